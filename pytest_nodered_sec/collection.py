@@ -1,0 +1,213 @@
+"""How the bundled suite joins a run, and how controls become test cases.
+
+Node ids are `nodered-sec/test_FILE.py::test_NAME[TARGET-INSTANCE]`, wherever the package lies and whatever the
+user's ini says: they are the audit trail. The suite hangs below the session itself and never stands among pytest's
+path arguments: a path that lies below another argument (a virtual environment inside the project) loses its own
+tests on pytest 9.2, and the project's tests on pytest 8.1.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pytest_nodered_sec.controls import MARK, Control
+from pytest_nodered_sec.model import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_nodered_sec.model import Target
+
+PREFIX: Final = "nodered-sec"
+PACKAGE: Final = "pytest_nodered_sec.suite"
+SUITE: Final = Path(__file__).resolve().parent / "suite"
+PARAMETER: Final = "_nodered_case"
+TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
+WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
+_TESTS: Final = pytest.StashKey[dict[str, str]]()  # control id: the test that bears it
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one test case is about; no target where none is configured, no ask where a control has nothing to ask."""
+
+    target: Target | None = None
+    ask: Ask | None = None
+
+    def __str__(self) -> str:
+        if self.target is None:
+            return "no-target"
+        return f"{self.target.name}-{self.ask.label}" if self.ask and self.ask.label else self.target.name
+
+
+class SuiteModule(pytest.Module):
+    """A file of the bundled suite, collected by our names and not by the user's."""
+
+    def funcnamefilter(self, name: str) -> bool:
+        """Whether a function is a test."""
+        return name.startswith("test_")
+
+    def classnamefilter(self, name: str) -> bool:
+        """Whether a class holds tests: ours never do."""
+        return False
+
+
+class SuiteDirectory(pytest.Directory):
+    """The bundled suite."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """Collect the wanted tests of every file, in the order of the files' names.
+
+        The tests themselves, not the modules: `--lf` passes over modules whose path it does not know.
+        """
+        wanted = self.config.stash[WANTED]
+        for path in sorted(SUITE.glob("test_*.py")):
+            nodeid = f"{PREFIX}/{path.name}"
+            if any(one.split("::")[0] in (PREFIX, nodeid) for one in wanted):
+                module: SuiteModule = SuiteModule.from_parent(self, path=path, nodeid=nodeid)
+                yield from (test for test in module.collect() if any(_holds(one, test.nodeid) for one in wanted))
+
+
+def suite_below(session: pytest.Session) -> list[SuiteDirectory]:
+    """Return the collector of the suite, if it is part of the run."""
+    if not session.config.stash[WANTED]:
+        return []
+    return [SuiteDirectory.from_parent(session, path=SUITE, nodeid=PREFIX)]
+
+
+def join(config: pytest.Config, suite: str, *, typed: bool) -> None:
+    """Decide which ids of the suite are part of the run, and take them out of pytest's arguments.
+
+    Args:
+        config: pytest's; its `args` are changed.
+        suite: "with", "only" or "off".
+        typed: whether a target stands on the command line.
+
+    Raises:
+        pytest.UsageError: an id names a file that the suite does not have.
+    """
+    ids = [_as_id(arg, config) for arg in config.args]
+    named = tuple(dict.fromkeys(one for one in ids if one))
+    for one in named:
+        file = one.split("::")[0].removeprefix(PREFIX).lstrip("/")
+        if file and not (SUITE / file).is_file():
+            raise pytest.UsageError(f"not found: {one} (pytest --nodered-controls lists what there is)")
+    joins = suite == "only" or (suite == "with" and (typed or config.args_source is not config.ArgsSource.ARGS))
+    whole = (PREFIX,) if joins and config.stash[TARGETS] else ()
+    config.stash[WANTED] = named or whole
+    config.args[:] = [arg for arg, one in zip(config.args, ids, strict=True) if not one and suite != "only"]
+
+
+def _as_id(arg: str, config: pytest.Config) -> str:
+    """Return the node id that an argument means, "" where it is none of the suite's."""
+    path, _, rest = arg.partition("[")[0].partition("::")
+    tail = arg[len(path) :]
+    place = config.invocation_params.dir / path
+    if path == PREFIX or path.startswith(f"{PREFIX}/"):
+        return "" if place.exists() else path.rstrip("/") + tail
+    if config.option.pyargs and (path == PACKAGE or path.startswith(f"{PACKAGE}.")):
+        module = path[len(PACKAGE) :].lstrip(".")
+        return (f"{PREFIX}/{module}.py" if module else PREFIX) + tail
+    if place.exists() and place.resolve().is_relative_to(SUITE):
+        inside = place.resolve().relative_to(SUITE).as_posix()
+        return (f"{PREFIX}/{inside}" if inside != "." else PREFIX) + tail
+    return ""
+
+
+def _holds(wanted: str, nodeid: str) -> bool:
+    return nodeid == wanted or nodeid.startswith((f"{wanted}/", f"{wanted}::", f"{wanted}["))
+
+
+def check_wanted(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
+    """Refuse ids on the command line that match nothing, as pytest does for its own.
+
+    Raises:
+        pytest.UsageError: naming the id.
+    """
+    if session.testsfailed:  # something could not be collected, and that is reported
+        return
+    for wanted in session.config.stash[WANTED]:
+        if not any(_holds(wanted, item.nodeid) for item in items):
+            raise pytest.UsageError(f"not found: {wanted} (add --collect-only -q to a run to see its ids)")
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Make one case of each target and question; one private function-scoped parameter carries both.
+
+    Raises:
+        pytest.Collector.CollectError: a control's id or its questions cannot be used.
+    """
+    if PARAMETER not in metafunc.fixturenames:
+        return
+    control = control_of(metafunc.definition)
+    if control:
+        _check_id(control, metafunc)
+    cases: list[object] = []
+    for target in metafunc.config.stash.get(TARGETS, ()):
+        asks = _asks_of(control, target) if control else None
+        if asks is None:
+            cases.append(pytest.param(Case(target), id=str(Case(target))))
+        elif not asks:
+            reason = f"nothing to ask of {target.name}: it has no instance of this control"
+            cases.append(pytest.param(Case(target), id=f"{target.name}-none", marks=pytest.mark.skip(reason=reason)))
+        else:
+            cases.extend(pytest.param(Case(target, ask), id=str(Case(target, ask))) for ask in asks)
+    metafunc.parametrize(PARAMETER, cases or [pytest.param(Case(), id="no-target")], indirect=True)
+
+
+def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:
+    test = metafunc.definition.nodeid
+    other = metafunc.config.stash.setdefault(_TESTS, {}).setdefault(control.id, test)
+    if other != test:
+        raise pytest.Collector.CollectError(
+            f"control {control.id!r} stands twice, at {other} and at {test}: give each an id of its own"
+        )
+
+
+def _asks_of(control: Control, target: Target) -> list[Ask]:
+    asks = list(control.asks(target))
+    for ask in asks:
+        if not isinstance(ask, Ask):
+            raise pytest.Collector.CollectError(
+                f"control {control.id!r}: asks must be questions such as http('/api/orders'), not {type(ask).__name__}"
+            )
+    labels = [ask.label for ask in asks]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise pytest.Collector.CollectError(
+            f"control {control.id!r}: several questions are labelled {twice[0]!r}; give each a label of its own, "
+            "the test ids are made of them"
+        )
+    return asks
+
+
+def control_of(node: pytest.Item) -> Control | None:
+    """Return the control that a test is, or None."""
+    mark = node.get_closest_marker(MARK)
+    return mark.args[0] if mark else None
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """Return the case of a collected item, or None."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(PARAMETER) if callspec else None
+
+
+def described() -> str:
+    """Return the bundled controls as text: file, id, severity, title."""
+    lines: list[str] = []
+    for path in sorted(SUITE.glob("test_*.py")):
+        lines.append(f"{PREFIX}/{path.name}")
+        module = importlib.import_module(f"{PACKAGE}.{path.stem}")
+        for function in vars(module).values():
+            for mark in getattr(function, "pytestmark", []):
+                if mark.name == MARK:
+                    control: Control = mark.args[0]
+                    title = (function.__doc__ or "").strip().splitlines()[0]
+                    lines.append(f"  {control.id:<10} {control.severity.value:<9} {title}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,83 @@
+"""What makes a test a control: the `control` decorator, `require`, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import pytest
+
+from pytest_nodered_sec.errors import NonCompliant
+from pytest_nodered_sec.model import NotApplicable, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_nodered_sec.model import Ask, Target, Verdict
+
+_Test = TypeVar("_Test", bound="Callable[..., None]")
+MARK: Final = "nodered_control"
+
+
+@dataclass(frozen=True)
+class Control:
+    """One requirement.
+
+    Attributes:
+        id: stable for ever, e.g. "admin-01".
+        severity: how bad a finding is.
+        asks: what must be asked of a target, known without asking it.
+    """
+
+    id: str
+    severity: Severity
+    asks: Callable[[Target], Iterable[Ask]]
+
+
+def control(
+    id: str,
+    *,
+    severity: Severity,
+    asks: Callable[[Target], Iterable[Ask]] | Iterable[Ask],
+) -> Callable[[_Test], _Test]:
+    """Declare a test function to be a control, run once per target and question.
+
+    Args:
+        id: the control's id; unique, never reused.
+        severity: how bad a finding is.
+        asks: the questions, or a function that derives them from the target's settings (never from the network).
+
+    Raises:
+        TypeError: an unknown severity, a class instead of a function, or a test without docstring.
+    """
+    if not isinstance(severity, Severity):
+        choices = ", ".join(f"Severity.{one.name}" for one in Severity)
+        raise TypeError(f"control {id!r}: severity must be one of {choices}, not {severity!r}")
+    questions = asks if callable(asks) else _constant(tuple(asks))
+    mark: pytest.MarkDecorator = getattr(pytest.mark, MARK)(Control(id, severity, questions))
+
+    def declare(test: _Test) -> _Test:
+        if isinstance(test, type):
+            raise TypeError(f"control {id!r}: a control is one function; move the decorator onto a test of the class")
+        if not (test.__doc__ or "").strip():
+            raise TypeError(f"control {id!r}: give {test.__name__} a docstring; its first line is the report's title")
+        return pytest.mark.usefixtures("_nodered_case")(mark(test))
+
+    return declare
+
+
+def _constant(asks: tuple[Ask, ...]) -> Callable[[Target], tuple[Ask, ...]]:
+    return lambda target: asks
+
+
+def require(verdict: Verdict) -> None:
+    """End a control by its verdict.
+
+    Raises:
+        NonCompliant: if there is any violation, with all of them.
+        pytest.skip.Exception: if the control does not apply.
+    """
+    if isinstance(verdict, NotApplicable):
+        pytest.skip(verdict.reason)
+    if verdict:
+        raise NonCompliant(verdict)

@@ -1,0 +1,133 @@
+"""The fixtures tests ask for: read-only views of target and policy, and what was seen.
+
+An observation is fetched here, in setup, so that could-not-look is an error and never a failure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pytest_nodered_sec.collection import TARGETS, Case, case_of
+from pytest_nodered_sec.errors import ProbeError
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import (
+        AccessAttempt,
+        LoginOffer,
+        Observation,
+        PlainAttempt,
+        PresentedChain,
+        Reach,
+        SocketAttempt,
+        Target,
+    )
+    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.survey import Survey
+
+_SURVEY: Final = pytest.StashKey["Survey"]()
+_AHEAD: Final = pytest.StashKey[set[str]]()
+
+
+@pytest.fixture
+def _nodered_case(request: pytest.FixtureRequest) -> Case:
+    """Target and question of this test case."""
+    __tracebackhide__ = True
+    case: Case = request.param
+    if case.target is None:
+        pytest.fail("no target: name one with --nodered-url=https://HOST, or try --nodered-lab", pytrace=False)
+    return case
+
+
+@pytest.fixture
+def nodered_target(_nodered_case: Case) -> Target:
+    """The target this test case is about (read-only: how it is asked is settled before the first look)."""
+    assert _nodered_case.target is not None  # noqa: S101  _nodered_case has failed otherwise; for the type checker
+    return _nodered_case.target
+
+
+@pytest.fixture(scope="session")
+def nodered_targets(request: pytest.FixtureRequest) -> tuple[Target, ...]:
+    """All targets of the run."""
+    return request.config.stash.get(TARGETS, ())
+
+
+@pytest.fixture
+def nodered_policy(nodered_target: Target) -> Policy:
+    """What this site demands of the target."""
+    return nodered_target.policy
+
+
+@pytest.fixture
+def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_target: Target) -> Observation:
+    """What the control's question was answered with.
+
+    Raises:
+        ProbeError: it could not be looked at.
+    """
+    __tracebackhide__ = True
+    if _nodered_case.ask is None:
+        pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
+    survey = _survey(request.session)
+    ahead = request.session.stash.setdefault(_AHEAD, set())
+    if nodered_target.name not in ahead:
+        ahead.add(nodered_target.name)
+        cases = [case_of(item) for item in request.session.items if not item.get_closest_marker("skip")]
+        survey.ask_ahead(
+            nodered_target, [case.ask for case in cases if case and case.target == nodered_target and case.ask]
+        )
+    try:
+        return survey.answer(nodered_target, _nodered_case.ask)
+    except ProbeError as error:
+        raise error.again() from None
+
+
+def _survey(session: pytest.Session) -> Survey:
+    if _SURVEY not in session.stash:
+        from pytest_nodered_sec.survey import Survey  # asks over the network: only when a test needs it
+
+        session.stash[_SURVEY] = Survey()
+    return session.stash[_SURVEY]
+
+
+def close(session: pytest.Session) -> None:
+    """End the survey, if one was begun."""
+    if _SURVEY in session.stash:
+        session.stash[_SURVEY].close()
+
+
+@pytest.fixture
+def nodered_attempt(nodered_seen: AccessAttempt) -> AccessAttempt:
+    """`nodered_seen` of a control that asks for access to a path."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_login_offer(nodered_seen: LoginOffer) -> LoginOffer:
+    """`nodered_seen` of a control that asks what login is offered."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_socket(nodered_seen: SocketAttempt) -> SocketAttempt:
+    """`nodered_seen` of a control that asks for a live channel."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_plain(nodered_seen: PlainAttempt) -> PlainAttempt:
+    """`nodered_seen` of a control that asks over plain HTTP."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_chain(nodered_seen: PresentedChain) -> PresentedChain:
+    """`nodered_seen` of a control that asks for the certificate chain."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_reach(nodered_seen: Reach) -> Reach:
+    """`nodered_seen` of a control that asks whether the target answers throughout."""
+    return nodered_seen

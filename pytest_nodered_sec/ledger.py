@@ -1,0 +1,181 @@
+"""What became of every test case: one record per case, made where it ran, counted on the controller.
+
+The record is a plain dict on the report, so that it crosses from an xdist worker unchanged; JUnit properties,
+the terminal's last line and the exit code are all derived from it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Final, TypedDict
+
+import pytest
+
+from pytest_nodered_sec.collection import PREFIX, case_of, control_of
+from pytest_nodered_sec.errors import NonCompliant, ProbeError
+from pytest_nodered_sec.model import Observation, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_nodered_sec.controls import Control
+    from pytest_nodered_sec.model import Violation
+
+
+class Record(TypedDict):
+    """What is known of one test case of a control: plain values, no secrets."""
+
+    control: str
+    severity: str
+    target: str
+    instance: str
+    observed: str
+    outcome: str
+
+
+_RECORD: Final = pytest.StashKey[Record]()
+_PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome")
+ANSWERED: Final = ("compliant", "non-compliant", "waived")
+
+
+def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Give a control's report its record, and a finding or an error its own words instead of a traceback."""
+    control = control_of(item)
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
+        report.longrepr = worded(control, error)
+    if control is None:
+        return
+    if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
+        record = item.stash.get(_RECORD, None)  # none where pytest only sets up
+        report.user_properties.extend(
+            (f"nodered_sec.{name}", str(value)) for name, value in (record or {}).items() if name in _PROPERTIES
+        )
+    elif report.when == "call" or not report.passed:
+        record = item.stash[_RECORD] = _record(item, control, report, error)
+        report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
+
+
+def _record(item: pytest.Item, control: Control, report: pytest.TestReport, error: BaseException | None) -> Record:
+    case = case_of(item)
+    seen = getattr(item, "funcargs", {}).get("nodered_seen")
+    observed = seen.evidence() if isinstance(seen, Observation) else ""
+    if isinstance(error, NonCompliant):
+        observed = "; ".join(violation.observed for violation in error.violations)
+    elif isinstance(error, ProbeError):
+        observed = error.message
+    elif isinstance(error, pytest.skip.Exception):
+        observed = f"{observed}: {error.msg}" if observed else str(error.msg)
+    return Record(
+        control=control.id,
+        severity=control.severity.value,
+        target=case.target.name if case and case.target else "",
+        instance=case.ask.label if case and case.ask else "",
+        observed=observed,
+        outcome=_outcome(case is not None and case.ask is None, report, error),
+    )
+
+
+def _outcome(nothing_to_ask: bool, report: pytest.TestReport, error: BaseException | None) -> str:
+    """Return what is proven: only a verdict of a test body counts as one."""
+    called = report.when == "call"
+    if isinstance(error, ProbeError) or (report.failed and not called):
+        return "could-not-look"
+    if called and isinstance(error, (AssertionError, pytest.fail.Exception)):
+        return "waived" if report.skipped else "non-compliant"
+    if called and error is None:
+        return "compliant"  # also where a waiver that is no longer needed makes the test fail
+    if isinstance(error, pytest.skip.Exception) and (called or nothing_to_ask):
+        return "not-applicable"
+    return "not-judged"  # skipped by somebody's mark or fixture, or the test itself broke
+
+
+def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
+    """Return a finding, or why it could not be looked, as a person reads it."""
+    prefix = f"{control.id} {control.severity.value} · " if control else ""
+    if isinstance(error, ProbeError):
+        return f"{prefix}could not look: {error.message}"
+    return "\n".join(_finding(prefix, violation) for violation in error.violations)
+
+
+def _finding(prefix: str, violation: Violation) -> str:
+    return f"{prefix}{violation.observed}\n  expected  {violation.expected}\n  remedy    {violation.remedy}"
+
+
+class _Words(str):
+    """A report's text that also serves as the message of pytest's short summary (which 8.x takes from here)."""
+
+    __slots__ = ()
+
+    @property
+    def reprcrash(self) -> SimpleNamespace:
+        """What pytest's own representations have: an object with the message."""
+        return SimpleNamespace(message=str(self))
+
+
+class Ledger:
+    """Counts records; lives on the controller only.
+
+    Args:
+        targets: names of the run's targets.
+        demanded: whether a run in which no question was answered is a failure.
+    """
+
+    def __init__(self, targets: tuple[str, ...], *, demanded: bool) -> None:
+        self.records: list[Record] = []
+        self._targets = targets
+        self._demanded = demanded
+        self._errors = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in a record, from this process or a worker."""
+        record: Record | None = getattr(report, "nodered", None)
+        if record is not None:
+            self.records.append(record)
+            if isinstance(report.longrepr, str):
+                report.longrepr = _Words(report.longrepr)
+            broken = report.failed and record["outcome"] == "not-judged"
+            self._errors += broken or record["outcome"] == "could-not-look"
+        elif report.failed and report.when == "???" and report.nodeid.startswith(f"{PREFIX}/"):
+            self._errors += 1  # xdist's report of a test whose worker died
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn a run that answered nothing into a failure: skips alone prove nothing."""
+        if self._demanded and not self._answered() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Print the last line, below pytest's own summary."""
+        yield
+        if self._demanded and not self._answered():
+            terminalreporter.write_line("nodered-sec: no question was answered, so nothing is proven")
+        if self.records or self._errors:
+            terminalreporter.write_line(f"nodered-sec: {self.summary()}")
+
+    def _answered(self) -> bool:
+        return any(record["outcome"] in ANSWERED for record in self.records)
+
+    def summary(self) -> str:
+        """Return the counts by outcome, findings by severity."""
+        outcomes = Counter(record["outcome"] for record in self.records)
+        bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
+        severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
+        parts = [
+            _counted(len(self._targets), "target"),
+            f"{outcomes['compliant']} compliant",
+            f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
+            f"{outcomes['waived']} waived",
+            _counted(self._errors, "error"),
+            f"{outcomes['not-applicable']} not applicable",
+        ]
+        if outcomes["not-judged"]:
+            parts.append(f"{outcomes['not-judged']} not judged")
+        return " · ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,724 @@
+"""The values everything else speaks in: targets, questions, what was seen, and verdicts.
+
+No I/O, nothing mutable, no third-party import. Whether an answer is an answer at all is decided here
+(`classify`, `settle`), because it must be settled before a test body runs; what an answer means for a
+control is decided in `rules/`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_nodered_sec.policy import Policy
+
+
+class Severity(enum.Enum):
+    """How bad a finding is, in descending order."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+# --- what is asked ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Ask:
+    """One question to a target: the key of the survey's cache and the instance in a test's id.
+
+    Attributes:
+        probe: name of a probe in `pytest_nodered_sec.probes.PROBES`.
+        args: its arguments, plain strings without secrets.
+        label: what a person calls it, e.g. "GET /flows"; empty where a control has one instance only.
+    """
+
+    probe: str
+    args: tuple[str, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployment to look at, and how to reach it; known before the first look.
+
+    Attributes:
+        name: unique in the run; part of every test id.
+        url: base URL, http or https, without userinfo, query or trailing slash.
+        policy: what this site demands.
+        admin_root: httpAdminRoot as seen from outside, below the URL's path; starts with "/".
+        node_root: httpNodeRoot as seen from outside, below the URL's path; starts with "/".
+        http_port: TCP port where plain HTTP is expected.
+        direct_port: Node-RED's own TCP port, which must not answer.
+        ca_file: PEM file with additional trust anchors, or None.
+        timeout: deadline of one whole look, in seconds.
+        host: testinfra backend string of the machine, or None.
+    """
+
+    name: str
+    url: str
+    policy: Policy
+    admin_root: str = "/"
+    node_root: str = "/"
+    http_port: int = 80
+    direct_port: int = 1880
+    ca_file: str | None = None
+    timeout: float = 10.0
+    host: str | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Whether the URL is https."""
+        return self.url.startswith("https:")
+
+    @property
+    def hostname(self) -> str:
+        """Host of the URL, lower case, IPv6 literals without brackets."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """TCP port of the URL."""
+        return urlsplit(self.url).port or (443 if self.tls else 80)
+
+    def path(self, root: str, path: str) -> str:
+        """Return the absolute URL path of `path` below `root` ("/" or the admin or node root)."""
+        prefix = urlsplit(self.url).path.rstrip("/")
+        return prefix + root.rstrip("/") + path
+
+    def admin(self, path: str) -> str:
+        """Return the absolute URL path of an admin path, e.g. "/settings"."""
+        return self.path(self.admin_root, path)
+
+    def node(self, path: str) -> str:
+        """Return the absolute URL path of a path below the node root, e.g. "/ui"."""
+        return self.path(self.node_root, path)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# --- what came back --------------------------------------------------------------------------------------
+
+
+class Kind(enum.Enum):
+    """What an HTTP (or Socket.IO) answer is; every answer is exactly one of these."""
+
+    NO_ANSWER = "no answer"
+    REFUSED = "refused"
+    ABSENT = "absent"
+    INDISTINCT = "indistinct"
+    SERVED = "served"
+
+
+class Refuser(enum.Enum):
+    """Who said no, told by the realm."""
+
+    NODE_RED = "Node-RED's login"  # Bearer realm="Users": adminAuth
+    NODE_RED_BASIC = "Node-RED's Basic login"  # Basic realm="Authorization Required": httpNodeAuth
+    PROXY = "the proxy's login"  # any other WWW-Authenticate
+    LOGIN = "the declared login"  # a redirect to a declared login URL
+    UNNAMED = "an unnamed gate"  # 401 or 403 without a realm
+
+
+class Mark(enum.Enum):
+    """What a body or header shows about who wrote the answer; the body itself is not kept."""
+
+    EDITOR = "the Node-RED editor"
+    SETTINGS = "Node-RED's settings"
+    LOGIN_OPEN = "no login is configured"  # /auth/login is {}
+    LOGIN_CONFIGURED = "a login is configured"
+    DASHBOARD = "a Node-RED dashboard"
+    EXPRESS = "an answer of Express itself"  # "Cannot GET /x": nobody in front answered
+    CLEARTEXT_REDIRECT = "a redirect to plain HTTP"
+
+
+NODE_RED_MARKS = frozenset({Mark.EDITOR, Mark.SETTINGS, Mark.LOGIN_OPEN, Mark.LOGIN_CONFIGURED, Mark.DASHBOARD})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer at the end of same-origin redirects, reduced to what may be kept.
+
+    Attributes:
+        status: HTTP status code.
+        content_type: media type without parameters, lower case, or "".
+        length: body bytes read (at most 65536).
+        challenge: WWW-Authenticate reduced to scheme and realm, e.g. 'Bearer realm="Users"', or "".
+        location: absolute URL without query where the answer redirects elsewhere, or "".
+        marks: what the answer shows.
+        likeness: opaque fingerprint of the body, free of the path asked and of numbers; () for an empty body.
+        block: name of the header that tells a challenge or block page, or "".
+        hops: how many same-origin redirects were followed.
+    """
+
+    status: int
+    content_type: str = ""
+    length: int = 0
+    challenge: str = ""
+    location: str = ""
+    marks: frozenset[Mark] = frozenset()
+    likeness: tuple[int, ...] = ()
+    block: str = ""
+    hops: int = 0
+
+    def line(self) -> str:
+        """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
+        if self.location:
+            return f"{self.status} (redirect to {self.location})"
+        if self.challenge:
+            return f"{self.status} ({self.challenge})"
+        return f"{self.status} ({self.content_type or 'no content type'}, {self.length} bytes)"
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The kind of an answer, who refused, and one phrase of reason where it is no answer."""
+
+    kind: Kind
+    refuser: Refuser | None = None
+    why: str = ""
+    cause: Cause | None = None
+
+
+_RETRY_STATUSES = frozenset({408, 429})
+
+
+def refuser_of(challenge: str) -> Refuser:
+    """Tell who refused by the WWW-Authenticate header ('Basic realm="x"'), "" meaning none was sent."""
+    if challenge == 'Bearer realm="Users"':  # @node-red/editor-api/lib/auth/index.js, passport bearer
+        return Refuser.NODE_RED
+    if challenge == 'Basic realm="Authorization Required"':  # node-red/red.js, basicAuthMiddleware
+        return Refuser.NODE_RED_BASIC
+    return Refuser.PROXY if challenge else Refuser.UNNAMED
+
+
+def alike(one: Answer, other: Answer) -> bool:
+    """Whether two answers are the same page: status, type, redirect, and nine tenths of the body's words."""
+    if (one.status, one.content_type, one.location) != (other.status, other.content_type, other.location):
+        return False
+    ours, theirs = set(one.likeness), set(other.likeness)
+    return len(ours & theirs) * 10 >= len(ours | theirs) * 9
+
+
+def is_login(location: str, target: Target) -> bool:
+    """Whether `location` (absolute, without query) lies under a declared login URL, which must be HTTPS."""
+    for declared in target.policy.login_urls:
+        parts = urlsplit(
+            declared if "://" in declared else target.url.split("/", 3)[0] + "//" + _origin(target) + declared
+        )
+        found = urlsplit(location)
+        same_origin = (found.scheme, _netloc(found.hostname, found.port, found.scheme)) == (
+            parts.scheme,
+            _netloc(parts.hostname, parts.port, parts.scheme),
+        )
+        prefix = parts.path.rstrip("/")
+        if same_origin and found.scheme == "https" and (found.path == prefix or found.path.startswith(prefix + "/")):
+            return True
+    return False
+
+
+def _origin(target: Target) -> str:
+    return urlsplit(target.url).netloc
+
+
+def _netloc(hostname: str | None, port: int | None, scheme: str) -> tuple[str, int]:
+    return (hostname or "", port or (443 if scheme == "https" else 80))
+
+
+def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Classified:
+    """Return what an answer is; `canary` is what a random path of the same root got, None for the canary itself.
+
+    Only answers that name themselves count: 5xx, 429, 408 and challenge pages are no answers, and a page
+    that every path serves is indistinct.
+    """
+    if answer.block:
+        return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
+    if answer.status >= 500 or answer.status in _RETRY_STATUSES:
+        return Classified(Kind.NO_ANSWER, why="", cause=Cause.UNAVAILABLE)
+    if answer.status in (401, 403):
+        return Classified(Kind.REFUSED, refuser_of(answer.challenge))
+    if answer.status in (404, 410):
+        return Classified(Kind.ABSENT)
+    if answer.location:
+        if is_login(answer.location, target):
+            return Classified(Kind.REFUSED, Refuser.LOGIN)
+        if answer.location.startswith("https:"):
+            return Classified(
+                Kind.NO_ANSWER,
+                why=f"if that is your login, say `--nodered-login-url={answer.location}`",
+                cause=Cause.UNDECLARED_LOGIN,
+            )
+    if (
+        answer.status < 400
+        and Mark.CLEARTEXT_REDIRECT not in answer.marks
+        and canary is not None
+        and alike(answer, canary)
+    ):
+        return Classified(Kind.INDISTINCT, why="every path answers the same page", cause=Cause.INDISTINCT)
+    return Classified(Kind.SERVED)
+
+
+# --- landmarks -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One landmark: the path asked and what it got."""
+
+    path: str
+    answer: Answer
+    classified: Classified
+
+    @property
+    def kind(self) -> Kind:
+        """Return what the answer is."""
+        return self.classified.kind
+
+    @property
+    def refuser(self) -> Refuser | None:
+        """Return who refused, if anybody did."""
+        return self.classified.refuser
+
+    def same_as(self, other: Seen) -> bool:
+        """Whether a later look at the same landmark found the same (bodies may differ in words)."""
+        return (self.kind, self.refuser, self.answer.status, self.answer.location) == (
+            other.kind,
+            other.refuser,
+            other.answer.status,
+            other.answer.location,
+        )
+
+
+@dataclass(frozen=True)
+class RootView:
+    """What a root looked like at the start: its canary, and for the admin root `/settings` and `/auth/login`.
+
+    Attributes:
+        root: absolute path of the root, as dialled.
+        canary: what a random path got.
+        settings: what `/settings` got; None for a node root of its own.
+        login: what `/auth/login` got; None for a node root of its own.
+        identity: what shows that this is a Node-RED, in a few words each; empty if nothing did.
+    """
+
+    root: str
+    canary: Seen
+    settings: Seen | None = None
+    login: Seen | None = None
+    identity: tuple[str, ...] = ()
+
+    @property
+    def blanket(self) -> bool:
+        """Whether the landmark `/settings` is refused just as a random path is: nobody was seen behind the gate."""
+        return (
+            self.settings is not None
+            and self.settings.kind is Kind.REFUSED
+            and self.canary.kind is Kind.REFUSED
+            and self.settings.refuser is self.canary.refuser
+        )
+
+    @property
+    def api_absent(self) -> bool:
+        """Whether no admin API is at this root."""
+        return self.settings is not None and self.settings.kind is Kind.ABSENT
+
+
+# --- observations ----------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Observation(Protocol):
+    """What a probe saw: frozen, free of secrets, with a line for the evidence."""
+
+    def evidence(self) -> str:
+        """Return one line saying what was asked and what came back."""
+
+
+class Surface(enum.Enum):
+    """Which part of Node-RED a request went to; decides what absence and a shared refusal mean."""
+
+    ADMIN = "admin API"
+    EDITOR = "editor"
+    DASHBOARD = "dashboard"
+    NODE = "node root"
+
+
+@dataclass(frozen=True)
+class AccessAttempt:
+    """An HTTP request to one path, and what it got.
+
+    Attributes:
+        surface: what was addressed.
+        method: HTTP method.
+        path: path as in the table, without root, e.g. "/flows".
+        how: "without credentials" or "with a made-up bearer token".
+        answer: what came back.
+        classified: the answer's kind and refuser.
+        like_canary: whether a random path of the same root was answered the same way.
+        view: the root's landmarks.
+        hint: for an absent guessed dashboard: what shows that one is elsewhere; else "".
+    """
+
+    surface: Surface
+    method: str
+    path: str
+    how: str
+    answer: Answer
+    classified: Classified
+    like_canary: bool
+    view: RootView
+    hint: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Return what the answer is."""
+        return self.classified.kind
+
+    @property
+    def refuser(self) -> Refuser | None:
+        """Return who refused, if anybody did."""
+        return self.classified.refuser
+
+    def question(self) -> str:
+        """Return what was asked, e.g. 'GET /flows without credentials'."""
+        return f"{self.method} {self.path} {self.how}"
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        hops = " after a same-origin redirect" if self.answer.hops else ""
+        return f"{self.question()} answered {self.answer.line()}{hops}"
+
+
+@dataclass(frozen=True)
+class LoginOffer:
+    """What `GET /auth/login` said to an anonymous client (Node-RED's editor asks it how to log in).
+
+    Attributes:
+        attempt: the request and its answer; marks LOGIN_OPEN (`{}`) or LOGIN_CONFIGURED tell the rest.
+    """
+
+    attempt: AccessAttempt
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return self.attempt.evidence()
+
+
+class Channel(enum.Enum):
+    """How a Socket.IO connect packet was answered (node-red.md: the handshake alone is no oracle)."""
+
+    OPEN = "open"  # 40{"sid":…}
+    REFUSED_BY_MIDDLEWARE = "refused by ioMiddleware"  # 44{"message":…}
+    NO_CHANNEL = "no live channel"  # the HTTP layer answered; see the attempt
+
+
+@dataclass(frozen=True)
+class SocketAttempt:
+    """An anonymous Socket.IO connect to a dashboard's live channel.
+
+    Attributes:
+        attempt: the HTTP side: the polling handshake and its answer.
+        channel: what the connect packet got.
+        events: packets beyond the connect answer that arrived with it (their content is not kept).
+    """
+
+    attempt: AccessAttempt
+    channel: Channel
+    events: int = 0
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        where = f"Socket.IO connect to {self.attempt.path} {self.attempt.how}"
+        if self.channel is Channel.OPEN:
+            return f"{where} was accepted, and {self.events} more packets came with it"
+        if self.channel is Channel.REFUSED_BY_MIDDLEWARE:
+            return f"{where} was refused by ioMiddleware"
+        return f"{where} answered {self.attempt.answer.line()}"
+
+
+class PortState(enum.Enum):
+    """What connecting to a TCP port met."""
+
+    REFUSED = "refused"
+    FILTERED = "filtered"  # no answer to connecting, twice
+    CLOSED = "closed without an answer"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True)
+class PlainAnswer:
+    """What one address of the name did with one plain HTTP request.
+
+    Attributes:
+        address: the address dialled.
+        state: what connecting met.
+        answer: the HTTP answer where state is ANSWERED.
+        indistinct: whether a random path got the same 2xx page.
+    """
+
+    address: str
+    state: PortState
+    answer: Answer | None = None
+    indistinct: bool = False
+
+    def line(self) -> str:
+        """Return the outcome in one short phrase."""
+        return self.state.value if self.answer is None else self.answer.line()
+
+
+@dataclass(frozen=True)
+class PlainAttempt:
+    """One surface asked over plain HTTP, on every address of the name.
+
+    Attributes:
+        surface: "editor", "admin-api", "login", "node" or a dashboard's path.
+        path: absolute path asked.
+        port: TCP port.
+        default_port: whether the port is 80 by default and the URL's port is not 443.
+        answers: one per address, never empty.
+    """
+
+    surface: str
+    path: str
+    port: int
+    default_port: bool
+    answers: tuple[PlainAnswer, ...]
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        where = f"GET {self.path} over plain HTTP, port {self.port}"
+        lines = sorted({seen.line() for seen in self.answers})
+        if all(seen.state in (PortState.REFUSED, PortState.FILTERED) for seen in self.answers):
+            return f"nothing can be reached on port {self.port}: {', '.join(lines)}"
+        if len(self.answers) == 1:
+            return f"{where}: {lines[0]}"
+        return f"{where}: " + "; ".join(f"{seen.address}: {seen.line()}" for seen in self.answers)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The target answered at the beginning and at the end.
+
+    Attributes:
+        address: the address dialled for the URL.
+        addresses: all addresses of the name.
+        first: UTC time of the first sign of life.
+        last: UTC time of the last one.
+        looks: how many looks lay between them.
+        identity: what shows a Node-RED; empty if nothing did.
+        view: landmarks of the admin root.
+    """
+
+    address: str
+    addresses: tuple[str, ...]
+    first: datetime
+    last: datetime
+    looks: int
+    identity: tuple[str, ...]
+    view: RootView
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        shown = f"Node-RED shown by {', '.join(self.identity)}" if self.identity else "nobody seen behind the gate"
+        return (
+            f"{self.address} answered from {self.first:%H:%M:%SZ} to {self.last:%H:%M:%SZ}, "
+            f"{self.looks} looks between; {shown}"
+        )
+
+
+# --- TLS observations ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """What a certificate says of itself.
+
+    Attributes:
+        position: place in the chain as sent, 0 being the leaf.
+        subject: subject as RFC 4514 text, or the first name of the SAN where the subject is empty.
+        issuer: issuer as RFC 4514 text.
+        self_issued: whether subject and issuer are the same.
+        not_before: first second of validity, UTC.
+        not_after: last second of validity, UTC.
+        dns_names: dNSName entries of the SAN, as written.
+        ip_addresses: iPAddress entries of the SAN, canonical.
+        has_san: whether there is a subject alternative name at all.
+        fingerprint: SHA-256 of the DER, lower-case hex.
+    """
+
+    position: int
+    subject: str
+    issuer: str
+    self_issued: bool
+    not_before: datetime
+    not_after: datetime
+    dns_names: tuple[str, ...]
+    ip_addresses: tuple[str, ...]
+    has_san: bool
+    fingerprint: str
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds of validity, both ends included (RFC 5280, 4.1.2.5)."""
+        return (self.not_after - self.not_before).total_seconds() + 1
+
+    def named(self) -> str:
+        """Return what a finding calls it."""
+        role = "leaf" if self.position == 0 else f"certificate {self.position + 1} of the chain"
+        return f"{role} `{self.subject}`"
+
+
+@dataclass(frozen=True)
+class PresentedChain:
+    """The certificates a server sent, and what verifying them met.
+
+    Attributes:
+        host: name or address asked for, A-labels.
+        protocol: TLS version of the handshake, "" where the URL is http.
+        certificates: as sent.
+        verify_errors: (X509_V_ERR code, depth), each once (OpenSSL, x509_vfy.h).
+        trust: which anchors were trusted.
+        looked_at: UTC time by our clock.
+    """
+
+    host: str
+    protocol: str
+    certificates: tuple[CertificateFacts, ...]
+    verify_errors: tuple[tuple[int, int], ...]
+    trust: str
+    looked_at: datetime
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if not self.certificates:
+            return f"{self.host} is served without TLS"
+        leaf = self.certificates[0]
+        left = (leaf.not_after - self.looked_at).total_seconds() / 86400
+        return (
+            f"{leaf.subject} by {leaf.issuer}, {len(self.certificates)} sent, valid to {leaf.not_after:%Y-%m-%d} "
+            f"({left:.1f} of {leaf.lifetime / 86400:.1f} days left), {self.protocol}"
+        )
+
+
+# --- is it an answer? ------------------------------------------------------------------------------------
+
+
+def settle(seen: Observation, target: Target) -> None:
+    """Raise `ProbeError` unless the observation answers its question under the target's policy.
+
+    Pure, and run before the test body: what it raises is an error, never a failure.
+    """
+    if isinstance(seen, (LoginOffer, SocketAttempt)):
+        socket_answered = isinstance(seen, SocketAttempt) and seen.channel is not Channel.NO_CHANNEL
+        if not socket_answered:
+            _settle_access(seen.attempt, target)
+    elif isinstance(seen, AccessAttempt):
+        _settle_access(seen, target)
+    elif isinstance(seen, PlainAttempt):
+        _settle_plain(seen)
+    elif isinstance(seen, Reach):
+        _settle_reach(seen, target)
+
+
+def _settle_access(seen: AccessAttempt, target: Target) -> None:
+    if seen.classified.cause is not None:
+        why = f": {seen.classified.why}" if seen.classified.why else ""
+        raise ProbeError(f"{seen.evidence()}{why}", seen.classified.cause)
+    if seen.surface in (Surface.ADMIN, Surface.EDITOR):
+        _settle_behind_gate(seen, target)
+    if seen.kind is Kind.ABSENT and seen.hint:
+        raise ProbeError(
+            f"{seen.evidence()}, yet {seen.hint}: name your dashboards with --nodered-dashboard=/PATH "
+            "(only those are asked then), or say --nodered-dashboard=none",
+            Cause.UNIDENTIFIED,
+        )
+
+
+def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:
+    """Decide what a gate in front of everything, or a root with nothing in it, leaves unanswered."""
+    view, expected = seen.view, target.policy.admin_api
+    if view.blanket and seen.kind is Kind.REFUSED:
+        tolerated = ("proxied",) if seen.surface is Surface.EDITOR else ("proxied", "disabled")
+        if expected not in tolerated:
+            choices = " or ".join(f"`--nodered-admin-api={choice}`" for choice in tolerated)
+            raise ProbeError(
+                f"{seen.evidence()}, as every path below {view.root} does: nobody has been seen behind the gate, "
+                f"so this may be a wrong admin root; if it is intended say {choices}",
+                Cause.UNIDENTIFIED,
+            )
+    if view.api_absent and seen.kind is not Kind.REFUSED:
+        relies_on_absence = expected == "disabled" or seen.surface is Surface.EDITOR
+        if relies_on_absence and not view.identity:
+            raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
+        if seen.surface is Surface.EDITOR and expected != "disabled" and Mark.EDITOR not in seen.answer.marks:
+            raise ProbeError(
+                f"{seen.evidence()}, but there is no admin API at {view.root} either: is that the admin root? "
+                "Set --nodered-admin-root, or --nodered-admin-api=disabled",
+                Cause.UNIDENTIFIED,
+            )
+
+
+def _settle_plain(seen: PlainAttempt) -> None:
+    for one in seen.answers:
+        if one.answer is None:
+            continue
+        status = one.answer.status
+        if one.answer.block or status >= 500 or status in _RETRY_STATUSES:
+            raise ProbeError(seen.evidence(), Cause.UNAVAILABLE)
+        if one.indistinct:
+            raise ProbeError(f"{seen.evidence()}: every path answers the same page", Cause.INDISTINCT)
+
+
+def _settle_reach(seen: Reach, target: Target) -> None:
+    if seen.identity or (seen.view.blanket and target.policy.admin_api == "proxied"):
+        return
+    canary = seen.view.canary
+    if seen.view.blanket:
+        detail = f"every path below {seen.view.root} answers {canary.answer.line()}, nobody was seen behind the gate"
+    elif canary.kind is Kind.SERVED:
+        detail = "every path answers the same page"
+    elif canary.classified.cause is Cause.UNDECLARED_LOGIN:
+        detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
+    else:
+        detail = "wrong URL or wrong --nodered-admin-root?"
+    raise ProbeError(f"{target.url} answers, but nothing there shows a Node-RED: {detail}", Cause.UNIDENTIFIED)
+
+
+# --- verdicts --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One way in which what was seen breaks a control.
+
+    Attributes:
+        code: short stable name, unique within the rule, e.g. "served".
+        observed: what was asked and what came back.
+        expected: what would have been compliant.
+        remedy: the line to change, in settings.js or the proxy's configuration.
+    """
+
+    code: str
+    observed: str
+    expected: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """The control does not apply, for a reason that is true of this target."""
+
+    reason: str
+
+
+Verdict = tuple[Violation, ...] | NotApplicable

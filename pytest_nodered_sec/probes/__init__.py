@@ -1,0 +1,47 @@
+"""The only code that opens a connection or runs a command; here, the table of probes by name.
+
+The survey imports a probe's module when the first question needs it, so that an unused plugin stays cheap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_nodered_sec.model import Observation
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How to run one kind of question.
+
+    Attributes:
+        module: module below this package.
+        function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
+        landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
+        last: whether it is asked when everything else has been.
+    """
+
+    module: str
+    function: str
+    landmarks: tuple[str, ...] = ()
+    last: bool = False
+
+    def load(self) -> Callable[..., Observation]:
+        """Import the probe."""
+        found: Callable[..., Observation] = getattr(import_module(f"{__name__}.{self.module}"), self.function)
+        return found
+
+
+PROBES: Final[dict[str, Probe]] = {
+    "access": Probe("access", "attempt_access", ("admin", "node")),
+    "login_offer": Probe("access", "read_login_offer", ("admin",)),
+    "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
+    "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
+    "chain": Probe("tls", "present_chain"),
+    "reach": Probe("reach", "see_both_ends", ("admin",), last=True),
+}

@@ -1,0 +1,84 @@
+"""HTTP requests to one path, without credentials or with made-up ones."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.model import AccessAttempt, Kind, LoginOffer, Surface, classify
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Answer, RootView
+    from pytest_nodered_sec.probes.look import Look
+
+_HOW = {"anonymous": "without credentials", "forged": "with a made-up bearer token"}
+
+
+def attempt_access(
+    look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str, how: str
+) -> AccessAttempt:
+    """Ask one path of the admin or node root.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        surface: name of a `Surface`; decides the root.
+        method: HTTP method, one without effect on the target.
+        path: path below the root.
+        how: "anonymous", or "forged": with a bearer token that nobody issued.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    which = Surface[surface]
+    behind_admin_root = which in (Surface.ADMIN, Surface.EDITOR)
+    view = admin if behind_admin_root else node
+    absolute = look.target.admin(path) if behind_admin_root else look.target.node(path)
+    headers = {"Accept": "application/json"} if behind_admin_root else {}
+    if how == "forged":
+        headers["Authorization"] = f"Bearer {secrets.token_hex(32)}"
+    answer = look.answer(method, absolute, headers=headers)
+    attempt = describe(look, which, method, path, _HOW[how], answer, view)
+    if attempt.kind is Kind.ABSENT and which is Surface.DASHBOARD and look.target.policy.dashboards is None:
+        return _with_hint(look, attempt)
+    return attempt
+
+
+def describe(
+    look: Look, surface: Surface, method: str, path: str, how: str, answer: Answer, view: RootView
+) -> AccessAttempt:
+    """Put an answer beside its root's landmarks."""
+    classified = classify(answer, look.target, view.canary.answer)
+    return AccessAttempt(
+        surface=surface,
+        method=method,
+        path=path,
+        how=how,
+        answer=answer,
+        classified=classified,
+        like_canary=(classified.kind, classified.refuser) == (view.canary.kind, view.canary.refuser),
+        view=view,
+    )
+
+
+def _with_hint(look: Look, attempt: AccessAttempt) -> AccessAttempt:
+    """Note what shows that a dashboard is installed elsewhere: an absent guess is only a guess."""
+    tells = {"/ui": look.target.admin("/uisettings"), "/dashboard": look.target.node("/dashboard/_setup")}
+    path = tells.get(attempt.path)
+    if path is None:
+        return attempt
+    told = look.answer("GET", path)
+    kind = classify(told, look.target, attempt.view.canary.answer).kind
+    if kind is Kind.SERVED and told.status == 200 and told.content_type == "application/json":
+        return replace(attempt, hint=f"{path} shows that its dashboard is installed")
+    return attempt
+
+
+def read_login_offer(look: Look, admin: RootView) -> LoginOffer:
+    """Return what `/auth/login` says to anybody; the landmark has asked it already."""
+    login = admin.login
+    assert login is not None, "an admin root's view always has it"  # noqa: S101  states an invariant for the type checker
+    attempt = describe(look, Surface.ADMIN, "GET", "/auth/login", _HOW["anonymous"], login.answer, admin)
+    return LoginOffer(attempt)

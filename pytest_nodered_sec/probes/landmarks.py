@@ -1,0 +1,140 @@
+"""The signs of life: what a random path gets, before and after, and what shows that this is a Node-RED."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import (
+    NODE_RED_MARKS,
+    Kind,
+    PlainAnswer,
+    PortState,
+    Refuser,
+    RootView,
+    Seen,
+    classify,
+)
+from pytest_nodered_sec.probes.net import dial
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Answer
+    from pytest_nodered_sec.probes.look import Look
+
+
+def random_path() -> str:
+    """Return "/" and 24 random letters: nobody serves that, so whoever answers it answers everything."""
+    return "/" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(24))
+
+
+def see(look: Look, path: str, canary: Answer | None) -> Seen:
+    """Ask one absolute path and classify the answer beside the canary's."""
+    answer = look.answer("GET", path)
+    return Seen(path, answer, classify(answer, look.target, canary))
+
+
+def canary_of(look: Look, path: str) -> Seen:
+    """Ask a random path; raise ProbeError where it got no answer that could tell anything apart."""
+    seen = see(look, path, None)
+    if seen.kind is Kind.NO_ANSWER and seen.classified.cause is Cause.UNAVAILABLE:
+        why = f", {seen.classified.why}" if seen.classified.why else ""
+        raise ProbeError(f"{look.target.url} answers {seen.answer.line()}{why} to a random path", Cause.UNAVAILABLE)
+    return seen
+
+
+def view_admin(look: Look) -> RootView:
+    """Look at the admin root: canary, `/settings`, `/auth/login`, and what shows a Node-RED.
+
+    Identity beyond the two landmarks is asked for only where they show nothing.
+    """
+    target = look.target
+    canary = canary_of(look, target.admin(random_path()))
+    settings = see(look, target.admin("/settings"), canary.answer)
+    login = see(look, target.admin("/auth/login"), canary.answer)
+    identity = [
+        f"{seen.path} ({seen.answer.line()})"
+        for seen in (login, settings)
+        if (seen.kind is Kind.SERVED and seen.answer.marks & NODE_RED_MARKS) or seen.refuser is Refuser.NODE_RED
+    ]
+    if not identity:
+        identity = _shown_elsewhere(look, canary)
+    return RootView(target.admin("/"), canary, settings, login, tuple(identity))
+
+
+def _shown_elsewhere(look: Look, canary: Seen) -> list[str]:
+    target = look.target
+    paths = [target.admin("/uisettings"), target.node("/dashboard/_setup")]
+    for path in paths:
+        seen = see(look, path, canary.answer)
+        if seen.kind is Kind.SERVED and seen.answer.content_type == "application/json":
+            return [f"{path} (JSON of a Node-RED dashboard)"]
+    for base in target.policy.dashboards or ("/ui", "/dashboard"):
+        path = target.node(base.rstrip("/") + "/socket.io/?EIO=4&transport=polling")
+        got = look.ask("GET", path)
+        if got.status == 200 and got.body.startswith(b'0{"sid"'):
+            return [f"{path.split('?')[0]} (Socket.IO)"]
+    return []
+
+
+def view_node(look: Look) -> RootView:
+    """Look at the node root: only its canary."""
+    target = look.target
+    return RootView(target.node("/"), canary_of(look, target.node(random_path())))
+
+
+@dataclass(frozen=True)
+class PlainView:
+    """What a random path got over plain HTTP, per address of the name."""
+
+    path: str
+    answers: tuple[PlainAnswer, ...]
+
+    def same_as(self, other: PlainView) -> bool:
+        """Whether every address did the same again."""
+        return [_gist(seen) for seen in self.answers] == [_gist(seen) for seen in other.answers]
+
+
+def _gist(seen: PlainAnswer) -> tuple[object, ...]:
+    return (seen.address, seen.state, seen.answer and (seen.answer.status, seen.answer.location))
+
+
+def view_plain(look: Look, path: str | None = None) -> PlainView:
+    """Look at the plain HTTP port of every address; `path` repeats an earlier canary.
+
+    Raises:
+        ProbeError: a port accepted and stayed silent.
+    """
+    path = path or look.target.admin(random_path())
+    return PlainView(path, tuple(_plain(look, address, path) for address in look.station.addresses))
+
+
+def _plain(look: Look, address: str, path: str) -> PlainAnswer:
+    state = _port_state(look, address)
+    return PlainAnswer(address, state) if state is not PortState.ANSWERED else ask_plain(look, address, path)
+
+
+def ask_plain(look: Look, address: str, path: str) -> PlainAnswer:
+    """Ask one path over plain HTTP at one address whose port accepts connections."""
+    try:
+        return PlainAnswer(address, PortState.ANSWERED, look.answer("GET", path, plain_address=address))
+    except ProbeError as error:
+        if error.cause is Cause.CLOSED:
+            return PlainAnswer(address, PortState.CLOSED)
+        raise
+
+
+def _port_state(look: Look, address: str) -> PortState:
+    """Connect, twice where nothing answers: a filter is silent again, a lost packet is not."""
+    for _ in range(2):
+        try:
+            dial(address, look.station.plain_port, time.monotonic() + look.target.timeout * 0.3).close()
+        except ProbeError as error:
+            if error.cause is not Cause.TIMEOUT:
+                return PortState.REFUSED
+        else:
+            return PortState.ANSWERED
+    return PortState.FILTERED

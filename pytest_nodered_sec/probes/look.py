@@ -1,0 +1,337 @@
+"""What a probe is given: a target, a deadline, and polite ways to ask; and what the looks at one target share.
+
+`Station` is per target and run: addresses, connections, the certificate seen first, the pace. `Look` is one
+question's time. Redirects and the reduction of an exchange to an `Answer` live here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import ssl
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Answer, Mark
+from pytest_nodered_sec.probes.http import Client, Exchange, block_header, challenge, likeness, tls_context
+from pytest_nodered_sec.probes.net import dial, resolve
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping
+
+    from pytest_nodered_sec.model import Target
+
+_HOPS: Final = 5
+_CONNECTIONS: Final = 5  # kept to the URL's port; with one to the plain port of two addresses and one for TLS: eight
+_RETRIES: Final = 2
+_RATE_LIMITED: Final = (429, 503)
+
+
+class Pace:
+    """How fast we ask: freely, until a rate limiter objects; from then on one request at a time, spaced."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._interval = 0.0  # seconds between the starts of two requests
+        self._next = 0.0
+        self._objected = 0.0
+
+    @contextlib.contextmanager
+    def turn(self, deadline: float) -> Iterator[None]:
+        """Wait for the right to send one request; raise ProbeError if that takes until the deadline."""
+        if not self._interval:
+            yield
+            return
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise ProbeError("the target limits our rate, and our turn did not come in time", Cause.UNAVAILABLE)
+        try:
+            time.sleep(max(0.0, min(self._next, deadline) - time.monotonic()))
+            self._next = time.monotonic() + self._interval
+            yield
+        finally:
+            self._turn.release()
+
+    def slow_down(self, retry_after: str) -> float:
+        """Note an objection and return the seconds to wait before asking again."""
+        now = time.monotonic()
+        if now - self._objected > 0.5:  # seven more in flight say the same: one objection
+            self._objected = now
+            self._interval = min(1.0, max(0.12, self._interval * 2))
+        return float(retry_after) if retry_after.isdigit() else 1.0
+
+
+class Station:
+    """What all looks at one target share.
+
+    Args:
+        target: the deployment.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.addresses: tuple[str, ...] = ()
+        self.address = ""
+        self.first = datetime.now(UTC)
+        self.looks = 0
+        self.pace = Pace()
+        self._lock = threading.Lock()
+        self._plain_pace: dict[str, Pace] = {}
+        self._clients: dict[str, Client] = {}
+        self._context: ssl.SSLContext | None = None
+        self._leaf = ""
+
+    def arrive(self, deadline: float) -> None:
+        """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
+
+        Raises:
+            ProbeError: one sentence with the cause: no such name, refused, no answer, no TLS.
+        """
+        self.addresses = resolve(self.target.hostname, deadline)
+        trouble: list[ProbeError] = []
+        tries = [*self.addresses, *self.addresses]
+        for number, address in enumerate(tries):
+            share = (deadline - time.monotonic()) / (len(tries) - number)
+            try:
+                dial(address, self.target.port, time.monotonic() + share).close()
+            except ProbeError as error:
+                trouble.append(error)
+            else:
+                self.address = address
+                return
+        reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
+        raise ProbeError(f"{self.target.url} cannot be reached: {reasons}", trouble[0].cause)
+
+    def connect(self, deadline: float) -> socket.socket:
+        """Open a TCP connection to the URL's port at the address found by `arrive`."""
+        return dial(self.address, self.target.port, deadline)
+
+    def _connect_wrapped(self, deadline: float) -> socket.socket:
+        sock = self.connect(deadline)
+        if not self.target.tls:
+            return sock
+        with self._lock:
+            if self._context is None:
+                self._context = tls_context()
+        sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
+        try:
+            wrapped = self._context.wrap_socket(sock, server_hostname=self.target.hostname)
+        except TimeoutError:
+            sock.close()
+            raise ProbeError(f"the TLS handshake with {self.target.url} did not end in time", Cause.TIMEOUT) from None
+        except ssl.SSLError as error:
+            sock.close()
+            reason = (error.reason or str(error)).replace("_", " ").lower()
+            raise ProbeError(f"no TLS with {self.target.url}: {reason}", Cause.PROTOCOL) from None
+        except OSError as error:
+            sock.close()
+            raise ProbeError(
+                f"{self.target.url} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
+                Cause.CLOSED,
+            ) from None
+        self._check_same_leaf(wrapped)
+        return wrapped
+
+    def _check_same_leaf(self, wrapped: ssl.SSLSocket) -> None:
+        leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()
+        with self._lock:
+            self._leaf = self._leaf or leaf
+            changed = self._leaf != leaf
+        if changed:
+            wrapped.close()
+            raise ProbeError(f"the certificate of {self.target.url} changed during the run", Cause.CHANGED)
+
+    def client(self, plain_address: str | None) -> tuple[Client, Pace]:
+        """Return the client for the URL's origin, or for plain HTTP at one address of the name."""
+        with self._lock:
+            key = plain_address or ""
+            if key not in self._clients:
+                if plain_address is None:
+                    self._clients[key] = Client(self.host_header(self.target.port), self._connect_wrapped, _CONNECTIONS)
+                else:
+                    port = self.plain_port
+                    self._clients[key] = Client(
+                        self.host_header(port), lambda deadline: dial(plain_address, port, deadline), 1
+                    )
+                self._plain_pace[key] = Pace() if plain_address else self.pace
+            return self._clients[key], self._plain_pace[key]
+
+    @property
+    def plain_port(self) -> int:
+        """TCP port of plain HTTP: the URL's own where the URL is http."""
+        return self.target.http_port if self.target.tls else self.target.port
+
+    def host_header(self, port: int) -> str:
+        """Return the Host header for a port of this target's name."""
+        name = f"[{self.target.hostname}]" if ":" in self.target.hostname else self.target.hostname
+        default = 443 if self.target.tls and port == self.target.port else 80
+        return name if port == default else f"{name}:{port}"
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in list(self._clients.values()):
+            client.close()
+
+
+class Look:
+    """One question's look: everything it does ends by its deadline.
+
+    Attributes:
+        station: what the looks at this target share.
+        target: the deployment.
+        deadline: absolute `time.monotonic()` seconds.
+    """
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.target = station.target
+        self.deadline = time.monotonic() + station.target.timeout
+
+    def connect(self) -> socket.socket:
+        """Return a TCP connection to the URL's port."""
+        return self.station.connect(self.deadline)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        plain_address: str | None = None,
+    ) -> Exchange:
+        """Send one request; where a rate limiter objects (429, 503), wait and ask again, twice at most.
+
+        Args:
+            method: HTTP method.
+            path: absolute path, sent as written.
+            headers: additional headers.
+            body: request body.
+            plain_address: ask over plain HTTP at this address instead of the URL's origin.
+
+        Raises:
+            ProbeError: no answer by the deadline.
+        """
+        client, pace = self.station.client(plain_address)
+        for left in range(_RETRIES, -1, -1):
+            with pace.turn(self.deadline):
+                got = client.ask(method, path, self.deadline, headers, body)
+            if got.status not in _RATE_LIMITED or not left:
+                break
+            wait = pace.slow_down(got.headers.get("retry-after", ""))
+            if time.monotonic() + wait >= self.deadline:
+                break
+            time.sleep(wait)
+        return got
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        plain_address: str | None = None,
+    ) -> Answer:
+        """Ask, follow same-origin redirects (5 hops), and reduce what came to an `Answer`.
+
+        Raises:
+            ProbeError: no answer, or a redirect loop.
+        """
+        return self.exchange(method, path, headers=headers, plain_address=plain_address)[0]
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        plain_address: str | None = None,
+    ) -> tuple[Answer, Exchange]:
+        """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
+        origin = self._origin(plain=plain_address is not None)
+        asked = path
+        for hops in range(_HOPS + 1):
+            got = self.ask(method, asked, headers=headers, plain_address=plain_address)
+            location = _location(origin + asked, got)
+            if not location or _origin_of(location) != origin:
+                return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
+            headers = None  # nothing of ours follows a redirect
+            parts = urlsplit(location)
+            asked = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
+
+    def _origin(self, *, plain: bool) -> str:
+        if not plain:
+            return _origin_of(self.target.url)
+        return _origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _location(url: str, got: Exchange) -> str:
+    """Return the absolute URL a redirect points to, or "" where the answer is none."""
+    if got.status not in (301, 302, 303, 307, 308):
+        return ""
+    target = got.headers.get("location", "")
+    return urljoin(url, target) if target else ""
+
+
+def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bool) -> Answer:
+    marks = set() if location else _marks(got, path)
+    if location.startswith("http:") and cleartext:
+        marks.add(Mark.CLEARTEXT_REDIRECT)
+    content_type = got.headers.get("content-type", "").split(";")[0].strip().lower()
+    return Answer(
+        status=got.status,
+        content_type=content_type if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", content_type) else "",
+        length=len(got.body),
+        challenge=challenge(got.headers) if got.status == 401 else "",
+        location=_without_query(location),
+        marks=frozenset(marks),
+        likeness=likeness(got.body, path) if got.status < 400 else (),
+        block=block_header(got.headers),
+        hops=hops,
+    )
+
+
+def _without_query(location: str) -> str:
+    """Drop query, fragment and userinfo: they may carry tokens."""
+    parts = urlsplit(location)
+    return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}" if location else ""
+
+
+def _marks(got: Exchange, path: str) -> set[Mark]:
+    """Tell what wrote the answer (the editor's index.mst, editor-api/lib/auth/index.js, Express's finalhandler)."""
+    marks: set[Mark] = set()
+    text = got.body.decode("utf-8", "replace")
+    if got.status == 404 and "<pre>Cannot " in text:
+        marks.add(Mark.EXPRESS)
+    if got.status >= 300:
+        return marks
+    if "red/red.min.js" in text or 'id="red-ui-editor"' in text:
+        marks.add(Mark.EDITOR)
+    if "Node-RED Dashboard" in text or 'ng-app="ui"' in text:
+        marks.add(Mark.DASHBOARD)
+    with contextlib.suppress(ValueError):
+        data = json.loads(text)
+        if isinstance(data, dict):
+            if "httpNodeRoot" in data:
+                marks.add(Mark.SETTINGS)
+            if "socketio" in data or "dash" in data:  # /dashboard/_setup; a theme of Dashboard 1 at /uisettings
+                marks.add(Mark.DASHBOARD)
+            if path.endswith("/auth/login"):
+                if not data:
+                    marks.add(Mark.LOGIN_OPEN)
+                elif data.get("type") in ("credentials", "strategy"):
+                    marks.add(Mark.LOGIN_CONFIGURED)
+    return marks

@@ -1,0 +1,39 @@
+"""The target's beginning and end: asked last, when everything else has been."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Reach
+from pytest_nodered_sec.probes.landmarks import canary_of
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.probes.look import Look
+
+
+def see_both_ends(look: Look, admin: RootView) -> Reach:
+    """Ask the admin root's canary once more and say what lies between.
+
+    Raises:
+        ProbeError: it no longer answers as at the start.
+    """
+    again = canary_of(look, admin.canary.path)
+    if not again.same_as(admin.canary):
+        raise ProbeError(
+            f"{look.target.url} answered a random path with {admin.canary.answer.line()} at the start and with "
+            f"{again.answer.line()} at the end",
+            Cause.CHANGED,
+        )
+    station = look.station
+    return Reach(
+        address=station.address,
+        addresses=station.addresses,
+        first=station.first,
+        last=datetime.now(UTC),
+        looks=station.looks,
+        identity=admin.identity,
+        view=admin,
+    )

@@ -1,0 +1,1 @@
+"""The bundled tests, by topic: three lines each, no helpers, no conftest."""

@@ -1,0 +1,28 @@
+"""Dashboards: the page, and the live channel behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import AccessAttempt, SocketAttempt
+    from pytest_nodered_sec.policy import Policy
+
+
+@control("dash-01", severity=Severity.CRITICAL, asks=questions.dashboard_pages)
+def test_page_refuses_strangers(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """A dashboard's page refuses anonymous visitors."""
+    require(page_refuses(nodered_attempt, nodered_policy))
+
+
+@control("dash-02", severity=Severity.CRITICAL, asks=questions.dashboard_channels)
+def test_live_channel_refuses_strangers(nodered_socket: SocketAttempt, nodered_policy: Policy) -> None:
+    """A dashboard's live channel (Socket.IO) refuses anonymous clients.
+
+    httpNodeAuth, which most guides recommend, guards the page only: without more, anybody receives every live
+    value and can press every button.
+    """
+    require(channel_refuses(nodered_socket, nodered_policy))

@@ -1,0 +1,30 @@
+"""The editor, which does not belong on a machine in production."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_protected
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import AccessAttempt
+    from pytest_nodered_sec.policy import Policy
+
+
+@control("editor-01", severity=Severity.HIGH, asks=questions.editor_page)
+def test_editor_is_off_or_protected(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """The editor page is not served, or only in front of a login where the policy says so.
+
+    Recognised by its marks, not by a 200: another page at the same address is not the editor.
+    """
+    require(editor_is_off_or_protected(nodered_attempt, nodered_policy))
+
+
+@control("editor-02", severity=Severity.MEDIUM, asks=questions.editor_parts)
+def test_editor_is_gone(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """With the editor disabled, its assets and routes are gone too.
+
+    A proxy that hides only `/` leaves an editor that works; `disableEditor` removes all of it.
+    """
+    require(editor_is_gone(nodered_attempt, nodered_policy))

@@ -1,0 +1,304 @@
+"""Asks what the collected tests will need: side by side, politely, each question once.
+
+One `_Host` per host name (a queue and at most eight threads), one `_Place` per target (landmarks, answers that
+wait for the next sign of life). Nothing here judges: an answer is handed out as it was seen, or the reason why
+there is none.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Observation, settle
+from pytest_nodered_sec.probes import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_nodered_sec.model import Ask, Target
+
+AT_ONCE: Final = 8  # connections to one host
+CANARY_EVERY: Final = 20  # looks between two signs of life
+
+
+class Survey:
+    """The questions of one run and their answers; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hosts: dict[str, _Host] = {}
+        self._places: dict[str, _Place] = {}
+        self._closed = False
+
+    def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
+        """Queue questions that will be needed; those already known are not asked again."""
+        with self._lock:
+            place = self._place(target)
+        place.add(asks)
+
+    def answer(self, target: Target, ask: Ask) -> Observation:
+        """Wait for the answer to one question.
+
+        Raises:
+            ProbeError: it could not be looked at; a fresh exception for every caller, without our frames.
+        """
+        self.ask_ahead(target, [ask])
+        outcome = self._places[target.name].future(ask).result()
+        if isinstance(outcome, ProbeError):
+            raise outcome.again()
+        settle(outcome, target)
+        return outcome
+
+    def close(self) -> None:
+        """Drop what is queued and close all connections; looks under way end by their deadline."""
+        with self._lock:
+            self._closed = True
+            for host in self._hosts.values():
+                host.close()
+            for place in self._places.values():
+                place.close()
+
+    def _place(self, target: Target) -> _Place:
+        if self._closed:
+            raise ProbeError("the run has ended", Cause.UNAVAILABLE)
+        if target.name not in self._places:
+            host = self._hosts.setdefault(target.hostname, _Host())
+            self._places[target.name] = _Place(target, host)
+        return self._places[target.name]
+
+
+class _Host:
+    """A queue and its threads. Daemon threads: an executor's would hold Ctrl-C until the last deadline."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Condition()
+        self._queue: deque[Callable[[], None]] = deque()
+        self._threads = 0
+        self._idle = 0
+        self._closed = False
+
+    def put(self, job: Callable[[], None]) -> None:
+        with self._wake:
+            self._queue.append(job)
+            if self._idle:
+                self._wake.notify()
+            elif self._threads < AT_ONCE:
+                self._threads += 1
+                threading.Thread(target=self._work, daemon=True, name="nodered-sec-look").start()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue:
+                    if self._closed:
+                        return
+                    self._idle += 1
+                    self._wake.wait()
+                    self._idle -= 1
+                job = self._queue.popleft()
+            job()
+
+    def close(self) -> None:
+        with self._wake:
+            self._closed = True
+            self._queue.clear()
+            self._wake.notify_all()
+
+
+class _Once:
+    """A value that the first thread to need it finds, while the others wait; errors are kept as well."""
+
+    def __init__(self, find: Callable[[], Any]) -> None:  # Any: landmarks are of several types
+        self._find = find
+        self._lock = threading.Lock()
+        self._outcome: Any = None
+
+    def get(self) -> Any:
+        with self._lock:
+            if self._outcome is None:
+                try:
+                    self._outcome = self._find()
+                except ProbeError as error:
+                    self._outcome = error
+        if isinstance(self._outcome, ProbeError):
+            raise self._outcome.again()
+        return self._outcome
+
+
+class _Place:
+    """One target: its station, its landmarks, its questions."""
+
+    def __init__(self, target: Target, host: _Host) -> None:
+        from pytest_nodered_sec.probes.look import Station  # imports requests: only when something is asked
+
+        self._target = target
+        self._host = host
+        self._station = Station(target)
+        self._lock = threading.Lock()
+        self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
+        self._last: list[Ask] = []
+        self._open = 0  # questions queued or being looked at, those for last not counted
+        self._queued = 0  # of those, the ones no thread has taken yet
+        self._unconfirmed: list[tuple[Ask, Observation]] = []
+        self._confirming = False
+        self._good = 0  # looks confirmed so far
+        self._lost: ProbeError | None = None
+        self._arrival = _Once(self._arrive)
+        self._landmarks = {name: _Once(self._finder(name)) for name in ("admin", "node", "plain")}
+
+    def add(self, asks: Iterable[Ask]) -> None:
+        """Queue the questions that are new."""
+        with self._lock:
+            fresh = [ask for ask in dict.fromkeys(asks) if ask not in self._futures]
+            for ask in fresh:
+                self._futures[ask] = Future()
+                if PROBES[ask.probe].last:
+                    self._last.append(ask)
+                else:
+                    self._open += 1
+                    self._queued += 1
+        for ask in fresh:
+            if not PROBES[ask.probe].last:
+                self._host.put(lambda ask=ask: self._look(ask))  # type: ignore[misc]  # binds the loop's value
+        self._turn_to_last()
+
+    def future(self, ask: Ask) -> Future[Observation | ProbeError]:
+        """Return the future of a question that was added."""
+        return self._futures[ask]
+
+    def close(self) -> None:
+        with self._lock:
+            pending = [future for future in self._futures.values() if not future.done()]
+        for future in pending:
+            future.cancel()
+        self._station.close()
+
+    # --- looking
+
+    def _look(self, ask: Ask) -> None:
+        last = PROBES[ask.probe].last
+        if not last:
+            with self._lock:
+                self._queued -= 1
+        try:
+            seen = self._observe(ask)
+        except ProbeError as error:
+            self._hand_out(ask, error)
+        except BaseException as bug:  # noqa: BLE001  handed to the test that asked, where it is raised as it is
+            self._futures[ask].set_exception(bug)
+        else:
+            with self._lock:
+                self._unconfirmed.append((ask, seen))
+        if not last:
+            with self._lock:
+                self._open -= 1
+        self._confirm()
+        self._turn_to_last()
+
+    def _observe(self, ask: Ask) -> Observation:
+        from pytest_nodered_sec.probes.look import Look
+
+        probe = PROBES[ask.probe]
+        if self._lost is not None:
+            raise self._lost.again()
+        try:
+            self._arrival.get()
+        except ProbeError as error:
+            if probe.last:
+                raise
+            raise ProbeError(f"{self._target.name} cannot be looked at: see reach-01", Cause.SEE_REACH) from error
+        marks = [self._landmarks[name].get() for name in probe.landmarks]
+        seen = probe.load()(Look(self._station), *marks, *ask.args)
+        with self._lock:
+            self._station.looks += 1
+        return seen
+
+    def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:
+        future = self._futures[ask]
+        if future.set_running_or_notify_cancel():
+            future.set_result(outcome)
+
+    def _turn_to_last(self) -> None:
+        with self._lock:
+            if self._open or self._unconfirmed or self._confirming:
+                return
+            due, self._last = self._last, []
+        for ask in due:
+            self._host.put(lambda ask=ask: self._look(ask))  # type: ignore[misc]  # binds the loop's value
+
+    # --- landmarks
+
+    def _arrive(self) -> bool:
+        from pytest_nodered_sec.probes.look import Look
+
+        look = Look(self._station)
+        self._station.arrive(look.deadline)
+        return True
+
+    def _finder(self, name: str) -> Callable[[], Any]:
+        def find() -> Any:
+            from pytest_nodered_sec.probes import landmarks
+            from pytest_nodered_sec.probes.look import Look
+
+            if name == "node" and self._target.node("/") == self._target.admin("/"):
+                return self._landmarks["admin"].get()
+            finders: dict[str, Callable[[Look], Any]] = {
+                "admin": landmarks.view_admin,
+                "node": landmarks.view_node,
+                "plain": landmarks.view_plain,
+            }
+            return finders[name](Look(self._station))
+
+        return find
+
+    def _confirm(self) -> None:
+        """Hand out what waits, if a canary asked now answers as at the start; every twenty looks and when idle."""
+        while True:
+            with self._lock:
+                due = len(self._unconfirmed) >= CANARY_EVERY or (self._unconfirmed and not self._queued)
+                if self._confirming or not due:
+                    return
+                self._confirming = True
+                batch, self._unconfirmed = self._unconfirmed, []
+            try:
+                trouble = self._changed({name for ask, _ in batch for name in PROBES[ask.probe].landmarks})
+            except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait for ever
+                for ask, _ in batch:
+                    self._futures[ask].set_exception(bug)
+                batch, trouble = [], None
+            for ask, seen in batch:
+                unaffected = not PROBES[ask.probe].landmarks
+                self._hand_out(ask, seen if trouble is None or unaffected else trouble)
+            with self._lock:
+                self._confirming = False
+                self._good += len(batch) if trouble is None else 0
+                self._lost = self._lost or trouble
+
+    def _changed(self, names: set[str]) -> ProbeError | None:
+        """Ask the canaries again; return the sentence of what was lost where one answers otherwise."""
+        from pytest_nodered_sec.probes import landmarks
+        from pytest_nodered_sec.probes.look import Look
+
+        for name in sorted(names):
+            before = self._landmarks[name].get()
+            try:
+                if name == "plain":
+                    again = landmarks.view_plain(Look(self._station), before.path)
+                    same, now = before.same_as(again), "something else on the plain HTTP port"
+                else:
+                    seen = landmarks.canary_of(Look(self._station), before.canary.path)
+                    same, now = before.canary.same_as(seen), seen.answer.line()
+            except ProbeError as error:
+                same, now = False, error.message
+            if not same:
+                return ProbeError(
+                    f"{self._target.name} stopped answering us as before after look {self._good}, "
+                    f"{datetime.now(UTC):%H:%M:%SZ}: now {now}; banned, challenged, or down?",
+                    Cause.CHANGED,
+                )
+        return None
