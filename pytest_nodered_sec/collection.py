@@ -105,7 +105,7 @@ def join(config: pytest.Config, suite: str, *, typed: bool) -> None:
 
 def _as_id(arg: str, config: pytest.Config) -> str:
     """Return the node id that an argument means, "" where it is none of the suite's."""
-    path, _, rest = arg.partition("[")[0].partition("::")
+    path = arg.partition("[")[0].partition("::")[0]
     tail = arg[len(path) :]
     place = config.invocation_params.dir / path
     if path == PREFIX or path.startswith(f"{PREFIX}/"):

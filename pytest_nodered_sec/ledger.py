@@ -138,8 +138,8 @@ class Ledger:
                 report.longrepr = _Words(report.longrepr)
             broken = report.failed and record["outcome"] == "not-judged"
             self._errors += broken or record["outcome"] == "could-not-look"
-        elif report.failed and report.when == "???" and report.nodeid.startswith(f"{PREFIX}/"):
-            self._errors += 1  # xdist's report of a test whose worker died
+        elif report.failed and report.when not in ("setup", "call", "teardown"):
+            self._errors += report.nodeid.startswith(f"{PREFIX}/")  # xdist's report of a test whose worker died
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

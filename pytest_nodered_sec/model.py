@@ -544,9 +544,9 @@ class CertificateFacts:
     """What a certificate says of itself.
 
     Attributes:
-        position: place in the chain as sent, 0 being the leaf.
-        subject: subject as RFC 4514 text, or the first name of the SAN where the subject is empty.
-        issuer: issuer as RFC 4514 text.
+        position: place in the chain as sent, 0 being the leaf; -1 where it came from the trust store instead.
+        subject: "CN=..." or the whole subject as RFC 4514 text; the first name of the SAN where it is empty.
+        issuer: the issuer, in the same form.
         self_issued: whether subject and issuer are the same.
         not_before: first second of validity, UTC.
         not_after: last second of validity, UTC.
@@ -554,6 +554,10 @@ class CertificateFacts:
         ip_addresses: iPAddress entries of the SAN, canonical.
         has_san: whether there is a subject alternative name at all.
         fingerprint: SHA-256 of the DER, lower-case hex.
+        key_type: "RSA", "EC", "Ed25519", "Ed448", "DSA", or what it is called otherwise.
+        key_bits: size of the key.
+        signature_hash: e.g. "sha256"; "" where the signature scheme has none of its own (Ed25519).
+        ca_issuers: whether it says where its issuer's certificate can be had (RFC 5280, 4.2.2.1).
     """
 
     position: int
@@ -566,6 +570,10 @@ class CertificateFacts:
     ip_addresses: tuple[str, ...]
     has_san: bool
     fingerprint: str
+    key_type: str = ""
+    key_bits: int = 0
+    signature_hash: str = ""
+    ca_issuers: bool = False
 
     @property
     def lifetime(self) -> float:
@@ -574,6 +582,8 @@ class CertificateFacts:
 
     def named(self) -> str:
         """Return what a finding calls it."""
+        if self.position < 0:
+            return f"certificate `{self.subject}` of the trust store"
         role = "leaf" if self.position == 0 else f"certificate {self.position + 1} of the chain"
         return f"{role} `{self.subject}`"
 
@@ -583,12 +593,15 @@ class PresentedChain:
     """The certificates a server sent, and what verifying them met.
 
     Attributes:
-        host: name or address asked for, A-labels.
+        host: name or address asked for, A-labels; of an http URL as it stands there.
         protocol: TLS version of the handshake, "" where the URL is http.
         certificates: as sent.
         verify_errors: (X509_V_ERR code, depth), each once (OpenSSL, x509_vfy.h).
         trust: which anchors were trusted.
         looked_at: UTC time by our clock.
+        port: TCP port asked.
+        address: the address dialled, "" where nothing was.
+        path: certificates by depth, as verification walked them; not always those sent, nor in that order.
     """
 
     host: str
@@ -597,6 +610,14 @@ class PresentedChain:
     verify_errors: tuple[tuple[int, int], ...]
     trust: str
     looked_at: datetime
+    port: int = 443
+    address: str = ""
+    path: tuple[CertificateFacts, ...] = ()
+
+    def at_depth(self, depth: int) -> CertificateFacts:
+        """Return the certificate that a verify error of this depth is about."""
+        walked = self.path or self.certificates
+        return walked[min(depth, len(walked) - 1)]
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -604,8 +625,9 @@ class PresentedChain:
             return f"{self.host} is served without TLS"
         leaf = self.certificates[0]
         left = (leaf.not_after - self.looked_at).total_seconds() / 86400
+        sent = "1 certificate" if len(self.certificates) == 1 else f"{len(self.certificates)} certificates"
         return (
-            f"{leaf.subject} by {leaf.issuer}, {len(self.certificates)} sent, valid to {leaf.not_after:%Y-%m-%d} "
+            f"{leaf.subject} by {leaf.issuer}, {sent} sent, valid to {leaf.not_after:%Y-%m-%d} "
             f"({left:.1f} of {leaf.lifetime / 86400:.1f} days left), {self.protocol}"
         )
 

@@ -97,6 +97,8 @@ def add(parser: pytest.Parser) -> None:
             extra["metavar"] = "|".join(option.choices)
         else:
             extra["metavar"] = option.metavar
+        if option.name == "lab":
+            extra.update(nargs="?", const=_LAB_DEFAULT)
         group.addoption(option.flag, dest=option.key, help=option.help, **extra)
         parser.addini(option.key, f"{option.help}; as {option.flag}", type="args" if option.many else "string")
     group.addoption(
@@ -200,9 +202,7 @@ def only_shows(config: pytest.Config) -> bool:
 def answers_are_due(config: pytest.Config, *, typed: bool) -> bool:
     """Whether a run without any answer proves nothing: unless somebody who named no target chose other tests."""
     option = config.option
-    chosen = any(
-        getattr(option, name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise")
-    )
+    chosen = any(getattr(option, name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
     return not only_shows(config) and not option.setuponly and (typed or not chosen)
 
 
@@ -323,7 +323,7 @@ def name_of(url: str) -> str:
 
 
 def _host(value: str) -> str | None:
-    if ":" in value.partition("://")[2].rpartition("@")[0]:
+    if ":" in value.rpartition("://")[2].rpartition("@")[0]:
         raise pytest.UsageError("--nodered-host: a password does not belong here (logs would show it); use a key")
     return value or None
 
@@ -370,7 +370,9 @@ def check_targets(targets: object) -> tuple[Target, ...]:
     for target in targets:
         _parts(f"target {target.name}: url", target.url)
         if not target.name or not target.name.isprintable():
-            raise pytest.UsageError(f"target {target.url}: give it a name of printable characters, the ids begin with it")
+            raise pytest.UsageError(
+                f"target {target.url}: give it a name of printable characters, the ids begin with it"
+            )
         if target.name in seen:
             raise pytest.UsageError(
                 f"two targets are called {target.name}: name each one once, or give them names of their own in "

@@ -30,7 +30,7 @@ def make_scheduler(config: pytest.Config, log: Any, targets: tuple[str, ...]) ->
         return None
     pattern = re.compile(r"\[(" + "|".join(map(re.escape, sorted(targets, key=len, reverse=True))) + r")(-|\])")
 
-    class ByTarget(base):  # type: ignore[misc]  # a base chosen at run time
+    class ByTarget(base):  # type: ignore[misc, valid-type]  # a base chosen at run time
         def _split_scope(self, nodeid: str) -> str:
             found = pattern.search(nodeid)
             return f"target:{found[1]}" if found else str(super()._split_scope(nodeid))

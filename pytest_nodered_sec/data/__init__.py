@@ -215,8 +215,7 @@ def _check_order(table: str, rows: Sequence[_Row]) -> None:
         late = next(here for here in range(1, len(ranks)) if ranks[here] < ranks[here - 1])
         row = rows[late]
         raise ValueError(
-            f"{_FILE}: [[{table}]] {late + 1} ({row.route}): "
-            f"rows are grouped by app, {row.app} comes first"
+            f"{_FILE}: [[{table}]] {late + 1} ({row.route}): rows are grouped by app, {row.app} comes first"
         )
 
 

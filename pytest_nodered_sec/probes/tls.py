@@ -124,9 +124,13 @@ def _drive(connection: SSL.Connection, sock: socket.socket, look: Look) -> None:
             data = sock.recv(_RECORD_LIMIT)
         except TimeoutError:
             got = f"{len(received)} bytes" if received else "nothing"
-            raise ProbeError(f"the TLS handshake with {where} did not end in time: {got} came back", Cause.TIMEOUT) from None
+            raise ProbeError(
+                f"the TLS handshake with {where} did not end in time: {got} came back", Cause.TIMEOUT
+            ) from None
         except OSError as error:
-            raise ProbeError(f"{where} ended the TLS handshake: {(error.strerror or 'reset').lower()}", Cause.CLOSED) from None
+            raise ProbeError(
+                f"{where} ended the TLS handshake: {(error.strerror or 'reset').lower()}", Cause.CLOSED
+            ) from None
         if not data:
             raise ProbeError(
                 f"{where} closed the connection during the TLS handshake, after {len(received)} bytes", Cause.CLOSED

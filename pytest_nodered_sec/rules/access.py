@@ -57,7 +57,10 @@ def served(seen: AccessAttempt, remedy: str) -> Violation:
     """Return the violation of something that is served to anybody."""
     if Mark.CLEARTEXT_REDIRECT in seen.answer.marks:
         return Violation(
-            "cleartext-redirect", seen.evidence(), "401 or 403, or a redirect to an https:// login", "redirect to https://"
+            "cleartext-redirect",
+            seen.evidence(),
+            "401 or 403, or a redirect to an https:// login",
+            "redirect to https://",
         )
     return Violation("served", seen.evidence(), "401 or 403", remedy)
 

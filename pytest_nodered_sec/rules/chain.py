@@ -31,7 +31,9 @@ _TEXTS: Final = {
     79: "is not a CA certificate, yet issued another",
 }
 _TRUSTED: Final = "a chain that verifies to a trusted root"
-_CA_FILE: Final = "if this CA is yours, pass its root with --nodered-ca-file=FILE; otherwise get a certificate from a public CA"
+_CA_FILE: Final = (
+    "if this CA is yours, pass its root with --nodered-ca-file=FILE; otherwise get a certificate from a public CA"
+)
 _SHORT: Final = timedelta(days=10).total_seconds()
 
 
@@ -100,11 +102,15 @@ def names_the_host(seen: PresentedChain, policy: Policy) -> Verdict:
     names = ", ".join((*leaf.dns_names, *leaf.ip_addresses)) or "no name"
     remedy = f"certbot certonly --nginx -d {seen.host}, or issue the certificate with this name in its SAN"
     if not leaf.has_san:
-        return (Violation("no-san", f"{leaf.named()} has no subject alternative name", f"a SAN with {seen.host}", remedy),)
+        return (
+            Violation("no-san", f"{leaf.named()} has no subject alternative name", f"a SAN with {seen.host}", remedy),
+        )
     apex = any(name.lower() == f"*.{seen.host.lower()}" for name in leaf.dns_names)
     why = " (a wildcard does not cover the name it hangs below)" if apex else ""
     return (
-        Violation("wrong-name", f"{leaf.named()} is for {names}{why}, not for {seen.host}", f"a SAN with {seen.host}", remedy),
+        Violation(
+            "wrong-name", f"{leaf.named()} is for {names}{why}, not for {seen.host}", f"a SAN with {seen.host}", remedy
+        ),
     )
 
 

@@ -52,6 +52,8 @@ def editor_is_gone(seen: AccessAttempt, policy: Policy) -> Verdict:
         return (Violation("asset-served", seen.evidence(), "404", _DISABLE),)
     if seen.kind is Kind.REFUSED and seen.refuser is Refuser.NODE_RED:
         return (
-            Violation("editor-mounted", f"{seen.evidence()}: the editor is enabled", "404 of a disabled editor", _DISABLE),
+            Violation(
+                "editor-mounted", f"{seen.evidence()}: the editor is enabled", "404 of a disabled editor", _DISABLE
+            ),
         )
     return ()

@@ -1,0 +1,151 @@
+"""The lab's deployments: small pieces of settings.js, flows and proxy rules, each with a name.
+
+Every one is `fresh` or `hardened` with a change, so that what differs is what is written here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+SAMPLE_HASH: Final = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."  # "password", from settings.js
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """How a Node-RED stands there.
+
+    Attributes:
+        settings: lines of settings.js; @HASH@ and @SECRET@ are filled in.
+        tls: whether the proxy speaks HTTPS; without it everything comes over plain HTTP.
+        socket: whether Node-RED listens on a unix socket instead of a TCP port.
+        gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "all": before everything;
+            "sso": a redirect to a login elsewhere.
+        plain: what the plain HTTP port does: "redirect" or "serve".
+        headers: whether the proxy adds and removes headers as advised.
+        flows: "both", "none" or "login-form".
+        admin_root: httpAdminRoot as seen from outside.
+        node_root: httpNodeRoot as seen from outside.
+        expect: policy keys this deployment is meant for.
+    """
+
+    settings: str = ""
+    tls: bool = True
+    socket: bool = False
+    gate: str = ""
+    plain: str = "redirect"
+    headers: bool = False
+    flows: str = "both"
+    admin_root: str = "/"
+    node_root: str = "/"
+    expect: tuple[tuple[str, str], ...] = ()
+
+
+_LOGIN: Final = 'adminAuth: {type: "credentials", users: [{username: "admin", password: "@HASH@", permissions: "*"}]},'
+_NODE_LOGIN: Final = 'httpNodeAuth: {user: "user", pass: "@HASH@"},'
+_ORIGIN_GUARD: Final = """(socket, next) => {
+    const {origin, host} = socket.handshake.headers;
+    next(!origin || new URL(origin).host === host ? undefined : new Error("foreign origin"));
+  }"""
+_REFUSE_PAGES: Final = '(req, res) => res.status(401).send("no")'
+
+_FRESH: Final = Deployment()
+_HARDENED: Final = Deployment(
+    settings=f"""{_LOGIN}
+  disableEditor: true,
+  credentialSecret: "@SECRET@",
+  ui: {{ioMiddleware: {_ORIGIN_GUARD}}},
+  dashboard: {{ioMiddleware: {_ORIGIN_GUARD}}},
+  webSocketNodeVerifyClient: (info) => !info.origin || new URL(info.origin).host === info.req.headers.host,
+  externalModules: {{palette: {{allowInstall: false, allowUpload: false}}, modules: {{allowInstall: false}}}},
+  logging: {{console: {{level: "info", metrics: false, audit: true}}}},""",
+    socket=True,
+    gate="dashboards",
+    headers=True,
+)
+
+DEPLOYMENTS: Final[dict[str, Deployment]] = {
+    "fresh": _FRESH,
+    "hardened": _HARDENED,
+    "article": Deployment(settings=_LOGIN.replace("@HASH@", SAMPLE_HASH), tls=False, plain="serve", flows="login-form"),
+    "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,"),
+    "moved": Deployment(
+        settings=f'{_LOGIN} disableEditor: true, httpAdminRoot: "/admin-x", httpNodeRoot: "/node-x",',
+        admin_root="/admin-x",
+        node_root="/node-x",
+    ),
+    "adminoff": Deployment(settings="httpAdminRoot: false,", expect=(("admin_api", "disabled"),)),
+    "adminoff-nodeauth": Deployment(
+        settings=f"httpAdminRoot: false, {_NODE_LOGIN}", expect=(("admin_api", "disabled"),)
+    ),
+    "gate": Deployment(gate="all", expect=(("admin_api", "proxied"),)),
+    "sso": Deployment(gate="sso"),
+    "noeditor-open": Deployment(settings="disableEditor: true,"),
+    "secret-root": Deployment(settings=f'httpAdminRoot: "/secret", {_NODE_LOGIN}'),
+    "nodashboards": replace(_HARDENED, flows="none"),
+    "anonread": Deployment(
+        settings=_LOGIN.replace("}]}", '}], default: {permissions: "read"}}') + " disableEditor: true,"
+    ),
+    "middleware-only": Deployment(
+        settings=f"{_LOGIN} disableEditor: true, ui: {{middleware: {_REFUSE_PAGES}}}, "
+        f"dashboard: {{middleware: {_REFUSE_PAGES}}},"
+    ),
+    "plain-leak": replace(_HARDENED, plain="serve"),
+    "editor-protected": replace(
+        _HARDENED, settings=_HARDENED.settings.replace("disableEditor: true,", ""), expect=(("editor", "protected"),)
+    ),
+}
+
+
+def settings_js(deployment: Deployment, listen: str, hashed: str, secret: str) -> str:
+    """Return settings.js; `listen` is uiPort, a number or a quoted socket path."""
+    body = deployment.settings.replace("@HASH@", hashed).replace("@SECRET@", secret)
+    return f"""module.exports = {{
+  uiHost: "127.0.0.1", uiPort: {listen}, flowFile: "flows.json",
+  telemetry: {{enabled: false, updateNotification: false}},
+  {body}
+}};
+"""
+
+
+def flows(deployment: Deployment) -> str:
+    """Return flows.json: a value that streams every second to both dashboards, an endpoint, a WebSocket."""
+    tab = {"id": "tab", "type": "tab", "label": "line"}
+    endpoint = [
+        {"id": "in", "type": "http in", "z": "tab", "url": "/api/orders", "method": "get", "wires": [["body"]]},
+        {"id": "body", "type": "change", "z": "tab", "wires": [["out"]]}
+        | {"rules": [{"t": "set", "p": "payload", "pt": "msg", "to": '{"orders":3}', "tot": "json"}]},
+        {"id": "out", "type": "http response", "z": "tab", "wires": []},
+    ]
+    dashboard1: list[dict[str, Any]] = [  # Any: nodes differ
+        {"id": "ui1tab", "type": "ui_tab", "name": "Line"},
+        {"id": "ui1group", "type": "ui_group", "name": "Values", "tab": "ui1tab", "width": "6"},
+        {"id": "ui1text", "type": "ui_text", "z": "tab", "group": "ui1group", "label": "temperature", "wires": []}
+        | {"format": "{{msg.payload}}", "layout": "row-spread"},
+        {"id": "ui1button", "type": "ui_button", "z": "tab", "group": "ui1group", "label": "start", "wires": [[]]},
+    ]
+    dashboard2: list[dict[str, Any]] = [
+        {"id": "ui2base", "type": "ui-base", "name": "Line", "path": "/dashboard", "includeClientData": True},
+        {"id": "ui2theme", "type": "ui-theme", "name": "Theme"},
+        {"id": "ui2page", "type": "ui-page", "name": "Line", "ui": "ui2base", "path": "/page1", "layout": "grid"}
+        | {"theme": "ui2theme", "order": 1},
+        {"id": "ui2group", "type": "ui-group", "name": "Values", "page": "ui2page", "width": "6", "height": "1"},
+        {"id": "ui2text", "type": "ui-text", "z": "tab", "group": "ui2group", "label": "temperature", "wires": []}
+        | {"format": "{{msg.payload}}", "layout": "row-spread"},
+        {"id": "ui2button", "type": "ui-button", "z": "tab", "group": "ui2group", "label": "start", "wires": [[]]},
+    ]
+    ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
+    tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text"]]}
+    if deployment.flows == "none":
+        return json.dumps([tab, *endpoint])
+    if deployment.flows == "login-form":  # as many how-tos teach it: GET /dashboard is never answered
+        form = [
+            {"id": "form", "type": "http in", "z": "tab", "url": "/dashboard", "method": "get", "wires": [["page"]]},
+            {"id": "page", "type": "ui_template", "z": "tab", "group": "ui1group", "wires": [["check"]]}
+            | {"format": '<form ng-submit="send({payload: {user: user, password: password}})"></form>'},
+            {"id": "check", "type": "function", "z": "tab", "wires": [[]]}
+            | {"func": 'return msg.payload.user === "admin" && msg.payload.password === "1234" ? msg : null;'},
+        ]
+        return json.dumps([tab, tick, *endpoint, *dashboard1, *form])
+    return json.dumps([tab, tick, *endpoint, *dashboard1, *dashboard2])

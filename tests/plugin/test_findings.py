@@ -1,0 +1,232 @@
+"""What a person and a machine read of each outcome."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+ANSWER = "GET /api/orders without credentials answered 200 (application/json, 2913 bytes)"
+FINDING = f"""\
+site-01 critical · {ANSWER}
+  expected  401 or 403
+  remedy    settings.js: adminAuth: {{type: "credentials", users: [...]}}, without a `default` user"""
+SECOND = """\
+site-01 critical · any origin may read it
+  expected  no Access-Control-Allow-Origin
+  remedy    settings.js: httpNodeCors"""
+ERROR = "site-01 critical · could not look: GET / got no answer within 10 s"
+SUMMARY = "nodered-sec: 1 target · 1 compliant · 2 non-compliant (2 critical) · 0 waived · 1 error · 1 not applicable"
+
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+
+
+def junit(site: Site) -> dict[str, ET.Element]:
+    """Return the test cases of the JUnit file by name."""
+    tree = ET.parse(site.path / "junit.xml")  # noqa: S314  written a moment ago by the run under test
+    return {str(case.get("name")): case for case in tree.iter("testcase")}
+
+
+def properties(case: ET.Element) -> dict[str, str]:
+    return {str(one.get("name")).removeprefix("nodered_sec."): str(one.get("value")) for one in case.iter("property")}
+
+
+@WORKERS
+def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> None:
+    site = site_with_control
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", "-ra", "-W", "error", "--showlocals", *workers)
+    result.assert_outcomes(passed=1, failed=2, errors=1, skipped=1)
+    text = result.stdout.str()
+    assert f"\n{FINDING}\n" in text
+    assert f"\n{FINDING}\n{SECOND}\n" in text
+    assert f"\n{ERROR}\n" in text
+    assert f"test_orders[plant.example-bad] - site-01 critical · {ANSWER}\n" in text
+    assert f"test_orders[plant.example-error] - {ERROR}\n" in text
+    assert "hunter2" not in text
+    assert "Traceback" not in text
+    assert ".py:" not in text.split("short test summary")[0]
+    assert result.outlines[-2] == SUMMARY
+
+    cases = junit(site)
+    good, bad, worse, absent, error = (
+        cases[f"test_orders[plant.example-{how}]"] for how in ("good", "bad", "worse", "absent", "error")
+    )
+    common = {"control": "site-01", "severity": "critical", "target": "plant.example"}
+    seen = "GET /{} without credentials answered 401"
+    assert properties(good) == {**common, "observed": seen.format("good"), "outcome": "compliant"}
+    assert properties(bad) == {**common, "observed": ANSWER, "outcome": "non-compliant"}
+    assert properties(worse)["observed"] == f"{ANSWER}; any origin may read it"
+    assert properties(absent) == {
+        **common,
+        "observed": seen.format("absent") + ": no orders here",
+        "outcome": "not-applicable",
+    }
+    assert properties(error) == {
+        **common,
+        "observed": "GET / got no answer within 10 s",
+        "outcome": "could-not-look",
+    }
+    failure = bad.find("failure")
+    assert failure is not None
+    assert failure.get("message") == FINDING
+    assert failure.text == FINDING
+    trouble = error.find("error")
+    assert trouble is not None
+    assert trouble.get("message") == f'failed on setup with "{ERROR}"'
+
+
+@WORKERS
+def test_users_tests_without_a_control(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(
+        test_x="""
+import pytest
+from pytest_nodered_sec import NonCompliant, ProbeError, Violation
+from pytest_nodered_sec.errors import Cause
+
+@pytest.fixture
+def look():
+    raise ProbeError("nobody answers", Cause.TIMEOUT)
+
+def test_error(look):
+    pass
+
+def test_finding():
+    raise NonCompliant([Violation("x", "it is open", "closed", "close it")])
+
+def test_nothing_of_ours():
+    assert 1 == 2
+"""
+    )
+    result = site.run("--nodered-suite=off", *workers)
+    result.assert_outcomes(errors=1, failed=2)
+    result.stdout.fnmatch_lines(["could not look: nobody answers", "E*assert 1 == 2"])
+    result.stdout.fnmatch_lines(["it is open", "  expected  closed", "  remedy    close it"])
+    result.stdout.no_fnmatch_line("nodered-sec: *compliant*")
+
+
+MARKED = """
+import pytest
+from pytest_nodered_sec import Ask, NonCompliant, NotApplicable, Severity, Violation, control, require
+
+WAIVED = pytest.mark.xfail(strict=True, raises=NonCompliant, reason="WAIVED until 2030-01-01: new gateway")
+VERDICTS = {"bad": (Violation("served", "it is open", "closed", "close it"),), "good": (),
+            "absent": NotApplicable("none here")}
+
+def asks(*labels):
+    return [Ask("stub", (label,), label) for label in labels]
+
+@WAIVED
+@control("site-01", severity=Severity.HIGH, asks=asks("bad", "good", "absent", "error"))
+def test_waived(nodered_seen):
+    '''Waived.'''
+    require(VERDICTS[nodered_seen.how])
+
+@pytest.mark.xfail(reason="everything")
+@control("site-02", severity=Severity.HIGH, asks=[Ask("stub", ("error",), "error")])
+def test_masked(nodered_seen):
+    '''Masked by a mark that is too broad.'''
+
+@pytest.mark.skip(reason="not today")
+@control("site-03", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_skipped(nodered_seen):
+    '''Skipped.'''
+
+@control("site-04", severity=Severity.LOW, asks=[Ask("stub", ("good",), "good")])
+def test_broken(nodered_seen):
+    '''Broken.'''
+    raise ValueError("the test itself is broken")
+
+@control("site-05", severity=Severity.LOW, asks=[Ask("stub", ("good",), "good")])
+def test_asserts(nodered_seen):
+    '''A plain assert is a verdict too.'''
+    assert nodered_seen.how == "bad"
+
+@control("site-06", severity=Severity.LOW, asks=[Ask("stub", ("bug",), "bug")])
+def test_bug(nodered_seen):
+    '''A bug in a probe proves nothing.'''
+"""
+
+
+@WORKERS
+def test_waivers_skips_and_broken_tests(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=MARKED)
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", *workers)
+    result.assert_outcomes(xfailed=2, failed=3, skipped=2, errors=2)
+    assert {name.split("[")[0] + name[-6:-1]: properties(case)["outcome"] for name, case in junit(site).items()} == {
+        "test_waivede-bad": "waived",
+        "test_waived-good": "compliant",
+        "test_waivedbsent": "not-applicable",
+        "test_waivederror": "could-not-look",
+        "test_maskederror": "could-not-look",
+        "test_skipped-good": "not-judged",
+        "test_broken-good": "not-judged",
+        "test_asserts-good": "non-compliant",
+        "test_buge-bug": "could-not-look",
+    }
+    assert result.outlines[-2] == (
+        "nodered-sec: 1 target · 1 compliant · 1 non-compliant (1 low) · 1 waived · 4 errors · 1 not applicable "
+        "· 2 not judged"
+    )
+
+
+def test_a_run_without_answers_is_not_green(site: Site) -> None:
+    site.write(
+        test_x="""
+import pytest
+from pytest_nodered_sec import Ask, NotApplicable, Severity, control, require
+
+def test_own():
+    pass
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_absent(nodered_seen):
+    '''Absent.'''
+    require(NotApplicable("not here"))
+"""
+    )
+    for args in (["-k", "test_own"], ["-k", "test_absent"], ["-k", "test_absent", "-n1"]):
+        result = site.run(*args)
+        assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+        result.stdout.fnmatch_lines(["nodered-sec: no question was answered, so nothing is proven"])
+    site.pytester.makeini("[pytest]\nnodered_url = https://plant.example")
+    assert site.run("-k", "test_own", url=None).ret == 0
+    assert site.run("-k", "test_absent", url=None).ret == 0
+    assert site.run("-k", "chain_is_trusted", url=None).ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_header_names_targets_and_sources(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_PROFILE", "strict")
+    monkeypatch.setenv("NODERED_PASSWORD", "hunter2")
+    site.pytester.makeini("[pytest]\nnodered_timeout = 3\nnodered_profile = baseline")
+    result = site.run("--collect-only", "--nodered-editor=protected")
+    result.stdout.fnmatch_lines(
+        [
+            "nodered-sec: 0.1.0, settings: url=https://plant.example (option), timeout=3 (ini), "
+            "profile=strict (environment), editor=protected (option)",
+            "nodered-sec: target plant.example: https://plant.example, profile strict, editor protected, "
+            "admin API protected",
+        ]
+    )
+    assert "hunter2" not in result.stdout.str()
+
+
+def test_a_rerun_is_judged_by_its_last_look(site: Site) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    site.write(
+        test_x="""
+from pytest_nodered_sec import Ask, Severity, Violation, control, require
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_flaky(nodered_seen, runs=[]):
+    '''Flaky.'''
+    runs.append(1)
+    require((Violation("x", "it is open", "closed", "close it"),) if len(runs) == 1 else ())
+"""
+    )
+    result = site.run("--nodered-suite=off", "--reruns=1", "--junitxml=junit.xml")
+    result.stdout.fnmatch_lines(["nodered-sec: 1 target · 1 compliant · 0 non-compliant*"])
+    assert [properties(case)["outcome"] for case in junit(site).values()] == ["compliant"]

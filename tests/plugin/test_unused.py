@@ -1,0 +1,49 @@
+"""Loaded everywhere, active nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+    from conftest import Site
+
+HEAVY = ("requests", "urllib3", "OpenSSL", "cryptography", "testinfra", "certifi", "idna", "trustme")
+
+
+def test_an_unused_plugin_imports_nothing_heavy_and_says_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]")
+    # Another plugin in this environment may import them before ours does: they are switched off.
+    pytester.makepyfile(
+        f"""
+        import sys
+
+        def test_own():
+            loaded = sys.modules
+            assert "pytest_nodered_sec.plugin" in loaded
+            assert [name for name in {HEAVY!r} if name in loaded] == []
+            ours = sorted(name for name in loaded if name.startswith("pytest_nodered_sec."))
+            for part in ("survey", "probes", "rules", "lab", "suite", "questions", "data", "xdist"):
+                assert f"pytest_nodered_sec.{{part}}" not in ours
+        """
+    )
+    before = sorted(pytester.path.iterdir())
+    others = [f"-pno:{name}" for name in ("pytest_cov", "testinfra", "pytest11.testinfra", "randomly", "xdist")]
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", *others)
+    result.assert_outcomes(passed=1)
+    assert "nodered" not in result.stdout.str() + result.stderr.str()
+    assert [path for path in sorted(pytester.path.iterdir()) if path.name != "__pycache__"] == before
+
+
+def test_a_run_at_a_target_imports_the_survey_only_when_it_asks(site: Site) -> None:
+    site.write(
+        conftest="",
+        test_own="""
+import sys
+
+def test_own(nodered_target):
+    assert "pytest_nodered_sec.survey" not in sys.modules
+    assert "pytest_nodered_sec.probes" not in sys.modules
+""",
+    )
+    site.run("--nodered-suite=off").assert_outcomes(passed=1)
