@@ -132,6 +132,8 @@ class Ledger:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a record, from this process or a worker."""
         record: Record | None = getattr(report, "nodered", None)
+        if report.outcome not in ("passed", "failed", "skipped"):
+            return  # to be run again
         if record is not None:
             self.records.append(record)
             if isinstance(report.longrepr, str):

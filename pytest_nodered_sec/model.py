@@ -239,7 +239,7 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Cl
     """Return what an answer is; `canary` is what a random path of the same root got, None for the canary itself.
 
     Only answers that name themselves count: 5xx, 429, 408 and challenge pages are no answers, and a page
-    that every path serves is indistinct.
+    that every path serves is indistinct, as is a 400 that every path gets (nginx that wants a client certificate).
     """
     if answer.block:
         return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
@@ -258,12 +258,7 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Cl
                 why=f"if that is your login, say `--nodered-login-url={answer.location}`",
                 cause=Cause.UNDECLARED_LOGIN,
             )
-    if (
-        answer.status < 400
-        and Mark.CLEARTEXT_REDIRECT not in answer.marks
-        and canary is not None
-        and alike(answer, canary)
-    ):
+    if Mark.CLEARTEXT_REDIRECT not in answer.marks and canary is not None and alike(answer, canary):
         return Classified(Kind.INDISTINCT, why="every path answers the same page", cause=Cause.INDISTINCT)
     return Classified(Kind.SERVED)
 
@@ -396,7 +391,18 @@ class AccessAttempt:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         hops = " after a same-origin redirect" if self.answer.hops else ""
-        return f"{self.question()} answered {self.answer.line()}{hops}"
+        return f"{self.question()} answered {self.answer.line()}{hops}{self._remark()}"
+
+    def _remark(self) -> str:
+        """Return what the line alone would not tell: whom a refusal is for, and what a page is not."""
+        if self.kind is Kind.REFUSED and self.like_canary:
+            return ", as every path here"
+        if self.surface is not Surface.EDITOR:
+            return ""
+        if self.kind is Kind.REFUSED and self.refuser is not Refuser.NODE_RED:
+            return ": refused, not gone; host-05 tells whether it is disabled"
+        page = self.path == "/" and self.kind is Kind.SERVED and self.answer.status < 300
+        return ": a page, not the editor" if page and Mark.EDITOR not in self.answer.marks else ""
 
 
 @dataclass(frozen=True)
@@ -674,20 +680,37 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:
         if expected not in tolerated:
             choices = " or ".join(f"`--nodered-admin-api={choice}`" for choice in tolerated)
             raise ProbeError(
-                f"{seen.evidence()}, as every path below {view.root} does: nobody has been seen behind the gate, "
-                f"so this may be a wrong admin root; if it is intended say {choices}",
+                f"{seen.evidence()}: nobody has been seen behind the gate at {view.root}, so this may be a wrong "
+                f"admin root; if it is intended say {choices}",
                 Cause.UNIDENTIFIED,
             )
-    if view.api_absent and seen.kind is not Kind.REFUSED:
-        relies_on_absence = expected == "disabled" or seen.surface is Surface.EDITOR
-        if relies_on_absence and not view.identity:
-            raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
-        if seen.surface is Surface.EDITOR and expected != "disabled" and Mark.EDITOR not in seen.answer.marks:
-            raise ProbeError(
-                f"{seen.evidence()}, but there is no admin API at {view.root} either: is that the admin root? "
-                "Set --nodered-admin-root, or --nodered-admin-api=disabled",
-                Cause.UNIDENTIFIED,
-            )
+    if seen.kind is Kind.REFUSED:
+        return
+    if _relies_on_absence(seen, expected) and not view.identity and not seen.answer.marks & NODE_RED_MARKS:
+        raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
+    if seen.surface is not Surface.EDITOR:
+        return
+    editor = Mark.EDITOR in seen.answer.marks
+    if view.api_absent and expected != "disabled" and not editor:
+        raise ProbeError(
+            f"{seen.evidence()}, but there is no admin API at {view.root} either: is that the admin root? "
+            "Set --nodered-admin-root, or --nodered-admin-api=disabled",
+            Cause.UNIDENTIFIED,
+        )
+    settings = view.settings
+    if editor and target.policy.editor == "protected" and settings is not None and settings.classified.cause:
+        raise ProbeError(
+            f"{seen.evidence()}: the editor, but {settings.path} answered {settings.answer.line()}, so whether a "
+            "login stands behind it is not known",
+            settings.classified.cause,
+        )
+
+
+def _relies_on_absence(seen: AccessAttempt, expected: str) -> bool:
+    """Whether a verdict on this answer, which is no refusal, rests on Node-RED not being there."""
+    if seen.view.api_absent:
+        return expected == "disabled" or seen.surface is Surface.EDITOR
+    return seen.kind is Kind.ABSENT or (seen.surface is Surface.EDITOR and seen.path == "/")
 
 
 def _settle_plain(seen: PlainAttempt) -> None:

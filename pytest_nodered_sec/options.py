@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 import pytest
@@ -100,7 +100,8 @@ def add(parser: pytest.Parser) -> None:
         if option.name == "lab":
             extra.update(nargs="?", const=_LAB_DEFAULT)
         group.addoption(option.flag, dest=option.key, help=option.help, **extra)
-        parser.addini(option.key, f"{option.help}; as {option.flag}", type="args" if option.many else "string")
+        kind: Literal["args", "string"] = "args" if option.many else "string"
+        parser.addini(option.key, f"{option.help}; as {option.flag}", type=kind)
     group.addoption(
         "--nodered-controls",
         action="store_true",

@@ -1,4 +1,4 @@
-"""Which questions each control asks of a target: derived from its settings and the data tables, never from the network."""
+"""Which questions each control asks of a target: derived from settings and data tables, never from the network."""
 
 from __future__ import annotations
 

@@ -187,9 +187,8 @@ def _prepare(
     upstream = f"unix/{here}/nr.sock" if deployment.socket else f"127.0.0.1:{direct_port}"
     (here / "settings.js").write_text(settings_js(deployment, listen, hashed, secrets.token_hex(16)))
     (here / "flows.json").write_text(flows(deployment))
-    if deployment.flows != "none":
-        (here / "node_modules").symlink_to(modules)
-        shutil.copyfile(modules.parent / "package.json", here / "package.json")
+    (here / "node_modules").symlink_to(modules)
+    shutil.copyfile(modules.parent / "package.json", here / "package.json")
     (here / "Caddyfile").write_text(
         caddyfile(deployment, upstream, https_port, http_port, folder, "operator", hashed)
     )

@@ -24,7 +24,7 @@ class Deployment:
             "sso": a redirect to a login elsewhere.
         plain: what the plain HTTP port does: "redirect" or "serve".
         headers: whether the proxy adds and removes headers as advised.
-        flows: "both", "none" or "login-form".
+        flows: "both" or "login-form".
         admin_root: httpAdminRoot as seen from outside.
         node_root: httpNodeRoot as seen from outside.
         expect: policy keys this deployment is meant for.
@@ -83,7 +83,6 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "sso": Deployment(gate="sso"),
     "noeditor-open": Deployment(settings="disableEditor: true,"),
     "secret-root": Deployment(settings=f'httpAdminRoot: "/secret", {_NODE_LOGIN}'),
-    "nodashboards": replace(_HARDENED, flows="none"),
     "anonread": Deployment(
         settings=_LOGIN.replace("}]}", '}], default: {permissions: "read"}}') + " disableEditor: true,"
     ),
@@ -137,8 +136,6 @@ def flows(deployment: Deployment) -> str:
     ]
     ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
     tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text"]]}
-    if deployment.flows == "none":
-        return json.dumps([tab, *endpoint])
     if deployment.flows == "login-form":  # as many how-tos teach it: GET /dashboard is never answered
         form = [
             {"id": "form", "type": "http in", "z": "tab", "url": "/dashboard", "method": "get", "wires": [["page"]]},

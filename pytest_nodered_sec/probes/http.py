@@ -58,11 +58,12 @@ class Client:
     Args:
         host: value of the Host header, with port where it is not the scheme's default.
         open_socket: connects by the deadline given (absolute monotonic seconds), TLS included.
-        connections: how many may be open at once; who needs one more waits.
+        connections: how many may be open at once; `slot` keeps to it.
     """
 
     def __init__(self, host: str, open_socket: Callable[[float], socket.socket], connections: int) -> None:
         self._host = host
+        self.slot = threading.BoundedSemaphore(connections)  # held by whoever asks, for as long as one request takes
         self._now = threading.local()  # .deadline, .sock and .fresh of the request that this thread is making
         self._session = requests.Session()
         self._session.trust_env = (
@@ -87,7 +88,7 @@ class Client:
         class WiredPool(HTTPConnectionPool):
             ConnectionCls = Wired
 
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         adapter.poolmanager.pool_classes_by_scheme = {"http": WiredPool}
         self._session.mount("http://", adapter)
 

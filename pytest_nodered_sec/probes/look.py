@@ -220,8 +220,11 @@ class Look:
         """
         client, pace = self.station.client(plain_address)
         for left in range(_RETRIES, -1, -1):
-            with pace.turn(self.deadline):
-                got = client.ask(method, path, self.deadline, headers, body)
+            asked = time.monotonic()
+            with client.slot:
+                self.deadline += time.monotonic() - asked  # waiting for another look is not looking
+                with pace.turn(self.deadline):
+                    got = client.ask(method, path, self.deadline, headers, body)
             if got.status not in _RATE_LIMITED or not left:
                 break
             wait = pace.slow_down(got.headers.get("retry-after", ""))

@@ -41,12 +41,12 @@ def refuses_access(seen: AccessAttempt, policy: Policy) -> Verdict:
 
 
 def _is_off(seen: AccessAttempt) -> Verdict:
-    if seen.kind is Kind.ABSENT or seen.view.blanket:
+    if seen.kind is Kind.ABSENT or seen.like_canary:
         return ()
     return (
         Violation(
             "not-disabled",
-            f"{seen.evidence()}: the admin API is there, behind a login",
+            f"{seen.evidence()}: refused, and not as every path here, so the admin API is there, behind a login",
             "no admin API at all, as the policy says (disabled)",
             "settings.js: httpAdminRoot: false, or say --nodered-admin-api=protected",
         ),
@@ -60,7 +60,7 @@ def served(seen: AccessAttempt, remedy: str) -> Violation:
             "cleartext-redirect",
             seen.evidence(),
             "401 or 403, or a redirect to an https:// login",
-            "redirect to https://",
+            "let the proxy redirect to https:// (nginx: proxy_redirect http:// https://;)",
         )
     return Violation("served", seen.evidence(), "401 or 403", remedy)
 
@@ -90,4 +90,13 @@ def login_is_configured(seen: LoginOffer, policy: Policy) -> Verdict:
                 _ADMIN_AUTH,
             ),
         )
-    return (served(attempt, _ADMIN_AUTH),)
+    if Mark.CLEARTEXT_REDIRECT in attempt.answer.marks:
+        return (served(attempt, _ADMIN_AUTH),)
+    return (
+        Violation(
+            "no-description",
+            f"{attempt.evidence()}: something that is not Node-RED's login description",
+            'a login description such as {"type": "credentials", ...}',
+            "set --nodered-admin-root to where the admin API is",
+        ),
+    )

@@ -18,113 +18,194 @@ if TYPE_CHECKING:
 
 _OTHERS: Final = frozenset({3, 23, 62, 66, 67, 68})
 _NO_ISSUER: Final = frozenset({2, 20, 21})
+_TOO_LONG: Final = 22
+_NOT_A_CA: Final = frozenset({24, 79})
+_FOLLOWS_FROM_NOT_A_CA: Final = frozenset({26, 32})  # met at the same depth, and the same fault
 _TEXTS: Final = {
+    7: "carries a signature that its issuer's key did not make",
     9: "is not yet valid",
     10: "has expired",
+    13: "has an unreadable notBefore date",
+    14: "has an unreadable notAfter date",
     18: "is self-signed and not trusted",
-    19: "comes with a root that is not trusted here",
-    22: "is at the end of a chain that is too long",
+    19: "is a root that is not trusted here",
+    22: "is followed by more certificates than OpenSSL will walk: the chain is too long",
     24: "is not a CA certificate, yet issued another",
+    25: "stands above more intermediates than its path length constraint allows",
     26: "may not be used for a server",
+    27: "is not trusted for servers by the trust store",
+    28: "is rejected by the trust store",
     32: "may not sign certificates",
-    47: "breaks a name constraint of its CA",
+    34: "has a critical extension that is not understood here",
+    37: "has the marks of a CA, but is none",
+    47: "breaks a name constraint of its CA (not permitted)",
+    48: "breaks a name constraint of its CA (excluded)",
+    76: "is signed by an unknown algorithm",
+    77: "names a signature algorithm that does not fit its issuer's key",
     79: "is not a CA certificate, yet issued another",
+    94: "has an EC key with explicit parameters instead of a named curve",
 }
-_TRUSTED: Final = "a chain that verifies to a trusted root"
+_FULL_CHAIN: Final = "nginx: ssl_certificate must point at fullchain.pem; Caddy: tls fullchain.pem privkey.pem"
 _CA_FILE: Final = (
     "if this CA is yours, pass its root with --nodered-ca-file=FILE; otherwise get a certificate from a public CA"
 )
+_REMEDIES: Final = {
+    9: "set the clocks of CA and checker (timedatectl), or issue that certificate again",
+    10: f"replace the expired certificate: certbot renew --force-renewal brings a current chain ({_FULL_CHAIN})",
+    18: _CA_FILE,
+    19: _CA_FILE,
+    26: "issue the certificate for server authentication (extendedKeyUsage = serverAuth)",
+    47: "get a certificate whose names the CA is allowed to certify",
+    48: "get a certificate whose names the CA is allowed to certify",
+    94: "make a new key on a named curve: openssl ecparam -genkey -name prime256v1 -param_enc named_curve",
+}
+_NEW_CHAIN: Final = f"replace the chain by the CA's own ({_FULL_CHAIN})"
+_TRUSTED: Final = "a chain that verifies to a trusted root"
 _SHORT: Final = timedelta(days=10).total_seconds()
+_SHOWN: Final = 5
 
 
 def chain_is_trusted(seen: PresentedChain, policy: Policy) -> Verdict:
-    """The chain as sent verifies to the system's store or the CA file given."""
+    """The chain as sent verifies to the system's store or the CA file given (RFC 5280, 6.1)."""
     if not seen.certificates:
         return (
             Violation(
                 "no-tls",
                 seen.evidence(),
                 "HTTPS",
-                "nginx: listen 443 ssl; ssl_certificate /etc/letsencrypt/live/NAME/fullchain.pem; ssl_certificate_key ...",
+                "nginx: listen 443 ssl; ssl_certificate /etc/letsencrypt/live/NAME/fullchain.pem; ssl_certificate_key …",
             ),
         )
-    mine = [(code, depth) for code, depth in seen.verify_errors if not _elsewhere(code, depth)]
-    faults: dict[str, Violation] = {}
-    for code, depth in mine:
-        fault = _no_issuer(seen) if code in _NO_ISSUER else _fault(seen, code, depth)
-        faults.setdefault(fault.code, fault)
+    faults: dict[tuple[str, str], Violation] = {}
+    for code, depth in _own(seen):
+        certificate = seen.at_depth(depth)
+        fault = _no_issuer(seen, certificate) if code in _NO_ISSUER else _fault(certificate, code)
+        faults.setdefault((fault.code, certificate.fingerprint), fault)
     return tuple(faults.values())
+
+
+def _own(seen: PresentedChain) -> list[tuple[int, int]]:
+    """Return the verify errors that tls-01 judges, without those that only follow from another of them."""
+    met = [(code, depth) for code, depth in seen.verify_errors if not _elsewhere(code, depth)]
+    too_long = any(code == _TOO_LONG for code, _ in met)
+    not_a_ca = {depth for code, depth in met if code in _NOT_A_CA}
+    no_issuer = max((depth for code, depth in met if code in _NO_ISSUER), default=0)
+    own = []
+    for code, depth in met:
+        if code in _NO_ISSUER and (too_long or depth < no_issuer):
+            continue
+        if code in _FOLLOWS_FROM_NOT_A_CA and depth in not_a_ca:
+            continue
+        own.append((code, depth))
+    return own
 
 
 def _elsewhere(code: int, depth: int) -> bool:
     return code in _OTHERS or (code in (9, 10) and depth == 0)
 
 
-def _no_issuer(seen: PresentedChain) -> Violation:
-    last = seen.certificates[-1]
+def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
+    """Tell a certificate that is missing from a CA that is unknown."""
+    if last.position < 0:
+        return Violation(
+            "anchor-is-no-root",
+            f"{last.named()} was issued by `{last.issuer}`, which is not trusted ({seen.trust})",
+            _TRUSTED,
+            f"put the root `{last.issuer}` itself into the --nodered-ca-file",
+        )
     if len(seen.certificates) == 1:
+        certain = "" if last.ca_issuers else f"; {_CA_FILE}"
         return Violation(
             "incomplete-chain",
-            f"the server sends the leaf only; its issuer `{last.issuer}` is neither sent nor trusted",
+            f"the server sends the {last.named()} only; its issuer `{last.issuer}` is neither sent nor trusted",
             _TRUSTED,
-            f"add the intermediate `{last.issuer}` (nginx: ssl_certificate must point at fullchain.pem); {_CA_FILE}",
+            f"add the intermediate `{last.issuer}` ({_FULL_CHAIN}){certain}",
         )
+    walked = {one.fingerprint for one in seen.path or seen.certificates}
+    if any(one.fingerprint not in walked for one in seen.certificates):
+        return Violation(
+            "incomplete-chain",
+            f"the server sends {len(seen.certificates)} certificates, but not the one that issued the {last.named()}: "
+            f"`{last.issuer}`",
+            _TRUSTED,
+            f"add the intermediate `{last.issuer}` ({_FULL_CHAIN})",
+        )
+    longer = f"send the whole chain of the CA ({_FULL_CHAIN}); " if last.ca_issuers else ""
     return Violation(
         "unknown-ca",
         f"{last.named()} was issued by `{last.issuer}`, which is not trusted ({seen.trust})",
         _TRUSTED,
-        _CA_FILE,
+        longer + _CA_FILE,
     )
 
 
-def _fault(seen: PresentedChain, code: int, depth: int) -> Violation:
-    certificate = seen.certificates[min(depth, len(seen.certificates) - 1)]
-    text = _TEXTS.get(code, f"does not verify (OpenSSL code {code})")
-    remedies = {
-        9: "issue that certificate again, or set the clocks (timedatectl)",
-        10: "replace the expired certificate (certbot renew --force-renewal brings a current chain)",
-        18: _CA_FILE,
-        19: _CA_FILE,
-        26: "issue the certificate for server authentication (extendedKeyUsage = serverAuth)",
-        47: "get a certificate whose names the CA is allowed to certify",
-    }
-    remedy = remedies.get(code, "replace the chain: nginx ssl_certificate must point at the CA's own fullchain.pem")
+def _fault(certificate: CertificateFacts, code: int) -> Violation:
+    text = _TEXTS.get(code, f"does not verify (OpenSSL verify code {code})")
+    remedy = _REMEDIES.get(code, _NEW_CHAIN)
+    if code == 9:
+        text += f" (from {certificate.not_before:%Y-%m-%d %H:%MZ})"
+    elif code == 10:
+        text += f" ({certificate.not_after:%Y-%m-%d %H:%MZ})"
+    elif code == 26 and certificate.position:
+        text, remedy = "may not issue certificates for servers (extendedKeyUsage)", _NEW_CHAIN
+    if certificate.position < 0:
+        remedy = "bring the trust store up to date (apt-get install --only-upgrade ca-certificates), or the CA file"
     return Violation(f"verify-{code}", f"{certificate.named()} {text}", _TRUSTED, remedy)
 
 
 def names_the_host(seen: PresentedChain, policy: Policy) -> Verdict:
-    """The leaf's subject alternative name holds the host asked for (RFC 9525; the common name does not count)."""
+    """The leaf's subject alternative name holds the host asked for (RFC 9525, 6; the common name does not count)."""
     if not seen.certificates:
         return NotApplicable("served without TLS: see tls-01")
     leaf = seen.certificates[0]
-    if _matches(seen.host, leaf):
+    host = seen.host.lower().rstrip(".")
+    address = _address(host)
+    if address in leaf.ip_addresses if address else any(_covers(name.lower(), host) for name in leaf.dns_names):
         return ()
-    names = ", ".join((*leaf.dns_names, *leaf.ip_addresses)) or "no name"
-    remedy = f"certbot certonly --nginx -d {seen.host}, or issue the certificate with this name in its SAN"
-    if not leaf.has_san:
-        return (
-            Violation("no-san", f"{leaf.named()} has no subject alternative name", f"a SAN with {seen.host}", remedy),
-        )
-    apex = any(name.lower() == f"*.{seen.host.lower()}" for name in leaf.dns_names)
-    why = " (a wildcard does not cover the name it hangs below)" if apex else ""
-    return (
-        Violation(
-            "wrong-name", f"{leaf.named()} is for {names}{why}, not for {seen.host}", f"a SAN with {seen.host}", remedy
-        ),
+    expected = f"a SAN with {address or host}"
+    remedy = (
+        f"issue the certificate with subjectAltName = IP:{address}, or use a name in the URL"
+        if address
+        else f"certbot certonly --nginx -d {host}, or issue the certificate with subjectAltName = DNS:{host}"
     )
+    if not leaf.has_san:
+        observed = f"{leaf.named()} has no subject alternative name; its common name does not count"
+        return (Violation("no-san", observed, expected, remedy),)
+    observed = f"{leaf.named()} is for {_listed(leaf)}, not for {address or host}{_near_miss(leaf, host, address)}"
+    return (Violation("wrong-name", observed, expected, remedy),)
 
 
-def _matches(host: str, leaf: CertificateFacts) -> bool:
+def _address(host: str) -> str:
+    """Return an address literal in canonical form, without IPv6 zone; "" for a name."""
     try:
-        address = ip_address(host)
+        return str(ip_address(host.partition("%")[0]))
     except ValueError:
-        wanted = host.lower().rstrip(".")
-        return any(_covers(name.lower(), wanted) for name in leaf.dns_names)
-    return str(address) in leaf.ip_addresses
+        return ""
+
+
+def _listed(leaf: CertificateFacts) -> str:
+    names = (*leaf.dns_names, *leaf.ip_addresses)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "no host") + more
+
+
+def _near_miss(leaf: CertificateFacts, host: str, address: str) -> str:
+    """Say why a name that looks right to a person does not count."""
+    names = {name.lower() for name in leaf.dns_names}
+    if address:
+        return " (the address stands there as a DNS name, which does not count)" if address in names else ""
+    if f"*.{host}" in names:
+        return " (a wildcard does not cover the name it hangs below)"
+    if any(name.startswith("*.") and host.endswith(name[1:]) for name in names):
+        return " (a wildcard stands for one label only)"
+    return ""
 
 
 def _covers(pattern: str, name: str) -> bool:
-    """Whether a SAN entry covers a name: exactly, or by one left-most `*` label that stands for one label."""
+    """Whether a SAN entry covers a name: exactly, or by a left-most `*` label that stands for one label.
+
+    As OpenSSL does, a wildcard right below a top-level domain is not accepted.
+    """
     if not pattern.startswith("*."):
         return pattern == name
     first, _, rest = name.partition(".")
@@ -137,7 +218,10 @@ def renewal_is_in_time(seen: PresentedChain, policy: Policy) -> Verdict:
         return NotApplicable("served without TLS: see tls-01")
     leaf = seen.certificates[0]
     left = (leaf.not_after - seen.looked_at).total_seconds()
-    renew = "certbot renew, and enable its timer (systemctl enable --now certbot.timer)"
+    renew = (
+        "certbot renew && systemctl reload nginx, and enable the timer (systemctl enable --now certbot.timer); "
+        "Caddy renews by itself: see its log; a private CA: issue the certificate again"
+    )
     if left < 0:
         return (Violation("expired", f"{leaf.named()} expired on {leaf.not_after:%Y-%m-%d %H:%MZ}", "in date", renew),)
     if leaf.not_before > seen.looked_at:
@@ -158,7 +242,8 @@ def renewal_is_in_time(seen: PresentedChain, policy: Policy) -> Verdict:
     return (
         Violation(
             "renewal-late",
-            f"{leaf.named()} has {left / 86400:.1f} of {leaf.lifetime / 86400:.1f} days left (to {leaf.not_after:%Y-%m-%d})",
+            f"{leaf.named()} has {left / 86400:.1f} of {leaf.lifetime / 86400:.1f} days left "
+            f"(to {leaf.not_after:%Y-%m-%d %H:%MZ})",
             f"at least {needed / 86400:.1f} days (profile {policy.profile})",
             renew,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import Channel, Kind, NotApplicable, Violation
 from pytest_nodered_sec.rules.access import served
@@ -10,6 +10,8 @@ from pytest_nodered_sec.rules.access import served
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt, SocketAttempt, Verdict
     from pytest_nodered_sec.policy import Policy
+
+_KEYS: Final = {"/ui": "ui", "/dashboard": "dashboard"}  # the products' defaults: Dashboard 1, Dashboard 2
 
 
 def page_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
@@ -21,7 +23,8 @@ def page_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
     return (
         served(
             seen,
-            f"nginx: location ~* ^{seen.path}(/|$) {{ auth_basic ...; }}, or settings.js: httpNodeAuth (pages only)",
+            f"nginx: location ~* ^{_absolute(seen, seen.path)}(/|$) {{ auth_basic ...; }}, "
+            "or settings.js: httpNodeAuth (pages only)",
         ),
     )
 
@@ -31,21 +34,27 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
 
     httpNodeAuth and `middleware` guard pages only: Socket.IO hangs on the raw HTTP server, outside Express.
     """
-    if seen.channel is Channel.REFUSED_BY_MIDDLEWARE or seen.attempt.kind is Kind.REFUSED:
+    if seen.channel is Channel.REFUSED_BY_MIDDLEWARE:
+        return ()
+    if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.ABSENT:
         return _absent(seen.attempt, policy)
-    base = seen.attempt.path.removesuffix("/socket.io")
-    key = "dashboard" if base.startswith("/dashboard") else "ui"
+    key = _KEYS.get(seen.attempt.path.removesuffix("/socket.io"), "ui (Dashboard 1) or dashboard (Dashboard 2)")
     return (
         Violation(
             "channel-open" if seen.channel is Channel.OPEN else "channel-answers",
             seen.evidence(),
             "a refusal of the connect packet, or 401 or 403",
             f"settings.js: {key}: {{ioMiddleware: (socket, next) => ...}}, "
-            f"or nginx: location ^~ {base}/socket.io/ {{ auth_basic ...; }}",
+            f"or nginx: location ^~ {_absolute(seen.attempt, seen.attempt.path)}/ {{ auth_basic ...; }}",
         ),
     )
+
+
+def _absolute(seen: AccessAttempt, path: str) -> str:
+    """Return the path as the proxy sees it: below the URL's path and the node root."""
+    return seen.view.root.rstrip("/") + path
 
 
 def _absent(seen: AccessAttempt, policy: Policy) -> Verdict:

@@ -48,6 +48,8 @@ def editor_is_gone(seen: AccessAttempt, policy: Policy) -> Verdict:
     """
     if policy.editor == "protected":
         return NotApplicable("the policy expects a protected editor, not a disabled one")
+    if Mark.CLEARTEXT_REDIRECT in seen.answer.marks:
+        return (served(seen, _DISABLE),)
     if seen.kind is Kind.SERVED:
         return (Violation("asset-served", seen.evidence(), "404", _DISABLE),)
     if seen.kind is Kind.REFUSED and seen.refuser is Refuser.NODE_RED:

@@ -11,7 +11,7 @@ import pytest
 import pytest_nodered_sec
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from plugin.conftest import Site
 
 OWN = "def test_own():\n    pass\n"
 REACH = "nodered-sec/test_reach.py::test_target_answers_throughout[plant.example]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from plugin.conftest import Site
 
 ANSWER = "GET /api/orders without credentials answered 200 (application/json, 2913 bytes)"
 FINDING = f"""\

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from plugin.conftest import Site
 
 LAB = """
 import os, pathlib, sys, types
@@ -81,7 +81,7 @@ def noted(site: Site) -> list[str]:
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)])
 def test_the_controller_starts_one_lab_and_stops_it(lab: Site, workers: tuple[str, ...]) -> None:
-    result = lab.run("-k", "test_a", "--nodered-lab", "unit", "--nodered-lab=gone@4", *workers, url=None)
+    result = lab.run("-k", "test_lab_user", "--nodered-lab", "unit", "--nodered-lab=gone@4", *workers, url=None)
     result.assert_outcomes(passed=2)
     assert noted(lab) == ["start fresh gone@4", "stop"]
     result.stderr.fnmatch_lines(["nodered-sec: installing Node-RED"])

@@ -10,7 +10,7 @@ from pytest_nodered_sec.collection import TARGETS
 from pytest_nodered_sec.policy import Policy
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from plugin.conftest import Site
 
     from pytest_nodered_sec import Target
 

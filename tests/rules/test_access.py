@@ -1,0 +1,209 @@
+"""Who may ask the admin API: the rows of the edge-case table for admin-01, -02 and -04, and users' endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from seen import (
+    AUTH,
+    BEARER,
+    BROKEN,
+    ERROR,
+    FAIL,
+    FLOWS,
+    FORBIDDEN,
+    GATE,
+    LOGIN,
+    NO_ADMIN,
+    NO_ADMIN_NODE_AUTH,
+    NO_LOGIN,
+    NODE_AUTH,
+    NODE_BASIC,
+    NOT_FOUND,
+    OPEN,
+    PAGE,
+    PASS,
+    PROXY_BASIC,
+    SETTINGS,
+    SKIP,
+    STRANGER,
+    TO_CLEARTEXT,
+    TO_SSO,
+    attempt,
+    outcome,
+    target,
+)
+
+from pytest_nodered_sec.model import Answer, LoginOffer, NotApplicable, Surface, Violation
+from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
+
+ADMIN_AUTH = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
+
+
+def admin(path, answer, view, **demands):
+    to = target(**demands)
+    return outcome(refuses_access, attempt(Surface.ADMIN, path, answer, view, to), to)
+
+
+def login(answer, view, **demands):
+    to = target(**demands)
+    seen = LoginOffer(attempt(Surface.ADMIN, "/auth/login", answer, view, to))
+    return outcome(login_is_configured, seen, to)
+
+
+def only(verdict):
+    assert isinstance(verdict, tuple)
+    (violation,) = verdict
+    assert isinstance(violation, Violation)
+    return violation
+
+
+def test_a_finding_reads_as_the_issue_shows_it():
+    seen = attempt(Surface.ADMIN, "/flows", FLOWS, OPEN, how="without credentials")
+    found = only(refuses_access(seen, Policy()))
+    assert found == Violation(
+        "served",
+        "GET /flows without credentials answered 200 (application/json, 2913 bytes)",
+        "401 or 403",
+        ADMIN_AUTH,
+    )
+
+
+def test_a_forged_token_that_is_served_names_the_default_user():
+    seen = attempt(Surface.ADMIN, "/flows", FLOWS, AUTH, how="with a made-up bearer token")
+    found = only(refuses_access(seen, Policy()))
+    assert "made-up bearer token" in found.observed
+    assert "`default` user" in found.remedy
+
+
+@pytest.mark.parametrize("answer", [BEARER, FORBIDDEN, PROXY_BASIC])
+def test_refused_is_compliant(answer):
+    assert admin("/flows", answer, AUTH) == PASS
+
+
+@pytest.mark.parametrize(
+    ("path", "letter"), [("/settings", FAIL), ("/flows", SKIP), ("/icons", SKIP)], ids=["landmark", "flows", "icons"]
+)
+def test_admin_api_off_policy_protected(path, letter):
+    assert admin(path, NOT_FOUND, NO_ADMIN) == letter
+
+
+def test_admin_api_off_policy_protected_says_what_to_set():
+    found = only(refuses_access(attempt(Surface.ADMIN, "/settings", NOT_FOUND, NO_ADMIN), Policy()))
+    assert found.code == "no-admin-api"
+    assert "--nodered-admin-root" in found.remedy
+    assert "--nodered-admin-api=disabled" in found.remedy
+
+
+def test_admin_api_off_policy_disabled_and_a_node_red_shown():
+    assert admin("/flows", NOT_FOUND, NO_ADMIN, admin_api="disabled") == PASS
+    assert login(NOT_FOUND, NO_ADMIN, admin_api="disabled") == SKIP
+
+
+def test_admin_api_off_policy_disabled_and_nothing_shows_node_red():
+    assert admin("/flows", NOT_FOUND, STRANGER, admin_api="disabled") == ERROR
+    assert login(NOT_FOUND, STRANGER, admin_api="disabled") == ERROR
+
+
+def test_admin_api_off_and_http_node_auth_policy_protected():
+    assert admin("/flows", NODE_BASIC, NO_ADMIN_NODE_AUTH) == ERROR
+    assert login(NODE_BASIC, NO_ADMIN_NODE_AUTH) == ERROR
+
+
+@pytest.mark.parametrize("policy", ["proxied", "disabled"])
+@pytest.mark.parametrize(
+    ("answer", "view"), [(NODE_BASIC, NO_ADMIN_NODE_AUTH), (PROXY_BASIC, GATE)], ids=["httpNodeAuth", "auth_basic"]
+)
+def test_everything_refused_alike_and_the_policy_says_so(policy, answer, view):
+    assert admin("/flows", answer, view, admin_api=policy) == PASS
+    assert login(answer, view, admin_api=policy) == SKIP
+    assert attempt(Surface.ADMIN, "/flows", answer, view).evidence().endswith(", as every path here")
+
+
+def test_auth_basic_on_the_whole_site_policy_protected():
+    assert admin("/flows", PROXY_BASIC, GATE) == ERROR
+
+
+def test_one_route_404_landmark_refused():
+    assert admin("/flows/state", NOT_FOUND, AUTH) == SKIP
+    verdict = refuses_access(attempt(Surface.ADMIN, "/flows/state", NOT_FOUND, AUTH), Policy())
+    assert verdict == NotApplicable("this Node-RED has no such route")
+
+
+@pytest.mark.parametrize(("status", "letter"), [(400, FAIL), (405, FAIL), (500, ERROR)])
+def test_one_route_400_405_500_while_landmark_refused(status, letter):
+    assert admin("/nodes/messages", replace(BROKEN, status=status), AUTH) == letter
+
+
+def test_landmark_served_every_served_instance_fails_404_instances_do_not_apply():
+    assert admin("/settings", SETTINGS, OPEN) == FAIL
+    assert admin("/flows", FLOWS, OPEN) == FAIL
+    assert admin("/icons", NOT_FOUND, OPEN) == SKIP
+
+
+def test_admin_api_behind_a_login_policy_disabled():
+    assert admin("/flows", BEARER, AUTH, admin_api="disabled") == FAIL
+    found = only(
+        refuses_access(attempt(Surface.ADMIN, "/flows", BEARER, AUTH), Policy(admin_api="disabled")),
+    )
+    assert found.code == "not-disabled"
+
+
+def test_a_refusal_like_the_canarys_satisfies_absence_where_node_red_refuses_the_landmark():
+    assert admin("/icons", NODE_BASIC, NODE_AUTH, admin_api="disabled") == PASS
+
+
+def test_node_reds_own_refusal_behind_a_blanket_gate_is_not_absence():
+    assert admin("/flows", BEARER, GATE, admin_api="disabled") == FAIL
+
+
+def test_served_policy_disabled():
+    assert admin("/flows", FLOWS, OPEN, admin_api="disabled") == FAIL
+
+
+def test_redirect_to_cleartext_fails_and_says_so():
+    seen = attempt(Surface.ADMIN, "/flows", TO_CLEARTEXT, AUTH)
+    assert only(refuses_access(seen, Policy())).code == "cleartext-redirect"
+    assert login(TO_CLEARTEXT, AUTH) == FAIL
+
+
+def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pass():
+    assert admin("/flows", TO_SSO, AUTH) == ERROR
+    assert admin("/flows", TO_SSO, AUTH, login_urls=("https://sso.example/login",)) == PASS
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [(NO_LOGIN, FAIL), (LOGIN, PASS), (NOT_FOUND, SKIP), (FORBIDDEN, SKIP), (PAGE, FAIL), (BROKEN, ERROR)],
+    ids=["open", "configured", "absent", "a gate in front", "something else", "500"],
+)
+def test_login_offer(answer, letter):
+    assert login(answer, AUTH) == letter
+
+
+def test_login_offer_in_words():
+    offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", NO_LOGIN, OPEN))
+    assert only(login_is_configured(offer, Policy())).remedy == ADMIN_AUTH
+    offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", PAGE, OPEN))
+    assert "not Node-RED's login description" in only(login_is_configured(offer, Policy())).observed
+    offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", FORBIDDEN, OPEN))
+    verdict = login_is_configured(offer, Policy())
+    assert isinstance(verdict, NotApplicable)
+    assert "host-03" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [(FLOWS, FAIL), (NODE_BASIC, PASS), (NOT_FOUND, SKIP), (Answer(400, "text/html", 9), FAIL), (BROKEN, ERROR)],
+    ids=["served", "refused", "absent", "400", "500"],
+)
+def test_a_users_own_endpoint(answer, letter):
+    to = target()
+    assert outcome(refuses_access, attempt(Surface.NODE, "/api/orders", answer, OPEN, to), to) == letter
+
+
+def test_a_users_own_endpoint_gets_a_remedy_of_its_own():
+    seen = attempt(Surface.NODE, "/api/orders", FLOWS, OPEN)
+    assert "httpNodeAuth" in only(refuses_access(seen, Policy())).remedy

@@ -1,0 +1,142 @@
+"""Dashboards: the rows of the edge-case table for dash-01 and -02."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from seen import (
+    BROKEN,
+    ERROR,
+    FAIL,
+    NO_ADMIN_NODE_AUTH,
+    NODE_BASIC,
+    NOT_FOUND,
+    OPEN,
+    PAGE,
+    PASS,
+    PROXY_BASIC,
+    SKIP,
+    TO_CLEARTEXT,
+    TO_SSO,
+    attempt,
+    outcome,
+    target,
+    view,
+)
+
+from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface
+from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses
+
+HANDSHAKE = Answer(200, "text/plain", 118, likeness=(20,))
+BAD_REQUEST = Answer(400, "application/json", 41)
+
+
+def page(answer, root=OPEN, hint="", **demands):
+    to = target(**demands)
+    return outcome(page_refuses, replace(attempt(Surface.DASHBOARD, "/ui", answer, root, to), hint=hint), to)
+
+
+def socket(answer, channel=Channel.NO_CHANNEL, root=OPEN, path="/ui", to=None):
+    return SocketAttempt(attempt(Surface.DASHBOARD, f"{path}/socket.io", answer, root, to), channel)
+
+
+def channel(answer, met=Channel.NO_CHANNEL, root=OPEN, **demands):
+    to = target(**demands)
+    return outcome(channel_refuses, socket(answer, met, root, to=to), to)
+
+
+def remedy(path, root=OPEN):
+    (found,) = channel_refuses(socket(HANDSHAKE, Channel.OPEN, root, path), Policy())
+    return found.remedy
+
+
+def test_dashboards_absent_default_guesses():
+    assert page(NOT_FOUND) == SKIP
+    assert channel(NOT_FOUND) == SKIP
+    verdict = page_refuses(attempt(Surface.DASHBOARD, "/ui", NOT_FOUND, OPEN), Policy())
+    assert isinstance(verdict, NotApplicable)
+    assert "GET /ui" in verdict.reason
+
+
+def test_dashboards_absent_default_guesses_but_shown_elsewhere():
+    assert page(NOT_FOUND, hint="/uisettings shows that its dashboard is installed") == ERROR
+
+
+def test_dashboard_named_and_absent():
+    assert page(NOT_FOUND, dashboards=("/ui",)) == FAIL
+    assert channel(NOT_FOUND, dashboards=("/ui",)) == FAIL
+
+
+def test_dashboard_page_404_socket_answers():
+    assert page(NOT_FOUND) == SKIP
+    assert channel(HANDSHAKE, Channel.OPEN) == FAIL
+
+
+def test_dashboard_page_served():
+    assert page(PAGE) == FAIL
+    (found,) = page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, view(None, root="/nr/")), Policy())
+    assert "location ~* ^/nr/ui(/|$)" in found.remedy
+
+
+def test_http_node_auth_refuses_the_page_and_leaves_the_socket_open():
+    assert page(NODE_BASIC, NO_ADMIN_NODE_AUTH) == PASS
+    assert channel(HANDSHAKE, Channel.OPEN, NO_ADMIN_NODE_AUTH) == FAIL
+
+
+def test_auth_basic_on_the_whole_site():
+    gate = view(PROXY_BASIC, PROXY_BASIC, ())
+    assert page(PROXY_BASIC, gate) == PASS
+    assert channel(PROXY_BASIC, root=gate) == PASS
+
+
+def test_redirect_to_a_declared_login_url_also_for_socket_io():
+    assert page(TO_SSO, login_urls=("https://sso.example/login",)) == PASS
+    assert channel(TO_SSO, login_urls=("https://sso.example/login",)) == PASS
+
+
+def test_redirect_to_an_undeclared_https_host():
+    assert page(TO_SSO) == ERROR
+    assert channel(TO_SSO) == ERROR
+
+
+def test_redirect_to_http():
+    assert page(TO_CLEARTEXT) == FAIL
+    assert channel(TO_CLEARTEXT) == FAIL
+
+
+def test_refused_by_io_middleware_though_the_handshake_answers_200():
+    assert channel(HANDSHAKE, Channel.REFUSED_BY_MIDDLEWARE) == PASS
+
+
+@pytest.mark.parametrize("answer", [PAGE, BAD_REQUEST])
+def test_served_but_not_socket_io_is_no_pass(answer):
+    assert channel(answer) == FAIL
+
+
+@pytest.mark.parametrize("answer", [BROKEN, replace(PAGE, block="cf-mitigated")])
+def test_no_answer(answer):
+    assert page(answer) == ERROR
+    assert channel(answer) == ERROR
+
+
+def test_every_path_answers_the_same_page():
+    everywhere = view(PAGE, PAGE)
+    assert page(PAGE, everywhere) == ERROR
+    assert channel(PAGE, root=everywhere) == ERROR
+
+
+def test_remedy_for_dashboard_1():
+    assert "settings.js: ui: {ioMiddleware:" in remedy("/ui")
+    assert "location ^~ /ui/socket.io/ { auth_basic" in remedy("/ui")
+
+
+def test_remedy_for_dashboard_2():
+    assert "settings.js: dashboard: {ioMiddleware:" in remedy("/dashboard")
+
+
+def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root():
+    text = remedy("/hall", view(None, root="/nr/"))
+    assert "ui (Dashboard 1) or dashboard (Dashboard 2)" in text
+    assert "location ^~ /nr/hall/socket.io/" in text

@@ -1,0 +1,193 @@
+"""No false green: which controls pass, fail, err or are skipped on servers that hang, lie or break."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import hostile
+import pytest
+
+from pytest_nodered_sec import questions
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.model import NotApplicable, Target
+from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.rules import access, chain, dashboard, editor, reach, transport
+from pytest_nodered_sec.survey import Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LIMIT = 2.0  # seconds of one look
+
+CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Policy], Any]]] = {
+    "reach-01": (lambda target: questions.REACH, reach.answers_throughout),
+    "http-01": (questions.surfaces_in_clear, transport.nothing_in_clear),
+    "tls-01": (lambda target: questions.CHAIN, chain.chain_is_trusted),
+    "tls-02": (lambda target: questions.CHAIN, chain.names_the_host),
+    "tls-03": (lambda target: questions.CHAIN, chain.renewal_is_in_time),
+    "admin-01": (questions.guarded_reads, access.refuses_access),
+    "admin-02": (questions.forged_reads, access.refuses_access),
+    "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
+    "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
+    "editor-02": (questions.editor_parts, editor.editor_is_gone),
+    "dash-01": (questions.dashboard_pages, dashboard.page_refuses),
+    "dash-02": (questions.dashboard_channels, dashboard.channel_refuses),
+}
+TLS = {"tls-01", "tls-02", "tls-03"}
+OTHERS = set(CONTROLS) - TLS
+
+
+def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
+    """Ask everything of a target; return the letters P, F, E, - by control, and the errors' sentences."""
+    target = Target(
+        name="host",
+        url=url,
+        policy=settings.pop("policy", Policy()),
+        http_port=hostile.closed_port(),
+        ca_file=str(hostile.default_ca().pem_path),
+        timeout=settings.pop("timeout", LIMIT),
+        **settings,
+    )
+    survey = Survey()
+    letters: dict[str, set[str]] = defaultdict(set)
+    sentences: list[str] = []
+    try:
+        survey.ask_ahead(target, [ask for asks, _ in CONTROLS.values() for ask in asks(target)])
+        for control, (asks, rule) in CONTROLS.items():
+            for ask in asks(target):
+                try:
+                    verdict = rule(survey.answer(target, ask), target.policy)
+                except ProbeError as error:
+                    letters[control].add("E")
+                    sentences.append(error.message)
+                else:
+                    letters[control].add("-" if isinstance(verdict, NotApplicable) else "F" if verdict else "P")
+    finally:
+        survey.close()
+    return dict(letters), sentences
+
+
+def expect(letters: dict[str, set[str]], **groups: set[str]) -> None:
+    """Compare the controls that have a letter with those expected to, for every letter."""
+    names = {"passes": "P", "fails": "F", "errs": "E", "skips": "-"}
+    found = {name: {one for one, seen in letters.items() if letter in seen} for name, letter in names.items()}
+    assert found == {name: groups.get(name, set()) for name in names}
+
+
+DEAD = ["hangs", "drips_raw", "tls_garbage", "ssh_banner", "plain_http", "closes_at_once", "resets"]
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_what_is_no_tls_errs_everywhere(name: str) -> None:
+    begun = time.monotonic()
+    with hostile.serving(getattr(hostile, name), tls=False) as server:
+        letters, sentences = judge(server.url.replace("http:", "https:"))
+    expect(letters, errs=set(CONTROLS))
+    assert all(sentences)
+    assert time.monotonic() - begun < 6 * LIMIT
+
+
+def test_closed_port_is_said_once_and_referred_to() -> None:
+    letters, sentences = judge(f"https://localhost:{hostile.closed_port()}")
+    expect(letters, errs=set(CONTROLS))
+    assert len([one for one in sentences if "refused" in one]) == 1
+    assert all("see reach-01" in one for one in sentences if "refused" not in one)
+
+
+def test_black_hole_ends_in_time() -> None:
+    begun = time.monotonic()
+    with hostile.black_hole() as port:
+        letters, _ = judge(f"https://127.0.0.1:{port}")
+    expect(letters, errs=set(CONTROLS))
+    assert time.monotonic() - begun < 3 * LIMIT
+
+
+HTTP_DEAD = ["hangs_after_handshake", "drips", "closes_without_answer", "redirect_loop", "challenge_everything"]
+
+
+@pytest.mark.parametrize("name", HTTP_DEAD)
+def test_good_certificate_and_no_answer(name: str) -> None:
+    with hostile.serving(getattr(hostile, name)) as server:
+        letters, _ = judge(server.url)
+    expect(letters, passes=TLS, errs=OTHERS)
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_proxy_that_only_refuses_to_work(status: int) -> None:
+    with hostile.serving(hostile.always(status)) as server:
+        letters, sentences = judge(server.url)
+    expect(letters, passes=TLS, errs=OTHERS)
+    assert any(str(status) in one for one in sentences)
+
+
+@pytest.mark.parametrize("name", ["catch_all_page", "catch_all_exact", "catch_all_login", "endless_body"])
+def test_every_path_answers_the_same_page(name: str) -> None:
+    with hostile.serving(getattr(hostile, name)) as server:
+        letters, _ = judge(server.url)
+    expect(letters, passes=TLS | {"http-01"}, errs=OTHERS - {"http-01"})
+
+
+def test_wrong_admin_root_where_everything_is_404() -> None:
+    with hostile.serving(hostile.everything_404) as server:
+        letters, _ = judge(server.url)
+    expect(
+        letters,
+        passes=TLS | {"http-01"},
+        fails={"admin-01", "admin-02"},
+        errs={"reach-01", "editor-01", "editor-02"},
+        skips={"admin-01", "admin-02", "admin-04", "dash-01", "dash-02"},
+    )
+
+
+def test_wrong_admin_root_with_the_api_said_to_be_off() -> None:
+    with hostile.serving(hostile.everything_404) as server:
+        letters, _ = judge(server.url, policy=Policy(admin_api="disabled"))
+    assert "P" not in letters["admin-01"] | letters["editor-01"] | letters["reach-01"]
+
+
+def test_basic_login_before_everything_shows_nobody() -> None:
+    with hostile.serving(hostile.basic_everything) as server:
+        letters, _ = judge(server.url)
+    assert {one for one, seen in letters.items() if "E" in seen} >= {"reach-01", "admin-01", "admin-02", "editor-01"}
+    assert not any("P" in letters[one] for one in ("reach-01", "admin-01", "admin-02", "editor-01", "editor-02"))
+
+
+@pytest.mark.parametrize("after", [15, 40, 70])
+@pytest.mark.parametrize("turn", ["challenge_everything", "basic_everything", "refuse connections"])
+def test_a_gate_that_closes_halfway(after: int, turn: str) -> None:
+    other = turn if turn == "refuse connections" else getattr(hostile, turn)
+    with hostile.serving(hostile.turns_after(hostile.FakeNodeRED(), after, other)) as server:
+        letters, sentences = judge(server.url)
+    assert "P" not in letters["reach-01"]
+    assert any("stopped answering us" in one for one in sentences)
+
+
+def test_a_look_alike_of_a_hardened_node_red_is_green() -> None:
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        letters, sentences = judge(server.url)
+    assert not sentences
+    assert not any("F" in seen for seen in letters.values())
+    assert server.peak <= 8
+
+
+def test_each_question_is_asked_once() -> None:
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        judge(server.url)
+    # once without credentials (admin-01), once with a made-up token (admin-02)
+    assert server.requests.count("GET /flows HTTP/1.1") == 2
+    assert server.requests.count("GET /red/red.min.js HTTP/1.1") == 1
+
+
+def test_a_rate_limiter_is_obeyed_and_everything_answered() -> None:
+    with hostile.serving(hostile.rate_limited(hostile.FakeNodeRED(), per_second=10, burst=10)) as server:
+        letters, sentences = judge(server.url, timeout=10.0)
+    assert not sentences
+    assert "P" in letters["admin-01"]
+
+
+def test_a_certificate_that_changes_is_an_error() -> None:
+    with hostile.serving(hostile.changes_certificate_after(3, hostile.FakeNodeRED())) as server:
+        _, sentences = judge(server.url)
+    assert any("certificate" in one and "changed" in one for one in sentences)
