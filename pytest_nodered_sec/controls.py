@@ -61,7 +61,8 @@ def control(
             raise TypeError(f"control {id!r}: a control is one function; move the decorator onto a test of the class")
         if not (test.__doc__ or "").strip():
             raise TypeError(f"control {id!r}: give {test.__name__} a docstring; its first line is the report's title")
-        return pytest.mark.usefixtures("_nodered_case")(mark(test))
+        marked: _Test = pytest.mark.usefixtures("_nodered_case")(mark(test))
+        return marked
 
     return declare
 

@@ -47,6 +47,7 @@ class Survey:
         Raises:
             ProbeError: it could not be looked at; a fresh exception for every caller, without our frames.
         """
+        __tracebackhide__ = True
         self.ask_ahead(target, [ask])
         outcome = self._places[target.name].future(ask).result()
         if isinstance(outcome, ProbeError):

@@ -241,9 +241,7 @@ class _Server:
         self._open: set[_Connection] = set()
         self._deaf = threading.Event()  # the listeners are closed
         self._waker, self._wake = socket.socketpair()
-        self._acceptor = threading.Thread(
-            target=self._accept, name=f"{THREAD_PREFIX}accept-{port}", daemon=True
-        )
+        self._acceptor = threading.Thread(target=self._accept, name=f"{THREAD_PREFIX}accept-{port}", daemon=True)
         self.context = self._own_context(ca) if ca else None
 
     def _own_context(self, ca: CA) -> ssl.SSLContext:
@@ -411,9 +409,7 @@ class _Connection(threading.Thread):
             with self._server.lock:  # where `cut` sees either the old or the new object
                 if self._server.stopping:
                     return
-                self.sock = self._server.context.wrap_socket(
-                    self.sock, server_side=True, do_handshake_on_connect=False
-                )
+                self.sock = self._server.context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
             self.sock.do_handshake()
         with self.sock.makefile("rb") as lines:
             while self._answer(lines):
@@ -491,9 +487,7 @@ def _send(sock: socket.socket, reply: Reply, *, keep: bool, with_body: bool = Tr
         headers["Content-Length"] = str(len(reply.body))
     if "connection" not in names:
         headers["Connection"] = "keep-alive" if keep else "close"
-    keep = keep and all(
-        value.lower() != "close" for name, value in headers.items() if name.lower() == "connection"
-    )
+    keep = keep and all(value.lower() != "close" for name, value in headers.items() if name.lower() == "connection")
     body = reply.body if with_body and not bodiless else b""
     sock.sendall(_head(reply.status, headers) + body)
     return keep
@@ -782,9 +776,7 @@ class FakeNodeRED:
     """
 
     root: str = "/"
-    login: Mapping[str, object] = field(
-        default_factory=lambda: {"type": "credentials", "prompts": []}
-    )
+    login: Mapping[str, object] = field(default_factory=lambda: {"type": "credentials", "prompts": []})
     replies: Mapping[str, Reply] = field(default_factory=dict)
     routes: tuple[str, ...] = GET_ROUTES
     delay: float = 0.0

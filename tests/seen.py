@@ -14,6 +14,7 @@ from pytest_nodered_sec.model import (
     Seen,
     Surface,
     Target,
+    Violation,
     classify,
     settle,
 )
@@ -84,4 +85,7 @@ def outcome(rule: Callable[[Any, Policy], Verdict], seen: Observation, to: Targe
     verdict = rule(seen, to.policy)
     if isinstance(verdict, NotApplicable):
         return SKIP
-    return FAIL if verdict else PASS
+    if verdict == ():
+        return PASS
+    assert all(isinstance(one, Violation) for one in verdict)
+    return FAIL

@@ -366,9 +366,7 @@ def test_fake_node_red_below_a_root_with_a_hole(ca: CA) -> None:
 
 
 def test_turns_into_another_handler(ca: CA) -> None:
-    behaviour = hostile.turns_after(
-        FakeNodeRED(), 1, hostile.turns_after(hostile.always(503), 2, hostile.always(429))
-    )
+    behaviour = hostile.turns_after(FakeNodeRED(), 1, hostile.turns_after(hostile.always(503), 2, hostile.always(429)))
     with serving(behaviour, ca=ca) as server:
         statuses = [ask(server, ca, "/settings")[0] for _ in range(5)]
         assert statuses == [401, 503, 503, 429, 429]

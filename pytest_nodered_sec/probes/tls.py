@@ -104,7 +104,7 @@ def _shake_hands(look: Look, *, legacy: bool) -> PresentedChain:
         try:
             _drive(connection, sock, look)
         except _Incompatible as error:
-            if not walked:
+            if not walked or "alert" not in error.reasons:  # without an alert it was us who objected
                 raise
             raise ProbeError(  # with TLS 1.3 such a handshake ends well, and only reading would meet the alert
                 f"{target.url} ended the TLS handshake after showing its certificate, as servers do that demand a "

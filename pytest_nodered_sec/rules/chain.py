@@ -73,7 +73,7 @@ def chain_is_trusted(seen: PresentedChain, policy: Policy) -> Verdict:
                 "no-tls",
                 seen.evidence(),
                 "HTTPS",
-                "nginx: listen 443 ssl; ssl_certificate /etc/letsencrypt/live/NAME/fullchain.pem; ssl_certificate_key …",
+                "nginx: listen 443 ssl; ssl_certificate /etc/letsencrypt/live/NAME/fullchain.pem (and its key)",
             ),
         )
     faults: dict[tuple[str, str], Violation] = {}

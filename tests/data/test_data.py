@@ -65,20 +65,12 @@ def test_the_landmark_is_settings_of_the_admin_app() -> None:
 
 def test_editor_assets_are_unguarded_editor_rows() -> None:
     assets = data.editor_assets()
-    assert {"/red/red.min.js", "/vendor/vendor.js", "/locales/editor", "/theme"} <= {
-        row.path for row in assets
-    }
-    assert all(
-        row.app == "editor" and row.exists_in(major) for row in assets for major in (3, 4, 5)
-    )
+    assert {"/red/red.min.js", "/vendor/vendor.js", "/locales/editor", "/theme"} <= {row.path for row in assets}
+    assert all(row.app == "editor" and row.exists_in(major) for row in assets for major in (3, 4, 5))
 
 
 def test_what_stays_without_the_editor_is_no_editor_asset() -> None:
-    assert not [
-        row
-        for row in data.editor_assets()
-        if row.path.startswith(("/debug/", "/uisettings", "/ui_base"))
-    ]
+    assert not [row for row in data.editor_assets() if row.path.startswith(("/debug/", "/uisettings", "/ui_base"))]
 
 
 def test_rows_come_grouped_by_app_and_always_the_same() -> None:

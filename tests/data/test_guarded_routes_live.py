@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-INSTALLATIONS = [
-    Path(one) for one in os.environ.get("NODERED_INSTALLATIONS", "").split(os.pathsep) if one
-]
+INSTALLATIONS = [Path(one) for one in os.environ.get("NODERED_INSTALLATIONS", "").split(os.pathsep) if one]
 PARAMS: list[Path | None] = [*INSTALLATIONS] or [None]
 ADMIN_AUTH = (  # the hash is the one of "password" that settings.js shows as an example
     'adminAuth: {type: "credentials", users: [{username: "admin", permissions: "*", '
@@ -81,11 +79,7 @@ def node_red(modules: Path, directory: Path, settings: str) -> Iterator[Running]
         f"const util = require('util'); util.log = util.log || console.log;\n"
         f"module.exports = {{uiHost: '127.0.0.1', uiPort: {port}, {settings}}};\n"
     )
-    node = (
-        shutil.which("node", path=str(Path(sys.executable).parent))
-        or shutil.which("node")
-        or "node"
-    )
+    node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node") or "node"
     with (directory.parent / f"{directory.name}.log").open("w") as log:
         process = subprocess.Popen(
             [node, str(modules / "node-red" / "red.js"), "-u", str(directory)],
@@ -137,19 +131,14 @@ def settled(directory: Path) -> dict[str, tuple[int, str]]:
 
 
 @pytest.fixture(scope="module", params=PARAMS, ids=lambda one: one.name if one else "none")
-def major(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Major]:
+def major(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Major]:
     if request.param is None:
         pytest.skip("NODERED_INSTALLATIONS names no directory with an installed node-red")
     modules = request.param / "node_modules"
     version = json.loads((modules / "node-red" / "package.json").read_text())["version"]
     base = tmp_path_factory.mktemp(f"nodered-{version}")
     with ExitStack() as stack:
-        running = {
-            name: stack.enter_context(node_red(modules, base / name, text))
-            for name, text in SETTINGS.items()
-        }
+        running = {name: stack.enter_context(node_red(modules, base / name, text)) for name, text in SETTINGS.items()}
         for one in running.values():
             wait_for(one)
         yield Major(int(version.split(".")[0]), modules, running)
@@ -165,9 +154,7 @@ def statuses(running: Running, paths: list[str]) -> dict[str, int]:
 
 def test_an_open_instance_answers_as_stated(major: Major) -> None:
     rows = guarded(major)
-    assert statuses(major.running["open"], [row.path for row in rows]) == {
-        row.path: row.open_status for row in rows
-    }
+    assert statuses(major.running["open"], [row.path for row in rows]) == {row.path: row.open_status for row in rows}
 
 
 def test_a_protected_instance_refuses_in_its_own_name(major: Major) -> None:
@@ -180,31 +167,21 @@ def test_a_protected_instance_refuses_in_its_own_name(major: Major) -> None:
 
 def test_a_route_is_absent_before_its_first_major(major: Major) -> None:
     rows = [row for row in data.guarded_get_routes() if not row.exists_in(major.number)]
-    assert statuses(major.running["open"], [row.path for row in rows]) == {
-        row.path: 404 for row in rows
-    }
+    assert statuses(major.running["open"], [row.path for row in rows]) == {row.path: 404 for row in rows}
 
 
 @pytest.mark.parametrize("name", ["noeditor-open", "noeditor-auth"])
-def test_without_the_editor_its_app_is_gone_and_the_admin_app_is_not(
-    major: Major, name: str
-) -> None:
+def test_without_the_editor_its_app_is_gone_and_the_admin_app_is_not(major: Major, name: str) -> None:
     protected = name == "noeditor-auth"
     expected = {
-        row.path: 404
-        if row.app == "editor"
-        else row.protected_status
-        if protected
-        else row.open_status
+        row.path: 404 if row.app == "editor" else row.protected_status if protected else row.open_status
         for row in guarded(major)
     }
     assert statuses(major.running[name], list(expected)) == expected
 
 
 @pytest.mark.parametrize("name", ["open", "auth", "noeditor-open", "noeditor-auth"])
-def test_unguarded_routes_are_public_and_editor_rows_go_with_the_editor(
-    major: Major, name: str
-) -> None:
+def test_unguarded_routes_are_public_and_editor_rows_go_with_the_editor(major: Major, name: str) -> None:
     gone = name.startswith("noeditor")
     expected = {
         row.path: 404 if gone and row.app == "editor" else row.open_status
@@ -245,9 +222,7 @@ GET_CALL = re.compile(
 
 
 def routes_in(source: Path) -> set[str]:
-    code = "\n".join(
-        line for line in source.read_text().splitlines() if not line.lstrip().startswith("//")
-    )
+    code = "\n".join(line for line in source.read_text().splitlines() if not line.lstrip().startswith("//"))
     mount = MOUNTS.get(source.name, "") if source.parent.name == "editor" else ""
     found: list[str] = GET_CALL.findall(code)
     return {text if text.startswith("/^") else literal(mount + text[1:-1]) for text in found}
@@ -275,10 +250,6 @@ def test_the_table_holds_every_route_of_the_sources_and_no_other(major: Major) -
         *data.unguarded_get_routes(),
         *data.unasked_get_routes(),
     ]
-    in_table = {
-        (row.source, row.route)
-        for row in rows
-        if row.exists_in(major.number) and " (" not in row.route
-    }
+    in_table = {(row.source, row.route) for row in rows if row.exists_in(major.number) and " (" not in row.route}
     assert in_sources == in_table
     assert len(in_table) > 40

@@ -68,6 +68,10 @@ def test_orders(nodered_seen):
 '''
 
 
+# Other plugins of this environment: one shuffles the tests, the others cost more time than the runs themselves.
+ALONE = [f"-pno:{name}" for name in ("randomly", "hypothesispytest", "pytest11.testinfra", "pytest_cov")]
+
+
 class Site:
     """A user's folder, and pytest runs in it."""
 
@@ -84,7 +88,7 @@ class Site:
     def run(self, *args: object, url: str | None = "https://plant.example") -> pytest.RunResult:
         """Run pytest in a process of its own, at a target unless told otherwise."""
         target = [f"--nodered-url={url}"] if url else []
-        return self.pytester.runpytest_subprocess("-p", "no:randomly", *target, *map(str, args))
+        return self.pytester.runpytest_subprocess(*ALONE, *target, *map(str, args))
 
     def ids(self, *args: object, url: str | None = "https://plant.example") -> list[str]:
         """Return the collected node ids."""

@@ -90,6 +90,11 @@ def test_admin_api_off_policy_protected(path, letter):
     assert admin(path, NOT_FOUND, NO_ADMIN) == letter
 
 
+def test_admin_api_off_policy_protected_and_nothing_shows_node_red():
+    assert admin("/settings", NOT_FOUND, STRANGER) == FAIL
+    assert admin("/flows", NOT_FOUND, STRANGER) == SKIP
+
+
 def test_admin_api_off_policy_protected_says_what_to_set():
     found = only(refuses_access(attempt(Surface.ADMIN, "/settings", NOT_FOUND, NO_ADMIN), Policy()))
     assert found.code == "no-admin-api"
@@ -104,6 +109,7 @@ def test_admin_api_off_policy_disabled_and_a_node_red_shown():
 
 def test_admin_api_off_policy_disabled_and_nothing_shows_node_red():
     assert admin("/flows", NOT_FOUND, STRANGER, admin_api="disabled") == ERROR
+    assert admin("/flows", PAGE, STRANGER, admin_api="disabled") == ERROR
     assert login(NOT_FOUND, STRANGER, admin_api="disabled") == ERROR
 
 
@@ -153,6 +159,7 @@ def test_admin_api_behind_a_login_policy_disabled():
 
 def test_a_refusal_like_the_canarys_satisfies_absence_where_node_red_refuses_the_landmark():
     assert admin("/icons", NODE_BASIC, NODE_AUTH, admin_api="disabled") == PASS
+    assert admin("/icons", NOT_FOUND, NODE_AUTH, admin_api="disabled") == PASS
 
 
 def test_node_reds_own_refusal_behind_a_blanket_gate_is_not_absence():
@@ -167,6 +174,8 @@ def test_redirect_to_cleartext_fails_and_says_so():
     seen = attempt(Surface.ADMIN, "/flows", TO_CLEARTEXT, AUTH)
     assert only(refuses_access(seen, Policy())).code == "cleartext-redirect"
     assert login(TO_CLEARTEXT, AUTH) == FAIL
+    offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", TO_CLEARTEXT, AUTH))
+    assert only(login_is_configured(offer, Policy())).code == "cleartext-redirect"
 
 
 def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pass():
@@ -200,8 +209,9 @@ def test_login_offer_in_words():
     ids=["served", "refused", "absent", "400", "500"],
 )
 def test_a_users_own_endpoint(answer, letter):
-    to = target()
-    assert outcome(refuses_access, attempt(Surface.NODE, "/api/orders", answer, OPEN, to), to) == letter
+    for policy in ("protected", "disabled"):  # the admin API's policy is not the endpoint's
+        to = target(admin_api=policy)
+        assert outcome(refuses_access, attempt(Surface.NODE, "/api/orders", answer, OPEN, to), to) == letter
 
 
 def test_a_users_own_endpoint_gets_a_remedy_of_its_own():

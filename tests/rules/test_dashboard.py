@@ -9,6 +9,7 @@ from seen import (
     BROKEN,
     ERROR,
     FAIL,
+    FORBIDDEN,
     NO_ADMIN_NODE_AUTH,
     NODE_BASIC,
     NOT_FOUND,
@@ -62,6 +63,7 @@ def test_dashboards_absent_default_guesses():
 
 def test_dashboards_absent_default_guesses_but_shown_elsewhere():
     assert page(NOT_FOUND, hint="/uisettings shows that its dashboard is installed") == ERROR
+    assert page(PAGE, hint="/uisettings shows that its dashboard is installed") == FAIL
 
 
 def test_dashboard_named_and_absent():
@@ -108,6 +110,13 @@ def test_redirect_to_http():
 
 def test_refused_by_io_middleware_though_the_handshake_answers_200():
     assert channel(HANDSHAKE, Channel.REFUSED_BY_MIDDLEWARE) == PASS
+
+
+@pytest.mark.parametrize("answer", [FORBIDDEN, NOT_FOUND])
+def test_an_open_channel_is_open_whatever_the_handshake_said(answer):
+    assert channel(answer, Channel.OPEN) == FAIL
+    (found,) = channel_refuses(socket(answer, Channel.OPEN), Policy())
+    assert found.code == "channel-open"
 
 
 @pytest.mark.parametrize("answer", [PAGE, BAD_REQUEST])

@@ -91,6 +91,7 @@ def test_editor_protected_landmark_refused_or_served(root, letter):
 
 def test_editor_protected_and_the_landmark_gave_no_answer():
     assert page(EDITOR, view(BROKEN), editor="protected") == ERROR
+    assert page(PAGE, view(BROKEN), editor="protected") == PASS
 
 
 def test_editor_protected_and_the_landmark_was_not_asked():
@@ -106,12 +107,18 @@ def test_editor_protected_and_the_page_is_not_served(answer, letter):
 def test_editor_redirects_to_cleartext():
     assert page(TO_CLEARTEXT, AUTH) == FAIL
     assert part("/icons", TO_CLEARTEXT, AUTH) == FAIL
+    (found,) = editor_is_gone(attempt(Surface.EDITOR, "/icons", TO_CLEARTEXT, AUTH), Policy())
+    assert found.code == "cleartext-redirect"
 
 
 @pytest.mark.parametrize("root", [STRANGER, view(FORBIDDEN, identity=())], ids=["no API", "API refused by a gate"])
 @pytest.mark.parametrize("answer", [NOT_FOUND, PAGE], ids=["404", "page"])
 def test_editor_absent_where_nothing_shows_node_red(answer, root):
     assert page(answer, root) == ERROR
+
+
+def test_a_part_served_where_there_is_no_api_and_nothing_shows_node_red():
+    assert part("/red/red.min.js", PAGE, STRANGER) == ERROR
 
 
 def test_editor_served_shows_node_red_by_itself():

@@ -45,6 +45,10 @@ def test_everything_behind_a_gate():
     assert "nobody seen behind the gate" in reach(GATE).evidence()
 
 
+def test_policy_proxied_does_not_excuse_a_stranger():
+    assert outcome(answers_throughout, reach(STRANGER), target(admin_api="proxied")) == ERROR
+
+
 @pytest.mark.parametrize(
     ("view", "says"),
     [

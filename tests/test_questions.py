@@ -1,0 +1,127 @@
+"""What each control asks, derived from settings and tables alone."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from seen import target
+
+from pytest_nodered_sec import questions
+from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
+from pytest_nodered_sec.model import Ask
+from pytest_nodered_sec.probes import PROBES
+from pytest_nodered_sec.suite import test_admin_api, test_dashboard, test_editor, test_reach, test_tls, test_transport
+
+SUITE = (test_admin_api, test_dashboard, test_editor, test_reach, test_tls, test_transport)
+CONTROLS = {
+    mark.args[0].id: mark.args[0]
+    for module in SUITE
+    for _, function in inspect.getmembers(module, inspect.isfunction)
+    for mark in getattr(function, "pytestmark", ())
+    if mark.name == "nodered_control"
+}
+
+
+def asked(control, **demands):
+    return tuple(CONTROLS[control].asks(target(**demands)))
+
+
+def test_the_suite_holds_exactly_the_controls_of_this_stage():
+    expected = "admin-01 admin-02 admin-04 dash-01 dash-02 editor-01 editor-02 http-01 reach-01 tls-01 tls-02 tls-03"
+    assert sorted(CONTROLS) == expected.split()
+
+
+def test_every_test_of_the_suite_has_a_title_of_one_line():
+    for module in SUITE:
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if name.startswith("test_"):
+                title, *rest = inspect.getdoc(function).splitlines()
+                assert title.endswith("."), name
+                assert not rest or not rest[0], name
+
+
+def test_guarded_routes_are_asked_without_credentials_and_with_a_forged_token():
+    anonymous, forged = asked("admin-01"), asked("admin-02")
+    assert [ask.args[2] for ask in anonymous] == [route.path for route in guarded_get_routes()]
+    assert Ask("access", ("ADMIN", "GET", "/flows", "anonymous"), "GET /flows") in anonymous
+    assert Ask("access", ("ADMIN", "GET", "/flows", "forged"), "GET /flows") in forged
+    assert [ask.label for ask in anonymous] == [ask.label for ask in forged]
+
+
+def test_all_majors_are_asked_and_the_landmark_too():
+    routes = guarded_get_routes()
+    assert {major for major in (3, 4, 5) for route in routes if route.exists_in(major)} == {3, 4, 5}
+    assert [route.path for route in routes if route.api_landmark] == ["/settings"]  # the rules know it by its path
+
+
+def test_what_is_public_by_design_or_not_to_be_asked_is_no_guarded_read():
+    paths = {ask.args[2] for ask in asked("admin-01")}
+    assert not paths & {route.path for route in unguarded_get_routes()}
+    assert {route.app for route in unasked_get_routes()} <= {"admin", "editor"}
+
+
+def test_the_editors_page_is_one_question():
+    assert asked("editor-01") == (Ask("access", ("EDITOR", "GET", "/", "anonymous")),)
+
+
+def test_the_editors_parts_are_its_assets_and_its_apps_routes():
+    paths = [ask.args[2] for ask in asked("editor-02")]
+    routes = [route.path for route in guarded_get_routes() if route.app == "editor"]
+    assert paths == [asset.path for asset in editor_assets()] + routes
+    assert "/red/red.min.js" in paths
+    assert "/" not in paths
+    assert not {"/flows", "/debug/view/view.html", "/uisettings"} & set(paths)
+    assert {ask.args[0] for ask in asked("editor-02")} == {"EDITOR"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "paths"), [(None, ["/ui", "/dashboard"]), ((), []), (("/hall", "/ui"), ["/hall", "/ui"])]
+)
+def test_dashboards_are_guessed_unless_declared(declared, paths):
+    pages = asked("dash-01", dashboards=declared)
+    assert [(ask.args, ask.label) for ask in pages] == [(("DASHBOARD", "GET", p, "anonymous"), p) for p in paths]
+    assert list(asked("dash-02", dashboards=declared)) == [Ask("socket", (p,), p) for p in paths]
+    in_clear = asked("http-01", dashboards=declared)
+    assert list(in_clear[4:]) == [Ask("plain", (p, "node", p), p) for p in paths]
+
+
+def test_every_surface_is_asked_in_clear():
+    assert [(ask.args, ask.label) for ask in asked("http-01", dashboards=())] == [
+        (("editor", "admin", "/"), "editor"),
+        (("admin-api", "admin", "/settings"), "admin-api"),
+        (("login", "admin", "/auth/login"), "login"),
+        (("node", "node", ""), "node"),
+    ]
+
+
+def test_the_three_controls_of_a_chain_share_one_question():
+    assert asked("tls-01") == asked("tls-02") == asked("tls-03") == (Ask("chain"),)
+
+
+def test_single_questions():
+    assert asked("reach-01") == (Ask("reach"),)
+    assert asked("admin-04") == (Ask("login_offer"),)
+
+
+def test_a_users_own_endpoint():
+    assert questions.http("/api/orders") == Ask(
+        "access", ("NODE", "GET", "/api/orders", "anonymous"), "GET /api/orders"
+    )
+    assert questions.http("/x", method="PUT") == Ask("access", ("NODE", "PUT", "/x", "anonymous"), "PUT /x")
+
+
+@pytest.mark.parametrize("control", sorted(CONTROLS))
+def test_labels_are_unique_and_probes_exist(control):
+    asks = asked(control)
+    labels = [ask.label for ask in asks]
+    assert len(set(labels)) == len(labels)
+    assert len(asks) == 1 or all(labels)
+    assert {ask.probe for ask in asks} <= set(PROBES)
+
+
+@pytest.mark.parametrize("control", sorted(CONTROLS))
+def test_questions_depend_on_settings_only(control):
+    assert asked(control) == asked(control)
+    other = target("https://other.example:8443/line7", profile="strict", editor="protected", admin_api="disabled")
+    assert tuple(CONTROLS[control].asks(other)) == asked(control)
