@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from seen import (
@@ -54,28 +55,28 @@ from pytest_nodered_sec.model import (
 # --- Target
 
 
-def test_a_target_on_default_ports():
+def test_a_target_on_default_ports() -> None:
     one = target()
     assert (one.tls, one.hostname, one.port, str(one)) == (True, "plant.example", 443, "plant")
 
 
-def test_a_target_in_clear():
+def test_a_target_in_clear() -> None:
     one = target("http://[2001:DB8::1]")
     assert (one.tls, one.hostname, one.port) == (False, "2001:db8::1", 80)
 
 
-def test_a_url_with_a_path_prefixes_all_roots():
+def test_a_url_with_a_path_prefixes_all_roots() -> None:
     one = replace(target("https://plant.example:8443/line7"), admin_root="/admin", node_root="/nr/")
     assert one.port == 8443
     assert one.admin("/settings") == "/line7/admin/settings"
     assert one.node("/ui") == "/line7/nr/ui"
 
 
-def test_roots_at_the_top_add_nothing():
+def test_roots_at_the_top_add_nothing() -> None:
     assert target().admin("/settings") == "/settings"
 
 
-def test_a_target_is_frozen():
+def test_a_target_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         target().name = "other"  # type: ignore[misc]  # what is being tested
 
@@ -83,14 +84,14 @@ def test_a_target_is_frozen():
 # --- errors
 
 
-def test_probe_errors_cross_process_borders_and_are_raised_afresh():
+def test_probe_errors_cross_process_borders_and_are_raised_afresh() -> None:
     error = ProbeError("no answer", Cause.TIMEOUT)
     for copy in (pickle.loads(pickle.dumps(error)), error.again()):  # noqa: S301  our own pickle
         assert copy is not error
         assert (copy.message, copy.cause, str(copy)) == ("no answer", Cause.TIMEOUT, "no answer")
 
 
-def test_non_compliant_says_all_that_was_observed():
+def test_non_compliant_says_all_that_was_observed() -> None:
     one, two = (Violation(code, f"saw {code}", "nothing", "do") for code in ("a", "b"))
     assert str(NonCompliant([one, two])) == "saw a\nsaw b"
 
@@ -108,14 +109,14 @@ def test_non_compliant_says_all_that_was_observed():
         ("", Refuser.UNNAMED),
     ],
 )
-def test_the_realm_tells_who_refused(challenge, refuser):
+def test_the_realm_tells_who_refused(challenge: Any, refuser: Any) -> None:
     assert refuser_of(challenge) is refuser
 
 
 # --- alike
 
 
-def words(*numbers):
+def words(*numbers: Any) -> Any:
     return Answer(200, "text/html", 99, likeness=tuple(numbers))
 
 
@@ -134,7 +135,7 @@ def words(*numbers):
     ],
     ids=["equal", "nine tenths", "less", "both empty", "one empty", "status", "type", "redirect", "length"],
 )
-def test_alike(one, other, same):
+def test_alike(one: Any, other: Any, same: Any) -> None:
     assert alike(one, other) is alike(other, one) is same
 
 
@@ -160,11 +161,11 @@ def test_alike(one, other, same):
         ("/sso", "https://other.example/sso", False),
     ],
 )
-def test_is_login(declared, location, is_one):
+def test_is_login(declared: Any, location: Any, is_one: Any) -> None:
     assert is_login(location, target(login_urls=(declared,))) is is_one
 
 
-def test_is_login_tries_every_declared_url():
+def test_is_login_tries_every_declared_url() -> None:
     declared = ("https://one.example/", "https://two.example/")
     assert is_login("https://two.example/x", target(login_urls=declared))
     assert not is_login("https://three.example/x", target(login_urls=declared))
@@ -194,43 +195,43 @@ def test_is_login_tries_every_declared_url():
         (Answer(304), Kind.SERVED, None, None),
     ],
 )
-def test_classify(answer, kind, refuser, cause):
+def test_classify(answer: Any, kind: Any, refuser: Any, cause: Any) -> None:
     found = classify(answer, target(), NOT_FOUND)
     assert (found.kind, found.refuser, found.cause) == (kind, refuser, cause)
 
 
-def test_classify_a_redirect_to_a_declared_login():
+def test_classify_a_redirect_to_a_declared_login() -> None:
     found = classify(TO_SSO, target(login_urls=("https://sso.example/login",)))
     assert (found.kind, found.refuser) == (Kind.REFUSED, Refuser.LOGIN)
 
 
-def test_classify_an_undeclared_login_says_what_to_declare():
+def test_classify_an_undeclared_login_says_what_to_declare() -> None:
     assert "`--nodered-login-url=https://sso.example/login`" in classify(TO_SSO, target()).why
 
 
 @pytest.mark.parametrize("answer", [PAGE, Answer(400, "text/html", 9), Answer(302, location="http://a.example/")])
-def test_classify_what_every_path_gets(answer):
+def test_classify_what_every_path_gets(answer: Any) -> None:
     assert classify(answer, target(), answer).kind is Kind.INDISTINCT
     assert classify(answer, target()).kind is Kind.SERVED  # the canary itself
 
 
-def test_classify_a_redirect_to_cleartext_on_every_path_is_still_seen():
+def test_classify_a_redirect_to_cleartext_on_every_path_is_still_seen() -> None:
     assert classify(TO_CLEARTEXT, target(), TO_CLEARTEXT).kind is Kind.SERVED
 
 
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND])
-def test_classify_refusals_and_absences_like_the_canarys_keep_their_kind(answer):
+def test_classify_refusals_and_absences_like_the_canarys_keep_their_kind(answer: Any) -> None:
     assert classify(answer, target(), answer).kind is not Kind.INDISTINCT
 
 
 # --- landmarks
 
 
-def seen(answer):
+def seen(answer: Any) -> Any:
     return Seen("/x", answer, classify(answer, target()))
 
 
-def test_a_landmark_seen_again_may_differ_in_words_only():
+def test_a_landmark_seen_again_may_differ_in_words_only() -> None:
     assert seen(PAGE).same_as(seen(replace(PAGE, likeness=(1,), length=7)))
     assert not seen(PAGE).same_as(seen(replace(PAGE, status=201)))
     assert not seen(BEARER).same_as(seen(NODE_BASIC))
@@ -251,21 +252,21 @@ def test_a_landmark_seen_again_may_differ_in_words_only():
     ],
     ids=["auth", "open", "nodeauth", "noadmin", "noadmin+nodeauth", "gate", "node root"],
 )
-def test_a_root_is_blanket_or_without_api(root, blanket, absent):
+def test_a_root_is_blanket_or_without_api(root: Any, blanket: Any, absent: Any) -> None:
     assert (root.blanket, root.api_absent) == (blanket, absent)
 
 
 # --- evidence
 
 
-def test_an_answer_in_one_phrase():
+def test_an_answer_in_one_phrase() -> None:
     assert TO_SSO.line() == "302 (redirect to https://sso.example/login)"
     assert BEARER.line() == '401 (Bearer realm="Users")'
     assert FLOWS.line() == "200 (application/json, 2913 bytes)"
     assert Answer(200).line() == "200 (no content type, 0 bytes)"
 
 
-def test_an_attempt_in_one_line():
+def test_an_attempt_in_one_line() -> None:
     one = attempt(Surface.ADMIN, "/flows", replace(FLOWS, hops=1), OPEN, how="without credentials")
     said = "GET /flows without credentials answered 200 (application/json, 2913 bytes) after a same-origin redirect"
     assert one.evidence() == said
@@ -289,11 +290,11 @@ def test_an_attempt_in_one_line():
         (Surface.DASHBOARD, "/ui", PAGE, OPEN, ""),
     ],
 )
-def test_an_attempts_remark(surface, path, answer, root, remark):
+def test_an_attempts_remark(surface: Any, path: Any, answer: Any, root: Any, remark: Any) -> None:
     assert attempt(surface, path, answer, root).evidence() == f"GET {path} anonymously answered {answer.line()}{remark}"
 
 
-def test_a_socket_attempt_in_one_line():
+def test_a_socket_attempt_in_one_line() -> None:
     one = attempt(Surface.DASHBOARD, "/ui/socket.io", FORBIDDEN, OPEN)
     where = "Socket.IO connect to /ui/socket.io anonymously"
     assert SocketAttempt(one, Channel.OPEN, 3).evidence() == f"{where} was accepted, and 3 more packets came with it"
@@ -304,12 +305,12 @@ def test_a_socket_attempt_in_one_line():
 # --- settle: what the rows leave to it beyond the rules' own tables
 
 
-def settled(surface, path, answer, root, **demands):
+def settled(surface: Any, path: Any, answer: Any, root: Any, **demands: Any) -> Any:
     to = target(**demands)
     return settle(attempt(surface, path, answer, root, to), to)
 
 
-def test_settle_says_what_was_asked_and_why_it_is_no_answer():
+def test_settle_says_what_was_asked_and_why_it_is_no_answer() -> None:
     with pytest.raises(ProbeError, match=r"GET /flows anonymously answered 500 \(text/html, 170 bytes\)$") as caught:
         settled(Surface.ADMIN, "/flows", BROKEN, AUTH)
     assert caught.value.cause is Cause.UNAVAILABLE
@@ -317,7 +318,7 @@ def test_settle_says_what_was_asked_and_why_it_is_no_answer():
         settled(Surface.ADMIN, "/flows", replace(PAGE, block="cf-mitigated"), AUTH)
 
 
-def test_settle_a_gate_in_front_of_everything_says_what_may_be_declared():
+def test_settle_a_gate_in_front_of_everything_says_what_may_be_declared() -> None:
     with pytest.raises(ProbeError, match="nobody has been seen behind the gate at /,") as caught:
         settled(Surface.ADMIN, "/flows", PROXY_BASIC, GATE)
     assert caught.value.message.count("as every path here") == 1
@@ -328,7 +329,7 @@ def test_settle_a_gate_in_front_of_everything_says_what_may_be_declared():
 
 
 @pytest.mark.parametrize("answer", [NODE_BASIC, PROXY_BASIC])
-def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looking(answer):
+def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looking(answer: Any) -> None:
     everywhere = view(answer, answer, ())  # httpAdminRoot: '/secret': a wrong root looks perfectly protected
     with pytest.raises(ProbeError, match="wrong admin root"):
         settled(Surface.ADMIN, "/flows", answer, everywhere)
@@ -337,42 +338,42 @@ def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looki
 @pytest.mark.parametrize("root", [view(FORBIDDEN, identity=()), view(BROKEN, identity=()), GATE])
 @pytest.mark.parametrize("surface", [Surface.ADMIN, Surface.EDITOR])
 @pytest.mark.parametrize("policy", ["protected", "proxied", "disabled"])
-def test_settle_absence_is_evidence_only_where_node_red_was_shown(surface, root, policy):
+def test_settle_absence_is_evidence_only_where_node_red_was_shown(surface: Any, root: Any, policy: Any) -> None:
     with pytest.raises(ProbeError, match=r"nothing at https://plant\.example shows a Node-RED"):
         settled(surface, "/icons", NOT_FOUND, root, admin_api=policy)
 
 
-def test_settle_what_is_served_needs_no_identity():
+def test_settle_what_is_served_needs_no_identity() -> None:
     settled(Surface.ADMIN, "/flows", FLOWS, STRANGER)
     settled(Surface.EDITOR, "/red/red.min.js", PAGE, view(FORBIDDEN, identity=()))
     settled(Surface.EDITOR, "/", EDITOR, STRANGER)
 
 
-def test_settle_the_editor_where_there_is_no_admin_api():
+def test_settle_the_editor_where_there_is_no_admin_api() -> None:
     with pytest.raises(ProbeError, match="no admin API at / either"):
         settled(Surface.EDITOR, "/", NOT_FOUND, NO_ADMIN)
 
 
-def test_settle_a_protected_editor_whose_landmark_gave_no_answer():
+def test_settle_a_protected_editor_whose_landmark_gave_no_answer() -> None:
     with pytest.raises(ProbeError, match="whether a login stands behind it is not known"):
         settled(Surface.EDITOR, "/", EDITOR, view(BROKEN), editor="protected")
     settled(Surface.EDITOR, "/", EDITOR, view(BROKEN))  # a disabled editor is not to be served anyhow
 
 
-def test_settle_a_dashboard_elsewhere_says_how_to_name_it():
+def test_settle_a_dashboard_elsewhere_says_how_to_name_it() -> None:
     one = replace(attempt(Surface.DASHBOARD, "/ui", NOT_FOUND, OPEN), hint="/uisettings shows one")
     with pytest.raises(ProbeError, match="yet /uisettings shows one: name your dashboards with --nodered-dashboard"):
         settle(one, target())
 
 
-def test_settle_a_channel_that_answered_whatever_the_handshake_looked_like():
+def test_settle_a_channel_that_answered_whatever_the_handshake_looked_like() -> None:
     one = attempt(Surface.DASHBOARD, "/ui/socket.io", PAGE, view(PAGE, PAGE))
     settle(SocketAttempt(one, Channel.OPEN), target())
     with pytest.raises(ProbeError, match="every path answers the same page"):
         settle(SocketAttempt(one, Channel.NO_CHANNEL), target())
 
 
-def test_settle_leaves_a_chain_to_its_rules():
+def test_settle_leaves_a_chain_to_its_rules() -> None:
     chain = PresentedChain("plant.example", "", (), (), "the system's store", datetime(2026, 1, 1, tzinfo=UTC))
-    assert settle(chain, target()) is None
+    settle(chain, target())
     assert isinstance(chain, Observation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 from seen import target
@@ -23,25 +24,25 @@ CONTROLS = {
 }
 
 
-def asked(control, **demands):
+def asked(control: Any, **demands: Any) -> Any:
     return tuple(CONTROLS[control].asks(target(**demands)))
 
 
-def test_the_suite_holds_exactly_the_controls_of_this_stage():
+def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = "admin-01 admin-02 admin-04 dash-01 dash-02 editor-01 editor-02 http-01 reach-01 tls-01 tls-02 tls-03"
     assert sorted(CONTROLS) == expected.split()
 
 
-def test_every_test_of_the_suite_has_a_title_of_one_line():
+def test_every_test_of_the_suite_has_a_title_of_one_line() -> None:
     for module in SUITE:
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("test_"):
-                title, *rest = inspect.getdoc(function).splitlines()
+                title, *rest = (inspect.getdoc(function) or "").splitlines()
                 assert title.endswith("."), name
                 assert not rest or not rest[0], name
 
 
-def test_guarded_routes_are_asked_without_credentials_and_with_a_forged_token():
+def test_guarded_routes_are_asked_without_credentials_and_with_a_forged_token() -> None:
     anonymous, forged = asked("admin-01"), asked("admin-02")
     assert [ask.args[2] for ask in anonymous] == [route.path for route in guarded_get_routes()]
     assert Ask("access", ("ADMIN", "GET", "/flows", "anonymous"), "GET /flows") in anonymous
@@ -49,23 +50,23 @@ def test_guarded_routes_are_asked_without_credentials_and_with_a_forged_token():
     assert [ask.label for ask in anonymous] == [ask.label for ask in forged]
 
 
-def test_all_majors_are_asked_and_the_landmark_too():
+def test_all_majors_are_asked_and_the_landmark_too() -> None:
     routes = guarded_get_routes()
     assert {major for major in (3, 4, 5) for route in routes if route.exists_in(major)} == {3, 4, 5}
     assert [route.path for route in routes if route.api_landmark] == ["/settings"]  # the rules know it by its path
 
 
-def test_what_is_public_by_design_or_not_to_be_asked_is_no_guarded_read():
+def test_what_is_public_by_design_or_not_to_be_asked_is_no_guarded_read() -> None:
     paths = {ask.args[2] for ask in asked("admin-01")}
     assert not paths & {route.path for route in unguarded_get_routes()}
     assert {route.app for route in unasked_get_routes()} <= {"admin", "editor"}
 
 
-def test_the_editors_page_is_one_question():
+def test_the_editors_page_is_one_question() -> None:
     assert asked("editor-01") == (Ask("access", ("EDITOR", "GET", "/", "anonymous")),)
 
 
-def test_the_editors_parts_are_its_assets_and_its_apps_routes():
+def test_the_editors_parts_are_its_assets_and_its_apps_routes() -> None:
     paths = [ask.args[2] for ask in asked("editor-02")]
     routes = [route.path for route in guarded_get_routes() if route.app == "editor"]
     assert paths == [asset.path for asset in editor_assets()] + routes
@@ -78,7 +79,7 @@ def test_the_editors_parts_are_its_assets_and_its_apps_routes():
 @pytest.mark.parametrize(
     ("declared", "paths"), [(None, ["/ui", "/dashboard"]), ((), []), (("/hall", "/ui"), ["/hall", "/ui"])]
 )
-def test_dashboards_are_guessed_unless_declared(declared, paths):
+def test_dashboards_are_guessed_unless_declared(declared: Any, paths: Any) -> None:
     pages = asked("dash-01", dashboards=declared)
     assert [(ask.args, ask.label) for ask in pages] == [(("DASHBOARD", "GET", p, "anonymous"), p) for p in paths]
     assert list(asked("dash-02", dashboards=declared)) == [Ask("socket", (p,), p) for p in paths]
@@ -86,7 +87,7 @@ def test_dashboards_are_guessed_unless_declared(declared, paths):
     assert list(in_clear[4:]) == [Ask("plain", (p, "node", p), p) for p in paths]
 
 
-def test_every_surface_is_asked_in_clear():
+def test_every_surface_is_asked_in_clear() -> None:
     assert [(ask.args, ask.label) for ask in asked("http-01", dashboards=())] == [
         (("editor", "admin", "/"), "editor"),
         (("admin-api", "admin", "/settings"), "admin-api"),
@@ -95,16 +96,16 @@ def test_every_surface_is_asked_in_clear():
     ]
 
 
-def test_the_three_controls_of_a_chain_share_one_question():
+def test_the_three_controls_of_a_chain_share_one_question() -> None:
     assert asked("tls-01") == asked("tls-02") == asked("tls-03") == (Ask("chain"),)
 
 
-def test_single_questions():
+def test_single_questions() -> None:
     assert asked("reach-01") == (Ask("reach"),)
     assert asked("admin-04") == (Ask("login_offer"),)
 
 
-def test_a_users_own_endpoint():
+def test_a_users_own_endpoint() -> None:
     assert questions.http("/api/orders") == Ask(
         "access", ("NODE", "GET", "/api/orders", "anonymous"), "GET /api/orders"
     )
@@ -112,7 +113,7 @@ def test_a_users_own_endpoint():
 
 
 @pytest.mark.parametrize("control", sorted(CONTROLS))
-def test_labels_are_unique_and_probes_exist(control):
+def test_labels_are_unique_and_probes_exist(control: Any) -> None:
     asks = asked(control)
     labels = [ask.label for ask in asks]
     assert len(set(labels)) == len(labels)
@@ -121,7 +122,7 @@ def test_labels_are_unique_and_probes_exist(control):
 
 
 @pytest.mark.parametrize("control", sorted(CONTROLS))
-def test_questions_depend_on_settings_only(control):
+def test_questions_depend_on_settings_only(control: Any) -> None:
     assert asked(control) == asked(control)
     other = target("https://other.example:8443/line7", profile="strict", editor="protected", admin_api="disabled")
     assert tuple(CONTROLS[control].asks(other)) == asked(control)

@@ -1,8 +1,7 @@
 """The route table against real Node-REDs: sources, statuses, and that asking changes nothing.
 
-Set NODERED_INSTALLATIONS to directories (separated as in PATH) in which npm installed node-red,
-with node-red-dashboard and @flowfuse/node-red-dashboard beside it; unset, these tests are skipped.
-Node-RED 3 needs Node 20 or `util.log` put back, which is done here.
+The lab's own installations of Node-RED 4 and 5; NODERED_INSTALLATIONS adds directories (separated as in PATH) in
+which npm installed another major with both dashboards. Node-RED 3 needs `util.log` put back, which is done here.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +22,7 @@ import pytest
 import requests
 
 from pytest_nodered_sec import data
+from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 INSTALLATIONS = [Path(one) for one in os.environ.get("NODERED_INSTALLATIONS", "").split(os.pathsep) if one]
-PARAMS: list[Path | None] = [*INSTALLATIONS] or [None]
+PARAMS: list[int | Path] = [*toolchain.MAJORS, *INSTALLATIONS]
 ADMIN_AUTH = (  # the hash is the one of "password" that settings.js shows as an example
     'adminAuth: {type: "credentials", users: [{username: "admin", permissions: "*", '
     'password: "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."}]},'
@@ -79,7 +77,7 @@ def node_red(modules: Path, directory: Path, settings: str) -> Iterator[Running]
         f"const util = require('util'); util.log = util.log || console.log;\n"
         f"module.exports = {{uiHost: '127.0.0.1', uiPort: {port}, {settings}}};\n"
     )
-    node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node") or "node"
+    node = str(toolchain.node())
     with (directory.parent / f"{directory.name}.log").open("w") as log:
         process = subprocess.Popen(
             [node, str(modules / "node-red" / "red.js"), "-u", str(directory)],
@@ -130,11 +128,10 @@ def settled(directory: Path) -> dict[str, tuple[int, str]]:
     raise AssertionError("the user directory never comes to rest")
 
 
-@pytest.fixture(scope="module", params=PARAMS, ids=lambda one: one.name if one else "none")
+@pytest.fixture(scope="module", params=PARAMS, ids=lambda one: getattr(one, "name", str(one)))
 def major(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Major]:
-    if request.param is None:
-        pytest.skip("NODERED_INSTALLATIONS names no directory with an installed node-red")
-    modules = request.param / "node_modules"
+    asked: int | Path = request.param
+    modules = asked / "node_modules" if isinstance(asked, Path) else toolchain.node_red(asked, lambda line: None)
     version = json.loads((modules / "node-red" / "package.json").read_text())["version"]
     base = tmp_path_factory.mktemp(f"nodered-{version}")
     with ExitStack() as stack:

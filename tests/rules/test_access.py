@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from seen import (
@@ -42,25 +43,25 @@ from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
 ADMIN_AUTH = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
 
 
-def admin(path, answer, view, **demands):
+def admin(path: Any, answer: Any, view: Any, **demands: Any) -> Any:
     to = target(**demands)
     return outcome(refuses_access, attempt(Surface.ADMIN, path, answer, view, to), to)
 
 
-def login(answer, view, **demands):
+def login(answer: Any, view: Any, **demands: Any) -> Any:
     to = target(**demands)
     seen = LoginOffer(attempt(Surface.ADMIN, "/auth/login", answer, view, to))
     return outcome(login_is_configured, seen, to)
 
 
-def only(verdict):
+def only(verdict: Any) -> Any:
     assert isinstance(verdict, tuple)
     (violation,) = verdict
     assert isinstance(violation, Violation)
     return violation
 
 
-def test_a_finding_reads_as_the_issue_shows_it():
+def test_a_finding_reads_as_the_issue_shows_it() -> None:
     seen = attempt(Surface.ADMIN, "/flows", FLOWS, OPEN, how="without credentials")
     found = only(refuses_access(seen, Policy()))
     assert found == Violation(
@@ -71,7 +72,7 @@ def test_a_finding_reads_as_the_issue_shows_it():
     )
 
 
-def test_a_forged_token_that_is_served_names_the_default_user():
+def test_a_forged_token_that_is_served_names_the_default_user() -> None:
     seen = attempt(Surface.ADMIN, "/flows", FLOWS, AUTH, how="with a made-up bearer token")
     found = only(refuses_access(seen, Policy()))
     assert "made-up bearer token" in found.observed
@@ -79,41 +80,41 @@ def test_a_forged_token_that_is_served_names_the_default_user():
 
 
 @pytest.mark.parametrize("answer", [BEARER, FORBIDDEN, PROXY_BASIC])
-def test_refused_is_compliant(answer):
+def test_refused_is_compliant(answer: Any) -> None:
     assert admin("/flows", answer, AUTH) == PASS
 
 
 @pytest.mark.parametrize(
     ("path", "letter"), [("/settings", FAIL), ("/flows", SKIP), ("/icons", SKIP)], ids=["landmark", "flows", "icons"]
 )
-def test_admin_api_off_policy_protected(path, letter):
+def test_admin_api_off_policy_protected(path: Any, letter: Any) -> None:
     assert admin(path, NOT_FOUND, NO_ADMIN) == letter
 
 
-def test_admin_api_off_policy_protected_and_nothing_shows_node_red():
+def test_admin_api_off_policy_protected_and_nothing_shows_node_red() -> None:
     assert admin("/settings", NOT_FOUND, STRANGER) == FAIL
     assert admin("/flows", NOT_FOUND, STRANGER) == SKIP
 
 
-def test_admin_api_off_policy_protected_says_what_to_set():
+def test_admin_api_off_policy_protected_says_what_to_set() -> None:
     found = only(refuses_access(attempt(Surface.ADMIN, "/settings", NOT_FOUND, NO_ADMIN), Policy()))
     assert found.code == "no-admin-api"
     assert "--nodered-admin-root" in found.remedy
     assert "--nodered-admin-api=disabled" in found.remedy
 
 
-def test_admin_api_off_policy_disabled_and_a_node_red_shown():
+def test_admin_api_off_policy_disabled_and_a_node_red_shown() -> None:
     assert admin("/flows", NOT_FOUND, NO_ADMIN, admin_api="disabled") == PASS
     assert login(NOT_FOUND, NO_ADMIN, admin_api="disabled") == SKIP
 
 
-def test_admin_api_off_policy_disabled_and_nothing_shows_node_red():
+def test_admin_api_off_policy_disabled_and_nothing_shows_node_red() -> None:
     assert admin("/flows", NOT_FOUND, STRANGER, admin_api="disabled") == ERROR
     assert admin("/flows", PAGE, STRANGER, admin_api="disabled") == ERROR
     assert login(NOT_FOUND, STRANGER, admin_api="disabled") == ERROR
 
 
-def test_admin_api_off_and_http_node_auth_policy_protected():
+def test_admin_api_off_and_http_node_auth_policy_protected() -> None:
     assert admin("/flows", NODE_BASIC, NO_ADMIN_NODE_AUTH) == ERROR
     assert login(NODE_BASIC, NO_ADMIN_NODE_AUTH) == ERROR
 
@@ -122,34 +123,34 @@ def test_admin_api_off_and_http_node_auth_policy_protected():
 @pytest.mark.parametrize(
     ("answer", "view"), [(NODE_BASIC, NO_ADMIN_NODE_AUTH), (PROXY_BASIC, GATE)], ids=["httpNodeAuth", "auth_basic"]
 )
-def test_everything_refused_alike_and_the_policy_says_so(policy, answer, view):
+def test_everything_refused_alike_and_the_policy_says_so(policy: Any, answer: Any, view: Any) -> None:
     assert admin("/flows", answer, view, admin_api=policy) == PASS
     assert login(answer, view, admin_api=policy) == SKIP
     assert attempt(Surface.ADMIN, "/flows", answer, view).evidence().endswith(", as every path here")
 
 
-def test_auth_basic_on_the_whole_site_policy_protected():
+def test_auth_basic_on_the_whole_site_policy_protected() -> None:
     assert admin("/flows", PROXY_BASIC, GATE) == ERROR
 
 
-def test_one_route_404_landmark_refused():
+def test_one_route_404_landmark_refused() -> None:
     assert admin("/flows/state", NOT_FOUND, AUTH) == SKIP
     verdict = refuses_access(attempt(Surface.ADMIN, "/flows/state", NOT_FOUND, AUTH), Policy())
     assert verdict == NotApplicable("this Node-RED has no such route")
 
 
 @pytest.mark.parametrize(("status", "letter"), [(400, FAIL), (405, FAIL), (500, ERROR)])
-def test_one_route_400_405_500_while_landmark_refused(status, letter):
+def test_one_route_400_405_500_while_landmark_refused(status: Any, letter: Any) -> None:
     assert admin("/nodes/messages", replace(BROKEN, status=status), AUTH) == letter
 
 
-def test_landmark_served_every_served_instance_fails_404_instances_do_not_apply():
+def test_landmark_served_every_served_instance_fails_404_instances_do_not_apply() -> None:
     assert admin("/settings", SETTINGS, OPEN) == FAIL
     assert admin("/flows", FLOWS, OPEN) == FAIL
     assert admin("/icons", NOT_FOUND, OPEN) == SKIP
 
 
-def test_admin_api_behind_a_login_policy_disabled():
+def test_admin_api_behind_a_login_policy_disabled() -> None:
     assert admin("/flows", BEARER, AUTH, admin_api="disabled") == FAIL
     found = only(
         refuses_access(attempt(Surface.ADMIN, "/flows", BEARER, AUTH), Policy(admin_api="disabled")),
@@ -157,20 +158,20 @@ def test_admin_api_behind_a_login_policy_disabled():
     assert found.code == "not-disabled"
 
 
-def test_a_refusal_like_the_canarys_satisfies_absence_where_node_red_refuses_the_landmark():
+def test_a_refusal_like_the_canarys_satisfies_absence_where_node_red_refuses_the_landmark() -> None:
     assert admin("/icons", NODE_BASIC, NODE_AUTH, admin_api="disabled") == PASS
     assert admin("/icons", NOT_FOUND, NODE_AUTH, admin_api="disabled") == PASS
 
 
-def test_node_reds_own_refusal_behind_a_blanket_gate_is_not_absence():
+def test_node_reds_own_refusal_behind_a_blanket_gate_is_not_absence() -> None:
     assert admin("/flows", BEARER, GATE, admin_api="disabled") == FAIL
 
 
-def test_served_policy_disabled():
+def test_served_policy_disabled() -> None:
     assert admin("/flows", FLOWS, OPEN, admin_api="disabled") == FAIL
 
 
-def test_redirect_to_cleartext_fails_and_says_so():
+def test_redirect_to_cleartext_fails_and_says_so() -> None:
     seen = attempt(Surface.ADMIN, "/flows", TO_CLEARTEXT, AUTH)
     assert only(refuses_access(seen, Policy())).code == "cleartext-redirect"
     assert login(TO_CLEARTEXT, AUTH) == FAIL
@@ -178,7 +179,7 @@ def test_redirect_to_cleartext_fails_and_says_so():
     assert only(login_is_configured(offer, Policy())).code == "cleartext-redirect"
 
 
-def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pass():
+def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pass() -> None:
     assert admin("/flows", TO_SSO, AUTH) == ERROR
     assert admin("/flows", TO_SSO, AUTH, login_urls=("https://sso.example/login",)) == PASS
 
@@ -188,11 +189,11 @@ def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pas
     [(NO_LOGIN, FAIL), (LOGIN, PASS), (NOT_FOUND, SKIP), (FORBIDDEN, SKIP), (PAGE, FAIL), (BROKEN, ERROR)],
     ids=["open", "configured", "absent", "a gate in front", "something else", "500"],
 )
-def test_login_offer(answer, letter):
+def test_login_offer(answer: Any, letter: Any) -> None:
     assert login(answer, AUTH) == letter
 
 
-def test_login_offer_in_words():
+def test_login_offer_in_words() -> None:
     offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", NO_LOGIN, OPEN))
     assert only(login_is_configured(offer, Policy())).remedy == ADMIN_AUTH
     offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", PAGE, OPEN))
@@ -208,12 +209,12 @@ def test_login_offer_in_words():
     [(FLOWS, FAIL), (NODE_BASIC, PASS), (NOT_FOUND, SKIP), (Answer(400, "text/html", 9), FAIL), (BROKEN, ERROR)],
     ids=["served", "refused", "absent", "400", "500"],
 )
-def test_a_users_own_endpoint(answer, letter):
+def test_a_users_own_endpoint(answer: Any, letter: Any) -> None:
     for policy in ("protected", "disabled"):  # the admin API's policy is not the endpoint's
         to = target(admin_api=policy)
         assert outcome(refuses_access, attempt(Surface.NODE, "/api/orders", answer, OPEN, to), to) == letter
 
 
-def test_a_users_own_endpoint_gets_a_remedy_of_its_own():
+def test_a_users_own_endpoint_gets_a_remedy_of_its_own() -> None:
     seen = attempt(Surface.NODE, "/api/orders", FLOWS, OPEN)
     assert "httpNodeAuth" in only(refuses_access(seen, Policy())).remedy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from seen import (
@@ -25,6 +26,7 @@ from seen import (
     target,
     view,
 )
+from verdicts import violations
 
 from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface
 from pytest_nodered_sec.policy import Policy
@@ -34,26 +36,26 @@ HANDSHAKE = Answer(200, "text/plain", 118, likeness=(20,))
 BAD_REQUEST = Answer(400, "application/json", 41)
 
 
-def page(answer, root=OPEN, hint="", **demands):
+def page(answer: Any, root: Any = OPEN, hint: Any = "", **demands: Any) -> Any:
     to = target(**demands)
     return outcome(page_refuses, replace(attempt(Surface.DASHBOARD, "/ui", answer, root, to), hint=hint), to)
 
 
-def socket(answer, channel=Channel.NO_CHANNEL, root=OPEN, path="/ui", to=None):
+def socket(answer: Any, channel: Any = Channel.NO_CHANNEL, root: Any = OPEN, path: Any = "/ui", to: Any = None) -> Any:
     return SocketAttempt(attempt(Surface.DASHBOARD, f"{path}/socket.io", answer, root, to), channel)
 
 
-def channel(answer, met=Channel.NO_CHANNEL, root=OPEN, **demands):
+def channel(answer: Any, met: Any = Channel.NO_CHANNEL, root: Any = OPEN, **demands: Any) -> Any:
     to = target(**demands)
     return outcome(channel_refuses, socket(answer, met, root, to=to), to)
 
 
-def remedy(path, root=OPEN):
-    (found,) = channel_refuses(socket(HANDSHAKE, Channel.OPEN, root, path), Policy())
+def remedy(path: Any, root: Any = OPEN) -> Any:
+    (found,) = violations(channel_refuses(socket(HANDSHAKE, Channel.OPEN, root, path), Policy()))
     return found.remedy
 
 
-def test_dashboards_absent_default_guesses():
+def test_dashboards_absent_default_guesses() -> None:
     assert page(NOT_FOUND) == SKIP
     assert channel(NOT_FOUND) == SKIP
     verdict = page_refuses(attempt(Surface.DASHBOARD, "/ui", NOT_FOUND, OPEN), Policy())
@@ -61,91 +63,91 @@ def test_dashboards_absent_default_guesses():
     assert "GET /ui" in verdict.reason
 
 
-def test_dashboards_absent_default_guesses_but_shown_elsewhere():
+def test_dashboards_absent_default_guesses_but_shown_elsewhere() -> None:
     assert page(NOT_FOUND, hint="/uisettings shows that its dashboard is installed") == ERROR
     assert page(PAGE, hint="/uisettings shows that its dashboard is installed") == FAIL
 
 
-def test_dashboard_named_and_absent():
+def test_dashboard_named_and_absent() -> None:
     assert page(NOT_FOUND, dashboards=("/ui",)) == FAIL
     assert channel(NOT_FOUND, dashboards=("/ui",)) == FAIL
 
 
-def test_dashboard_page_404_socket_answers():
+def test_dashboard_page_404_socket_answers() -> None:
     assert page(NOT_FOUND) == SKIP
     assert channel(HANDSHAKE, Channel.OPEN) == FAIL
 
 
-def test_dashboard_page_served():
+def test_dashboard_page_served() -> None:
     assert page(PAGE) == FAIL
-    (found,) = page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, view(None, root="/nr/")), Policy())
+    (found,) = violations(page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, view(None, root="/nr/")), Policy()))
     assert "location ~* ^/nr/ui(/|$)" in found.remedy
 
 
-def test_http_node_auth_refuses_the_page_and_leaves_the_socket_open():
+def test_http_node_auth_refuses_the_page_and_leaves_the_socket_open() -> None:
     assert page(NODE_BASIC, NO_ADMIN_NODE_AUTH) == PASS
     assert channel(HANDSHAKE, Channel.OPEN, NO_ADMIN_NODE_AUTH) == FAIL
 
 
-def test_auth_basic_on_the_whole_site():
+def test_auth_basic_on_the_whole_site() -> None:
     gate = view(PROXY_BASIC, PROXY_BASIC, ())
     assert page(PROXY_BASIC, gate) == PASS
     assert channel(PROXY_BASIC, root=gate) == PASS
 
 
-def test_redirect_to_a_declared_login_url_also_for_socket_io():
+def test_redirect_to_a_declared_login_url_also_for_socket_io() -> None:
     assert page(TO_SSO, login_urls=("https://sso.example/login",)) == PASS
     assert channel(TO_SSO, login_urls=("https://sso.example/login",)) == PASS
 
 
-def test_redirect_to_an_undeclared_https_host():
+def test_redirect_to_an_undeclared_https_host() -> None:
     assert page(TO_SSO) == ERROR
     assert channel(TO_SSO) == ERROR
 
 
-def test_redirect_to_http():
+def test_redirect_to_http() -> None:
     assert page(TO_CLEARTEXT) == FAIL
     assert channel(TO_CLEARTEXT) == FAIL
 
 
-def test_refused_by_io_middleware_though_the_handshake_answers_200():
+def test_refused_by_io_middleware_though_the_handshake_answers_200() -> None:
     assert channel(HANDSHAKE, Channel.REFUSED_BY_MIDDLEWARE) == PASS
 
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, NOT_FOUND])
-def test_an_open_channel_is_open_whatever_the_handshake_said(answer):
+def test_an_open_channel_is_open_whatever_the_handshake_said(answer: Any) -> None:
     assert channel(answer, Channel.OPEN) == FAIL
-    (found,) = channel_refuses(socket(answer, Channel.OPEN), Policy())
+    (found,) = violations(channel_refuses(socket(answer, Channel.OPEN), Policy()))
     assert found.code == "channel-open"
 
 
 @pytest.mark.parametrize("answer", [PAGE, BAD_REQUEST])
-def test_served_but_not_socket_io_is_no_pass(answer):
+def test_served_but_not_socket_io_is_no_pass(answer: Any) -> None:
     assert channel(answer) == FAIL
 
 
 @pytest.mark.parametrize("answer", [BROKEN, replace(PAGE, block="cf-mitigated")])
-def test_no_answer(answer):
+def test_no_answer(answer: Any) -> None:
     assert page(answer) == ERROR
     assert channel(answer) == ERROR
 
 
-def test_every_path_answers_the_same_page():
+def test_every_path_answers_the_same_page() -> None:
     everywhere = view(PAGE, PAGE)
     assert page(PAGE, everywhere) == ERROR
     assert channel(PAGE, root=everywhere) == ERROR
 
 
-def test_remedy_for_dashboard_1():
+def test_remedy_for_dashboard_1() -> None:
     assert "settings.js: ui: {ioMiddleware:" in remedy("/ui")
     assert "location ^~ /ui/socket.io/ { auth_basic" in remedy("/ui")
 
 
-def test_remedy_for_dashboard_2():
+def test_remedy_for_dashboard_2() -> None:
     assert "settings.js: dashboard: {ioMiddleware:" in remedy("/dashboard")
 
 
-def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root():
+def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root() -> None:
     text = remedy("/hall", view(None, root="/nr/"))
     assert "ui (Dashboard 1) or dashboard (Dashboard 2)" in text
     assert "location ^~ /nr/hall/socket.io/" in text

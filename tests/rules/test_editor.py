@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from seen import (
     AUTH,
@@ -28,131 +30,132 @@ from seen import (
     target,
     view,
 )
+from verdicts import violations
 
 from pytest_nodered_sec.model import RootView, Seen, Surface, classify
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_protected
 
 
-def page(answer, root, **demands):
+def page(answer: Any, root: Any, **demands: Any) -> Any:
     to = target(**demands)
     return outcome(editor_is_off_or_protected, attempt(Surface.EDITOR, "/", answer, root, to), to)
 
 
-def part(path, answer, root, **demands):
+def part(path: Any, answer: Any, root: Any, **demands: Any) -> Any:
     to = target(**demands)
     return outcome(editor_is_gone, attempt(Surface.EDITOR, path, answer, root, to), to)
 
 
-def evidence(answer, root):
+def evidence(answer: Any, root: Any) -> Any:
     return attempt(Surface.EDITOR, "/", answer, root).evidence()
 
 
-def test_editor_served_though_disabled_expected():
+def test_editor_served_though_disabled_expected() -> None:
     assert page(EDITOR, AUTH) == FAIL
-    (found,) = editor_is_off_or_protected(attempt(Surface.EDITOR, "/", EDITOR, AUTH), Policy())
+    (found,) = violations(editor_is_off_or_protected(attempt(Surface.EDITOR, "/", EDITOR, AUTH), Policy()))
     assert found.remedy == "settings.js: disableEditor: true"
 
 
-def test_editor_disabled_expected_404():
+def test_editor_disabled_expected_404() -> None:
     assert page(NOT_FOUND, AUTH) == PASS
 
 
 @pytest.mark.parametrize("answer", [PROXY_BASIC, FORBIDDEN])
-def test_editor_disabled_expected_401_or_403_canary_404(answer):
+def test_editor_disabled_expected_401_or_403_canary_404(answer: Any) -> None:
     assert page(answer, AUTH) == PASS
     assert evidence(answer, AUTH).endswith("refused, not gone; host-05 tells whether it is disabled")
 
 
-def test_editor_401_like_the_canary_landmark_refused_by_node_red_itself():
+def test_editor_401_like_the_canary_landmark_refused_by_node_red_itself() -> None:
     assert page(NODE_BASIC, NODE_AUTH) == PASS
     assert evidence(NODE_BASIC, NODE_AUTH).endswith(", as every path here")
 
 
 @pytest.mark.parametrize(("policy", "letter"), [("protected", ERROR), ("disabled", ERROR), ("proxied", PASS)])
-def test_editor_canary_and_landmark_401_all_alike(policy, letter):
+def test_editor_canary_and_landmark_401_all_alike(policy: Any, letter: Any) -> None:
     assert page(PROXY_BASIC, GATE, admin_api=policy) == letter
     assert part("/icons", PROXY_BASIC, GATE, admin_api=policy) == letter
 
 
-def test_editor_path_serves_a_page_without_its_marks():
+def test_editor_path_serves_a_page_without_its_marks() -> None:
     assert page(PAGE, AUTH) == PASS
     assert evidence(PAGE, AUTH).endswith(": a page, not the editor")
 
 
-def test_editor_200_equal_to_the_canary():
+def test_editor_200_equal_to_the_canary() -> None:
     assert page(PAGE, view(BEARER, PAGE)) == ERROR
 
 
 @pytest.mark.parametrize(("root", "letter"), [(AUTH, PASS), (OPEN, FAIL)], ids=["refused", "served"])
-def test_editor_protected_landmark_refused_or_served(root, letter):
+def test_editor_protected_landmark_refused_or_served(root: Any, letter: Any) -> None:
     assert page(EDITOR, root, editor="protected") == letter
 
 
-def test_editor_protected_and_the_landmark_gave_no_answer():
+def test_editor_protected_and_the_landmark_gave_no_answer() -> None:
     assert page(EDITOR, view(BROKEN), editor="protected") == ERROR
     assert page(PAGE, view(BROKEN), editor="protected") == PASS
 
 
-def test_editor_protected_and_the_landmark_was_not_asked():
+def test_editor_protected_and_the_landmark_was_not_asked() -> None:
     bare = RootView("/", Seen("/random", NOT_FOUND, classify(NOT_FOUND, target())))
     assert page(EDITOR, bare, editor="protected") == FAIL
 
 
 @pytest.mark.parametrize(("answer", "letter"), [(NOT_FOUND, PASS), (FORBIDDEN, PASS)])
-def test_editor_protected_and_the_page_is_not_served(answer, letter):
+def test_editor_protected_and_the_page_is_not_served(answer: Any, letter: Any) -> None:
     assert page(answer, AUTH, editor="protected") == letter
 
 
-def test_editor_redirects_to_cleartext():
+def test_editor_redirects_to_cleartext() -> None:
     assert page(TO_CLEARTEXT, AUTH) == FAIL
     assert part("/icons", TO_CLEARTEXT, AUTH) == FAIL
-    (found,) = editor_is_gone(attempt(Surface.EDITOR, "/icons", TO_CLEARTEXT, AUTH), Policy())
+    (found,) = violations(editor_is_gone(attempt(Surface.EDITOR, "/icons", TO_CLEARTEXT, AUTH), Policy()))
     assert found.code == "cleartext-redirect"
 
 
 @pytest.mark.parametrize("root", [STRANGER, view(FORBIDDEN, identity=())], ids=["no API", "API refused by a gate"])
 @pytest.mark.parametrize("answer", [NOT_FOUND, PAGE], ids=["404", "page"])
-def test_editor_absent_where_nothing_shows_node_red(answer, root):
+def test_editor_absent_where_nothing_shows_node_red(answer: Any, root: Any) -> None:
     assert page(answer, root) == ERROR
 
 
-def test_a_part_served_where_there_is_no_api_and_nothing_shows_node_red():
+def test_a_part_served_where_there_is_no_api_and_nothing_shows_node_red() -> None:
     assert part("/red/red.min.js", PAGE, STRANGER) == ERROR
 
 
-def test_editor_served_shows_node_red_by_itself():
+def test_editor_served_shows_node_red_by_itself() -> None:
     assert page(EDITOR, STRANGER) == FAIL
 
 
 @pytest.mark.parametrize(("policy", "letter"), [("protected", ERROR), ("proxied", ERROR), ("disabled", PASS)])
-def test_editor_absent_and_no_admin_api_either(policy, letter):
+def test_editor_absent_and_no_admin_api_either(policy: Any, letter: Any) -> None:
     assert page(NOT_FOUND, NO_ADMIN, admin_api=policy) == letter
     assert part("/icons", NOT_FOUND, NO_ADMIN, admin_api=policy) == letter
 
 
-def test_parts_gone():
+def test_parts_gone() -> None:
     assert part("/red/red.min.js", NOT_FOUND, AUTH) == PASS
 
 
-def test_parts_refused_by_a_gate_pass_and_say_so():
+def test_parts_refused_by_a_gate_pass_and_say_so() -> None:
     assert part("/icons", PROXY_BASIC, AUTH) == PASS
     seen = attempt(Surface.EDITOR, "/icons", PROXY_BASIC, AUTH)
     assert "refused, not gone" in seen.evidence()
 
 
-def test_parts_refused_by_node_red_show_an_enabled_editor():
+def test_parts_refused_by_node_red_show_an_enabled_editor() -> None:
     seen = attempt(Surface.EDITOR, "/icons", BEARER, AUTH)
-    (found,) = editor_is_gone(seen, Policy())
+    (found,) = violations(editor_is_gone(seen, Policy()))
     assert found.code == "editor-mounted"
     assert found.observed.endswith(": the editor is enabled")
     assert "not gone" not in found.observed
 
 
 @pytest.mark.parametrize("root", [AUTH, GATE], ids=["native login", "gate"])
-def test_parts_served(root):
+def test_parts_served(root: Any) -> None:
     assert part("/red/red.min.js", PAGE, root, admin_api="proxied") == FAIL
 
 
-def test_parts_are_not_asked_for_of_a_protected_editor():
+def test_parts_are_not_asked_for_of_a_protected_editor() -> None:
     assert part("/icons", BEARER, AUTH, editor="protected") == SKIP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from seen import (
@@ -28,11 +29,11 @@ from pytest_nodered_sec.rules.reach import answers_throughout
 START, END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 9, tzinfo=UTC)
 
 
-def reach(view, identity=()):
+def reach(view: Any, identity: Any = ()) -> Any:
     return Reach("192.0.2.1", ("192.0.2.1",), START, END, 61, identity, view)
 
 
-def test_answers_throughout():
+def test_answers_throughout() -> None:
     seen = reach(AUTH, SHOWN)
     assert outcome(answers_throughout, seen, target()) == PASS
     assert seen.evidence() == (
@@ -40,12 +41,12 @@ def test_answers_throughout():
     )
 
 
-def test_everything_behind_a_gate():
+def test_everything_behind_a_gate() -> None:
     assert outcome(answers_throughout, reach(GATE), target(admin_api="proxied")) == PASS
     assert "nobody seen behind the gate" in reach(GATE).evidence()
 
 
-def test_policy_proxied_does_not_excuse_a_stranger():
+def test_policy_proxied_does_not_excuse_a_stranger() -> None:
     assert outcome(answers_throughout, reach(STRANGER), target(admin_api="proxied")) == ERROR
 
 
@@ -61,7 +62,7 @@ def test_policy_proxied_does_not_excuse_a_stranger():
     ],
     ids=["gate", "catch-all page", "a client certificate is demanded", "undeclared login", "404", "404 and 500"],
 )
-def test_nothing_shows_a_node_red(view, says):
+def test_nothing_shows_a_node_red(view: Any, says: Any) -> None:
     assert outcome(answers_throughout, reach(view), target()) == ERROR
     with pytest.raises(ProbeError) as caught:
         settle(reach(view), target())

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, outcome, target
+from verdicts import violations
 
 from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, PortState
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.transport import nothing_in_clear
 
 
-def plain(*answers, default_port=False):
+def plain(*answers: Any, default_port: Any = False) -> Any:
     return PlainAttempt("editor", "/", 80, default_port, answers)
 
 
-def met(state):
+def met(state: Any) -> Any:
     return PlainAnswer("192.0.2.1", state)
 
 
-def answered(answer, address="192.0.2.1", *, indistinct=False):
+def answered(answer: Any, address: Any = "192.0.2.1", *, indistinct: Any = False) -> Any:
     return PlainAnswer(address, PortState.ANSWERED, answer, indistinct)
 
 
-def judged(*answers):
+def judged(*answers: Any) -> Any:
     return outcome(nothing_in_clear, plain(*answers), target())
 
 
 @pytest.mark.parametrize("state", [PortState.REFUSED, PortState.FILTERED])
-def test_https_fine_plain_port_refused_or_filtered(state):
+def test_https_fine_plain_port_refused_or_filtered(state: Any) -> None:
     assert judged(met(state)) == PASS
     assert plain(met(state)).evidence() == f"nothing can be reached on port 80: {state.value}"
 
@@ -43,7 +46,7 @@ def test_https_fine_plain_port_refused_or_filtered(state):
     ],
     ids=["301 https", "403", "404 while HTTPS differs", "426", "close"],
 )
-def test_plain_port_redirects_to_https_or_refuses(one):
+def test_plain_port_redirects_to_https_or_refuses(one: Any) -> None:
     assert judged(one) == PASS
 
 
@@ -57,29 +60,29 @@ def test_plain_port_redirects_to_https_or_refuses(one):
     ],
     ids=["401 Basic", "200", "redirect to http", "Express itself says 404"],
 )
-def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer, code):
+def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer: Any, code: Any) -> None:
     assert judged(answered(answer)) == FAIL
-    (found,) = nothing_in_clear(plain(answered(answer)), Policy())
+    (found,) = violations(nothing_in_clear(plain(answered(answer)), Policy()))
     assert found.code == code
     assert "return 301 https://$host$request_uri;" in found.remedy
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
-def test_plain_port_gives_no_answer(status):
+def test_plain_port_gives_no_answer(status: Any) -> None:
     assert judged(answered(Answer(status, "text/html", 9))) == ERROR
 
 
-def test_plain_port_answers_with_a_challenge_page():
+def test_plain_port_answers_with_a_challenge_page() -> None:
     assert judged(answered(Answer(403, "text/html", 9, block="cf-mitigated"))) == ERROR
 
 
-def test_plain_port_answers_every_path_alike():
+def test_plain_port_answers_every_path_alike() -> None:
     assert judged(answered(EDITOR, indistinct=True)) == ERROR
 
 
-def test_every_address_of_the_name_is_judged_and_named():
+def test_every_address_of_the_name_is_judged_and_named() -> None:
     seen = plain(met(PortState.REFUSED), answered(EDITOR, "2001:db8::1"), answered(NODE_BASIC, "192.0.2.2"))
-    first, second = nothing_in_clear(seen, Policy())
+    first, second = violations(nothing_in_clear(seen, Policy()))
     assert "at 2001:db8::1" in first.observed
     assert "at 192.0.2.2" in second.observed
     assert seen.evidence() == (
@@ -88,13 +91,13 @@ def test_every_address_of_the_name_is_judged_and_named():
     )
 
 
-def test_one_address_is_not_repeated_in_the_evidence():
+def test_one_address_is_not_repeated_in_the_evidence() -> None:
     assert plain(answered(EDITOR)).evidence() == "GET / over plain HTTP, port 80: 200 (text/html, 1700 bytes)"
 
 
-def test_url_port_is_not_443_and_no_http_port_set():
+def test_url_port_is_not_443_and_no_http_port_set() -> None:
     hint = "if port 80 belongs to something else, set --nodered-http-port"
-    (found,) = nothing_in_clear(plain(answered(EDITOR), default_port=True), Policy())
+    (found,) = violations(nothing_in_clear(plain(answered(EDITOR), default_port=True), Policy()))
     assert hint in found.remedy
-    (found,) = nothing_in_clear(plain(answered(EDITOR)), Policy())
+    (found,) = violations(nothing_in_clear(plain(answered(EDITOR)), Policy()))
     assert hint not in found.remedy
