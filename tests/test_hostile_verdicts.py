@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import hostile
 import pytest
 
-from pytest_nodered_sec import questions
+from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import NotApplicable, Target
 from pytest_nodered_sec.policy import Policy
@@ -17,7 +17,8 @@ from pytest_nodered_sec.rules import access, chain, dashboard, editor, reach, tr
 from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
 LIMIT = 3.0  # seconds of one look
 
@@ -191,3 +192,26 @@ def test_a_certificate_that_changes_is_an_error() -> None:
     with hostile.serving(hostile.changes_certificate_after(3, hostile.FakeNodeRED())) as server:
         _, sentences = judge(server.url)
     assert any("certificate" in one and "changed" in one for one in sentences)
+
+
+def test_nothing_of_the_environment_goes_into_an_anonymous_request(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine localhost login operator password hunter2\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "no-such-file.pem"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{hostile.closed_port()}")
+    headers: list[Mapping[str, str]] = []
+    node_red = hostile.FakeNodeRED()
+
+    def noting(request: hostile.Request) -> hostile.Reply | None:
+        headers.append(request.headers)
+        return node_red(request)
+
+    with hostile.serving(noting) as server:
+        _, sentences = judge(server.url)
+    assert not sentences
+    assert {one["user-agent"] for one in headers} == {f"pytest-nodered-sec/{__version__}"}
+    assert not [one for one in headers if one.get("authorization", "").startswith("Basic")]
