@@ -85,7 +85,10 @@ def outcome(rule: Callable[[Any, Policy], Verdict], seen: Observation, to: Targe
     verdict = rule(seen, to.policy)
     if isinstance(verdict, NotApplicable):
         return SKIP
-    if verdict == ():
-        return PASS
+    return FAIL if violations(verdict) else PASS
+
+
+def violations(verdict: Verdict) -> tuple[Violation, ...]:
+    assert isinstance(verdict, tuple)
     assert all(isinstance(one, Violation) for one in verdict)
-    return FAIL
+    return verdict

@@ -6,7 +6,6 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -67,8 +66,7 @@ def imports(path: Path, *, top_only: bool = False, types: bool = False) -> set[s
         elif isinstance(node, ast.ImportFrom):
             found.update(_targets(path, node))
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            children: list[ast.stmt] = node.body if types else node.orelse
-            for statement in children:
+            for statement in node.body if types else node.orelse:
                 visit(statement)
         elif not (top_only and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))):
             for child in ast.iter_child_nodes(node):
@@ -93,7 +91,7 @@ def rooms_imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES.get)
-def test_imports_point_one_way(path: Any) -> None:
+def test_imports_point_one_way(path: Path) -> None:
     own = room(NAMES[path])
     assert own in ROOMS, f"{own} is a new room: say in ROOMS what it may import"
     assert rooms_imported(path) - {own} <= ROOMS[own]
@@ -108,24 +106,24 @@ def test_the_table_itself_has_no_circle() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) in JUDGES], ids=NAMES.get)
-def test_judgement_does_no_io_not_even_in_its_types(path: Any) -> None:
+def test_judgement_does_no_io_not_even_in_its_types(path: Path) -> None:
     assert not {name.partition(".")[0] for name in imports(path, types=True)} & IO
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) == "rules"], ids=NAMES.get)
-def test_rules_use_the_standard_library_and_our_values_only(path: Any) -> None:
+def test_rules_use_the_standard_library_and_our_values_only(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path, types=True)}
     assert tops <= sys.stdlib_module_names | {PACKAGE} | ALLOWED_TO_RULES
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) == "probes"], ids=NAMES.get)
-def test_probes_never_judge(path: Any) -> None:
+def test_probes_never_judge(path: Path) -> None:
     ours = {name for name in imports(path, types=True) if name.startswith(PACKAGE)}
     assert "rules" not in {room(name) for name in ours}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) in LOADED_EVERYWHERE], ids=NAMES.get)
-def test_what_every_run_loads_imports_only_pytest_and_the_standard_library(path: Any) -> None:
+def test_what_every_run_loads_imports_only_pytest_and_the_standard_library(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path, top_only=True)}
     assert tops <= sys.stdlib_module_names | {"pytest", PACKAGE}
 
@@ -139,12 +137,12 @@ def test_the_plugin_loads_nothing_heavy_when_imported() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES.get)
-def test_every_file_says_what_belongs_in_it(path: Any) -> None:
+def test_every_file_says_what_belongs_in_it(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) == "suite"], ids=NAMES.get)
-def test_suite_tests_only_connect_what_was_seen_with_a_rule(path: Any) -> None:
+def test_suite_tests_only_connect_what_was_seen_with_a_rule(path: Path) -> None:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
             _, *body = node.body  # the first is the docstring
@@ -153,7 +151,7 @@ def test_suite_tests_only_connect_what_was_seen_with_a_rule(path: Any) -> None:
             assert all(arg.arg.startswith("nodered_") for arg in node.args.args), node.name
 
 
-def test_the_readers_see_what_they_should(tmp_path: Any) -> None:
+def test_the_readers_see_what_they_should(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     NAMES[path] = f"{PACKAGE}.probes.x"
     path.write_text(

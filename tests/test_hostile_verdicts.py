@@ -215,3 +215,15 @@ def test_nothing_of_the_environment_goes_into_an_anonymous_request(
     assert not sentences
     assert {one["user-agent"] for one in headers} == {f"pytest-nodered-sec/{__version__}"}
     assert not [one for one in headers if one.get("authorization", "").startswith("Basic")]
+
+
+def test_a_declared_login_on_the_same_host_is_a_refusal_and_not_followed() -> None:
+    def to_login(request: hostile.Request) -> hostile.Reply | None:
+        if request.path.startswith("/sso"):
+            return hostile.page("<form>log in</form>", 200)
+        return hostile.Reply(302, {"Location": "/sso/login?rd=x"}, b"")
+
+    with hostile.serving(to_login) as server:
+        letters, _ = judge(server.url, policy=Policy(admin_api="proxied", login_urls=("/sso",)))
+        assert not [line for line in server.requests if "/sso" in line]
+    assert letters["admin-01"] == letters["dash-01"] == letters["dash-02"] == {"P"}

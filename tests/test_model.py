@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from seen import (
@@ -51,6 +51,9 @@ from pytest_nodered_sec.model import (
     refuser_of,
     settle,
 )
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import RootView
 
 # --- Target
 
@@ -109,14 +112,14 @@ def test_non_compliant_says_all_that_was_observed() -> None:
         ("", Refuser.UNNAMED),
     ],
 )
-def test_the_realm_tells_who_refused(challenge: Any, refuser: Any) -> None:
+def test_the_realm_tells_who_refused(challenge: str, refuser: Refuser) -> None:
     assert refuser_of(challenge) is refuser
 
 
 # --- alike
 
 
-def words(*numbers: Any) -> Any:
+def words(*numbers: int) -> Answer:
     return Answer(200, "text/html", 99, likeness=tuple(numbers))
 
 
@@ -135,7 +138,7 @@ def words(*numbers: Any) -> Any:
     ],
     ids=["equal", "nine tenths", "less", "both empty", "one empty", "status", "type", "redirect", "length"],
 )
-def test_alike(one: Any, other: Any, same: Any) -> None:
+def test_alike(one: Answer, other: Answer, same: bool) -> None:
     assert alike(one, other) is alike(other, one) is same
 
 
@@ -161,7 +164,7 @@ def test_alike(one: Any, other: Any, same: Any) -> None:
         ("/sso", "https://other.example/sso", False),
     ],
 )
-def test_is_login(declared: Any, location: Any, is_one: Any) -> None:
+def test_is_login(declared: str, location: str, is_one: bool) -> None:
     assert is_login(location, target(login_urls=(declared,))) is is_one
 
 
@@ -195,7 +198,7 @@ def test_is_login_tries_every_declared_url() -> None:
         (Answer(304), Kind.SERVED, None, None),
     ],
 )
-def test_classify(answer: Any, kind: Any, refuser: Any, cause: Any) -> None:
+def test_classify(answer: Answer, kind: Kind, refuser: Refuser | None, cause: Cause | None) -> None:
     found = classify(answer, target(), NOT_FOUND)
     assert (found.kind, found.refuser, found.cause) == (kind, refuser, cause)
 
@@ -210,7 +213,7 @@ def test_classify_an_undeclared_login_says_what_to_declare() -> None:
 
 
 @pytest.mark.parametrize("answer", [PAGE, Answer(400, "text/html", 9), Answer(302, location="http://a.example/")])
-def test_classify_what_every_path_gets(answer: Any) -> None:
+def test_classify_what_every_path_gets(answer: Answer) -> None:
     assert classify(answer, target(), answer).kind is Kind.INDISTINCT
     assert classify(answer, target()).kind is Kind.SERVED  # the canary itself
 
@@ -220,14 +223,14 @@ def test_classify_a_redirect_to_cleartext_on_every_path_is_still_seen() -> None:
 
 
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND])
-def test_classify_refusals_and_absences_like_the_canarys_keep_their_kind(answer: Any) -> None:
+def test_classify_refusals_and_absences_like_the_canarys_keep_their_kind(answer: Answer) -> None:
     assert classify(answer, target(), answer).kind is not Kind.INDISTINCT
 
 
 # --- landmarks
 
 
-def seen(answer: Any) -> Any:
+def seen(answer: Answer) -> Seen:
     return Seen("/x", answer, classify(answer, target()))
 
 
@@ -252,7 +255,7 @@ def test_a_landmark_seen_again_may_differ_in_words_only() -> None:
     ],
     ids=["auth", "open", "nodeauth", "noadmin", "noadmin+nodeauth", "gate", "node root"],
 )
-def test_a_root_is_blanket_or_without_api(root: Any, blanket: Any, absent: Any) -> None:
+def test_a_root_is_blanket_or_without_api(root: RootView, blanket: bool, absent: bool) -> None:
     assert (root.blanket, root.api_absent) == (blanket, absent)
 
 
@@ -290,7 +293,7 @@ def test_an_attempt_in_one_line() -> None:
         (Surface.DASHBOARD, "/ui", PAGE, OPEN, ""),
     ],
 )
-def test_an_attempts_remark(surface: Any, path: Any, answer: Any, root: Any, remark: Any) -> None:
+def test_an_attempts_remark(surface: Surface, path: str, answer: Answer, root: RootView, remark: str) -> None:
     assert attempt(surface, path, answer, root).evidence() == f"GET {path} anonymously answered {answer.line()}{remark}"
 
 
@@ -305,7 +308,7 @@ def test_a_socket_attempt_in_one_line() -> None:
 # --- settle: what the rows leave to it beyond the rules' own tables
 
 
-def settled(surface: Any, path: Any, answer: Any, root: Any, **demands: Any) -> Any:
+def settled(surface: Surface, path: str, answer: Answer, root: RootView, **demands: Any) -> None:
     to = target(**demands)
     return settle(attempt(surface, path, answer, root, to), to)
 
@@ -329,7 +332,7 @@ def test_settle_a_gate_in_front_of_everything_says_what_may_be_declared() -> Non
 
 
 @pytest.mark.parametrize("answer", [NODE_BASIC, PROXY_BASIC])
-def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looking(answer: Any) -> None:
+def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looking(answer: Answer) -> None:
     everywhere = view(answer, answer, ())  # httpAdminRoot: '/secret': a wrong root looks perfectly protected
     with pytest.raises(ProbeError, match="wrong admin root"):
         settled(Surface.ADMIN, "/flows", answer, everywhere)
@@ -338,7 +341,9 @@ def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looki
 @pytest.mark.parametrize("root", [view(FORBIDDEN, identity=()), view(BROKEN, identity=()), GATE])
 @pytest.mark.parametrize("surface", [Surface.ADMIN, Surface.EDITOR])
 @pytest.mark.parametrize("policy", ["protected", "proxied", "disabled"])
-def test_settle_absence_is_evidence_only_where_node_red_was_shown(surface: Any, root: Any, policy: Any) -> None:
+def test_settle_absence_is_evidence_only_where_node_red_was_shown(
+    surface: Surface, root: RootView, policy: str
+) -> None:
     with pytest.raises(ProbeError, match=r"nothing at https://plant\.example shows a Node-RED"):
         settled(surface, "/icons", NOT_FOUND, root, admin_api=policy)
 

@@ -24,7 +24,7 @@ CONTROLS = {
 }
 
 
-def asked(control: Any, **demands: Any) -> Any:
+def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
     return tuple(CONTROLS[control].asks(target(**demands)))
 
 
@@ -79,7 +79,7 @@ def test_the_editors_parts_are_its_assets_and_its_apps_routes() -> None:
 @pytest.mark.parametrize(
     ("declared", "paths"), [(None, ["/ui", "/dashboard"]), ((), []), (("/hall", "/ui"), ["/hall", "/ui"])]
 )
-def test_dashboards_are_guessed_unless_declared(declared: Any, paths: Any) -> None:
+def test_dashboards_are_guessed_unless_declared(declared: tuple[str, ...] | None, paths: list[str]) -> None:
     pages = asked("dash-01", dashboards=declared)
     assert [(ask.args, ask.label) for ask in pages] == [(("DASHBOARD", "GET", p, "anonymous"), p) for p in paths]
     assert list(asked("dash-02", dashboards=declared)) == [Ask("socket", (p,), p) for p in paths]
@@ -113,7 +113,7 @@ def test_a_users_own_endpoint() -> None:
 
 
 @pytest.mark.parametrize("control", sorted(CONTROLS))
-def test_labels_are_unique_and_probes_exist(control: Any) -> None:
+def test_labels_are_unique_and_probes_exist(control: str) -> None:
     asks = asked(control)
     labels = [ask.label for ask in asks]
     assert len(set(labels)) == len(labels)
@@ -122,7 +122,7 @@ def test_labels_are_unique_and_probes_exist(control: Any) -> None:
 
 
 @pytest.mark.parametrize("control", sorted(CONTROLS))
-def test_questions_depend_on_settings_only(control: Any) -> None:
+def test_questions_depend_on_settings_only(control: str) -> None:
     assert asked(control) == asked(control)
     other = target("https://other.example:8443/line7", profile="strict", editor="protected", admin_api="disabled")
     assert tuple(CONTROLS[control].asks(other)) == asked(control)

@@ -41,9 +41,7 @@ def attempt_access(
         headers["Authorization"] = f"Bearer {secrets.token_hex(32)}"
     answer = look.answer(method, absolute, headers=headers)
     attempt = describe(look, which, method, path, _HOW[how], answer, view)
-    if attempt.kind is Kind.ABSENT and which is Surface.DASHBOARD and look.target.policy.dashboards is None:
-        return _with_hint(look, attempt)
-    return attempt
+    return with_hint(look, attempt, path) if which is Surface.DASHBOARD else attempt
 
 
 def describe(
@@ -63,10 +61,12 @@ def describe(
     )
 
 
-def _with_hint(look: Look, attempt: AccessAttempt) -> AccessAttempt:
-    """Note what shows that a dashboard is installed elsewhere: an absent guess is only a guess."""
+def with_hint(look: Look, attempt: AccessAttempt, dashboard: str) -> AccessAttempt:
+    """Note what shows that a dashboard is installed elsewhere, where a guessed one is absent."""
+    if attempt.kind is not Kind.ABSENT or look.target.policy.dashboards is not None:
+        return attempt
     tells = {"/ui": look.target.admin("/uisettings"), "/dashboard": look.target.node("/dashboard/_setup")}
-    path = tells.get(attempt.path)
+    path = tells.get(dashboard)
     if path is None:
         return attempt
     told = look.answer("GET", path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Channel, SocketAttempt, Surface
-from pytest_nodered_sec.probes.access import describe
+from pytest_nodered_sec.probes.access import describe, with_hint
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import RootView
@@ -43,7 +43,7 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
     )
     sid = _session_id(got.body) if got.status == 200 else ""
     if not sid:
-        return SocketAttempt(attempt, Channel.NO_CHANNEL)
+        return SocketAttempt(with_hint(look, attempt, path), Channel.NO_CHANNEL)
     session = f"{base}&sid={sid}"
     try:
         look.ask("POST", session, headers=_TEXT, body=b"40")

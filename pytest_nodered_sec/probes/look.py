@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Answer, Mark
+from pytest_nodered_sec.model import Answer, Mark, is_login
 from pytest_nodered_sec.probes.http import Client, Exchange, block_header, challenge, likeness, tls_context
 from pytest_nodered_sec.probes.net import dial, resolve
 
@@ -262,7 +262,8 @@ class Look:
         for hops in range(_HOPS + 1):
             got = self.ask(method, asked, headers=headers, plain_address=plain_address)
             location = _location(origin + asked, got)
-            if not location or _origin_of(location) != origin:
+            login = is_login(_without_query(location), self.target)  # a refusal, also on this host
+            if not location or login or _origin_of(location) != origin:
                 return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
             headers = None  # nothing of ours follows a redirect
             parts = urlsplit(location)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from seen import (
@@ -34,30 +34,32 @@ from seen import (
     attempt,
     outcome,
     target,
+    violations,
 )
 
 from pytest_nodered_sec.model import Answer, LoginOffer, NotApplicable, Surface, Violation
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
 
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import RootView, Verdict
+
 ADMIN_AUTH = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
 
 
-def admin(path: Any, answer: Any, view: Any, **demands: Any) -> Any:
+def admin(path: str, answer: Answer, view: RootView, **demands: Any) -> str:
     to = target(**demands)
     return outcome(refuses_access, attempt(Surface.ADMIN, path, answer, view, to), to)
 
 
-def login(answer: Any, view: Any, **demands: Any) -> Any:
+def login(answer: Answer, view: RootView, **demands: Any) -> str:
     to = target(**demands)
     seen = LoginOffer(attempt(Surface.ADMIN, "/auth/login", answer, view, to))
     return outcome(login_is_configured, seen, to)
 
 
-def only(verdict: Any) -> Any:
-    assert isinstance(verdict, tuple)
-    (violation,) = verdict
-    assert isinstance(violation, Violation)
+def only(verdict: Verdict) -> Violation:
+    (violation,) = violations(verdict)
     return violation
 
 
@@ -80,14 +82,14 @@ def test_a_forged_token_that_is_served_names_the_default_user() -> None:
 
 
 @pytest.mark.parametrize("answer", [BEARER, FORBIDDEN, PROXY_BASIC])
-def test_refused_is_compliant(answer: Any) -> None:
+def test_refused_is_compliant(answer: Answer) -> None:
     assert admin("/flows", answer, AUTH) == PASS
 
 
 @pytest.mark.parametrize(
     ("path", "letter"), [("/settings", FAIL), ("/flows", SKIP), ("/icons", SKIP)], ids=["landmark", "flows", "icons"]
 )
-def test_admin_api_off_policy_protected(path: Any, letter: Any) -> None:
+def test_admin_api_off_policy_protected(path: str, letter: str) -> None:
     assert admin(path, NOT_FOUND, NO_ADMIN) == letter
 
 
@@ -123,7 +125,7 @@ def test_admin_api_off_and_http_node_auth_policy_protected() -> None:
 @pytest.mark.parametrize(
     ("answer", "view"), [(NODE_BASIC, NO_ADMIN_NODE_AUTH), (PROXY_BASIC, GATE)], ids=["httpNodeAuth", "auth_basic"]
 )
-def test_everything_refused_alike_and_the_policy_says_so(policy: Any, answer: Any, view: Any) -> None:
+def test_everything_refused_alike_and_the_policy_says_so(policy: str, answer: Answer, view: RootView) -> None:
     assert admin("/flows", answer, view, admin_api=policy) == PASS
     assert login(answer, view, admin_api=policy) == SKIP
     assert attempt(Surface.ADMIN, "/flows", answer, view).evidence().endswith(", as every path here")
@@ -140,7 +142,7 @@ def test_one_route_404_landmark_refused() -> None:
 
 
 @pytest.mark.parametrize(("status", "letter"), [(400, FAIL), (405, FAIL), (500, ERROR)])
-def test_one_route_400_405_500_while_landmark_refused(status: Any, letter: Any) -> None:
+def test_one_route_400_405_500_while_landmark_refused(status: int, letter: str) -> None:
     assert admin("/nodes/messages", replace(BROKEN, status=status), AUTH) == letter
 
 
@@ -189,7 +191,7 @@ def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pas
     [(NO_LOGIN, FAIL), (LOGIN, PASS), (NOT_FOUND, SKIP), (FORBIDDEN, SKIP), (PAGE, FAIL), (BROKEN, ERROR)],
     ids=["open", "configured", "absent", "a gate in front", "something else", "500"],
 )
-def test_login_offer(answer: Any, letter: Any) -> None:
+def test_login_offer(answer: Answer, letter: str) -> None:
     assert login(answer, AUTH) == letter
 
 
@@ -209,7 +211,7 @@ def test_login_offer_in_words() -> None:
     [(FLOWS, FAIL), (NODE_BASIC, PASS), (NOT_FOUND, SKIP), (Answer(400, "text/html", 9), FAIL), (BROKEN, ERROR)],
     ids=["served", "refused", "absent", "400", "500"],
 )
-def test_a_users_own_endpoint(answer: Any, letter: Any) -> None:
+def test_a_users_own_endpoint(answer: Answer, letter: str) -> None:
     for policy in ("protected", "disabled"):  # the admin API's policy is not the endpoint's
         to = target(admin_api=policy)
         assert outcome(refuses_access, attempt(Surface.NODE, "/api/orders", answer, OPEN, to), to) == letter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from seen import (
@@ -25,32 +25,41 @@ from seen import (
     outcome,
     target,
     view,
+    violations,
 )
-from verdicts import violations
 
 from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses
 
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import RootView, Target
+
 HANDSHAKE = Answer(200, "text/plain", 118, likeness=(20,))
 BAD_REQUEST = Answer(400, "application/json", 41)
 
 
-def page(answer: Any, root: Any = OPEN, hint: Any = "", **demands: Any) -> Any:
+def page(answer: Answer, root: RootView = OPEN, hint: str = "", **demands: Any) -> str:
     to = target(**demands)
     return outcome(page_refuses, replace(attempt(Surface.DASHBOARD, "/ui", answer, root, to), hint=hint), to)
 
 
-def socket(answer: Any, channel: Any = Channel.NO_CHANNEL, root: Any = OPEN, path: Any = "/ui", to: Any = None) -> Any:
+def socket(
+    answer: Answer,
+    channel: Channel = Channel.NO_CHANNEL,
+    root: RootView = OPEN,
+    path: str = "/ui",
+    to: Target | None = None,
+) -> SocketAttempt:
     return SocketAttempt(attempt(Surface.DASHBOARD, f"{path}/socket.io", answer, root, to), channel)
 
 
-def channel(answer: Any, met: Any = Channel.NO_CHANNEL, root: Any = OPEN, **demands: Any) -> Any:
+def channel(answer: Answer, met: Channel = Channel.NO_CHANNEL, root: RootView = OPEN, **demands: Any) -> str:
     to = target(**demands)
     return outcome(channel_refuses, socket(answer, met, root, to=to), to)
 
 
-def remedy(path: Any, root: Any = OPEN) -> Any:
+def remedy(path: str, root: RootView = OPEN) -> str:
     (found,) = violations(channel_refuses(socket(HANDSHAKE, Channel.OPEN, root, path), Policy()))
     return found.remedy
 
@@ -115,19 +124,19 @@ def test_refused_by_io_middleware_though_the_handshake_answers_200() -> None:
 
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, NOT_FOUND])
-def test_an_open_channel_is_open_whatever_the_handshake_said(answer: Any) -> None:
+def test_an_open_channel_is_open_whatever_the_handshake_said(answer: Answer) -> None:
     assert channel(answer, Channel.OPEN) == FAIL
     (found,) = violations(channel_refuses(socket(answer, Channel.OPEN), Policy()))
     assert found.code == "channel-open"
 
 
 @pytest.mark.parametrize("answer", [PAGE, BAD_REQUEST])
-def test_served_but_not_socket_io_is_no_pass(answer: Any) -> None:
+def test_served_but_not_socket_io_is_no_pass(answer: Answer) -> None:
     assert channel(answer) == FAIL
 
 
 @pytest.mark.parametrize("answer", [BROKEN, replace(PAGE, block="cf-mitigated")])
-def test_no_answer(answer: Any) -> None:
+def test_no_answer(answer: Answer) -> None:
     assert page(answer) == ERROR
     assert channel(answer) == ERROR
 

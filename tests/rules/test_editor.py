@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from seen import (
@@ -29,25 +29,28 @@ from seen import (
     outcome,
     target,
     view,
+    violations,
 )
-from verdicts import violations
 
 from pytest_nodered_sec.model import RootView, Seen, Surface, classify
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_protected
 
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Answer
 
-def page(answer: Any, root: Any, **demands: Any) -> Any:
+
+def page(answer: Answer, root: RootView, **demands: Any) -> str:
     to = target(**demands)
     return outcome(editor_is_off_or_protected, attempt(Surface.EDITOR, "/", answer, root, to), to)
 
 
-def part(path: Any, answer: Any, root: Any, **demands: Any) -> Any:
+def part(path: str, answer: Answer, root: RootView, **demands: Any) -> str:
     to = target(**demands)
     return outcome(editor_is_gone, attempt(Surface.EDITOR, path, answer, root, to), to)
 
 
-def evidence(answer: Any, root: Any) -> Any:
+def evidence(answer: Answer, root: RootView) -> str:
     return attempt(Surface.EDITOR, "/", answer, root).evidence()
 
 
@@ -62,7 +65,7 @@ def test_editor_disabled_expected_404() -> None:
 
 
 @pytest.mark.parametrize("answer", [PROXY_BASIC, FORBIDDEN])
-def test_editor_disabled_expected_401_or_403_canary_404(answer: Any) -> None:
+def test_editor_disabled_expected_401_or_403_canary_404(answer: Answer) -> None:
     assert page(answer, AUTH) == PASS
     assert evidence(answer, AUTH).endswith("refused, not gone; host-05 tells whether it is disabled")
 
@@ -73,7 +76,7 @@ def test_editor_401_like_the_canary_landmark_refused_by_node_red_itself() -> Non
 
 
 @pytest.mark.parametrize(("policy", "letter"), [("protected", ERROR), ("disabled", ERROR), ("proxied", PASS)])
-def test_editor_canary_and_landmark_401_all_alike(policy: Any, letter: Any) -> None:
+def test_editor_canary_and_landmark_401_all_alike(policy: str, letter: str) -> None:
     assert page(PROXY_BASIC, GATE, admin_api=policy) == letter
     assert part("/icons", PROXY_BASIC, GATE, admin_api=policy) == letter
 
@@ -88,7 +91,7 @@ def test_editor_200_equal_to_the_canary() -> None:
 
 
 @pytest.mark.parametrize(("root", "letter"), [(AUTH, PASS), (OPEN, FAIL)], ids=["refused", "served"])
-def test_editor_protected_landmark_refused_or_served(root: Any, letter: Any) -> None:
+def test_editor_protected_landmark_refused_or_served(root: RootView, letter: str) -> None:
     assert page(EDITOR, root, editor="protected") == letter
 
 
@@ -103,7 +106,7 @@ def test_editor_protected_and_the_landmark_was_not_asked() -> None:
 
 
 @pytest.mark.parametrize(("answer", "letter"), [(NOT_FOUND, PASS), (FORBIDDEN, PASS)])
-def test_editor_protected_and_the_page_is_not_served(answer: Any, letter: Any) -> None:
+def test_editor_protected_and_the_page_is_not_served(answer: Answer, letter: str) -> None:
     assert page(answer, AUTH, editor="protected") == letter
 
 
@@ -116,7 +119,7 @@ def test_editor_redirects_to_cleartext() -> None:
 
 @pytest.mark.parametrize("root", [STRANGER, view(FORBIDDEN, identity=())], ids=["no API", "API refused by a gate"])
 @pytest.mark.parametrize("answer", [NOT_FOUND, PAGE], ids=["404", "page"])
-def test_editor_absent_where_nothing_shows_node_red(answer: Any, root: Any) -> None:
+def test_editor_absent_where_nothing_shows_node_red(answer: Answer, root: RootView) -> None:
     assert page(answer, root) == ERROR
 
 
@@ -129,7 +132,7 @@ def test_editor_served_shows_node_red_by_itself() -> None:
 
 
 @pytest.mark.parametrize(("policy", "letter"), [("protected", ERROR), ("proxied", ERROR), ("disabled", PASS)])
-def test_editor_absent_and_no_admin_api_either(policy: Any, letter: Any) -> None:
+def test_editor_absent_and_no_admin_api_either(policy: str, letter: str) -> None:
     assert page(NOT_FOUND, NO_ADMIN, admin_api=policy) == letter
     assert part("/icons", NOT_FOUND, NO_ADMIN, admin_api=policy) == letter
 
@@ -153,7 +156,7 @@ def test_parts_refused_by_node_red_show_an_enabled_editor() -> None:
 
 
 @pytest.mark.parametrize("root", [AUTH, GATE], ids=["native login", "gate"])
-def test_parts_served(root: Any) -> None:
+def test_parts_served(root: RootView) -> None:
     assert part("/red/red.min.js", PAGE, root, admin_api="proxied") == FAIL
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from seen import (
@@ -26,10 +26,13 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Reach, settle
 from pytest_nodered_sec.rules.reach import answers_throughout
 
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import RootView
+
 START, END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 9, tzinfo=UTC)
 
 
-def reach(view: Any, identity: Any = ()) -> Any:
+def reach(view: RootView, identity: tuple[str, ...] = ()) -> Reach:
     return Reach("192.0.2.1", ("192.0.2.1",), START, END, 61, identity, view)
 
 
@@ -62,7 +65,7 @@ def test_policy_proxied_does_not_excuse_a_stranger() -> None:
     ],
     ids=["gate", "catch-all page", "a client certificate is demanded", "undeclared login", "404", "404 and 500"],
 )
-def test_nothing_shows_a_node_red(view: Any, says: Any) -> None:
+def test_nothing_shows_a_node_red(view: RootView, says: str) -> None:
     assert outcome(answers_throughout, reach(view), target()) == ERROR
     with pytest.raises(ProbeError) as caught:
         settle(reach(view), target())

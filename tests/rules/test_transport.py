@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, outcome, target
-from verdicts import violations
+from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, outcome, target, violations
 
 from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, PortState
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.transport import nothing_in_clear
 
 
-def plain(*answers: Any, default_port: Any = False) -> Any:
+def plain(*answers: PlainAnswer, default_port: bool = False) -> PlainAttempt:
     return PlainAttempt("editor", "/", 80, default_port, answers)
 
 
-def met(state: Any) -> Any:
+def met(state: PortState) -> PlainAnswer:
     return PlainAnswer("192.0.2.1", state)
 
 
-def answered(answer: Any, address: Any = "192.0.2.1", *, indistinct: Any = False) -> Any:
+def answered(answer: Answer, address: str = "192.0.2.1", *, indistinct: bool = False) -> PlainAnswer:
     return PlainAnswer(address, PortState.ANSWERED, answer, indistinct)
 
 
-def judged(*answers: Any) -> Any:
+def judged(*answers: PlainAnswer) -> str:
     return outcome(nothing_in_clear, plain(*answers), target())
 
 
 @pytest.mark.parametrize("state", [PortState.REFUSED, PortState.FILTERED])
-def test_https_fine_plain_port_refused_or_filtered(state: Any) -> None:
+def test_https_fine_plain_port_refused_or_filtered(state: PortState) -> None:
     assert judged(met(state)) == PASS
     assert plain(met(state)).evidence() == f"nothing can be reached on port 80: {state.value}"
 
@@ -46,7 +43,7 @@ def test_https_fine_plain_port_refused_or_filtered(state: Any) -> None:
     ],
     ids=["301 https", "403", "404 while HTTPS differs", "426", "close"],
 )
-def test_plain_port_redirects_to_https_or_refuses(one: Any) -> None:
+def test_plain_port_redirects_to_https_or_refuses(one: PlainAnswer) -> None:
     assert judged(one) == PASS
 
 
@@ -60,7 +57,7 @@ def test_plain_port_redirects_to_https_or_refuses(one: Any) -> None:
     ],
     ids=["401 Basic", "200", "redirect to http", "Express itself says 404"],
 )
-def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer: Any, code: Any) -> None:
+def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer: Answer, code: str) -> None:
     assert judged(answered(answer)) == FAIL
     (found,) = violations(nothing_in_clear(plain(answered(answer)), Policy()))
     assert found.code == code
@@ -68,7 +65,7 @@ def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer: Any, cod
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
-def test_plain_port_gives_no_answer(status: Any) -> None:
+def test_plain_port_gives_no_answer(status: int) -> None:
     assert judged(answered(Answer(status, "text/html", 9))) == ERROR
 
 
