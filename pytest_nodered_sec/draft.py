@@ -164,4 +164,4 @@ def _dashboards(station: Station, view: RootView) -> list[str]:
             found.append(path)
     if not found:
         return ['# dashboards = ["/ui"]  # none was found at /ui and /dashboard; "none" says that there is none']
-    return [f"dashboards = {toml(found)}  # found; each must refuse strangers, page and live data; or \"none\""]
+    return [f'dashboards = {toml(found)}  # found; each must refuse strangers, page and live data; or "none"']

@@ -105,9 +105,7 @@ def _record(
     )
 
 
-def _outcome(
-    report: pytest.TestReport, error: BaseException | None, *, nothing_to_ask: bool, below: bool
-) -> str:
+def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_to_ask: bool, below: bool) -> str:
     """Return what is proven: only a verdict of a test body counts as one."""
     called = report.when == "call"
     if called and isinstance(error, NonCompliant) and below:

@@ -87,9 +87,7 @@ OPTIONS: Final = (
         metavar="URL",
         sets="login_urls",
     ),
-    Option(
-        "editor", "What is expected of the editor page (default disabled)", choices=get_args(Editor), sets="editor"
-    ),
+    Option("editor", "What is expected of the editor page (default disabled)", choices=get_args(Editor), sets="editor"),
     Option(
         "admin-api",
         "What is expected of the admin API (default protected)",
@@ -408,6 +406,7 @@ def _credentials(name: str, source: Mapping[str, Any] | None) -> Callable[[], Cr
     if source is None:
         return None
     from pytest_nodered_sec import credentials
+
     if "command" in source:
         return lambda: credentials.from_command(source["command"], name)
     trouble = credentials.missing(source["env"])
@@ -421,12 +420,13 @@ def _with_bare_credentials(prepared: list[Prepared]) -> list[Prepared]:
     if not prepared:
         return prepared
     from pytest_nodered_sec import credentials
+
     if not credentials.given("NODERED"):
         return prepared
     if len(prepared) > 1:
         raise PolicyError(
             "NODERED_USERNAME, NODERED_PASSWORD and NODERED_TOKEN are for one target, and there are "
-            f"{len(prepared)}; say credentials = {{env = \"PREFIX\"}} below each [[target]]"
+            f'{len(prepared)}; say credentials = {{env = "PREFIX"}} below each [[target]]'
         )
     (one,) = prepared
     if one.target.credentials:
@@ -474,9 +474,7 @@ def lab_placeholders(settings: Settings, specs: Iterable[tuple[str, int]]) -> li
     from pytest_nodered_sec.policyfile import effective
 
     found = effective([settings.layer("option"), settings.layer("environment"), settings.layer("ini")])
-    return [
-        Prepared(_target(f"lab-{name}@{major}", "https://localhost", found, {}), found) for name, major in specs
-    ]
+    return [Prepared(_target(f"lab-{name}@{major}", "https://localhost", found, {}), found) for name, major in specs]
 
 
 def fail_on(settings: Settings, file: PolicyFile | None) -> str:
