@@ -669,6 +669,7 @@ def described(target: Target, prepared: Target | None, sources: Mapping[str, str
     """
     before = _values_of(prepared) if prepared else {}
     lines = ["[[target]]", f"name = {toml(target.name)}", f"url = {toml(target.url)}"]
+    lines += [f"labels = {toml(dict(target.labels))}"] if target.labels else []
     for key, value in _values_of(target).items():
         if key == f"thresholds.{THRESHOLDS[0]}":
             lines += _not_shown(target, sources)
@@ -693,7 +694,6 @@ def _values_of(target: Target) -> dict[str, Any]:
     dashboards = None if policy.dashboards is None else [_public(policy, path) for path in policy.dashboards]
     reasons = {one.key: one.reason for one in policy.deviations}
     values: dict[str, Any] = {
-        "labels": dict(target.labels),
         "profile": policy.profile,
         "editor": policy.editor,
         "admin_api": policy.admin_api,
