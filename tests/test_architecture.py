@@ -35,7 +35,7 @@ ROOMS = {
     "probes": {"", "errors", "model", "policy", "redaction"},
     "questions": {"data", "model"},
     "controls": {"errors", "model"},
-    "": {"controls", "errors", "model"},
+    "": {"controls", "credentials", "errors", "model"},
     "suite": {"", "controls", "model", "questions", "rules"},
     "survey": {"errors", "model", "probes"},
     "lab": {"errors", "model", "policy"},

@@ -52,7 +52,7 @@ def _log_in(look: Look, account: Credentials) -> Exchange:
     form = {
         "client_id": "node-red-admin",
         "grant_type": "password",
-        "scope": "*",
+        "scope": "",  # all that the account may do (editor-api/lib/auth/strategies.js); "*" refuses readers
         "username": account.username,
         "password": account.password,
     }
