@@ -288,14 +288,18 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Cl
         if is_login(answer.location, target):
             return Classified(Kind.REFUSED, Refuser.LOGIN)
         if answer.location.startswith("https:"):
-            return Classified(
-                Kind.NO_ANSWER,
-                why=f"if that is your login, say `--nodered-login-url={answer.location}`",
-                cause=Cause.UNDECLARED_LOGIN,
-            )
+            return Classified(Kind.NO_ANSWER, why=_elsewhere(answer.location, target), cause=Cause.UNDECLARED_LOGIN)
     if Mark.CLEARTEXT_REDIRECT not in answer.marks and canary is not None and alike(answer, canary):
         return Classified(Kind.INDISTINCT, why="every path answers the same page", cause=Cause.INDISTINCT)
     return Classified(Kind.SERVED)
+
+
+def _elsewhere(location: str, target: Target) -> str:
+    """Return what to say where strangers are sent to an undeclared HTTPS place."""
+    parts = urlsplit(location)
+    if not target.tls and parts.hostname == target.hostname:
+        return f"the target is served over HTTPS, say `--nodered-url=https://{parts.netloc}`"
+    return f"if that is your login, say `--nodered-login-url={location}`"
 
 
 # --- landmarks -------------------------------------------------------------------------------------------
