@@ -13,7 +13,7 @@ import pytest
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import NODE_RED_MARKS, Kind, Mark, Refuser
-from pytest_nodered_sec.policyfile import FILE_NAME, toml
+from pytest_nodered_sec.policyfile import DEFAULTS, FILE_NAME, toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,7 @@ def _text(station: Station) -> str:
         "[[target]]",
         f"name = {toml(target.name)}  # part of every test id: choose it once",
         f"url = {toml(target.url)}",
+        *_given(target),
         "",
         *_admin(station, view),
         "",
@@ -91,6 +92,12 @@ def _text(station: Station) -> str:
         '# credentials = {env = "PLANT"}',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _given(target: Target) -> list[str]:
+    """Return what was said about the target on the way here, so that the file stands alone."""
+    given = {"ca_file": target.ca_file, "http_port": target.http_port, "direct_port": target.direct_port}
+    return [f"{key} = {toml(value)}" for key, value in given.items() if value not in (None, DEFAULTS.get(key))]
 
 
 def _seen(station: Station, path: str) -> Answer | None:

@@ -378,6 +378,7 @@ def test_init_writes_what_it_found(
 ) -> None:
     one = three[name]
     command = [sys.executable, "-m", "pytest", "--nodered-init", f"--nodered-url={one.url}"]
+    command += [f"--nodered-ca-file={one.ca_file}"]
     if name == "moved":
         command.append("--nodered-admin-root=/admin-x")
         sentences = ["Found: /admin-x/auth/login", 'admin_root = "/admin-x"']
@@ -386,7 +387,8 @@ def test_init_writes_what_it_found(
     text = (tmp_path / "nodered-sec.toml").read_text()
     for sentence in sentences:
         assert sentence in text
-    assert tomllib.loads(text)["target"][0]["url"] == one.url
+    written = tomllib.loads(text)["target"][0]
+    assert (written["url"], written["ca_file"]) == (one.url, one.ca_file)
     shown = subprocess.run(
         [sys.executable, "-m", "pytest", "--nodered-show-policy"],
         cwd=tmp_path,
