@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from pytest_nodered_sec.lab import guardian, toolchain
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, flows, settings_js
 from pytest_nodered_sec.lab.proxies import PROXIES, Front
-from pytest_nodered_sec.lab.toolchain import MAJORS, LabError
+from pytest_nodered_sec.lab.toolchain import MAJORS, DamagedError, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +33,10 @@ DEFAULT_MAJOR: Final = max(MAJORS)
 DEFAULT_PROXY: Final = "caddy"
 _USER: Final = "admin"
 _START_LIMIT: Final = 120.0  # seconds; a small machine that starts many has to share
-_STARTS: Final = 3  # attempts to find ports that nobody takes between our look and the servers' start
-_PORT_TAKEN: Final = re.compile(r"address already in use|EADDRINUSE|port in use", re.IGNORECASE)
+_STARTS: Final = 3  # attempts, where another one can help
+_ENDED: Final = f".*{re.escape(guardian.ENDED)}"
+_DAMAGED: Final = re.compile(f"Waiting for missing types|(Cannot find module|SyntaxError){_ENDED}", re.DOTALL)
+_PORT_TAKEN: Final = re.compile(f"(address already in use|EADDRINUSE|port in use){_ENDED}", re.DOTALL | re.IGNORECASE)
 
 
 class Spec(NamedTuple):
@@ -181,13 +183,19 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     wanted = list(dict.fromkeys(parse(spec) for spec in specs))
     for proxy in {spec.proxy for spec in wanted}:
         {"caddy": toolchain.caddy, "nginx": toolchain.nginx}[proxy]()  # before the long installation
-    modules = {major: toolchain.node_red(major, say) for major in sorted({spec.major for spec in wanted})}
+    majors = sorted({spec.major for spec in wanted})
+    modules = {major: toolchain.node_red(major, say) for major in majors}
     say(f"starting {', '.join(map(str, wanted))}")
     for _ in range(_STARTS - 1):
         try:
             return _start(wanted, modules)
         except _PortTakenError:
             say("another program took one of the lab's ports at the same moment: starting again")
+        except DamagedError as error:
+            say(str(error))
+            for one in modules.values():
+                toolchain.distrust(one)
+            modules = {major: toolchain.node_red(major, say) for major in majors}
     return _start(wanted, modules)
 
 
@@ -290,8 +298,10 @@ def _wait(one: RunningDeployment) -> None:
     while time.monotonic() < deadline:
         logs = {name: _read(here / name) for name in ("node-red.log", "proxy.log")}
         for log in logs.values():
-            if guardian.ENDED in log and _PORT_TAKEN.search(log):
-                raise _PortTakenError(f"{one.label}: a port is taken")
+            if _PORT_TAKEN.search(log):
+                raise _PortTakenError(f"{one.label} did not start: one of its ports is taken")
+            if _DAMAGED.search(log):
+                raise DamagedError(f"{one.label} did not start: its Node-RED is damaged")
             if guardian.ENDED in log:
                 raise LabError(f"{one.label} did not start: {log[-600:]}")
         if "Started flows" in logs["node-red.log"] and _accepts(proxy_port) and _accepts(one.http_port):

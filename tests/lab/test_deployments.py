@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_nodered_sec import lab
-from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,17 +64,3 @@ def test_a_deployment_crosses_to_a_worker_without_its_password(tmp_path: Path) -
     assert crossed == one
     assert crossed.credentials() == ("admin", "s3cret")
     assert "s3cret" not in f"{one!r} {one.as_dict()}"
-
-
-@pytest.mark.parametrize("damage", ["none", "stamp", "module", "package"])
-def test_a_damaged_cache_is_noticed(damage: str, tmp_path: Path) -> None:
-    for name in ("node-red", "@flowfuse/node-red-dashboard"):
-        (tmp_path / "node_modules" / name).mkdir(parents=True)
-        (tmp_path / "node_modules" / name / "package.json").write_text("{}")
-    (tmp_path / "complete").write_text("@flowfuse/node-red-dashboard\nnode-red")
-    if damage == "stamp":
-        (tmp_path / "complete").unlink()
-    elif damage != "none":
-        lost = "node-red" if damage == "module" else "@flowfuse/node-red-dashboard"
-        (tmp_path / "node_modules" / lost / "package.json").unlink()
-    assert toolchain._whole(tmp_path) is (damage == "none")
