@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAJORS = (4, 5)
-_HERE = Path(__file__).parent
+# Where the lock files of each major lie; tests/newest.py sets the variable to try the newest releases.
+_LOCKS = Path(os.environ.get("NODERED_LAB_LOCKS") or Path(__file__).with_name("npm"))
 _STAMP = "whole"  # file that says what was there when npm was done
 
 
@@ -65,7 +66,7 @@ def node_red(major: int, say: Callable[[str], None]) -> Path:
     Raises:
         LabError: npm failed.
     """
-    pinned = _HERE / "npm" / str(major)
+    pinned = _LOCKS / str(major)
     lock = (pinned / "package-lock.json").read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-nodered-sec"
     cache.mkdir(parents=True, exist_ok=True)
