@@ -116,7 +116,8 @@ OPTIONS: Final = (
     ),
     Option(
         "lab",
-        "Start a real Node-RED on this machine and look at it (default fresh; NAME@4 chooses the major)",
+        "Start a real Node-RED on this machine and look at it (default fresh; NAME@4 chooses the major, NAME+nginx "
+        "the proxy)",
         many=True,
         metavar="NAME",
     ),
@@ -455,8 +456,17 @@ def prepare_lab(
                 settings.layer("ini"),
             ]
         )
-        prepared.append(Prepared(_target(one.label, one.url, found, {}), found))
+        target = _target(one.label, one.url, found, {})
+        prepared.append(Prepared(replace(target, credentials=_lab_account(one)), found))
     return prepared
+
+
+def _lab_account(one: RunningDeployment) -> Callable[[], Credentials] | None:
+    if not one.has_login:
+        return None
+    from pytest_nodered_sec.credentials import Credentials
+
+    return lambda: Credentials(*one.credentials())
 
 
 def _where_it_runs(one: RunningDeployment) -> dict[str, Any]:
@@ -469,12 +479,12 @@ def _where_it_runs(one: RunningDeployment) -> dict[str, Any]:
     }
 
 
-def lab_placeholders(settings: Settings, specs: Iterable[tuple[str, int]]) -> list[Prepared]:
+def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Prepared]:
     """Return targets of the same names for a run that only collects: the lab is not started for it."""
     from pytest_nodered_sec.policyfile import effective
 
     found = effective([settings.layer("option"), settings.layer("environment"), settings.layer("ini")])
-    return [Prepared(_target(f"lab-{name}@{major}", "https://localhost", found, {}), found) for name, major in specs]
+    return [Prepared(_target(label, "https://localhost", found, {}), found) for label in labels]
 
 
 def fail_on(settings: Settings, file: PolicyFile | None) -> str:

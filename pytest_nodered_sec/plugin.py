@@ -103,7 +103,7 @@ def _lab(config: pytest.Config, settings: options.Settings, file: PolicyFile | N
         if hasattr(config, "workerinput"):
             found = json.loads(config.workerinput["nodered_lab"])
         elif options.only_shows(config):
-            return options.lab_placeholders(settings, [lab.parse(spec) for spec in specs])
+            return options.lab_placeholders(settings, [lab.parse(spec).label for spec in specs])
         else:
             running = lab.start(specs, say=lambda line: _say(config, line))
             config.add_cleanup(running.stop)

@@ -7,38 +7,62 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from pytest_nodered_sec.lab import guardian, toolchain
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, flows, settings_js
-from pytest_nodered_sec.lab.proxies import caddyfile
-from pytest_nodered_sec.lab.toolchain import MAJORS, LabError, bcrypt, caddy, node, node_red
+from pytest_nodered_sec.lab.proxies import PROXIES, Front
+from pytest_nodered_sec.lab.toolchain import MAJORS, DamagedError, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["DEFAULT_MAJOR", "Lab", "LabError", "RunningDeployment", "names", "parse", "start"]
+__all__ = ["DEFAULT_MAJOR", "Lab", "LabError", "RunningDeployment", "Spec", "names", "parse", "start"]
 
 DEFAULT_MAJOR: Final = max(MAJORS)
-_START_LIMIT: Final = 60.0  # seconds
+DEFAULT_PROXY: Final = "caddy"
+_USER: Final = "admin"
+_START_LIMIT: Final = 120.0  # seconds; a small machine that starts many has to share
+_STARTS: Final = 3  # attempts, where another one can help
+_ENDED: Final = f".*{re.escape(guardian.ENDED)}"
+_DAMAGED: Final = re.compile(f"Waiting for missing types|(Cannot find module|SyntaxError){_ENDED}", re.DOTALL)
+_PORT_TAKEN: Final = re.compile(f"(address already in use|EADDRINUSE|port in use){_ENDED}", re.DOTALL | re.IGNORECASE)
+
+
+class Spec(NamedTuple):
+    """What `--nodered-lab` names: a deployment, the major version of its Node-RED, and the proxy in front."""
+
+    name: str
+    major: int
+    proxy: str
+
+    @property
+    def label(self) -> str:
+        """Name of its target, e.g. "lab-fresh@5" or "lab-fresh@5+nginx"."""
+        return f"lab-{self}"
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.major}{'' if self.proxy == DEFAULT_PROXY else f'+{self.proxy}'}"
 
 
 @dataclass(frozen=True)
 class RunningDeployment:
-    """Where a deployment can be reached; plain values, so that it crosses to xdist workers.
+    """Where a deployment can be reached; plain values without a secret, so that it may cross to xdist workers.
 
     Attributes:
         name: which deployment.
         major: major version of Node-RED.
+        proxy: what stands in front of it, "caddy" or "nginx".
         label: name of its target, e.g. "lab-fresh@5".
         url: base URL.
         http_port: port of plain HTTP.
@@ -46,14 +70,15 @@ class RunningDeployment:
         ca_file: PEM of the lab's CA.
         admin_root: httpAdminRoot.
         node_root: httpNodeRoot.
-        username: of the admin login and of the proxy's gate.
-        password: of both; random in every run.
+        credentials_file: JSON file, mode 0600, with user name and password; see `credentials`.
         user_dir: Node-RED's user directory.
+        has_login: whether the admin API asks for the user and password itself.
         expect: policy keys the deployment is meant for.
     """
 
     name: str
     major: int
+    proxy: str
     label: str
     url: str
     http_port: int
@@ -61,10 +86,19 @@ class RunningDeployment:
     ca_file: str
     admin_root: str
     node_root: str
-    username: str
-    password: str = field(repr=False)
+    credentials_file: str
     user_dir: str
+    has_login: bool
     expect: tuple[tuple[str, str], ...] = ()
+
+    def credentials(self) -> tuple[str, str]:
+        """Read user name and password, random in every run, of the admin login and of the proxy's gate.
+
+        Raises:
+            OSError: the lab has been stopped.
+        """
+        username, password = json.loads(Path(self.credentials_file).read_text())
+        return username, password
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can carry."""
@@ -81,30 +115,48 @@ def names() -> tuple[str, ...]:
     return tuple(DEPLOYMENTS)
 
 
-def parse(spec: str) -> tuple[str, int]:
-    """Split "NAME@MAJOR"; the newest major where none is given.
+def parse(spec: str) -> Spec:
+    """Read "NAME[@MAJOR][+PROXY]"; the newest major and Caddy where none is given.
 
     Raises:
-        LabError: unknown name or major.
+        LabError: unknown name, major or proxy.
     """
-    name, _, major = spec.partition("@")
+    rest, _, proxy = spec.partition("+")
+    name, _, major = rest.partition("@")
     if name not in DEPLOYMENTS:
         raise LabError(f"the lab has no deployment {name!r}; it has {', '.join(DEPLOYMENTS)}")
     if major and major not in map(str, MAJORS):
         raise LabError(f"the lab has no Node-RED {major}; it has {', '.join(map(str, MAJORS))}")
-    return name, int(major or DEFAULT_MAJOR)
+    if proxy and proxy not in PROXIES:
+        raise LabError(f"the lab has no proxy {proxy!r}; it has {', '.join(PROXIES)}")
+    return Spec(name, int(major or DEFAULT_MAJOR), proxy or DEFAULT_PROXY)
 
 
 class Lab:
     """Running deployments; a context manager."""
 
-    def __init__(self, deployments: tuple[RunningDeployment, ...], guardian: subprocess.Popen[str]) -> None:
-        self.deployments = deployments
-        self._guardian = guardian
+    def __init__(self) -> None:
+        self.deployments: tuple[RunningDeployment, ...] = ()
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-I", guardian.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._guardian.stdout is not None  # noqa: S101  opened with a pipe; for the type checker
+        with self._guardian.stdout as told:
+            self.folder = Path(told.readline().rstrip("\n"))
+
+    def launch(self, commands: Sequence[dict[str, Any]]) -> None:
+        """Let the guardian start these: argv, cwd, env (added to ours) and log of each; may be called once."""
+        assert self._guardian.stdin is not None  # noqa: S101  as above
+        self._guardian.stdin.write(json.dumps(commands) + "\n")
+        self._guardian.stdin.flush()
 
     def stop(self) -> None:
         """Stop everything and remove its directory; may be called again."""
-        assert self._guardian.stdin is not None  # noqa: S101  it was opened with a pipe; for the type checker
+        assert self._guardian.stdin is not None  # noqa: S101  as above
         with contextlib.suppress(BrokenPipeError):
             self._guardian.stdin.close()
         self._guardian.wait(15)
@@ -116,42 +168,54 @@ class Lab:
         self.stop()
 
 
+class _PortTakenError(LabError):
+    """Somebody else listens on a port that was free a moment ago."""
+
+
 def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     """Start deployments side by side and return when all of them answer.
 
     Args:
-        specs: "NAME" or "NAME@MAJOR", each.
+        specs: "NAME[@MAJOR][+PROXY]", each.
         say: shows one line of progress.
 
     Raises:
         LabError: something is missing or did not start.
     """
     wanted = list(dict.fromkeys(parse(spec) for spec in specs))
-    modules = {major: node_red(major, say) for _, major in wanted}
-    caddy()
-    say(f"starting {', '.join(f'{name}@{major}' for name, major in wanted)}")
-    folder = Path(tempfile.mkdtemp(prefix="nodered-lab-"))
-    guardian = subprocess.Popen(
-        [sys.executable, "-I", str(Path(__file__).with_name("guardian.py"))],
-        stdin=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    for proxy in {spec.proxy for spec in wanted}:
+        {"caddy": toolchain.caddy, "nginx": toolchain.nginx}[proxy]()  # before the long installation
+    majors = sorted({spec.major for spec in wanted})
+    modules = {major: toolchain.node_red(major, say) for major in majors}
+    say(f"starting {', '.join(map(str, wanted))}")
+    for _ in range(_STARTS - 1):
+        try:
+            return _start(wanted, modules)
+        except _PortTakenError:
+            say("another program took one of the lab's ports at the same moment: starting again")
+        except DamagedError as error:
+            say(str(error))
+            for one in modules.values():
+                toolchain.distrust(one)
+            modules = {major: toolchain.node_red(major, say) for major in majors}
+    return _start(wanted, modules)
+
+
+def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
+    lab = Lab()
     try:
-        _certificates(folder)
+        _certificates(lab.folder)
+        password = secrets.token_urlsafe(12)
+        hashed = toolchain.bcrypt(next(iter(modules.values())), password)
         commands: list[dict[str, Any]] = []
-        running = tuple(_prepare(name, major, modules[major], folder, commands) for name, major in wanted)
-        assert guardian.stdin is not None  # noqa: S101  opened with a pipe; for the type checker
-        guardian.stdin.write(json.dumps({"directory": str(folder), "commands": commands}) + "\n")
-        guardian.stdin.flush()
-        lab = Lab(running, guardian)
-        for one in running:
-            _wait(one, Path(one.user_dir))
+        lab.deployments = tuple(
+            _prepare(spec, modules[spec.major], lab.folder, password, hashed, commands) for spec in wanted
+        )
+        lab.launch(commands)
+        for one in lab.deployments:
+            _wait(one)
     except BaseException:
-        with contextlib.suppress(BrokenPipeError, AttributeError):
-            guardian.stdin.close()  # type: ignore[union-attr]  # a pipe, as above
-        guardian.wait(15)
-        shutil.rmtree(folder, ignore_errors=True)
+        lab.stop()
         raise
     return lab
 
@@ -172,38 +236,51 @@ def _certificates(folder: Path) -> None:
         blob.write_to_path(folder / "leaf.pem", append=number > 0)
 
 
-def _prepare(name: str, major: int, modules: Path, folder: Path, commands: list[dict[str, Any]]) -> RunningDeployment:
-    deployment = DEPLOYMENTS[name]
-    here = folder / f"{name}-{major}"
-    here.mkdir(mode=0o700)
+def _prepare(
+    spec: Spec, modules: Path, folder: Path, password: str, hashed: str, commands: list[dict[str, Any]]
+) -> RunningDeployment:
+    """Write a deployment's files into a directory of its own, and add the commands that start it."""
+    deployment = DEPLOYMENTS[spec.name]
+    here = folder / f"{spec.name}-{spec.major}-{spec.proxy}"
+    user_dir = here / "node-red"
+    proxy_dir = here / "proxy"
+    user_dir.mkdir(parents=True)
+    proxy_dir.mkdir()
     https_port, http_port, direct_port = _free_ports(3)
-    password = "password" if name == "article" else secrets.token_urlsafe(12)  # the article's is the published one
-    hashed = bcrypt(modules, password)
-    listen = json.dumps(str(here / "nr.sock")) if deployment.socket else str(direct_port)
-    upstream = f"unix/{here}/nr.sock" if deployment.socket else f"127.0.0.1:{direct_port}"
-    (here / "settings.js").write_text(settings_js(deployment, listen, hashed, secrets.token_hex(16)))
-    (here / "flows.json").write_text(flows(deployment))
-    (here / "node_modules").symlink_to(modules)
-    shutil.copyfile(modules.parent / "package.json", here / "package.json")
-    (here / "Caddyfile").write_text(caddyfile(deployment, upstream, https_port, http_port, folder, "operator", hashed))
-    environment = {"HOME": str(here), "XDG_DATA_HOME": str(here / "caddy"), "XDG_CONFIG_HOME": str(here / "caddy")}
-    red = [str(node()), str(modules / "node-red" / "red.js"), "-u", str(here)]
-    proxy = [str(caddy()), "run", "--config", str(here / "Caddyfile"), "--adapter", "caddyfile"]
-    for argv, log in ((red, "node-red.log"), (proxy, "caddy.log")):
-        commands.append({"argv": argv, "cwd": str(here), "env": environment, "log": str(here / log)})
+    # A short name: the path of a socket may have some 100 characters.
+    listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
+    front = Front(https_port, http_port, listen, folder, proxy_dir, _USER, password, hashed)
+
+    port = json.dumps(listen) if deployment.socket else str(direct_port)
+    (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
+    (user_dir / "flows.json").write_text(flows(deployment))
+    (user_dir / "node_modules").symlink_to(modules)
+    shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
+    (here / "credentials.json").touch(mode=0o600)
+    known = "password" if spec.name == "article" else password  # the article's is the published one
+    (here / "credentials.json").write_text(json.dumps([_USER, known]))
+
+    environment = {"HOME": str(here), "XDG_DATA_HOME": str(proxy_dir), "XDG_CONFIG_HOME": str(proxy_dir)}
+    red = [str(toolchain.node()), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
+    for argv, cwd, log in (
+        (red, user_dir, "node-red.log"),
+        (PROXIES[spec.proxy](deployment, front), proxy_dir, "proxy.log"),
+    ):
+        commands.append({"argv": argv, "cwd": str(cwd), "env": environment, "log": str(here / log)})
     return RunningDeployment(
-        name=name,
-        major=major,
-        label=f"lab-{name}@{major}",
+        name=spec.name,
+        major=spec.major,
+        proxy=spec.proxy,
+        label=spec.label,
         url=f"https://localhost:{https_port}" if deployment.tls else f"http://localhost:{http_port}",
         http_port=http_port,
         direct_port=direct_port,
         ca_file=str(folder / "ca.pem"),
         admin_root=deployment.admin_root,
         node_root=deployment.node_root,
-        username="admin" if name == "article" else "operator",
-        password=password,
-        user_dir=str(here),
+        credentials_file=str(here / "credentials.json"),
+        user_dir=str(user_dir),
+        has_login="adminAuth" in deployment.settings,
         expect=deployment.expect,
     )
 
@@ -217,16 +294,28 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in held]
 
 
-def _wait(one: RunningDeployment, here: Path) -> None:
+def _wait(one: RunningDeployment) -> None:
     deadline = time.monotonic() + _START_LIMIT
     proxy_port = int(one.url.rsplit(":", 1)[1])
+    here = Path(one.user_dir).parent
     while time.monotonic() < deadline:
-        log = (here / "node-red.log").read_text() if (here / "node-red.log").exists() else ""
-        if "Started flows" in log and _accepts(proxy_port) and _accepts(one.http_port):
+        logs = {name: _read(here / name) for name in ("node-red.log", "proxy.log")}
+        for log in logs.values():
+            if _PORT_TAKEN.search(log):
+                raise _PortTakenError(f"{one.label} did not start: one of its ports is taken")
+            if _DAMAGED.search(log):
+                raise DamagedError(f"{one.label} did not start: its Node-RED is damaged")
+            if guardian.ENDED in log:
+                raise LabError(f"{one.label} did not start: {log[-600:]}")
+        if "Started flows" in logs["node-red.log"] and _accepts(proxy_port) and _accepts(one.http_port):
             return
         time.sleep(0.1)
-    tails = [(here / name).read_text()[-600:] for name in ("node-red.log", "caddy.log") if (here / name).exists()]
-    raise LabError(f"{one.label} did not start within {_START_LIMIT:.0f} s: {' … '.join(tails)}")
+    tails = " … ".join(_read(here / name)[-600:] for name in ("node-red.log", "proxy.log"))
+    raise LabError(f"{one.label} did not start within {_START_LIMIT:.0f} s: {tails}")
+
+
+def _read(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 def _accepts(port: int) -> bool:

@@ -22,8 +22,10 @@ class Deployment:
         socket: whether Node-RED listens on a unix socket instead of a TCP port.
         gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "all": before everything;
             "sso": a redirect to a login elsewhere.
+        sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" or "serve".
         headers: whether the proxy adds and removes headers as advised.
+        dashboards: whether there are dashboards.
         flows: "both" or "login-form".
         admin_root: httpAdminRoot as seen from outside.
         node_root: httpNodeRoot as seen from outside.
@@ -34,8 +36,10 @@ class Deployment:
     tls: bool = True
     socket: bool = False
     gate: str = ""
+    sockets: tuple[str, ...] = ()
     plain: str = "redirect"
     headers: bool = False
+    dashboards: bool = True
     flows: str = "both"
     admin_root: str = "/"
     node_root: str = "/"
@@ -64,8 +68,10 @@ _HARDENED: Final = Deployment(
   logging: {{console: {{level: "info", metrics: false, audit: true}}}},""",
     socket=True,
     gate="dashboards",
+    sockets=("/ui/socket.io", "/dashboard/socket.io", "/ws"),
     headers=True,
 )
+_NO_DASHBOARDS: Final = 'denyList: ["node-red-dashboard", "@flowfuse/node-red-dashboard"]'  # not loaded, so not mounted
 
 DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "fresh": _FRESH,
@@ -94,7 +100,16 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     ),
     "plain-leak": replace(_HARDENED, plain="serve"),
     "editor-protected": replace(
-        _HARDENED, settings=_HARDENED.settings.replace("disableEditor: true,", ""), expect=(("editor", "protected"),)
+        _HARDENED,
+        settings=_HARDENED.settings.replace("disableEditor: true,", ""),
+        sockets=(*_HARDENED.sockets, "/comms"),
+        expect=(("editor", "protected"),),
+    ),
+    "nodash": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace("palette: {", f"palette: {{{_NO_DASHBOARDS}, "),
+        sockets=("/ws",),
+        dashboards=False,
     ),
 }
 
@@ -111,7 +126,7 @@ def settings_js(deployment: Deployment, listen: str, hashed: str, secret: str) -
 
 
 def flows(deployment: Deployment) -> str:
-    """Return flows.json: a value that streams every second to both dashboards, an endpoint, a WebSocket."""
+    """Return flows.json: an endpoint, and a value that streams every second to both dashboards."""
     tab = {"id": "tab", "type": "tab", "label": "line"}
     endpoint = [
         {"id": "in", "type": "http in", "z": "tab", "url": "/api/orders", "method": "get", "wires": [["body"]]},
@@ -119,6 +134,8 @@ def flows(deployment: Deployment) -> str:
         | {"rules": [{"t": "set", "p": "payload", "pt": "msg", "to": '{"orders":3}', "tot": "json"}]},
         {"id": "out", "type": "http response", "z": "tab", "wires": []},
     ]
+    if not deployment.dashboards:
+        return json.dumps([tab, *endpoint])
     dashboard1: list[dict[str, Any]] = [  # Any: nodes differ
         {"id": "ui1tab", "type": "ui_tab", "name": "Line"},
         {"id": "ui1group", "type": "ui_group", "name": "Values", "tab": "ui1tab", "width": "6"},

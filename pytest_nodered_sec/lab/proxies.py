@@ -1,63 +1,176 @@
-"""The TLS proxy in front of a deployment, as a Caddyfile."""
+"""The TLS proxy in front of a deployment: what it does, in the words of Caddy and in those of nginx.
+
+Both must come to the same verdicts. They listen on loopback, need no root, and keep their files in their directory.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_nodered_sec.lab.deployments import Deployment
 
+_REALM: Final = "Operators"
+_LOGIN: Final = "https://login.example/auth?rd="
+_ADDED: Final = {
+    "Strict-Transport-Security": "max-age=63072000",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "frame-ancestors 'self'",
+}
+_REMOVED: Final = ("Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin")
+# A gate by path sees the tidied path, Node-RED gets the untidied one, and Socket.IO compares its beginning only:
+# /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
+_DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
+_CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
+    f"ECDHE-{key}-{cipher}"
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+    for key in ("ECDSA", "RSA")
+)
 
-def caddyfile(
-    deployment: Deployment, upstream: str, https_port: int, http_port: int, folder: Path, user: str, hashed: str
-) -> str:
-    """Return the Caddyfile that puts a deployment behind HTTPS on loopback.
 
-    Args:
-        deployment: what to serve, and how.
-        upstream: Caddy's address of Node-RED.
+@dataclass(frozen=True)
+class Front:
+    """Where a proxy stands.
+
+    Attributes:
         https_port: TCP port of HTTPS.
         http_port: TCP port of plain HTTP.
-        folder: where `leaf.pem` and `leaf.key` lie.
+        upstream: Node-RED: path of a unix socket, or HOST:PORT.
+        certificates: directory with `leaf.pem` and `leaf.key`.
+        folder: directory for the proxy's own files; exists.
         user: user name of the Basic gate.
-        hashed: bcrypt hash of its password.
+        password: its password.
+        hashed: bcrypt hash of the password.
     """
-    rules = _rules(deployment, upstream, user, hashed)
-    plain = rules if deployment.plain == "serve" else f"redir https://{{host}}:{https_port}{{uri}} 301"
-    blocks = [f"http://:{http_port} {{\n{plain}\n}}"]
-    if deployment.tls:
-        names = f"https://localhost:{https_port}, https://127.0.0.1:{https_port}"
-        blocks.append(f"{names} {{\ntls {folder}/leaf.pem {folder}/leaf.key\n{rules}\n}}")
-    head = "{\nadmin off\nauto_https off\npersist_config off\nskip_install_trust\ndefault_bind 127.0.0.1\n}"
-    return "\n".join([head, *blocks]) + "\n"
+
+    https_port: int
+    http_port: int
+    upstream: str
+    certificates: Path
+    folder: Path
+    user: str
+    password: str
+    hashed: str
 
 
-def _rules(deployment: Deployment, upstream: str, user: str, hashed: str) -> str:
-    lines: list[str] = []
+def caddy(deployment: Deployment, front: Front) -> list[str]:
+    """Write the configuration that puts a deployment behind Caddy; return the command that runs it."""
+    rules: list[str] = []
     if deployment.gate == "sso":
-        return "redir https://login.example/auth?rd={uri} 302"
-    if deployment.gate:
-        # Express ignores letter case, so the gate must too.
-        paths = "path_regexp (?i)^/(ui|dashboard|api|ws)(/|$)" if deployment.gate == "dashboards" else "path *"
-        lines += [f"@gated {paths}", f"basic_auth @gated {{\n{user} {hashed}\n}}"]
+        rules += [f"redir {_LOGIN}{{uri}} 302"]
+    elif deployment.gate:
+        rules += [f"@gated path_regexp (?i){_gated(deployment)}"]
+        rules += [f"basic_auth @gated bcrypt {_REALM} {{\n{front.user} {front.hashed}\n}}"]
+    if deployment.gate == "dashboards":
+        rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
     if deployment.headers:
+        added = [f'{name} "{value}"' for name, value in _ADDED.items()]
+        rules += ["header {", *added, *(f"-{name}" for name in _REMOVED), "defer", "}"]
+    if deployment.sockets:
+        rules += ["@page not path " + " ".join(f"{path} {path}/*" for path in deployment.sockets)]
+        rules += ["request_header @page -Upgrade"]
+    rules += [f"reverse_proxy {'unix/' if front.upstream.startswith('/') else ''}{front.upstream}"]
+
+    redirect = [f"redir https://{{host}}:{front.https_port}{{uri}} 301"]
+    sites = {f"http://:{front.http_port}": rules if deployment.plain == "serve" else redirect}
+    if deployment.tls:
+        certificate = f"tls {front.certificates}/leaf.pem {front.certificates}/leaf.key"
+        names = f"https://localhost:{front.https_port}, https://127.0.0.1:{front.https_port}"
+        sites[names] = [certificate, *rules]
+    # h3 would open a UDP port; open live channels would hold up the end for ever.
+    options = ["admin off", "auto_https off", "persist_config off", "skip_install_trust", "default_bind 127.0.0.1"]
+    options += ["grace_period 1s", "servers {\nprotocols h1 h2\n}"]
+    blocks = {"": options, **sites}
+    text = "\n".join("\n".join([f"{head} {{", *lines, "}"]) for head, lines in blocks.items())
+    (front.folder / "Caddyfile").write_text(text + "\n")
+    program = str(toolchain.caddy())
+    return [program, "run", "--config", str(front.folder / "Caddyfile"), "--adapter", "caddyfile"]
+
+
+def nginx(deployment: Deployment, front: Front) -> list[str]:
+    """Write the configuration that puts a deployment behind nginx; return the command that runs it."""
+    folder = front.folder
+
+    def location(match: str, *, gated: bool, upgrade: bool) -> str:
+        lines = [f'auth_basic "{_REALM}"; auth_basic_user_file {folder}/htpasswd;'] if gated else []
+        lines += ["proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;"]
         lines += [
-            "header {",
-            "Strict-Transport-Security max-age=63072000",
-            "X-Content-Type-Options nosniff",
-            "Content-Security-Policy \"frame-ancestors 'self'\"",
-            "-Server",
-            "-Via",
-            "-X-Powered-By",
-            "-Access-Control-Allow-Origin",
-            "defer",
-            "}",
-            "@strange {",
-            "header Upgrade *",
-            "not path /ui/socket.io/* /dashboard/socket.io/* /ws/*",
-            "}",
-            "respond @strange 404",
+            "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"
+            if upgrade
+            else 'proxy_set_header Connection "";'
         ]
-    return "\n".join([*lines, f"reverse_proxy {upstream}"])
+        return "\n".join([f"location {match} {{", *lines, "proxy_pass http://nodered;", "}"])
+
+    rules: list[str] = []
+    if deployment.gate == "sso":
+        rules += [f"return 302 {_LOGIN}$request_uri;"]
+    if deployment.gate == "dashboards":
+        rules += [f'if ($request_uri ~* "{_DOTS}") {{ return 404; }}']
+    if deployment.headers:
+        rules += [f'add_header {name} "{value}" always;' for name, value in _ADDED.items()]
+        rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)] + ["server_tokens off;"]
+    gated = re.compile(_gated(deployment), re.IGNORECASE)
+    for path in deployment.sockets:  # before the gate: of these the first that matches is taken
+        rules += [location(f'~* "^{re.escape(path)}(/|$)"', gated=bool(gated.match(path)), upgrade=True)]
+    if deployment.gate == "dashboards":
+        rules += [location(f'~* "{gated.pattern}"', gated=True, upgrade=not deployment.sockets)]
+    rules += [location("/", gated=deployment.gate == "all", upgrade=not deployment.sockets)]
+
+    redirect = [f"return 301 https://$host:{front.https_port}$request_uri;"]
+    sites = [[f"listen 127.0.0.1:{front.http_port};", *(rules if deployment.plain == "serve" else redirect)]]
+    if deployment.tls:
+        tls = [f"ssl_certificate {front.certificates}/leaf.pem;", f"ssl_certificate_key {front.certificates}/leaf.key;"]
+        tls += [f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {_CIPHERS}; ssl_session_tickets off;"]
+        sites += [[f"listen 127.0.0.1:{front.https_port} ssl;", *tls, *rules]]
+    upstream = f"unix:{front.upstream}" if front.upstream.startswith("/") else front.upstream
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in kinds)
+    # One process: killed, it leaves no workers behind, and started by root it does not lose the right to our files.
+    text = "\n".join(
+        [
+            f"daemon off; master_process off; pid {folder}/pid; error_log stderr warn;",
+            "events {}",
+            "http {",
+            f"access_log off; {places}",
+            'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
+            f"upstream nodered {{ server {upstream}; }}",
+            "proxy_http_version 1.1;",
+            *("\n".join(["server {", *lines, "}"]) for lines in sites),
+            "}",
+        ]
+    )
+    (folder / "nginx.conf").write_text(text + "\n")
+    (folder / "htpasswd").touch(mode=0o600)
+    (folder / "htpasswd").write_text(f"{front.user}:{_salted_sha1(front.password)}\n")
+    # -e: where errors go until the configuration is read, which otherwise is a file of root's.
+    return [str(toolchain.nginx()), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+PROXIES: Final[dict[str, Callable[[Deployment, Front], list[str]]]] = {"caddy": caddy, "nginx": nginx}
+
+
+def _gated(deployment: Deployment) -> str:
+    """Return the regular expression of what stands behind the gate; to be matched without regard to letter case.
+
+    Express ignores letter case, so the gate must too.
+    """
+    if deployment.gate == "dashboards":
+        return f"^/({'ui|dashboard|' if deployment.dashboards else ''}api|ws)(/|$)"
+    return "^/" if deployment.gate == "all" else "^$"
+
+
+def _salted_sha1(password: str) -> str:
+    """Return a password as nginx reads it; the only salted hash that it knows on every system."""
+    salt = secrets.token_bytes(8)
+    digest = hashlib.sha1(password.encode() + salt, usedforsecurity=False).digest()
+    return "{SSHA}" + base64.b64encode(digest + salt).decode()

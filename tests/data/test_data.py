@@ -91,7 +91,7 @@ def test_reading_the_context_of_an_unknown_flow_is_never_asked() -> None:
 
 def test_rows_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        data.guarded_get_routes()[0].path = "/x"  # type: ignore[misc]
+        data.guarded_get_routes()[0].path = "/x"  # type: ignore[misc]  # frozen: that is what is tested
 
 
 def test_the_file_says_what_belongs_in_it_and_when_it_was_reviewed() -> None:

@@ -2,57 +2,66 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_nodered_sec import lab
-from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_name_alone_means_the_newest_major() -> None:
-    assert lab.parse("fresh") == ("fresh", lab.DEFAULT_MAJOR)
-    assert lab.parse("hardened@4") == ("hardened", 4)
+def test_a_name_alone_means_the_newest_major_behind_caddy() -> None:
+    assert lab.parse("fresh") == ("fresh", lab.DEFAULT_MAJOR, "caddy")
+    assert lab.parse("hardened@4+nginx") == ("hardened", 4, "nginx")
 
 
-@pytest.mark.parametrize(("spec", "known"), [("nope", "fresh"), ("fresh@3", "4, 5"), ("fresh@x", "4, 5")])
+@pytest.mark.parametrize(
+    ("spec", "label"),
+    [("fresh@4", "lab-fresh@4"), ("fresh@4+caddy", "lab-fresh@4"), ("fresh+nginx", "lab-fresh@5+nginx")],
+)
+def test_the_label_names_what_is_not_the_rule(spec: str, label: str) -> None:
+    assert lab.parse(spec).label == label
+
+
+@pytest.mark.parametrize(
+    ("spec", "known"),
+    [("nope", "fresh"), ("fresh@3", "4, 5"), ("fresh@x", "4, 5"), ("fresh+iis", "caddy, nginx"), ("+nginx", "fresh")],
+)
 def test_an_unknown_name_is_answered_with_the_good_ones(spec: str, known: str) -> None:
     with pytest.raises(lab.LabError, match=known):
         lab.parse(spec)
 
 
-def test_a_deployment_crosses_to_a_worker_and_hides_its_password() -> None:
+def test_an_nginx_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(lab.LabError, match=r"nginx is not installed: install it .* or leave \+nginx out"):
+        lab.start(["fresh", "fresh+nginx"], say=pytest.fail)
+
+
+def test_a_deployment_crosses_to_a_worker_without_its_password(tmp_path: Path) -> None:
+    secret = tmp_path / "credentials.json"
+    secret.write_text('["admin", "s3cret"]')
     one = lab.RunningDeployment(
-        "fresh",
-        5,
-        "lab-fresh@5",
-        "https://localhost:1",
-        2,
-        3,
-        "ca",
-        "/",
-        "/",
-        "operator",
-        "s3cret",
-        "/x",
-        (("a", "b"),),
+        name="fresh",
+        major=5,
+        proxy="caddy",
+        label="lab-fresh@5",
+        url="https://localhost:1",
+        http_port=2,
+        direct_port=3,
+        ca_file="ca",
+        admin_root="/",
+        node_root="/",
+        credentials_file=str(secret),
+        user_dir="/x",
+        has_login=True,
+        expect=(("a", "b"),),
     )
-    assert lab.RunningDeployment.from_dict(one.as_dict()) == one
-    assert "s3cret" not in repr(one)
-
-
-@pytest.mark.parametrize("damage", ["none", "stamp", "module", "package"])
-def test_a_damaged_cache_is_noticed(damage: str, tmp_path: Path) -> None:
-    for name in ("node-red", "@flowfuse/node-red-dashboard"):
-        (tmp_path / "node_modules" / name).mkdir(parents=True)
-        (tmp_path / "node_modules" / name / "package.json").write_text("{}")
-    (tmp_path / "complete").write_text("@flowfuse/node-red-dashboard\nnode-red")
-    if damage == "stamp":
-        (tmp_path / "complete").unlink()
-    elif damage != "none":
-        lost = "node-red" if damage == "module" else "@flowfuse/node-red-dashboard"
-        (tmp_path / "node_modules" / lost / "package.json").unlink()
-    assert toolchain._whole(tmp_path) is (damage == "none")
+    crossed = lab.RunningDeployment.from_dict(json.loads(json.dumps(one.as_dict())))
+    assert crossed == one
+    assert crossed.credentials() == ("admin", "s3cret")
+    assert "s3cret" not in f"{one!r} {one.as_dict()}"

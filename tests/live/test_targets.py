@@ -73,6 +73,10 @@ def test_three_deployments_in_one_policy(
 # --- accounts ----------------------------------------------------------------------------------------------------
 
 
+def password_of(one: lab.RunningDeployment) -> str:
+    return one.credentials()[1]
+
+
 def account_of(monkeypatch: pytest.MonkeyPatch, username: str, password: str) -> None:
     monkeypatch.setenv("PLANT_USERNAME", username)
     monkeypatch.setenv("PLANT_PASSWORD", password)
@@ -90,13 +94,13 @@ def test_accounts_are_used_and_nothing_stays(
     for username, evidence in (("admin", "permissions *, token for 604800 s, Node-RED"), ("viewer", "answered 401")):
         folder = tmp_path / username
         folder.mkdir()
-        account_of(monkeypatch, username, one.password)
+        account_of(monkeypatch, username, password_of(one))
         policy(folder, table(one, credentials={"env": "PLANT"}))
         (controls,) = run(folder, "-k", "account or sessions").values()
         assert controls == {"admin-08": {"compliant"}, "admin-09": {"compliant"}}
         report = (folder / "out.xml").read_text()
         assert evidence in report
-        assert one.password not in report
+        assert password_of(one) not in report
         assert sessions(one) in ("{}", "")
 
 
@@ -104,7 +108,7 @@ def test_a_wrong_account_and_a_long_session_are_findings(
     three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = three["hardened"]
-    for username, password, failing in (("nobody", "wrong-4711", "admin-08"), ("admin", one.password, "admin-09")):
+    for username, password, failing in (("nobody", "wrong-4711", "admin-08"), ("admin", password_of(one), "admin-09")):
         folder = tmp_path / username
         folder.mkdir()
         account_of(monkeypatch, username, password)
@@ -117,7 +121,7 @@ def test_no_secret_goes_to_a_certificate_that_does_not_verify(
     three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = three["hardened"]
-    account_of(monkeypatch, "admin", one.password)
+    account_of(monkeypatch, "admin", password_of(one))
     text = table(one, credentials={"env": "PLANT"})
     policy(tmp_path, text.replace(f"ca_file = {toml(one.ca_file)}\n", ""))
     (controls,) = run(tmp_path, "-k", "account").values()
@@ -167,8 +171,8 @@ def test_credentials_of_one_target_never_reach_another(
 ) -> None:
     one, other = three["hardened"], three["moved"]
     third = Listener(Path(one.ca_file).with_name("leaf.pem"))
-    account_of(monkeypatch, "admin", one.password)
-    command = [sys.executable, "-c", f'print(\'{{"username": "admin", "password": "{other.password}"}}\')']
+    account_of(monkeypatch, "admin", password_of(one))
+    command = [sys.executable, "-c", f'print(\'{{"username": "admin", "password": "{password_of(other)}"}}\')']
     policy(
         tmp_path,
         table(one, credentials={"env": "PLANT"}),
@@ -180,11 +184,11 @@ def test_credentials_of_one_target_never_reach_another(
     assert seen["third"]["admin-08"] == {"not-judged"}
     assert third.heard
     assert b"uthorization: Basic" not in third.heard
-    for secret in (one.password, other.password):
+    for secret in (password_of(one), password_of(other)):
         assert secret.encode() not in third.heard
         assert secret not in (tmp_path / "out.xml").read_text()
         for log in (one, other):
-            assert secret not in (Path(log.user_dir) / "node-red.log").read_text()
+            assert secret not in (Path(log.user_dir).parent / "node-red.log").read_text()
 
 
 # --- the hook ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from suite_runs import EXPECTED, run, with_outcome
+import requests
+from suite_runs import EXPECTED, need_nginx, run, with_outcome
 
 from pytest_nodered_sec import lab
 
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 
-@pytest.fixture(scope="module", params=[4, 5])
+@pytest.fixture(scope="module", params=["4", "5", "4+nginx", "5+nginx"])
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
-    """One run over all deployments of one major."""
+    """One run over all deployments of one major behind one proxy."""
+    if "nginx" in request.param:
+        need_nginx()
     specs = [f"--nodered-lab={name}@{request.param}" for name in EXPECTED]
-    found = run(tmp_path_factory.mktemp("run"), "--nodered-timeout=3", *specs)
+    found = run(tmp_path_factory.mktemp("run"), "--nodered-timeout=6", *specs)
     return {target.split("@")[0].removeprefix("lab-"): controls for target, controls in found.items()}
 
 
@@ -32,6 +35,12 @@ def test_exactly_these_controls_fail_and_err(name: str, seen: dict[str, dict[str
     failing, erring = EXPECTED[name]
     assert with_outcome(seen[name], "non-compliant") == failing
     assert with_outcome(seen[name], "could-not-look") == erring
+
+
+def test_without_dashboards_their_controls_do_not_apply(seen: dict[str, dict[str, set[str]]]) -> None:
+    assert seen["nodash"]["dash-01"] == seen["nodash"]["dash-02"] == {"not-applicable"}
+    others = {control for control in seen["nodash"] if not control.startswith("dash-")}
+    assert {one: seen["nodash"][one] for one in others} == {one: seen["hardened"][one] for one in others}
 
 
 def test_under_xdist_the_verdicts_are_the_same(tmp_path: Path) -> None:
@@ -48,3 +57,21 @@ def test_a_declared_login_is_a_refusal(tmp_path: Path) -> None:
     assert with_outcome(controls, "could-not-look") == set()
     assert with_outcome(controls, "non-compliant") == set()
     assert {"dash-01", "dash-02", "admin-01"} <= with_outcome(controls, "compliant")
+
+
+@pytest.mark.parametrize("proxy", ["caddy", "nginx"])
+def test_dots_do_not_lead_around_the_gate(proxy: str) -> None:
+    if proxy == "nginx":
+        need_nginx()
+    # The gate reads /x, but Socket.IO the beginning of what was sent.
+    dots = ("/ui/socket.io/../../x", "/ui/socket.io/%2e%2E/.%2e/x", "/ui/socket.io/..%2f../x", "/ui/socket.io/")
+    with lab.start([f"hardened+{proxy}"], say=lambda line: None) as running, requests.Session() as session:
+        [one] = running.deployments
+        statuses = []
+        for path in dots:
+            request = requests.Request("GET", one.url).prepare()
+            request.url = f"{one.url}{path}?EIO=4&transport=polling"  # not tidied up
+            statuses.append(session.send(request, verify=one.ca_file, timeout=10).status_code)
+        request = requests.Request("GET", f"{one.url}/ui/", auth=one.credentials()).prepare()
+        statuses.append(session.send(request, verify=one.ca_file, timeout=10).status_code)
+    assert statuses == [404, 404, 404, 401, 200]

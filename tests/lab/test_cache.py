@@ -1,0 +1,115 @@
+"""Node-RED in the user's cache: installed once, by one run at a time, and mended; npm is a stand-in."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nodered_sec.lab import LabError, toolchain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {"node-red/red.js": "run()", "node-red/package.json": "{}", "@node-red/nodes/core.js": "core()"}
+
+
+class Npm:
+    """What npm does to a folder."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.reason = ""
+        self.may_end = threading.Event()
+        self.may_end.set()
+
+    def __call__(self, folder: Path, *_: str, lock: int | None = None) -> subprocess.CompletedProcess[str]:
+        assert lock is not None
+        self.runs += 1
+        assert self.may_end.wait(10)
+        for name, text in FILES.items():
+            (folder / "node_modules" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "node_modules" / name).write_text(text)
+        return subprocess.CompletedProcess([], int(bool(self.reason)), "", self.reason)
+
+
+@pytest.fixture
+def npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Npm:
+    made = Npm()
+    monkeypatch.setattr(toolchain, "npm", made)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return made
+
+
+def test_it_is_installed_once(npm: Npm, tmp_path: Path) -> None:
+    said: list[str] = []
+    modules = toolchain.node_red(5, said.append)
+    assert toolchain.node_red(5, pytest.fail) == modules
+    assert npm.runs == 1
+    assert "installing Node-RED 5" in said[0]
+    assert str(tmp_path) in said[0]
+    assert said[1:] == ["installed"]
+
+
+@pytest.mark.parametrize("damage", ["a package", "a file", "half a file", "all", "the stamp", "content"])
+def test_what_is_damaged_is_installed_again(npm: Npm, damage: str) -> None:
+    modules = toolchain.node_red(5, lambda line: None)
+    if damage == "a package":
+        shutil.rmtree(modules / "@node-red")
+    elif damage == "a file":
+        (modules / "@node-red/nodes/core.js").unlink()
+    elif damage == "half a file":
+        (modules / "node-red/red.js").write_text("ru")
+    elif damage == "all":
+        shutil.rmtree(modules)
+    elif damage == "the stamp":
+        (modules.parent / "whole").unlink()
+    elif damage == "content":  # which shows when Node-RED does not start
+        (modules / "node-red/red.js").write_text("\0" * len("run()"))
+        toolchain.distrust(modules)
+    said: list[str] = []
+    assert toolchain.node_red(5, said.append) == modules
+    assert "what is there is damaged" in said[0]
+    assert {name: (modules / name).read_text() for name in FILES} == FILES
+    toolchain.node_red(5, pytest.fail)
+
+
+def test_what_a_killed_run_left_is_removed(npm: Npm, tmp_path: Path) -> None:
+    modules = toolchain.node_red(5, lambda line: None)
+    (tmp_path / "pytest-nodered-sec" / f"{modules.parent.name}-killed" / "new").mkdir(parents=True)
+    toolchain.distrust(modules)
+    toolchain.node_red(5, lambda line: None)
+    found = sorted(one.name for one in (tmp_path / "pytest-nodered-sec").iterdir())
+    assert found == [modules.parent.name, f"{modules.parent.name}.lock"]
+
+
+def test_a_failed_installation_says_why_and_leaves_nothing(npm: Npm) -> None:
+    npm.reason = "npm error network\nnpm error ENOTFOUND registry"
+    with pytest.raises(LabError, match="npm error ENOTFOUND registry; is the npm registry reachable"):
+        toolchain.node_red(5, lambda line: None)
+    npm.reason = ""
+    assert (toolchain.node_red(5, lambda line: None) / "node-red/red.js").is_file()
+
+
+def test_two_runs_install_once(npm: Npm) -> None:
+    waits = threading.Event()
+    npm.may_end.clear()
+    found: list[Path] = []
+    first = threading.Thread(target=lambda: found.append(toolchain.node_red(5, lambda line: None)))
+    first.start()
+    while not npm.runs:
+        first.join(0.01)
+    second = threading.Thread(
+        target=lambda: found.append(toolchain.node_red(5, lambda line: waits.set() if "waiting" in line else None))
+    )
+    second.start()
+    assert waits.wait(10)
+    npm.may_end.set()
+    first.join(10)
+    second.join(10)
+    assert npm.runs == 1
+    assert len(found) == 2
+    assert found[0] == found[1]
