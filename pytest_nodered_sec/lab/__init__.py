@@ -33,6 +33,7 @@ DEFAULT_MAJOR: Final = max(MAJORS)
 DEFAULT_PROXY: Final = "caddy"
 _USER: Final = "admin"
 _START_LIMIT: Final = 120.0  # seconds; a small machine that starts many has to share
+_TAIL: Final = 2000  # characters of a log that are shown: enough for a stack and what stands above it
 _STARTS: Final = 3  # attempts, where another one can help
 _ENDED: Final = f".*{re.escape(guardian.ENDED)}"
 _DAMAGED: Final = re.compile(f"Waiting for missing types|(Cannot find module|SyntaxError){_ENDED}", re.DOTALL)
@@ -306,11 +307,11 @@ def _wait(one: RunningDeployment) -> None:
             if _DAMAGED.search(log):
                 raise DamagedError(f"{one.label} did not start: its Node-RED is damaged")
             if guardian.ENDED in log:
-                raise LabError(f"{one.label} did not start: {log[-600:]}")
+                raise LabError(f"{one.label} did not start: {log[-_TAIL:]}")
         if "Started flows" in logs["node-red.log"] and _accepts(proxy_port) and _accepts(one.http_port):
             return
         time.sleep(0.1)
-    tails = " … ".join(_read(here / name)[-600:] for name in ("node-red.log", "proxy.log"))
+    tails = " … ".join(_read(here / name)[-_TAIL:] for name in ("node-red.log", "proxy.log"))
     raise LabError(f"{one.label} did not start within {_START_LIMIT:.0f} s: {tails}")
 
 

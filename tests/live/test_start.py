@@ -1,4 +1,4 @@
-"""A lab whose Node-RED is damaged, or whose ports are taken, mends itself and starts."""
+"""How the lab starts: on loopback alone, and mending itself where Node-RED is damaged or its ports are taken."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import os
 import shutil
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 import requests
+from suite_runs import need_nginx
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import toolchain
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.live
 
@@ -66,6 +65,33 @@ def test_taken_ports_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
         with lab.start(["fresh@5"], say=said.append) as running:
             assert _answers(running)
     assert sum("took one of the lab's ports" in line for line in said) == 2
+
+
+def test_what_cannot_start_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(lab, "settings_js", lambda *_: "throw new Error('no such tank')")
+    began = time.monotonic()
+    with pytest.raises(lab.LabError, match=r"^lab-fresh@5 did not start: [\s\S]*no such tank"):
+        lab.start(["fresh@5"], say=lambda line: None)
+    assert time.monotonic() - began < lab._START_LIMIT / 2
+    assert list(tmp_path.glob("nodered-lab-*")) == []
+
+
+@pytest.mark.parametrize("proxy", ["caddy", "nginx"])
+def test_it_listens_on_loopback_alone_and_keeps_its_secrets(proxy: str) -> None:
+    if proxy == "nginx":
+        need_nginx()
+    with lab.start([f"fresh+{proxy}"], say=lambda line: None) as running:
+        [one] = running.deployments
+        for port in (int(one.url.rsplit(":", 1)[1]), one.http_port, one.direct_port):
+            assert lab._accepts(port)
+            with socket.socket() as elsewhere:
+                elsewhere.settimeout(1)
+                assert elsewhere.connect_ex(("127.0.0.2", port))  # who listens on all addresses answers here, too
+        assert running.folder.stat().st_mode & 0o777 == 0o700
+        secrets = [Path(one.credentials_file), *Path(one.credentials_file).parent.glob("proxy/htpasswd")]
+        assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
+    assert not running.folder.exists()
 
 
 def _answers(running: lab.Lab) -> bool:
