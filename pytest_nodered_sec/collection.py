@@ -156,8 +156,18 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
             reason = f"nothing to ask of {target.name}: it has no instance of this control"
             cases.append(pytest.param(Case(target), id=f"{target.name}-none", marks=pytest.mark.skip(reason=reason)))
         else:
-            cases.extend(pytest.param(Case(target, ask), id=str(Case(target, ask))) for ask in asks)
+            cases.extend(
+                pytest.param(Case(target, ask), id=str(Case(target, ask)), marks=_unasked(ask, target)) for ask in asks
+            )
     metafunc.parametrize(PARAMETER, cases or [pytest.param(Case(), id="no-target")], indirect=True)
+
+
+def _unasked(ask: Ask, target: Target) -> tuple[pytest.MarkDecorator, ...]:
+    """Return the mark of a question to a host that nobody named: skipped, so neither judged nor not applicable."""
+    if ask.probe != "host" or target.host is not None:
+        return ()
+    reason = f"no host given for {target.name}: add --nodered-host=ssh://USER@HOST to look at it from inside"
+    return (pytest.mark.skip(reason=reason),)
 
 
 def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:

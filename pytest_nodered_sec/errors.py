@@ -27,6 +27,7 @@ class Cause(enum.Enum):
     UNIDENTIFIED = "unidentified"  # nothing there shows a Node-RED, or nobody was seen behind the gate
     UNDECLARED_LOGIN = "undeclared-login"  # a redirect to a host nobody told us about
     CHANGED = "changed"  # the target stopped answering as it did at the start
+    FORBIDDEN = "forbidden"  # a right or a tool is missing on the host
     SEE_REACH = "see-reach"  # the target is dead; reach-01 carries the cause
 
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 
 from pytest_nodered_sec.model import Target
-from pytest_nodered_sec.policy import AdminApi, Editor, Policy, Profile
+from pytest_nodered_sec.policy import AdminApi, Editor, HostDemands, Policy, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,7 +72,13 @@ OPTIONS: Final = (
     ),
     Option("editor", "What is expected of the editor page (default disabled)", choices=get_args(Editor)),
     Option("admin-api", "What is expected of the admin API (default protected)", choices=get_args(AdminApi)),
-    Option("host", "Machine behind the URL, as a testinfra backend (used by host controls)", metavar="BACKEND"),
+    Option(
+        "host",
+        "Machine behind the URL, as a testinfra backend: ssh://USER@HOST, docker://NAME, local:// (once for all "
+        "targets, or once for each URL, in the same order)",
+        many=True,
+        metavar="BACKEND",
+    ),
     Option(
         "suite",
         "Bundled suite: with your tests, only, or off (default with)",
@@ -245,8 +251,8 @@ def _path(flag: str, value: str) -> str:
     return value.rstrip("/") or "/"
 
 
-def targets_of(settings: Settings) -> list[Target]:
-    """Return one target for each `--nodered-url`.
+def targets_of(settings: Settings, config: pytest.Config) -> list[Target]:
+    """Return one target for each `--nodered-url`, with testinfra's own options in its host.
 
     Raises:
         pytest.UsageError: a URL or a setting that cannot be used.
@@ -261,27 +267,38 @@ def targets_of(settings: Settings) -> list[Target]:
         direct_port=_port("--nodered-direct-port", settings.one("direct-port", "1880")),
         ca_file=_ca_file(settings.one("ca-file", "")),
         timeout=timeout_of(settings),
-        host=_host(settings.one("host", "")),
     )
-    return [replace(common, name=name_of(url), url=_checked(url)) for url in settings.many("url")]
+    urls = settings.many("url")
+    return [
+        replace(common, name=name_of(url), url=_checked(url), host=with_testinfra(host, config))
+        for url, host in zip(urls, _hosts(settings.many("host"), len(urls)), strict=True)
+    ]
 
 
 def lab_targets(settings: Settings, deployments: Iterable[RunningDeployment]) -> list[Target]:
-    """Return a target for each running deployment of the lab."""
+    """Return a target for each running deployment of the lab; its host is this machine where `local://` is said."""
+    hosts = _hosts(settings.many("host"), len(settings.many("host")) or 1)
     return [
         Target(
             name=one.label,
             url=one.url,
-            policy=policy_of(settings, one.expect),
+            policy=_lab_policy(settings, one, hosts[0]),
             admin_root=one.admin_root,
             node_root=one.node_root,
             http_port=one.http_port,
             direct_port=one.direct_port,
             ca_file=one.ca_file,
             timeout=timeout_of(settings),
+            host=hosts[0],
         )
         for one in deployments
     ]
+
+
+def _lab_policy(settings: Settings, one: RunningDeployment, host: str | None) -> Policy:
+    """Return what the deployment is meant for; seen from inside, it is the one of many whose directory is known."""
+    policy = policy_of(settings, one.expect)
+    return replace(policy, host=HostDemands(user_dir=one.user_dir)) if host else policy
 
 
 def lab_placeholders(settings: Settings, specs: Iterable[tuple[str, int]]) -> list[Target]:
@@ -323,10 +340,33 @@ def name_of(url: str) -> str:
     return host + (f":{parts.port}" if parts.port not in (None, default) else "")
 
 
-def _host(value: str) -> str | None:
-    if ":" in value.rpartition("://")[2].rpartition("@")[0]:
-        raise pytest.UsageError("--nodered-host: a password does not belong here (logs would show it); use a key")
-    return value or None
+def _hosts(values: Sequence[str], count: int) -> list[str | None]:
+    """Return the host of each URL: one for all, or one for each."""
+    for value in values:
+        if ":" in value.rpartition("://")[2].rpartition("@")[0]:
+            raise pytest.UsageError("--nodered-host: a password does not belong here (logs would show it); use a key")
+        if "://" not in value:
+            raise pytest.UsageError(
+                f"--nodered-host={value}: say how to get there, e.g. ssh://{value} or docker://{value}; "
+                "local:// is this machine"
+            )
+    if len(values) not in (0, 1, count):
+        raise pytest.UsageError(
+            f"--nodered-host stands {len(values)} times for {count} targets: once for all, or once for each URL"
+        )
+    return [*values] if len(values) == count else [values[0] if values else None] * count
+
+
+def with_testinfra(host: str | None, config: pytest.Config) -> str | None:
+    """Return a backend with testinfra's own options (--sudo, --ssh-config …) in it, those in the backend winning."""
+    if host is None:
+        return None
+    given = dict(parse_qsl(host.partition("?")[2]))
+    for name in ("sudo", "sudo_user", "ssh_config", "ssh_identity_file", "ssh_extra_args", "ansible_inventory"):
+        value = getattr(config.option, name, None)  # not there where testinfra's plugin is switched off
+        if value:
+            given.setdefault(name, "true" if value is True else str(value))
+    return host.partition("?")[0] + (f"?{urlencode(given, quote_via=quote)}" if given else "")
 
 
 def timeout_of(settings: Settings) -> float:

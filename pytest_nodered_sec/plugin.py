@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = config.stash[_SETTINGS] = options.resolve(config)
     suite = settings.one("suite", "with")
     if settings.many("url") or settings.many("lab"):
-        targets = options.targets_of(settings) + _lab_targets(config, settings)
+        targets = options.targets_of(settings, config) + _lab_targets(config, settings)
     else:
         targets = []
     replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)

@@ -36,6 +36,38 @@ RENEWAL: dict[Profile, Renewal] = {
 }
 
 
+BCRYPT_COST: dict[Profile, int] = {"baseline": 8, "production": 8, "strict": 12}
+
+
+@dataclass(frozen=True)
+class HostDemands:
+    """How Node-RED stands on its host, where that cannot be found out, and what must be there.
+
+    Attributes:
+        listens: sockets other than loopback that are intended, each a port and why: "4840 OPC UA, line 7".
+        user_dir: Node-RED's user directory; "" to find it.
+        settings_file: its settings file; "" to find it.
+        node: path of a Node.js binary on the host; "" for the one that runs Node-RED.
+        acme_client: who renews the certificate where that is neither certbot nor Caddy, e.g. "acme.sh"; "" otherwise.
+        palette: whether installing nodes and modules at run time is intended.
+        proxy_guards: what a proxy guards in Node-RED's place, e.g. "Caddy asks for a login on /ui"; "" for nothing.
+        demands: parts that must be there: "nginx", "certbot".
+        bcrypt_cost: lowest cost of a password's hash; None for the profile's.
+        seconds: time limit of everything that is asked of one host.
+    """
+
+    listens: tuple[str, ...] = ()
+    user_dir: str = ""
+    settings_file: str = ""
+    node: str = ""
+    acme_client: str = ""
+    palette: bool = False
+    proxy_guards: str = ""
+    demands: tuple[str, ...] = ()
+    bcrypt_cost: int | None = None
+    seconds: float = 60.0
+
+
 @dataclass(frozen=True)
 class Policy:
     """What one target must satisfy.
@@ -48,6 +80,7 @@ class Policy:
         dashboards: paths below the node root that must exist and be protected; None: `/ui` and `/dashboard`
             are tried; (): the site declares that it has none.
         login_urls: where a single sign-on sends strangers: HTTPS origin and path prefix, or a path on this host.
+        host: what is demanded of the machine behind it.
     """
 
     profile: Profile = "production"
@@ -55,6 +88,12 @@ class Policy:
     admin_api: AdminApi = "protected"
     dashboards: tuple[str, ...] | None = None
     login_urls: tuple[str, ...] = ()
+    host: HostDemands = HostDemands()
+
+    @property
+    def bcrypt_cost(self) -> int:
+        """Return the lowest bcrypt cost accepted (host-03)."""
+        return BCRYPT_COST[self.profile] if self.host.bcrypt_cost is None else self.host.bcrypt_cost
 
     @property
     def renewal(self) -> Renewal:

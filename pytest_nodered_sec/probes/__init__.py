@@ -24,12 +24,14 @@ class Probe:
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
         last: whether it is asked when everything else has been.
+        given: what is found once per target and handed in before the landmarks, without a canary: "host".
     """
 
     module: str
     function: str
     landmarks: tuple[str, ...] = ()
     last: bool = False
+    given: tuple[str, ...] = ()
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""
@@ -43,5 +45,6 @@ PROBES: Final[dict[str, Probe]] = {
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
+    "host": Probe("host", "look_inside", given=("host",)),
     "reach": Probe("reach", "see_both_ends", ("admin",), last=True),
 }

@@ -1,0 +1,854 @@
+"""The inside of a target: everything is gathered over testinfra in two or three round trips, and handed out by part.
+
+`gather` runs once per target (the landmark "host"); `look_inside` returns the part a control asks for, or the reason
+why just that part could not be looked at. No command writes; `sudo` is used where testinfra's option asks for it, and
+only for the lines of `host.sh` that say `root` and for Node-RED's own user (docs/sudoers lists them).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shlex
+import signal
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import testinfra.backend
+import testinfra.host
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model_host import (
+    AuditSettings,
+    ChannelSettings,
+    Directive,
+    EditorSettings,
+    FileAccess,
+    FileStep,
+    Freshness,
+    Identity,
+    KeyAccess,
+    Listening,
+    LoginSettings,
+    ModuleSettings,
+    NginxConfig,
+    NginxService,
+    PasswordHash,
+    PatchLevel,
+    Renewal,
+    RunningAs,
+    SecretSettings,
+    Supervision,
+)
+from pytest_nodered_sec.probes import host_nginx
+from pytest_nodered_sec.probes import host_text as text_of
+from pytest_nodered_sec.probes.http import tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_nodered_sec.model import Observation
+    from pytest_nodered_sec.policy import HostDemands
+    from pytest_nodered_sec.probes.host_text import Candidate, Me, Section
+    from pytest_nodered_sec.probes.look import Look
+
+KNOWN_HASHES: Final = {  # node-red's settings.js repeats this one under adminAuth, httpNodeAuth and httpStaticAuth
+    "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN.": "of settings.js (its password is published)",
+}
+_EVALUATION: Final = 3.0  # seconds that settings.js may take
+_SLACK: Final = 2.0  # seconds: the kernel's start times are whole ticks after a boot time in whole seconds
+_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+SCRIPT: Final = resources.files(__package__).joinpath("host.sh").read_text(encoding="ascii")
+PROGRAM: Final = resources.files(__package__).joinpath("settings.js").read_text(encoding="ascii")
+
+
+# --- the way there ---------------------------------------------------------------------------------------
+
+
+class _NoRecords(logging.Filter):
+    """Keeps testinfra from logging what our own threads run: it logs whole outputs at DEBUG."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread not in self.threads
+
+
+_QUIET: Final = _NoRecords()
+
+
+class Way:
+    """A testinfra backend, with a time limit; a context manager.
+
+    Args:
+        spec: testinfra's host specification, e.g. "ssh://ops@plant.example?sudo=true".
+        seconds: time limit of everything that is run.
+
+    Attributes:
+        sudo: whether sudo was asked for. The backend's own is off: only what needs it gets it.
+        commands: how many commands were run.
+
+    Raises:
+        ProbeError: testinfra knows no such backend.
+    """
+
+    def __init__(self, spec: str, seconds: float) -> None:
+        self.spec = spec
+        self.commands = 0
+        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._backend: Any = backend_of(spec)  # Any: each backend has attributes of its own
+        self.sudo = bool(self._backend.sudo)
+        self._backend.sudo = False
+        self._backend._encoding = "utf-8"  # else testinfra asks the host, which costs a round trip
+        self._backend.run_local = self._run_local
+
+    def __enter__(self) -> Way:
+        if self._backend.NAME in ("ssh", "safe-ssh"):
+            extra = self._backend.ssh_extra_args or ""
+            if "controlpath" not in extra.lower():
+                self._folder = tempfile.TemporaryDirectory(prefix="nrs-")  # a socket's path must be short
+                self._backend.controlpath = f"{self._folder.name}/c"
+            self._backend.ssh_extra_args = f"{extra} -o BatchMode=yes".strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder is not None:
+            with contextlib.suppress(subprocess.SubprocessError, OSError):
+                subprocess.run(  # noqa: S603  our own arguments; the master's own word that it may go; nothing goes over the network
+                    ["ssh", "-O", "exit", "-o", f"ControlPath={self._folder.name}/c", "x"],  # noqa: S607  as testinfra calls it
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=5,
+                    check=False,
+                )
+            self._folder.cleanup()
+
+    def run(self, command: str, *args: str) -> str:
+        """Run a command; return what it printed.
+
+        Raises:
+            ProbeError: no connection, an error, or the time limit.
+        """
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            _QUIET.threads.add(threading.get_ident())
+            try:
+                future.set_result(testinfra.host.Host(self._backend).run(command, *args))
+            except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+                future.set_exception(error)
+            finally:
+                _QUIET.threads.discard(threading.get_ident())
+
+        logging.getLogger("testinfra").addFilter(_QUIET)
+        self.commands += 1
+        threading.Thread(target=work, daemon=True, name="nodered-sec-host").start()
+        try:
+            done = future.result(max(0.0, self._deadline - time.monotonic()))
+        except FutureTimeout:
+            self._kill()
+            raise ProbeError(f"{self._where()} did not answer within {self._seconds:g} s", Cause.TIMEOUT) from None
+        except (RuntimeError, OSError, AssertionError) as error:
+            raise ProbeError(f"{self._where()} cannot be reached: {_reason(error)}", Cause.UNREACHABLE) from None
+        errors = done.stderr_bytes.decode("utf-8", "replace")
+        output: str = done.stdout_bytes.decode("utf-8", "replace")
+        if done.rc and not output:
+            last = (errors.strip().split("\n") or [""])[-1][:200]
+            raise ProbeError(f"{self._where()} cannot be asked: {last or f'exit code {done.rc}'}", Cause.UNREACHABLE)
+        return output
+
+    def _where(self) -> str:
+        return f"host {self.spec.partition('?')[0]}"
+
+    def container_ports(self) -> str:
+        """Return what the local docker says of the container that the backend goes into, "" for other backends."""
+        if self._backend.NAME != "docker":
+            return ""
+        form = "{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}"
+        self.commands += 1
+        return str(self._run_local("docker inspect --format %s %s", form, self._backend.name).stdout)
+
+    def _run_local(self, command: str, *args: str) -> Any:
+        """Stand in for testinfra's run_local, which has no time limit and leaves no way to end what it started."""
+        line = self._backend.quote(command, *args)
+        process = subprocess.Popen(  # noqa: S602  a shell, as testinfra does it: its backends quote
+            line,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        output, errors = process.communicate()
+        return self._backend.result(process.returncode, line.encode(), output, errors)
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+def backend_of(spec: str) -> Any:
+    """Return testinfra's backend for a specification; `ssh_extra_args` may stand there too.
+
+    Raises:
+        ProbeError: there is no such backend, or it lacks a library.
+    """
+    query = parse_qs(urlsplit(spec).query)
+    extra = {"ssh_extra_args": query["ssh_extra_args"][0]} if "ssh_extra_args" in query else {}
+    try:
+        return testinfra.backend.get_backend(spec, **extra)
+    except (RuntimeError, ImportError, ValueError, TypeError) as error:
+        raise ProbeError(f"--nodered-host={spec.partition('?')[0]}: {error}", Cause.UNREACHABLE) from None
+
+
+def host_of(spec: str) -> Any:
+    """Return testinfra's own host for a specification, with everything it offers.
+
+    Raises:
+        ProbeError: there is no such backend.
+    """
+    backend = backend_of(spec)
+    host = testinfra.host.Host(backend)
+    backend.set_host(host)
+    return host
+
+
+def _reason(error: BaseException) -> str:
+    result = error.args[0] if error.args else ""
+    errors = getattr(result, "stderr_bytes", None)
+    text = errors.decode("utf-8", "replace") if errors is not None else str(error)
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__
+
+
+# --- gathering -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Inside:
+    """All that was gathered of one host; parts that could not be looked at are the reasons why."""
+
+    demands: HostDemands
+    url: str
+    who: Me
+    found: dict[str, Section]
+    node_red: Candidate
+    docker: Section | None
+    connected: bool
+    served: str
+    settings: dict[str, Any] | ProbeError
+    nginx: tuple[Directive, ...] | ProbeError | None
+    later: dict[str, Section] = field(default_factory=dict)
+    commands: int = 0
+
+
+def gather(look: Look) -> Inside:
+    """Ask the host everything; once per target.
+
+    Raises:
+        ProbeError: no way in, or no Node-RED runs there.
+    """
+    target = look.target
+    demands = target.policy.host
+    mark = f"=={secrets.token_hex(8)}"
+    with Way(target.host or "", demands.seconds) as way, _served(look) as (served, address, port):
+        first = [mark, "sudo" if way.sudo else "", f"{port:04X}"]
+        found = text_of.sections(_script(way, *first), mark)
+        who = text_of.me(found["me"])
+        node_red = choose(text_of.candidates(found, who), found, demands, target.direct_port)
+        settings = _kept(lambda: evaluate(way, who, node_red, demands, found))
+        nginx = _kept(lambda: _nginx(found))
+        paths = _paths(nginx, found)
+        later = text_of.sections(_script(way, *first, *paths), mark) if paths else {}
+        pid = node_red.process.pid
+        docker = found.get(f"docker {pid}")
+        if inspected := way.container_ports():
+            docker = text_of.Section(inspected, 0)
+    return Inside(
+        demands=demands,
+        url=target.url,
+        who=who,
+        found=found,
+        node_red=node_red,
+        docker=docker,
+        connected=text_of.connected(found.get("connection"), address, port),
+        served=served,
+        settings=settings,
+        nginx=nginx,
+        later=later,
+        commands=way.commands,
+    )
+
+
+def _script(way: Way, *args: str) -> str:
+    return way.run("sh -c %s sh" + " %s" * len(args), SCRIPT, *args)
+
+
+def _kept(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except ProbeError as error:
+        return error
+
+
+@contextlib.contextmanager
+def _served(look: Look) -> Iterator[tuple[str, str, int]]:
+    """Hold a connection to the URL; yield the served certificate's SHA-256 ("" without TLS) and our end of it."""
+    sock = look.connect()
+    try:
+        sock.settimeout(max(0.01, look.deadline - time.monotonic()))
+        leaf = b""
+        if look.target.tls:
+            sock = tls_context().wrap_socket(sock, server_hostname=look.target.hostname)
+            leaf = sock.getpeercert(binary_form=True) or b""
+        address, port = sock.getsockname()[:2]
+        yield hashlib.sha256(leaf).hexdigest() if leaf else "", address, port
+    except OSError as error:
+        raise ProbeError(f"{look.target.url} ended the connection ({error.strerror or error})", Cause.CLOSED) from None
+    finally:
+        sock.close()
+
+
+def choose(candidates: list[Candidate], found: dict[str, Section], demands: HostDemands, direct_port: int) -> Candidate:
+    """Return the Node-RED that is meant: the only one, the one in the user directory named, or the one on its port.
+
+    Raises:
+        ProbeError: none runs there, or it is not clear which.
+    """
+    if not candidates:
+        raise ProbeError(
+            "no Node-RED runs on this host (no process node-red or red.js is to be seen); is it the right host? "
+            "A container on another one is looked into with --nodered-host=docker://NAME",
+            Cause.UNIDENTIFIED,
+        )
+    fitting = candidates
+    if demands.user_dir and len(candidates) > 1:
+        fitting = [one for one in candidates if demands.user_dir in (one.cwd, *one.args)]
+    if len(fitting) > 1:
+
+        def on_port(one: Candidate) -> bool:
+            with contextlib.suppress(ProbeError):
+                return any(here.port == direct_port for here in text_of.listening(found, one.process.pid))
+            return False
+
+        fitting = [one for one in fitting if on_port(one)]
+    if len(fitting) != 1:
+        shown = "; ".join(one.process.line() for one in candidates[:5])
+        raise ProbeError(
+            f"{len(candidates)} Node-REDs run on this host ({shown}), and it is not clear which is meant: "
+            "set --nodered-direct-port, or the host's user_dir in the policy",
+            Cause.UNIDENTIFIED,
+        )
+    return fitting[0]
+
+
+def evaluate(way: Way, who: Me, node_red: Candidate, demands: HostDemands, found: dict[str, Section]) -> dict[str, Any]:
+    """Have the host's own Node evaluate settings.js as Node-RED's user; return what comes back.
+
+    Raises:
+        ProbeError: no Node there, no right to it, or a settings.js that cannot be read.
+    """
+    process = node_red.process
+    if process.container:
+        raise ProbeError(
+            f"{process.line()}: its settings lie inside the container: look there with --nodered-host=docker://NAME "
+            "(podman://, kubectl://)",
+            Cause.FORBIDDEN,
+        )
+    program = PurePosixPath(node_red.exe).name.removesuffix(" (deleted)")
+    node = demands.node or (node_red.exe if program.startswith("node") else "node")
+    mark = f"=={secrets.token_hex(8)}"
+    given = {
+        "mark": mark,
+        "pid": process.pid,
+        "userDir": demands.user_dir,
+        "settingsFile": demands.settings_file,
+        "args": node_red.args[1:] if len(node_red.args) > 1 else text_of.starts(found.get("starts"), process.unit)[1:],
+        "known": KNOWN_HASHES,
+        "limit": int(_EVALUATION * 1000),
+        "program": PROGRAM,
+    }
+    text = way.run("sh -c %s sh %s", as_user(who, process.uid, process.user, node, sudo=way.sudo), source(given))
+    seen = text_of.answer_of_node(text, mark)
+    if not seen:
+        reason = text_of.why(text_of.Section(text, 1))
+        raise ProbeError(
+            f"the host's Node.js ({node}) did not run as {process.user}: {reason}; "
+            "name one with the host's `node` in the policy; for rights see docs/sudoers",
+            Cause.FORBIDDEN,
+        )
+    if "settings" not in seen:
+        raise ProbeError(f"{seen.get('file') or 'settings.js'} cannot be evaluated: {seen['trouble']}", Cause.PROTOCOL)
+    return seen
+
+
+def source(given: dict[str, Any]) -> str:
+    """Return the program for the host's Node, with what it is given in front."""
+    return f"const INPUT = {json.dumps(given)};\n{PROGRAM}"
+
+
+def as_user(who: Me, uid: int, user: str, node: str, *, sudo: bool) -> str:
+    """Return the shell command that runs Node on the first argument, as the user that Node-RED runs as.
+
+    Raises:
+        ProbeError: we are somebody else, and sudo was not asked for.
+    """
+    run = f"{shlex.quote(node)} -"
+    if who.uid == uid:
+        return f'printf %s "$1" | env -u NODE_OPTIONS {run} 2>&1'
+    name = user if _USER.fullmatch(user) and not user.isdigit() else f"#{uid}"
+    if who.uid == 0:
+        keep = f"setpriv --reuid={uid} --regid=$(stat -c %g /proc/self) --clear-groups"
+        inner = (
+            f"su -s /bin/sh -c {shlex.quote(run)} {shlex.quote(name)}" if not name.startswith("#") else f"{keep} {run}"
+        )
+        return f'printf %s "$1" | {inner} 2>&1'
+    if not sudo:
+        raise ProbeError(
+            f"settings.js is read as {user}, whom Node-RED runs as; we came as {who.user}: add ?sudo=true to "
+            "--nodered-host (docs/sudoers has the lines it needs)",
+            Cause.FORBIDDEN,
+        )
+    return f'printf %s "$1" | sudo -n -u {shlex.quote(name)} {run} 2>&1'
+
+
+def _nginx(found: dict[str, Section]) -> tuple[Directive, ...] | None:
+    section = found.get("nginx")
+    if section is None:
+        return None
+    if section.code and "# configuration file" not in section.text:
+        raise ProbeError(f"nginx -T does not show the configuration: {text_of.why(section)}", Cause.FORBIDDEN)
+    return host_nginx.tree(section.text)
+
+
+def _paths(nginx: Any, found: dict[str, Section]) -> list[str]:
+    """Return the keys and certificates that nginx names, with every directory above the keys."""
+    if not isinstance(nginx, tuple):
+        return []
+    keys = [path for path in _named(nginx, "ssl_certificate_key") if path.startswith("/") and "$" not in path]
+    above = [str(parent) for key in keys for parent in PurePosixPath(key).parents]
+    certificates = [path for path in _named(nginx, "ssl_certificate") if path.startswith("/") and "$" not in path]
+    return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates)]))
+
+
+def _named(directives: tuple[Directive, ...], name: str) -> list[str]:
+    here = [one.args[0] for one in directives if one.name == name and one.args]
+    return here + [path for one in directives for path in _named(one.block, name)]
+
+
+# --- the parts -------------------------------------------------------------------------------------------
+
+
+def look_inside(look: Look, inside: Inside, part: str, *args: str) -> Observation:
+    """Return the part of the gathering that a control asks for.
+
+    Raises:
+        ProbeError: this part could not be looked at.
+    """
+    return _PARTS[part](inside, *args)
+
+
+def _identity(inside: Inside) -> Identity:
+    disk = _certificates(inside)
+    return Identity(inside.url, inside.connected, len(disk), disk.get(inside.served, ""))
+
+
+def _certificates(inside: Inside) -> dict[str, str]:
+    """Return the certificates found on the host: where, by SHA-256."""
+    result: dict[str, str] = {}
+    for name, section in inside.later.items():
+        if name.startswith("certificate:"):
+            result |= dict.fromkeys(_fingerprints(section.text)[:1], name.removeprefix("certificate:"))
+    if "certificates" in inside.found:
+        result |= dict.fromkeys(_fingerprints(inside.found["certificates"].text), "/etc/letsencrypt/live")
+    return result
+
+
+def _fingerprints(text: str) -> list[str]:
+    blocks = re.findall(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----", text)
+    return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(one)).hexdigest() for one in blocks]
+
+
+def _listening(inside: Inside) -> Listening:
+    process = inside.node_red.process
+    ports, _ = text_of.published(inside.docker)
+    if process.container and inside.docker is None:
+        raise ProbeError(f"{process.line()}: no docker here tells which ports are published", Cause.FORBIDDEN)
+    return Listening(process, text_of.listening(inside.found, process.pid), ports)
+
+
+def _running_as(inside: Inside) -> RunningAs:
+    return RunningAs(inside.node_red.process)
+
+
+def _settings(inside: Inside) -> dict[str, Any]:
+    """Return what settings.js says, if that is what runs.
+
+    Raises:
+        ProbeError: it could not be read, it is newer than the process, or it belongs to another Node-RED.
+    """
+    seen = inside.settings
+    if isinstance(seen, ProbeError):
+        raise seen.again()
+    if stale := _newer(inside):
+        raise ProbeError(
+            f"{stale[0][0]} was changed {stale[0][1]} s after Node-RED started, so what it says is not what runs: "
+            "see host-17",
+            Cause.CHANGED,
+        )
+    _check_it_is_this_one(inside, seen)
+    return seen
+
+
+def _check_it_is_this_one(inside: Inside, seen: dict[str, Any]) -> None:
+    """Compare the settings found with what the process listens on: another file's settings prove nothing."""
+    wanted = str(seen.get("port") or seen["settings"]["uiPort"] or "1880")
+    try:
+        sockets = text_of.listening(inside.found, inside.node_red.process.pid)
+    except ProbeError:
+        return  # host-01 carries the cause; where the user directory was named this check is not the only one
+    if any(wanted in (str(one.port), one.address) for one in sockets):
+        return
+    shown = ", ".join(one.line() for one in sockets)
+    raise ProbeError(
+        f"{seen['file']} says uiPort {wanted}, but {inside.node_red.process.line()} listens on {shown}: these are not "
+        "the settings it runs with; name the right ones with the host's user_dir or settings_file in the policy",
+        Cause.UNIDENTIFIED,
+    )
+
+
+def _newer(inside: Inside) -> list[tuple[str, int]]:
+    if isinstance(inside.settings, ProbeError):
+        return []
+    started = inside.node_red.process.started
+    loaded = inside.settings["loaded"]
+    return [(one["path"], round(one["mtime"] - started)) for one in loaded if one["mtime"] > started + _SLACK]
+
+
+def _hash(raw: dict[str, Any]) -> PasswordHash:
+    return PasswordHash(raw["scheme"], raw["cost"], raw["known"])
+
+
+def _login(inside: Inside) -> LoginSettings:
+    seen = _settings(inside)
+    settings = seen["settings"]
+    auth = settings["adminAuth"]
+    for name, kind in (("adminAuth", auth["kind"]), ("adminAuth.users", auth["usersKind"])):
+        if kind in ("computed", "function"):
+            raise ProbeError(
+                f"{seen['file']}: {name} is made by a {auth['module'] or 'function'} that is not run here; "
+                "admin-01 and admin-02 ask from outside what it lets strangers do",
+                Cause.UNIDENTIFIED,
+            )
+    if auth["defaultKind"] in ("computed", "function"):
+        raise ProbeError(
+            f"{seen['file']}: adminAuth.default is a function: what a stranger may do is decided at run time; "
+            "admin-01 and admin-02 ask from outside",
+            Cause.UNIDENTIFIED,
+        )
+    hashes = [(f"adminAuth user {place}", _hash(user["hash"])) for place, user in enumerate(auth["users"], 1)]
+    hashes += [
+        (name, _hash(settings[name]["hash"]))
+        for name in ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")
+        if settings[name]["kind"] not in ("unset", "false")
+    ]
+    default = "" if auth["defaultKind"] in ("unset", "false") else auth["defaultPermissions"] or "*"
+    return LoginSettings(seen["file"], auth["kind"], auth["type"], tuple(hashes), default)
+
+
+def _channels(inside: Inside) -> ChannelSettings:
+    seen = _settings(inside)
+    settings, types = seen["settings"], seen["types"]
+    if not types["known"]:
+        raise ProbeError(
+            f"the flows in {seen['userDir']} cannot be read, so its dashboards are not known", Cause.PROTOCOL
+        )
+    guard = ("function", "computed", "set")
+    dashboards = tuple(
+        (key, settings[key]["middleware"] in guard, settings[key]["ioMiddleware"] in guard)
+        for key, used in (("ui", types["dashboard1"]), ("dashboard", types["dashboard2"]))
+        if used
+    )
+    verified = settings["webSocketNodeVerifyClient"] in guard
+    return ChannelSettings(seen["file"], True, dashboards, types["webSockets"], verified, inside.demands.proxy_guards)
+
+
+def _editor(inside: Inside) -> EditorSettings:
+    seen = _settings(inside)
+    settings = seen["settings"]
+    return EditorSettings(
+        seen["file"],
+        settings["disableEditor"],
+        settings["httpAdminRoot"],
+        settings["httpRoot"],
+        settings["adminAuth"]["kind"] not in ("unset", "false", "empty"),
+        settings["httpAdminAuth"]["kind"] not in ("unset", "false", "empty"),
+    )
+
+
+def _secret(inside: Inside) -> SecretSettings:
+    seen = _settings(inside)
+    return SecretSettings(seen["file"], seen["settings"]["credentialSecret"])
+
+
+def _audit(inside: Inside) -> AuditSettings:
+    seen = _settings(inside)
+    return AuditSettings(seen["file"], seen["settings"]["audit"])
+
+
+def _modules(inside: Inside) -> ModuleSettings:
+    seen = _settings(inside)
+    settings = seen["settings"]
+    closed = {
+        "externalModules.palette.allowInstall": settings["paletteInstall"] == "false",
+        "externalModules.palette.allowUpload": settings["paletteUpload"] == "false",
+        "externalModules.modules.allowInstall": settings["moduleInstall"] == "false"
+        or settings["functionExternalModules"] == "false",
+    }
+    return ModuleSettings(seen["file"], tuple(name for name, off in closed.items() if not off))
+
+
+def _files(inside: Inside, kind: str) -> FileAccess:
+    seen = inside.settings
+    if isinstance(seen, ProbeError):
+        raise seen.again()
+    process = inside.node_red.process
+    own = {"root", process.user}
+    files = tuple(
+        tuple(_step(step, seen["groups"], own) for step in one["steps"]) for one in seen["kinds"].get(kind, [])
+    )
+    return FileAccess(kind, seen["userDir"], process, files)
+
+
+def _step(raw: dict[str, Any], groups: dict[str, Any], own: set[str]) -> FileStep:
+    members = groups.get(str(raw["gid"]), {}).get("members", [])
+    strangers = tuple(sorted(set(members) - own))
+    return FileStep(raw["path"], raw["mode"], raw["uid"], raw["gid"], raw["folder"], strangers)
+
+
+def _patch(inside: Inside) -> PatchLevel:
+    seen = inside.settings
+    if isinstance(seen, ProbeError):
+        raise seen.again()
+    versions = seen["versions"]
+    if not versions["nodeRed"]:
+        raise ProbeError("Node-RED's own package.json was not found, so its release is not known", Cause.UNIDENTIFIED)
+    return PatchLevel(versions["nodeRed"], versions["node"], versions["dashboard1"], versions["dashboard2"])
+
+
+def _supervision(inside: Inside) -> Supervision:
+    process = inside.node_red.process
+    if process.container:
+        return Supervision(process, None, restart_policy=text_of.published(inside.docker)[1])
+    units = text_of.units(inside.found.get("units"))
+    unit = units.get(process.unit) if process.unit else None
+    security = inside.found.get(f"security {process.unit}")
+    exposure = re.search(r": ([0-9.]+) [A-Z]", security.text) if security is not None else None
+    return Supervision(process, unit, float(exposure[1]) if exposure else None)
+
+
+def _other_proxy(inside: Inside) -> str:
+    return "Caddy" if "caddy" in inside.found else ""
+
+
+def _masters(inside: Inside) -> list[list[str]]:
+    section = inside.found.get("nginx-processes")
+    return [line.split() for line in section.text.split("\n") if line.strip()] if section is not None else []
+
+
+def _nginx_service(inside: Inside) -> NginxService:
+    if "nginx-version" not in inside.found:
+        return NginxService(installed=False, running=False, other=_other_proxy(inside))
+    tested = inside.found.get("nginx")
+    running = bool(_masters(inside))
+    try:
+        unit = text_of.units(inside.found.get("units")).get("nginx.service")
+    except ProbeError:
+        unit = None
+    if tested is None:
+        return NginxService(installed=True, running=running, unit=unit)
+    if tested.code and re.search(r"denied|sudo:", tested.text):
+        raise ProbeError(f"nginx -T may not be run: {text_of.why(tested)} (docs/sudoers has the line)", Cause.FORBIDDEN)
+    complaint = next((line for line in tested.text.split("\n") if "[emerg]" in line), "")
+    return NginxService(True, running, unit, tested.code == 0, complaint.removeprefix("nginx: ")[:200])
+
+
+def _nginx_config(inside: Inside) -> NginxConfig:
+    if isinstance(inside.nginx, ProbeError):
+        raise inside.nginx.again()
+    if inside.nginx is None:
+        there = "nginx-version" in inside.found
+        other = f"{_other_proxy(inside)} is the proxy there" if _other_proxy(inside) else "no other proxy was found"
+        why = "nginx is installed but does not run, so nothing comes through it" if there else "nginx is not installed"
+        return NginxConfig((), (), f"{why}; {other}")
+    if stale := _nginx_newer(inside):
+        raise ProbeError(
+            f"{stale[0][0]} was changed {stale[0][1]} s after nginx's newest worker started, so it is not what runs: "
+            "see host-17",
+            Cause.CHANGED,
+        )
+    return NginxConfig(inside.nginx, text_of.listening(inside.found, inside.node_red.process.pid))
+
+
+def _nginx_newer(inside: Inside) -> list[tuple[str, int]]:
+    """Return the files nginx read that are newer than its newest worker, with the seconds."""
+    section, who = inside.found.get("nginx-files"), inside.who
+    starts = [int(line[2]) for line in _masters(inside) if len(line) > 3 and line[2].isdigit()]
+    if section is None or not starts or not isinstance(inside.nginx, tuple):
+        return []
+    newest = who.now - who.uptime + max(starts) / who.ticks
+    read = _read(inside.nginx)
+    lines = [line.split(" ", 1) for line in section.text.split("\n") if " " in line]
+    times = [(path, float(mtime)) for mtime, path in lines if mtime.isdigit() and path in read]
+    return [(path, round(mtime - newest)) for path, mtime in times if mtime > newest + _SLACK]
+
+
+def _read(directives: tuple[Directive, ...]) -> set[str]:
+    return {one.file for one in directives} | {file for one in directives for file in _read(one.block)}
+
+
+def _freshness(inside: Inside) -> Freshness:
+    seen = inside.settings
+    if isinstance(seen, ProbeError):
+        raise seen.again()
+    nginx = inside.nginx if isinstance(inside.nginx, tuple) else ()
+    disk = _certificates(inside)
+    on_disk = inside.served in disk if disk and inside.served else None
+    return Freshness(
+        inside.node_red.process,
+        tuple(_newer(inside)),
+        tuple(_nginx_newer(inside)),
+        len(seen["loaded"]) + len(_read(nginx)),
+        on_disk,
+    )
+
+
+_LINEAGE: Final = re.compile(r"/etc/letsencrypt/live/([^/ ']+)/cert\.pem")
+_TIMERS: Final = ("certbot.timer", "certbot-renew.timer", "snap.certbot.renew.timer")
+
+
+def _renewal(inside: Inside) -> Renewal:
+    found = inside.found
+    other = inside.demands.acme_client or _other_proxy(inside)
+    if "certbot" not in found and "lineages" not in found:
+        return Renewal("", other=other)
+    listed = found.get("lineages")
+    if listed is None or listed.code:
+        reason = text_of.why(listed) if listed is not None else "/etc/letsencrypt is not there"
+        raise ProbeError(f"certbot's lineages cannot be listed: {reason} (docs/sudoers has the line)", Cause.FORBIDDEN)
+    names = tuple(sorted(set(_LINEAGE.findall(listed.text))))
+    served = next((path for path in [_certificates(inside).get(inside.served, "")] if path), "")
+    lineage = served.split("/live/")[-1].split("/")[0] if "/live/" in served else served and "one of them"
+    cron = [line for line in found["cron"].text.split("\n") if line.startswith("/")]
+    schedule, on, result = (cron[0], True, "") if cron else ("", False, "")
+    try:
+        units = text_of.units(found.get("units"))
+    except ProbeError:
+        if not cron:
+            raise
+        units = {}
+    for name in _TIMERS:
+        timer = units.get(name)
+        if timer is not None and timer.there:
+            schedule, on = name, timer.get("ActiveState") == "active"
+            service = units.get(timer.get("Triggers") or name.replace(".timer", ".service"))
+            result = service.get("Result") if service is not None else ""
+            break
+    renewal, hooks = found.get("renewal"), found.get("hooks")
+    reloads = next((line.split(":", 1)[-1] for line in _hooks(renewal)), "")
+    reloads = reloads or next((line for line in (hooks.text.split("\n") if hooks else []) if line.startswith("/")), "")
+    return Renewal("certbot", names, lineage, schedule, on, result, reloads.strip(), other)
+
+
+def _hooks(section: Section | None) -> list[str]:
+    lines = section.text.split("\n") if section is not None else []
+    return [line for line in lines if re.search(r"(renew_hook|deploy_hook|installer) *= *.*(nginx|caddy|reload)", line)]
+
+
+def _keys(inside: Inside, place: str) -> KeyAccess:
+    process = inside.node_red.process
+    allowed = {"root", "ssl-cert", "caddy", "nginx", "www-data", process.user}
+    if place == "certbot":
+        listed = inside.found.get("lineages")
+        if listed is None:
+            return KeyAccess(place, (), "there are no certbot lineages (/etc/letsencrypt)")
+        if listed.code:
+            raise ProbeError(f"certbot's keys cannot be looked at: {text_of.why(listed)}", Cause.FORBIDDEN)
+        steps = {step.path: step for step in map(lambda line: _listed(line, allowed), listed.text.split("\n")) if step}
+        keys = [path for path in steps if re.search(r"/archive/.*/privkey\d*\.pem$", path)]
+    else:
+        if isinstance(inside.nginx, ProbeError):
+            raise inside.nginx.again()
+        keys = list(dict.fromkeys(_named(inside.nginx or (), "ssl_certificate_key")))
+        if not keys:
+            return KeyAccess(place, (), "no nginx runs there, or it uses no key")
+        steps = {}
+        for name, section in inside.later.items():
+            if name.startswith("key:"):
+                if section.code:
+                    path = name.removeprefix("key:")
+                    raise ProbeError(
+                        f"{path} cannot be looked at: {text_of.why(section)} (docs/sudoers)", Cause.FORBIDDEN
+                    )
+                step = _listed(section.text, allowed)
+                steps |= {step.path: step} if step else {}
+    found = tuple(
+        tuple(steps[path] for path in (key, *map(str, PurePosixPath(key).parents)) if path in steps) for key in keys
+    )
+    return KeyAccess(place, tuple(one for one in found if one), "no key was found")
+
+
+def _listed(line: str, allowed: set[str]) -> FileStep | None:
+    """Read a line of `stat -c '%a %u %g %U %G %Y %N'`; links are left out, what they point to stands elsewhere."""
+    parts = line.strip().split(" ", 6)
+    if len(parts) != 7 or " -> " in parts[6] or not re.fullmatch(r"[0-7]{1,4}", parts[0]):
+        return None
+    path = parts[6].strip("'")
+    strangers = () if parts[4] in allowed else (f"group {parts[4]}",)
+    return FileStep(
+        path, int(parts[0], 8), int(parts[1]), int(parts[2]), not path.endswith((".pem", ".key")), strangers
+    )
+
+
+_PARTS: Final[dict[str, Callable[..., Observation]]] = {
+    "identity": _identity,
+    "listening": _listening,
+    "user": _running_as,
+    "login": _login,
+    "channels": _channels,
+    "editor": _editor,
+    "secret": _secret,
+    "files": _files,
+    "audit": _audit,
+    "modules": _modules,
+    "supervision": _supervision,
+    "nginx service": _nginx_service,
+    "nginx": _nginx_config,
+    "renewal": _renewal,
+    "keys": _keys,
+    "patch level": _patch,
+    "freshness": _freshness,
+}
