@@ -680,8 +680,9 @@ def _masters(inside: Inside) -> list[list[str]]:
 
 
 def _nginx_service(inside: Inside) -> NginxService:
+    other = _other_proxy(inside)
     if "nginx-version" not in inside.found:
-        return NginxService(installed=False, running=False, other=_other_proxy(inside))
+        return NginxService(installed=False, running=False, other=other)
     tested = inside.found.get("nginx")
     running = bool(_masters(inside))
     try:
@@ -689,11 +690,11 @@ def _nginx_service(inside: Inside) -> NginxService:
     except ProbeError:
         unit = None
     if tested is None:
-        return NginxService(installed=True, running=running, unit=unit)
+        return NginxService(installed=True, running=running, unit=unit, other=other)
     if tested.code and re.search(r"denied|sudo:", tested.text):
         raise ProbeError(f"nginx -T may not be run: {text_of.why(tested)} (docs/sudoers has the line)", Cause.FORBIDDEN)
     complaint = next((line for line in tested.text.split("\n") if "[emerg]" in line), "")
-    return NginxService(True, running, unit, tested.code == 0, complaint.removeprefix("nginx: ")[:200])
+    return NginxService(True, running, unit, tested.code == 0, complaint.removeprefix("nginx: ")[:200], other)
 
 
 def _nginx_config(inside: Inside) -> NginxConfig:
