@@ -16,7 +16,7 @@ const say = (value) => fs.writeSync(1, `\n${INPUT.mark} ${JSON.stringify(value)}
 function inert(name) { // answers everything with itself, so that no module is ever run
   const proxy = new Proxy(function () {}, {
     get: (_, key) => key === INERT ? name
-      : key === Symbol.toPrimitive || key === "toString" || key === "valueOf" ? () => `(${name})`
+      : key === Symbol.toPrimitive ? () => `(${name})`
       : key === Symbol.iterator ? function* () {} : key === "then" ? undefined : proxy,
     apply: () => proxy, construct: () => proxy, set: () => true, has: () => true,
   });

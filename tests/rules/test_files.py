@@ -29,6 +29,7 @@ def steps(
         (steps(0o600, 0o700), []),
         (steps(0o644, 0o700), []),  # what the next deployment leaves; the directory keeps others out
         (steps(0o644, 0o755, above=0o700), []),
+        (steps(0o666, 0o700), []),
         (steps(0o644, 0o755), ["readable"]),
         (steps(0o640, 0o750), []),  # a group without other members
         (steps(0o640, 0o750, strangers=("guest",)), ["readable"]),

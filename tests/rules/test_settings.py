@@ -108,8 +108,14 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("set", []), ("computed", []), ("unset", ["secret-unset"]), ("false", ["secret-false"]), ("empty", ["secret-empty"])],
-)  # fmt: skip
+    [
+        ("set", []),
+        ("computed", []),
+        ("unset", ["secret-unset"]),
+        ("false", ["secret-false"]),
+        ("empty", ["secret-empty"]),
+    ],
+)
 def test_secret_is_set(kind: str, expected: list[str]) -> None:
     assert codes(secret_is_set, SecretSettings(FILE, kind)) == expected
 
