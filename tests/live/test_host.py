@@ -1,0 +1,127 @@
+"""The host controls at a real Node-RED: through a real sshd, and as this machine; exactly which fail and err.
+
+No systemd runs in a test machine's container, and what else it runs is its own affair: host-10, -11 and -14 are
+proven on their own (tests/rules, tests/probes), here only Node-RED's.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from sshlab import SSHD, SshLab
+from suite_runs import run, with_outcome
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.host import Way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(SSHD is None and not os.environ.get("CI"), reason="no sshd here: apt install openssh-server"),
+]
+
+ROOT = {"host-02"} if os.geteuid() == 0 else set()  # the lab runs as whoever runs the tests
+MACHINE = {"host-10", "host-11", "host-12", "host-13", "host-14", "host-15"}
+DECLARED = """
+from dataclasses import replace
+
+def pytest_nodered_targets(config, targets):
+    def declared(t):
+        host = replace(t.policy.host, proxy_guards="Caddy asks for a login on /ui, /dashboard and their sockets")
+        return replace(t, policy=replace(t.policy, host=host)) if "hardened" in t.name else t
+    return [declared(t) for t in targets]
+"""
+EXPECTED = {
+    "hardened": set(),
+    "fresh": {"host-03", "host-04", "host-05", "host-06", "host-08", "host-09"},
+    "article": {"host-03", "host-04", "host-05", "host-06", "host-08", "host-09"},
+    "httpnodeauth": {"host-04", "host-06", "host-08", "host-09"},
+    "adminoff": {"host-04", "host-06", "host-08", "host-09"},
+    "noeditor-open": {"host-03", "host-04", "host-06", "host-08", "host-09"},
+    "anonread": {"host-03", "host-04", "host-06", "host-08", "host-09"},
+}
+
+
+def of_host(controls: dict[str, set[str]], outcome: str) -> set[str]:
+    return {one for one in with_outcome(controls, outcome) if one.startswith("host-")} - MACHINE
+
+
+def test_exactly_these_controls_fail_on_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(DECLARED)
+    specs = [f"--nodered-lab={name}" for name in EXPECTED]
+    seen = run(tmp_path, "--nodered-host=local://", "-k", "test_host_", *specs)
+    failing = {name.split("@")[0].removeprefix("lab-"): of_host(one, "non-compliant") for name, one in seen.items()}
+    assert failing == {name: expected | ROOT for name, expected in EXPECTED.items()}
+    assert {name: of_host(one, "could-not-look") for name, one in seen.items()} == {name: set() for name in seen}
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshLab]:
+    with SshLab(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+def test_over_ssh_one_connection_and_a_handful_of_commands_tell_the_same(sshd: SshLab, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(DECLARED)
+    [seen] = run(tmp_path, f"--nodered-host={sshd.spec()}", "-k", "test_host_", "--nodered-lab=hardened").values()
+    assert of_host(seen, "non-compliant") == ROOT
+    assert of_host(seen, "could-not-look") == set()
+    assert "compliant" in seen["host-00"]
+    assert sshd.connections() == 1
+    assert sshd.commands() <= 3
+
+
+def test_without_a_host_each_case_says_how_to_name_one(tmp_path: Path) -> None:
+    [seen] = run(tmp_path, "-k", "test_host_", "--nodered-lab=fresh").values()
+    assert {one for outcomes in seen.values() for one in outcomes} == {"not-judged"}
+
+
+def reason_of(spec: str, seconds: float = 20.0) -> ProbeError:
+    begun = time.monotonic()
+    with Way(spec, seconds) as way, pytest.raises(ProbeError) as caught:
+        way.run("true")
+    assert time.monotonic() - begun < seconds + 2
+    return caught.value
+
+
+def test_a_wrong_key_a_stranger_and_nobody_are_told_apart(sshd: SshLab) -> None:
+    assert "Permission denied (publickey)" in reason_of(sshd.spec(key="wrong")).message
+    assert "Host key verification failed" in reason_of(sshd.spec(known="stranger")).message
+    assert "Connection refused" in reason_of("ssh://ops@127.0.0.1:9").message
+    assert "docker://no-such-container-here cannot be asked: " in reason_of("docker://no-such-container-here").message
+    with pytest.raises(ProbeError, match="Unknown connection type"):
+        Way("telnet://plant.example", 1)
+
+
+def test_a_host_that_never_answers_ends_at_the_time_limit(tmp_path: Path) -> None:
+    with SshLab(tmp_path, ["ForceCommand sleep 30"]) as sshd:
+        trouble = reason_of(sshd.spec(), seconds=2)
+    assert trouble.cause is Cause.TIMEOUT
+    assert trouble.message == f"host {sshd.spec().partition('?')[0]} did not answer within 2 s"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lend a login to somebody else")
+@pytest.mark.parametrize("sudo", [False, True])
+def test_a_login_without_rights_errs_and_names_what_is_missing(sudo: bool, tmp_path: Path) -> None:
+    """The commands arrive with the rights of nobody, who may not use sudo."""
+    nobody = 'ForceCommand setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$SSH_ORIGINAL_COMMAND"'
+    (tmp_path / "sshd").mkdir()
+    (tmp_path / "run").mkdir()
+    with SshLab(tmp_path / "sshd", [nobody]) as sshd:
+        spec = sshd.spec(more="&sudo=true" if sudo else "")
+        [seen] = run(tmp_path / "run", f"--nodered-host={spec}", "-k", "test_host_", "--nodered-lab=hardened").values()
+    assert of_host(seen, "non-compliant") == ROOT  # whom it runs as is plain to see
+    settings = {f"host-{number:02}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 16, 17)}
+    assert settings <= of_host(seen, "could-not-look")
+
+
+def test_nothing_of_what_the_host_says_is_logged(sshd: SshLab, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"), Way(sshd.spec(), 20) as way:
+        assert "hunter2" in way.run("echo hunter2")
+    assert "hunter2" not in caplog.text
