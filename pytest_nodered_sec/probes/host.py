@@ -248,6 +248,15 @@ def _reason(error: BaseException) -> str:
 
 
 @dataclass(frozen=True)
+class Nginx:
+    """The nginx that runs: its master's process id, what `nginx -T` printed, and that as a tree (None: none came)."""
+
+    master: int
+    section: Section
+    tree: tuple[Directive, ...] | None
+
+
+@dataclass(frozen=True)
 class Inside:
     """All that was gathered of one host; parts that could not be looked at are the reasons why."""
 
@@ -260,7 +269,7 @@ class Inside:
     connected: bool
     served: str
     settings: dict[str, Any] | ProbeError
-    nginx: tuple[Directive, ...] | ProbeError | None
+    nginx: Nginx | ProbeError | None
     later: dict[str, Section] = field(default_factory=dict)
     commands: int = 0
 
@@ -280,8 +289,8 @@ def gather(look: Look) -> Inside:
         who = text_of.me(found["me"])
         node_red = choose(text_of.candidates(found, who), found, demands, target.direct_port)
         settings = _kept(lambda: evaluate(way, who, node_red, demands, found))
-        nginx = _kept(lambda: _nginx(found))
-        paths = _paths(nginx, found)
+        nginx = _kept(lambda: _nginx(found, target.port))
+        paths = _paths(nginx)
         later = text_of.sections(_script(way, *first, *paths), mark) if paths else {}
         pid = node_red.process.pid
         docker = found.get(f"docker {pid}")
@@ -435,23 +444,40 @@ def as_user(who: Me, uid: int, user: str, node: str, *, sudo: bool) -> str:
     return f'printf %s "$1" | sudo -n -u {shlex.quote(name)} {run} 2>&1'
 
 
-def _nginx(found: dict[str, Section]) -> tuple[Directive, ...] | None:
-    section = found.get("nginx")
-    if section is None:
-        return None
-    if section.code and "# configuration file" not in section.text:
-        raise ProbeError(f"nginx -T does not show the configuration: {text_of.why(section)}", Cause.FORBIDDEN)
-    return host_nginx.tree(section.text)
+def _nginx(found: dict[str, Section], port: int) -> Nginx | None:
+    """Return the nginx that runs: the only one, or the one that listens on the URL's port.
+
+    Raises:
+        ProbeError: it does not show its configuration, or it is not clear which is meant.
+    """
+    seen = []
+    for name, section in found.items():
+        if not name.startswith("nginx ") or not name[6:].isdigit():
+            continue
+        if "# configuration file" in section.text:
+            seen.append(Nginx(int(name[6:]), section, host_nginx.tree(section.text)))
+        else:
+            seen.append(Nginx(int(name[6:]), section, None))
+    if len(seen) > 1:
+        seen = [one for one in seen if one.tree and str(port) in _ports(one.tree)]
+        if len(seen) != 1:
+            raise ProbeError("several nginx run there; not one alone serves the URL's port", Cause.UNIDENTIFIED)
+    return seen[0] if seen else None
 
 
-def _paths(nginx: Any, found: dict[str, Section]) -> list[str]:
-    """Return the keys and certificates that nginx names, with every directory above the keys."""
-    if not isinstance(nginx, tuple):
+def _ports(directives: tuple[Directive, ...]) -> set[str]:
+    return {address.rpartition(":")[2] for address in _named(directives, "listen")}
+
+
+def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
+    """Return what nginx names: keys, every directory above them, certificates, files of its configuration."""
+    if not isinstance(nginx, Nginx) or nginx.tree is None:
         return []
-    keys = [path for path in _named(nginx, "ssl_certificate_key") if path.startswith("/") and "$" not in path]
+    keys = [path for path in _named(nginx.tree, "ssl_certificate_key") if path.startswith("/") and "$" not in path]
     above = [str(parent) for key in keys for parent in PurePosixPath(key).parents]
-    certificates = [path for path in _named(nginx, "ssl_certificate") if path.startswith("/") and "$" not in path]
-    return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates)]))
+    certificates = [path for path in _named(nginx.tree, "ssl_certificate") if path.startswith("/") and "$" not in path]
+    times = [f"time:{path}" for path in sorted(_read(nginx.tree))]
+    return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates), *times]))
 
 
 def _named(directives: tuple[Directive, ...], name: str) -> list[str]:
@@ -683,14 +709,16 @@ def _nginx_service(inside: Inside) -> NginxService:
     other = _other_proxy(inside)
     if "nginx-version" not in inside.found:
         return NginxService(installed=False, running=False, other=other)
-    tested = inside.found.get("nginx")
     running = bool(_masters(inside))
     try:
         unit = text_of.units(inside.found.get("units")).get("nginx.service")
     except ProbeError:
         unit = None
-    if tested is None:
+    if isinstance(inside.nginx, ProbeError):
+        raise inside.nginx.again()
+    if inside.nginx is None:
         return NginxService(installed=True, running=running, unit=unit, other=other)
+    tested = inside.nginx.section
     if tested.code and re.search(r"denied|sudo:", tested.text):
         raise ProbeError(f"nginx -T may not be run: {text_of.why(tested)} (docs/sudoers has the line)", Cause.FORBIDDEN)
     complaint = next((line for line in tested.text.split("\n") if "[emerg]" in line), "")
@@ -705,26 +733,34 @@ def _nginx_config(inside: Inside) -> NginxConfig:
         other = f"{_other_proxy(inside)} is the proxy there" if _other_proxy(inside) else "no other proxy was found"
         why = "nginx is installed but does not run, so nothing comes through it" if there else "nginx is not installed"
         return NginxConfig((), (), f"{why}; {other}")
+    if inside.nginx.tree is None:
+        raise ProbeError(
+            f"nginx -T does not show its configuration: {text_of.why(inside.nginx.section)} (see docs/sudoers)",
+            Cause.FORBIDDEN,
+        )
     if stale := _nginx_newer(inside):
         raise ProbeError(
             f"{stale[0][0]} was changed {stale[0][1]} s after nginx's newest worker started, so it is not what runs: "
             "see host-17",
             Cause.CHANGED,
         )
-    return NginxConfig(inside.nginx, text_of.listening(inside.found, inside.node_red.process.pid))
+    return NginxConfig(inside.nginx.tree, text_of.listening(inside.found, inside.node_red.process.pid))
+
+
+def _nginx_tree(inside: Inside) -> tuple[Directive, ...]:
+    return (inside.nginx.tree or ()) if isinstance(inside.nginx, Nginx) else ()
 
 
 def _nginx_newer(inside: Inside) -> list[tuple[str, int]]:
     """Return the files nginx read that are newer than its newest worker, with the seconds."""
-    section, who = inside.found.get("nginx-files"), inside.who
-    starts = [int(line[2]) for line in _masters(inside) if len(line) > 3 and line[2].isdigit()]
-    if section is None or not starts or not isinstance(inside.nginx, tuple):
+    if not isinstance(inside.nginx, Nginx):
         return []
-    newest = who.now - who.uptime + max(starts) / who.ticks
-    read = _read(inside.nginx)
-    lines = [line.split(" ", 1) for line in section.text.split("\n") if " " in line]
-    times = [(path, float(mtime)) for mtime, path in lines if mtime.isdigit() and path in read]
-    return [(path, round(mtime - newest)) for path, mtime in times if mtime > newest + _SLACK]
+    master, who = str(inside.nginx.master), inside.who
+    starts = [int(line[2]) for line in _masters(inside) if len(line) > 2 and master in line[:2] and line[2].isdigit()]
+    newest = who.now - who.uptime + max(starts, default=0) / who.ticks
+    times = {name.removeprefix("time:"): one.text for name, one in inside.later.items() if name.startswith("time:")}
+    dated = [(path, float(text)) for path, text in times.items() if text.strip().isdigit()]
+    return [(path, round(mtime - newest)) for path, mtime in dated if mtime > newest + _SLACK]
 
 
 def _read(directives: tuple[Directive, ...]) -> set[str]:
@@ -735,14 +771,13 @@ def _freshness(inside: Inside) -> Freshness:
     seen = inside.settings
     if isinstance(seen, ProbeError):
         raise seen.again()
-    nginx = inside.nginx if isinstance(inside.nginx, tuple) else ()
     disk = _certificates(inside)
     on_disk = inside.served in disk if disk and inside.served else None
     return Freshness(
         inside.node_red.process,
         tuple(_newer(inside)),
         tuple(_nginx_newer(inside)),
-        len(seen["loaded"]) + len(_read(nginx)),
+        len(seen["loaded"]) + len(_read(_nginx_tree(inside))),
         on_disk,
     )
 
@@ -803,7 +838,7 @@ def _keys(inside: Inside, place: str) -> KeyAccess:
     else:
         if isinstance(inside.nginx, ProbeError):
             raise inside.nginx.again()
-        keys = list(dict.fromkeys(_named(inside.nginx or (), "ssl_certificate_key")))
+        keys = list(dict.fromkeys(_named(_nginx_tree(inside), "ssl_certificate_key")))
         if not keys:
             return KeyAccess(place, (), "no nginx runs there, or it uses no key")
         steps = {}

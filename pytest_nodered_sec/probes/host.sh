@@ -53,7 +53,7 @@ nginx_masters() { # PID, seconds after boot in ticks, of the master and its work
     for file in $(grep -l '^nginx$' /proc/[0-9]*/comm 2>/dev/null); do
         pid=${file#/proc/} pid=${pid%/comm}
         printf '%s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f2,20)" \
-            "$(tr '\000\n' '  ' <"/proc/$pid/cmdline" | cut -d' ' -f1-3)"
+            "$(tr '\000\n' '  ' <"/proc/$pid/cmdline")"
     done
 }
 
@@ -63,9 +63,10 @@ properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictS
 
 starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
 
-if [ $# -gt 0 ]; then # a later trip: paths of keys, and of certificates after "certificate:"
+if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "certificate:", of files after "time:"
     for path in "$@"; do
         case $path in
+        time:*) section "$path" stat -L -c %Y "${path#time:}" ;;
         certificate:*) section "$path" cat "${path#certificate:}" ;;
         *) section "key:$path" root stat -L -c '%a %u %g %U %G %Y %n' "$path" ;;
         esac
@@ -107,10 +108,15 @@ if has nginx; then
     section nginx-version nginx -v
     section nginx-processes nginx_masters
     # As root it would create the pid and log files of an nginx that never ran; while one runs they are there.
-    if [ -n "$(nginx_masters)" ]; then
-        section nginx root nginx -T
-        section nginx-files sh -c 'stat -L -c "%Y %n" $(find /etc/nginx -type f)'
-    fi
+    for pid in $(nginx_masters | sed -n 's/ .*nginx: master.*//p'); do
+        # One that was started with -c is asked without sudo: as root, a file of somebody's choice could load anything.
+        own=$(tr '\000\n' '  ' <"/proc/$pid/cmdline" | grep -oE ' -[cp] [^ ]+' | tr '\n' ' ')
+        if [ -n "$own" ]; then
+            section "nginx $pid" nginx -T $own
+        else
+            section "nginx $pid" root nginx -T
+        fi
+    done
 fi
 if [ -d /etc/letsencrypt ]; then
     section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
