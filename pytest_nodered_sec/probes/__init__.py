@@ -45,6 +45,6 @@ PROBES: Final[dict[str, Probe]] = {
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
-    "host": Probe("host", "look_inside", given=("host",)),
+    "host": Probe("host_parts", "look_inside", given=("host",)),
     "reach": Probe("reach", "see_both_ends", ("admin",), last=True),
 }

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_host import ListeningSocket, NodeRedProcess, Unit
 
+_NODE: Final = ("node", "nodejs", "MainThread")  # comm of a Node.js without a title
 _CONTAINER: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,8 +92,11 @@ def candidates(found: dict[str, Section], who: Me) -> list[Candidate]:
         facts = {key: value for key, _, value in lines}
         groups = [value for key, _, value in lines if key == "cgroup"]
         args = tuple(facts.get("args", "").split())
-        titled = facts.get("comm", "").startswith("node-red") and not facts["comm"].startswith("node-red-a")
-        if not titled and not any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in args[1:]):
+        comm = facts.get("comm", "")
+        titled = comm.startswith("node-red") and not comm.startswith("node-red-a")  # not node-red-admin
+        if not titled and not (
+            comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in args[1:])
+        ):
             continue
         if "Uid" not in facts or not facts.get("ticks"):
             continue  # it ended while we looked

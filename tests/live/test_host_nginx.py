@@ -1,4 +1,4 @@
-"""nginx on the host, a real one: before a real Node-RED, its configuration as `nginx -T` prints it, includes and all."""
+"""A real nginx before a real Node-RED, its configuration as `nginx -T` prints it, includes and all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Front:
         self.folder = folder
         self.red = red
         (folder / "sites").mkdir()
-        (folder / "tmp").mkdir()
+        (folder / "scratch").mkdir()
         with_lab = Path(red.ca_file).parent
         shutil.copyfile(with_lab / "leaf.key", folder / "site.key")
         (folder / "site.key").chmod(0o600)
@@ -44,7 +44,7 @@ class Front:
 
     def write(self, site: str, head: str = SECURE) -> None:
         temporary = " ".join(
-            f"{kind}_temp_path {self.folder}/tmp/{kind};"
+            f"{kind}_temp_path {self.folder}/scratch/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         (self.folder / "nginx.conf").write_text(
@@ -130,7 +130,7 @@ CASES = {
         {"host-12"},
     ),
     "through a map": (
-        f"map $host $to {{ default @RED@; }} server {{ @TLS@ location / {{ proxy_pass http://$to; }} }}",
+        "map $host $to { default @RED@; } server { @TLS@ location / { proxy_pass http://$to; } }",
         "ssl_protocols TLSv1.2;",
         {"host-13"},
     ),
