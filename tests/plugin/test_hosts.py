@@ -26,7 +26,7 @@ TWO = ["--nodered-url=https://a.example", "--nodered-url=https://b.example", "--
 )
 def test_several_targets_each_have_their_host(args: list[str], hosts: str, site: Site) -> None:
     site.write(conftest="", test_own=SHOW)
-    site.run(*TWO, *args, url=None).stdout.fnmatch_lines([hosts.replace("[", "[[]") + "*"])
+    site.run(*TWO, *args, url=None).stdout.fnmatch_lines(["*" + hosts.replace("[", "[[]") + "*"])
 
 
 def test_testinfras_own_options_are_honoured_and_the_host_itself_wins(pytester: pytest.Pytester) -> None:
