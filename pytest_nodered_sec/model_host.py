@@ -176,19 +176,21 @@ class ChannelSettings:
 
     Attributes:
         file: path of settings.js.
-        flows_known: whether the flows could be read: which dashboards are in use.
         dashboards: for each dashboard in use: name (key of settings.js), whether pages and whether sockets are guarded.
         web_sockets: how many listening WebSocket nodes the flows have.
         web_sockets_guarded: whether webSocketNodeVerifyClient is a function.
-        proxy_guards: what a proxy on the same host guards, in a few words, or "".
+        proxy_guards: what a proxy guards by the policy's word, or "".
+        paths: where the dashboards are, in the same order.
+        nginx: the nginx in front, where one runs on the host and shows its configuration.
     """
 
     file: str
-    flows_known: bool
     dashboards: tuple[tuple[str, bool, bool], ...]
     web_sockets: int
     web_sockets_guarded: bool
     proxy_guards: str = ""
+    paths: tuple[str, ...] = ()
+    nginx: NginxConfig | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

@@ -6,6 +6,7 @@ costs one control.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import ssl
@@ -174,13 +175,22 @@ def _channels(inside: Inside) -> ChannelSettings:
             f"the flows in {seen['userDir']} cannot be read, so its dashboards are not known", Cause.PROTOCOL
         )
     guard = ("function", "computed", "set")
+    in_use = (("ui", types["dashboard1"]), ("dashboard", types["dashboard2"]))
     dashboards = tuple(
         (key, settings[key]["middleware"] in guard, settings[key]["ioMiddleware"] in guard)
-        for key, used in (("ui", types["dashboard1"]), ("dashboard", types["dashboard2"]))
+        for key, used in in_use
         if used
     )
+    root = settings["httpNodeRoot"].rstrip("/")
+    names = {"ui": settings["ui"].get("path") or "ui", "dashboard": "dashboard"}
+    paths = tuple(f"{root}/{names[key].strip('/')}" for key, _, _ in dashboards)
     verified = settings["webSocketNodeVerifyClient"] in guard
-    return ChannelSettings(seen["file"], True, dashboards, types["webSockets"], verified, inside.demands.proxy_guards)
+    nginx = None
+    with contextlib.suppress(ProbeError):  # host-12 carries why it cannot be looked at; then the settings alone count
+        nginx = _nginx_config(inside)
+    return ChannelSettings(
+        seen["file"], dashboards, types["webSockets"], verified, inside.demands.proxy_guards, paths, nginx
+    )
 
 
 def _editor(inside: Inside) -> EditorSettings:

@@ -249,7 +249,7 @@ def _uneven(path: Path, page: str) -> list[Violation]:
         ("socket", f"{page}/socket.io/", "the live values and buttons are open to anybody"),
         ("letter-case", f"{page.upper()}/", "Express ignores letter case, so this is the same page"),
     ):
-        if not _guard((*path, *_chosen(server, other))):
+        if _is_open(path, other):
             found.append(
                 Violation(
                     code,
@@ -259,6 +259,20 @@ def _uneven(path: Path, page: str) -> list[Violation]:
                 )
             )
     return found
+
+
+def _is_open(path: Path, uri: str) -> bool:
+    """Whether a server hands a path on without asking for a login."""
+    chosen = _chosen(path[-1], uri)
+    reached = bool(chosen) and any(one.name == "proxy_pass" for one in _all(chosen[-1].block))
+    return reached and not _guard((*path, *chosen))
+
+
+def guards(seen: NginxConfig, page: str) -> bool:
+    """Whether every server that leads to Node-RED asks for a login at a dashboard's page and at its socket."""
+    leading = _leading(seen)
+    spellings = (f"{page}/", f"{page.upper()}/", f"{page}/socket.io/")
+    return bool(leading) and not any(_is_open(path, uri) for path in leading for uri in spellings)
 
 
 def _guard(path: Path) -> str:

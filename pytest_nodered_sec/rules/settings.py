@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.rules.nginx import guards
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -81,7 +82,10 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
         'if a proxy guards it say so in the policy (proxy_guards = "nginx asks for a login on /ui and its socket")'
     )
     found = []
-    for name, page, live in seen.dashboards:
+    paths = seen.paths or ("",) * len(seen.dashboards)
+    for (name, page, live), path in zip(seen.dashboards, paths, strict=True):
+        if seen.nginx is not None and guards(seen.nginx, path):
+            continue
         if not page:
             remedy = f"settings.js: {name}: {{middleware: (req, res, next) => …}}; {declare}"
             observed = f"{seen.file}: {name} has no middleware: anybody who reaches Node-RED gets its pages"

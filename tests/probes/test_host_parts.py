@@ -89,7 +89,7 @@ SETTINGS: dict[str, Any] = {
     "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "dashboard1": "", "dashboard2": ""},
     "kinds": {}, "groups": {}, "port": "",
     "settings": {
-        "uiPort": "1880", "ui": {"middleware": "unset", "ioMiddleware": "function"},
+        "uiPort": "1880", "httpNodeRoot": "", "ui": {"middleware": "unset", "ioMiddleware": "function"},
         "webSocketNodeVerifyClient": "unset",
         "adminAuth": {"kind": "set", "module": "", "type": "credentials", "users": [], "usersKind": "list",
                       "defaultKind": "unset", "defaultPermissions": ""},

@@ -94,6 +94,10 @@ WAYS = {
         f"server {{ {TLS} location ~ ^/(?<a>ui)/\\K {{ {PROXY} }} location / {{ auth_basic plant; {PROXY} }} }}",
         [],
     ),
+    "letter case leads nowhere": (
+        f"server {{ {TLS} location / {{ return 404; }} location ^~ /ui/ {{ auth_basic plant; {PROXY} }} }}",
+        [],
+    ),
     "nothing but a prefix": (f"server {{ {TLS} location /ui/ {{ {PROXY} }} }}", []),
 }
 

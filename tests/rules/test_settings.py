@@ -11,12 +11,15 @@ from pytest_nodered_sec.model_host import (
     AuditSettings,
     ChannelSettings,
     EditorSettings,
+    ListeningSocket,
     LoginSettings,
     ModuleSettings,
+    NginxConfig,
     PasswordHash,
     SecretSettings,
 )
 from pytest_nodered_sec.policy import HostDemands
+from pytest_nodered_sec.probes.host_nginx import tree
 from pytest_nodered_sec.rules.settings import (
     audit_is_on,
     channels_are_guarded,
@@ -77,16 +80,41 @@ def test_logins_are_sound(seen: LoginSettings, demands: dict[str, Any], expected
 def test_channels_are_guarded(
     dashboards: tuple[tuple[str, bool, bool], ...], sockets: int, verified: bool, expected: list[str]
 ) -> None:
-    seen = ChannelSettings(FILE, True, dashboards, sockets, verified)
+    seen = ChannelSettings(FILE, dashboards, sockets, verified)
     assert codes(channels_are_guarded, seen) == expected
 
 
 def test_channels_that_a_declared_proxy_guards_and_those_that_are_not_there() -> None:
     declared = HostDemands(proxy_guards="nginx asks for a login on /ui and its socket")
-    seen = ChannelSettings(FILE, True, (("ui", False, False),), 0, False, declared.proxy_guards)
+    seen = ChannelSettings(FILE, (("ui", False, False),), 0, False, declared.proxy_guards)
     assert outcome(channels_are_guarded, seen, target(host=declared)) == PASS
     assert declared.proxy_guards in seen.evidence()
-    assert outcome(channels_are_guarded, ChannelSettings(FILE, True, (), 0, False), target()) == SKIP
+    assert outcome(channels_are_guarded, ChannelSettings(FILE, (), 0, False), target()) == SKIP
+
+
+NGINX = "http {{ server {{ listen 443 ssl; location / {{ {0} proxy_pass http://127.0.0.1:1880; }} {1} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("inside", "beside", "expected"),
+    [
+        ("auth_basic plant;", "", []),
+        ("", "", ["ui-page", "ui-socket"]),
+        ("auth_basic plant;", "location /hmi/socket.io/ { auth_basic off; proxy_pass http://127.0.0.1:1880; }",
+         ["ui-page", "ui-socket"]),
+        ("auth_basic plant;", "location /hmi/socket.io/ { return 404; }", []),
+    ],
+)  # fmt: skip
+def test_channels_that_nginx_guards(inside: str, beside: str, expected: list[str]) -> None:
+    text = "# configuration file /etc/nginx/nginx.conf:\n" + NGINX.format(inside, beside)
+    nginx = NginxConfig(tree(text), (ListeningSocket("tcp", "127.0.0.1", 1880),))
+    seen = ChannelSettings(FILE, (("ui", False, False),), 0, False, "", ("/hmi",), nginx)
+    assert codes(channels_are_guarded, seen) == expected
+
+
+def test_an_nginx_that_leads_elsewhere_guards_nothing() -> None:
+    seen = ChannelSettings(FILE, (("ui", False, True),), 0, False, "", ("/ui",), NginxConfig((), ()))
+    assert codes(channels_are_guarded, seen) == ["ui-page"]
 
 
 @pytest.mark.parametrize(
