@@ -480,6 +480,38 @@ class NginxConfig:
         return f"nginx -T: {len(_files(self.directives))} files; Node-RED listens on {found}"
 
 
+@dataclass(frozen=True)
+class CaddyServer:
+    """A server of Caddy's adapted configuration.
+
+    Attributes:
+        name: e.g. "srv0".
+        listen: its addresses.
+        tls: whether it speaks TLS.
+        dials: whom it hands requests to, and whether over TLS.
+    """
+
+    name: str
+    listen: tuple[str, ...]
+    tls: bool
+    dials: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class CaddyConfig:
+    """What the Caddy in front of Node-RED serves, as `caddy adapt` tells it (host-12)."""
+
+    file: str
+    servers: tuple[CaddyServer, ...]
+    sockets: tuple[ListeningSocket, ...]
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        found = ", ".join(one.line() for one in self.sockets) or "nowhere"
+        shown = "; ".join(f"{', '.join(one.listen)} ({'TLS' if one.tls else 'no TLS'})" for one in self.servers)
+        return f"{self.file}: Caddy listens on {shown}; Node-RED on {found}"
+
+
 def _files(directives: tuple[Directive, ...]) -> set[str]:
     return {one.file for one in directives} | {file for one in directives for file in _files(one.block)}
 

@@ -435,13 +435,14 @@ def _nginx(found: dict[str, Section], port: int) -> Nginx | None:
         else:
             seen.append(Nginx(int(name[6:]), section, None))
     if len(seen) > 1:
-        seen = [one for one in seen if one.tree and str(port) in _ports(one.tree)]
+        seen = [one for one in seen if one.tree and str(port) in ports_of(one.tree)]
         if len(seen) != 1:
             raise ProbeError("several nginx run there; not one alone serves the URL's port", Cause.UNIDENTIFIED)
     return seen[0] if seen else None
 
 
-def _ports(directives: tuple[Directive, ...]) -> set[str]:
+def ports_of(directives: tuple[Directive, ...]) -> set[str]:
+    """Return the ports that an nginx listens on, as written."""
     return {address.rpartition(":")[2] for address in named(directives, "listen")}
 
 

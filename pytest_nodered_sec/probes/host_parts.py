@@ -12,10 +12,13 @@ import re
 import ssl
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_host import (
     AuditSettings,
+    CaddyConfig,
+    CaddyServer,
     ChannelSettings,
     EditorSettings,
     FileAccess,
@@ -36,7 +39,7 @@ from pytest_nodered_sec.model_host import (
     Supervision,
 )
 from pytest_nodered_sec.probes import host_text as text_of
-from pytest_nodered_sec.probes.host import Nginx, files_of, named
+from pytest_nodered_sec.probes.host import Nginx, files_of, named, ports_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -318,6 +321,30 @@ def _nginx_config(inside: Inside) -> NginxConfig:
     return NginxConfig(inside.nginx.tree, text_of.listening(inside.found, inside.node_red.process.pid))
 
 
+def _way(inside: Inside) -> NginxConfig | CaddyConfig:
+    """Return the configuration of the proxy in front: the nginx or the Caddy that listens on the URL's port."""
+    parts = urlsplit(inside.url)
+    port = str(parts.port or (443 if parts.scheme == "https" else 80))
+    if "caddy" not in inside.found or port in ports_of(_nginx_tree(inside)):
+        return _nginx_config(inside)
+    if isinstance(inside.settings, ProbeError):
+        raise inside.settings.again()
+    for one in inside.settings["caddies"]:
+        servers = tuple(
+            CaddyServer(
+                raw["name"], tuple(raw["listen"]), raw["tls"], tuple((to["dial"], to["secure"]) for to in raw["dials"])
+            )
+            for raw in one["servers"]
+        )
+        if any(at.rpartition(":")[2] == port for server in servers for at in server.listen):
+            sockets = text_of.listening(inside.found, inside.node_red.process.pid)
+            return CaddyConfig(one["file"], servers, sockets)
+    why = "; ".join(dict.fromkeys(one["trouble"] for one in inside.settings["caddies"] if one["trouble"]))
+    raise ProbeError(
+        f"Caddy runs there, but none was seen to serve port {port}{': ' + why if why else ''}", Cause.FORBIDDEN
+    )
+
+
 def _nginx_tree(inside: Inside) -> tuple[Directive, ...]:
     return (inside.nginx.tree or ()) if isinstance(inside.nginx, Nginx) else ()
 
@@ -450,6 +477,7 @@ _PARTS: Final[dict[str, Callable[..., Observation]]] = {
     "supervision": _supervision,
     "nginx service": _nginx_service,
     "nginx": _nginx_config,
+    "way": _way,
     "renewal": _renewal,
     "keys": _keys,
     "patch level": _patch,

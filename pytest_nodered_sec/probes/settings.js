@@ -242,6 +242,36 @@ function versions(pid, cwd, userDir) {
     dashboard1: version("node-red-dashboard", users), dashboard2: version("@flowfuse/node-red-dashboard", users) };
 }
 
+function dialled(value) { // whom a route of Caddy hands requests to, however deep it stands
+  if (value === null || typeof value !== "object") return [];
+  if (value.handler === "reverse_proxy") {
+    const secure = Boolean(own(value.transport).tls);
+    return (value.upstreams || []).map((one) => ({ dial: text(one.dial), secure }));
+  }
+  return Object.values(value).flatMap(dialled);
+}
+
+function caddies() { // what each Caddy serves, adapted by itself and reduced: no hash and no token leaves
+  const found = attempt(() => fs.readdirSync("/proc"), []).filter((one) => /^\d+$/.test(one))
+    .filter((pid) => attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "") === "caddy");
+  return found.map((pid) => attempt(() => {
+    const args = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    const given = (name) => args.includes(name) ? args[args.indexOf(name) + 1] : "";
+    const file = given("--config") || "/etc/caddy/Caddyfile";
+    const program = path.isAbsolute(args[0]) ? args[0] : "caddy";
+    const json = file.endsWith(".json") ? fs.readFileSync(file, "utf8")
+      : spawnSync(program, ["adapt", "--config", file, "--adapter", given("--adapter") || "caddyfile"],
+        { encoding: "utf8", timeout: 5000, maxBuffer: 1 << 22, cwd: "/", env: { PATH: "/usr/local/bin:/usr/bin:/bin" } })
+        .stdout;
+    const servers = Object.entries(JSON.parse(json).apps.http.servers).map(([name, one]) => ({
+      name, listen: one.listen.map(text), dials: dialled(one.routes || []),
+      tls: Boolean(one.tls_connection_policies) ||
+        !own(one.automatic_https).disable && one.listen.every((at) => /:443$/.test(at)),
+    }));
+    return { file, servers, trouble: "" };
+  }, { file: "", servers: [], trouble: "its configuration cannot be read or adapted as Node-RED's user" }));
+}
+
 function groups() { // who else is in a group: /etc/group and the primary groups of /etc/passwd
   const lines = (file) => attempt(() => fs.readFileSync(file, "utf8").split("\n"), []).map((one) => one.split(":"));
   const people = {};
@@ -269,7 +299,7 @@ function main() {
     : { trouble: done.signal ? "it did not end in time" : "it ended the process that read it", loaded: [] };
   const userDir = INPUT.userDir || seen.settings && seen.settings.userDir || found.userDir;
   const listed = seen.settings ? filesOf(userDir, seen.settings, seen.loaded) : { kinds: {}, types: {} };
-  say({ ...seen, file: found.file, guessed: found.guessed, userDir, ...listed, groups: groups(),
+  say({ ...seen, file: found.file, guessed: found.guessed, userDir, ...listed, groups: groups(), caddies: caddies(),
     versions: versions(INPUT.pid, cwd, userDir), port: option(["-p", "--port"]),
     define: INPUT.args.some((one) => one === "-D" || one.startsWith("--define")) });
 }

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_host import Directive, NginxConfig, NginxService
+    from pytest_nodered_sec.model_host import Directive, ListeningSocket, NginxConfig, NginxService
     from pytest_nodered_sec.policy import Policy
 
-_LOOPBACK: Final = re.compile(r"^(localhost|127(\.\d+){3}|\[::1\])$")
+LOOPBACK: Final = re.compile(r"^(localhost|127(\.\d+){3}|\[::1\])$")
 _BROKEN: Final = re.compile(r"RC4|DES|NULL|EXP|MD5|SEED|IDEA|CAMELLIA128-SHA$|^(ALL|LOW|MEDIUM|COMPLEMENTOFALL)$")
 _SOCKETS: Final = ("/ui", "/dashboard")
 
@@ -52,7 +52,7 @@ def nginx_is_in_service(seen: NginxService, policy: Policy) -> Verdict:
     return tuple(found)
 
 
-def way_is_guarded(seen: NginxConfig, policy: Policy) -> Verdict:
+def nginx_way_is_guarded(seen: NginxConfig, policy: Policy) -> Verdict:
     """Servers that lead to Node-RED are TLS-only or redirect, guard sockets as pages, and go to loopback."""
     if seen.other:
         return NotApplicable(seen.other)
@@ -128,7 +128,7 @@ def _targets(block: Directive, seen: NginxConfig) -> Iterator[tuple[Directive, s
     for one in block.block:
         if one.name == "proxy_pass" and one.args:
             for address in _addresses(one.args[0], seen):
-                if _is_node_red(address, seen):
+                if is_node_red(address, seen.sockets):
                     yield one, address
         yield from _targets(one, seen)
 
@@ -178,11 +178,12 @@ def _upstream(name: str, seen: NginxConfig) -> list[str]:
     ]
 
 
-def _is_node_red(address: str, seen: NginxConfig) -> bool:
+def is_node_red(address: str, sockets: tuple[ListeningSocket, ...]) -> bool:
+    """Whether an address ("host:port", or the path of a unix socket) is one that Node-RED listens on."""
     if address.startswith("/"):
-        return any(one.family == "unix" and one.address == address for one in seen.sockets)
+        return any(one.family == "unix" and one.address == address for one in sockets)
     port = address.rpartition(":")[2]
-    return any(one.family.startswith("tcp") and str(one.port) == port for one in seen.sockets)
+    return any(one.family.startswith("tcp") and str(one.port) == port for one in sockets)
 
 
 # --- what is judged on the way ---------------------------------------------------------------------------
@@ -233,7 +234,7 @@ def _far(server: Directive, seen: NginxConfig) -> list[Violation]:
         )
         for one, address in _targets(server, seen)
         if not address.startswith("/")
-        and not _LOOPBACK.match(address.rpartition(":")[0])
+        and not LOOPBACK.match(address.rpartition(":")[0])
         and not one.args[0].startswith("https:")
     ]
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.host import certificate_is_renewed, is_supervised
-from pytest_nodered_sec.rules.nginx import nginx_is_in_service, tls_is_as_demanded, way_is_guarded
+from pytest_nodered_sec.rules.nginx import nginx_is_in_service, tls_is_as_demanded
+from pytest_nodered_sec.rules.proxy import way_is_guarded
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_host import NginxConfig, NginxService, Renewal, Supervision
+    from pytest_nodered_sec.model_host import CaddyConfig, NginxConfig, NginxService, Renewal, Supervision
     from pytest_nodered_sec.policy import Policy
 
 
@@ -25,9 +26,9 @@ def test_nginx_is_in_service(nodered_seen: NginxService, nodered_policy: Policy)
     require(nginx_is_in_service(nodered_seen, nodered_policy))
 
 
-@control("host-12", severity=Severity.HIGH, asks=questions.host("nginx"))
-def test_way_through_nginx_is_guarded(nodered_seen: NginxConfig, nodered_policy: Policy) -> None:
-    """Every way through nginx to Node-RED is encrypted, and guards sockets as it guards pages."""
+@control("host-12", severity=Severity.HIGH, asks=questions.host("way"))
+def test_way_through_the_proxy_is_guarded(nodered_seen: NginxConfig | CaddyConfig, nodered_policy: Policy) -> None:
+    """Every way through the proxy to Node-RED is encrypted, and guards sockets as it guards pages."""
     require(way_is_guarded(nodered_seen, nodered_policy))
 
 

@@ -183,3 +183,13 @@ def test_a_port_that_is_open_to_the_network_and_the_inspector_are_found(tmp_path
     report = (tmp_path / "out.xml").read_text()
     assert "inspector, which runs whatever it is told" in report
     assert f"tcp 0.0.0.0:{port}" in report
+
+
+def test_the_caddy_in_front_is_judged_by_what_it_adapts(tmp_path: Path) -> None:
+    labs = ["--nodered-lab=hardened", "--nodered-lab=plain-leak"]
+    seen = run(tmp_path, "--nodered-host=local://", "-k", "test_way_through", *labs)
+    assert {name.split("@")[0]: one["host-12"] for name, one in seen.items()} == {
+        "lab-hardened": {"compliant"},
+        "lab-plain-leak": {"non-compliant"},
+    }
+    assert "$2" not in (tmp_path / "out.xml").read_text()

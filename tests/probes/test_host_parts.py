@@ -18,6 +18,7 @@ import trustme
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_host import (
+    CaddyConfig,
     ChannelSettings,
     Identity,
     KeyAccess,
@@ -413,6 +414,31 @@ def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
     assert part(inside(found()), "renewal").client == ""
     declared = inside(found(), demands=HostDemands(acme_client="acme.sh"))
     assert part(declared, "renewal").other == "acme.sh"
+
+
+CADDY = {"caddy": Section("running", 0)}
+SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "dials": [{"dial": "127.0.0.1:1880", "secure": False}]}
+
+
+def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
+    other = {"file": "/other", "servers": [{**SERVER, "listen": [":8443"]}], "trouble": ""}
+    ours = {"file": "/etc/caddy/Caddyfile", "servers": [SERVER], "trouble": ""}
+    seen: CaddyConfig = part(inside(found(**CADDY), settings={**SETTINGS, "caddies": [other, ours]}), "way")
+    assert (seen.file, seen.servers[0].dials) == ("/etc/caddy/Caddyfile", (("127.0.0.1:1880", False),))
+
+
+def test_an_nginx_on_the_urls_port_is_the_proxy_in_front_though_a_caddy_runs() -> None:
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert isinstance(part(inside(found(**CADDY), nginx=nginx), "way"), NginxConfig)
+
+
+def test_a_caddy_that_cannot_be_read_is_an_error() -> None:
+    unread = {"file": "", "servers": [], "trouble": "its configuration cannot be read or adapted as Node-RED's user"}
+    assert "none was seen to serve port 443: its configuration cannot be read" in trouble(
+        inside(found(**CADDY), settings={**SETTINGS, "caddies": [unread]}), "way"
+    )
+    gone = inside(found(**CADDY), settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
+    assert trouble(gone, "way") == "no Node.js on this side"
 
 
 def test_keys_are_looked_at_where_the_links_of_live_lead() -> None:

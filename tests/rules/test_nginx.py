@@ -10,7 +10,8 @@ from seen import FAIL, PASS, SKIP, outcome, target, violations
 from pytest_nodered_sec.model_host import ListeningSocket, NginxConfig, NginxService, Unit
 from pytest_nodered_sec.policy import HostDemands
 from pytest_nodered_sec.probes.host_nginx import tree
-from pytest_nodered_sec.rules.nginx import nginx_is_in_service, tls_is_as_demanded, way_is_guarded
+from pytest_nodered_sec.rules.nginx import nginx_is_in_service, tls_is_as_demanded
+from pytest_nodered_sec.rules.proxy import way_is_guarded
 
 LOOPBACK = ListeningSocket("tcp", "127.0.0.1", 1880)
 UNIX = ListeningSocket("unix", "/run/nodered/nr.sock")
