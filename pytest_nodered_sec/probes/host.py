@@ -331,7 +331,7 @@ def choose(candidates: list[Candidate], found: dict[str, Section], demands: Host
         )
     fitting = candidates
     if demands.user_dir and len(candidates) > 1:
-        fitting = [one for one in candidates if demands.user_dir in (one.cwd, *one.args)]
+        fitting = [one for one in candidates if demands.user_dir in (one.cwd, *one.args)] or candidates
     if len(fitting) > 1:
 
         def on_port(one: Candidate) -> bool:

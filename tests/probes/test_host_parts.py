@@ -187,6 +187,7 @@ def test_which_of_several_is_meant() -> None:
     assert choose(both, two, HostDemands(), 1880).process.pid == 812
     assert choose(both, two, HostDemands(), 1881).process.pid == 900
     assert choose(both, two, HostDemands(user_dir="/home/line2"), 1).process.pid == 900
+    assert choose(both, two, HostDemands(user_dir="/data"), 1881).process.pid == 900  # started elsewhere, no arguments
     with pytest.raises(ProbeError, match="2 Node-REDs run on this host"):
         choose(both, two, HostDemands(), 1)
     with pytest.raises(ProbeError, match="no Node-RED runs on this host"):
