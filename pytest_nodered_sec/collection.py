@@ -163,6 +163,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 _NEEDED: Final = {
     "credentials": 'not judged without an account: set credentials = {env = "PREFIX"} in the policy file, or '
     "NODERED_USERNAME and NODERED_PASSWORD",
+    "host": "not judged without a host: add --nodered-host=ssh://USER@HOST to look at it from inside",
 }
 
 

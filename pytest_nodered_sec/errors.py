@@ -28,6 +28,7 @@ class Cause(enum.Enum):
     UNDECLARED_LOGIN = "undeclared-login"  # a redirect to a host nobody told us about
     UNVERIFIED = "unverified"  # a secret would have to be sent, and the certificate does not verify
     CHANGED = "changed"  # the target stopped answering as it did at the start
+    FORBIDDEN = "forbidden"  # a right or a tool is missing on the host
     SEE_REACH = "see-reach"  # the target is dead; reach-01 carries the cause
 
 

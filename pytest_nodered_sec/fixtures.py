@@ -5,12 +5,12 @@ An observation is fetched here, in setup, so that could-not-look is an error and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_nodered_sec.collection import TARGETS, Case, case_of
-from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import (
@@ -138,3 +138,19 @@ def nodered_chain(nodered_seen: PresentedChain) -> PresentedChain:
 def nodered_reach(nodered_seen: Reach) -> Reach:
     """`nodered_seen` of a control that asks whether the target answers throughout."""
     return nodered_seen
+
+
+@pytest.fixture
+def nodered_host(nodered_target: Target) -> Any:  # Any: testinfra is imported only when a test asks for a host
+    """testinfra's host of this case's target, for a site's own tests; this machine only where `local://` is said.
+
+    Raises:
+        ProbeError: no host was given, or testinfra knows no such backend.
+    """
+    if nodered_target.host is None:
+        raise ProbeError(
+            f"no host given for {nodered_target.name}: add --nodered-host=ssh://USER@HOST", Cause.UNIDENTIFIED
+        )
+    from pytest_nodered_sec.probes.host import host_of
+
+    return host_of(nodered_target.host)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 
@@ -95,7 +95,10 @@ OPTIONS: Final = (
         sets="admin_api",
     ),
     Option(
-        "host", "Machine behind the URL, as a testinfra backend (used by host controls)", metavar="BACKEND", sets="host"
+        "host",
+        "Machine behind the URL, as a testinfra backend: ssh://USER@HOST, docker://NAME, local://",
+        metavar="BACKEND",
+        sets="host",
     ),
     Option("policy", "Policy file (default: nodered-sec.toml beside the ini file)", metavar="FILE"),
     Option(
@@ -476,6 +479,7 @@ def _where_it_runs(one: RunningDeployment) -> dict[str, Any]:
         "http_port": one.http_port,
         "direct_port": one.direct_port,
         "ca_file": one.ca_file,
+        "inside.user_dir": one.user_dir,
     }
 
 
@@ -485,6 +489,19 @@ def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Prepared
 
     found = effective([settings.layer("option"), settings.layer("environment"), settings.layer("ini")])
     return [Prepared(_target(label, "https://localhost", found, {}), found) for label in labels]
+
+
+def with_testinfra(target: Target, config: pytest.Config) -> Target:
+    """Return a target with testinfra's own options (--sudo, --ssh-config …) in its host; those it has already win."""
+    if target.host is None:
+        return target
+    given = dict(parse_qsl(target.host.partition("?")[2]))
+    for name in ("sudo", "sudo_user", "ssh_config", "ssh_identity_file", "ssh_extra_args", "ansible_inventory"):
+        value = getattr(config.option, name, None)  # not there where testinfra's plugin is switched off
+        if value:
+            given.setdefault(name, "true" if value is True else str(value))
+    host = target.host.partition("?")[0] + (f"?{urlencode(given, quote_via=quote)}" if given else "")
+    return replace(target, host=host)
 
 
 def fail_on(settings: Settings, file: PolicyFile | None) -> str:

@@ -88,6 +88,7 @@ def _run_of(config: pytest.Config) -> options.Run:
         targets = [one.target for one in prepared]
         replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
         found = options.check_targets(targets if replaced is None else replaced)
+        found = tuple(options.with_testinfra(target, config) for target in found)
         return options.Run(settings, file, tuple(prepared), found, options.fail_on(settings, file))
     except PolicyError as error:
         raise pytest.UsageError(str(error)) from None

@@ -195,6 +195,33 @@ class Deviation:
 
 
 @dataclass(frozen=True)
+class HostDemands:
+    """How Node-RED stands on its host, where that cannot be found out, and what must be there.
+
+    Attributes:
+        listens: sockets other than loopback that are intended, each a port and why: "4840 OPC UA, line 7".
+        user_dir: Node-RED's user directory; "" to find it.
+        settings_file: its settings file; "" to find it.
+        node: path of a Node.js binary on the host; "" for the one that runs Node-RED.
+        acme_client: who renews the certificate where that is neither certbot nor Caddy, e.g. "acme.sh"; "" otherwise.
+        palette: whether installing nodes and modules at run time is intended.
+        proxy_guards: what a proxy guards in Node-RED's place, e.g. "Caddy asks for a login on /ui"; "" for nothing.
+        demands: parts that must be there: "nginx", "certbot".
+        seconds: time limit of everything that is asked of one host.
+    """
+
+    listens: tuple[str, ...] = ()
+    user_dir: str = ""
+    settings_file: str = ""
+    node: str = ""
+    acme_client: str = ""
+    palette: bool = False
+    proxy_guards: str = ""
+    demands: tuple[str, ...] = ()
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
 class Policy:
     """What one target must satisfy.
 
@@ -211,6 +238,7 @@ class Policy:
         websockets: paths of WebSocket endpoints below the node root.
         known_credentials: pairs of user name and password to try besides the bundled ones.
         guess: whether known credentials are tried at all.
+        host: what is demanded of the machine behind it.
         certificate: SHA-256 of the one certificate that is right here (lower-case hex), "" where trust decides.
         own_thresholds: what replaces the profile's thresholds, None for nothing.
         deviations: where this policy is weaker than its profile.
@@ -226,6 +254,7 @@ class Policy:
     websockets: tuple[str, ...] = ()
     known_credentials: tuple[tuple[str, str], ...] = ()
     guess: bool = True
+    host: HostDemands = HostDemands()
     certificate: str = ""
     own_thresholds: Thresholds | None = None
     deviations: tuple[Deviation, ...] = ()

@@ -27,6 +27,7 @@ from pytest_nodered_sec.policy import (
     Editor,
     Effect,
     Endpoint,
+    HostDemands,
     Policy,
     PolicyError,
     Profile,
@@ -254,7 +255,16 @@ def _host(value: Any, where: Where) -> str:
     text = _text(value, where)
     if ":" in text.rpartition("://")[2].rpartition("@")[0]:
         raise where.hides("a password does not belong here (logs would show it); use a key")
+    if "://" not in text:
+        raise where.says(text, f"say how to get there, e.g. ssh://{text} or docker://{text}; local:// is this machine")
     return text
+
+
+def _listen(value: Any, where: Where) -> str:
+    port, _, why = _text(value, where).partition(" ")
+    if not port.isdecimal() or not why.strip():
+        raise where.says(value, 'give a port and why: "4840 OPC UA, line 7"')
+    return str(value)
 
 
 def _labels(value: Any, where: Where) -> dict[str, str]:
@@ -316,6 +326,18 @@ _THRESHOLDS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "bcrypt_cost": _number(4, 31, "a bcrypt cost, 4 to 31", whole=True),
 }
 
+_INSIDE: Final[dict[str, Callable[[Any, Where], Any]]] = {
+    "listens": _list(_listen),
+    "user_dir": _text,
+    "settings_file": _text,
+    "node": _text,
+    "acme_client": _text,
+    "palette": _flag,
+    "proxy_guards": _text,
+    "demands": _list(_choice("nginx", "certbot")),
+    "seconds": _number(1, 600, "seconds, 1 to 600"),
+}
+
 KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "profile": _choice(*get_args(Profile)),
     "editor": _choice(*get_args(Editor)),
@@ -338,7 +360,9 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "credentials": _credentials,
     "timeout": _seconds,
     **{f"thresholds.{name}": _threshold(check) for name, check in _THRESHOLDS.items()},
+    **{f"inside.{name}": check for name, check in _INSIDE.items()},
 }
+_TABLES: Final = {"thresholds": _THRESHOLDS, "inside": _INSIDE}
 DEFAULTS: Final[dict[str, Any]] = {
     "profile": "production",
     "editor": "disabled",
@@ -475,15 +499,15 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
     found: dict[str, Any] = {}
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        if key == "thresholds":
+        if key in _TABLES:
             if not isinstance(value, dict):
-                raise PolicyError(f"{where.place}: thresholds is a table: write [thresholds] and one key a line")
+                raise PolicyError(f"{where.place}: {key} is a table: write [{key}] and one key a line")
             for name in value:
-                if name not in _THRESHOLDS:
-                    raise PolicyError(f"{where.place}: [thresholds]: {_unknown(name, _THRESHOLDS)}")
-            flat |= {f"thresholds.{name}": one for name, one in value.items()}
+                if name not in _TABLES[key]:
+                    raise PolicyError(f"{where.place}: [{key}]: {_unknown(name, _TABLES[key])}")
+            flat |= {f"{key}.{name}": one for name, one in value.items()}
         elif key not in KEYS or "." in key:
-            known = [*(one for one in KEYS if "." not in one), "thresholds", *others]
+            known = [*(one for one in KEYS if "." not in one), *_TABLES, *others]
             raise PolicyError(f"{where.place}: {_unknown(key, known)}")
         else:
             flat[key] = value
@@ -579,6 +603,7 @@ def policy_of(name: str, found: Effective) -> Policy:
         websockets=tuple(values.get("websockets", [])),
         known_credentials=tuple((one["username"], one["password"]) for one in values.get("known_credentials", [])),
         guess=guessing,
+        host=_host_demands(values),
         certificate=values.get("sha256", ""),
         own_thresholds=None if thresholds == PROFILES[profile] else thresholds,
         deviations=tuple(deviations),
@@ -606,6 +631,12 @@ def _thresholds_of(name: str, profile: Profile, values: Mapping[str, Any]) -> tu
             deviations.append(Deviation(f"thresholds.{key}", toml(value), toml(asked), given["reason"]))
         own[key] = value
     return replace(demanded, **own), deviations
+
+
+def _host_demands(values: Mapping[str, Any]) -> HostDemands:
+    own: dict[str, Any] = {key.removeprefix("inside."): one for key, one in values.items() if key.startswith("inside.")}
+    demands: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in own.items()}
+    return HostDemands(**demands)
 
 
 def _dashboards_of(values: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, tuple[PublicPath, ...]]:
@@ -671,14 +702,15 @@ def described(target: Target, prepared: Target | None, sources: Mapping[str, str
     lines = ["[[target]]", f"name = {toml(target.name)}", f"url = {toml(target.url)}"]
     lines += [f"labels = {toml(dict(target.labels))}"] if target.labels else []
     for key, value in _values_of(target).items():
-        if key == f"thresholds.{THRESHOLDS[0]}":
-            lines += _not_shown(target, sources)
-            lines.append("[target.thresholds]")
         if value in (None, "", [], (), {}):
             continue
-        default = f"profile {target.policy.profile}" if "." in key else "default"
+        section, _, name = key.rpartition(".")
+        if section and f"[target.{section}]" not in lines:
+            lines += _not_shown(target, sources) if section == "thresholds" else []  # the first table of the two
+            lines.append(f"[target.{section}]")
+        default = f"profile {target.policy.profile}" if section == "thresholds" else "default"
         source = sources.get(key, default) if prepared and before.get(key) == value else "hook"
-        lines.append(f"{key.removeprefix('thresholds.')} = {toml(value)}  # {source}")
+        lines.append(f"{name} = {toml(value)}  # {source}")
     return "\n".join(lines) + "\n"
 
 
@@ -716,7 +748,9 @@ def _values_of(target: Target) -> dict[str, Any]:
     for name, value in asdict(policy.thresholds).items():
         key = f"thresholds.{name}"
         values[key] = {"value": value, "reason": reasons[key]} if key in reasons else value
-    return values
+    defaults = asdict(HostDemands())
+    changed = {name: value for name, value in asdict(policy.host).items() if value != defaults[name]}
+    return values | {f"inside.{name}": value for name, value in changed.items()}
 
 
 def _public(policy: Policy, path: str) -> Any:

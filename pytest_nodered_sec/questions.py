@@ -15,6 +15,37 @@ REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
 
+HOST_FILES = (
+    "settings",
+    "flows",
+    "credentials",
+    "sessions",
+    "runtime config",
+    "context",
+    "projects",
+    "ssh keys",
+)
+HOST_KEYS = ("nginx", "certbot")
+
+
+def host(part: str) -> tuple[Ask, ...]:
+    """Return the question for one part of what was gathered on the target's host (host-00 to host-17).
+
+    Args:
+        part: name of the part, as probes/host.py lists them.
+    """
+    return (Ask("host", (part,), needs="host"),)
+
+
+def host_files(target: Target) -> tuple[Ask, ...]:
+    """Each kind of file that holds secrets or code (host-07)."""
+    return tuple(Ask("host", ("files", kind), kind, needs="host") for kind in HOST_FILES)
+
+
+def host_keys(target: Target) -> tuple[Ask, ...]:
+    """Each place where private keys lie (host-15)."""
+    return tuple(Ask("host", ("keys", place), place, needs="host") for place in HOST_KEYS)
+
 
 def http(path: str, method: str = "GET") -> Ask:
     """Return the question what an anonymous request to a site's own endpoint gets.

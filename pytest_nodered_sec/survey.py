@@ -150,7 +150,7 @@ class _Place:
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
         self._arrival = _Once(self._arrive)
-        self._landmarks = {name: _Once(self._finder(name)) for name in ("admin", "node", "plain")}
+        self._landmarks = {name: _Once(self._finder(name)) for name in ("admin", "node", "plain", "host")}
 
     def add(self, asks: Iterable[Ask]) -> None:
         """Queue the questions that are new."""
@@ -214,7 +214,7 @@ class _Place:
             if ask.probe == "reach":
                 raise  # it carries the cause
             raise ProbeError(f"{self._target.name} cannot be looked at: see reach-01", Cause.SEE_REACH) from error
-        marks = [self._landmarks[name].get() for name in probe.landmarks]
+        marks = [self._landmarks[name].get() for name in (*probe.given, *probe.landmarks)]
         seen = probe.load()(Look(self._station), *marks, *ask.args)
         with self._lock:
             self._station.looks += 1
@@ -249,6 +249,10 @@ class _Place:
             from pytest_nodered_sec.probes import landmarks
             from pytest_nodered_sec.probes.look import Look
 
+            if name == "host":
+                from pytest_nodered_sec.probes import host  # imports testinfra: only where a host is asked
+
+                return host.gather(Look(self._station))
             if name == "node" and self._target.node("/") == self._target.admin("/"):
                 return self._landmarks["admin"].get()
             finders: dict[str, Callable[[Look], Any]] = {

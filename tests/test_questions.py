@@ -12,9 +12,29 @@ from pytest_nodered_sec import questions
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
 from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.probes import PROBES
-from pytest_nodered_sec.suite import test_admin_api, test_dashboard, test_editor, test_reach, test_tls, test_transport
+from pytest_nodered_sec.suite import (
+    test_admin_api,
+    test_dashboard,
+    test_editor,
+    test_host_files,
+    test_host_node_red,
+    test_host_services,
+    test_reach,
+    test_tls,
+    test_transport,
+)
 
-SUITE = (test_admin_api, test_dashboard, test_editor, test_reach, test_tls, test_transport)
+SUITE = (
+    test_admin_api,
+    test_dashboard,
+    test_editor,
+    test_host_files,
+    test_host_node_red,
+    test_host_services,
+    test_reach,
+    test_tls,
+    test_transport,
+)
 CONTROLS = {
     mark.args[0].id: mark.args[0]
     for module in SUITE
@@ -33,7 +53,8 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "admin-01 admin-02 admin-04 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 reach-01 "
         "tls-01 tls-02 tls-03"
     )
-    assert sorted(CONTROLS) == expected.split()
+    hosts = [f"host-{number:02}" for number in range(18)]
+    assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
 
 
 def test_every_test_of_the_suite_has_a_title_of_one_line() -> None:

@@ -25,12 +25,14 @@ class Probe:
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
         stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
             may lock somebody out; 2: at the very end.
+        given: what is found once per target and handed in before the landmarks, without a canary: "host".
     """
 
     module: str
     function: str
     landmarks: tuple[str, ...] = ()
     stage: int = 0
+    given: tuple[str, ...] = ()
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""
@@ -44,6 +46,7 @@ PROBES: Final[dict[str, Probe]] = {
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
+    "host": Probe("host_parts", "look_inside", given=("host",)),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
     "reach": Probe("reach", "see_both_ends", ("admin",), stage=2),
 }

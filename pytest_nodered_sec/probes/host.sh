@@ -1,0 +1,129 @@
+# What one round trip learns of a host: sections between marked lines, each with the exit code of what made it.
+# POSIX sh, dash and busybox included. Reads only: nothing is written, restarted or reloaded. What may need root goes
+# through `root`, so that these lines, and no others, are what docs/sudoers allows; a test compares the two.
+# Arguments: a random mark, "sudo" or "", our end of a connection to the URL (a port in hexadecimal, or -), paths of
+# keys to be looked at on a second trip.
+mark=$1 asked=$2 port=$3
+shift 3
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH LC_ALL=C
+sudo=
+if [ "$asked" = sudo ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n"; fi
+root() { $sudo "$@"; }
+section() { # NAME COMMAND...
+    printf '%s begin %s\n' "$mark" "$1"
+    shift
+    "$@" 2>&1
+    printf '\n%s end %s\n' "$mark" $?
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+masked() { sed -e 's/\(-D\|--define\)[ =]*[^ ;]*/\1 (hidden)/g'; }
+
+me() {
+    id -u && id -un && uname -s && echo "$asked" && date +%s && cut -d' ' -f1 /proc/uptime &&
+        { getconf CLK_TCK 2>/dev/null || echo 100; }
+}
+
+process() { # PID: only of programs that may be Node-RED; its arguments without values that may be secrets
+    printf 'comm %s\n' "$(cat "/proc/$1/comm")"
+    sed -n 's/^\(Uid\|PPid\):[^0-9]*\([0-9]*\).*/\1 \2/p' "/proc/$1/status"
+    printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
+    printf 'ticks %s\n' "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20)"
+    printf 'cwd %s\n' "$(root readlink "/proc/$1/cwd" 2>/dev/null)"
+    printf 'exe %s\n' "$(root readlink "/proc/$1/exe" 2>/dev/null)"
+    sed 's/^/cgroup /' "/proc/$1/cgroup"
+    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | masked)"
+}
+
+sockets() { # PID: what listens in its network namespace, by inode
+    for family in tcp tcp6; do
+        [ -r "/proc/$1/net/$family" ] && awk -v f=$family '$4 == "0A" {print f, $2, $10}' "/proc/$1/net/$family"
+    done
+    for family in udp udp6; do
+        [ -r "/proc/$1/net/$family" ] && awk -v f=$family '$4 == "07" {print f, $2, $10}' "/proc/$1/net/$family"
+    done
+    awk '$4 == "00010000" {print "unix", $8, $7}' "/proc/$1/net/unix"
+}
+
+candidates() {
+    grep -lE 'node-?red|red\.js' /proc/[0-9]*/comm /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | sort -un
+}
+
+nginx_masters() { # PID, seconds after boot in ticks, of the master and its workers
+    for file in $(grep -l '^nginx$' /proc/[0-9]*/comm 2>/dev/null); do
+        pid=${file#/proc/} pid=${pid%/comm}
+        printf '%s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f2,20)" \
+            "$(tr '\000\n' '  ' <"/proc/$pid/cmdline")"
+    done
+}
+
+properties=Id,Names,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,Restart,User,UMask,Result
+properties=$properties,ExecMainStatus,NextElapseUSecRealtime,LastTriggerUSec,NoNewPrivileges,ProtectSystem,ProtectHome
+properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers
+
+starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
+
+if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "certificate:", of files after "time:"
+    for path in "$@"; do
+        case $path in
+        time:*) section "$path" stat -L -c %Y "${path#time:}" ;;
+        certificate:*) section "$path" cat "${path#certificate:}" ;;
+        *) section "key:$path" root stat -L -c '%a %u %g %U %G %Y %n' "$path" ;;
+        esac
+    done
+    section end true
+    exit 0
+fi
+section me me
+section self cat /proc/self/cgroup
+section os cat /etc/os-release
+found=nodered.service
+for pid in $(candidates); do
+    case $(cat "/proc/$pid/comm" 2>/dev/null) in
+    node-red* | node | nodejs | MainThread) ;;
+    *) continue ;;
+    esac
+    section "process $pid" process "$pid"
+    section "sockets $pid" sockets "$pid"
+    section "fd $pid" root ls -l "/proc/$pid/fd" | grep -E "^$mark|socket:|denied|sudo:|cannot"
+    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$pid/cgroup" | tail -1)
+    [ -n "$unit" ] && found="$found $unit"
+    id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" | tail -1)
+    if [ -n "$id" ] && has docker; then
+        section "docker $pid" docker inspect --format \
+            '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"
+    fi
+done
+section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
+if has systemctl; then
+    section starts starts $found node-red.service
+    section units systemctl show --no-pager -p "$properties" $found node-red.service nginx.service caddy.service certbot.timer certbot.service \
+        certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
+    for unit in $found; do
+        has systemd-analyze && section "security $unit" sh -c "systemd-analyze security --no-pager $unit | tail -1"
+    done
+fi
+grep -qs '^caddy$' /proc/[0-9]*/comm && section caddy echo running
+if has nginx; then
+    section nginx-version nginx -v
+    section nginx-processes nginx_masters
+    # As root it would create the pid and log files of an nginx that never ran; while one runs they are there.
+    for pid in $(nginx_masters | sed -n 's/ .*nginx: master.*//p'); do
+        # One that was started with -c is asked without sudo: as root, a file of somebody's choice could load anything.
+        own=$(tr '\000\n' '  ' <"/proc/$pid/cmdline" | grep -oE ' -[cp] [^ ]+' | tr '\n' ' ')
+        if [ -n "$own" ]; then
+            section "nginx $pid" nginx -T $own
+        else
+            section "nginx $pid" root nginx -T
+        fi
+    done
+fi
+if [ -d /etc/letsencrypt ]; then
+    section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
+    section certificates root find -L /etc/letsencrypt -name cert.pem -exec cat '{}' +
+    section renewal root grep -E '^(renew_hook|deploy_hook|installer|authenticator|post_hook)' -r /etc/letsencrypt/renewal
+    section hooks root grep -lrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
+fi
+has certbot && section certbot sh -c 'command -v certbot'
+section cron grep -lsr certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section end true

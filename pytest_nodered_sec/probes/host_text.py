@@ -1,0 +1,230 @@
+"""What the host's answers say: pure functions from the text of `host.sh` to plain facts; nothing is run here."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model_host import ListeningSocket, NodeRedProcess, Unit
+
+_NODE: Final = ("node", "nodejs", "MainThread")  # comm of a Node.js without a title
+_CONTAINER: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one command of the script printed, and its exit code."""
+
+    text: str
+    code: int
+
+
+def sections(text: str, mark: str) -> dict[str, Section]:
+    """Split what the script printed; only lines with the random mark count.
+
+    Raises:
+        ProbeError: the answer is cut off.
+    """
+    pattern = rf"^{mark} begin (.+)\n([\s\S]*?)\n?^{mark} end (\d+)$"
+    found = {name: Section(body, int(code)) for name, body, code in re.findall(pattern, text, re.MULTILINE)}
+    if "end" not in found:
+        raise ProbeError("the host's answer is cut off", Cause.PROTOCOL)
+    return found
+
+
+@dataclass(frozen=True)
+class Me:
+    """The login we came by, and the host's clock."""
+
+    uid: int
+    user: str
+    sudo: bool
+    now: float
+    uptime: float
+    ticks: float
+
+
+def me(section: Section) -> Me:
+    """Read who we are there.
+
+    Raises:
+        ProbeError: it is no Linux, or the answer is not what the script prints.
+    """
+    lines = section.text.split("\n")
+    if len(lines) > 2 and lines[2] != "Linux":
+        raise ProbeError(f"the host runs {lines[2]}; only Linux hosts can be looked at", Cause.PROTOCOL)
+    try:
+        uid, user, _, asked, now, uptime, ticks, *_ = lines
+        return Me(int(uid), user, asked == "sudo", float(now), float(uptime), float(ticks))
+    except ValueError:
+        raise ProbeError("the host does not say who we are there (id, date, /proc/uptime)", Cause.PROTOCOL) from None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A process that may be Node-RED.
+
+    Attributes:
+        process: what the observation keeps.
+        exe: path of its program, "" where that was not ours to read.
+        cwd: its working directory, in the same way.
+        args: its arguments, where they are still there (Node-RED overwrites them with its title).
+    """
+
+    process: NodeRedProcess
+    exe: str
+    cwd: str
+    args: tuple[str, ...]
+
+
+def candidates(found: dict[str, Section], who: Me) -> list[Candidate]:
+    """Return the processes that are Node-RED, in order of their ids."""
+    inside = _CONTAINER.search(found["self"].text) if "self" in found else None
+    result = []
+    for name, section in found.items():
+        if not name.startswith("process ") or section.code:
+            continue
+        lines = [line.partition(" ") for line in section.text.split("\n")]
+        facts = {key: value for key, _, value in lines}
+        groups = [value for key, _, value in lines if key == "cgroup"]
+        args = tuple(facts.get("args", "").split())
+        comm = facts.get("comm", "")
+        titled = comm.startswith("node-red") and not comm.startswith("node-red-a")  # not node-red-admin
+        if not titled and not (
+            comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in args[1:])
+        ):
+            continue
+        if "Uid" not in facts or not facts.get("ticks"):
+            continue  # it ended while we looked
+        unit = next((one[1] for one in (re.search(r"/([^/]+\.service)$", line) for line in groups) if one), "")
+        box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
+        process = NodeRedProcess(
+            pid=int(name.split()[1]),
+            uid=int(facts["Uid"]),
+            user=facts.get("user") if facts.get("user") not in (None, "", "UNKNOWN") else facts["Uid"],  # type: ignore[arg-type]
+            started=who.now - who.uptime + int(facts["ticks"]) / who.ticks,
+            unit=unit if not unit.startswith(("user@", "session")) else "",
+            container="" if inside and inside[0] == box else box,
+        )
+        result.append(Candidate(process, facts.get("exe", ""), facts.get("cwd", ""), args))
+    return sorted(result, key=lambda one: one.process.pid)
+
+
+def starts(section: Section | None, unit: str) -> tuple[str, ...]:
+    """Return the arguments a unit starts Node-RED with (`systemctl show -p ExecStart`)."""
+    if section is None or section.code:
+        return ()
+    for block in section.text.split("\n\n"):
+        if f"Id={unit}" in block.split("\n"):
+            found = re.search(r"argv\[\]=(.*?) ;", block)
+            return tuple(found[1].split()) if found else ()
+    return ()
+
+
+def listening(found: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...]:
+    """Return what a process listens on: the sockets of its network namespace whose inodes are among its files.
+
+    Raises:
+        ProbeError: its open files are not ours to see.
+    """
+    files = found.get(f"fd {pid}", Section("", 1))
+    inodes = set(re.findall(r"socket:\[(\d+)\]", files.text))
+    if not inodes:
+        raise ProbeError(
+            f"the open files of process {pid} cannot be seen ({why(files)}): look as its user or as root "
+            "(--nodered-host=…?sudo=true, and docs/sudoers)",
+            Cause.FORBIDDEN,
+        )
+    result = set()
+    for line in found[f"sockets {pid}"].text.split("\n"):
+        family, _, rest = line.partition(" ")
+        if family == "unix":
+            path, _, inode = rest.rpartition(" ")
+            path = path or "(unnamed)"
+            if inode in inodes:
+                result.add(ListeningSocket("unix", path))
+        elif family in ("tcp", "tcp6", "udp", "udp6"):
+            address, _, inode = rest.partition(" ")
+            if inode in inodes:
+                result.add(ListeningSocket(family, *_endpoint(address)))
+    return tuple(sorted(result))
+
+
+def why(section: Section) -> str:
+    """Return the last line of a failed command, or that it said nothing."""
+    lines = [line for line in section.text.split("\n") if line.strip()]
+    return lines[-1].strip()[:200] if lines else "no answer"
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    """Read an address of /proc/net: 32-bit words in the host's order, which is little-endian wherever Node-RED runs."""
+    address, _, port = text.partition(":")
+    raw = b"".join(bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8))
+    ip = ipaddress.ip_address(raw)
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return str(mapped or ip), int(port, 16)
+
+
+def connected(section: Section | None, address: str, port: int) -> bool:
+    """Whether an established connection to our address and port is in the host's table."""
+    if section is None:
+        return False
+    for line in section.text.split("\n"):
+        parts = line.split()
+        if len(parts) == 3 and parts[2] == "01" and _endpoint(parts[1]) == (address, port):
+            return True
+    return False
+
+
+def published(section: Section | None) -> tuple[tuple[tuple[str, int], ...] | None, str]:
+    """Return the ports that docker publishes (None: it shares the host's network) and the restart policy.
+
+    Raises:
+        ProbeError: docker did not tell.
+    """
+    if section is None:
+        return None, ""
+    if section.code:
+        raise ProbeError(f"docker does not tell what it publishes: {why(section)}", Cause.FORBIDDEN)
+    text, mode, restart = section.text.strip().rsplit(" ", 2)
+    if mode == "host":
+        return None, restart
+    ports: dict[str, list[dict[str, str]] | None] = json.loads(text) or {}
+    pairs = {
+        (one["HostIp"] or "::", int(port.split("/")[0]))  # "" means every address
+        for port, many in ports.items()
+        for one in many or ()
+    }
+    return tuple(sorted(pairs)), restart
+
+
+def units(section: Section | None) -> dict[str, Unit]:
+    """Return the units by name.
+
+    Raises:
+        ProbeError: there is no systemd, or it does not answer.
+    """
+    if section is None:
+        raise ProbeError("this host has no systemctl, so no unit can be looked at", Cause.UNAVAILABLE)
+    if section.code:
+        raise ProbeError(f"systemctl does not answer: {why(section)}", Cause.UNAVAILABLE)
+    result = {}
+    for block in section.text.split("\n\n"):
+        pairs = tuple(
+            (key, value) for key, found, value in (line.partition("=") for line in block.split("\n")) if found
+        )
+        unit = Unit(dict(pairs).get("Id", ""), pairs)
+        for name in {unit.name, *unit.get("Names").split()}:
+            result[name] = unit
+    return result
+
+
+def answer_of_node(text: str, mark: str) -> dict[str, Any]:
+    """Return what settings.js's evaluator said, {} where it said nothing."""
+    lines = [line for line in text.split("\n") if line.startswith(f"{mark} ")]
+    found: dict[str, Any] = json.loads(lines[-1][len(mark) + 1 :]) if lines else {}
+    return found

@@ -1,0 +1,230 @@
+"""The host itself: is it the right one, what does Node-RED listen on, whom does it run as, who supervises it, who
+renews its certificate, how old is it, and is what was read what runs."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from packaging.version import InvalidVersion, Version
+
+from pytest_nodered_sec.model import NotApplicable, Violation
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_host import (
+        Freshness,
+        Identity,
+        Listening,
+        ListeningSocket,
+        PatchLevel,
+        Renewal,
+        RunningAs,
+        Supervision,
+    )
+    from pytest_nodered_sec.policy import Policy
+
+_INSPECTOR: Final = 9229
+_SANDBOX: Final = (  # systemd.exec(5); what each profile demands is below
+    ("NoNewPrivileges", ("yes",), "NoNewPrivileges=yes"),
+    ("PrivateTmp", ("yes", "connected", "disconnected"), "PrivateTmp=yes"),
+    ("ProtectSystem", ("yes", "full", "strict"), "ProtectSystem=full"),
+)
+_STRICT_SANDBOX: Final = (
+    ("ProtectSystem", ("strict",), "ProtectSystem=strict (and ReadWritePaths= for the user directory)"),
+    ("ProtectKernelTunables", ("yes",), "ProtectKernelTunables=yes"),
+    ("RestrictSUIDSGID", ("yes",), "RestrictSUIDSGID=yes"),
+)
+# First releases with every known fix of their line (reviewed 2026-11-23: GitHub advisories of node-red/node-red).
+_NODE_RED_LINES: Final = {4: Version("4.1.15"), 5: Version("5.0.7")}
+_DASHBOARD1: Final = Version("3.2.0")  # CVE-2022-3783
+_NODE_MAJORS: Final = (22, 24, 26)  # long-term support on 2026-11-23: github.com/nodejs/Release, schedule.json
+
+
+def host_serves_the_url(seen: Identity, policy: Policy) -> Verdict:
+    """The host looked at serves the URL: our connection ends there, or the served certificate lies there."""
+    if seen.connected or seen.holds_served:
+        return ()
+    return (
+        Violation(
+            "another-host",
+            seen.evidence(),
+            "the machine that serves the URL",
+            "point --nodered-host at the machine that serves the URL (its proxy), not at another one",
+        ),
+    )
+
+
+def listens_only_inside(seen: Listening, policy: Policy) -> Verdict:
+    """Every listening socket of Node-RED is loopback, unpublished, or declared; the inspector's never is."""
+    return tuple(one for socket in seen.sockets for one in _exposed(socket, seen, policy))
+
+
+def _exposed(socket: ListeningSocket, seen: Listening, policy: Policy) -> list[Violation]:
+    where = f"{seen.process.line()} listens on {socket.line()}"
+    if socket.port == _INSPECTOR:
+        return [
+            Violation(
+                "inspector",
+                f"{where}: Node's inspector, which runs whatever it is told",
+                "no inspector in production",
+                "start Node-RED without --inspect (unit: ExecStart, NODE_OPTIONS), then restart it",
+            )
+        ]
+    if socket.family == "unix" or ip_address(socket.address.partition("%")[0]).is_loopback:
+        return []
+    if any(one.split()[:1] == [str(socket.port)] for one in policy.host.listens):
+        return []
+    remedy = f'settings.js: uiHost: "127.0.0.1"; a node\'s own port is declared: listens = ["{socket.port} what it is"]'
+    if seen.published is not None:
+        outside = [address for address, port in seen.published if port == socket.port]
+        open_to = [address for address in outside if not ip_address(address).is_loopback]
+        if not open_to:
+            return []
+        where += f", published at {', '.join(open_to)}"
+        remedy = f"publish it to the proxy only: docker run -p 127.0.0.1:{socket.port}:{socket.port} (compose: ports)"
+    return [Violation("exposed", f"{where}: not loopback, not declared", "loopback, or a declared port", remedy)]
+
+
+def runs_without_root(seen: RunningAs, policy: Policy) -> Verdict:
+    """Node-RED does not run as root."""
+    if seen.process.uid:
+        return ()
+    return (
+        Violation(
+            "root",
+            seen.evidence(),
+            "a user of its own",
+            "unit: User=nodered (systemctl edit nodered; chown -R nodered its user directory), then restart it",
+        ),
+    )
+
+
+def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
+    """A service manager starts Node-RED at boot, restarts it, and keeps it from what the profile says."""
+    if seen.process.container:
+        if seen.restart_policy not in ("", "no"):
+            return ()
+        remedy = "docker run --restart unless-stopped (compose: restart: unless-stopped)"
+        return (Violation("no-restart", seen.evidence(), "a restart policy", remedy),)
+    if seen.unit is None:
+        remedy = "install it as a service: a nodered.service with Restart=on-failure, systemctl enable --now nodered"
+        return (Violation("no-service", seen.evidence(), "a service that systemd supervises", remedy),)
+    unit, found = seen.unit, []
+    if unit.get("UnitFileState") not in ("enabled", "enabled-runtime", "static", "generated", "indirect"):
+        remedy = f"systemctl enable {unit.name}"
+        found.append(Violation("not-enabled", seen.evidence(), "UnitFileState=enabled", remedy))
+    if unit.get("Restart") in ("", "no"):
+        remedy = f"systemctl edit {unit.name}: [Service] Restart=on-failure"
+        found.append(Violation("no-restart", seen.evidence(), "Restart=on-failure or always", remedy))
+    for key, accepted, line in _demanded(policy):
+        if unit.get(key) not in accepted:
+            found.append(
+                Violation(
+                    f"sandbox-{key}",
+                    f"{unit.name}: {key}={unit.get(key) or '(not told)'}",
+                    f"{line.split(' ')[0]} (profile {policy.profile})",
+                    f"systemctl edit {unit.name}: [Service] {line}",
+                )
+            )
+    return tuple(found)
+
+
+def _demanded(policy: Policy) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+    if policy.profile == "baseline":
+        return ()
+    return _SANDBOX if policy.profile == "production" else (*_SANDBOX[:2], *_STRICT_SANDBOX)
+
+
+def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
+    """The served certificate is a managed lineage, its renewal is scheduled, works, and reloads the proxy."""
+    if not seen.client:
+        if "certbot" in policy.host.demands:
+            remedy = "apt install certbot python3-certbot-nginx && certbot --nginx"
+            return (Violation("no-certbot", seen.evidence(), "certbot, as the policy says", remedy),)
+        if seen.other:
+            return NotApplicable(f"{seen.evidence()}, which renews certificates by its own means")
+        return (
+            Violation(
+                "no-acme-client",
+                seen.evidence(),
+                "somebody who renews the certificate",
+                'install certbot, or say in the policy who does it: acme_client = "acme.sh"',
+            ),
+        )
+    if seen.other and not seen.lineages:
+        return NotApplicable(f"certbot is there without any lineage; {seen.other} renews certificates by its own means")
+    faults = []
+    if not seen.served:
+        faults.append(("not-managed", "a lineage of certbot that is served", "nginx: ssl_certificate .../live/NAME/…"))
+    if not seen.schedule or not seen.scheduled:
+        timer = seen.schedule or "certbot.timer"
+        faults.append(("not-scheduled", "an active timer (or a cron file)", f"systemctl enable --now {timer}"))
+    if seen.result not in ("", "success"):
+        faults.append(
+            ("failed", "a last run that succeeded", "certbot renew --dry-run shows why; journalctl -u certbot")
+        )
+    if not seen.reloads:
+        hook = "certbot reconfigure --cert-name NAME --deploy-hook 'systemctl reload nginx'"
+        faults.append(("no-reload", "a reload of the proxy after each renewal", hook))
+    return tuple(Violation(code, seen.evidence(), expected, remedy) for code, expected, remedy in faults)
+
+
+def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
+    """Node-RED and its dashboards carry every known fix of their line, and Node.js is a supported line."""
+    found = []
+    release = _version(seen.node_red)
+    if release is None or release < _NODE_RED_LINES.get(release.major, min(_NODE_RED_LINES.values())):
+        wanted = _NODE_RED_LINES.get(release.major if release else 0, max(_NODE_RED_LINES.values()))
+        remedy = f"npm install -g --unsafe-perm node-red@{wanted}, then restart it"
+        found.append(Violation("node-red", seen.evidence(), f"Node-RED {wanted} or newer of a kept line", remedy))
+    dashboard = _version(seen.dashboard1) if seen.dashboard1 else None
+    if dashboard is not None and dashboard < _DASHBOARD1:
+        remedy = "in the user directory: npm install node-red-dashboard@latest; better: @flowfuse/node-red-dashboard"
+        found.append(Violation("dashboard", seen.evidence(), f"node-red-dashboard {_DASHBOARD1} or newer", remedy))
+    node = _version(seen.node)
+    if node is None or (node.major not in _NODE_MAJORS and node.major <= max(_NODE_MAJORS)):
+        expected = f"Node.js {', '.join(map(str, _NODE_MAJORS))} or newer"
+        found.append(
+            Violation("node", seen.evidence(), expected, f"install Node.js {_NODE_MAJORS[1]}, then restart it")
+        )
+    return tuple(found)
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text.replace("-beta.", "b").replace("-git", ".dev0"))
+    except InvalidVersion:
+        return None
+
+
+def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
+    """Configuration files are older than the processes that read them, and the served certificate is one on disk."""
+    found = [
+        Violation(
+            "stale-settings",
+            f"{path} is {seconds} s newer than {seen.process.line()}",
+            "a Node-RED started after its settings were last changed",
+            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old settings are in force",
+        )
+        for path, seconds in seen.newer
+    ]
+    found += [
+        Violation(
+            "stale-nginx",
+            f"{path} is {seconds} s newer than nginx's newest worker",
+            "an nginx that was reloaded after its last change",
+            "nginx -t && systemctl reload nginx",
+        )
+        for path, seconds in seen.nginx_newer
+    ]
+    if seen.served_on_disk is False:
+        found.append(
+            Violation(
+                "stale-certificate",
+                "the certificate served is none of those found on the host",
+                "the certificate on disk is the one that is served",
+                "systemctl reload nginx (certbot: --deploy-hook 'systemctl reload nginx')",
+            )
+        )
+    return tuple(found)

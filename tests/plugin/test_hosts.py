@@ -1,0 +1,76 @@
+"""How a run names its hosts: each target's own, testinfra's options in it, and nothing asked where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from plugin.conftest import Site
+
+SHOW = """
+def test_shown(nodered_targets):
+    print([target.host for target in nodered_targets])
+"""
+TWO = ["--nodered-url=https://a.example", "--nodered-url=https://b.example", "--nodered-suite=off", "-s"]
+
+
+@pytest.mark.parametrize(
+    ("args", "hosts"),
+    [
+        ([], "[None, None]"),
+        (["--nodered-host=ssh://ops@both"], "['ssh://ops@both', 'ssh://ops@both']"),
+        (["--nodered-host=ssh://a", "--nodered-host=docker://b"], "['ssh://a', 'docker://b']"),
+    ],
+)
+def test_several_targets_each_have_their_host(args: list[str], hosts: str, site: Site) -> None:
+    site.write(conftest="", test_own=SHOW)
+    site.run(*TWO, *args, url=None).stdout.fnmatch_lines(["*" + hosts.replace("[", "[[]") + "*"])
+
+
+def test_testinfras_own_options_are_honoured_and_the_host_itself_wins(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]")
+    pytester.makepyfile(test_own=SHOW)
+    args = ["--sudo", "--ssh-config=/my config", "--ssh-identity-file=/key", "--nodered-host=ssh://a?ssh_config=/its"]
+    url = ["--nodered-url=https://a.example", "--nodered-suite=off", "-s"]
+    result = pytester.runpytest_subprocess(*url, *args)
+    result.stdout.fnmatch_lines(["*ssh://a?ssh_config=%2Fits&sudo=true&ssh_identity_file=%2Fkey*"])
+
+
+def test_without_a_host_its_cases_are_skipped_with_the_same_ids(site: Site) -> None:
+    site.write(conftest="", test_own="")
+    named, unnamed = [site.ids("-k", "test_host_", *args) for args in (["--nodered-host=ssh://ops@plant.example"], [])]
+    assert named == unnamed
+    result = site.run("-k", "test_host_", "-rs", "--nodered-suite=only")
+    result.assert_outcomes(skipped=sum("test_host_" in one for one in unnamed))
+    result.stdout.fnmatch_lines(["*no host given for plant.example: add --nodered-host=ssh://USER@HOST*"])
+
+
+def test_a_sites_own_test_gets_its_host(site: Site) -> None:
+    site.write(
+        conftest="",
+        test_own="""
+from pytest_nodered_sec import Ask, Severity, control
+
+@control("site-01", severity=Severity.LOW, asks=[Ask("host", ("user",))])
+def test_own(nodered_host):
+    '''Its own.'''
+    assert nodered_host.run("echo %s", "here").stdout == "here\\n"
+""",
+    )
+    site.run("--nodered-suite=off", "--nodered-host=local://").assert_outcomes(passed=1)
+    site.run("--nodered-suite=off", "--nodered-host=telnet://x").assert_outcomes(errors=1)
+
+
+def test_a_host_that_was_never_named_is_an_error_for_a_test_that_needs_it(site: Site) -> None:
+    site.write(
+        conftest="",
+        test_own="""
+def test_own(nodered_host):
+    pass
+""",
+    )
+    result = site.run("--nodered-suite=off")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no host given for plant.example*"])

@@ -1,0 +1,88 @@
+"""Who else can read or change a file: effective access through every directory above it."""
+
+from __future__ import annotations
+
+import pytest
+from seen import SKIP, outcome, target, violations
+
+from pytest_nodered_sec.model_host import FileAccess, FileStep, KeyAccess, NodeRedProcess
+from pytest_nodered_sec.rules.files import keys_are_private, others_cannot_reach
+
+NODE_RED = NodeRedProcess(812, 998, "nodered", 0.0)
+HOME = "/home/nodered/.node-red"
+
+
+def steps(
+    file: int, folder: int, *, uid: int = 998, strangers: tuple[str, ...] = (), above: int = 0o755
+) -> tuple[FileStep, ...]:
+    return (
+        FileStep(f"{HOME}/flows.json", file, uid, 998, False, strangers),
+        FileStep(HOME, folder, 998, 998, True, strangers),
+        FileStep("/home/nodered", above, 998, 998, True),
+        FileStep("/", 0o755, 0, 0, True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (steps(0o600, 0o700), []),
+        (steps(0o644, 0o700), []),  # what the next deployment leaves; the directory keeps others out
+        (steps(0o644, 0o755, above=0o700), []),
+        (steps(0o666, 0o700), []),
+        (steps(0o644, 0o755), ["readable"]),
+        (steps(0o640, 0o750), []),  # a group without other members
+        (steps(0o640, 0o750, strangers=("guest",)), ["readable"]),
+        (steps(0o640, 0o700, strangers=("guest",)), []),
+        (steps(0o600, 0o777), ["writable"]),
+        (steps(0o600, 0o1777), []),  # sticky: what is there stays its owner's
+        (steps(0o666, 0o711), ["readable", "writable"]),
+        (steps(0o660, 0o770, strangers=("guest",)), ["readable", "writable", "writable"]),
+        (steps(0o600, 0o700, uid=1001), ["owner"]),
+    ],
+)
+def test_others_cannot_reach(found: tuple[FileStep, ...], expected: list[str]) -> None:
+    seen = FileAccess("flows", HOME, NODE_RED, (found,))
+    assert [one.code for one in violations(others_cannot_reach(seen, target().policy))] == expected
+    assert f"{HOME}/flows.json" in seen.evidence()
+
+
+def test_files_that_are_not_there() -> None:
+    seen = FileAccess("ssh keys", HOME, NODE_RED, ())
+    assert outcome(others_cannot_reach, seen, target()) == SKIP
+    assert seen.evidence() == f"{HOME} has no ssh keys"
+
+
+def test_many_files_are_shown_by_three() -> None:
+    assert "and 2 more" in FileAccess("context", HOME, NODE_RED, (steps(0o600, 0o700),) * 5).evidence()
+
+
+def key(mode: int, *strangers: str) -> tuple[FileStep, ...]:
+    return (
+        FileStep("/etc/ssl/private/plant.key", mode, 0, 108, False, strangers),
+        FileStep("/etc/ssl/private", 0o711, 0, 108, True),
+        FileStep("/", 0o755, 0, 0, True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (key(0o600), []),
+        (key(0o640), []),  # group ssl-cert
+        (key(0o640, "group users"), ["readable"]),
+        (key(0o644), ["readable"]),
+        (key(0o666), ["readable", "writable"]),
+    ],
+)
+def test_keys_are_private(found: tuple[FileStep, ...], expected: list[str]) -> None:
+    seen = KeyAccess("nginx", (found,))
+    got = [one.code for one in violations(keys_are_private(seen, target().policy))]
+    assert got == expected
+    assert "plant.key" in seen.evidence()
+
+
+def test_keys_that_are_not_there() -> None:
+    seen = KeyAccess("certbot", (), "there are no certbot lineages (/etc/letsencrypt)")
+    assert outcome(keys_are_private, seen, target()) == SKIP
+    assert seen.evidence() == seen.absent

@@ -1,0 +1,197 @@
+"""The host: for each control a weak situation on which it fails and a hardened one on which it passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from seen import FAIL, PASS, SKIP, outcome, target, violations
+
+from pytest_nodered_sec.model_host import (
+    Freshness,
+    Identity,
+    Listening,
+    ListeningSocket,
+    NodeRedProcess,
+    PatchLevel,
+    Renewal,
+    RunningAs,
+    Supervision,
+    Unit,
+)
+from pytest_nodered_sec.policy import HostDemands
+from pytest_nodered_sec.rules.host import (
+    certificate_is_renewed,
+    host_serves_the_url,
+    is_patched,
+    is_supervised,
+    is_what_runs,
+    listens_only_inside,
+    runs_without_root,
+)
+
+NODE_RED = NodeRedProcess(812, 998, "nodered", 1_700_000_000.0, "nodered.service")
+BOXED = replace(NODE_RED, unit="", container="8f4e" * 16)
+LOOPBACK = ListeningSocket("tcp", "127.0.0.1", 1880)
+EVERYWHERE = ListeningSocket("tcp", "0.0.0.0", 1880)  # noqa: S104  what is to be found
+SANDBOXED = {
+    "Id": "nodered.service",
+    "LoadState": "loaded",
+    "UnitFileState": "enabled",
+    "Restart": "on-failure",
+    "NoNewPrivileges": "yes",
+    "PrivateTmp": "yes",
+    "ProtectSystem": "full",
+}
+
+
+def codes(rule: Any, seen: Any, **demands: Any) -> list[str]:
+    return [one.code for one in violations(rule(seen, target(**demands).policy))]
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (Identity("https://plant.example", True, 0, ""), PASS),
+        (Identity("https://plant.example", False, 3, "/etc/letsencrypt/live/plant.example/cert.pem"), PASS),
+        (Identity("https://plant.example", False, 3, ""), FAIL),
+    ],
+    ids=["our connection ends there", "the served certificate lies there", "another machine"],
+)
+def test_host_serves_the_url(seen: Identity, expected: str) -> None:
+    assert outcome(host_serves_the_url, seen, target()) == expected
+
+
+@pytest.mark.parametrize(
+    ("sockets", "published", "expected"),
+    [
+        ((LOOPBACK, ListeningSocket("tcp6", "::1", 1880)), None, []),
+        ((ListeningSocket("unix", "/run/nodered/nr.sock"),), None, []),
+        ((EVERYWHERE,), None, ["exposed"]),
+        ((ListeningSocket("tcp6", "::", 1880),), None, ["exposed"]),
+        ((ListeningSocket("udp", "192.168.1.7", 5353),), None, ["exposed"]),
+        ((LOOPBACK, ListeningSocket("tcp", "127.0.0.1", 9229)), None, ["inspector"]),
+        ((ListeningSocket("tcp", "192.168.1.7", 4840),), None, []),  # declared below
+        ((EVERYWHERE,), (), []),
+        ((EVERYWHERE,), (("127.0.0.1", 1880),), []),
+        ((EVERYWHERE,), (("::", 1880), ("127.0.0.1", 1880)), ["exposed"]),
+    ],
+    ids=[
+        "loopback",
+        "unix",
+        "everywhere",
+        "everywhere, IPv6",
+        "UDP",
+        "the inspector, on loopback too",
+        "declared",
+        "in a container, unpublished",
+        "published on loopback",
+        "published everywhere",
+    ],
+)
+def test_listens_only_inside(
+    sockets: tuple[ListeningSocket, ...], published: tuple[tuple[str, int], ...] | None, expected: list[str]
+) -> None:
+    seen = Listening(BOXED if published is not None else NODE_RED, sockets, published)
+    assert codes(listens_only_inside, seen, host=HostDemands(listens=("4840 OPC UA, line 7",))) == expected
+    assert sockets[0].line() in seen.evidence()
+
+
+def test_the_inspector_cannot_be_declared() -> None:
+    seen = Listening(NODE_RED, (ListeningSocket("tcp", "127.0.0.1", 9229),))
+    assert codes(listens_only_inside, seen, host=HostDemands(listens=("9229 debugging",))) == ["inspector"]
+
+
+def test_runs_without_root() -> None:
+    assert outcome(runs_without_root, RunningAs(NODE_RED), target()) == PASS
+    assert outcome(runs_without_root, RunningAs(replace(NODE_RED, uid=0, user="root")), target()) == FAIL
+
+
+def unit(**changes: str) -> Unit:
+    return Unit("nodered.service", tuple({**SANDBOXED, **changes}.items()))
+
+
+@pytest.mark.parametrize(
+    ("seen", "profile", "expected"),
+    [
+        (Supervision(NODE_RED, unit(), 4.2), "production", []),
+        (Supervision(NODE_RED, unit(NoNewPrivileges="no", Restart="no", UnitFileState="disabled")), "production",
+         ["not-enabled", "no-restart", "sandbox-NoNewPrivileges"]),
+        (Supervision(NODE_RED, unit(NoNewPrivileges="no", ProtectSystem="no")), "baseline", []),
+        (Supervision(NODE_RED, unit()), "strict",
+         ["sandbox-ProtectSystem", "sandbox-ProtectKernelTunables", "sandbox-RestrictSUIDSGID"]),
+        (Supervision(replace(NODE_RED, unit=""), None), "production", ["no-service"]),
+        (Supervision(BOXED, None, restart_policy="unless-stopped"), "production", []),
+        (Supervision(BOXED, None, restart_policy="no"), "production", ["no-restart"]),
+    ],
+    ids=["hardened", "weak", "baseline", "strict", "started by hand", "container", "container without restart"],
+)  # fmt: skip
+def test_is_supervised(seen: Supervision, profile: str, expected: list[str]) -> None:
+    assert codes(is_supervised, seen, profile=profile) == expected
+    assert seen.evidence()
+
+
+RENEWED = Renewal("certbot", ("plant.example",), "plant.example", "certbot.timer", True, "success", "installer = nginx")
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (RENEWED, []),
+        (replace(RENEWED, result=""), []),
+        (replace(RENEWED, served=""), ["not-managed"]),
+        (replace(RENEWED, schedule="", scheduled=False), ["not-scheduled"]),
+        (replace(RENEWED, scheduled=False), ["not-scheduled"]),
+        (replace(RENEWED, result="exit-code"), ["failed"]),
+        (replace(RENEWED, reloads=""), ["no-reload"]),
+        (Renewal(""), ["no-acme-client"]),
+    ],
+)
+def test_certificate_is_renewed(seen: Renewal, expected: list[str]) -> None:
+    assert codes(certificate_is_renewed, seen) == expected
+    assert seen.evidence()
+
+
+def test_another_acme_client_is_somebody_elses_control_unless_certbot_is_demanded() -> None:
+    caddy = Renewal("", other="Caddy")
+    assert outcome(certificate_is_renewed, caddy, target()) == SKIP
+    assert outcome(certificate_is_renewed, Renewal("certbot", other="Caddy"), target()) == SKIP
+    assert codes(certificate_is_renewed, caddy, host=HostDemands(demands=("certbot",))) == ["no-certbot"]
+    assert "Caddy is" in caddy.evidence()
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (PatchLevel("4.1.15", "22.11.0", "3.6.6", "1.31.0"), []),
+        (PatchLevel("5.0.7", "24.19.0"), []),
+        (PatchLevel("6.0.0", "28.1.0"), []),
+        (PatchLevel("4.1.14", "22.11.0"), ["node-red"]),
+        (PatchLevel("5.0.6", "24.0.0"), ["node-red"]),
+        (PatchLevel("3.1.15", "22.11.0"), ["node-red"]),
+        (PatchLevel("5.0.7-beta.1", "24.0.0"), ["node-red"]),
+        (PatchLevel("not a release", "24.0.0"), ["node-red"]),
+        (PatchLevel("5.0.7", "24.0.0", "2.15.0"), ["dashboard"]),
+        (PatchLevel("5.0.7", "20.20.2"), ["node"]),
+        (PatchLevel("5.0.7", "v?"), ["node"]),
+    ],
+    ids=lambda value: value.evidence() if isinstance(value, PatchLevel) else None,
+)
+def test_is_patched(seen: PatchLevel, expected: list[str]) -> None:
+    assert codes(is_patched, seen) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (Freshness(NODE_RED, (), (), 4, True), []),
+        (Freshness(NODE_RED, (), (), 4, None), []),
+        (Freshness(NODE_RED, (("/home/nodered/.node-red/settings.js", 60),), (), 4), ["stale-settings"]),
+        (Freshness(NODE_RED, (), (("/etc/nginx/nginx.conf", 60),), 4), ["stale-nginx"]),
+        (Freshness(NODE_RED, (), (), 4, False), ["stale-certificate"]),
+    ],
+)
+def test_is_what_runs(seen: Freshness, expected: list[str]) -> None:
+    assert codes(is_what_runs, seen) == expected
+    assert seen.evidence()

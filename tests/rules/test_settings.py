@@ -1,0 +1,159 @@
+"""What settings.js says: for each control a weak setting on which it fails and a hardened one on which it passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from seen import PASS, SKIP, outcome, target, violations
+
+from pytest_nodered_sec.model_host import (
+    AuditSettings,
+    ChannelSettings,
+    EditorSettings,
+    ListeningSocket,
+    LoginSettings,
+    ModuleSettings,
+    NginxConfig,
+    PasswordHash,
+    SecretSettings,
+)
+from pytest_nodered_sec.policy import HostDemands
+from pytest_nodered_sec.probes.host_nginx import tree
+from pytest_nodered_sec.rules.settings import (
+    audit_is_on,
+    channels_are_guarded,
+    editor_is_as_expected,
+    logins_are_sound,
+    nothing_installs_at_run_time,
+    secret_is_set,
+)
+
+FILE = "/home/nodered/.node-red/settings.js"
+STRONG = PasswordHash("bcrypt", 12)
+SAMPLE = PasswordHash("bcrypt", 8, "of settings.js (its password is published)")
+
+
+def codes(rule: Any, seen: Any, **demands: Any) -> list[str]:
+    assert seen.evidence()
+    return [one.code for one in violations(rule(seen, target(**demands).policy))]
+
+
+def login(*hashes: PasswordHash, kind: str = "set", type: str = "credentials", default: str = "") -> LoginSettings:
+    named = tuple((f"adminAuth user {place}", one) for place, one in enumerate(hashes, 1))
+    return LoginSettings(FILE, kind, type, named, default)
+
+
+@pytest.mark.parametrize(
+    ("seen", "demands", "expected"),
+    [
+        (login(STRONG), {}, []),
+        (login(type="strategy"), {}, []),
+        (login(kind="unset", type=""), {}, ["no-admin-auth"]),
+        (login(kind="false", type=""), {"admin_api": "disabled"}, []),
+        (login(kind="unset", type=""), {"admin_api": "proxied"}, []),
+        (login(STRONG, type="password"), {}, ["unknown-type"]),
+        (login(STRONG, default="read"), {}, ["default-user"]),
+        (login(SAMPLE), {}, ["hash-known"]),
+        (login(PasswordHash("md5")), {}, ["hash-md5"]),
+        (login(PasswordHash("other")), {}, ["hash-other"]),
+        (login(PasswordHash("computed")), {}, []),
+        (login(PasswordHash("bcrypt", 8)), {}, []),
+        (login(PasswordHash("bcrypt", 8)), {"profile": "strict"}, ["hash-cost"]),
+        (login(STRONG, PasswordHash("unset")), {}, ["hash-unset"]),
+    ],
+)
+def test_logins_are_sound(seen: LoginSettings, demands: dict[str, Any], expected: list[str]) -> None:
+    assert codes(logins_are_sound, seen, **demands) == expected
+
+
+@pytest.mark.parametrize(
+    ("dashboards", "sockets", "verified", "expected"),
+    [
+        ((("ui", True, True), ("dashboard", True, True)), 2, True, []),
+        ((("ui", True, False),), 0, False, ["ui-socket"]),
+        ((("dashboard", False, True),), 0, False, ["dashboard-page"]),
+        ((), 1, False, ["websocket"]),
+    ],
+)
+def test_channels_are_guarded(
+    dashboards: tuple[tuple[str, bool, bool], ...], sockets: int, verified: bool, expected: list[str]
+) -> None:
+    seen = ChannelSettings(FILE, dashboards, sockets, verified)
+    assert codes(channels_are_guarded, seen) == expected
+
+
+def test_channels_that_a_declared_proxy_guards_and_those_that_are_not_there() -> None:
+    declared = HostDemands(proxy_guards="nginx asks for a login on /ui and its socket")
+    seen = ChannelSettings(FILE, (("ui", False, False),), 0, False, declared.proxy_guards)
+    assert outcome(channels_are_guarded, seen, target(host=declared)) == PASS
+    assert declared.proxy_guards in seen.evidence()
+    assert outcome(channels_are_guarded, ChannelSettings(FILE, (), 0, False), target()) == SKIP
+
+
+NGINX = "http {{ server {{ listen 443 ssl; location / {{ {0} proxy_pass http://127.0.0.1:1880; }} {1} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("inside", "beside", "expected"),
+    [
+        ("auth_basic plant;", "", []),
+        ("", "", ["ui-page", "ui-socket"]),
+        ("auth_basic plant;", "location /hmi/socket.io/ { auth_basic off; proxy_pass http://127.0.0.1:1880; }",
+         ["ui-page", "ui-socket"]),
+        ("auth_basic plant;", "location /hmi/socket.io/ { return 404; }", []),
+    ],
+)  # fmt: skip
+def test_channels_that_nginx_guards(inside: str, beside: str, expected: list[str]) -> None:
+    text = "# configuration file /etc/nginx/nginx.conf:\n" + NGINX.format(inside, beside)
+    nginx = NginxConfig(tree(text), (ListeningSocket("tcp", "127.0.0.1", 1880),))
+    seen = ChannelSettings(FILE, (("ui", False, False),), 0, False, "", ("/hmi",), nginx)
+    assert codes(channels_are_guarded, seen) == expected
+
+
+def test_an_nginx_that_leads_elsewhere_guards_nothing() -> None:
+    seen = ChannelSettings(FILE, (("ui", False, True),), 0, False, "", ("/ui",), NginxConfig((), ()))
+    assert codes(channels_are_guarded, seen) == ["ui-page"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "demands", "expected"),
+    [
+        (EditorSettings(FILE, True, "", "", True, False), {}, []),
+        (EditorSettings(FILE, False, "false", "", False, False), {}, []),
+        (EditorSettings(FILE, False, "", "", True, False), {}, ["editor"]),
+        (EditorSettings(FILE, False, "", "", True, False), {"editor": "protected"}, []),
+        (EditorSettings(FILE, False, "", "", False, False), {"editor": "protected"}, ["editor-open"]),
+        (EditorSettings(FILE, True, "/admin", "", True, False), {"admin_api": "disabled"}, ["admin-api"]),
+        (EditorSettings(FILE, True, "", "", True, True), {}, ["http-admin-auth"]),
+        (EditorSettings(FILE, True, "", "/red", True, False), {}, ["http-root"]),
+    ],
+)
+def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], expected: list[str]) -> None:
+    assert codes(editor_is_as_expected, seen, **demands) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("set", []),
+        ("computed", []),
+        ("unset", ["secret-unset"]),
+        ("false", ["secret-false"]),
+        ("empty", ["secret-empty"]),
+    ],
+)
+def test_secret_is_set(kind: str, expected: list[str]) -> None:
+    assert codes(secret_is_set, SecretSettings(FILE, kind)) == expected
+
+
+def test_audit_is_on() -> None:
+    assert codes(audit_is_on, AuditSettings(FILE, True)) == []
+    assert codes(audit_is_on, AuditSettings(FILE, False)) == ["no-audit"]
+
+
+def test_nothing_installs_at_run_time() -> None:
+    open_ = ModuleSettings(FILE, ("externalModules.palette.allowInstall",))
+    assert codes(nothing_installs_at_run_time, ModuleSettings(FILE, ())) == []
+    assert codes(nothing_installs_at_run_time, open_) == ["externalModules.palette.allowInstall"]
+    assert outcome(nothing_installs_at_run_time, open_, target(host=HostDemands(palette=True))) == SKIP
