@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -492,9 +493,15 @@ def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Prepared
 
 
 def with_testinfra(target: Target, config: pytest.Config) -> Target:
-    """Return a target with testinfra's own options (--sudo, --ssh-config …) in its host; those it has already win."""
+    """Return a target with testinfra's own options (--sudo, --ssh-config …) in its host; those it has already win.
+
+    Raises:
+        PolicyError: a host is named, and what looks at it is not installed.
+    """
     if target.host is None:
         return target
+    if find_spec("testinfra") is None or find_spec("crossplane") is None:
+        raise PolicyError("looking at a host needs testinfra and crossplane: pip install 'pytest-nodered-sec[host]'")
     given = dict(parse_qsl(target.host.partition("?")[2]))
     for name in ("sudo", "sudo_user", "ssh_config", "ssh_identity_file", "ssh_extra_args", "ansible_inventory"):
         value = getattr(config.option, name, None)  # not there where testinfra's plugin is switched off

@@ -301,20 +301,21 @@ def _kept(act: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def _served(look: Look) -> Iterator[tuple[str, str, int]]:
-    """Hold a connection to the URL; yield the served certificate's SHA-256 ("" without TLS) and our end of it."""
-    sock = look.connect()
-    try:
-        sock.settimeout(max(0.01, look.deadline - time.monotonic()))
-        leaf = b""
+    """Hold a connection to the URL; yield the served certificate's SHA-256 ("" where none came) and our end of it."""
+    leaf = b""
+    with look.connect() as held:
         if look.target.tls:
-            sock = tls_context(look.target, verified=False).wrap_socket(sock, server_hostname=look.target.hostname)
-            leaf = sock.getpeercert(binary_form=True) or b""
-        address, port = sock.getsockname()[:2]
+            other = look.connect()
+            other.settimeout(max(0.01, look.deadline - time.monotonic()))
+            name = look.target.hostname
+            with (
+                contextlib.suppress(OSError),  # no handshake: the tls controls carry why
+                tls_context(look.target, verified=False).wrap_socket(other, server_hostname=name) as wrapped,
+            ):
+                leaf = wrapped.getpeercert(binary_form=True) or b""
+            other.close()
+        address, port = held.getsockname()[:2]
         yield hashlib.sha256(leaf).hexdigest() if leaf else "", address, port
-    except OSError as error:
-        raise ProbeError(f"{look.target.url} ended the connection ({error.strerror or error})", Cause.CLOSED) from None
-    finally:
-        sock.close()
 
 
 def choose(candidates: list[Candidate], found: dict[str, Section], demands: HostDemands, direct_port: int) -> Candidate:

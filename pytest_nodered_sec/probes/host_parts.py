@@ -389,6 +389,8 @@ def _renewal(inside: Inside) -> Renewal:
     if listed is None or listed.code:
         reason = text_of.why(listed) if listed is not None else "/etc/letsencrypt is not there"
         raise ProbeError(f"certbot's lineages cannot be listed: {reason} (docs/sudoers has the line)", Cause.FORBIDDEN)
+    if not inside.served and not other:
+        raise ProbeError(f"{inside.url} showed no certificate to compare: see tls-01", Cause.PROTOCOL)
     names = tuple(sorted(set(_LINEAGE.findall(listed.text))))
     served = next((path for path in [_certificates(inside).get(inside.served, "")] if path), "")
     lineage = served.split("/live/")[-1].split("/")[0] if "/live/" in served else served and "one of them"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_nodered_sec import options
+
 if TYPE_CHECKING:
     from plugin.conftest import Site
 
@@ -21,12 +23,21 @@ TWO = ["--nodered-url=https://a.example", "--nodered-url=https://b.example", "--
     [
         ([], "[None, None]"),
         (["--nodered-host=ssh://ops@both"], "['ssh://ops@both', 'ssh://ops@both']"),
-        (["--nodered-host=ssh://a", "--nodered-host=docker://b"], "['ssh://a', 'docker://b']"),
     ],
 )
 def test_several_targets_each_have_their_host(args: list[str], hosts: str, site: Site) -> None:
     site.write(conftest="", test_own=SHOW)
     site.run(*TWO, *args, url=None).stdout.fnmatch_lines(["*" + hosts.replace("[", "[[]") + "*"])
+
+
+def test_each_target_of_the_policy_file_has_its_own(site: Site) -> None:
+    site.write(conftest="", test_own=SHOW)
+    (site.path / "nodered-sec.toml").write_text(
+        '[[target]]\nurl = "https://a.example"\nhost = "ssh://a"\n'
+        '[[target]]\nurl = "https://b.example"\nhost = "docker://b"\n'
+    )
+    result = site.run("--nodered-suite=off", "-s", url=None)
+    result.stdout.fnmatch_lines(["*[[]'ssh://a', 'docker://b']*"])
 
 
 def test_testinfras_own_options_are_honoured_and_the_host_itself_wins(pytester: pytest.Pytester) -> None:
@@ -38,13 +49,20 @@ def test_testinfras_own_options_are_honoured_and_the_host_itself_wins(pytester: 
     result.stdout.fnmatch_lines(["*ssh://a?ssh_config=%2Fits&sudo=true&ssh_identity_file=%2Fkey*"])
 
 
+def test_without_testinfra_a_host_cannot_be_asked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "find_spec", lambda name: None)
+    pytester.makeini("[pytest]")
+    result = pytester.runpytest_inprocess("--nodered-url=https://a.example", "--nodered-host=ssh://a")
+    result.stderr.fnmatch_lines(["ERROR: looking at a host needs testinfra and crossplane: pip install '*[[]host]'"])
+
+
 def test_without_a_host_its_cases_are_skipped_with_the_same_ids(site: Site) -> None:
     site.write(conftest="", test_own="")
     named, unnamed = [site.ids("-k", "test_host_", *args) for args in (["--nodered-host=ssh://ops@plant.example"], [])]
     assert named == unnamed
     result = site.run("-k", "test_host_", "-rs", "--nodered-suite=only")
     result.assert_outcomes(skipped=sum("test_host_" in one for one in unnamed))
-    result.stdout.fnmatch_lines(["*no host given for plant.example: add --nodered-host=ssh://USER@HOST*"])
+    result.stdout.fnmatch_lines(["*not judged without a host: add --nodered-host=ssh://USER@HOST*"])
 
 
 def test_a_sites_own_test_gets_its_host(site: Site) -> None:

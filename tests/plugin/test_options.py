@@ -71,7 +71,6 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         ([URL, "--nodered-host=ssh://u:hunter2@plant"], "--nodered-host: a password does not belong here*"),
         ([URL, "--nodered-host=u:hunter2@plant"], "--nodered-host: a password does not belong here*"),
         ([URL, "--nodered-host=plant"], "--nodered-host=plant: say how to get there, e.g. ssh://plant*"),
-        ([URL, *["--nodered-host=ssh://a"] * 2], "--nodered-host stands 2 times for 1 targets: once for all*"),
         ([URL, "--nodered-ca-file=missing.pem"], "--nodered-ca-file=missing.pem: cannot be read (No such file*"),
         ([URL, "--nodered-ca-file=."], "--nodered-ca-file=.: cannot be read (Is a directory)"),
         ([URL, "--nodered-ca-file=tox.ini"], "--nodered-ca-file=tox.ini: holds no PEM certificate"),

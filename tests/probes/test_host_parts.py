@@ -401,6 +401,10 @@ def test_a_lineage_that_is_served_and_renewed() -> None:
     assert part(inside(certbot(), served="0" * 64), "freshness").served_on_disk is False
 
 
+def test_without_a_served_certificate_no_lineage_can_be_compared() -> None:
+    assert "showed no certificate" in trouble(inside(certbot()), "renewal")
+
+
 def test_certbot_by_cron_where_there_is_no_systemd() -> None:
     by_cron = certbot(cron=Section("/etc/cron.d/certbot", 0))
     del by_cron["units"]

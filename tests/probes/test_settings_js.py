@@ -76,7 +76,7 @@ def test_every_deployment_of_the_lab_is_read(name: str, evaluate: Evaluator) -> 
     assert (settings["adminAuth"]["kind"] == "set") is ("adminAuth" in deployment.settings)
     assert (settings["credentialSecret"] == "set") is ("credentialSecret" in deployment.settings)
     assert settings["audit"] is ("audit: true" in deployment.settings)
-    assert seen["types"]["dashboard1"] is True
+    assert seen["types"]["dashboard1"] is deployment.dashboards
     assert "s3cr3t-of-the-plant" not in evaluate.raw
     assert HASH not in evaluate.raw
 
