@@ -156,8 +156,20 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
             reason = f"nothing to ask of {target.name}: it has no instance of this control"
             cases.append(pytest.param(Case(target), id=f"{target.name}-none", marks=pytest.mark.skip(reason=reason)))
         else:
-            cases.extend(pytest.param(Case(target, ask), id=str(Case(target, ask))) for ask in asks)
+            cases.extend(_case(target, ask) for ask in asks)
     metafunc.parametrize(PARAMETER, cases or [pytest.param(Case(), id="no-target")], indirect=True)
+
+
+_NEEDED: Final = {
+    "credentials": 'not judged without an account: set credentials = {env = "PREFIX"} in the policy file, or '
+    "NODERED_USERNAME and NODERED_PASSWORD",
+}
+
+
+def _case(target: Target, ask: Ask) -> object:
+    case = Case(target, ask)
+    given = not ask.needs or getattr(target, ask.needs)
+    return pytest.param(case, id=str(case), marks=() if given else pytest.mark.skip(reason=_NEEDED[ask.needs]))
 
 
 def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:

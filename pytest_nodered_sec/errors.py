@@ -26,6 +26,7 @@ class Cause(enum.Enum):
     INDISTINCT = "indistinct"  # every path answers alike
     UNIDENTIFIED = "unidentified"  # nothing there shows a Node-RED, or nobody was seen behind the gate
     UNDECLARED_LOGIN = "undeclared-login"  # a redirect to a host nobody told us about
+    UNVERIFIED = "unverified"  # a secret would have to be sent, and the certificate does not verify
     CHANGED = "changed"  # the target stopped answering as it did at the start
     SEE_REACH = "see-reach"  # the target is dead; reach-01 carries the cause
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PlainAttempt,
         PresentedChain,
         Reach,
+        SignIn,
         SocketAttempt,
         Target,
     )
@@ -106,6 +107,12 @@ def nodered_attempt(nodered_seen: AccessAttempt) -> AccessAttempt:
 @pytest.fixture
 def nodered_login_offer(nodered_seen: LoginOffer) -> LoginOffer:
     """`nodered_seen` of a control that asks what login is offered."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_sign_in(nodered_seen: SignIn) -> SignIn:
+    """`nodered_seen` of a control that uses the site's account."""
     return nodered_seen
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pytest
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.collection import PREFIX, case_of, control_of
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from pytest_nodered_sec.controls import Control
     from pytest_nodered_sec.model import Violation
@@ -32,32 +33,58 @@ class Record(TypedDict):
     instance: str
     observed: str
     outcome: str
+    policy_sha256: str
 
 
 _RECORD: Final = pytest.StashKey[Record]()
-_PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome")
+_PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
 ANSWERED: Final = ("compliant", "non-compliant", "waived")
 
 
-def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Give a control's report its record, and a finding or an error its own words instead of a traceback."""
+def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
+    """Give a control's report its record, and a finding or an error its own words instead of a traceback.
+
+    Args:
+        item: the test.
+        call: what happened in one of its phases.
+        report: pytest's report of it, which is changed.
+        fail_on: least severity whose findings fail the run; a lower one becomes an expected failure.
+    """
+    _annotate(item, call, report, fail_on)
+    redaction.scrub_within(report)  # last: nothing that is added later is left out
+
+
+def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
     control = control_of(item)
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
         report.longrepr = worded(control, error)
     if control is None:
         return
+    below = isinstance(error, NonCompliant) and report.failed and _below(control.severity, fail_on)
+    if below:
+        report.outcome = "skipped"
+        report.wasxfail = f"{report.longrepr}\n  below     --nodered-fail-on={fail_on}"
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
         record = item.stash.get(_RECORD, None)  # none where pytest only sets up
         report.user_properties.extend(
             (f"nodered_sec.{name}", str(value)) for name, value in (record or {}).items() if name in _PROPERTIES
         )
     elif report.when == "call" or not report.passed:
-        record = item.stash[_RECORD] = _record(item, control, report, error)
+        record = item.stash[_RECORD] = _record(item, control, report, error, below=below)
         report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
 
 
-def _record(item: pytest.Item, control: Control, report: pytest.TestReport, error: BaseException | None) -> Record:
+def _below(severity: Severity, fail_on: str) -> bool:
+    order = list(Severity)
+    return order.index(severity) > order.index(Severity(fail_on))
+
+
+def _record(
+    item: pytest.Item, control: Control, report: pytest.TestReport, error: BaseException | None, *, below: bool
+) -> Record:
+    from pytest_nodered_sec.policyfile import digest  # only where there is a control
+
     case = case_of(item)
     seen = getattr(item, "funcargs", {}).get("nodered_seen")
     observed = seen.evidence() if isinstance(seen, Observation) else ""
@@ -73,13 +100,16 @@ def _record(item: pytest.Item, control: Control, report: pytest.TestReport, erro
         target=case.target.name if case and case.target else "",
         instance=case.ask.label if case and case.ask else "",
         observed=observed,
-        outcome=_outcome(case is not None and case.ask is None, report, error),
+        outcome=_outcome(report, error, nothing_to_ask=case is not None and case.ask is None, below=below),
+        policy_sha256=digest(case.target.policy) if case and case.target else "",
     )
 
 
-def _outcome(nothing_to_ask: bool, report: pytest.TestReport, error: BaseException | None) -> str:
+def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_to_ask: bool, below: bool) -> str:
     """Return what is proven: only a verdict of a test body counts as one."""
     called = report.when == "call"
+    if called and isinstance(error, NonCompliant) and below:
+        return "non-compliant"
     if isinstance(error, ProbeError) or (report.failed and not called):
         return "could-not-look"
     if called and isinstance(error, (AssertionError, pytest.fail.Exception)):
@@ -118,13 +148,16 @@ class Ledger:
     """Counts records; lives on the controller only.
 
     Args:
-        targets: names of the run's targets.
+        policies: what holds for each target, by name, as TOML.
+        fail_on: least severity whose findings fail the run.
         demanded: whether a run in which no question was answered is a failure.
     """
 
-    def __init__(self, targets: tuple[str, ...], *, demanded: bool) -> None:
+    def __init__(self, policies: Mapping[str, str], fail_on: str, *, demanded: bool) -> None:
         self.records: list[Record] = []
-        self._targets = targets
+        self._policies = dict(policies)
+        self._targets = len(policies)
+        self._fail_on = fail_on
         self._demanded = demanded
         self._errors = 0
 
@@ -134,6 +167,9 @@ class Ledger:
         record: Record | None = getattr(report, "nodered", None)
         if report.outcome not in ("passed", "failed", "skipped"):
             return  # to be run again
+        if report.when == "teardown":  # here and not in the worker, so that each policy stands in the file once
+            policy = self._policies.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
+            report.user_properties += [("nodered_sec.policy", policy)] if policy else []
         if record is not None:
             self.records.append(record)
             if isinstance(report.longrepr, str):
@@ -166,8 +202,10 @@ class Ledger:
         outcomes = Counter(record["outcome"] for record in self.records)
         bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
         severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
+        if any(bad[one.value] and _below(one, self._fail_on) for one in Severity):
+            severities += f"; failing from {self._fail_on}"
         parts = [
-            _counted(len(self._targets), "target"),
+            _counted(self._targets, "target"),
             f"{outcomes['compliant']} compliant",
             f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
             f"{outcomes['waived']} waived",

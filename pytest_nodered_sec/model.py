@@ -8,15 +8,17 @@ control is decided in `rules/`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from pytest_nodered_sec.credentials import Credentials
     from pytest_nodered_sec.policy import Policy
 
 
@@ -40,11 +42,29 @@ class Ask:
         probe: name of a probe in `pytest_nodered_sec.probes.PROBES`.
         args: its arguments, plain strings without secrets.
         label: what a person calls it, e.g. "GET /flows"; empty where a control has one instance only.
+        needs: what a target must have been given for it: "credentials", or "".
     """
 
     probe: str
     args: tuple[str, ...] = ()
     label: str = ""
+    needs: str = ""
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """How requests get to a target, beyond its URL; set in the hook `pytest_nodered_targets`.
+
+    Attributes:
+        proxy: URL of an HTTP proxy through which every connection is made (CONNECT), or "".
+        client_certificate: PEM files of a client certificate and its key, or None.
+        headers: sent with every request to the URL's origin; treated as secrets, so only once its certificate
+            has verified.
+    """
+
+    proxy: str = field(default="", repr=False)
+    client_certificate: tuple[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,11 @@ class Target:
         ca_file: PEM file with additional trust anchors, or None.
         timeout: deadline of one whole look, in seconds.
         host: testinfra backend string of the machine, or None.
+        connect: address or name to dial instead of the URL's, with or without port; the URL's name stays in SNI and
+            Host.
+        labels: what the site sorts its targets by.
+        http: proxy, client certificate and headers.
+        credentials: returns the account to use; called when a look needs it, in the process that looks.
     """
 
     name: str
@@ -74,6 +99,10 @@ class Target:
     ca_file: str | None = None
     timeout: float = 10.0
     host: str | None = None
+    connect: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    http: HttpSettings = HttpSettings()
+    credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
 
     @property
     def tls(self) -> bool:
@@ -89,6 +118,12 @@ class Target:
     def port(self) -> int:
         """TCP port of the URL."""
         return urlsplit(self.url).port or (443 if self.tls else 80)
+
+    @property
+    def dialled(self) -> tuple[str, int]:
+        """Host and TCP port that are dialled for the URL."""
+        parts = urlsplit(f"//{self.connect or ''}")
+        return parts.hostname or self.hostname, parts.port or self.port
 
     def path(self, root: str, path: str) -> str:
         """Return the absolute URL path of `path` below `root` ("/" or the admin or node root)."""
@@ -253,14 +288,18 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Cl
         if is_login(answer.location, target):
             return Classified(Kind.REFUSED, Refuser.LOGIN)
         if answer.location.startswith("https:"):
-            return Classified(
-                Kind.NO_ANSWER,
-                why=f"if that is your login, say `--nodered-login-url={answer.location}`",
-                cause=Cause.UNDECLARED_LOGIN,
-            )
+            return Classified(Kind.NO_ANSWER, why=_elsewhere(answer.location, target), cause=Cause.UNDECLARED_LOGIN)
     if Mark.CLEARTEXT_REDIRECT not in answer.marks and canary is not None and alike(answer, canary):
         return Classified(Kind.INDISTINCT, why="every path answers the same page", cause=Cause.INDISTINCT)
     return Classified(Kind.SERVED)
+
+
+def _elsewhere(location: str, target: Target) -> str:
+    """Return what to say where strangers are sent to an undeclared HTTPS place."""
+    parts = urlsplit(location)
+    if not target.tls and parts.hostname == target.hostname:
+        return f"the target is served over HTTPS, say `--nodered-url=https://{parts.netloc}`"
+    return f"if that is your login, say `--nodered-login-url={location}`"
 
 
 # --- landmarks -------------------------------------------------------------------------------------------
@@ -418,6 +457,36 @@ class LoginOffer:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         return self.attempt.evidence()
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What the admin API did with the account that the site gave us; the session is over when this exists.
+
+    Attributes:
+        account: user name, or "the given token".
+        refusal: the answer to the log-in, or to `/settings` with the token, where it was refused; else "".
+        permissions: what `/settings` says the account may do, e.g. "*" or "read"; "" where it says nothing.
+        expires_in: life of the session token in seconds, None where none was issued.
+        version: Node-RED's release as `/settings` says it, or "".
+        write: for an account that may only read: the answer to a write that changes nothing; else None.
+    """
+
+    account: str
+    refusal: str = ""
+    permissions: str = ""
+    expires_in: int | None = None
+    version: str = ""
+    write: Answer | None = None
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if self.refusal:
+            return f"{self.account} was refused: {self.refusal}"
+        life = f", token for {self.expires_in} s" if self.expires_in is not None else ""
+        wrote = f"; its write (POST /flows, unusable on purpose) answered {self.write.line()}" if self.write else ""
+        release = f", Node-RED {self.version}" if self.version else ""
+        return f"{self.account} was accepted, permissions {self.permissions or 'unknown'}{life}{release}{wrote}"
 
 
 class Channel(enum.Enum):

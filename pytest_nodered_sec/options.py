@@ -1,37 +1,50 @@
-"""From options, environment and ini values to targets; every mistake becomes one sentence.
+"""From options, environment, ini values and the policy file to targets; every mistake becomes one sentence.
 
-Each setting is resolved once, and remembers where it came from. Opens nothing but the CA file it checks.
+Each setting is resolved once, and remembers where it came from. Opens nothing but the files that are named.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_nodered_sec.model import Target
-from pytest_nodered_sec.policy import AdminApi, Editor, Policy, Profile
+from pytest_nodered_sec.model import Severity, Target
+from pytest_nodered_sec.policy import AdminApi, Editor, PolicyError, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_nodered_sec.credentials import Credentials
     from pytest_nodered_sec.lab import RunningDeployment
+    from pytest_nodered_sec.policyfile import Effective, PolicyFile, TargetTable, Where
 
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: `--nodered-NAME`, `NODERED_NAME` in the environment, `nodered_name` in the ini file."""
+    """One setting: `--nodered-NAME`, `NODERED_NAME` in the environment, `nodered_name` in the ini file.
+
+    Attributes:
+        name: as in the option.
+        help: what a person reads.
+        many: whether it may be given several times.
+        choices: its values, where they are few.
+        metavar: stands for the value in the help.
+        sets: key of the policy file that it sets, "" where it is none of a target's.
+    """
 
     name: str
     help: str
     many: bool = False
     choices: tuple[str, ...] = ()
     metavar: str = ""
+    sets: str = ""
 
     @property
     def flag(self) -> str:
@@ -51,28 +64,51 @@ class Option:
 
 OPTIONS: Final = (
     Option("url", "URL under which people reach the Node-RED (repeatable: one target each)", many=True, metavar="URL"),
-    Option("ca-file", "PEM file with the private CA that signed the certificate", metavar="FILE"),
-    Option("timeout", "Seconds that one look may take, all of it (default 10)", metavar="SECONDS"),
-    Option("http-port", "Port where plain HTTP is expected (default 80)", metavar="PORT"),
-    Option("direct-port", "Node-RED's own port, which must not answer (default 1880)", metavar="PORT"),
-    Option("admin-root", "httpAdminRoot as seen from outside (default /)", metavar="PATH"),
-    Option("node-root", "httpNodeRoot as seen from outside (default /)", metavar="PATH"),
+    Option("ca-file", "PEM file with the private CA that signed the certificate", metavar="FILE", sets="ca_file"),
+    Option("timeout", "Seconds that one look may take, all of it (default 10)", metavar="SECONDS", sets="timeout"),
+    Option("http-port", "Port where plain HTTP is expected (default 80)", metavar="PORT", sets="http_port"),
+    Option(
+        "direct-port", "Node-RED's own port, which must not answer (default 1880)", metavar="PORT", sets="direct_port"
+    ),
+    Option("admin-root", "httpAdminRoot as seen from outside (default /)", metavar="PATH", sets="admin_root"),
+    Option("node-root", "httpNodeRoot as seen from outside (default /)", metavar="PATH", sets="node_root"),
     Option(
         "dashboard",
         "Path of a dashboard below the node root, or none (repeatable; default: /ui and /dashboard are tried)",
         many=True,
         metavar="PATH",
+        sets="dashboards",
     ),
-    Option("profile", "Set of thresholds (default production)", choices=get_args(Profile)),
+    Option("profile", "Set of thresholds (default production)", choices=get_args(Profile), sets="profile"),
     Option(
         "login-url",
         "Where your single sign-on sends strangers: https URL or a path on this host (repeatable)",
         many=True,
         metavar="URL",
+        sets="login_urls",
     ),
-    Option("editor", "What is expected of the editor page (default disabled)", choices=get_args(Editor)),
-    Option("admin-api", "What is expected of the admin API (default protected)", choices=get_args(AdminApi)),
-    Option("host", "Machine behind the URL, as a testinfra backend (used by host controls)", metavar="BACKEND"),
+    Option("editor", "What is expected of the editor page (default disabled)", choices=get_args(Editor), sets="editor"),
+    Option(
+        "admin-api",
+        "What is expected of the admin API (default protected)",
+        choices=get_args(AdminApi),
+        sets="admin_api",
+    ),
+    Option(
+        "host", "Machine behind the URL, as a testinfra backend (used by host controls)", metavar="BACKEND", sets="host"
+    ),
+    Option("policy", "Policy file (default: nodered-sec.toml beside the ini file)", metavar="FILE"),
+    Option(
+        "target",
+        "Target of the policy file: name, glob, or LABEL=VALUE (repeatable; default: all)",
+        many=True,
+        metavar="NAME",
+    ),
+    Option(
+        "fail-on",
+        "Least severity whose findings fail the run; lower ones are reported as xfailed (default low)",
+        choices=tuple(one.value for one in Severity),
+    ),
     Option(
         "suite",
         "Bundled suite: with your tests, only, or off (default with)",
@@ -87,6 +123,11 @@ OPTIONS: Final = (
     ),
 )
 _LAB_DEFAULT: Final = "fresh"
+_FLAGS: Final = (
+    ("controls", "List the controls (id, severity, title) and exit"),
+    ("show-policy", "Print what holds for each target as TOML, each value with its source, and exit"),
+    ("init", "Look at the URL once, write a commented nodered-sec.toml, and exit"),
+)
 
 
 def add(parser: pytest.Parser) -> None:
@@ -103,12 +144,8 @@ def add(parser: pytest.Parser) -> None:
         group.addoption(option.flag, dest=option.key, help=option.help, **extra)
         kind: Literal["args", "string"] = "args" if option.many else "string"
         parser.addini(option.key, f"{option.help}; as {option.flag}", type=kind)
-    group.addoption(
-        "--nodered-controls",
-        action="store_true",
-        dest="nodered_controls",
-        help="List the controls (id, severity, title) and exit",
-    )
+    for name, text in _FLAGS:
+        group.addoption(f"--nodered-{name}", action="store_true", dest=f"nodered_{name.replace('-', '_')}", help=text)
 
 
 def name_the_default_lab(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -123,10 +160,11 @@ def name_the_default_lab(early_config: pytest.Config, parser: pytest.Parser, arg
 
 @dataclass(frozen=True)
 class Settings:
-    """Resolved settings: raw strings by option name, and where each came from."""
+    """Resolved settings: raw texts by option name, and where each came from."""
 
     values: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, str]
+    places: Mapping[str, Where]
 
     def one(self, name: str, default: str) -> str:
         """Return a single value or its default."""
@@ -136,13 +174,41 @@ class Settings:
         """Return all values, () if none was given."""
         return self.values.get(name, ())
 
-    def typed(self, name: str) -> bool:
-        """Whether the value stands on the command line."""
-        return self.sources.get(name) == "option"
+    def typed(self, *names: str) -> bool:
+        """Whether one of these stands on the command line."""
+        return any(self.sources.get(name) == "option" for name in names)
 
     def described(self) -> str:
         """Return every given setting with its source, for the header."""
         return ", ".join(f"{name}={' '.join(values)} ({self.sources[name]})" for name, values in self.values.items())
+
+    def layer(self, source: str) -> tuple[str, dict[str, Any]]:
+        """Return the policy keys that one source sets.
+
+        Raises:
+            PolicyError: a value that cannot be used.
+        """
+        from pytest_nodered_sec.policyfile import KEYS
+
+        return source, {
+            option.sets: KEYS[option.sets](_value(option, self.values[option.name]), self.places[option.name])
+            for option in OPTIONS
+            if option.sets and self.sources.get(option.name) == source
+        }
+
+
+def _value(option: Option, texts: tuple[str, ...]) -> object:
+    """Return the texts of an option as the policy file would write them; what is no number stays a text."""
+    if option.many:
+        return list(texts)
+    text = texts[-1]
+    if option.sets not in ("http_port", "direct_port", "timeout"):
+        return text
+    if text.isdecimal():
+        return int(text)
+    with contextlib.suppress(ValueError):
+        return float(text)
+    return text
 
 
 def resolve(config: pytest.Config) -> Settings:
@@ -168,14 +234,27 @@ def resolve(config: pytest.Config) -> Settings:
                 values[option.name] = tuple(str(value) for value in found)
                 sources[option.name] = source
                 break
-        if option.name == "ca-file" and sources.get("ca-file") == "ini" and config.inipath:
-            values["ca-file"] = (str(config.inipath.parent / values["ca-file"][0]),)  # as pytest reads its own paths
+        if option.metavar == "FILE" and sources.get(option.name) == "ini" and config.inipath:
+            # as pytest reads its own paths
+            values[option.name] = (str(config.inipath.parent / values[option.name][0]),)
         for value in values.get(option.name, ()):
             if option.choices and value not in option.choices:
                 raise pytest.UsageError(
                     f"{option.flag}={value}: no such choice; it must be one of {', '.join(option.choices)}"
                 )
-    return Settings(values, sources)
+    return Settings(values, sources, _places(sources, config.inipath) if values else {})
+
+
+def _places(sources: Mapping[str, str], inipath: Path | None) -> dict[str, Where]:
+    """Return how a sentence about each given setting begins."""
+    from pytest_nodered_sec.policyfile import Where
+
+    forms = {
+        "option": lambda option: Where("", option.flag),
+        "environment": lambda option: Where("", option.variable),
+        "ini": lambda option: Where(inipath.name if inipath else "ini", option.key),
+    }
+    return {option.name: forms[sources[option.name]](option) for option in OPTIONS if option.name in sources}
 
 
 def _words(option: Option, value: str | None) -> list[str] | None:
@@ -208,169 +287,296 @@ def answers_are_due(config: pytest.Config, *, typed: bool) -> bool:
     return not only_shows(config) and not option.setuponly and (typed or not chosen)
 
 
-def policy_of(settings: Settings, overrides: Iterable[tuple[str, str]] = ()) -> Policy:
-    """Build the policy; `overrides` are a lab deployment's expectations, over which typed options win.
+def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:
+    """Read the policy file: the one that is named, else nodered-sec.toml beside the ini file, if there is one.
 
     Raises:
-        pytest.UsageError: a contradiction or a malformed path or URL.
+        PolicyError: it cannot be used.
     """
-    wanted: dict[str, Any] = dict(overrides)  # Any: choices were checked
-    for name in ("profile", "editor", "admin-api"):
-        key = name.replace("-", "_")
-        if name in settings.values and (key not in wanted or settings.typed(name)):
-            wanted[key] = settings.one(name, "")
-    return Policy(dashboards=_dashboards(settings), login_urls=_login_urls(settings), **wanted)
+    named = settings.one("policy", "")
+    beside = (config.inipath.parent if config.inipath else config.rootpath) / "nodered-sec.toml"
+    if not named and not beside.is_file():
+        return None
+    from pytest_nodered_sec import policyfile
+
+    return policyfile.read(Path(named).expanduser() if named else beside)
 
 
-def _dashboards(settings: Settings) -> tuple[str, ...] | None:
-    named = settings.many("dashboard")
-    if "none" in named:
-        if len(named) > 1:
-            raise pytest.UsageError("--nodered-dashboard=none says that there is no dashboard: name paths or none")
-        return ()
-    return tuple(dict.fromkeys(_path("--nodered-dashboard", path) for path in named)) or None
+@dataclass(frozen=True)
+class Prepared:
+    """A target as the settings make it, before the hook, and which of them made it so."""
+
+    target: Target
+    effective: Effective
 
 
-def _login_urls(settings: Settings) -> tuple[str, ...]:
-    for url in settings.many("login-url"):
-        if url.startswith("/") and not url.startswith("//"):
-            _path("--nodered-login-url", url)
-        elif _parts("--nodered-login-url", url).scheme != "https":
-            raise pytest.UsageError(f"--nodered-login-url={url}: give an https:// URL, or a path that starts with /")
-    return settings.many("login-url")
-
-
-def _path(flag: str, value: str) -> str:
-    if not value.startswith("/") or value.startswith("//") or "?" in value or "#" in value:
-        raise pytest.UsageError(f"{flag}={value}: give a path that starts with one / and has no query")
-    return value.rstrip("/") or "/"
-
-
-def targets_of(settings: Settings) -> list[Target]:
-    """Return one target for each `--nodered-url`.
+def prepare(settings: Settings, file: PolicyFile | None) -> list[Prepared]:
+    """Return the targets that the settings and the policy file name.
 
     Raises:
-        pytest.UsageError: a URL or a setting that cannot be used.
+        PolicyError: a setting that cannot be used.
     """
-    common = Target(
-        name="",
-        url="",
-        policy=policy_of(settings),
-        admin_root=_path("--nodered-admin-root", settings.one("admin-root", "/")),
-        node_root=_path("--nodered-node-root", settings.one("node-root", "/")),
-        http_port=_port("--nodered-http-port", settings.one("http-port", "80")),
-        direct_port=_port("--nodered-direct-port", settings.one("direct-port", "1880")),
-        ca_file=_ca_file(settings.one("ca-file", "")),
-        timeout=timeout_of(settings),
-        host=_host(settings.one("host", "")),
-    )
-    return [replace(common, name=name_of(url), url=_checked(url)) for url in settings.many("url")]
+    from pytest_nodered_sec.policyfile import PolicyFile
+
+    file = file or PolicyFile()
+    prepared = [_prepared(settings, file, url, table) for url, table in _named(settings, file)]
+    return _with_bare_credentials(prepared)
 
 
-def lab_targets(settings: Settings, deployments: Iterable[RunningDeployment]) -> list[Target]:
-    """Return a target for each running deployment of the lab."""
-    return [
-        Target(
-            name=one.label,
-            url=one.url,
-            policy=policy_of(settings, one.expect),
-            admin_root=one.admin_root,
-            node_root=one.node_root,
-            http_port=one.http_port,
-            direct_port=one.direct_port,
-            ca_file=one.ca_file,
-            timeout=timeout_of(settings),
-        )
-        for one in deployments
-    ]
+def _named(settings: Settings, file: PolicyFile) -> list[tuple[str, TargetTable | None]]:
+    """Choose: what is typed or in the environment, else the policy file's targets, else the ini file's URL."""
+    urls = [_checked(settings, url) for url in settings.many("url")]
+    tables = {_same(table.url): table for table in file.targets}
+    from_urls = [(url, tables.get(_same(url))) for url in urls]
+    strong = settings.sources.get("url") in ("option", "environment")
+    if settings.many("target"):
+        chosen = _chosen(settings, file)
+        return [(table.url, table) for table in chosen] + (from_urls if strong else [])
+    if strong:
+        return from_urls
+    if settings.many("lab"):
+        return from_urls
+    return [(table.url, table) for table in file.targets] or from_urls
 
 
-def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Target]:
-    """Return targets of the same names for a run that only collects: the lab is not started for it."""
-    policy = policy_of(settings)
-    return [Target(label, "https://localhost", policy) for label in labels]
+def _chosen(settings: Settings, file: PolicyFile) -> list[TargetTable]:
+    names = {_same(table.url): table.name or name_of(table.url) for table in file.targets}
+    chosen: list[TargetTable] = []
+    for selector in settings.many("target"):
+        found = [table for table in file.targets if table.chosen_by(selector, names[_same(table.url)])]
+        if not found:
+            there = f"it has {', '.join(names.values())}" if names else "there is no policy file with a [[target]]"
+            raise PolicyError(f"--nodered-target={selector}: no target is called so or has that label; {there}")
+        chosen += [table for table in found if table not in chosen]
+    return chosen
 
 
-def _parts(flag: str, url: str) -> SplitResult:
-    """Split a URL that holds no secret; never shows one that might."""
-    if "@" in url.split("://", 1)[-1].split("/", 1)[0] or ("@" in url and "://" not in url):
-        raise pytest.UsageError(
-            f"{flag}: credentials do not belong into a URL (ids and logs would show them); "
-            "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
-        )
-    shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable() or " " in url or "\\" in url:
-        raise pytest.UsageError(f"{flag}={shown}: not a URL; give one such as https://plant.example")
-    if "?" in url or "#" in url:
-        raise pytest.UsageError(f"{flag}={shown}…: leave out what follows ? or #")
-    return parts
+def _same(url: str) -> str:
+    """Return a URL in the form in which two that mean the same place are equal."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
 
 
-def _checked(url: str) -> str:
-    _parts("--nodered-url", url)
+def _checked(settings: Settings, url: str) -> str:
+    from pytest_nodered_sec.policyfile import split_url
+
+    split_url(url, settings.places["url"])
     return url.rstrip("/")
+
+
+def _prepared(settings: Settings, file: PolicyFile, url: str, table: TargetTable | None) -> Prepared:
+    from pytest_nodered_sec.policyfile import effective
+
+    name = (table.name if table else "") or name_of(url)
+    found = effective(
+        [
+            settings.layer("option"),
+            settings.layer("environment"),
+            *file.layers(table),
+            settings.layer("ini"),
+        ]
+    )
+    return Prepared(_target(name, url, found, table.labels if table else {}), found)
+
+
+def _target(name: str, url: str, found: Effective, labels: Mapping[str, str]) -> Target:
+    from pytest_nodered_sec.policyfile import policy_of
+
+    policy = policy_of(name, found)
+    if policy.certificate and not url.startswith("https:"):
+        raise PolicyError(f"target {name}: sha256 pins a certificate, but {url} is not https")
+    return Target(
+        name=name,
+        url=url,
+        policy=policy,
+        admin_root=found.get("admin_root"),
+        node_root=found.get("node_root"),
+        http_port=found.get("http_port"),
+        direct_port=found.get("direct_port"),
+        ca_file=found.get("ca_file"),
+        timeout=found.get("timeout"),
+        host=found.get("host"),
+        connect=found.get("connect"),
+        labels=labels,
+        credentials=_credentials(name, found.get("credentials")),
+    )
+
+
+def _credentials(name: str, source: Mapping[str, Any] | None) -> Callable[[], Credentials] | None:
+    if source is None:
+        return None
+    from pytest_nodered_sec import credentials
+
+    if "command" in source:
+        return lambda: credentials.from_command(source["command"], name)
+    trouble = credentials.missing(source["env"])
+    if trouble:
+        raise PolicyError(f"target {name}: {trouble}")
+    return lambda: credentials.from_environment(source["env"])
+
+
+def _with_bare_credentials(prepared: list[Prepared]) -> list[Prepared]:
+    """Give the bare variables (NODERED_USERNAME …) to the run's one target; with several they belong to none."""
+    if not prepared:
+        return prepared
+    from pytest_nodered_sec import credentials
+
+    if not credentials.given("NODERED"):
+        return prepared
+    if len(prepared) > 1:
+        raise PolicyError(
+            "NODERED_USERNAME, NODERED_PASSWORD and NODERED_TOKEN are for one target, and there are "
+            f'{len(prepared)}; say credentials = {{env = "PREFIX"}} below each [[target]]'
+        )
+    (one,) = prepared
+    if one.target.credentials:
+        return prepared
+    trouble = credentials.missing("NODERED")
+    if trouble:
+        raise PolicyError(trouble)
+    return [replace(one, target=replace(one.target, credentials=lambda: credentials.from_environment("NODERED")))]
+
+
+def prepare_lab(
+    settings: Settings, file: PolicyFile | None, deployments: Iterable[RunningDeployment]
+) -> list[Prepared]:
+    """Return a target for each running deployment of the lab: typed options win over what it is meant for."""
+    from pytest_nodered_sec.policyfile import effective
+
+    prepared: list[Prepared] = []
+    for one in deployments:
+        found = effective(
+            [
+                ("lab", _where_it_runs(one)),
+                settings.layer("option"),
+                ("lab", dict(one.expect)),
+                settings.layer("environment"),
+                *(file.layers(None) if file else []),
+                settings.layer("ini"),
+            ]
+        )
+        target = _target(one.label, one.url, found, {})
+        prepared.append(Prepared(replace(target, credentials=_lab_account(one)), found))
+    return prepared
+
+
+def _lab_account(one: RunningDeployment) -> Callable[[], Credentials] | None:
+    if not one.has_login:
+        return None
+    from pytest_nodered_sec.credentials import Credentials
+
+    return lambda: Credentials(*one.credentials())
+
+
+def _where_it_runs(one: RunningDeployment) -> dict[str, Any]:
+    return {
+        "admin_root": one.admin_root,
+        "node_root": one.node_root,
+        "http_port": one.http_port,
+        "direct_port": one.direct_port,
+        "ca_file": one.ca_file,
+    }
+
+
+def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Prepared]:
+    """Return targets of the same names for a run that only collects: the lab is not started for it."""
+    from pytest_nodered_sec.policyfile import effective
+
+    found = effective([settings.layer("option"), settings.layer("environment"), settings.layer("ini")])
+    return [Prepared(_target(label, "https://localhost", found, {}), found) for label in labels]
+
+
+def fail_on(settings: Settings, file: PolicyFile | None) -> str:
+    """Return the least severity whose findings fail the run: option and environment over policy file over ini."""
+    if settings.sources.get("fail-on") == "ini" and file and file.fail_on:
+        return file.fail_on
+    return settings.one("fail-on", file.fail_on if file and file.fail_on else Severity.LOW.value)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is about.
+
+    Attributes:
+        settings: what options, environment and ini file say.
+        file: the policy file, if there is one.
+        prepared: targets as the settings make them.
+        targets: targets as the hook leaves them.
+        fail_on: least severity whose findings fail the run.
+    """
+
+    settings: Settings
+    file: PolicyFile | None
+    prepared: tuple[Prepared, ...]
+    targets: tuple[Target, ...]
+    fail_on: str
+
+
+def policies(run: Run) -> dict[str, str]:
+    """Return what holds for each target, by name: one `[[target]]` table each, every value with its source."""
+    from pytest_nodered_sec import policyfile
+
+    known = {one.target.name: one for one in run.prepared}
+    texts: dict[str, str] = {}
+    for target in run.targets:
+        before = known.get(target.name)
+        sources = before.effective.sources if before else {}
+        texts[target.name] = policyfile.described(target, before.target if before else None, sources)
+    return texts
+
+
+def described(run: Run) -> str:
+    """Return what holds for the whole run as one policy file.
+
+    Raises:
+        pytest.UsageError: there is no target.
+    """
+    if not run.targets:
+        raise pytest.UsageError("--nodered-show-policy needs a target: add --nodered-url=https://HOST or a policy file")
+    return f'fail_on = "{run.fail_on}"\n\n' + "\n".join(policies(run).values())
+
+
+def header(run: Run, version: str) -> list[str]:
+    """Return the lines at the top of a run: what was set where, and what is demanded of each target."""
+    from pytest_nodered_sec.policyfile import digest
+
+    file = f"policy file {run.file.path}, " if run.file else ""
+    lines = [f"nodered-sec: {version}, {file}settings: {run.settings.described() or 'none but defaults'}"]
+    for target in run.targets:
+        policy = target.policy
+        lines.append(
+            f"nodered-sec: target {target.name}: {target.url}, profile {policy.profile}, editor {policy.editor}, "
+            f"admin API {policy.admin_api}, policy {digest(policy)[:12]}"
+        )
+        lines += [f"nodered-sec:   deviation: {one.line()}" for one in policy.deviations]
+    return lines
 
 
 def name_of(url: str) -> str:
     """Return a target's name: host of the URL, and its port where that is not the scheme's default."""
-    parts = _parts("--nodered-url", url)
+    parts = urlsplit(url)
     default = 443 if parts.scheme == "https" else 80
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return host + (f":{parts.port}" if parts.port not in (None, default) else "")
-
-
-def _host(value: str) -> str | None:
-    if ":" in value.rpartition("://")[2].rpartition("@")[0]:
-        raise pytest.UsageError("--nodered-host: a password does not belong here (logs would show it); use a key")
-    return value or None
-
-
-def timeout_of(settings: Settings) -> float:
-    """Return the deadline of one look, in seconds."""
-    value = settings.one("timeout", "10")
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 600:
-        raise pytest.UsageError(f"--nodered-timeout={value}: give seconds, more than 0 and at most 600")
-    return seconds
-
-
-def _port(flag: str, value: str) -> int:
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise pytest.UsageError(f"{flag}={value}: give a TCP port, 1 to 65535")
-    return int(value)
-
-
-def _ca_file(value: str) -> str | None:
-    if not value:
-        return None
-    try:
-        text = Path(value).expanduser().read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise pytest.UsageError(f"--nodered-ca-file={value}: cannot be read ({error.strerror})") from None
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise pytest.UsageError(f"--nodered-ca-file={value}: holds no PEM certificate")
-    return str(Path(value).expanduser().resolve())
 
 
 def check_targets(targets: object) -> tuple[Target, ...]:
     """Return what the options and the hook made of the targets, if it can be used.
 
     Raises:
-        pytest.UsageError: not targets, an unusable URL, or a name that two of them bear.
+        pytest.UsageError: not targets, or a name that cannot be used or that two of them bear.
+        PolicyError: an unusable URL.
     """
     if not isinstance(targets, Sequence) or not all(isinstance(one, Target) for one in targets):
         raise pytest.UsageError("pytest_nodered_targets must return a list of Target, or None to leave them alone")
+    if not targets:
+        return ()
+    from pytest_nodered_sec.policyfile import Where, split_url
+
     seen: set[str] = set()
     for target in targets:
-        _parts(f"target {target.name}: url", target.url)
+        split_url(target.url, Where("", f"target {target.name}: url"))
         if not target.name or not target.name.isprintable():
             raise pytest.UsageError(
                 f"target {target.url}: give it a name of printable characters, the ids begin with it"

@@ -15,16 +15,17 @@ import pytest
 
 from pytest_nodered_sec import __version__, collection, ledger, newhooks, options
 from pytest_nodered_sec.controls import MARK
+from pytest_nodered_sec.policy import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.policyfile import PolicyFile
 
 pytest_plugins = ("pytest_nodered_sec.fixtures",)
 
-_SETTINGS: Final = pytest.StashKey[options.Settings]()
+_RUN: Final = pytest.StashKey[options.Run]()
 _LAB: Final = pytest.StashKey[list[dict[str, Any]]]()  # Any: a deployment as plain values
 
 
@@ -43,9 +44,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    if not config.getoption("nodered_controls"):
+    if config.option.nodered_controls:
+        sys.stdout.write(collection.described())
+    elif config.option.nodered_show_policy:
+        sys.stdout.write(options.described(_run_of(config)))
+    elif config.option.nodered_init:
+        from pytest_nodered_sec import draft
+
+        sys.stdout.write(draft.write(_run_of(config).targets, config.rootpath))
+    else:
         return None
-    sys.stdout.write(collection.described())
     return 0
 
 
@@ -54,27 +62,38 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[collection.TARGETS] = config.stash[collection.WANTED] = ()
     if config.option.help:
         return
-    settings = config.stash[_SETTINGS] = options.resolve(config)
-    suite = settings.one("suite", "with")
-    if settings.many("url") or settings.many("lab"):
-        targets = options.targets_of(settings) + _lab_targets(config, settings)
-    else:
-        targets = []
-    replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
-    found = config.stash[collection.TARGETS] = options.check_targets(targets if replaced is None else replaced)
-    if not found and (suite == "only" or (suite == "with" and settings.typed("suite"))):
+    run = config.stash[_RUN] = _run_of(config)
+    config.stash[collection.TARGETS] = run.targets
+    suite = run.settings.one("suite", "with")
+    if not run.targets and (suite == "only" or (suite == "with" and run.settings.typed("suite"))):
         raise pytest.UsageError(
             f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
         )
-    typed = settings.typed("url") or settings.typed("lab")
+    typed = run.settings.typed("url", "lab", "target")
     collection.join(config, suite, typed=typed)
     if not hasattr(config, "workerinput"):
         demanded = bool(config.stash[collection.WANTED]) and options.answers_are_due(config, typed=typed)
-        names = tuple(target.name for target in found)
-        config.pluginmanager.register(ledger.Ledger(names, demanded=demanded), "nodered-sec-ledger")
+        config.pluginmanager.register(
+            ledger.Ledger(options.policies(run) if run.targets else {}, run.fail_on, demanded=demanded),
+            "nodered-sec-ledger",
+        )
 
 
-def _lab_targets(config: pytest.Config, settings: options.Settings) -> list[Target]:
+def _run_of(config: pytest.Config) -> options.Run:
+    """Put together what the run is about: settings, policy file, lab, and what the hook makes of them."""
+    try:
+        settings = options.resolve(config)
+        file = options.policy_file(config, settings)
+        prepared = options.prepare(settings, file) + _lab(config, settings, file)
+        targets = [one.target for one in prepared]
+        replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
+        found = options.check_targets(targets if replaced is None else replaced)
+        return options.Run(settings, file, tuple(prepared), found, options.fail_on(settings, file))
+    except PolicyError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _lab(config: pytest.Config, settings: options.Settings, file: PolicyFile | None) -> list[options.Prepared]:
     specs = settings.many("lab")
     if not specs:
         return []
@@ -84,15 +103,13 @@ def _lab_targets(config: pytest.Config, settings: options.Settings) -> list[Targ
         if hasattr(config, "workerinput"):
             found = json.loads(config.workerinput["nodered_lab"])
         elif options.only_shows(config):
-            found = None
+            return options.lab_placeholders(settings, [lab.parse(spec).label for spec in specs])
         else:
             running = lab.start(specs, say=lambda line: _say(config, line))
             config.add_cleanup(running.stop)
             found = [deployment.as_dict() for deployment in running.deployments]
-        config.stash[_LAB] = found or []
-        if found is None:
-            return options.lab_placeholders(settings, [lab.parse(spec).label for spec in specs])
-        return options.lab_targets(settings, [lab.RunningDeployment.from_dict(one) for one in found])
+        config.stash[_LAB] = found
+        return options.prepare_lab(settings, file, [lab.RunningDeployment.from_dict(one) for one in found])
     except lab.LabError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -120,17 +137,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str] | None:
-    targets = config.stash[collection.TARGETS]
-    if not targets:
-        return None
-    return [
-        f"nodered-sec: {__version__}, settings: {config.stash[_SETTINGS].described() or 'none but defaults'}",
-        *(
-            f"nodered-sec: target {target.name}: {target.url}, profile {target.policy.profile}, "
-            f"editor {target.policy.editor}, admin API {target.policy.admin_api}"
-            for target in targets
-        ),
-    ]
+    return options.header(config.stash[_RUN], __version__) if config.stash[collection.TARGETS] else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -163,7 +170,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    ledger.annotate(item, call, report)
+    ledger.annotate(item, call, report, item.config.stash[_RUN].fail_on)
     return report
 
 

@@ -1,17 +1,27 @@
 """What a site demands: profile, thresholds and expectations, as frozen values.
 
-Knows no pytest and opens nothing but policy files. Options, ini values and (later) files are turned into
-a `Policy` before the first look; the rest of the code sees only that.
+Knows no pytest, no files and no options: `policyfile` reads those and builds a `Policy` before the first look; the
+rest of the code sees only that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Profile = Literal["baseline", "production", "strict"]
 Editor = Literal["disabled", "protected"]
 AdminApi = Literal["protected", "proxied", "disabled"]
+Suites = Literal["none-broken", "intermediate", "modern", "nist-800-52r2"]
+Effect = Literal["none", "unknown", "acts"]
+
+
+class PolicyError(ValueError):
+    """A setting that cannot be used: one sentence, naming the place and what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +39,159 @@ class Renewal:
     short_share: float
 
 
-RENEWAL: dict[Profile, Renewal] = {
-    "baseline": Renewal(1 / 10, 15, 1 / 10),
-    "production": Renewal(1 / 4, 30, 1 / 5),
-    "strict": Renewal(3 / 10, 30, 1 / 4),
+@dataclass(frozen=True)
+class Thresholds:
+    """How much is enough; one set in each profile.
+
+    Attributes:
+        tls_accepted: TLS versions a server may accept.
+        tls_offered: TLS versions of which it must offer at least one.
+        tls_suites: which suites may be accepted: any but broken ones, or those of a list.
+        renewal_share: see `Renewal`.
+        renewal_cap_days: see `Renewal`.
+        renewal_short_share: see `Renewal`.
+        private_lifetime_days: longest lifetime of a private CA's certificate, in days; infinite for any.
+        hsts_max_age: least max-age of Strict-Transport-Security, in seconds.
+        redirect_statuses: HTTP statuses by which plain HTTP may redirect to HTTPS.
+        redirect_keeps_method: whether other requests than GET and HEAD must be redirected by 307 or 308.
+        session_days: longest life of a session token, in days.
+        bcrypt_cost: least cost of a bcrypt hash (the logarithm of its rounds).
+    """
+
+    tls_accepted: tuple[str, ...]
+    tls_offered: tuple[str, ...]
+    tls_suites: Suites
+    renewal_share: float
+    renewal_cap_days: float
+    renewal_short_share: float
+    private_lifetime_days: float
+    hsts_max_age: int
+    redirect_statuses: tuple[int, ...]
+    redirect_keeps_method: bool
+    session_days: float
+    bcrypt_cost: int
+
+
+PROFILES: Final[dict[Profile, Thresholds]] = {
+    "baseline": Thresholds(
+        tls_accepted=("1.2", "1.3"),
+        tls_offered=("1.2", "1.3"),
+        tls_suites="none-broken",
+        renewal_share=1 / 10,
+        renewal_cap_days=15,
+        renewal_short_share=1 / 10,
+        private_lifetime_days=math.inf,
+        hsts_max_age=86400,
+        redirect_statuses=(301, 302, 303, 307, 308),
+        redirect_keeps_method=False,
+        session_days=7,
+        bcrypt_cost=8,
+    ),
+    "production": Thresholds(
+        tls_accepted=("1.2", "1.3"),
+        tls_offered=("1.2", "1.3"),
+        tls_suites="intermediate",
+        renewal_share=1 / 4,
+        renewal_cap_days=30,
+        renewal_short_share=1 / 5,
+        private_lifetime_days=825,
+        hsts_max_age=15768000,
+        redirect_statuses=(301, 307, 308),
+        redirect_keeps_method=False,
+        session_days=7,
+        bcrypt_cost=8,
+    ),
+    "strict": Thresholds(
+        tls_accepted=("1.3",),
+        tls_offered=("1.3",),
+        tls_suites="modern",
+        renewal_share=3 / 10,
+        renewal_cap_days=30,
+        renewal_short_share=1 / 4,
+        private_lifetime_days=398,
+        hsts_max_age=63072000,
+        redirect_statuses=(301, 307, 308),
+        redirect_keeps_method=True,
+        session_days=1,
+        bcrypt_cost=12,
+    ),
 }
+
+_RANK: Final = {"none-broken": 0, "intermediate": 1, "nist-800-52r2": 1, "modern": 2}
+
+
+def _less(value: Any, demanded: Any) -> bool:  # Any: numbers of one kind, which the readers have checked
+    return bool(value < demanded)
+
+
+def _more(value: Any, demanded: Any) -> bool:  # Any: as above
+    return bool(value > demanded)
+
+
+def _wider(value: Any, demanded: Any) -> bool:  # Any: sequences of one kind
+    return not set(value) <= set(demanded)
+
+
+WEAKER: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "tls_accepted": _wider,
+    "tls_offered": _wider,
+    "tls_suites": lambda value, demanded: _RANK[value] < _RANK[demanded],
+    "renewal_share": _less,
+    "renewal_cap_days": _less,
+    "renewal_short_share": _less,
+    "private_lifetime_days": _more,
+    "hsts_max_age": _less,
+    "redirect_statuses": _wider,
+    "redirect_keeps_method": _less,
+    "session_days": _more,
+    "bcrypt_cost": _less,
+}
+THRESHOLDS: Final = tuple(field.name for field in fields(Thresholds))
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An HTTP endpoint of the site's flows that must refuse strangers.
+
+    Attributes:
+        path: path below the node root.
+        method: HTTP method.
+        effect: what a request that gets through does: "none": a GET may be sent; "unknown": only a request that
+            http-in's body parser stops; "acts": never asked.
+    """
+
+    path: str
+    method: str = "GET"
+    effect: Effect = "unknown"
+
+
+@dataclass(frozen=True)
+class PublicPath:
+    """A path below the node root that strangers may use, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Where the site asks for less than its profile, or opens something on purpose.
+
+    Attributes:
+        key: of the policy file.
+        value: what holds instead, as the file would say it.
+        demanded: what the profile demands.
+        reason: the site's own words.
+    """
+
+    key: str
+    value: str
+    demanded: str
+    reason: str
+
+    def line(self) -> str:
+        """Return it in one line."""
+        return f"{self.key} = {self.value} instead of {self.demanded}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +206,14 @@ class Policy:
         dashboards: paths below the node root that must exist and be protected; None: `/ui` and `/dashboard`
             are tried; (): the site declares that it has none.
         login_urls: where a single sign-on sends strangers: HTTPS origin and path prefix, or a path on this host.
+        protected_paths: the site's endpoints.
+        public_paths: what strangers may use: endpoints, or dashboards with their live channel.
+        websockets: paths of WebSocket endpoints below the node root.
+        known_credentials: pairs of user name and password to try besides the bundled ones.
+        guess: whether known credentials are tried at all.
+        certificate: SHA-256 of the one certificate that is right here (lower-case hex), "" where trust decides.
+        own_thresholds: what replaces the profile's thresholds, None for nothing.
+        deviations: where this policy is weaker than its profile.
     """
 
     profile: Profile = "production"
@@ -55,8 +221,26 @@ class Policy:
     admin_api: AdminApi = "protected"
     dashboards: tuple[str, ...] | None = None
     login_urls: tuple[str, ...] = ()
+    protected_paths: tuple[Endpoint, ...] = ()
+    public_paths: tuple[PublicPath, ...] = ()
+    websockets: tuple[str, ...] = ()
+    known_credentials: tuple[tuple[str, str], ...] = ()
+    guess: bool = True
+    certificate: str = ""
+    own_thresholds: Thresholds | None = None
+    deviations: tuple[Deviation, ...] = ()
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Return the thresholds in force."""
+        return self.own_thresholds or PROFILES[self.profile]
 
     @property
     def renewal(self) -> Renewal:
-        """Return the profile's threshold for tls-03."""
-        return RENEWAL[self.profile]
+        """Return the threshold for tls-03."""
+        own = self.thresholds
+        return Renewal(own.renewal_share, own.renewal_cap_days, own.renewal_short_share)
+
+    def public_reason(self, path: str) -> str:
+        """Return why a path below the node root is public, "" where it is not."""
+        return next((one.reason for one in self.public_paths if one.path == path), "")

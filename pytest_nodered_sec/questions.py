@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 CHAIN = (Ask("chain"),)
 REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
+SIGN_IN = (Ask("sign_in", needs="credentials"),)
 
 
 def http(path: str, method: str = "GET") -> Ask:

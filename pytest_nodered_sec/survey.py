@@ -146,8 +146,8 @@ class _Place:
         self._station = Station(target)
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
-        self._last: list[Ask] = []
-        self._open = 0  # questions queued or being looked at, those for last not counted
+        self._later: list[Ask] = []  # questions of a later stage, not queued yet
+        self._open = 0  # questions queued or being looked at
         self._queued = 0  # of those, the ones no thread has taken yet
         self._unconfirmed: list[tuple[Ask, Observation]] = []
         self._confirming = False
@@ -162,15 +162,19 @@ class _Place:
             fresh = [ask for ask in dict.fromkeys(asks) if ask not in self._futures]
             for ask in fresh:
                 self._futures[ask] = Future()
-                if PROBES[ask.probe].last:
-                    self._last.append(ask)
-                else:
-                    self._open += 1
-                    self._queued += 1
-        for ask in fresh:
-            if not PROBES[ask.probe].last:
-                self._host.put(lambda ask=ask: self._look(ask))  # type: ignore[misc]  # binds the loop's value
-        self._turn_to_last()
+            now = [ask for ask in fresh if not PROBES[ask.probe].stage]
+            self._later += [ask for ask in fresh if PROBES[ask.probe].stage]
+            self._queue(len(now))
+        for ask in now:
+            self._put(ask)
+        self._turn_to_later()
+
+    def _queue(self, number: int) -> None:
+        self._open += number
+        self._queued += number
+
+    def _put(self, ask: Ask) -> None:
+        self._host.put(lambda: self._look(ask))
 
     def future(self, ask: Ask) -> Future[Observation | ProbeError]:
         """Return the future of a question that was added."""
@@ -186,10 +190,8 @@ class _Place:
     # --- looking
 
     def _look(self, ask: Ask) -> None:
-        last = PROBES[ask.probe].last
-        if not last:
-            with self._lock:
-                self._queued -= 1
+        with self._lock:
+            self._queued -= 1
         try:
             seen = self._observe(ask)
         except ProbeError as error:
@@ -199,11 +201,10 @@ class _Place:
         else:
             with self._lock:
                 self._unconfirmed.append((ask, seen))
-        if not last:
-            with self._lock:
-                self._open -= 1
+        with self._lock:
+            self._open -= 1
         self._confirm()
-        self._turn_to_last()
+        self._turn_to_later()
 
     def _observe(self, ask: Ask) -> Observation:
         from pytest_nodered_sec.probes.look import Look
@@ -214,8 +215,8 @@ class _Place:
         try:
             self._arrival.get()
         except ProbeError as error:
-            if probe.last:
-                raise
+            if ask.probe == "reach":
+                raise  # it carries the cause
             raise ProbeError(f"{self._target.name} cannot be looked at: see reach-01", Cause.SEE_REACH) from error
         marks = [self._landmarks[name].get() for name in probe.landmarks]
         seen = probe.load()(Look(self._station), *marks, *ask.args)
@@ -228,13 +229,15 @@ class _Place:
         if future.set_running_or_notify_cancel():
             future.set_result(outcome)
 
-    def _turn_to_last(self) -> None:
+    def _turn_to_later(self) -> None:
+        """Queue the next question of a later stage, one at a time, when everything before it is answered."""
         with self._lock:
-            if self._open or self._unconfirmed or self._confirming:
+            if self._open or self._unconfirmed or self._confirming or not self._later:
                 return
-            due, self._last = self._last, []
-        for ask in due:
-            self._host.put(lambda ask=ask: self._look(ask))  # type: ignore[misc]  # binds the loop's value
+            ask = min(self._later, key=lambda ask: PROBES[ask.probe].stage)
+            self._later.remove(ask)
+            self._queue(1)
+        self._put(ask)
 
     # --- landmarks
 

@@ -26,27 +26,31 @@ ROOMS = {
     "data": set(),
     "newhooks": set(),
     "xdist": set(),
+    "redaction": set(),
     "model": {"errors"},
+    "credentials": {"errors", "redaction"},
+    "policyfile": {"model", "policy"},
+    "draft": {"errors", "model", "policyfile", "probes"},
     "rules": {"errors", "model", "policy"},
-    "probes": {"", "errors", "model", "policy"},
+    "probes": {"", "errors", "model", "policy", "redaction"},
     "questions": {"data", "model"},
     "controls": {"errors", "model"},
-    "": {"controls", "errors", "model"},
+    "": {"controls", "credentials", "errors", "model"},
     "suite": {"", "controls", "model", "questions", "rules"},
     "survey": {"errors", "model", "probes"},
     "lab": {"errors", "model", "policy"},
-    "options": {"errors", "lab", "model", "policy"},
+    "options": {"credentials", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"controls", "errors", "model", "options"},
     "fixtures": {"collection", "errors", "model", "options", "survey"},
-    "ledger": {"collection", "errors", "model"},
+    "ledger": {"collection", "errors", "model", "policyfile", "redaction"},
     "evidence": {"errors", "ledger", "model"},
     "plugin": {
-        "", "collection", "controls", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",
+        "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",
         "options", "policy", "xdist",
     },
 }  # fmt: skip
 LOADED_EVERYWHERE = ("", "controls", "errors", "model", "policy", "newhooks", "options", "collection", "fixtures",
-                     "ledger", "plugin")  # fmt: skip
+                     "ledger", "plugin", "policyfile", "redaction", "credentials")  # fmt: skip
 JUDGES = ("rules", "suite")
 IO = {"requests", "urllib3", "socket", "ssl", "OpenSSL", "testinfra", "websockets", "http", "subprocess"}
 ALLOWED_TO_RULES = {"packaging"}

@@ -212,6 +212,11 @@ def test_classify_an_undeclared_login_says_what_to_declare() -> None:
     assert "`--nodered-login-url=https://sso.example/login`" in classify(TO_SSO, target()).why
 
 
+def test_a_redirect_of_a_clear_target_to_its_own_https_is_no_login() -> None:
+    to_itself = Answer(301, location="https://plant.example:8443/flows")
+    assert classify(to_itself, target("http://plant.example")).why.endswith("--nodered-url=https://plant.example:8443`")
+
+
 @pytest.mark.parametrize("answer", [PAGE, Answer(400, "text/html", 9), Answer(302, location="http://a.example/")])
 def test_classify_what_every_path_gets(answer: Answer) -> None:
     assert classify(answer, target(), answer).kind is Kind.INDISTINCT

@@ -73,6 +73,7 @@ class RunningDeployment:
         node_root: httpNodeRoot.
         credentials_file: JSON file, mode 0600, with user name and password; see `credentials`.
         user_dir: Node-RED's user directory.
+        has_login: whether the admin API asks for the user and password itself.
         expect: policy keys the deployment is meant for.
     """
 
@@ -88,6 +89,7 @@ class RunningDeployment:
     node_root: str
     credentials_file: str
     user_dir: str
+    has_login: bool
     expect: tuple[tuple[str, str], ...] = ()
 
     def credentials(self) -> tuple[str, str]:
@@ -280,6 +282,7 @@ def _prepare(
         node_root=deployment.node_root,
         credentials_file=str(here / "credentials.json"),
         user_dir=str(user_dir),
+        has_login="adminAuth" in deployment.settings,
         expect=deployment.expect,
     )
 

@@ -46,7 +46,9 @@ class Deployment:
     expect: tuple[tuple[str, str], ...] = ()
 
 
-_LOGIN: Final = 'adminAuth: {type: "credentials", users: [{username: "admin", password: "@HASH@", permissions: "*"}]},'
+_LOGIN: Final = """adminAuth: {type: "credentials", users: [
+    {username: "admin", password: "@HASH@", permissions: "*"},
+    {username: "viewer", password: "@HASH@", permissions: "read"}]},"""
 _NODE_LOGIN: Final = 'httpNodeAuth: {user: "user", pass: "@HASH@"},'
 _ORIGIN_GUARD: Final = """(socket, next) => {
     const {origin, host} = socket.handshake.headers;

@@ -23,13 +23,14 @@ class Probe:
         module: module below this package.
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
-        last: whether it is asked when everything else has been.
+        stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
+            may lock somebody out; 2: at the very end.
     """
 
     module: str
     function: str
     landmarks: tuple[str, ...] = ()
-    last: bool = False
+    stage: int = 0
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""
@@ -43,5 +44,6 @@ PROBES: Final[dict[str, Probe]] = {
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
-    "reach": Probe("reach", "see_both_ends", ("admin",), last=True),
+    "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
+    "reach": Probe("reach", "see_both_ends", ("admin",), stage=2),
 }

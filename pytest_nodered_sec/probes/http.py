@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
@@ -27,6 +28,8 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from pytest_nodered_sec.model import Target
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
@@ -176,14 +179,44 @@ def _explain(what: str, error: Exception) -> ProbeError:
     return ProbeError(f"{what}: {type(error).__name__}", Cause.PROTOCOL)
 
 
-def tls_context() -> ssl.SSLContext:
-    """Return a client context that talks to anybody: no verification, old versions and weak keys included."""
+def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
+    """Return a client context for a target.
+
+    Args:
+        target: names the client certificate, and the private CA for verification.
+        verified: whether chain and name must verify; otherwise it talks to anybody, old versions and weak keys
+            included, because a weak server must be looked at to be judged.
+
+    Raises:
+        ProbeError: the client certificate cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("ALL:@SECLEVEL=0")  # a weak server must be looked at to be judged
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    if verified:
+        context.load_default_certs()
+        if not context.cert_store_stats()["x509_ca"]:
+            context.load_verify_locations(certifi.where())
+        if target.ca_file:
+            context.load_verify_locations(target.ca_file)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    if target.http.client_certificate:
+        try:
+            context.load_cert_chain(*target.http.client_certificate, password=_no_password)
+        except (OSError, ssl.SSLError, ValueError):
+            raise ProbeError(
+                f"the client certificate of {target.name} cannot be used: give PEM files of the certificate and its "
+                "key, without a password",
+                Cause.UNAVAILABLE,
+            ) from None
     return context
+
+
+def _no_password() -> str:
+    """Answer OpenSSL's question for a key's password, which it would otherwise ask the person at the terminal."""
+    return ""
 
 
 def block_header(headers: Mapping[str, str]) -> str:

@@ -19,7 +19,6 @@ from pytest_nodered_sec.model import (
     Seen,
     classify,
 )
-from pytest_nodered_sec.probes.net import dial
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer
@@ -131,10 +130,13 @@ def _port_state(look: Look, address: str) -> PortState:
     """Connect, twice where nothing answers: a filter is silent again, a lost packet is not."""
     for _ in range(2):
         try:
-            dial(address, look.station.plain_port, time.monotonic() + look.target.timeout * 0.3).close()
+            deadline = time.monotonic() + look.target.timeout * 0.3
+            look.station.dial(address, look.station.plain_port, deadline).close()
         except ProbeError as error:
-            if error.cause is not Cause.TIMEOUT:
+            if error.cause is Cause.UNREACHABLE:
                 return PortState.REFUSED
+            if error.cause is not Cause.TIMEOUT:
+                raise  # a proxy between us and the target: what it says is not the target's word
         else:
             return PortState.ANSWERED
     return PortState.FILTERED

@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Mark, is_login
 from pytest_nodered_sec.probes.http import Client, Exchange, block_header, challenge, likeness, tls_context
-from pytest_nodered_sec.probes.net import dial, resolve
+from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 
 if TYPE_CHECKING:
     import socket
@@ -84,8 +85,11 @@ class Station:
         self._lock = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
-        self._context: ssl.SSLContext | None = None
+        self._contexts: dict[bool, ssl.SSLContext] = {}
         self._leaf = ""
+        redaction.learn(urlsplit(target.http.proxy).password or "")
+        for value in target.http.headers.values():
+            redaction.learn(value)
 
     def arrive(self, deadline: float) -> None:
         """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
@@ -93,13 +97,17 @@ class Station:
         Raises:
             ProbeError: one sentence with the cause: no such name, refused, no answer, no TLS.
         """
-        self.addresses = resolve(self.target.hostname, deadline)
+        host, port = self.target.dialled
+        if self.target.http.proxy:
+            self.addresses = (host,)  # the proxy resolves the name
+        else:
+            self.addresses = resolve(host, deadline)
         trouble: list[ProbeError] = []
         tries = [*self.addresses, *self.addresses]
         for number, address in enumerate(tries):
             share = (deadline - time.monotonic()) / (len(tries) - number)
             try:
-                dial(address, self.target.port, time.monotonic() + share).close()
+                self.dial(address, port, time.monotonic() + share).close()
             except ProbeError as error:
                 trouble.append(error)
             else:
@@ -110,21 +118,42 @@ class Station:
 
     def connect(self, deadline: float) -> socket.socket:
         """Open a TCP connection to the URL's port at the address found by `arrive`."""
-        return dial(self.address, self.target.port, deadline)
+        return self.dial(self.address, self.target.dialled[1], deadline)
 
-    def _connect_wrapped(self, deadline: float) -> socket.socket:
+    def dial(self, address: str, port: int, deadline: float) -> socket.socket:
+        """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
+        if self.target.http.proxy:
+            return dial_through(self.target.http.proxy, address, port, deadline)
+        return dial(address, port, deadline)
+
+    def _connect_wrapped(self, deadline: float, *, verified: bool) -> socket.socket:
+        """Connect, with TLS where the URL says so; `verified` where something secret will be sent.
+
+        Raises:
+            ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
+        """
+        if verified and not self.target.tls:
+            raise ProbeError(f"nothing secret is sent to {self.target.url}, which is not https", Cause.UNVERIFIED)
         sock = self.connect(deadline)
         if not self.target.tls:
             return sock
+        pinned = self.target.policy.certificate
         with self._lock:
-            if self._context is None:
-                self._context = tls_context()
+            if verified not in self._contexts:
+                self._contexts[verified] = tls_context(self.target, verified=verified and not pinned)
         sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
         try:
-            wrapped = self._context.wrap_socket(sock, server_hostname=self.target.hostname)
+            wrapped = self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname)
         except TimeoutError:
             sock.close()
             raise ProbeError(f"the TLS handshake with {self.target.url} did not end in time", Cause.TIMEOUT) from None
+        except ssl.SSLCertVerificationError as error:
+            sock.close()
+            raise ProbeError(
+                f"nothing secret is sent to {self.target.url}: its certificate does not verify "
+                f"({error.verify_message}; see tls-01 and tls-02)",
+                Cause.UNVERIFIED,
+            ) from None
         except ssl.SSLError as error:
             sock.close()
             reason = (error.reason or str(error)).replace("_", " ").lower()
@@ -135,11 +164,17 @@ class Station:
                 f"{self.target.url} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
                 Cause.CLOSED,
             ) from None
-        self._check_same_leaf(wrapped)
+        leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()
+        if verified and pinned and leaf != pinned:
+            wrapped.close()
+            raise ProbeError(
+                f"nothing secret is sent to {self.target.url}: its certificate is not the pinned one (see tls-01)",
+                Cause.UNVERIFIED,
+            )
+        self._check_same(leaf, wrapped)
         return wrapped
 
-    def _check_same_leaf(self, wrapped: ssl.SSLSocket) -> None:
-        leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()
+    def _check_same(self, leaf: str, wrapped: ssl.SSLSocket) -> None:
         with self._lock:
             self._leaf = self._leaf or leaf
             changed = self._leaf != leaf
@@ -147,20 +182,32 @@ class Station:
             wrapped.close()
             raise ProbeError(f"the certificate of {self.target.url} changed during the run", Cause.CHANGED)
 
-    def client(self, plain_address: str | None) -> tuple[Client, Pace]:
-        """Return the client for the URL's origin, or for plain HTTP at one address of the name."""
+    def client(self, plain_address: str | None, *, verified: bool) -> tuple[Client, Pace]:
+        """Return the client for the URL's origin, or for plain HTTP at one address of the name.
+
+        Args:
+            plain_address: the address to ask over plain HTTP.
+            verified: whether what is sent is secret: then only a connection whose certificate verified will do.
+        """
         with self._lock:
-            key = plain_address or ""
+            key = plain_address or ("verified" if verified else "")
             if key not in self._clients:
                 if plain_address is None:
-                    self._clients[key] = Client(self.host_header(self.target.port), self._connect_wrapped, _CONNECTIONS)
+                    self._clients[key] = self._origin_client(verified=verified)
                 else:
                     port = self.plain_port
                     self._clients[key] = Client(
-                        self.host_header(port), lambda deadline: dial(plain_address, port, deadline), 1
+                        self.host_header(port), lambda deadline: self.dial(plain_address, port, deadline), 1
                     )
                 self._plain_pace[key] = Pace() if plain_address else self.pace
             return self._clients[key], self._plain_pace[key]
+
+    def _origin_client(self, *, verified: bool) -> Client:
+        return Client(
+            self.host_header(self.target.port),
+            lambda deadline: self._connect_wrapped(deadline, verified=verified),
+            1 if verified and not self.target.http.headers else _CONNECTIONS,
+        )
 
     @property
     def plain_port(self) -> int:
@@ -197,6 +244,14 @@ class Look:
         """Return a TCP connection to the URL's port."""
         return self.station.connect(self.deadline)
 
+    def extend(self) -> None:
+        """Begin a new time limit, for undoing what the look has done."""
+        self.deadline = time.monotonic() + self.target.timeout
+
+    def reduce(self, got: Exchange) -> Answer:
+        """Reduce an exchange that was no redirect to an `Answer`."""
+        return _reduce(got, "", "", 0, cleartext=self.target.tls)
+
     def ask(
         self,
         method: str,
@@ -205,6 +260,7 @@ class Look:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         plain_address: str | None = None,
+        secret: bool = False,
     ) -> Exchange:
         """Send one request; where a rate limiter objects (429, 503), wait and ask again, twice at most.
 
@@ -214,11 +270,14 @@ class Look:
             headers: additional headers.
             body: request body.
             plain_address: ask over plain HTTP at this address instead of the URL's origin.
+            secret: whether headers, path or body hold a secret.
 
         Raises:
-            ProbeError: no answer by the deadline.
+            ProbeError: no answer by the deadline; a secret, and a channel that is not verified.
         """
-        client, pace = self.station.client(plain_address)
+        own = self.target.http.headers if plain_address is None else {}  # never in clear
+        headers = {**own, **(headers or {})}
+        client, pace = self.station.client(plain_address, verified=secret or bool(own))
         for left in range(_RETRIES, -1, -1):
             asked = time.monotonic()
             with client.slot:

@@ -1,10 +1,12 @@
-"""Names and TCP connections, with a deadline; nothing here knows HTTP or TLS."""
+"""Names and TCP connections, with a deadline; nothing here knows TLS, and of HTTP only a proxy's CONNECT."""
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 import time
+from urllib.parse import unquote, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 
@@ -61,3 +63,52 @@ def dial(address: str, port: int, deadline: float) -> socket.socket:
         raise ProbeError(f"connecting to {address} port {port}: {reason}", Cause.UNREACHABLE) from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def dial_through(proxy: str, host: str, port: int, deadline: float) -> socket.socket:
+    """Connect to a host by way of an HTTP proxy (RFC 9110, 9.3.6).
+
+    Args:
+        proxy: http URL of the proxy, with userinfo where it wants a login.
+        host: name or address; the proxy resolves it.
+        port: TCP port.
+        deadline: absolute `time.monotonic()` seconds.
+
+    Raises:
+        ProbeError: the proxy cannot be reached, or did not connect; which says nothing about the host.
+    """
+    parts = urlsplit(proxy)
+    shown = f"the proxy {parts.hostname}:{parts.port or 3128}"
+    try:
+        address = resolve(parts.hostname or "", deadline)[0]
+        sock = dial(address, parts.port or 3128, deadline)
+    except ProbeError as error:
+        raise ProbeError(f"{shown}: {error.message}", Cause.UNAVAILABLE) from None
+    named = f"[{host}]" if ":" in host else host
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else ""
+    authorization = f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n" if login else ""
+    try:
+        sock.settimeout(max(0.01, deadline - time.monotonic()))
+        sock.sendall(f"CONNECT {named}:{port} HTTP/1.1\r\nHost: {named}:{port}\r\n{authorization}\r\n".encode())
+        head = _head(sock, deadline)
+    except OSError as error:
+        sock.close()
+        raise ProbeError(f"{shown} did not answer CONNECT {named}:{port} ({error})", Cause.UNAVAILABLE) from None
+    status = head.split(" ")[1:2]
+    if status != ["200"]:
+        sock.close()
+        answer = head.splitlines()[0][:80] if head else "a closed connection"
+        raise ProbeError(f"{shown} answered CONNECT {named}:{port} with {answer}", Cause.UNAVAILABLE)
+    return sock
+
+
+def _head(sock: socket.socket, deadline: float) -> str:
+    """Read an answer's head byte by byte: what follows belongs to the host."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n") and len(head) < 8192:
+        sock.settimeout(max(0.01, deadline - time.monotonic()))
+        byte = sock.recv(1)
+        if not byte:
+            break
+        head += byte
+    return head.decode("latin-1")

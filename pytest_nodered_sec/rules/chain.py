@@ -76,12 +76,28 @@ def chain_is_trusted(seen: PresentedChain, policy: Policy) -> Verdict:
                 "nginx: listen 443 ssl; ssl_certificate /etc/letsencrypt/live/NAME/fullchain.pem (and its key)",
             ),
         )
+    if policy.certificate:
+        return _pinned(seen, policy.certificate)
     faults: dict[tuple[str, str], Violation] = {}
     for code, depth in _own(seen):
         certificate = seen.at_depth(depth)
         fault = _no_issuer(seen, certificate) if code in _NO_ISSUER else _fault(certificate, code)
         faults.setdefault((fault.code, certificate.fingerprint), fault)
     return tuple(faults.values())
+
+
+def _pinned(seen: PresentedChain, pinned: str) -> Verdict:
+    leaf = seen.certificates[0]
+    if leaf.fingerprint == pinned:
+        return ()
+    return (
+        Violation(
+            "not-the-pinned-one",
+            f"the {leaf.named()} has the SHA-256 {leaf.fingerprint}",
+            f"the pinned certificate, {pinned}",
+            f'if you replaced it yourself: sha256 = "{leaf.fingerprint}"; otherwise somebody stands between',
+        ),
+    )
 
 
 def _own(seen: PresentedChain) -> list[tuple[int, int]]:
@@ -157,6 +173,8 @@ def names_the_host(seen: PresentedChain, policy: Policy) -> Verdict:
     """The leaf's subject alternative name holds the host asked for (RFC 9525, 6; the common name does not count)."""
     if not seen.certificates:
         return NotApplicable("served without TLS: see tls-01")
+    if policy.certificate:
+        return NotApplicable("the pinned certificate identifies this target, whatever it names: see tls-01")
     leaf = seen.certificates[0]
     host = seen.host.lower().rstrip(".")
     address = _address(host)

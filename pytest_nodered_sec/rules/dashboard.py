@@ -16,6 +16,9 @@ _KEYS: Final = {"/ui": "ui", "/dashboard": "dashboard"}  # the products' default
 
 def page_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
     """A dashboard's page refuses anonymous visitors."""
+    reason = policy.public_reason(seen.path)
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
     if seen.kind is Kind.REFUSED:
         return ()
     if seen.kind is Kind.ABSENT:
@@ -34,6 +37,9 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
 
     httpNodeAuth and `middleware` guard pages only: Socket.IO hangs on the raw HTTP server, outside Express.
     """
+    reason = policy.public_reason(seen.attempt.path.removesuffix("/socket.io"))
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
     if seen.channel is Channel.REFUSED_BY_MIDDLEWARE:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED:

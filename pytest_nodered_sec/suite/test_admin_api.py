@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
+from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, LoginOffer
+    from pytest_nodered_sec.model import AccessAttempt, LoginOffer, SignIn
     from pytest_nodered_sec.policy import Policy
 
 
@@ -38,3 +39,21 @@ def test_login_is_configured(nodered_login_offer: LoginOffer, nodered_policy: Po
     `{}` at /auth/login is Node-RED's own word that nobody needs one.
     """
     require(login_is_configured(nodered_login_offer, nodered_policy))
+
+
+@control("admin-08", severity=Severity.HIGH, asks=questions.SIGN_IN)
+def test_account_is_honoured(nodered_sign_in: SignIn, nodered_policy: Policy) -> None:
+    """The site's account is accepted, and cannot write if it may only read.
+
+    Otherwise a refusal elsewhere might be about anything but credentials. The session is ended in the same look.
+    """
+    require(account_is_honoured(nodered_sign_in, nodered_policy))
+
+
+@control("admin-09", severity=Severity.LOW, asks=questions.SIGN_IN)
+def test_sessions_are_short(nodered_sign_in: SignIn, nodered_policy: Policy) -> None:
+    """A session token lives no longer than the policy allows.
+
+    Whoever finds one in a browser, a log or `.sessions.json` can use it until it ends.
+    """
+    require(sessions_are_short(nodered_sign_in, nodered_policy))

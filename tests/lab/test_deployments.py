@@ -58,6 +58,7 @@ def test_a_deployment_crosses_to_a_worker_without_its_password(tmp_path: Path) -
         node_root="/",
         credentials_file=str(secret),
         user_dir="/x",
+        has_login=True,
         expect=(("a", "b"),),
     )
     crossed = lab.RunningDeployment.from_dict(json.loads(json.dumps(one.as_dict())))

@@ -32,7 +32,10 @@ def junit(site: Site) -> dict[str, ET.Element]:
 
 
 def properties(case: ET.Element) -> dict[str, str]:
-    return {str(one.get("name")).removeprefix("nodered_sec."): str(one.get("value")) for one in case.iter("property")}
+    found = {str(one.get("name")).removeprefix("nodered_sec."): str(one.get("value")) for one in case.iter("property")}
+    assert len(found.pop("policy_sha256", "")) in (0, 64)
+    found.pop("policy", "")  # once per target
+    return found
 
 
 @WORKERS
@@ -55,6 +58,8 @@ def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> Non
     good, bad, worse, absent, error = (
         cases[f"test_orders[plant.example-{how}]"] for how in ("good", "bad", "worse", "absent", "error")
     )
+    (policy,) = (one for case in cases.values() for one in case.iterfind(".//*[@name='nodered_sec.policy']"))
+    assert 'name = "plant.example"' in str(policy.get("value"))
     common = {"control": "site-01", "severity": "critical", "target": "plant.example"}
     seen = "GET /{} without credentials answered 401"
     assert properties(good) == {**common, "observed": seen.format("good"), "outcome": "compliant"}
@@ -200,6 +205,7 @@ def test_absent(nodered_seen):
 
 def test_the_header_names_targets_and_sources(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODERED_PROFILE", "strict")
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
     monkeypatch.setenv("NODERED_PASSWORD", "hunter2")
     site.pytester.makeini("[pytest]\nnodered_timeout = 3\nnodered_profile = baseline")
     result = site.run("--collect-only", "--nodered-editor=protected")
@@ -208,7 +214,7 @@ def test_the_header_names_targets_and_sources(site: Site, monkeypatch: pytest.Mo
             "nodered-sec: 0.1.0, settings: url=https://plant.example (option), timeout=3 (ini), "
             "profile=strict (environment), editor=protected (option)",
             "nodered-sec: target plant.example: https://plant.example, profile strict, editor protected, "
-            "admin API protected",
+            "admin API protected, policy ????????????",
         ]
     )
     assert "hunter2" not in result.stdout.str()

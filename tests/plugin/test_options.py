@@ -59,7 +59,7 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         ([URL, "--nodered-dashboard=ui"], "--nodered-dashboard=ui: give a path*"),
         (
             [URL, "--nodered-dashboard=none", "--nodered-dashboard=/ui"],
-            "--nodered-dashboard=none says that there is no*",
+            "--nodered-dashboard: none says that there is no*",
         ),
         (
             [URL, "--nodered-login-url=http://sso.example"],

@@ -289,3 +289,12 @@ def test_without_tls_names_and_dates_do_not_apply() -> None:
 def test_one_certificate_is_one_certificate() -> None:
     assert ", 1 certificate sent, " in chain(LEAF).evidence()
     assert ", 2 certificates sent, " in chain().evidence()
+
+
+def test_a_pinned_certificate_is_trusted_by_its_fingerprint_alone() -> None:
+    seen = chain(errors=((18, 0),))
+    pinned = Policy(certificate=seen.certificates[0].fingerprint)
+    assert chain_is_trusted(seen, pinned) == ()
+    assert isinstance(names_the_host(seen, pinned), NotApplicable)
+    (fault,) = faults(chain_is_trusted(seen, Policy(certificate="00" * 32)))
+    assert fault.code == "not-the-pinned-one"

@@ -29,7 +29,7 @@ from seen import (
 )
 
 from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.policy import Policy, PublicPath
 from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses
 
 if TYPE_CHECKING:
@@ -160,3 +160,12 @@ def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root() -> 
     text = remedy("/hall", view(None, root="/nr/"))
     assert "ui (Dashboard 1) or dashboard (Dashboard 2)" in text
     assert "location ^~ /nr/hall/socket.io/" in text
+
+
+def test_a_dashboard_declared_public_is_not_judged() -> None:
+    policy = Policy(dashboards=("/ui",), public_paths=(PublicPath("/ui", "andon board"),))
+    for verdict in (
+        page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, OPEN), policy),
+        channel_refuses(socket(HANDSHAKE, Channel.OPEN, OPEN, "/ui"), policy),
+    ):
+        assert verdict == NotApplicable("declared public: andon board")

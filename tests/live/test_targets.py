@@ -1,0 +1,412 @@
+"""How targets are reached and signed in to, on the lab: several in one policy file, each with its own account."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from suite_runs import EXPECTED, run, with_outcome
+
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.policyfile import toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.live
+
+NAMES = ("gate", "moved", "hardened")
+
+
+@pytest.fixture(scope="module", params=[4, 5])
+def three(request: pytest.FixtureRequest) -> Iterator[dict[str, lab.RunningDeployment]]:
+    """One deployment behind a Basic gate, one with moved roots, one hardened."""
+    with lab.start([f"{name}@{request.param}" for name in NAMES], say=lambda line: None) as running:
+        yield {one.name: one for one in running.deployments}
+
+
+def table(one: lab.RunningDeployment, **more: object) -> str:
+    """Return the [[target]] of a deployment."""
+    values: dict[str, object] = {
+        "name": one.name,
+        "url": one.url,
+        "ca_file": one.ca_file,
+        "http_port": one.http_port,
+        "direct_port": one.direct_port,
+        **more,
+    }
+    return "\n".join(["[[target]]", *(f"{key} = {toml(value)}" for key, value in values.items())]) + "\n"
+
+
+def policy(folder: Path, *tables: str) -> None:
+    (folder / "nodered-sec.toml").write_text("\n".join(tables), encoding="utf-8")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_three_deployments_in_one_policy(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    policy(
+        tmp_path,
+        table(three["gate"], admin_api="proxied"),
+        table(three["moved"], admin_root="/admin-x", node_root="/node-x"),
+        table(three["hardened"]),
+    )
+    seen = run(tmp_path, *workers)
+    assert set(seen) == set(NAMES)
+    for name in NAMES:
+        assert with_outcome(seen[name], "non-compliant") == EXPECTED[name][0]
+        assert with_outcome(seen[name], "could-not-look") == EXPECTED[name][1]
+
+
+# --- accounts ----------------------------------------------------------------------------------------------------
+
+
+def password_of(one: lab.RunningDeployment) -> str:
+    return one.credentials()[1]
+
+
+def account_of(monkeypatch: pytest.MonkeyPatch, username: str, password: str) -> None:
+    monkeypatch.setenv("PLANT_USERNAME", username)
+    monkeypatch.setenv("PLANT_PASSWORD", password)
+
+
+def sessions(one: lab.RunningDeployment) -> str:
+    path = Path(one.user_dir) / ".sessions.json"
+    return path.read_text() if path.exists() else "{}"
+
+
+def test_accounts_are_used_and_nothing_stays(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = three["hardened"]
+    for username, evidence in (("admin", "permissions *, token for 604800 s, Node-RED"), ("viewer", "answered 401")):
+        folder = tmp_path / username
+        folder.mkdir()
+        account_of(monkeypatch, username, password_of(one))
+        policy(folder, table(one, credentials={"env": "PLANT"}))
+        (controls,) = run(folder, "-k", "account or sessions").values()
+        assert controls == {"admin-08": {"compliant"}, "admin-09": {"compliant"}}
+        report = (folder / "out.xml").read_text()
+        assert evidence in report
+        assert password_of(one) not in report
+        assert sessions(one) in ("{}", "")
+
+
+def test_a_wrong_account_and_a_long_session_are_findings(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = three["hardened"]
+    for username, password, failing in (("nobody", "wrong-4711", "admin-08"), ("admin", password_of(one), "admin-09")):
+        folder = tmp_path / username
+        folder.mkdir()
+        account_of(monkeypatch, username, password)
+        policy(folder, table(one, profile="strict", credentials={"env": "PLANT"}))
+        (controls,) = run(folder, "-k", "account or sessions").values()
+        assert with_outcome(controls, "non-compliant") == {failing}
+
+
+def test_no_secret_goes_to_a_certificate_that_does_not_verify(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = three["hardened"]
+    account_of(monkeypatch, "admin", password_of(one))
+    text = table(one, credentials={"env": "PLANT"})
+    policy(tmp_path, text.replace(f"ca_file = {toml(one.ca_file)}\n", ""))
+    (controls,) = run(tmp_path, "-k", "account").values()
+    assert controls == {"admin-08": {"could-not-look"}}
+    report = (tmp_path / "out.xml").read_text()
+    assert "nothing secret is sent to https://localhost:" in report
+
+    leaf = ssl.PEM_cert_to_DER_cert(Path(one.ca_file).with_name("leaf.pem").read_text())
+    pinned = text.replace(f"ca_file = {toml(one.ca_file)}\n", f'sha256 = "{hashlib.sha256(leaf).hexdigest()}"\n')
+    policy(tmp_path, pinned)
+    (controls,) = run(tmp_path, "-k", "account or chain_is_trusted or names_the_host").values()
+    assert controls == {"admin-08": {"compliant"}, "tls-01": {"compliant"}, "tls-02": {"not-applicable"}}
+    policy(tmp_path, table(one, credentials={"env": "PLANT"}, sha256="ab" * 32))
+    (controls,) = run(tmp_path, "-k", "account or chain_is_trusted").values()
+    assert controls == {"admin-08": {"could-not-look"}, "tls-01": {"non-compliant"}}
+
+
+class Listener(threading.Thread):
+    """Notes every byte that reaches it, in clear and after TLS, and answers 404."""
+
+    def __init__(self, certificate: Path) -> None:
+        super().__init__(daemon=True)
+        self.heard = b""
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            raw, _ = self._server.accept()
+            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        try:
+            with self._context.wrap_socket(raw, server_side=True) as sock:
+                while data := sock.recv(65536):
+                    self.heard += data
+                    sock.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        except OSError:
+            return
+
+
+def test_credentials_of_one_target_never_reach_another(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = three["hardened"], three["moved"]
+    third = Listener(Path(one.ca_file).with_name("leaf.pem"))
+    account_of(monkeypatch, "admin", password_of(one))
+    command = [sys.executable, "-c", f'print(\'{{"username": "admin", "password": "{password_of(other)}"}}\')']
+    policy(
+        tmp_path,
+        table(one, credentials={"env": "PLANT"}),
+        table(other, admin_root="/admin-x", node_root="/node-x", credentials={"command": command}),
+        f'[[target]]\nname = "third"\nurl = "https://localhost:{third.port}"\nca_file = {toml(one.ca_file)}\n',
+    )
+    seen = run(tmp_path, "-n2", "--nodered-timeout=3")
+    assert seen["hardened"]["admin-08"] == seen["moved"]["admin-08"] == {"compliant"}
+    assert seen["third"]["admin-08"] == {"not-judged"}
+    assert third.heard
+    assert b"uthorization: Basic" not in third.heard
+    for secret in (password_of(one), password_of(other)):
+        assert secret.encode() not in third.heard
+        assert secret not in (tmp_path / "out.xml").read_text()
+        for log in (one, other):
+            assert secret not in (Path(log.user_dir).parent / "node-red.log").read_text()
+
+
+# --- the hook ----------------------------------------------------------------------------------------------------
+
+INVENTORY = """
+import csv
+from dataclasses import replace
+from pathlib import Path
+from pytest_nodered_sec import Target
+
+def pytest_nodered_targets(config, targets):
+    (pattern,) = targets
+    with (Path(__file__).parent / "inventory.csv").open() as table:
+        return [
+            replace(pattern, name=row["name"], url=row["url"], http_port=int(row["http_port"]),
+                    admin_root=row["root"], node_root=row["node"])
+            for row in csv.DictReader(table)
+        ]
+"""
+
+
+def test_targets_from_an_inventory(three: dict[str, lab.RunningDeployment], tmp_path: Path) -> None:
+    rows = ["name,url,http_port,root,node"]
+    for name, root, node in (("moved", "/admin-x", "/node-x"), ("hardened", "/", "/")):
+        rows.append(f"line-{name},{three[name].url},{three[name].http_port},{root},{node}")
+    (tmp_path / "inventory.csv").write_text("\n".join(rows))
+    (tmp_path / "conftest.py").write_text(INVENTORY)
+    ca_file = three["moved"].ca_file
+    seen = run(tmp_path, "-n2", "--nodered-url=https://pattern.example", f"--nodered-ca-file={ca_file}")
+    assert set(seen) == {"line-moved", "line-hardened"}
+    for name in ("moved", "hardened"):
+        assert with_outcome(seen[f"line-{name}"], "non-compliant") == EXPECTED[name][0]
+
+
+SETTINGS = """
+from dataclasses import replace
+from pytest_nodered_sec import HttpSettings
+
+def pytest_nodered_targets(config, targets):
+    return [replace(one, http=HttpSettings({})) for one in targets]
+"""
+
+
+def installed(name: str) -> str:
+    """Return a program, or leave the test out where a developer does not have it."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is not installed, and CI leaves nothing out")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A real forward proxy on loopback that wants a login; its port and its log."""
+    program = installed("tinyproxy")
+    (port,) = lab._free_ports(1)
+    folder = tmp_path / "proxy"
+    folder.mkdir()
+    (folder / "conf").write_text(
+        f'Port {port}\nListen 127.0.0.1\nLogFile "{folder}/log"\nLogLevel Connect\nMaxClients 50\n'
+        "BasicAuth plant hunter2-proxy\n"
+    )
+    process = subprocess.Popen([program, "-d", "-c", str(folder / "conf")], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while not lab._accepts(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield port, folder / "log"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_through_a_corporate_proxy(
+    three: dict[str, lab.RunningDeployment], proxy: tuple[int, Path], tmp_path: Path
+) -> None:
+    one, (port, log) = three["hardened"], proxy
+    (tmp_path / "conftest.py").write_text(SETTINGS.format(f"proxy='http://plant:hunter2-proxy@127.0.0.1:{port}'"))
+    (controls,) = run(tmp_path, f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}",
+                      f"--nodered-http-port={one.http_port}").values()  # fmt: skip
+    assert with_outcome(controls, "non-compliant") == set()
+    assert with_outcome(controls, "could-not-look") == set()
+    asked = log.read_text()
+    assert f"CONNECT localhost:{one.url.rsplit(':', 1)[1]}" in asked
+    assert f"CONNECT localhost:{one.http_port}" in asked
+    assert "hunter2-proxy" not in (tmp_path / "out.xml").read_text()
+
+
+def test_a_proxy_that_refuses_says_nothing_about_the_target(
+    three: dict[str, lab.RunningDeployment], proxy: tuple[int, Path], tmp_path: Path
+) -> None:
+    one, (port, _) = three["hardened"], proxy
+    (tmp_path / "conftest.py").write_text(SETTINGS.format(f"proxy='http://plant:wrong-proxy@127.0.0.1:{port}'"))
+    (controls,) = run(tmp_path, f"--nodered-url={one.url}", f"--nodered-http-port={one.http_port}").values()
+    assert with_outcome(controls, "compliant") == set()
+    assert f"the proxy 127.0.0.1:{port} answered CONNECT" in (tmp_path / "out.xml").read_text()
+
+
+def test_with_a_client_certificate(three: dict[str, lab.RunningDeployment], tmp_path: Path) -> None:
+    """Somebody's nginx demands a certificate; with it the suite sees what stands behind."""
+    one, program = three["moved"], installed("nginx")
+    https_port, http_port = lab._free_ports(2)
+    certificates = Path(one.ca_file).parent
+    temporary = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (tmp_path / "nginx.conf").write_text(f"""
+daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log;
+events {{}}
+http {{ {temporary} access_log off;
+  server {{ listen 127.0.0.1:{http_port}; return 301 https://$host:{https_port}$request_uri; }}
+  server {{
+    listen 127.0.0.1:{https_port} ssl; server_name localhost;
+    ssl_certificate {certificates}/leaf.pem; ssl_certificate_key {certificates}/leaf.key;
+    ssl_client_certificate {certificates}/ca.pem; ssl_verify_client on;
+    location / {{
+      proxy_pass http://127.0.0.1:{one.direct_port}; proxy_http_version 1.1; proxy_set_header Host $host;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+    }}
+  }}
+}}
+""")
+    process = subprocess.Popen(
+        [program, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")], stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while not lab._accepts(https_port):
+            assert time.monotonic() < deadline, (tmp_path / "error.log").read_text()
+            time.sleep(0.05)
+        folder = tmp_path / "run"
+        folder.mkdir()
+        pair = (f"{certificates}/leaf.pem", f"{certificates}/leaf.key")
+        (folder / "conftest.py").write_text(SETTINGS.format(f"client_certificate={pair}"))
+        args = [
+            f"--nodered-url=https://localhost:{https_port}",
+            f"--nodered-ca-file={one.ca_file}",
+            f"--nodered-http-port={http_port}",
+            "--nodered-admin-root=/admin-x",
+            "--nodered-node-root=/node-x",
+        ]
+        (controls,) = run(folder, *args).values()
+        assert with_outcome(controls, "non-compliant") == EXPECTED["moved"][0]
+        (folder / "conftest.py").unlink()
+        (controls,) = run(folder, *args).values()
+        assert "admin-01" in with_outcome(controls, "could-not-look")
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_extra_headers_are_sent_to_their_target_only(three: dict[str, lab.RunningDeployment], tmp_path: Path) -> None:
+    one = three["hardened"]
+    third = Listener(Path(one.ca_file).with_name("leaf.pem"))
+    (tmp_path / "conftest.py").write_text(SETTINGS.format("headers={'CF-Access-Client-Secret': 'hunter2-header'}"))
+    url = f"--nodered-url=https://localhost:{third.port}"
+    run(tmp_path, url, "--nodered-timeout=2", "-k", "test_login_is_configured")
+    assert b"hunter2-header" not in third.heard  # its certificate does not verify without the CA
+    run(tmp_path, url, "--nodered-timeout=2", "-k", "test_login_is_configured", f"--nodered-ca-file={one.ca_file}")
+    assert b"CF-Access-Client-Secret: hunter2-header" in third.heard
+    assert "hunter2-header" not in (tmp_path / "out.xml").read_text()
+
+
+def test_another_address_is_dialled_under_the_same_name(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path
+) -> None:
+    one = three["hardened"]
+    port = one.url.rsplit(":", 1)[1]
+    text = table(one, url="https://localhost:9", connect=f"127.0.0.1:{port}")
+    policy(tmp_path, text)
+    (controls,) = run(tmp_path, "-k", "chain or name or login").values()
+    assert controls["tls-01"] == controls["tls-02"] == controls["admin-04"] == {"compliant"}
+
+
+# --- a first policy file -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "sentences"),
+    [
+        ("moved", ['admin_root = "/admin-x"', "is served"]),
+        ("gate", ['admin_api = "proxied"', "a gate stands in front of everything"]),
+        ("hardened", ["Node-RED's own login refuses strangers", 'dashboards = ["/ui", "/dashboard"]']),
+    ],
+)
+def test_init_writes_what_it_found(
+    three: dict[str, lab.RunningDeployment], tmp_path: Path, name: str, sentences: list[str]
+) -> None:
+    one = three[name]
+    command = [sys.executable, "-m", "pytest", "--nodered-init", f"--nodered-url={one.url}"]
+    command += [f"--nodered-ca-file={one.ca_file}"]
+    if name == "moved":
+        command.append("--nodered-admin-root=/admin-x")
+        sentences = ["Found: /admin-x/auth/login", 'admin_root = "/admin-x"']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "nodered-sec.toml written; read it, decide, then run: pytest --nodered-suite=only" in done.stdout
+    text = (tmp_path / "nodered-sec.toml").read_text()
+    for sentence in sentences:
+        assert sentence in text
+    written = tomllib.loads(text)["target"][0]
+    assert (written["url"], written["ca_file"]) == (one.url, one.ca_file)
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nodered-show-policy"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert one.url in shown.stdout
+
+
+def test_init_of_nobody_is_one_sentence(tmp_path: Path) -> None:
+    (port,) = lab._free_ports(1)
+    command = [sys.executable, "-m", "pytest", "--nodered-init", f"--nodered-url=https://127.0.0.1:{port}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "ERROR: --nodered-init: https://127.0.0.1" in done.stderr
+    assert not (tmp_path / "nodered-sec.toml").exists()

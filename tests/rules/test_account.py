@@ -1,0 +1,48 @@
+"""What an account must and must not be able to do."""
+
+from __future__ import annotations
+
+import pytest
+from seen import violations
+
+from pytest_nodered_sec.model import Answer, NotApplicable, SignIn
+from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
+
+REFUSED = SignIn("operator", "POST /auth/token answered 403 (invalid_grant)")
+ADMIN = SignIn("admin", permissions="*", expires_in=604800, version="5.0.7")
+TOKEN = SignIn("the given token", permissions="*")
+
+
+def reader(status: int) -> SignIn:
+    return SignIn("viewer", permissions="read", expires_in=3600, write=Answer(status, "application/json", 40))
+
+
+def test_an_account_that_is_refused() -> None:
+    (found,) = violations(account_is_honoured(REFUSED, Policy()))
+    assert found.code == "account-refused"
+    assert found.observed == "operator was refused: POST /auth/token answered 403 (invalid_grant)"
+
+
+@pytest.mark.parametrize("seen", [ADMIN, TOKEN, reader(401), reader(403)])
+def test_an_account_that_works(seen: SignIn) -> None:
+    assert account_is_honoured(seen, Policy()) == ()
+
+
+def test_a_reader_that_writes() -> None:
+    (found,) = violations(account_is_honoured(reader(400), Policy()))
+    assert found.code == "reader-writes"
+    assert found.observed == (
+        "viewer was accepted, permissions read, token for 3600 s; its write (POST /flows, unusable on purpose) "
+        "answered 400 (application/json, 40 bytes)"
+    )
+
+
+def test_sessions() -> None:
+    assert sessions_are_short(ADMIN, Policy()) == ()
+    (found,) = violations(sessions_are_short(ADMIN, Policy("strict")))
+    assert found.code == "long-session"
+    assert found.remedy == "settings.js: adminAuth: {..., sessionExpiryTime: 86400}"
+    assert found.observed == "admin was accepted, permissions *, token for 604800 s, Node-RED 5.0.7"
+    for seen in (REFUSED, TOKEN):
+        assert isinstance(sessions_are_short(seen, Policy()), NotApplicable)

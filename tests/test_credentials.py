@@ -1,0 +1,73 @@
+"""Credentials come from the environment or a command, and never show themselves."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from pytest_nodered_sec import credentials, redaction
+from pytest_nodered_sec.credentials import Credentials
+from pytest_nodered_sec.errors import ProbeError
+
+
+def printing(text: str, status: int = 0) -> list[str]:
+    return [sys.executable, "-c", f"import sys; sys.stdout.write({text!r}); sys.exit({status})"]
+
+
+def test_they_do_not_show_themselves() -> None:
+    account = Credentials("operator", "hunter2-plant", "")
+    assert repr(account) == "Credentials(username='operator')"
+    assert redaction.scrub("it was hunter2-plant") == "it was [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("variables", "trouble"),
+    [
+        ({"USERNAME": "u", "PASSWORD": "p"}, ""),
+        ({"TOKEN": "t"}, ""),
+        ({}, "P_USERNAME is not set; set P_USERNAME and P_PASSWORD, or P_TOKEN"),
+        ({"USERNAME": "u"}, "P_PASSWORD is not set; set P_USERNAME and P_PASSWORD, or P_TOKEN"),
+        ({"PASSWORD": "p"}, "P_USERNAME is not set; set P_USERNAME and P_PASSWORD, or P_TOKEN"),
+        ({"USERNAME": "u", "TOKEN": "t"}, "P_TOKEN and P_USERNAME or _PASSWORD are set; set the one or the others"),
+    ],
+)
+def test_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], trouble: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"P_{name}", value)
+    assert credentials.missing("P") == trouble
+    assert credentials.given("P") is bool(variables)
+    if not trouble:
+        found = credentials.from_environment("P")
+        assert found == Credentials(*(variables.get(one, "") for one in ("USERNAME", "PASSWORD", "TOKEN")))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"username": "u", "password": "p-4711"}', Credentials("u", "p-4711")),
+        ('{"token": "t"}\n', Credentials(token="t")),
+    ],
+)
+def test_a_command(text: str, found: Credentials) -> None:
+    assert credentials.from_command(printing(text), "plant") == found
+
+
+@pytest.mark.parametrize("text", ["", "hunter2", '{"password": "hunter2"}', '{"token": 3}', '["hunter2"]'])
+def test_a_command_that_says_something_else(text: str) -> None:
+    with pytest.raises(ProbeError, match=r"the credentials command of plant .* must print") as caught:
+        credentials.from_command(printing(text), "plant")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_command_that_fails() -> None:
+    with pytest.raises(ProbeError, match="ended with status 3"):
+        credentials.from_command(printing("hunter2", 3), "plant")
+    with pytest.raises(ProbeError, match="cannot be run: No such file or directory"):
+        credentials.from_command(["/no/such/program"], "plant")
+
+
+def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "_COMMAND_LIMIT", 0.2)
+    with pytest.raises(ProbeError, match="took over 0 s"):
+        credentials.from_command([sys.executable, "-c", "import time; time.sleep(9)"], "plant")
