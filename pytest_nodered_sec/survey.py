@@ -37,6 +37,9 @@ class Survey:
 
     def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
         """Queue questions that will be needed; those already known are not asked again."""
+        asks = list(asks)
+        for ask in asks:  # here, not in a thread: pytest may rewrite what is imported, and Python 3.11 fails
+            PROBES[ask.probe].load()  # ("AST constructor recursion depth mismatch") where two threads do such
         with self._lock:
             place = self._place(target)
         place.add(asks)
@@ -135,6 +138,7 @@ class _Place:
     """One target: its station, its landmarks, its questions."""
 
     def __init__(self, target: Target, host: _Host) -> None:
+        from pytest_nodered_sec.probes import landmarks  # noqa: F401  before the threads need it: see above
         from pytest_nodered_sec.probes.look import Station  # imports requests: only when something is asked
 
         self._target = target

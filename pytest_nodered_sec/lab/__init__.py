@@ -93,7 +93,7 @@ class RunningDeployment:
     expect: tuple[tuple[str, str], ...] = ()
 
     def credentials(self) -> tuple[str, str]:
-        """Read user name and password, random in every run, of the admin login and of the proxy's gate.
+        """Read user name and password of the admin login and of the proxy's gate; of each deployment its own.
 
         Raises:
             OSError: the lab has been stopped.
@@ -206,11 +206,12 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
     lab = Lab()
     try:
         _certificates(lab.folder)
-        password = secrets.token_urlsafe(12)
-        hashed = toolchain.bcrypt(next(iter(modules.values())), password)
+        passwords = [secrets.token_urlsafe(12) for _ in wanted]
+        hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
         commands: list[dict[str, Any]] = []
         lab.deployments = tuple(
-            _prepare(spec, modules[spec.major], lab.folder, password, hashed, commands) for spec in wanted
+            _prepare(spec, modules[spec.major], lab.folder, password, hashed, commands)
+            for spec, password, hashed in zip(wanted, passwords, hashes, strict=True)
         )
         lab.launch(commands)
         for one in lab.deployments:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAJORS = (4, 5)
 # Where the lock files of each major lie; tests/newest.py sets the variable to try the newest releases.
@@ -134,16 +135,19 @@ def npm(folder: Path, *args: str, lock: int | None = None) -> subprocess.Complet
     )
 
 
-def bcrypt(modules: Path, password: str) -> str:
-    """Return a bcrypt hash of cost 12, made by the bcryptjs that Node-RED itself brings.
+def bcrypt(modules: Path, passwords: Sequence[str]) -> list[str]:
+    """Return a bcrypt hash of cost 12 of each password, made by the bcryptjs that Node-RED itself brings.
 
     Raises:
         DamagedError: it cannot be run.
     """
-    script = "process.stdout.write(require(process.argv[1]).hashSync(require('fs').readFileSync(0,'utf8'),12))"
+    script = (
+        "const {hashSync} = require(process.argv[1]), passwords = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
+        "process.stdout.write(JSON.stringify(passwords.map((one) => hashSync(one, 12))))"
+    )
     done = subprocess.run(
         [str(node()), "-e", script, str(modules / "bcryptjs")],
-        input=password,
+        input=json.dumps(passwords),
         capture_output=True,
         text=True,
         timeout=60,
@@ -151,4 +155,5 @@ def bcrypt(modules: Path, password: str) -> str:
     )
     if done.returncode:
         raise DamagedError(f"bcryptjs in {modules} is damaged")
-    return done.stdout
+    hashes: list[str] = json.loads(done.stdout)
+    return hashes
