@@ -270,14 +270,24 @@ def _netloc(hostname: str | None, port: int | None, scheme: str) -> tuple[str, i
     return (hostname or "", port or (443 if scheme == "https" else 80))
 
 
-def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Classified:
-    """Return what an answer is; `canary` is what a random path of the same root got, None for the canary itself.
+def classify(answer: Answer, target: Target, canary: Answer | None = None, open_answer: str = "") -> Classified:
+    """Return what an answer is.
 
     Only answers that name themselves count: 5xx, 429, 408 and challenge pages are no answers, and a page
     that every path serves is indistinct, as is a 400 that every path gets (nginx that wants a client certificate).
+
+    Args:
+        answer: what came.
+        target: names the login URLs.
+        canary: what a random path of the same root got, None for the canary itself.
+        open_answer: "STATUS TYPE" by which an open route answers this request: served, though it be 404.
     """
     if answer.block:
         return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
+    if open_answer and open_answer == f"{answer.status} {answer.content_type}":
+        if canary is None or (answer.status, answer.content_type) != (canary.status, canary.content_type):
+            return Classified(Kind.SERVED)
+        return Classified(Kind.INDISTINCT, why="every path answers the same", cause=Cause.INDISTINCT)
     if answer.status >= 500 or answer.status in _RETRY_STATUSES:
         return Classified(Kind.NO_ANSWER, why="", cause=Cause.UNAVAILABLE)
     if answer.status in (401, 403):

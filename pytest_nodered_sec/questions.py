@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes
+from pytest_nodered_sec.data.writes import safe_writes
 from pytest_nodered_sec.model import Ask, Surface
 
 if TYPE_CHECKING:
@@ -38,6 +39,27 @@ def guarded_reads(target: Target) -> tuple[Ask, ...]:
 def forged_reads(target: Target) -> tuple[Ask, ...]:
     """The same with a bearer token that nobody issued (admin-02)."""
     return tuple(_access(Surface.ADMIN, route.path, "forged") for route in guarded_get_routes())
+
+
+def harmless_writes(target: Target) -> tuple[Ask, ...]:
+    """Every writing route for which a request is known that writes nothing (admin-03)."""
+    return tuple(
+        Ask(
+            "access",
+            (
+                Surface.ADMIN.name,
+                row.method,
+                row.path,
+                "unwritten",
+                f"{row.open_status} {row.open_type}",
+                row.body,
+                *(["Content-Type: application/json"] if row.body else []),
+                *row.headers,
+            ),
+            f"{row.method} {row.path}",
+        )
+        for row in safe_writes()
+    )
 
 
 def editor_page(target: Target) -> tuple[Ask, ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # deployment: controls with a failure, controls with an error; everything else passes or does not apply
 EXPECTED: dict[str, tuple[set[str], set[str]]] = {
-    "fresh": ({"admin-01", "admin-02", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"}, set()),
+    "fresh": ({"admin-01", "admin-02", "admin-03", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"}, set()),
     "hardened": (set(), set()),
     # GET /dashboard never answers there: its page is an error, in clear too
     "article": ({"tls-01", "http-01", "editor-01", "editor-02", "dash-01", "dash-02"}, {"dash-01", "http-01"}),
@@ -24,10 +24,10 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "gate": (set(), set()),
     "sso": (
         set(),
-        {"reach-01", "admin-01", "admin-02", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"},
+        {"reach-01", "admin-01", "admin-02", "admin-03", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"},
     ),
-    "noeditor-open": ({"admin-01", "admin-02", "admin-04", "dash-01", "dash-02"}, set()),
-    "secret-root": ({"dash-02"}, {"admin-01", "admin-02", "admin-04", "editor-01", "editor-02"}),
+    "noeditor-open": ({"admin-01", "admin-02", "admin-03", "admin-04", "dash-01", "dash-02"}, set()),
+    "secret-root": ({"dash-02"}, {"admin-01", "admin-02", "admin-03", "admin-04", "editor-01", "editor-02"}),
     "anonread": ({"admin-01", "admin-02", "dash-01", "dash-02"}, set()),
     "middleware-only": ({"dash-02"}, set()),
     "plain-leak": ({"http-01"}, set()),

@@ -30,6 +30,7 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "tls-03": (lambda target: questions.CHAIN, chain.renewal_is_in_time),
     "admin-01": (questions.guarded_reads, access.refuses_access),
     "admin-02": (questions.forged_reads, access.refuses_access),
+    "admin-03": (questions.harmless_writes, access.refuses_access),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
@@ -138,7 +139,7 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         passes=TLS | {"http-01"},
         fails={"admin-01", "admin-02"},
         errs={"reach-01", "editor-01", "editor-02"},
-        skips={"admin-01", "admin-02", "admin-04", "dash-01", "dash-02"},
+        skips={"admin-01", "admin-02", "admin-03", "admin-04", "dash-01", "dash-02"},
     )
 
 
@@ -227,3 +228,15 @@ def test_a_declared_login_on_the_same_host_is_a_refusal_and_not_followed() -> No
         letters, _ = judge(server.url, policy=Policy(admin_api="proxied", login_urls=("/sso",)))
         assert not [line for line in server.requests if "/sso" in line]
     assert letters["admin-01"] == letters["dash-01"] == letters["dash-02"] == {"P"}
+
+
+def test_a_redirected_write_is_not_sent_on() -> None:
+    def elsewhere(request: hostile.Request) -> hostile.Reply | None:
+        if request.method == "GET" or request.path.startswith("/other"):
+            return hostile.FakeNodeRED()(request)
+        return hostile.Reply(307, {"Location": f"/other{request.path}"}, b"")
+
+    with hostile.serving(elsewhere) as server:
+        letters, _ = judge(server.url)
+        assert not [line for line in server.requests if "/other" in line]
+    assert letters["admin-03"] == {"E"}

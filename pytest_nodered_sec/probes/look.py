@@ -298,14 +298,17 @@ class Look:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         plain_address: str | None = None,
     ) -> Answer:
         """Ask, follow same-origin redirects (5 hops), and reduce what came to an `Answer`.
 
+        Only GET and HEAD follow: what a write does at another address was not looked at beforehand.
+
         Raises:
             ProbeError: no answer, or a redirect loop.
         """
-        return self.exchange(method, path, headers=headers, plain_address=plain_address)[0]
+        return self.exchange(method, path, headers=headers, body=body, plain_address=plain_address)[0]
 
     def exchange(
         self,
@@ -313,16 +316,18 @@ class Look:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         plain_address: str | None = None,
     ) -> tuple[Answer, Exchange]:
         """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
         origin = self._origin(plain=plain_address is not None)
         asked = path
         for hops in range(_HOPS + 1):
-            got = self.ask(method, asked, headers=headers, plain_address=plain_address)
+            got = self.ask(method, asked, headers=headers, body=body, plain_address=plain_address)
             location = _location(origin + asked, got)
             login = is_login(_without_query(location), self.target)  # a refusal, also on this host
-            if not location or login or _origin_of(location) != origin:
+            stays = method not in ("GET", "HEAD")
+            if not location or login or stays or _origin_of(location) != origin:
                 return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
             headers = None  # nothing of ours follows a redirect
             parts = urlsplit(location)

@@ -32,6 +32,16 @@ def test_forged_token_is_refused(nodered_attempt: AccessAttempt, nodered_policy:
     require(refuses_access(nodered_attempt, nodered_policy))
 
 
+@control("admin-03", severity=Severity.CRITICAL, asks=questions.harmless_writes)
+def test_anonymous_write_is_refused(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """An anonymous write to the admin API is refused.
+
+    Whoever may deploy a flow runs code on the machine. Asked only with requests that an open instance understands
+    and refuses for their content; a writing route for which none is known is not asked.
+    """
+    require(refuses_access(nodered_attempt, nodered_policy))
+
+
 @control("admin-04", severity=Severity.CRITICAL, asks=questions.LOGIN_OFFER)
 def test_login_is_configured(nodered_login_offer: LoginOffer, nodered_policy: Policy) -> None:
     """A login is configured.
