@@ -28,6 +28,7 @@ class Cause(enum.Enum):
     UNDECLARED_LOGIN = "undeclared-login"  # a redirect to a host nobody told us about
     UNVERIFIED = "unverified"  # a secret would have to be sent, and the certificate does not verify
     CHANGED = "changed"  # the target stopped answering as it did at the start
+    NOT_ASKED = "not-asked"  # the question itself might do harm; the message says what to declare
     SEE_REACH = "see-reach"  # the target is dead; reach-01 carries the cause
 
 

@@ -469,14 +469,23 @@ def _where_it_runs(one: RunningDeployment) -> dict[str, Any]:
     }
 
 
-def lab_placeholders(settings: Settings, specs: Iterable[tuple[str, int]]) -> list[Prepared]:
-    """Return targets of the same names for a run that only collects: the lab is not started for it."""
+def lab_placeholders(
+    settings: Settings, specs: Iterable[tuple[str, int, Mapping[str, Any]]]
+) -> list[Prepared]:
+    """Return targets of the same names and cases for a run that only collects: the lab is not started for it.
+
+    Args:
+        settings: options, environment and ini.
+        specs: name, major and expected policy of each deployment.
+    """
     from pytest_nodered_sec.policyfile import effective
 
-    found = effective([settings.layer("option"), settings.layer("environment"), settings.layer("ini")])
-    return [
-        Prepared(_target(f"lab-{name}@{major}", "https://localhost", found, {}), found) for name, major in specs
-    ]
+    prepared: list[Prepared] = []
+    for name, major, expect in specs:
+        layers = [settings.layer("option"), ("lab", expect), settings.layer("environment"), settings.layer("ini")]
+        found = effective(layers)
+        prepared.append(Prepared(_target(f"lab-{name}@{major}", "https://localhost", found, {}), found))
+    return prepared
 
 
 def fail_on(settings: Settings, file: PolicyFile | None) -> str:

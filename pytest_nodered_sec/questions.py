@@ -92,6 +92,14 @@ def dashboard_channels(target: Target) -> tuple[Ask, ...]:
     return tuple(Ask("socket", (path,), path) for path in dashboards_of(target))
 
 
+def endpoints(target: Target) -> tuple[Ask, ...]:
+    """Each HTTP endpoint that the policy declares (node-01)."""
+    return tuple(
+        Ask("endpoint", (one.method, one.path, one.effect), f"{one.method} {one.path}")
+        for one in target.policy.protected_paths
+    )
+
+
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:
     """Every surface over plain HTTP (http-01)."""
     fixed = (

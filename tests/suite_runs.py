@@ -32,6 +32,8 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "middleware-only": ({"dash-02"}, set()),
     "plain-leak": ({"http-01"}, set()),
     "editor-protected": (set(), set()),
+    "ungated": ({"dash-01", "dash-02", "node-01"}, set()),
+    "acting": (set(), {"node-01"}),
 }
 
 

@@ -12,8 +12,8 @@ import pytest
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import NotApplicable, Target
-from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.rules import access, chain, dashboard, editor, reach, transport
+from pytest_nodered_sec.policy import Endpoint, Policy
+from pytest_nodered_sec.rules import access, chain, dashboard, editor, endpoints, reach, transport
 from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
@@ -35,10 +35,12 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
     "dash-01": (questions.dashboard_pages, dashboard.page_refuses),
+    "node-01": (questions.endpoints, endpoints.endpoint_refuses),
     "dash-02": (questions.dashboard_channels, dashboard.channel_refuses),
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
-OTHERS = set(CONTROLS) - TLS
+ALWAYS = set(CONTROLS) - {"node-01"}  # the controls that ask without being told of anything at the site
+OTHERS = ALWAYS - TLS
 
 
 def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
@@ -86,14 +88,14 @@ def test_what_is_no_tls_errs_everywhere(name: str) -> None:
     begun = time.monotonic()
     with hostile.serving(getattr(hostile, name), tls=False) as server:
         letters, sentences = judge(server.url.replace("http:", "https:"))
-    expect(letters, errs=set(CONTROLS))
+    expect(letters, errs=ALWAYS)
     assert all(sentences)
     assert time.monotonic() - begun < 6 * LIMIT
 
 
 def test_closed_port_is_said_once_and_referred_to() -> None:
     letters, sentences = judge(f"https://localhost:{hostile.closed_port()}")
-    expect(letters, errs=set(CONTROLS))
+    expect(letters, errs=ALWAYS)
     assert len([one for one in sentences if "refused" in one]) == 1
     assert all("see reach-01" in one for one in sentences if "refused" not in one)
 
@@ -102,7 +104,7 @@ def test_black_hole_ends_in_time() -> None:
     begun = time.monotonic()
     with hostile.black_hole() as port:
         letters, _ = judge(f"https://127.0.0.1:{port}")
-    expect(letters, errs=set(CONTROLS))
+    expect(letters, errs=ALWAYS)
     assert time.monotonic() - begun < 3 * LIMIT
 
 
@@ -228,6 +230,27 @@ def test_a_declared_login_on_the_same_host_is_a_refusal_and_not_followed() -> No
         letters, _ = judge(server.url, policy=Policy(admin_api="proxied", login_urls=("/sso",)))
         assert not [line for line in server.requests if "/sso" in line]
     assert letters["admin-01"] == letters["dash-01"] == letters["dash-02"] == {"P"}
+
+
+def test_an_endpoint_that_may_act_is_not_asked() -> None:
+    declared = (Endpoint("/x"), Endpoint("/x", "POST", "acts"))
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        letters, sentences = judge(server.url, policy=Policy(protected_paths=declared))
+        assert not [line for line in server.requests if " /x " in line]
+    assert letters["node-01"] == {"E"}
+    assert any('effect = "none"' in one for one in sentences)
+
+
+def test_a_500_that_every_path_gets_is_not_the_flow_behind_it() -> None:
+    def breaks(request: hostile.Request) -> hostile.Reply | None:
+        if request.method == "GET":
+            return hostile.FakeNodeRED()(request)
+        return hostile.Reply(500, {"Content-Type": "text/plain"}, b"Internal Server Error")
+
+    declared = (Endpoint("/x", "POST"),)
+    with hostile.serving(breaks) as server:
+        letters, _ = judge(server.url, policy=Policy(protected_paths=declared))
+    assert letters["node-01"] == {"E"}
 
 
 def test_a_redirected_write_is_not_sent_on() -> None:

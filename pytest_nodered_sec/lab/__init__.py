@@ -26,7 +26,7 @@ from pytest_nodered_sec.lab.toolchain import MAJORS, LabError, bcrypt, caddy, no
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["DEFAULT_MAJOR", "Lab", "LabError", "RunningDeployment", "names", "parse", "start"]
+__all__ = ["DEFAULT_MAJOR", "Lab", "LabError", "RunningDeployment", "expectations", "names", "parse", "start"]
 
 DEFAULT_MAJOR: Final = max(MAJORS)
 _START_LIMIT: Final = 60.0  # seconds
@@ -64,7 +64,7 @@ class RunningDeployment:
     username: str
     password: str = field(repr=False)
     user_dir: str
-    expect: tuple[tuple[str, str], ...] = ()
+    expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can carry."""
@@ -79,6 +79,11 @@ class RunningDeployment:
 def names() -> tuple[str, ...]:
     """Return the known deployments."""
     return tuple(DEPLOYMENTS)
+
+
+def expectations(name: str) -> dict[str, Any]:
+    """Return the policy keys a deployment is meant for, which also tell its test cases."""
+    return dict(DEPLOYMENTS[name].expect)
 
 
 def parse(spec: str) -> tuple[str, int]:

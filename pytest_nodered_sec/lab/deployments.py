@@ -39,7 +39,7 @@ class Deployment:
     flows: str = "both"
     admin_root: str = "/"
     node_root: str = "/"
-    expect: tuple[tuple[str, str], ...] = ()
+    expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
 
 _LOGIN: Final = 'adminAuth: {type: "credentials", users: [{username: "admin", password: "@HASH@", permissions: "*"}]},'
@@ -49,6 +49,16 @@ _ORIGIN_GUARD: Final = """(socket, next) => {
     next(!origin || new URL(origin).host === host ? undefined : new Error("foreign origin"));
   }"""
 _REFUSE_PAGES: Final = '(req, res) => res.status(401).send("no")'
+
+_SITE: Final = (
+    (
+        "protected_paths",
+        [
+            {"path": "/api/orders", "method": "GET", "effect": "none"},
+            {"path": "/api/orders", "method": "POST", "effect": "unknown"},
+        ],
+    ),
+)
 
 _FRESH: Final = Deployment()
 _HARDENED: Final = Deployment(
@@ -63,13 +73,14 @@ _HARDENED: Final = Deployment(
     socket=True,
     gate="dashboards",
     headers=True,
+    expect=_SITE,
 )
 
 DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "fresh": _FRESH,
     "hardened": _HARDENED,
     "article": Deployment(settings=_LOGIN.replace("@HASH@", SAMPLE_HASH), tls=False, plain="serve", flows="login-form"),
-    "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,"),
+    "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,", expect=_SITE),
     "moved": Deployment(
         settings=f'{_LOGIN} disableEditor: true, httpAdminRoot: "/admin-x", httpNodeRoot: "/node-x",',
         admin_root="/admin-x",
@@ -92,7 +103,19 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     ),
     "plain-leak": replace(_HARDENED, plain="serve"),
     "editor-protected": replace(
-        _HARDENED, settings=_HARDENED.settings.replace("disableEditor: true,", ""), expect=(("editor", "protected"),)
+        _HARDENED,
+        settings=_HARDENED.settings.replace("disableEditor: true,", ""),
+        expect=(*_SITE, ("editor", "protected")),
+    ),
+    "ungated": replace(_HARDENED, gate=""),
+    "acting": replace(  # endpoints that must not be asked
+        _HARDENED,
+        expect=(
+            (
+                "protected_paths",
+                [{"path": "/api/orders"}, {"path": "/api/orders", "method": "POST", "effect": "acts"}],
+            ),
+        ),
     ),
 }
 
@@ -113,6 +136,9 @@ def flows(deployment: Deployment) -> str:
     tab = {"id": "tab", "type": "tab", "label": "line"}
     endpoint = [
         {"id": "in", "type": "http in", "z": "tab", "url": "/api/orders", "method": "get", "wires": [["body"]]},
+        {"id": "order", "type": "http in", "z": "tab", "url": "/api/orders", "method": "post", "wires": [["ordered"]]},
+        {"id": "ordered", "type": "change", "z": "tab", "wires": [["out"]]}
+        | {"rules": [{"t": "set", "p": "ordered", "pt": "global", "to": "true", "tot": "bool"}]},
         {"id": "body", "type": "change", "z": "tab", "wires": [["out"]]}
         | {"rules": [{"t": "set", "p": "payload", "pt": "msg", "to": '{"orders":3}', "tot": "json"}]},
         {"id": "out", "type": "http response", "z": "tab", "wires": []},

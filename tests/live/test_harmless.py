@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
+SITE = """
+protected_paths = [{path = "/api/orders", method = "GET", effect = "none"}, {path = "/api/orders", method = "POST"}]
+"""
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
@@ -39,7 +42,8 @@ def state(one: lab.RunningDeployment) -> dict[str, str]:
         for path in Path(one.user_dir).rglob("*")
         if path.is_file() and "node_modules" not in path.parts and "caddy" not in path.parts and path.suffix != ".log"
     }
-    files["/flows"] = requests.get(f"{one.url}/flows", verify=one.ca_file, timeout=10).text
+    for path in ("/flows", "/context/global"):  # the lab's POST endpoint leaves a word in the global context
+        files[path] = requests.get(one.url + path, verify=one.ca_file, timeout=10).text
     return files
 
 
@@ -49,8 +53,10 @@ def at(one: lab.RunningDeployment, url: str, http_port: int) -> list[str]:
 
 def test_a_run_changes_nothing(fresh: lab.RunningDeployment, tmp_path: Path) -> None:
     before = state(fresh)
-    [controls] = run(tmp_path, *at(fresh, fresh.url, fresh.http_port)).values()
-    assert with_outcome(controls, "non-compliant") == EXPECTED["fresh"][0]
+    policy = tmp_path / "policy.toml"
+    policy.write_text(SITE)
+    [controls] = run(tmp_path, *at(fresh, fresh.url, fresh.http_port), f"--nodered-policy={policy}").values()
+    assert with_outcome(controls, "non-compliant") == EXPECTED["fresh"][0] | {"node-01"}
     assert state(fresh) == before
 
 
