@@ -15,6 +15,7 @@ from pytest_nodered_sec.errors import ProbeError
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import (
         AccessAttempt,
+        ChannelAttempt,
         LoginOffer,
         Observation,
         PlainAttempt,
@@ -119,6 +120,12 @@ def nodered_sign_in(nodered_seen: SignIn) -> SignIn:
 @pytest.fixture
 def nodered_socket(nodered_seen: SocketAttempt) -> SocketAttempt:
     """`nodered_seen` of a control that asks for a live channel."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_channel(nodered_seen: ChannelAttempt) -> ChannelAttempt:
+    """`nodered_seen` of a control that asks for a WebSocket."""
     return nodered_seen
 
 

@@ -185,7 +185,7 @@ class Answer:
     """One HTTP answer at the end of same-origin redirects, reduced to what may be kept.
 
     Attributes:
-        status: HTTP status code.
+        status: HTTP status code; 0 for a WebSocket handshake to which the connection was closed.
         content_type: media type without parameters, lower case, or "".
         length: body bytes read (at most 65536).
         challenge: WWW-Authenticate reduced to scheme and realm, e.g. 'Bearer realm="Users"', or "".
@@ -208,6 +208,8 @@ class Answer:
 
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
+        if not self.status:
+            return "nothing, the connection was closed"
         if self.location:
             return f"{self.status} (redirect to {self.location})"
         if self.challenge:
@@ -436,9 +438,9 @@ class AccessAttempt:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         hops = " after a same-origin redirect" if self.answer.hops else ""
-        return f"{self.question()} answered {self.answer.line()}{hops}{self._remark()}"
+        return f"{self.question()} answered {self.answer.line()}{hops}{self.remark()}"
 
-    def _remark(self) -> str:
+    def remark(self) -> str:
         """Return what the line alone would not tell: whom a refusal is for, and what a page is not."""
         if self.kind is Kind.REFUSED and self.like_canary:
             return ", as every path here"
@@ -496,10 +498,11 @@ class SignIn:
 
 
 class Channel(enum.Enum):
-    """How a Socket.IO connect packet was answered (node-red.md: the handshake alone is no oracle)."""
+    """What became of an attempt to join a live channel: Socket.IO's connect packet, or a WebSocket."""
 
     OPEN = "open"  # 40{"sid":…}
     REFUSED_BY_MIDDLEWARE = "refused by ioMiddleware"  # 44{"message":…}
+    REFUSED_INSIDE = "refused after the handshake"  # /comms: {"auth":"fail"}
     NO_CHANNEL = "no live channel"  # the HTTP layer answered; see the attempt
 
 
@@ -525,6 +528,28 @@ class SocketAttempt:
         if self.channel is Channel.REFUSED_BY_MIDDLEWARE:
             return f"{where} was refused by ioMiddleware"
         return f"{where} answered {self.attempt.answer.line()}"
+
+
+@dataclass(frozen=True)
+class ChannelAttempt:
+    """An anonymous attempt to open a WebSocket.
+
+    Attributes:
+        attempt: the handshake and its answer.
+        channel: what came of it.
+    """
+
+    attempt: AccessAttempt
+    channel: Channel
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        where = f"WebSocket {self.attempt.path} {self.attempt.how}"
+        if self.channel is Channel.OPEN:
+            return f"{where} was accepted"
+        if self.channel is Channel.REFUSED_INSIDE:
+            return f"{where} was refused after the handshake"
+        return f"{where} answered {self.attempt.answer.line()}{self.attempt.remark()}"
 
 
 class PortState(enum.Enum):
@@ -721,10 +746,13 @@ def settle(seen: Observation, target: Target) -> None:
 
     Pure, and run before the test body: what it raises is an error, never a failure.
     """
-    if isinstance(seen, (LoginOffer, SocketAttempt)):
-        socket_answered = isinstance(seen, SocketAttempt) and seen.channel is not Channel.NO_CHANNEL
-        if not socket_answered:
+    if isinstance(seen, (LoginOffer, SocketAttempt, ChannelAttempt)):
+        channel_answered = not isinstance(seen, LoginOffer) and seen.channel is not Channel.NO_CHANNEL
+        if not channel_answered:
             _settle_access(seen.attempt, target)
+            attempt = seen.attempt
+            if isinstance(seen, ChannelAttempt) and attempt.surface is Surface.ADMIN and attempt.view.blanket:
+                _settle_blanket(attempt, seen.evidence(), target.policy.admin_api)  # an absence proves no more
     elif isinstance(seen, AccessAttempt):
         _settle_access(seen, target)
     elif isinstance(seen, PlainAttempt):
@@ -751,14 +779,7 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:
     """Decide what a gate in front of everything, or a root with nothing in it, leaves unanswered."""
     view, expected = seen.view, target.policy.admin_api
     if view.blanket and seen.kind is Kind.REFUSED:
-        tolerated = ("proxied",) if seen.surface is Surface.EDITOR else ("proxied", "disabled")
-        if expected not in tolerated:
-            choices = " or ".join(f"`--nodered-admin-api={choice}`" for choice in tolerated)
-            raise ProbeError(
-                f"{seen.evidence()}: nobody has been seen behind the gate at {view.root}, so this may be a wrong "
-                f"admin root; if it is intended say {choices}",
-                Cause.UNIDENTIFIED,
-            )
+        _settle_blanket(seen, seen.evidence(), expected)
     if seen.kind is Kind.REFUSED:
         return
     if _relies_on_absence(seen, expected) and not view.identity and not seen.answer.marks & NODE_RED_MARKS:
@@ -778,6 +799,17 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:
             f"{seen.evidence()}: the editor, but {settings.path} answered {settings.answer.line()}, so whether a "
             "login stands behind it is not known",
             settings.classified.cause,
+        )
+
+
+def _settle_blanket(seen: AccessAttempt, evidence: str, expected: str) -> None:
+    tolerated = ("proxied",) if seen.surface is Surface.EDITOR else ("proxied", "disabled")
+    if expected not in tolerated:
+        choices = " or ".join(f"`--nodered-admin-api={choice}`" for choice in tolerated)
+        raise ProbeError(
+            f"{evidence}: nobody has been seen behind the gate at {seen.view.root}, so this may be a wrong "
+            f"admin root; if it is intended say {choices}",
+            Cause.UNIDENTIFIED,
         )
 
 

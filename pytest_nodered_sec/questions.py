@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CHAIN = (Ask("chain"),)
 REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
+COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
 
 
@@ -98,6 +99,11 @@ def endpoints(target: Target) -> tuple[Ask, ...]:
         Ask("endpoint", (one.method, one.path, one.effect), f"{one.method} {one.path}")
         for one in target.policy.protected_paths
     )
+
+
+def websockets(target: Target) -> tuple[Ask, ...]:
+    """Each WebSocket endpoint that the policy declares (node-02)."""
+    return tuple(Ask("channel", (Surface.NODE.name, path, "accept"), path) for path in target.policy.websockets)
 
 
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:

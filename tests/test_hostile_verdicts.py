@@ -13,7 +13,7 @@ from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import NotApplicable, Target
 from pytest_nodered_sec.policy import Endpoint, Policy
-from pytest_nodered_sec.rules import access, chain, dashboard, editor, endpoints, reach, transport
+from pytest_nodered_sec.rules import access, chain, channels, dashboard, editor, endpoints, reach, transport
 from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "admin-01": (questions.guarded_reads, access.refuses_access),
     "admin-02": (questions.forged_reads, access.refuses_access),
     "admin-03": (questions.harmless_writes, access.refuses_access),
+    "admin-06": (lambda target: questions.COMMS, channels.comms_refuses),
+    "node-02": (questions.websockets, channels.websocket_refuses),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
@@ -39,7 +41,7 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "dash-02": (questions.dashboard_channels, dashboard.channel_refuses),
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
-ALWAYS = set(CONTROLS) - {"node-01"}  # the controls that ask without being told of anything at the site
+ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without being told of anything at the site
 OTHERS = ALWAYS - TLS
 
 
@@ -141,7 +143,7 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         passes=TLS | {"http-01"},
         fails={"admin-01", "admin-02"},
         errs={"reach-01", "editor-01", "editor-02"},
-        skips={"admin-01", "admin-02", "admin-03", "admin-04", "dash-01", "dash-02"},
+        skips={"admin-01", "admin-02", "admin-03", "admin-04", "admin-06", "dash-01", "dash-02"},
     )
 
 

@@ -39,8 +39,8 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
-        "admin-01 admin-02 admin-03 admin-04 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 node-01 "
-        "reach-01 tls-01 tls-02 tls-03"
+        "admin-01 admin-02 admin-03 admin-04 admin-06 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 "
+        "node-01 node-02 reach-01 tls-01 tls-02 tls-03"
     )
     assert sorted(CONTROLS) == expected.split()
 
@@ -106,6 +106,11 @@ def test_each_declared_endpoint_is_asked_as_its_effect_allows() -> None:
         Ask("endpoint", ("GET", "/api/orders", "none"), "GET /api/orders"),
         Ask("endpoint", ("POST", "/api/start", "acts"), "POST /api/start"),
     )
+
+
+def test_each_declared_websocket_is_asked() -> None:
+    assert asked("node-02") == ()
+    assert asked("node-02", websockets=("/ws/line",)) == (Ask("channel", ("NODE", "/ws/line", "accept"), "/ws/line"),)
 
 
 def test_every_surface_is_asked_in_clear() -> None:

@@ -58,6 +58,7 @@ _SITE: Final = (
             {"path": "/api/orders", "method": "POST", "effect": "unknown"},
         ],
     ),
+    ("websockets", ["/ws/line"]),
 )
 
 _FRESH: Final = Deployment()
@@ -108,6 +109,14 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         expect=(*_SITE, ("editor", "protected")),
     ),
     "ungated": replace(_HARDENED, gate=""),
+    "legacy-auth": replace(  # the deprecated Basic login of the admin API
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "operator", pass: "@HASH@"},').replace(
+            "disableEditor: true,", ""
+        ),
+        headers=False,
+        expect=(*_SITE, ("admin_api", "proxied")),
+    ),
     "acting": replace(  # endpoints that must not be asked
         _HARDENED,
         expect=(
@@ -143,6 +152,11 @@ def flows(deployment: Deployment) -> str:
         | {"rules": [{"t": "set", "p": "payload", "pt": "msg", "to": '{"orders":3}', "tot": "json"}]},
         {"id": "out", "type": "http response", "z": "tab", "wires": []},
     ]
+    endpoint += [
+        {"id": "line", "type": "websocket-listener", "path": "/ws/line", "wholemsg": "false"},
+        {"id": "said", "type": "websocket in", "z": "tab", "server": "line", "client": "", "wires": [[]]},
+        {"id": "says", "type": "websocket out", "z": "tab", "server": "line", "client": "", "wires": []},
+    ]
     dashboard1: list[dict[str, Any]] = [  # Any: nodes differ
         {"id": "ui1tab", "type": "ui_tab", "name": "Line"},
         {"id": "ui1group", "type": "ui_group", "name": "Values", "tab": "ui1tab", "width": "6"},
@@ -161,7 +175,7 @@ def flows(deployment: Deployment) -> str:
         {"id": "ui2button", "type": "ui-button", "z": "tab", "group": "ui2group", "label": "start", "wires": [[]]},
     ]
     ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
-    tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text"]]}
+    tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text", "says"]]}
     if deployment.flows == "login-form":  # as many how-tos teach it: GET /dashboard is never answered
         form = [
             {"id": "form", "type": "http in", "z": "tab", "url": "/dashboard", "method": "get", "wires": [["page"]]},

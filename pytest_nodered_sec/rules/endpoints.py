@@ -8,7 +8,7 @@ from pytest_nodered_sec.model import Kind, Violation
 from pytest_nodered_sec.rules.access import refuses_access
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, Verdict
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, Verdict
     from pytest_nodered_sec.policy import Policy
 
 
@@ -17,7 +17,7 @@ def endpoint_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
     return absent(seen, "endpoint") if seen.kind is Kind.ABSENT else refuses_access(seen, policy)
 
 
-def absent(seen: AccessAttempt, what: str) -> Verdict:
+def absent(seen: AccessAttempt | ChannelAttempt, what: str) -> Verdict:
     """Return the violation of something declared that is not there: protected nowhere is not protected."""
     return (
         Violation(

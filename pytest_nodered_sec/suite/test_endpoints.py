@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.channels import websocket_refuses
 from pytest_nodered_sec.rules.endpoints import endpoint_refuses
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt
     from pytest_nodered_sec.policy import Policy
 
 
@@ -20,3 +21,12 @@ def test_endpoint_refuses_strangers(nodered_attempt: AccessAttempt, nodered_poli
     methods with a body at which Node-RED's parser stops before the flow runs. What acts is never asked.
     """
     require(endpoint_refuses(nodered_attempt, nodered_policy))
+
+
+@control("node-02", severity=Severity.HIGH, asks=questions.websockets)
+def test_websocket_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy: Policy) -> None:
+    """A declared WebSocket endpoint refuses anonymous clients.
+
+    httpNodeAuth does not cover it: WebSocket nodes hang on the raw HTTP server, as the dashboards' channels do.
+    """
+    require(websocket_refuses(nodered_channel, nodered_policy))
