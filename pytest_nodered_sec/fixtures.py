@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import (
         AccessAttempt,
         ChannelAttempt,
+        ForeignAttempt,
         LoginOffer,
         Observation,
         PlainAttempt,
@@ -126,6 +127,12 @@ def nodered_socket(nodered_seen: SocketAttempt) -> SocketAttempt:
 @pytest.fixture
 def nodered_channel(nodered_seen: ChannelAttempt) -> ChannelAttempt:
     """`nodered_seen` of a control that asks for a WebSocket."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_foreign(nodered_seen: ForeignAttempt) -> ForeignAttempt:
+    """`nodered_seen` of a control that joins a live channel with a foreign Origin."""
     return nodered_seen
 
 

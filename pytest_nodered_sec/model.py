@@ -503,6 +503,7 @@ class Channel(enum.Enum):
     OPEN = "open"  # 40{"sid":…}
     REFUSED_BY_MIDDLEWARE = "refused by ioMiddleware"  # 44{"message":…}
     REFUSED_INSIDE = "refused after the handshake"  # /comms: {"auth":"fail"}
+    UNANSWERED = "never answered"  # the dashboards' own guard against a foreign Origin
     NO_CHANNEL = "no live channel"  # the HTTP layer answered; see the attempt
 
 
@@ -527,6 +528,8 @@ class SocketAttempt:
             return f"{where} was accepted, and {self.events} more packets came with it"
         if self.channel is Channel.REFUSED_BY_MIDDLEWARE:
             return f"{where} was refused by ioMiddleware"
+        if self.channel is Channel.UNANSWERED:
+            return f"{where} was never answered"
         return f"{where} answered {self.attempt.answer.line()}"
 
 
@@ -550,6 +553,23 @@ class ChannelAttempt:
         if self.channel is Channel.REFUSED_INSIDE:
             return f"{where} was refused after the handshake"
         return f"{where} answered {self.attempt.answer.line()}{self.attempt.remark()}"
+
+
+@dataclass(frozen=True)
+class ForeignAttempt:
+    """An attempt to join a live channel with an Origin that is nobody's.
+
+    Attributes:
+        seen: what came of it.
+        login_first: whether the same is refused without an Origin too, so that the Origin decided nothing.
+    """
+
+    seen: SocketAttempt | ChannelAttempt
+    login_first: bool = False
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return self.seen.evidence() + (", as without an Origin" if self.login_first else "")
 
 
 class PortState(enum.Enum):
@@ -753,6 +773,8 @@ def settle(seen: Observation, target: Target) -> None:
             attempt = seen.attempt
             if isinstance(seen, ChannelAttempt) and attempt.surface is Surface.ADMIN and attempt.view.blanket:
                 _settle_blanket(attempt, seen.evidence(), target.policy.admin_api)  # an absence proves no more
+    elif isinstance(seen, ForeignAttempt):
+        settle(seen.seen, target)
     elif isinstance(seen, AccessAttempt):
         _settle_access(seen, target)
     elif isinstance(seen, PlainAttempt):

@@ -106,6 +106,22 @@ def websockets(target: Target) -> tuple[Ask, ...]:
     return tuple(Ask("channel", (Surface.NODE.name, path, "accept"), path) for path in target.policy.websockets)
 
 
+def foreign_origins(target: Target) -> tuple[Ask, ...]:
+    """Each live channel with a foreign Origin (origin-01)."""
+    return (
+        Ask("foreign", ("comms", "/comms"), "/comms"),
+        *(Ask("foreign", ("dashboard", path), path) for path in dashboards_of(target)),
+        *(Ask("foreign", ("websocket", path), path) for path in target.policy.websockets),
+    )
+
+
+def support_data(target: Target) -> tuple[Ask, ...]:
+    """What Dashboard 2 keeps beside its page (dash-03); a guess at Dashboard 1 has none of it."""
+    bases = [path for path in dashboards_of(target) if target.policy.dashboards is not None or path != "/ui"]
+    parts = ("/_setup", "/_debug/datastore/NOPE", "/_debug/statestore/NOPE")
+    return tuple(_access(Surface.DASHBOARD, base.rstrip("/") + part) for base in bases for part in parts)
+
+
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:
     """Every surface over plain HTTP (http-01)."""
     fixed = (

@@ -33,6 +33,8 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "admin-03": (questions.harmless_writes, access.refuses_access),
     "admin-06": (lambda target: questions.COMMS, channels.comms_refuses),
     "node-02": (questions.websockets, channels.websocket_refuses),
+    "dash-03": (questions.support_data, dashboard.support_data_is_refused),
+    "origin-01": (questions.foreign_origins, channels.foreign_origin_is_refused),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
@@ -143,7 +145,17 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         passes=TLS | {"http-01"},
         fails={"admin-01", "admin-02"},
         errs={"reach-01", "editor-01", "editor-02"},
-        skips={"admin-01", "admin-02", "admin-03", "admin-04", "admin-06", "dash-01", "dash-02"},
+        skips={
+            "admin-01",
+            "admin-02",
+            "admin-03",
+            "admin-04",
+            "admin-06",
+            "dash-01",
+            "dash-02",
+            "dash-03",
+            "origin-01",
+        },
     )
 
 

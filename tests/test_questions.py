@@ -39,8 +39,8 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
-        "admin-01 admin-02 admin-03 admin-04 admin-06 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 "
-        "node-01 node-02 reach-01 tls-01 tls-02 tls-03"
+        "admin-01 admin-02 admin-03 admin-04 admin-06 admin-08 admin-09 dash-01 dash-02 dash-03 editor-01 editor-02 "
+        "http-01 node-01 node-02 origin-01 reach-01 tls-01 tls-02 tls-03"
     )
     assert sorted(CONTROLS) == expected.split()
 
@@ -111,6 +111,22 @@ def test_each_declared_endpoint_is_asked_as_its_effect_allows() -> None:
 def test_each_declared_websocket_is_asked() -> None:
     assert asked("node-02") == ()
     assert asked("node-02", websockets=("/ws/line",)) == (Ask("channel", ("NODE", "/ws/line", "accept"), "/ws/line"),)
+
+
+def test_support_data_is_asked_of_dashboard_2_unless_named() -> None:
+    assert {ask.args[2] for ask in asked("dash-03")} == {
+        f"/dashboard/{part}" for part in ("_setup", "_debug/datastore/NOPE", "_debug/statestore/NOPE")
+    }
+    assert asked("dash-03", dashboards=()) == ()
+    assert asked("dash-03", dashboards=("/ui",))[0].label == "GET /ui/_setup"
+
+
+def test_each_live_channel_is_joined_with_a_foreign_origin() -> None:
+    assert [ask.args for ask in asked("origin-01", dashboards=("/hmi",), websockets=("/ws/line",))] == [
+        ("comms", "/comms"),
+        ("dashboard", "/hmi"),
+        ("websocket", "/ws/line"),
+    ]
 
 
 def test_every_surface_is_asked_in_clear() -> None:

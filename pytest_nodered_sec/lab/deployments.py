@@ -48,6 +48,7 @@ _ORIGIN_GUARD: Final = """(socket, next) => {
     const {origin, host} = socket.handshake.headers;
     next(!origin || new URL(origin).host === host ? undefined : new Error("foreign origin"));
   }"""
+_SAME_ORIGIN: Final = "(info) => !info.origin || new URL(info.origin).host === info.req.headers.host"
 _REFUSE_PAGES: Final = '(req, res) => res.status(401).send("no")'
 
 _SITE: Final = (
@@ -68,7 +69,7 @@ _HARDENED: Final = Deployment(
   credentialSecret: "@SECRET@",
   ui: {{ioMiddleware: {_ORIGIN_GUARD}}},
   dashboard: {{ioMiddleware: {_ORIGIN_GUARD}}},
-  webSocketNodeVerifyClient: (info) => !info.origin || new URL(info.origin).host === info.req.headers.host,
+  webSocketNodeVerifyClient: {_SAME_ORIGIN},
   externalModules: {{palette: {{allowInstall: false, allowUpload: false}}, modules: {{allowInstall: false}}}},
   logging: {{console: {{level: "info", metrics: false, audit: true}}}},""",
     socket=True,
@@ -116,6 +117,13 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         ),
         headers=False,
         expect=(*_SITE, ("admin_api", "proxied")),
+    ),
+    "any-origin": replace(  # ioMiddleware that forgets what it replaces, and no gate in front
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_ORIGIN_GUARD, "(socket, next) => next()").replace(
+            _SAME_ORIGIN, "() => true"
+        ),
+        gate="",
     ),
     "acting": replace(  # endpoints that must not be asked
         _HARDENED,

@@ -44,6 +44,7 @@ PROBES: Final[dict[str, Probe]] = {
     "endpoint": Probe("endpoint", "attempt_endpoint", ("admin", "node")),
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
     "channel": Probe("websocket", "attempt_channel", ("admin", "node")),
+    "foreign": Probe("origin", "attempt_foreign", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=1),

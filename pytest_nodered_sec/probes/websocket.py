@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
-STRANGER: Final = "https://stranger.invalid"  # an Origin that is nobody's (RFC 2606)
 
 
 class Wire:

@@ -8,9 +8,10 @@ from pytest_nodered_sec.model import Channel, Kind, NotApplicable, Violation
 from pytest_nodered_sec.rules.endpoints import absent
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import ChannelAttempt, Verdict
+    from pytest_nodered_sec.model import ChannelAttempt, ForeignAttempt, Verdict
     from pytest_nodered_sec.policy import Policy
 
+_SHUT: Final = (Channel.REFUSED_BY_MIDDLEWARE, Channel.UNANSWERED)
 _REFUSAL: Final = "a refusal: 401 or 403 to the handshake"
 
 
@@ -48,6 +49,33 @@ def websocket_refuses(seen: ChannelAttempt, policy: Policy) -> Verdict:
             seen,
             _REFUSAL,
             f"settings.js: webSocketNodeVerifyClient: (info) => ..., or nginx: location = {path} {{ auth_basic ...; }}",
+        ),
+    )
+
+
+def foreign_origin_is_refused(found: ForeignAttempt, policy: Policy) -> Verdict:
+    """A live channel refuses who comes from another site's page."""
+    seen = found.seen
+    attempt = seen.attempt
+    reason = policy.public_reason(attempt.path.removesuffix("/socket.io"))
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
+    if found.login_first:
+        return NotApplicable(f"{found.evidence()}: a login stands before it; the Origin counts only behind it")
+    if seen.channel is Channel.REFUSED_INSIDE:
+        return NotApplicable(f"{found.evidence()}: a browser does not send this login by itself")
+    if seen.channel is Channel.NO_CHANNEL and attempt.kind is Kind.ABSENT:
+        return NotApplicable(f"{found.evidence()}: no live channel there")
+    refused = attempt.kind is Kind.REFUSED or attempt.answer.status >= 400
+    if seen.channel in _SHUT or (seen.channel is Channel.NO_CHANNEL and refused):
+        return ()
+    return (
+        Violation(
+            "foreign-origin",
+            found.evidence(),
+            "no connection for a page of another site",
+            "settings.js: compare socket.handshake.headers.origin with the host in ioMiddleware (dashboards), "
+            "info.origin in webSocketNodeVerifyClient (WebSocket nodes), or let the proxy refuse foreign Origins",
         ),
     )
 

@@ -27,9 +27,9 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, Channel, ChannelAttempt, Surface
-from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.rules.channels import comms_refuses, websocket_refuses
+from pytest_nodered_sec.model import Answer, Channel, ChannelAttempt, ForeignAttempt, SocketAttempt, Surface
+from pytest_nodered_sec.policy import Policy, PublicPath
+from pytest_nodered_sec.rules.channels import comms_refuses, foreign_origin_is_refused, websocket_refuses
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import RootView
@@ -95,3 +95,47 @@ def test_in_one_line() -> None:
     assert said(SWITCHED, Channel.REFUSED_INSIDE) == "WebSocket /comms anonymously was refused after the handshake"
     assert said(Answer(0), Channel.NO_CHANNEL).endswith("answered nothing, the connection was closed")
     assert said(PROXY_BASIC, Channel.NO_CHANNEL).endswith('realm="plant"), as every path here')
+
+
+def foreign(seen: Any, *, login_first: bool = False, **demands: Any) -> str:
+    return outcome(foreign_origin_is_refused, ForeignAttempt(seen, login_first), target(**demands))
+
+
+def socket(answer: Answer, channel: Channel, path: str = "/ui/socket.io") -> SocketAttempt:
+    return SocketAttempt(attempt(Surface.DASHBOARD, path, answer, OPEN), channel)
+
+
+@pytest.mark.parametrize(
+    ("answer", "channel", "letter"),
+    [
+        (PAGE, Channel.OPEN, FAIL),
+        (PAGE, Channel.REFUSED_BY_MIDDLEWARE, PASS),
+        (PAGE, Channel.UNANSWERED, PASS),
+        (FORBIDDEN, Channel.NO_CHANNEL, PASS),
+        (Answer(400, "application/json", 30), Channel.NO_CHANNEL, PASS),
+        (NOT_FOUND, Channel.NO_CHANNEL, SKIP),
+        (Answer(200, "text/html", 7), Channel.NO_CHANNEL, FAIL),
+        (BROKEN, Channel.NO_CHANNEL, ERROR),
+    ],
+)
+def test_a_foreign_origin_at_a_dashboard(answer: Answer, channel: Channel, letter: str) -> None:
+    assert foreign(socket(answer, channel)) == letter
+
+
+def test_a_foreign_origin_that_a_login_refuses_first_is_not_judged() -> None:
+    assert foreign(socket(PROXY_BASIC, Channel.NO_CHANNEL), login_first=True) == SKIP
+    seen = ForeignAttempt(socket(PROXY_BASIC, Channel.NO_CHANNEL), login_first=True)
+    assert seen.evidence().endswith("as without an Origin")
+
+
+def test_a_foreign_origin_at_a_public_dashboard_and_at_comms() -> None:
+    public = (PublicPath("/ui", "lobby"),)
+    assert foreign(socket(PAGE, Channel.OPEN), public_paths=public) == SKIP
+    refused = ChannelAttempt(attempt(Surface.ADMIN, "/comms", SWITCHED, AUTH), Channel.REFUSED_INSIDE)
+    assert foreign(refused) == SKIP
+    opened = ChannelAttempt(attempt(Surface.ADMIN, "/comms", SWITCHED, OPEN), Channel.OPEN)
+    assert foreign(opened) == FAIL
+
+
+def test_a_connect_packet_that_is_never_answered_in_one_line() -> None:
+    assert socket(PAGE, Channel.UNANSWERED).evidence().endswith("was never answered")
