@@ -29,6 +29,7 @@ class Cause(enum.Enum):
     UNVERIFIED = "unverified"  # a secret would have to be sent, and the certificate does not verify
     CHANGED = "changed"  # the target stopped answering as it did at the start
     FORBIDDEN = "forbidden"  # a right or a tool is missing on the host
+    NOT_ASKED = "not-asked"  # the question itself might do harm; the message says what to declare
     SEE_REACH = "see-reach"  # the target is dead; reach-01 carries the cause
 
 

@@ -15,6 +15,8 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import (
         AccessAttempt,
+        ChannelAttempt,
+        ForeignAttempt,
         LoginOffer,
         Observation,
         PlainAttempt,
@@ -119,6 +121,18 @@ def nodered_sign_in(nodered_seen: SignIn) -> SignIn:
 @pytest.fixture
 def nodered_socket(nodered_seen: SocketAttempt) -> SocketAttempt:
     """`nodered_seen` of a control that asks for a live channel."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_channel(nodered_seen: ChannelAttempt) -> ChannelAttempt:
+    """`nodered_seen` of a control that asks for a WebSocket."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_foreign(nodered_seen: ForeignAttempt) -> ForeignAttempt:
+    """`nodered_seen` of a control that joins a live channel with a foreign Origin."""
     return nodered_seen
 
 

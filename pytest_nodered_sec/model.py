@@ -185,7 +185,7 @@ class Answer:
     """One HTTP answer at the end of same-origin redirects, reduced to what may be kept.
 
     Attributes:
-        status: HTTP status code.
+        status: HTTP status code; 0 for a WebSocket handshake to which the connection was closed.
         content_type: media type without parameters, lower case, or "".
         length: body bytes read (at most 65536).
         challenge: WWW-Authenticate reduced to scheme and realm, e.g. 'Bearer realm="Users"', or "".
@@ -208,6 +208,8 @@ class Answer:
 
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
+        if not self.status:
+            return "nothing, the connection was closed"
         if self.location:
             return f"{self.status} (redirect to {self.location})"
         if self.challenge:
@@ -270,14 +272,24 @@ def _netloc(hostname: str | None, port: int | None, scheme: str) -> tuple[str, i
     return (hostname or "", port or (443 if scheme == "https" else 80))
 
 
-def classify(answer: Answer, target: Target, canary: Answer | None = None) -> Classified:
-    """Return what an answer is; `canary` is what a random path of the same root got, None for the canary itself.
+def classify(answer: Answer, target: Target, canary: Answer | None = None, open_answer: str = "") -> Classified:
+    """Return what an answer is.
 
     Only answers that name themselves count: 5xx, 429, 408 and challenge pages are no answers, and a page
     that every path serves is indistinct, as is a 400 that every path gets (nginx that wants a client certificate).
+
+    Args:
+        answer: what came.
+        target: names the login URLs.
+        canary: what a random path of the same root got, None for the canary itself.
+        open_answer: "STATUS TYPE" by which an open route answers this request: served, though it be 404.
     """
     if answer.block:
         return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
+    if open_answer and open_answer == f"{answer.status} {answer.content_type}":
+        if canary is None or (answer.status, answer.content_type) != (canary.status, canary.content_type):
+            return Classified(Kind.SERVED)
+        return Classified(Kind.INDISTINCT, why="every path answers the same", cause=Cause.INDISTINCT)
     if answer.status >= 500 or answer.status in _RETRY_STATUSES:
         return Classified(Kind.NO_ANSWER, why="", cause=Cause.UNAVAILABLE)
     if answer.status in (401, 403):
@@ -430,9 +442,9 @@ class AccessAttempt:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         hops = " after a same-origin redirect" if self.answer.hops else ""
-        return f"{self.question()} answered {self.answer.line()}{hops}{self._remark()}"
+        return f"{self.question()} answered {self.answer.line()}{hops}{self.remark()}"
 
-    def _remark(self) -> str:
+    def remark(self) -> str:
         """Return what the line alone would not tell: whom a refusal is for, and what a page is not."""
         if self.kind is Kind.REFUSED and self.like_canary:
             return ", as every path here"
@@ -490,10 +502,12 @@ class SignIn:
 
 
 class Channel(enum.Enum):
-    """How a Socket.IO connect packet was answered (node-red.md: the handshake alone is no oracle)."""
+    """What became of an attempt to join a live channel: Socket.IO's connect packet, or a WebSocket."""
 
     OPEN = "open"  # 40{"sid":…}
     REFUSED_BY_MIDDLEWARE = "refused by ioMiddleware"  # 44{"message":…}
+    REFUSED_INSIDE = "refused after the handshake"  # /comms: {"auth":"fail"}
+    UNANSWERED = "never answered"  # the dashboards' own guard against a foreign Origin
     NO_CHANNEL = "no live channel"  # the HTTP layer answered; see the attempt
 
 
@@ -518,7 +532,48 @@ class SocketAttempt:
             return f"{where} was accepted, and {self.events} more packets came with it"
         if self.channel is Channel.REFUSED_BY_MIDDLEWARE:
             return f"{where} was refused by ioMiddleware"
+        if self.channel is Channel.UNANSWERED:
+            return f"{where} was never answered"
         return f"{where} answered {self.attempt.answer.line()}"
+
+
+@dataclass(frozen=True)
+class ChannelAttempt:
+    """An anonymous attempt to open a WebSocket.
+
+    Attributes:
+        attempt: the handshake and its answer.
+        channel: what came of it.
+    """
+
+    attempt: AccessAttempt
+    channel: Channel
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        where = f"WebSocket {self.attempt.path} {self.attempt.how}"
+        if self.channel is Channel.OPEN:
+            return f"{where} was accepted"
+        if self.channel is Channel.REFUSED_INSIDE:
+            return f"{where} was refused after the handshake"
+        return f"{where} answered {self.attempt.answer.line()}{self.attempt.remark()}"
+
+
+@dataclass(frozen=True)
+class ForeignAttempt:
+    """An attempt to join a live channel with an Origin that is nobody's.
+
+    Attributes:
+        seen: what came of it.
+        login_first: whether the same is refused without an Origin too, so that the Origin decided nothing.
+    """
+
+    seen: SocketAttempt | ChannelAttempt
+    login_first: bool = False
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return self.seen.evidence() + (", as without an Origin" if self.login_first else "")
 
 
 class PortState(enum.Enum):
@@ -715,10 +770,15 @@ def settle(seen: Observation, target: Target) -> None:
 
     Pure, and run before the test body: what it raises is an error, never a failure.
     """
-    if isinstance(seen, (LoginOffer, SocketAttempt)):
-        socket_answered = isinstance(seen, SocketAttempt) and seen.channel is not Channel.NO_CHANNEL
-        if not socket_answered:
+    if isinstance(seen, (LoginOffer, SocketAttempt, ChannelAttempt)):
+        channel_answered = not isinstance(seen, LoginOffer) and seen.channel is not Channel.NO_CHANNEL
+        if not channel_answered:
             _settle_access(seen.attempt, target)
+            attempt = seen.attempt
+            if isinstance(seen, ChannelAttempt) and attempt.surface is Surface.ADMIN and attempt.view.blanket:
+                _settle_blanket(attempt, seen.evidence(), target.policy.admin_api)  # an absence proves no more
+    elif isinstance(seen, ForeignAttempt):
+        settle(seen.seen, target)
     elif isinstance(seen, AccessAttempt):
         _settle_access(seen, target)
     elif isinstance(seen, PlainAttempt):
@@ -745,14 +805,7 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:
     """Decide what a gate in front of everything, or a root with nothing in it, leaves unanswered."""
     view, expected = seen.view, target.policy.admin_api
     if view.blanket and seen.kind is Kind.REFUSED:
-        tolerated = ("proxied",) if seen.surface is Surface.EDITOR else ("proxied", "disabled")
-        if expected not in tolerated:
-            choices = " or ".join(f"`--nodered-admin-api={choice}`" for choice in tolerated)
-            raise ProbeError(
-                f"{seen.evidence()}: nobody has been seen behind the gate at {view.root}, so this may be a wrong "
-                f"admin root; if it is intended say {choices}",
-                Cause.UNIDENTIFIED,
-            )
+        _settle_blanket(seen, seen.evidence(), expected)
     if seen.kind is Kind.REFUSED:
         return
     if _relies_on_absence(seen, expected) and not view.identity and not seen.answer.marks & NODE_RED_MARKS:
@@ -772,6 +825,17 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:
             f"{seen.evidence()}: the editor, but {settings.path} answered {settings.answer.line()}, so whether a "
             "login stands behind it is not known",
             settings.classified.cause,
+        )
+
+
+def _settle_blanket(seen: AccessAttempt, evidence: str, expected: str) -> None:
+    tolerated = ("proxied",) if seen.surface is Surface.EDITOR else ("proxied", "disabled")
+    if expected not in tolerated:
+        choices = " or ".join(f"`--nodered-admin-api={choice}`" for choice in tolerated)
+        raise ProbeError(
+            f"{evidence}: nobody has been seen behind the gate at {seen.view.root}, so this may be a wrong "
+            f"admin root; if it is intended say {choices}",
+            Cause.UNIDENTIFIED,
         )
 
 

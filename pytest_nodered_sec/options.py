@@ -484,12 +484,21 @@ def _where_it_runs(one: RunningDeployment) -> dict[str, Any]:
     }
 
 
-def lab_placeholders(settings: Settings, labels: Iterable[str]) -> list[Prepared]:
-    """Return targets of the same names for a run that only collects: the lab is not started for it."""
+def lab_placeholders(settings: Settings, expected: Mapping[str, Mapping[str, Any]]) -> list[Prepared]:
+    """Return targets of the same names and cases for a run that only collects: the lab is not started for it.
+
+    Args:
+        settings: options, environment and ini.
+        expected: what each deployment is meant for, by label.
+    """
     from pytest_nodered_sec.policyfile import effective
 
-    found = effective([settings.layer("option"), settings.layer("environment"), settings.layer("ini")])
-    return [Prepared(_target(label, "https://localhost", found, {}), found) for label in labels]
+    prepared: list[Prepared] = []
+    for label, expect in expected.items():
+        layers = [settings.layer("option"), ("lab", expect), settings.layer("environment"), settings.layer("ini")]
+        found = effective(layers)
+        prepared.append(Prepared(_target(label, "https://localhost", found, {}), found))
+    return prepared
 
 
 def with_testinfra(target: Target, config: pytest.Config) -> Target:

@@ -104,7 +104,8 @@ def _lab(config: pytest.Config, settings: options.Settings, file: PolicyFile | N
         if hasattr(config, "workerinput"):
             found = json.loads(config.workerinput["nodered_lab"])
         elif options.only_shows(config):
-            return options.lab_placeholders(settings, [lab.parse(spec).label for spec in specs])
+            parsed = [lab.parse(spec) for spec in specs]
+            return options.lab_placeholders(settings, {one.label: lab.expectations(one.name) for one in parsed})
         else:
             running = lab.start(specs, say=lambda line: _say(config, line))
             config.add_cleanup(running.stop)

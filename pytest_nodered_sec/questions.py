@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes
+from pytest_nodered_sec.data.writes import safe_writes
 from pytest_nodered_sec.model import Ask, Surface
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 CHAIN = (Ask("chain"),)
 REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
+COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
 
 HOST_FILES = (
@@ -71,6 +73,27 @@ def forged_reads(target: Target) -> tuple[Ask, ...]:
     return tuple(_access(Surface.ADMIN, route.path, "forged") for route in guarded_get_routes())
 
 
+def harmless_writes(target: Target) -> tuple[Ask, ...]:
+    """Every writing route for which a request is known that writes nothing (admin-03)."""
+    return tuple(
+        Ask(
+            "access",
+            (
+                Surface.ADMIN.name,
+                row.method,
+                row.path,
+                "unwritten",
+                f"{row.open_status} {row.open_type}",
+                row.body,
+                *(["Content-Type: application/json"] if row.body else []),
+                *row.headers,
+            ),
+            f"{row.method} {row.path}",
+        )
+        for row in safe_writes()
+    )
+
+
 def editor_page(target: Target) -> tuple[Ask, ...]:
     """The editor's page (editor-01)."""
     return (Ask("access", (Surface.EDITOR.name, "GET", "/", "anonymous")),)
@@ -99,6 +122,35 @@ def dashboard_pages(target: Target) -> tuple[Ask, ...]:
 def dashboard_channels(target: Target) -> tuple[Ask, ...]:
     """Each dashboard's live channel (dash-02)."""
     return tuple(Ask("socket", (path,), path) for path in dashboards_of(target))
+
+
+def endpoints(target: Target) -> tuple[Ask, ...]:
+    """Each HTTP endpoint that the policy declares (node-01)."""
+    return tuple(
+        Ask("endpoint", (one.method, one.path, one.effect), f"{one.method} {one.path}")
+        for one in target.policy.protected_paths
+    )
+
+
+def websockets(target: Target) -> tuple[Ask, ...]:
+    """Each WebSocket endpoint that the policy declares (node-02)."""
+    return tuple(Ask("channel", (Surface.NODE.name, path, "accept"), path) for path in target.policy.websockets)
+
+
+def foreign_origins(target: Target) -> tuple[Ask, ...]:
+    """Each live channel with a foreign Origin (origin-01)."""
+    return (
+        Ask("foreign", ("comms", "/comms"), "/comms"),
+        *(Ask("foreign", ("dashboard", path), path) for path in dashboards_of(target)),
+        *(Ask("foreign", ("websocket", path), path) for path in target.policy.websockets),
+    )
+
+
+def support_data(target: Target) -> tuple[Ask, ...]:
+    """What Dashboard 2 keeps beside its page (dash-03); a guess at Dashboard 1 has none of it."""
+    bases = [path for path in dashboards_of(target) if target.policy.dashboards is not None or path != "/ui"]
+    parts = ("/_setup", "/_debug/datastore/NOPE", "/_debug/statestore/NOPE")
+    return tuple(_access(Surface.DASHBOARD, base.rstrip("/") + part) for base in bases for part in parts)
 
 
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:

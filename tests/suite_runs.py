@@ -19,29 +19,64 @@ if TYPE_CHECKING:
 
 # deployment: controls with a failure, controls with an error; everything else passes or does not apply
 EXPECTED: dict[str, tuple[set[str], set[str]]] = {
-    "fresh": ({"admin-01", "admin-02", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"}, set()),
+    "fresh": (
+        {
+            "admin-01",
+            "admin-02",
+            "admin-03",
+            "admin-04",
+            "admin-06",
+            "dash-01",
+            "dash-02",
+            "dash-03",
+            "editor-01",
+            "editor-02",
+            "origin-01",
+        },
+        set(),
+    ),
     "hardened": (set(), set()),
     # GET /dashboard never answers there: its page is an error, in clear too; no password is sent in clear
     "article": (
         {"tls-01", "http-01", "editor-01", "editor-02", "dash-01", "dash-02"},
         {"dash-01", "http-01", "admin-08", "admin-09"},
     ),
-    "httpnodeauth": ({"dash-02"}, set()),
-    "moved": ({"dash-01", "dash-02"}, set()),
-    "adminoff": ({"dash-01", "dash-02"}, set()),
+    "httpnodeauth": ({"dash-02", "node-02", "origin-01"}, set()),
+    "moved": ({"dash-01", "dash-02", "dash-03"}, set()),
+    "adminoff": ({"dash-01", "dash-02", "dash-03"}, set()),
     "adminoff-nodeauth": ({"dash-02"}, {"editor-01", "editor-02"}),
     "gate": (set(), set()),
     "sso": (
         set(),
-        {"reach-01", "admin-01", "admin-02", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"},
+        {
+            "admin-01",
+            "admin-02",
+            "admin-03",
+            "admin-04",
+            "admin-06",
+            "dash-01",
+            "dash-02",
+            "dash-03",
+            "editor-01",
+            "editor-02",
+            "origin-01",
+            "reach-01",
+        },
     ),
-    "noeditor-open": ({"admin-01", "admin-02", "admin-04", "dash-01", "dash-02"}, set()),
-    "secret-root": ({"dash-02"}, {"admin-01", "admin-02", "admin-04", "editor-01", "editor-02"}),
-    "anonread": ({"admin-01", "admin-02", "dash-01", "dash-02"}, set()),
+    "noeditor-open": ({"admin-01", "admin-02", "admin-03", "admin-04", "dash-01", "dash-02", "dash-03"}, set()),
+    "secret-root": (
+        {"dash-02"},
+        {"admin-01", "admin-02", "admin-03", "admin-04", "admin-06", "editor-01", "editor-02", "origin-01"},
+    ),
+    "anonread": ({"admin-01", "admin-02", "dash-01", "dash-02", "dash-03"}, set()),
     "middleware-only": ({"dash-02"}, set()),
     "plain-leak": ({"http-01"}, set()),
     "editor-protected": (set(), set()),
     "nodash": (set(), set()),
+    "ungated": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02"}, set()),
+    "any-origin": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02", "origin-01"}, set()),
+    "legacy-auth": ({"admin-06", "origin-01"}, set()),
+    "acting": (set(), {"node-01"}),
 }
 
 

@@ -12,8 +12,8 @@ import pytest
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import NotApplicable, Target
-from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.rules import access, chain, dashboard, editor, reach, transport
+from pytest_nodered_sec.policy import Endpoint, Policy
+from pytest_nodered_sec.rules import access, chain, channels, dashboard, editor, endpoints, reach, transport
 from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
@@ -30,14 +30,21 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "tls-03": (lambda target: questions.CHAIN, chain.renewal_is_in_time),
     "admin-01": (questions.guarded_reads, access.refuses_access),
     "admin-02": (questions.forged_reads, access.refuses_access),
+    "admin-03": (questions.harmless_writes, access.refuses_access),
+    "admin-06": (lambda target: questions.COMMS, channels.comms_refuses),
+    "node-02": (questions.websockets, channels.websocket_refuses),
+    "dash-03": (questions.support_data, dashboard.support_data_is_refused),
+    "origin-01": (questions.foreign_origins, channels.foreign_origin_is_refused),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
     "dash-01": (questions.dashboard_pages, dashboard.page_refuses),
+    "node-01": (questions.endpoints, endpoints.endpoint_refuses),
     "dash-02": (questions.dashboard_channels, dashboard.channel_refuses),
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
-OTHERS = set(CONTROLS) - TLS
+ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without being told of anything at the site
+OTHERS = ALWAYS - TLS
 
 
 def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
@@ -85,14 +92,14 @@ def test_what_is_no_tls_errs_everywhere(name: str) -> None:
     begun = time.monotonic()
     with hostile.serving(getattr(hostile, name), tls=False) as server:
         letters, sentences = judge(server.url.replace("http:", "https:"))
-    expect(letters, errs=set(CONTROLS))
+    expect(letters, errs=ALWAYS)
     assert all(sentences)
     assert time.monotonic() - begun < 6 * LIMIT
 
 
 def test_closed_port_is_said_once_and_referred_to() -> None:
     letters, sentences = judge(f"https://localhost:{hostile.closed_port()}")
-    expect(letters, errs=set(CONTROLS))
+    expect(letters, errs=ALWAYS)
     assert len([one for one in sentences if "refused" in one]) == 1
     assert all("see reach-01" in one for one in sentences if "refused" not in one)
 
@@ -101,7 +108,7 @@ def test_black_hole_ends_in_time() -> None:
     begun = time.monotonic()
     with hostile.black_hole() as port:
         letters, _ = judge(f"https://127.0.0.1:{port}")
-    expect(letters, errs=set(CONTROLS))
+    expect(letters, errs=ALWAYS)
     assert time.monotonic() - begun < 3 * LIMIT
 
 
@@ -138,7 +145,17 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         passes=TLS | {"http-01"},
         fails={"admin-01", "admin-02"},
         errs={"reach-01", "editor-01", "editor-02"},
-        skips={"admin-01", "admin-02", "admin-04", "dash-01", "dash-02"},
+        skips={
+            "admin-01",
+            "admin-02",
+            "admin-03",
+            "admin-04",
+            "admin-06",
+            "dash-01",
+            "dash-02",
+            "dash-03",
+            "origin-01",
+        },
     )
 
 
@@ -227,3 +244,36 @@ def test_a_declared_login_on_the_same_host_is_a_refusal_and_not_followed() -> No
         letters, _ = judge(server.url, policy=Policy(admin_api="proxied", login_urls=("/sso",)))
         assert not [line for line in server.requests if "/sso" in line]
     assert letters["admin-01"] == letters["dash-01"] == letters["dash-02"] == {"P"}
+
+
+def test_an_endpoint_that_may_act_is_not_asked() -> None:
+    declared = (Endpoint("/x"), Endpoint("/x", "POST", "acts"))
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        letters, sentences = judge(server.url, policy=Policy(protected_paths=declared))
+        assert not [line for line in server.requests if " /x " in line]
+    assert letters["node-01"] == {"E"}
+    assert any('effect = "none"' in one for one in sentences)
+
+
+def test_a_500_that_every_path_gets_is_not_the_flow_behind_it() -> None:
+    def breaks(request: hostile.Request) -> hostile.Reply | None:
+        if request.method == "GET":
+            return hostile.FakeNodeRED()(request)
+        return hostile.Reply(500, {"Content-Type": "text/plain"}, b"Internal Server Error")
+
+    declared = (Endpoint("/x", "POST"),)
+    with hostile.serving(breaks) as server:
+        letters, _ = judge(server.url, policy=Policy(protected_paths=declared))
+    assert letters["node-01"] == {"E"}
+
+
+def test_a_redirected_write_is_not_sent_on() -> None:
+    def elsewhere(request: hostile.Request) -> hostile.Reply | None:
+        if request.method == "GET" or request.path.startswith("/other"):
+            return hostile.FakeNodeRED()(request)
+        return hostile.Reply(307, {"Location": f"/other{request.path}"}, b"")
+
+    with hostile.serving(elsewhere) as server:
+        letters, _ = judge(server.url)
+        assert not [line for line in server.requests if "/other" in line]
+    assert letters["admin-03"] == {"E"}

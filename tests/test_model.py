@@ -223,6 +223,16 @@ def test_classify_what_every_path_gets(answer: Answer) -> None:
     assert classify(answer, target()).kind is Kind.SERVED  # the canary itself
 
 
+@pytest.mark.parametrize(
+    ("canary", "kind"), [(NOT_FOUND, Kind.SERVED), (None, Kind.SERVED), (Answer(404, "text/plain", 9), Kind.INDISTINCT)]
+)
+def test_classify_the_answer_of_an_open_route_though_it_be_404(canary: Answer | None, kind: Kind) -> None:
+    refused_for_its_content = Answer(404, "text/plain", 20)
+    assert classify(refused_for_its_content, target(), canary, "404 text/plain").kind is kind
+    assert classify(refused_for_its_content, target(), canary, "404 application/json").kind is Kind.ABSENT
+    assert classify(BEARER, target(), canary, "404 text/plain").kind is Kind.REFUSED
+
+
 def test_classify_a_redirect_to_cleartext_on_every_path_is_still_seen() -> None:
     assert classify(TO_CLEARTEXT, target(), TO_CLEARTEXT).kind is Kind.SERVED
 

@@ -11,11 +11,13 @@ from seen import target
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
 from pytest_nodered_sec.model import Ask
+from pytest_nodered_sec.policy import Endpoint
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.suite import (
     test_admin_api,
     test_dashboard,
     test_editor,
+    test_endpoints,
     test_host_files,
     test_host_node_red,
     test_host_services,
@@ -28,6 +30,7 @@ SUITE = (
     test_admin_api,
     test_dashboard,
     test_editor,
+    test_endpoints,
     test_host_files,
     test_host_node_red,
     test_host_services,
@@ -50,8 +53,8 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
-        "admin-01 admin-02 admin-04 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 reach-01 "
-        "tls-01 tls-02 tls-03"
+        "admin-01 admin-02 admin-03 admin-04 admin-06 admin-08 admin-09 dash-01 dash-02 dash-03 editor-01 editor-02 "
+        "http-01 node-01 node-02 origin-01 reach-01 tls-01 tls-02 tls-03"
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
@@ -111,6 +114,36 @@ def test_dashboards_are_guessed_unless_declared(declared: tuple[str, ...] | None
     assert list(in_clear[4:]) == [Ask("plain", (p, "node", p), p) for p in paths]
 
 
+def test_each_declared_endpoint_is_asked_as_its_effect_allows() -> None:
+    assert asked("node-01") == ()
+    declared = (Endpoint("/api/orders", effect="none"), Endpoint("/api/start", "POST", "acts"))
+    assert asked("node-01", protected_paths=declared) == (
+        Ask("endpoint", ("GET", "/api/orders", "none"), "GET /api/orders"),
+        Ask("endpoint", ("POST", "/api/start", "acts"), "POST /api/start"),
+    )
+
+
+def test_each_declared_websocket_is_asked() -> None:
+    assert asked("node-02") == ()
+    assert asked("node-02", websockets=("/ws/line",)) == (Ask("channel", ("NODE", "/ws/line", "accept"), "/ws/line"),)
+
+
+def test_support_data_is_asked_of_dashboard_2_unless_named() -> None:
+    assert {ask.args[2] for ask in asked("dash-03")} == {
+        f"/dashboard/{part}" for part in ("_setup", "_debug/datastore/NOPE", "_debug/statestore/NOPE")
+    }
+    assert asked("dash-03", dashboards=()) == ()
+    assert asked("dash-03", dashboards=("/ui",))[0].label == "GET /ui/_setup"
+
+
+def test_each_live_channel_is_joined_with_a_foreign_origin() -> None:
+    assert [ask.args for ask in asked("origin-01", dashboards=("/hmi",), websockets=("/ws/line",))] == [
+        ("comms", "/comms"),
+        ("dashboard", "/hmi"),
+        ("websocket", "/ws/line"),
+    ]
+
+
 def test_every_surface_is_asked_in_clear() -> None:
     assert [(ask.args, ask.label) for ask in asked("http-01", dashboards=())] == [
         (("editor", "admin", "/"), "editor"),
@@ -141,7 +174,7 @@ def test_labels_are_unique_and_probes_exist(control: str) -> None:
     asks = asked(control)
     labels = [ask.label for ask in asks]
     assert len(set(labels)) == len(labels)
-    assert len(asks) == 1 or all(labels)
+    assert len(asks) <= 1 or all(labels)
     assert {ask.probe for ask in asks} <= set(PROBES)
 
 

@@ -27,7 +27,17 @@ from pytest_nodered_sec.lab.toolchain import MAJORS, DamagedError, LabError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["DEFAULT_MAJOR", "Lab", "LabError", "RunningDeployment", "Spec", "names", "parse", "start"]
+__all__ = [
+    "DEFAULT_MAJOR",
+    "Lab",
+    "LabError",
+    "RunningDeployment",
+    "Spec",
+    "expectations",
+    "names",
+    "parse",
+    "start",
+]
 
 DEFAULT_MAJOR: Final = max(MAJORS)
 DEFAULT_PROXY: Final = "caddy"
@@ -90,7 +100,7 @@ class RunningDeployment:
     credentials_file: str
     user_dir: str
     has_login: bool
-    expect: tuple[tuple[str, str], ...] = ()
+    expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
     def credentials(self) -> tuple[str, str]:
         """Read user name and password of the admin login and of the proxy's gate; of each deployment its own.
@@ -114,6 +124,11 @@ class RunningDeployment:
 def names() -> tuple[str, ...]:
     """Return the known deployments."""
     return tuple(DEPLOYMENTS)
+
+
+def expectations(name: str) -> dict[str, Any]:
+    """Return the policy keys a deployment is meant for, which also tell its test cases."""
+    return dict(DEPLOYMENTS[name].expect)
 
 
 def parse(spec: str) -> Spec:

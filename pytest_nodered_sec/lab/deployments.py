@@ -43,7 +43,7 @@ class Deployment:
     flows: str = "both"
     admin_root: str = "/"
     node_root: str = "/"
-    expect: tuple[tuple[str, str], ...] = ()
+    expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
 
 _LOGIN: Final = """adminAuth: {type: "credentials", users: [
@@ -54,7 +54,19 @@ _ORIGIN_GUARD: Final = """(socket, next) => {
     const {origin, host} = socket.handshake.headers;
     next(!origin || new URL(origin).host === host ? undefined : new Error("foreign origin"));
   }"""
+_SAME_ORIGIN: Final = "(info) => !info.origin || new URL(info.origin).host === info.req.headers.host"
 _REFUSE_PAGES: Final = '(req, res) => res.status(401).send("no")'
+
+_SITE: Final = (
+    (
+        "protected_paths",
+        [
+            {"path": "/api/orders", "method": "GET", "effect": "none"},
+            {"path": "/api/orders", "method": "POST", "effect": "unknown"},
+        ],
+    ),
+    ("websockets", ["/ws/line"]),
+)
 
 _FRESH: Final = Deployment()
 _HARDENED: Final = Deployment(
@@ -63,13 +75,14 @@ _HARDENED: Final = Deployment(
   credentialSecret: "@SECRET@",
   ui: {{ioMiddleware: {_ORIGIN_GUARD}}},
   dashboard: {{ioMiddleware: {_ORIGIN_GUARD}}},
-  webSocketNodeVerifyClient: (info) => !info.origin || new URL(info.origin).host === info.req.headers.host,
+  webSocketNodeVerifyClient: {_SAME_ORIGIN},
   externalModules: {{palette: {{allowInstall: false, allowUpload: false}}, modules: {{allowInstall: false}}}},
   logging: {{console: {{level: "info", metrics: false, audit: true}}}},""",
     socket=True,
     gate="dashboards",
     sockets=("/ui/socket.io", "/dashboard/socket.io", "/ws"),
     headers=True,
+    expect=_SITE,
 )
 _NO_DASHBOARDS: Final = 'denyList: ["node-red-dashboard", "@flowfuse/node-red-dashboard"]'  # not loaded, so not mounted
 
@@ -77,7 +90,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "fresh": _FRESH,
     "hardened": _HARDENED,
     "article": Deployment(settings=_LOGIN.replace("@HASH@", SAMPLE_HASH), tls=False, plain="serve", flows="login-form"),
-    "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,"),
+    "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,", expect=_SITE),
     "moved": Deployment(
         settings=f'{_LOGIN} disableEditor: true, httpAdminRoot: "/admin-x", httpNodeRoot: "/node-x",',
         admin_root="/admin-x",
@@ -103,13 +116,39 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         _HARDENED,
         settings=_HARDENED.settings.replace("disableEditor: true,", ""),
         sockets=(*_HARDENED.sockets, "/comms"),
-        expect=(("editor", "protected"),),
+        expect=(*_SITE, ("editor", "protected")),
     ),
     "nodash": replace(
         _HARDENED,
         settings=_HARDENED.settings.replace("palette: {", f"palette: {{{_NO_DASHBOARDS}, "),
         sockets=("/ws",),
         dashboards=False,
+    ),
+    "ungated": replace(_HARDENED, gate=""),
+    "legacy-auth": replace(  # the deprecated Basic login of the admin API
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "admin", pass: "@HASH@"},').replace(
+            "disableEditor: true,", ""
+        ),
+        sockets=(*_HARDENED.sockets, "/comms"),
+        headers=False,
+        expect=(*_SITE, ("admin_api", "proxied")),
+    ),
+    "any-origin": replace(  # ioMiddleware that forgets what it replaces, and no gate in front
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_ORIGIN_GUARD, "(socket, next) => next()").replace(
+            _SAME_ORIGIN, "() => true"
+        ),
+        gate="",
+    ),
+    "acting": replace(  # endpoints that must not be asked
+        _HARDENED,
+        expect=(
+            (
+                "protected_paths",
+                [{"path": "/api/orders"}, {"path": "/api/orders", "method": "POST", "effect": "acts"}],
+            ),
+        ),
     ),
 }
 
@@ -130,9 +169,17 @@ def flows(deployment: Deployment) -> str:
     tab = {"id": "tab", "type": "tab", "label": "line"}
     endpoint = [
         {"id": "in", "type": "http in", "z": "tab", "url": "/api/orders", "method": "get", "wires": [["body"]]},
+        {"id": "order", "type": "http in", "z": "tab", "url": "/api/orders", "method": "post", "wires": [["ordered"]]},
+        {"id": "ordered", "type": "change", "z": "tab", "wires": [["out"]]}
+        | {"rules": [{"t": "set", "p": "ordered", "pt": "global", "to": "true", "tot": "bool"}]},
         {"id": "body", "type": "change", "z": "tab", "wires": [["out"]]}
         | {"rules": [{"t": "set", "p": "payload", "pt": "msg", "to": '{"orders":3}', "tot": "json"}]},
         {"id": "out", "type": "http response", "z": "tab", "wires": []},
+    ]
+    endpoint += [
+        {"id": "line", "type": "websocket-listener", "path": "/ws/line", "wholemsg": "false"},
+        {"id": "said", "type": "websocket in", "z": "tab", "server": "line", "client": "", "wires": [[]]},
+        {"id": "says", "type": "websocket out", "z": "tab", "server": "line", "client": "", "wires": []},
     ]
     if not deployment.dashboards:
         return json.dumps([tab, *endpoint])
@@ -154,7 +201,7 @@ def flows(deployment: Deployment) -> str:
         {"id": "ui2button", "type": "ui-button", "z": "tab", "group": "ui2group", "label": "start", "wires": [[]]},
     ]
     ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
-    tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text"]]}
+    tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text", "says"]]}
     if deployment.flows == "login-form":  # as many how-tos teach it: GET /dashboard is never answered
         form = [
             {"id": "form", "type": "http in", "z": "tab", "url": "/dashboard", "method": "get", "wires": [["page"]]},

@@ -43,7 +43,10 @@ class Probe:
 PROBES: Final[dict[str, Probe]] = {
     "access": Probe("access", "attempt_access", ("admin", "node")),
     "login_offer": Probe("access", "read_login_offer", ("admin",)),
+    "endpoint": Probe("endpoint", "attempt_endpoint", ("admin", "node")),
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
+    "channel": Probe("websocket", "attempt_channel", ("admin", "node")),
+    "foreign": Probe("origin", "attempt_foreign", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
     "host": Probe("host_parts", "look_inside", given=("host",)),

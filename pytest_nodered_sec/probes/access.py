@@ -12,11 +12,24 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, RootView
     from pytest_nodered_sec.probes.look import Look
 
-_HOW = {"anonymous": "without credentials", "forged": "with a made-up bearer token"}
+_HOW = {
+    "anonymous": "without credentials",
+    "forged": "with a made-up bearer token",
+    "unwritten": "without credentials, made to write nothing,",
+}
 
 
 def attempt_access(
-    look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str, how: str
+    look: Look,
+    admin: RootView,
+    node: RootView,
+    surface: str,
+    method: str,
+    path: str,
+    how: str,
+    open_answer: str = "",
+    body: str = "",
+    *headers: str,
 ) -> AccessAttempt:
     """Ask one path of the admin or node root.
 
@@ -27,7 +40,10 @@ def attempt_access(
         surface: name of a `Surface`; decides the root.
         method: HTTP method, one without effect on the target.
         path: path below the root.
-        how: "anonymous", or "forged": with a bearer token that nobody issued.
+        how: "anonymous"; "forged": with a bearer token that nobody issued; "unwritten": a write without effect.
+        open_answer: "STATUS TYPE" by which an open route answers this request, "" where its status tells.
+        body: request body, "" for none.
+        *headers: further headers, each "Name: value".
 
     Raises:
         ProbeError: no answer.
@@ -36,19 +52,27 @@ def attempt_access(
     behind_admin_root = which in (Surface.ADMIN, Surface.EDITOR)
     view = admin if behind_admin_root else node
     absolute = look.target.admin(path) if behind_admin_root else look.target.node(path)
-    headers = {"Accept": "application/json"} if behind_admin_root else {}
+    sent = {"Accept": "application/json"} if behind_admin_root else {}
+    sent |= dict(header.split(": ", 1) for header in headers)
     if how == "forged":
-        headers["Authorization"] = f"Bearer {secrets.token_hex(32)}"
-    answer = look.answer(method, absolute, headers=headers)
-    attempt = describe(look, which, method, path, _HOW[how], answer, view)
+        sent["Authorization"] = f"Bearer {secrets.token_hex(32)}"
+    answer = look.answer(method, absolute, headers=sent, body=body.encode() or None)
+    attempt = describe(look, which, method, path, _HOW[how], answer, view, open_answer)
     return with_hint(look, attempt, path) if which is Surface.DASHBOARD else attempt
 
 
 def describe(
-    look: Look, surface: Surface, method: str, path: str, how: str, answer: Answer, view: RootView
+    look: Look,
+    surface: Surface,
+    method: str,
+    path: str,
+    how: str,
+    answer: Answer,
+    view: RootView,
+    open_answer: str = "",
 ) -> AccessAttempt:
     """Put an answer beside its root's landmarks."""
-    classified = classify(answer, look.target, view.canary.answer)
+    classified = classify(answer, look.target, view.canary.answer, open_answer)
     return AccessAttempt(
         surface=surface,
         method=method,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _POLLING: Final = "/socket.io/?EIO=4&transport=polling"
 _TEXT: Final = {"Content-Type": "text/plain;charset=UTF-8"}
+_POLLS: Final = 3  # answers to wait for: the namespace's, the connect packet's, and one with events between
+_QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
 _RECORD: Final = "\x1e"  # Engine.IO 4 separates the packets of one payload by it
 
 
@@ -56,6 +59,67 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
     if any(packet.startswith("40") for packet in packets):
         return SocketAttempt(attempt, Channel.OPEN, len(packets) - 1)
     raise ProbeError(f"Socket.IO connect to {path}/socket.io got neither an acceptance nor a refusal", Cause.PROTOCOL)
+
+
+def connect_from(look: Look, node: RootView, path: str, origin: str) -> SocketAttempt:
+    """Try to join a dashboard's live channel as a page of another origin.
+
+    The dashboards' own guard never answers such a connect packet. That it was heard shows in the answer to a second
+    one, to a namespace that does not exist; a second of silence after it is a refusal.
+
+    Args:
+        look: the look.
+        node: landmarks of the node root.
+        path: the dashboard's path below the node root.
+        origin: value of the Origin header, "" for none: then only whether a session is offered is looked at.
+
+    Raises:
+        ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
+    """
+    headers = {"Origin": origin} if origin else {}
+    base = look.target.node(path.rstrip("/") + _POLLING)
+    answer, got = look.exchange("GET", base, headers=headers)
+    how = f"with the Origin {origin}" if origin else "without credentials"
+    attempt = describe(look, Surface.DASHBOARD, "GET", path.rstrip("/") + "/socket.io", how, answer, node)
+    sid = _session_id(got.body) if got.status == 200 else ""
+    if not sid:
+        return SocketAttempt(attempt, Channel.NO_CHANNEL)
+    session = f"{base}&sid={sid}"
+    heard: list[str] = []
+    try:
+        if origin:
+            both = f"40{_RECORD}40/{sid},".encode()
+            look.ask("POST", session, headers={**_TEXT, **headers}, body=both)
+            heard = _listen(look, session, headers)
+    finally:
+        with contextlib.suppress(ProbeError):  # it is gone then, which is what we want
+            look.ask("POST", session, headers={**_TEXT, **headers}, body=f"41{_RECORD}1".encode())
+    if not origin or any(packet.startswith("40{") for packet in heard):
+        return SocketAttempt(attempt, Channel.OPEN, max(0, len(heard) - 2))
+    if any(packet.startswith("44{") for packet in heard):
+        return SocketAttempt(attempt, Channel.REFUSED_BY_MIDDLEWARE)
+    if any(packet.startswith("44/") for packet in heard):
+        return SocketAttempt(attempt, Channel.UNANSWERED)
+    raise ProbeError(f"Socket.IO connect to {path}/socket.io {how} got no answer", Cause.PROTOCOL)
+
+
+def _listen(look: Look, session: str, headers: dict[str, str]) -> list[str]:
+    """Return the packets that come until the connect packet is answered, or nothing more comes for a second."""
+    heard: list[str] = []
+    deadline = look.deadline
+    for _ in range(_POLLS):
+        look.deadline = min(deadline, time.monotonic() + _QUIET) if heard else deadline
+        try:
+            heard += look.ask("GET", session, headers=headers).body.decode("utf-8", "replace").split(_RECORD)
+        except ProbeError as error:
+            if not heard or error.cause is not Cause.TIMEOUT:
+                raise
+            break
+        finally:
+            look.deadline = deadline
+        if any(packet.startswith(("40{", "44{")) for packet in heard):
+            break
+    return heard
 
 
 def _session_id(body: bytes) -> str:

@@ -139,7 +139,7 @@ class Client:
         if left <= 0:
             raise requests.Timeout
         now = self._now.__dict__  # the timer's thread sees this thread's values through it
-        watchdog = threading.Timer(left, lambda: _cut(now.get("sock")))
+        watchdog = threading.Timer(left, lambda: cut(now.get("sock")))
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -156,7 +156,7 @@ class Client:
         self._session.close()
 
 
-def _cut(sock: socket.socket | None) -> None:
+def cut(sock: socket.socket | None) -> None:
     """End a connection at the deadline, even while its owner is reading a byte now and then."""
     if sock is not None:
         with contextlib.suppress(OSError):  # closed in the meantime

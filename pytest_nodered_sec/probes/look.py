@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from pytest_nodered_sec import redaction
@@ -25,12 +25,12 @@ from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_nodered_sec.model import Target
 
 _HOPS: Final = 5
-_CONNECTIONS: Final = 5  # kept to the URL's port; with one to the plain port of two addresses and one for TLS: eight
+_CONNECTIONS: Final = 4  # kept to the URL's port; with a WebSocket, the plain port of two addresses and TLS: eight
 _RETRIES: Final = 2
 _RATE_LIMITED: Final = (429, 503)
 
@@ -82,6 +82,7 @@ class Station:
         self.first = datetime.now(UTC)
         self.looks = 0
         self.pace = Pace()
+        self.upgraded = threading.BoundedSemaphore(1)  # held for as long as a WebSocket is open
         self._lock = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
@@ -126,7 +127,7 @@ class Station:
             return dial_through(self.target.http.proxy, address, port, deadline)
         return dial(address, port, deadline)
 
-    def _connect_wrapped(self, deadline: float, *, verified: bool) -> socket.socket:
+    def connect_wrapped(self, deadline: float, *, verified: bool) -> socket.socket:
         """Connect, with TLS where the URL says so; `verified` where something secret will be sent.
 
         Raises:
@@ -205,7 +206,7 @@ class Station:
     def _origin_client(self, *, verified: bool) -> Client:
         return Client(
             self.host_header(self.target.port),
-            lambda deadline: self._connect_wrapped(deadline, verified=verified),
+            lambda deadline: self.connect_wrapped(deadline, verified=verified),
             1 if verified and not self.target.http.headers else _CONNECTIONS,
         )
 
@@ -248,9 +249,14 @@ class Look:
         """Begin a new time limit, for undoing what the look has done."""
         self.deadline = time.monotonic() + self.target.timeout
 
-    def reduce(self, got: Exchange) -> Answer:
-        """Reduce an exchange that was no redirect to an `Answer`."""
-        return _reduce(got, "", "", 0, cleartext=self.target.tls)
+    def open(self, *, verified: bool = False) -> socket.socket:
+        """Return a connection to the URL's port, with TLS where the URL says so."""
+        return self.station.connect_wrapped(self.deadline, verified=verified)
+
+    def reduce(self, got: Exchange, path: str = "") -> Answer:
+        """Reduce an exchange to an `Answer`; without the path asked, it was no redirect."""
+        location = _location(self._origin(plain=False) + path, got) if path else ""
+        return _reduce(got, path, location, 0, cleartext=self.target.tls)
 
     def ask(
         self,
@@ -278,12 +284,24 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
+        return self.politely(client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body))
+
+    def politely(
+        self, slot: contextlib.AbstractContextManager[Any], pace: Pace, send: Callable[[], Exchange]
+    ) -> Exchange:
+        """Send one request when it is our turn; where a rate limiter objects, wait and send it again, twice at most.
+
+        Args:
+            slot: the right to have a connection.
+            pace: of the port asked.
+            send: sends by `deadline` and returns the answer.
+        """
         for left in range(_RETRIES, -1, -1):
             asked = time.monotonic()
-            with client.slot:
+            with slot:
                 self.deadline += time.monotonic() - asked  # waiting for another look is not looking
                 with pace.turn(self.deadline):
-                    got = client.ask(method, path, self.deadline, headers, body)
+                    got = send()
             if got.status not in _RATE_LIMITED or not left:
                 break
             wait = pace.slow_down(got.headers.get("retry-after", ""))
@@ -298,14 +316,17 @@ class Look:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         plain_address: str | None = None,
     ) -> Answer:
         """Ask, follow same-origin redirects (5 hops), and reduce what came to an `Answer`.
 
+        Only GET and HEAD follow: what a write does at another address was not looked at beforehand.
+
         Raises:
             ProbeError: no answer, or a redirect loop.
         """
-        return self.exchange(method, path, headers=headers, plain_address=plain_address)[0]
+        return self.exchange(method, path, headers=headers, body=body, plain_address=plain_address)[0]
 
     def exchange(
         self,
@@ -313,16 +334,18 @@ class Look:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         plain_address: str | None = None,
     ) -> tuple[Answer, Exchange]:
         """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
         origin = self._origin(plain=plain_address is not None)
         asked = path
         for hops in range(_HOPS + 1):
-            got = self.ask(method, asked, headers=headers, plain_address=plain_address)
+            got = self.ask(method, asked, headers=headers, body=body, plain_address=plain_address)
             location = _location(origin + asked, got)
             login = is_login(_without_query(location), self.target)  # a refusal, also on this host
-            if not location or login or _origin_of(location) != origin:
+            stays = method not in ("GET", "HEAD")
+            if not location or login or stays or _origin_of(location) != origin:
                 return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
             headers = None  # nothing of ours follows a redirect
             parts = urlsplit(location)

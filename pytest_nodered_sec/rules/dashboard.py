@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Channel, Kind, NotApplicable, Violation
+from pytest_nodered_sec.model import Channel, Kind, Mark, NotApplicable, Violation
 from pytest_nodered_sec.rules.access import served
 
 if TYPE_CHECKING:
@@ -54,6 +54,27 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
             "a refusal of the connect packet, or 401 or 403",
             f"settings.js: {key}: {{ioMiddleware: (socket, next) => ...}}, "
             f"or nginx: location ^~ {_absolute(seen.attempt, seen.attempt.path)}/ {{ auth_basic ...; }}",
+        ),
+    )
+
+
+def support_data_is_refused(seen: AccessAttempt, policy: Policy) -> Verdict:
+    """What a dashboard keeps beside its page is refused; a public page needs its `_setup`, and no more."""
+    base, _, _ = seen.path.partition("/_")
+    reason = policy.public_reason(base) if seen.path.endswith("/_setup") else ""
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
+    if seen.kind is Kind.REFUSED:
+        return ()
+    if seen.kind is Kind.ABSENT:
+        return NotApplicable(f"{seen.evidence()}: no such support data")
+    if Mark.CLEARTEXT_REDIRECT not in seen.answer.marks and seen.answer.content_type != "application/json":
+        return NotApplicable(f"{seen.evidence()}: a page, not support data; see dash-01")
+    return (
+        served(
+            seen,
+            f"nginx: location ~* ^{_absolute(seen, base)}(/|$) {{ auth_basic ...; }}, "
+            "or settings.js: httpNodeAuth, or dashboard: {middleware: (req, res, next) => ...}",
         ),
     )
 

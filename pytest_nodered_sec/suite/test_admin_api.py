@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
 from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
+from pytest_nodered_sec.rules.channels import comms_refuses
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, LoginOffer, SignIn
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, LoginOffer, SignIn
     from pytest_nodered_sec.policy import Policy
 
 
@@ -32,6 +33,16 @@ def test_forged_token_is_refused(nodered_attempt: AccessAttempt, nodered_policy:
     require(refuses_access(nodered_attempt, nodered_policy))
 
 
+@control("admin-03", severity=Severity.CRITICAL, asks=questions.harmless_writes)
+def test_anonymous_write_is_refused(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """An anonymous write to the admin API is refused.
+
+    Whoever may deploy a flow runs code on the machine. Asked only with requests that an open instance understands
+    and refuses for their content; a writing route for which none is known is not asked.
+    """
+    require(refuses_access(nodered_attempt, nodered_policy))
+
+
 @control("admin-04", severity=Severity.CRITICAL, asks=questions.LOGIN_OFFER)
 def test_login_is_configured(nodered_login_offer: LoginOffer, nodered_policy: Policy) -> None:
     """A login is configured.
@@ -39,6 +50,15 @@ def test_login_is_configured(nodered_login_offer: LoginOffer, nodered_policy: Po
     `{}` at /auth/login is Node-RED's own word that nobody needs one.
     """
     require(login_is_configured(nodered_login_offer, nodered_policy))
+
+
+@control("admin-06", severity=Severity.HIGH, asks=questions.COMMS)
+def test_comms_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy: Policy) -> None:
+    """WebSocket /comms gives an anonymous subscriber nothing.
+
+    The editor's channel carries every debug message and node status; the deprecated httpAdminAuth leaves it open.
+    """
+    require(comms_refuses(nodered_channel, nodered_policy))
 
 
 @control("admin-08", severity=Severity.HIGH, asks=questions.SIGN_IN)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec import Severity, control, questions, require
-from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses
+from pytest_nodered_sec.rules.channels import foreign_origin_is_refused
+from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses, support_data_is_refused
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, SocketAttempt
+    from pytest_nodered_sec.model import AccessAttempt, ForeignAttempt, SocketAttempt
     from pytest_nodered_sec.policy import Policy
 
 
@@ -26,3 +27,22 @@ def test_live_channel_refuses_strangers(nodered_socket: SocketAttempt, nodered_p
     value and can press every button.
     """
     require(channel_refuses(nodered_socket, nodered_policy))
+
+
+@control("dash-03", severity=Severity.MEDIUM, asks=questions.support_data)
+def test_support_data_is_refused(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """A dashboard's support data is refused to anonymous visitors.
+
+    Dashboard 2 tells its configuration at `_setup` and every widget's last value at `_debug`.
+    """
+    require(support_data_is_refused(nodered_attempt, nodered_policy))
+
+
+@control("origin-01", severity=Severity.HIGH, asks=questions.foreign_origins)
+def test_foreign_origin_is_refused(nodered_foreign: ForeignAttempt, nodered_policy: Policy) -> None:
+    """A live channel refuses a foreign Origin.
+
+    Otherwise any page that somebody visits who is logged in reads along and presses buttons in his name. Setting
+    `ioMiddleware` removes the dashboards' own guard.
+    """
+    require(foreign_origin_is_refused(nodered_foreign, nodered_policy))

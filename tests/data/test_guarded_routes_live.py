@@ -1,4 +1,4 @@
-"""The route table against real Node-REDs: sources, statuses, and that asking changes nothing.
+"""The tables of routes against real Node-REDs: sources, statuses, and that asking changes nothing.
 
 The lab's own installations of Node-RED 4 and 5; NODERED_INSTALLATIONS adds directories (separated as in PATH) in
 which npm installed another major with both dashboards. Node-RED 3 needs `util.log` put back, which is done here.
@@ -22,6 +22,7 @@ import pytest
 import requests
 
 from pytest_nodered_sec import data
+from pytest_nodered_sec.data.writes import SafeWrite, UnaskedWrite, safe_writes, unasked_writes
 from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ ADMIN_AUTH = (  # the hash is the one of "password" that settings.js shows as an
     'adminAuth: {type: "credentials", users: [{username: "admin", permissions: "*", '
     'password: "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."}]},'
 )
+STATE = "runtimeState: {enabled: true},"
 PROJECTS = "editorTheme: {projects: {enabled: true}},"
 SETTINGS = {
     "open": "",
@@ -43,6 +45,8 @@ SETTINGS = {
     "noeditor-auth": ADMIN_AUTH + "disableEditor: true,",
     "projects-open": PROJECTS,
     "projects-auth": ADMIN_AUTH + PROJECTS,
+    "state-open": STATE,
+    "state-auth": ADMIN_AUTH + STATE,
 }
 BEARER = 'Bearer realm="Users"'
 
@@ -56,6 +60,11 @@ class Running:
 
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, timeout=20, allow_redirects=False)
+
+    def write(self, row: SafeWrite) -> tuple[int, str]:
+        headers = dict(one.split(": ", 1) for one in row.headers) | {"Content-Type": "application/json"}
+        got = requests.request(row.method, self.url + row.path, data=row.body, headers=headers, timeout=20)
+        return got.status_code, got.headers.get("Content-Type", "").split(";")[0]
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,21 @@ def test_asking_everything_changes_no_file(major: Major, name: str) -> None:
     assert settled(running.directory) == before
 
 
+def test_sending_every_safe_write_to_an_open_instance_changes_nothing(major: Major) -> None:
+    running = major.running["state-open"]
+    before = settled(running.directory)
+    flows = running.get("/flows").content
+    for row in safe_writes():
+        assert running.write(row) == (row.open_status, row.open_type), row.path
+    assert running.get("/flows").content == flows
+    assert settled(running.directory) == before
+
+
+def test_a_protected_instance_refuses_every_safe_write(major: Major) -> None:
+    for row in safe_writes():
+        assert major.running["state-auth"].write(row)[0] == 401, row.path
+
+
 # --- every literal GET route in the sources has a row, and the other way round
 
 MOUNTS = {"projects.js": "/projects", "sshkeys.js": "/settings/user/keys", "theme.js": "/theme"}
@@ -218,11 +242,41 @@ GET_CALL = re.compile(
 )
 
 
-def routes_in(source: Path) -> set[str]:
-    code = "\n".join(line for line in source.read_text().splitlines() if not line.lstrip().startswith("//"))
+WRITE_CALL = re.compile(
+    r"""(?<![\w.])(?:adminApp|editorApp|app|RED\.httpAdmin)\.(post|put|delete|patch)\(\s*("[^"]*"|'[^']*'|/\^.*?/(?=,))"""
+)
+SOURCES = (
+    "@node-red/editor-api/lib/**/*.js",
+    "@node-red/nodes/core/**/*.js",
+    "node-red-dashboard/nodes/**/*.js",
+    "@flowfuse/node-red-dashboard/nodes/**/*.js",
+)
+
+
+def code_of(source: Path) -> str:
+    return "\n".join(line for line in source.read_text().splitlines() if not line.lstrip().startswith("//"))
+
+
+def mounted(source: Path, text: str) -> str:
     mount = MOUNTS.get(source.name, "") if source.parent.name == "editor" else ""
-    found: list[str] = GET_CALL.findall(code)
-    return {text if text.startswith("/^") else literal(mount + text[1:-1]) for text in found}
+    return text if text.startswith("/^") else literal(mount + text[1:-1])
+
+
+def routes_in(source: Path) -> set[str]:
+    found: list[str] = GET_CALL.findall(code_of(source))
+    return {mounted(source, text) for text in found}
+
+
+def test_every_writing_route_of_the_sources_is_in_the_table_and_no_other(major: Major) -> None:
+    in_sources = {
+        (str(source.relative_to(major.modules)), method.upper(), mounted(source, text))
+        for glob in SOURCES
+        for source in major.modules.glob(glob)
+        if source.name != "projects.js"  # one row stands for its routes
+        for method, text in WRITE_CALL.findall(code_of(source))
+    }
+    rows: list[SafeWrite | UnaskedWrite] = [*safe_writes(), *unasked_writes()]
+    assert {(row.source, row.method, row.route) for row in rows if row.method != "*"} == in_sources
 
 
 def literal(route: str) -> str:
@@ -230,15 +284,9 @@ def literal(route: str) -> str:
 
 
 def test_the_table_holds_every_route_of_the_sources_and_no_other(major: Major) -> None:
-    globs = [
-        "@node-red/editor-api/lib/**/*.js",
-        "@node-red/nodes/core/**/*.js",
-        "node-red-dashboard/nodes/**/*.js",
-        "@flowfuse/node-red-dashboard/nodes/**/*.js",
-    ]
     in_sources = {
         (str(source.relative_to(major.modules)), route)
-        for glob in globs
+        for glob in SOURCES
         for source in major.modules.glob(glob)
         for route in routes_in(source)
     }

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
+SITE = """
+websockets = ["/ws/line"]
+protected_paths = [{path = "/api/orders", method = "GET", effect = "none"}, {path = "/api/orders", method = "POST"}]
+"""
 
 @pytest.fixture(params=["4", "5", "5+nginx"])
 def fresh(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
@@ -33,14 +37,18 @@ def state(one: lab.RunningDeployment) -> dict[str, str]:
         for path in Path(one.user_dir).rglob("*")
         if path.is_file() and "node_modules" not in path.parts
     }
-    files["/flows"] = requests.get(f"{one.url}/flows", verify=one.ca_file, timeout=10).text
+    for path in ("/flows", "/context/global"):  # the lab's POST endpoint leaves a word in the global context
+        files[path] = requests.get(one.url + path, verify=one.ca_file, timeout=10).text
     return files
 
 
 def test_a_run_changes_nothing(fresh: lab.RunningDeployment, tmp_path: Path) -> None:
     before = state(fresh)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(SITE)
     args = [f"--nodered-ca-file={fresh.ca_file}", f"--nodered-http-port={fresh.http_port}"]
+    args.append(f"--nodered-policy={policy}")
     [controls] = run(tmp_path, f"--nodered-url={fresh.url}", *args).values()
-    assert with_outcome(controls, "non-compliant") == EXPECTED["fresh"][0]
+    assert with_outcome(controls, "non-compliant") == EXPECTED["fresh"][0] | {"node-01", "node-02"}
     assert with_outcome(controls, "could-not-look") == set()
     assert state(fresh) == before

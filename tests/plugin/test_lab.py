@@ -27,6 +27,8 @@ def parse(spec):
     if name not in ("fresh", "gone"):
         raise LabError(f"there is no deployment {name!r}; there are fresh and gone")
     return types.SimpleNamespace(name=name, label=f"lab-{name}@{major or 5}")
+def expectations(name):
+    return {"admin_api": "disabled"} if name == "gone" else {}
 def note(line):
     LOG.mkdir(exist_ok=True)
     with (LOG / "lab").open("a") as log:
@@ -45,7 +47,7 @@ class Lab:
 def start(specs, *, say):
     say("installing Node-RED")
     return Lab(specs)
-for one in (LabError, RunningDeployment, parse, start):
+for one in (LabError, RunningDeployment, expectations, parse, start):
     setattr(lab, one.__name__, one)
 sys.modules["pytest_nodered_sec.lab"] = lab
 import pytest_nodered_sec

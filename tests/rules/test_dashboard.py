@@ -30,7 +30,7 @@ from seen import (
 
 from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface
 from pytest_nodered_sec.policy import Policy, PublicPath
-from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses
+from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses, support_data_is_refused
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import RootView, Target
@@ -169,3 +169,24 @@ def test_a_dashboard_declared_public_is_not_judged() -> None:
         channel_refuses(socket(HANDSHAKE, Channel.OPEN, OPEN, "/ui"), policy),
     ):
         assert verdict == NotApplicable("declared public: andon board")
+
+
+SETUP = Answer(200, "application/json", 91, likeness=(30,))
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "letter"),
+    [
+        ("/dashboard/_setup", SETUP, FAIL),
+        ("/dashboard/_setup", TO_CLEARTEXT, FAIL),
+        ("/dashboard/_setup", NODE_BASIC, PASS),
+        ("/dashboard/_setup", NOT_FOUND, SKIP),
+        ("/dashboard/_setup", PAGE, SKIP),
+        ("/dashboard/_setup", BROKEN, ERROR),
+        ("/hall/_setup", SETUP, SKIP),
+        ("/hall/_debug/datastore/NOPE", SETUP, FAIL),
+    ],
+)
+def test_support_data(path: str, answer: Answer, letter: str) -> None:
+    to = target(public_paths=(PublicPath("/hall", "entrance"),))
+    assert outcome(support_data_is_refused, attempt(Surface.DASHBOARD, path, answer, OPEN, to), to) == letter

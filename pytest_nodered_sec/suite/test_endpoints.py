@@ -1,0 +1,32 @@
+"""What the site's own flows offer: the endpoints that the policy declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.channels import websocket_refuses
+from pytest_nodered_sec.rules.endpoints import endpoint_refuses
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt
+    from pytest_nodered_sec.policy import Policy
+
+
+@control("node-01", severity=Severity.HIGH, asks=questions.endpoints)
+def test_endpoint_refuses_strangers(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """A declared HTTP endpoint refuses anonymous requests.
+
+    Only questions that cannot act are asked: GET and HEAD where the policy says that they have no effect, writing
+    methods with a body at which Node-RED's parser stops before the flow runs. What acts is never asked.
+    """
+    require(endpoint_refuses(nodered_attempt, nodered_policy))
+
+
+@control("node-02", severity=Severity.HIGH, asks=questions.websockets)
+def test_websocket_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy: Policy) -> None:
+    """A declared WebSocket endpoint refuses anonymous clients.
+
+    httpNodeAuth does not cover it: WebSocket nodes hang on the raw HTTP server, as the dashboards' channels do.
+    """
+    require(websocket_refuses(nodered_channel, nodered_policy))
