@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         SignIn,
         SocketAttempt,
         Target,
+        VariantAttempt,
     )
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
@@ -133,6 +134,12 @@ def nodered_channel(nodered_seen: ChannelAttempt) -> ChannelAttempt:
 @pytest.fixture
 def nodered_foreign(nodered_seen: ForeignAttempt) -> ForeignAttempt:
     """`nodered_seen` of a control that joins a live channel with a foreign Origin."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_variant(nodered_seen: VariantAttempt) -> VariantAttempt:
+    """`nodered_seen` of a control that asks for a path in another way."""
     return nodered_seen
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_nodered_sec.lab.deployments import Deployment
+
+
+_ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
+_GATED: Final = {  # Express ignores letter case, so a gate must too: the last two do not
+    "all": "path *",
+    "unless-named": "not header Remote-User *",
+    "dashboards": "path_regexp (?i)^/(ui|dashboard|api|ws)(/|$)",
+    "dashboards-cased": "path_regexp ^/(ui|dashboard|api|ws)(/|$)",
+    "routes-cased": f"path_regexp ^/(({_ROUTES})|(?i:ui|dashboard|api|ws))(/|$)",
+}
 
 
 def caddyfile(
@@ -38,10 +48,10 @@ def _rules(deployment: Deployment, upstream: str, user: str, hashed: str) -> str
     lines: list[str] = []
     if deployment.gate == "sso":
         return "redir https://login.example/auth?rd={uri} 302"
-    if deployment.gate:
-        # Express ignores letter case, so the gate must too.
-        paths = "path_regexp (?i)^/(ui|dashboard|api|ws)(/|$)" if deployment.gate == "dashboards" else "path *"
-        lines += [f"@gated {paths}", f"basic_auth @gated {{\n{user} {hashed}\n}}"]
+    if deployment.gate == "same-site":
+        lines += ["@foreign header Sec-Fetch-Site cross-site", "respond @foreign 403"]
+    elif deployment.gate:
+        lines += [f"@gated {_GATED[deployment.gate]}", f"basic_auth @gated {{\n{user} {hashed}\n}}"]
     if deployment.headers:
         lines += [
             "header {",

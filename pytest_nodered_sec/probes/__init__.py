@@ -45,6 +45,8 @@ PROBES: Final[dict[str, Probe]] = {
     "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
     "channel": Probe("websocket", "attempt_channel", ("admin", "node")),
     "foreign": Probe("origin", "attempt_foreign", ("admin", "node")),
+    "variant": Probe("variant", "attempt_variant", ("admin", "node")),
+    "cross_site": Probe("crosssite", "post_across_sites", ("admin", "node")),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
