@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import (
         AccessAttempt,
         ChannelAttempt,
+        FileAttempt,
         ForeignAttempt,
         LoginOffer,
         Observation,
@@ -140,6 +141,12 @@ def nodered_foreign(nodered_seen: ForeignAttempt) -> ForeignAttempt:
 @pytest.fixture
 def nodered_variant(nodered_seen: VariantAttempt) -> VariantAttempt:
     """`nodered_seen` of a control that asks for a path in another way."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_file(nodered_seen: FileAttempt) -> FileAttempt:
+    """`nodered_seen` of a control that asks for a file."""
     return nodered_seen
 
 

@@ -597,6 +597,23 @@ class VariantAttempt:
         return self.attempt.evidence()
 
 
+@dataclass(frozen=True)
+class FileAttempt:
+    """A request for a file that should not be served; what was in the answer is not kept.
+
+    Attributes:
+        attempt: the request and its answer.
+        found: whether the answer was recognised as that file.
+    """
+
+    attempt: AccessAttempt
+    found: bool
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return self.attempt.evidence()
+
+
 class PortState(enum.Enum):
     """What connecting to a TCP port met."""
 
@@ -798,6 +815,10 @@ def settle(seen: Observation, target: Target) -> None:
             attempt = seen.attempt
             if isinstance(seen, ChannelAttempt) and attempt.surface is Surface.ADMIN and attempt.view.blanket:
                 _settle_blanket(attempt, seen.evidence(), target.policy.admin_api)  # an absence proves no more
+    elif isinstance(seen, FileAttempt):
+        _settle_access(seen.attempt, target)
+        if not (seen.found or seen.attempt.kind is Kind.REFUSED or seen.attempt.view.identity):
+            raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
     elif isinstance(seen, VariantAttempt):
         _settle_access(seen.attempt, target)
         if seen.plain is not None:

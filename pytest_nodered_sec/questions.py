@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.spellings import SPELLINGS, respelled_routes
+from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.writes import safe_writes
 from pytest_nodered_sec.model import Ask, Surface
 
@@ -172,6 +173,11 @@ def pages(target: Target) -> tuple[Ask, ...]:
     """Each page that a person opens (editor-03)."""
     editor = Ask("access", (Surface.EDITOR.name, "GET", "/", "anonymous"), "editor")
     return (editor, *dashboard_pages(target))
+
+
+def user_files(target: Target) -> tuple[Ask, ...]:
+    """Each file of the user directory that has a name everybody knows (static-01)."""
+    return tuple(Ask("file", row, row[0]) for row in USER_FILES)
 
 
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:

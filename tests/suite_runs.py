@@ -63,6 +63,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
             "editor-03",
             "origin-01",
             "reach-01",
+            "static-01",
         },
     ),
     "noeditor-open": (
@@ -99,6 +100,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
         {"admin-01", "admin-02", "admin-03", "admin-04", "dash-01", "dash-02", "dash-03", "editor-03"},
         set(),
     ),
+    "static-home": ({"static-01"}, set()),
     "any-origin": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02", "origin-01"}, set()),
     "legacy-auth": ({"admin-06", "origin-01"}, set()),
     "acting": (set(), {"node-01"}),

@@ -41,7 +41,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 csrf-01 dash-01 "
         "dash-02 dash-03 dash-04 editor-01 editor-02 editor-03 http-01 node-01 node-02 origin-01 reach-01 "
-        "tls-01 tls-02 tls-03"
+        "static-01 tls-01 tls-02 tls-03"
     )
     assert sorted(CONTROLS) == expected.split()
 
@@ -147,6 +147,10 @@ def test_each_identity_header_is_a_question_and_dashboards_get_all_of_them() -> 
 
 def test_pages_are_the_editor_and_the_dashboards() -> None:
     assert [ask.label for ask in asked("editor-03", dashboards=("/hmi",))] == ["editor", "/hmi"]
+
+
+def test_files_are_asked_for_by_name() -> None:
+    assert asked("static-01")[0].label == "/settings.js"
 
 
 def test_every_surface_is_asked_in_clear() -> None:

@@ -133,6 +133,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     ),
     "named": Deployment(gate="unless-named", expect=(("admin_api", "proxied"),)),
     "same-site": Deployment(settings="disableEditor: true,", gate="same-site"),
+    "static-home": replace(_HARDENED, settings=f"{_HARDENED.settings} httpStatic: __dirname,"),
     "acting": replace(  # endpoints that must not be asked
         _HARDENED,
         expect=(

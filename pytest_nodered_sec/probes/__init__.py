@@ -47,6 +47,7 @@ PROBES: Final[dict[str, Probe]] = {
     "foreign": Probe("origin", "attempt_foreign", ("admin", "node")),
     "variant": Probe("variant", "attempt_variant", ("admin", "node")),
     "cross_site": Probe("crosssite", "post_across_sites", ("admin", "node")),
+    "file": Probe("static", "attempt_file", ("admin",)),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
