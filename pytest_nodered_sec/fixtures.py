@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import (
         AccessAttempt,
         ChannelAttempt,
+        FileAttempt,
         ForeignAttempt,
         LoginOffer,
         Observation,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         SignIn,
         SocketAttempt,
         Target,
+        VariantAttempt,
     )
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
@@ -133,6 +135,18 @@ def nodered_channel(nodered_seen: ChannelAttempt) -> ChannelAttempt:
 @pytest.fixture
 def nodered_foreign(nodered_seen: ForeignAttempt) -> ForeignAttempt:
     """`nodered_seen` of a control that joins a live channel with a foreign Origin."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_variant(nodered_seen: VariantAttempt) -> VariantAttempt:
+    """`nodered_seen` of a control that asks for a path in another way."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_file(nodered_seen: FileAttempt) -> FileAttempt:
+    """`nodered_seen` of a control that asks for a file."""
     return nodered_seen
 
 

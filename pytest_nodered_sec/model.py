@@ -194,6 +194,7 @@ class Answer:
         likeness: opaque fingerprint of the body, free of the path asked and of numbers; () for an empty body.
         block: name of the header that tells a challenge or block page, or "".
         hops: how many same-origin redirects were followed.
+        headers: what it tells browsers (lower-case name, value): who may read and who may frame it, nosniff.
     """
 
     status: int
@@ -205,6 +206,11 @@ class Answer:
     likeness: tuple[int, ...] = ()
     block: str = ""
     hops: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str:
+        """Return the value of a header that is kept, "" where none was sent."""
+        return dict(self.headers).get(name, "")
 
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
@@ -576,6 +582,42 @@ class ForeignAttempt:
         return self.seen.evidence() + (", as without an Origin" if self.login_first else "")
 
 
+@dataclass(frozen=True)
+class VariantAttempt:
+    """A path asked for in another way: in another spelling, with other headers.
+
+    Attributes:
+        asked: the path as Node-RED spells it, below its root.
+        attempt: the other way, and what it got.
+        plain: what the path got when asked plainly; None where that decides nothing.
+    """
+
+    asked: str
+    attempt: AccessAttempt
+    plain: AccessAttempt | None = None
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return self.attempt.evidence()
+
+
+@dataclass(frozen=True)
+class FileAttempt:
+    """A request for a file that should not be served; what was in the answer is not kept.
+
+    Attributes:
+        attempt: the request and its answer.
+        found: whether the answer was recognised as that file.
+    """
+
+    attempt: AccessAttempt
+    found: bool
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return self.attempt.evidence()
+
+
 class PortState(enum.Enum):
     """What connecting to a TCP port met."""
 
@@ -777,6 +819,14 @@ def settle(seen: Observation, target: Target) -> None:
             attempt = seen.attempt
             if isinstance(seen, ChannelAttempt) and attempt.surface is Surface.ADMIN and attempt.view.blanket:
                 _settle_blanket(attempt, seen.evidence(), target.policy.admin_api)  # an absence proves no more
+    elif isinstance(seen, FileAttempt):
+        _settle_access(seen.attempt, target)
+        if not (seen.found or seen.attempt.kind is Kind.REFUSED or seen.attempt.view.identity):
+            raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
+    elif isinstance(seen, VariantAttempt):
+        _settle_access(seen.attempt, target)
+        if seen.plain is not None:
+            _settle_access(seen.plain, target)
     elif isinstance(seen, ForeignAttempt):
         settle(seen.seen, target)
     elif isinstance(seen, AccessAttempt):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes
+from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.spellings import SPELLINGS, respelled_routes
+from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.writes import safe_writes
 from pytest_nodered_sec.model import Ask, Surface
 
@@ -15,6 +18,7 @@ CHAIN = (Ask("chain"),)
 REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
 COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)
+CROSS_SITE = (Ask("cross_site"),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
 
 HOST_FILES = (
@@ -151,6 +155,60 @@ def support_data(target: Target) -> tuple[Ask, ...]:
     bases = [path for path in dashboards_of(target) if target.policy.dashboards is not None or path != "/ui"]
     parts = ("/_setup", "/_debug/datastore/NOPE", "/_debug/statestore/NOPE")
     return tuple(_access(Surface.DASHBOARD, base.rstrip("/") + part) for base in bases for part in parts)
+
+
+def _respelled(surface: Surface, plain: str) -> tuple[Ask, ...]:
+    spelled = [one.write(plain.rstrip("/")) for one in SPELLINGS]
+    return tuple(Ask("variant", (surface.name, plain, path), f"GET {path}") for path in spelled if path != plain)
+
+
+def respelled_reads(target: Target) -> tuple[Ask, ...]:
+    """Guarded routes in every spelling that real proxies were passed by (admin-05)."""
+    return tuple(ask for path in respelled_routes() for ask in _respelled(Surface.ADMIN, path))
+
+
+def respelled_pages(target: Target) -> tuple[Ask, ...]:
+    """Each dashboard's page in every such spelling (dash-04)."""
+    return tuple(ask for path in dashboards_of(target) for ask in _respelled(Surface.DASHBOARD, path))
+
+
+def claimed_identities(target: Target) -> tuple[Ask, ...]:
+    """Each identity header at the admin API, and all of them at once at each dashboard (admin-12)."""
+    every = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
+    return (
+        *(
+            Ask("variant", (Surface.ADMIN.name, "/settings", "/settings", "claimed", one), one.split(":")[0])
+            for one in every
+        ),
+        *(
+            Ask("variant", (Surface.DASHBOARD.name, path, path, "claimed", *every), path)
+            for path in dashboards_of(target)
+        ),
+    )
+
+
+def foreign_readers(target: Target) -> tuple[Ask, ...]:
+    """An answer of the admin API, and the preflight of a write, to a foreign Origin (admin-07)."""
+    origin = "Origin: https://stranger.invalid"
+    return (
+        Ask("access", (Surface.ADMIN.name, "GET", "/settings", "foreign", "", "", origin), "GET /settings"),
+        Ask(
+            "access",
+            (Surface.ADMIN.name, "OPTIONS", "/flow", "foreign", "", "", origin, "Access-Control-Request-Method: POST"),
+            "OPTIONS /flow",
+        ),
+    )
+
+
+def pages(target: Target) -> tuple[Ask, ...]:
+    """Each page that a person opens (editor-03)."""
+    editor = Ask("access", (Surface.EDITOR.name, "GET", "/", "anonymous"), "editor")
+    return (editor, *dashboard_pages(target))
+
+
+def user_files(target: Target) -> tuple[Ask, ...]:
+    """Each file of the user directory that has a name everybody knows (static-01)."""
+    return tuple(Ask("file", row, row[0]) for row in USER_FILES)
 
 
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:

@@ -13,7 +13,19 @@ from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import NotApplicable, Target
 from pytest_nodered_sec.policy import Endpoint, Policy
-from pytest_nodered_sec.rules import access, chain, channels, dashboard, editor, endpoints, reach, transport
+from pytest_nodered_sec.rules import (
+    access,
+    browser,
+    chain,
+    channels,
+    dashboard,
+    editor,
+    endpoints,
+    reach,
+    static,
+    transport,
+    variants,
+)
 from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
@@ -35,6 +47,13 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "node-02": (questions.websockets, channels.websocket_refuses),
     "dash-03": (questions.support_data, dashboard.support_data_is_refused),
     "origin-01": (questions.foreign_origins, channels.foreign_origin_is_refused),
+    "admin-05": (questions.respelled_reads, variants.spelling_opens_nothing),
+    "dash-04": (questions.respelled_pages, variants.page_spelling_opens_nothing),
+    "admin-07": (questions.foreign_readers, browser.allows_no_foreign_origin),
+    "admin-12": (questions.claimed_identities, variants.identity_header_opens_nothing),
+    "csrf-01": (lambda target: questions.CROSS_SITE, browser.cross_site_post_is_refused),
+    "editor-03": (questions.pages, browser.cannot_be_framed),
+    "static-01": (questions.user_files, static.file_is_not_served),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
@@ -144,16 +163,22 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         letters,
         passes=TLS | {"http-01"},
         fails={"admin-01", "admin-02"},
-        errs={"reach-01", "editor-01", "editor-02"},
+        errs={"reach-01", "editor-01", "editor-02", "editor-03", "static-01"},
         skips={
             "admin-01",
             "admin-02",
             "admin-03",
             "admin-04",
+            "admin-05",
             "admin-06",
+            "admin-07",
+            "admin-12",
+            "csrf-01",
             "dash-01",
             "dash-02",
             "dash-03",
+            "dash-04",
+            "editor-03",
             "origin-01",
         },
     )
@@ -265,6 +290,26 @@ def test_a_500_that_every_path_gets_is_not_the_flow_behind_it() -> None:
     with hostile.serving(breaks) as server:
         letters, _ = judge(server.url, policy=Policy(protected_paths=declared))
     assert letters["node-01"] == {"E"}
+
+
+def test_a_path_is_asked_as_it_is_spelled() -> None:
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        judge(server.url)
+    assert {"GET /FLOWS HTTP/1.1", "GET /flows/ HTTP/1.1", "GET /DASHBOARD HTTP/1.1"} <= set(server.requests)
+
+
+def test_a_file_is_known_by_its_content_which_is_not_kept() -> None:
+    secret = b"module.exports = {credentialSecret: 'hunter2'}"
+    files = {"/settings.js": hostile.Reply(200, {"Content-Type": "application/javascript"}, secret)}
+    with hostile.serving(hostile.FakeNodeRED(replies=files)) as server:
+        letters, _ = judge(server.url)
+        target = Target("host", server.url, Policy(), timeout=LIMIT)
+        survey = Survey()
+        seen = survey.answer(target, next(ask for ask in questions.user_files(target) if ask.label == "/settings.js"))
+        survey.close()
+    assert letters["static-01"] == {"P", "F"}
+    assert "hunter2" not in repr(seen)
+    assert seen.evidence().endswith("(application/javascript, 46 bytes)")
 
 
 def test_a_redirected_write_is_not_sent_on() -> None:

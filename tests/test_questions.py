@@ -53,8 +53,9 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
-        "admin-01 admin-02 admin-03 admin-04 admin-06 admin-08 admin-09 dash-01 dash-02 dash-03 editor-01 editor-02 "
-        "http-01 node-01 node-02 origin-01 reach-01 tls-01 tls-02 tls-03"
+        "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 csrf-01 dash-01 "
+        "dash-02 dash-03 dash-04 editor-01 editor-02 editor-03 http-01 node-01 node-02 origin-01 reach-01 "
+        "static-01 tls-01 tls-02 tls-03"
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
@@ -142,6 +143,29 @@ def test_each_live_channel_is_joined_with_a_foreign_origin() -> None:
         ("dashboard", "/hmi"),
         ("websocket", "/ws/line"),
     ]
+
+
+def test_spellings_are_of_literal_routes_and_of_dashboards() -> None:
+    routes = [ask.label for ask in asked("admin-05")]
+    assert routes[:2] == ["GET /FLOWS", "GET /flows/"]
+    assert not [label for label in routes if "?" in label or "NOPE" in label]
+    assert [ask.args for ask in asked("dash-04", dashboards=("/hmi/",))] == [("DASHBOARD", "/hmi/", "/HMI")]
+    assert [ask.args[2] for ask in asked("dash-04", dashboards=("/ui",))] == ["/UI", "/ui/"]
+
+
+def test_each_identity_header_is_a_question_and_dashboards_get_all_of_them() -> None:
+    labels = [ask.label for ask in asked("admin-12")]
+    assert labels[0] == "Remote-User"
+    assert labels[-2:] == ["/ui", "/dashboard"]
+    assert len(asked("admin-12")[-1].args) == 4 + len(labels) - 2
+
+
+def test_pages_are_the_editor_and_the_dashboards() -> None:
+    assert [ask.label for ask in asked("editor-03", dashboards=("/hmi",))] == ["editor", "/hmi"]
+
+
+def test_files_are_asked_for_by_name() -> None:
+    assert asked("static-01")[0].label == "/settings.js"
 
 
 def test_every_surface_is_asked_in_clear() -> None:

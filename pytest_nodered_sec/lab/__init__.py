@@ -303,11 +303,17 @@ def _prepare(
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody listens on now; all held at once, so that they differ."""
+    """Return loopback ports that nobody listens on now; all held at once, so that they differ.
+
+    Drawn from below those that systems give to outgoing connections, which would take one before its server does.
+    """
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in held:
-            one.bind(("127.0.0.1", 0))
+        held: list[socket.socket] = []
+        while len(held) < count:
+            one = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # taken
+                one.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
+                held.append(one)
         return [one.getsockname()[1] for one in held]
 
 

@@ -21,7 +21,9 @@ class Deployment:
         tls: whether the proxy speaks HTTPS; without it everything comes over plain HTTP.
         socket: whether Node-RED listens on a unix socket instead of a TCP port.
         gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "all": before everything;
-            "sso": a redirect to a login elsewhere.
+            "dashboards-cased", "routes-cased": before dashboards, before routes, in lower case only;
+            "unless-named": before everything, unless a header names somebody; "same-site": no login, but no form
+            of another site passes; "sso": a redirect to a login elsewhere.
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" or "serve".
         headers: whether the proxy adds and removes headers as advised.
@@ -141,6 +143,13 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         ),
         gate="",
     ),
+    "cased-gate": replace(_HARDENED, gate="dashboards-cased"),
+    "cased-routes": replace(  # the proxy guards what Node-RED does not
+        _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), gate="routes-cased"
+    ),
+    "named": Deployment(gate="unless-named", expect=(("admin_api", "proxied"),)),
+    "same-site": Deployment(settings="disableEditor: true,", gate="same-site"),
+    "static-home": replace(_HARDENED, settings=f"{_HARDENED.settings} httpStatic: __dirname,"),
     "acting": replace(  # endpoints that must not be asked
         _HARDENED,
         expect=(

@@ -31,6 +31,8 @@ _REMOVED: Final = ("Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin
 # A gate by path sees the tidied path, Node-RED gets the untidied one, and Socket.IO compares its beginning only:
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
+_BY_PATH: Final = ("dashboards", "dashboards-cased", "routes-cased")
+_ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
     f"ECDHE-{key}-{cipher}"
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
@@ -68,10 +70,13 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     rules: list[str] = []
     if deployment.gate == "sso":
         rules += [f"redir {_LOGIN}{{uri}} 302"]
+    elif deployment.gate == "same-site":
+        rules += ["@foreign header Sec-Fetch-Site cross-site", "respond @foreign 403"]
     elif deployment.gate:
-        rules += [f"@gated path_regexp (?i){_gated(deployment)}"]
+        named = deployment.gate == "unless-named"
+        rules += ["@gated not header Remote-User *" if named else f"@gated path_regexp {_gated(deployment)}"]
         rules += [f"basic_auth @gated bcrypt {_REALM} {{\n{front.user} {front.hashed}\n}}"]
-    if deployment.gate == "dashboards":
+    if deployment.gate in _BY_PATH:
         rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
     if deployment.headers:
         added = [f'{name} "{value}"' for name, value in _ADDED.items()]
@@ -100,9 +105,10 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
 def nginx(deployment: Deployment, front: Front) -> list[str]:
     """Write the configuration that puts a deployment behind nginx; return the command that runs it."""
     folder = front.folder
+    realm = "$unless_named" if deployment.gate == "unless-named" else f'"{_REALM}"'
 
     def location(match: str, *, gated: bool, upgrade: bool) -> str:
-        lines = [f'auth_basic "{_REALM}"; auth_basic_user_file {folder}/htpasswd;'] if gated else []
+        lines = [f"auth_basic {realm}; auth_basic_user_file {folder}/htpasswd;"] if gated else []
         lines += ["proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;"]
         lines += [
             "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"
@@ -114,17 +120,19 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     rules: list[str] = []
     if deployment.gate == "sso":
         rules += [f"return 302 {_LOGIN}$request_uri;"]
-    if deployment.gate == "dashboards":
+    if deployment.gate == "same-site":
+        rules += ["if ($http_sec_fetch_site = cross-site) { return 403; }"]
+    if deployment.gate in _BY_PATH:
         rules += [f'if ($request_uri ~* "{_DOTS}") {{ return 404; }}']
     if deployment.headers:
         rules += [f'add_header {name} "{value}" always;' for name, value in _ADDED.items()]
         rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)] + ["server_tokens off;"]
-    gated = re.compile(_gated(deployment), re.IGNORECASE)
+    gated = re.compile(_gated(deployment))
     for path in deployment.sockets:  # before the gate: of these the first that matches is taken
         rules += [location(f'~* "^{re.escape(path)}(/|$)"', gated=bool(gated.match(path)), upgrade=True)]
-    if deployment.gate == "dashboards":
-        rules += [location(f'~* "{gated.pattern}"', gated=True, upgrade=not deployment.sockets)]
-    rules += [location("/", gated=deployment.gate == "all", upgrade=not deployment.sockets)]
+    if deployment.gate in _BY_PATH:
+        rules += [location(f'~ "{gated.pattern}"', gated=True, upgrade=not deployment.sockets)]
+    rules += [location("/", gated=deployment.gate in ("all", "unless-named"), upgrade=not deployment.sockets)]
 
     redirect = [f"return 301 https://$host:{front.https_port}$request_uri;"]
     sites = [[f"listen 127.0.0.1:{front.http_port};", *(rules if deployment.plain == "serve" else redirect)]]
@@ -143,6 +151,7 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
             "http {",
             f"access_log off; {places}",
             'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
+            f'map $http_remote_user $unless_named {{ default off; "" "{_REALM}"; }}',
             f"upstream nodered {{ server {upstream}; }}",
             "proxy_http_version 1.1;",
             *("\n".join(["server {", *lines, "}"]) for lines in sites),
@@ -160,13 +169,19 @@ PROXIES: Final[dict[str, Callable[[Deployment, Front], list[str]]]] = {"caddy": 
 
 
 def _gated(deployment: Deployment) -> str:
-    """Return the regular expression of what stands behind the gate; to be matched without regard to letter case.
+    """Return the regular expression of what stands behind the gate, flags included.
 
-    Express ignores letter case, so the gate must too.
+    Express ignores letter case, so a gate must too: the ones called "cased" do not.
     """
-    if deployment.gate == "dashboards":
-        return f"^/({'ui|dashboard|' if deployment.dashboards else ''}api|ws)(/|$)"
-    return "^/" if deployment.gate == "all" else "^$"
+    site = f"{'ui|dashboard|' if deployment.dashboards else ''}api|ws"
+    patterns = {
+        "dashboards": f"(?i)^/({site})(/|$)",
+        "dashboards-cased": f"^/({site})(/|$)",
+        "routes-cased": f"^/({_ROUTES}|(?i:{site}))(/|$)",
+        "all": "^/",
+        "unless-named": "^/",
+    }
+    return patterns.get(deployment.gate, "^$")
 
 
 def _salted_sha1(password: str) -> str:

@@ -16,6 +16,10 @@ _HOW = {
     "anonymous": "without credentials",
     "forged": "with a made-up bearer token",
     "unwritten": "without credentials, made to write nothing,",
+    "claimed": "with a stranger's identity headers",
+    "foreign": "with a foreign Origin",
+    "cross-site": "as a form of another site, made to write nothing,",
+    "same-site": "as a form of this site, made to write nothing,",
 }
 
 
@@ -40,7 +44,7 @@ def attempt_access(
         surface: name of a `Surface`; decides the root.
         method: HTTP method, one without effect on the target.
         path: path below the root.
-        how: "anonymous"; "forged": with a bearer token that nobody issued; "unwritten": a write without effect.
+        how: what the request is, a key of `_HOW`; "forged" adds a bearer token that nobody issued.
         open_answer: "STATUS TYPE" by which an open route answers this request, "" where its status tells.
         body: request body, "" for none.
         *headers: further headers, each "Name: value".
@@ -57,7 +61,8 @@ def attempt_access(
     if how == "forged":
         sent["Authorization"] = f"Bearer {secrets.token_hex(32)}"
     answer = look.answer(method, absolute, headers=sent, body=body.encode() or None)
-    attempt = describe(look, which, method, path, _HOW[how], answer, view, open_answer)
+    said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else _HOW[how]
+    attempt = describe(look, which, method, path, said, answer, view, open_answer)
     return with_hint(look, attempt, path) if which is Surface.DASHBOARD else attempt
 
 

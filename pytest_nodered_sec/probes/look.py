@@ -387,7 +387,16 @@ def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
         likeness=likeness(got.body, path) if got.status < 400 else (),
         block=block_header(got.headers),
         hops=hops,
+        headers=_told_browsers(got),
     )
+
+
+def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
+    """Return who may read and frame the answer; of a content security policy nothing else, it may hold nonces."""
+    names = ("access-control-allow-origin", "x-frame-options", "x-content-type-options")
+    told = [(name, got.headers[name][:200]) for name in names if name in got.headers]
+    ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
+    return (*told, ("content-security-policy", ancestors[0][:200].strip())) if ancestors else tuple(told)
 
 
 def _without_query(location: str) -> str:

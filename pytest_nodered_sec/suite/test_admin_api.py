@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
 from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
+from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cross_site_post_is_refused
 from pytest_nodered_sec.rules.channels import comms_refuses
+from pytest_nodered_sec.rules.variants import identity_header_opens_nothing, spelling_opens_nothing
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, LoginOffer, SignIn
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, LoginOffer, SignIn, VariantAttempt
     from pytest_nodered_sec.policy import Policy
 
 
@@ -52,6 +54,15 @@ def test_login_is_configured(nodered_login_offer: LoginOffer, nodered_policy: Po
     require(login_is_configured(nodered_login_offer, nodered_policy))
 
 
+@control("admin-05", severity=Severity.HIGH, asks=questions.respelled_reads)
+def test_read_is_refused_under_every_spelling(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
+    """Another spelling of a route reaches nothing that the route itself refuses.
+
+    Express ignores letter case and a trailing slash; a proxy's rule for the path seldom does.
+    """
+    require(spelling_opens_nothing(nodered_variant, nodered_policy))
+
+
 @control("admin-06", severity=Severity.HIGH, asks=questions.COMMS)
 def test_comms_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy: Policy) -> None:
     """WebSocket /comms gives an anonymous subscriber nothing.
@@ -59,6 +70,15 @@ def test_comms_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy
     The editor's channel carries every debug message and node status; the deprecated httpAdminAuth leaves it open.
     """
     require(comms_refuses(nodered_channel, nodered_policy))
+
+
+@control("admin-07", severity=Severity.MEDIUM, asks=questions.foreign_readers)
+def test_no_foreign_origin_is_allowed(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """Answers of the admin API allow no foreign origin.
+
+    Every Node-RED 4.x sends `Access-Control-Allow-Origin: *`: any page may read what a browser can reach.
+    """
+    require(allows_no_foreign_origin(nodered_attempt, nodered_policy))
 
 
 @control("admin-08", severity=Severity.HIGH, asks=questions.SIGN_IN)
@@ -77,3 +97,23 @@ def test_sessions_are_short(nodered_sign_in: SignIn, nodered_policy: Policy) -> 
     Whoever finds one in a browser, a log or `.sessions.json` can use it until it ends.
     """
     require(sessions_are_short(nodered_sign_in, nodered_policy))
+
+
+@control("admin-12", severity=Severity.HIGH, asks=questions.claimed_identities)
+def test_identity_headers_open_nothing(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
+    """Identity headers of strangers open nothing.
+
+    A login in front names the person in a header; whoever can send that header himself is that person, unless the
+    gate drops it.
+    """
+    require(identity_header_opens_nothing(nodered_variant, nodered_policy))
+
+
+@control("csrf-01", severity=Severity.HIGH, asks=questions.CROSS_SITE)
+def test_cross_site_post_is_refused(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
+    """A form post from another site is refused where the browser adds the login by itself.
+
+    Behind a proxy's login, a client certificate or a VPN any page that an operator visits can otherwise deploy a
+    flow: Node-RED takes forms, and browsers ask nobody before they send one.
+    """
+    require(cross_site_post_is_refused(nodered_variant, nodered_policy))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.channels import foreign_origin_is_refused
 from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses, support_data_is_refused
+from pytest_nodered_sec.rules.variants import page_spelling_opens_nothing
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ForeignAttempt, SocketAttempt
+    from pytest_nodered_sec.model import AccessAttempt, ForeignAttempt, SocketAttempt, VariantAttempt
     from pytest_nodered_sec.policy import Policy
 
 
@@ -36,6 +37,15 @@ def test_support_data_is_refused(nodered_attempt: AccessAttempt, nodered_policy:
     Dashboard 2 tells its configuration at `_setup` and every widget's last value at `_debug`.
     """
     require(support_data_is_refused(nodered_attempt, nodered_policy))
+
+
+@control("dash-04", severity=Severity.HIGH, asks=questions.respelled_pages)
+def test_page_refuses_under_every_spelling(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
+    """Another spelling of a dashboard's path does not open its page.
+
+    Express ignores letter case and a trailing slash; a proxy's rule for the path seldom does.
+    """
+    require(page_spelling_opens_nothing(nodered_variant, nodered_policy))
 
 
 @control("origin-01", severity=Severity.HIGH, asks=questions.foreign_origins)

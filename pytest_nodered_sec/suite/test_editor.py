@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.browser import cannot_be_framed
 from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_protected
 
 if TYPE_CHECKING:
@@ -28,3 +29,12 @@ def test_editor_is_gone(nodered_attempt: AccessAttempt, nodered_policy: Policy) 
     A proxy that hides only `/` leaves an editor that works; `disableEditor` removes all of it.
     """
     require(editor_is_gone(nodered_attempt, nodered_policy))
+
+
+@control("editor-03", severity=Severity.MEDIUM, asks=questions.pages)
+def test_pages_cannot_be_framed(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
+    """Pages that are served cannot be framed by strangers, and are not sniffed.
+
+    A page in a stranger's frame is clicked by somebody who thinks he is clicking something else.
+    """
+    require(cannot_be_framed(nodered_attempt, nodered_policy))

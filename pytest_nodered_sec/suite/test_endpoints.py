@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.channels import websocket_refuses
 from pytest_nodered_sec.rules.endpoints import endpoint_refuses
+from pytest_nodered_sec.rules.static import file_is_not_served
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, FileAttempt
     from pytest_nodered_sec.policy import Policy
 
 
@@ -30,3 +31,13 @@ def test_websocket_refuses_strangers(nodered_channel: ChannelAttempt, nodered_po
     httpNodeAuth does not cover it: WebSocket nodes hang on the raw HTTP server, as the dashboards' channels do.
     """
     require(websocket_refuses(nodered_channel, nodered_policy))
+
+
+@control("static-01", severity=Severity.CRITICAL, asks=questions.user_files)
+def test_user_directory_is_not_served(nodered_file: FileAttempt, nodered_policy: Policy) -> None:
+    """No file of the user directory is served.
+
+    `httpStatic` on the user directory gives away settings, flows and password hashes. Judged by the content of the
+    answer, which is not kept.
+    """
+    require(file_is_not_served(nodered_file, nodered_policy))

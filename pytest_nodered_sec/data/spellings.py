@@ -1,0 +1,43 @@
+"""Spellings of a path under which Express serves the same, and by which real proxies were passed; reviewed 2026-11-23.
+
+Measured on Node-RED 4.1.15 and 5.0.7: letter case and one trailing slash make no difference to Express. What does
+(`//flows`, `/./flows`, `/%66lows`, `/flows;x`, `/flows%2f`: all 404) is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.data import guarded_get_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Another way to write a path.
+
+    Attributes:
+        name: what it is called.
+        write: turns the plain path, which ends without a slash, into this spelling.
+        passes: proxy rules that it was seen to pass.
+    """
+
+    name: str
+    write: Callable[[str], str]
+    passes: str
+
+
+SPELLINGS: Final = (
+    Spelling(
+        "letter case", str.upper, "nginx: location = /flows, location /flows, location ^~ /ui/; Caddy: path_regexp"
+    ),
+    Spelling("trailing slash", lambda path: f"{path}/", "nginx: location = /flows; Caddy: path /flows"),
+)
+
+
+def respelled_routes() -> tuple[str, ...]:
+    """Return guarded routes that any of the spellings reaches on an open instance: literal ones that are there."""
+    return tuple(row.path for row in guarded_get_routes() if row.path == row.route and row.open_status != 404)

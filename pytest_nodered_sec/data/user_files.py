@@ -1,0 +1,33 @@
+"""Files of Node-RED's user directory, and how each is recognised; reviewed 2026-11-23.
+
+A web server that serves the directory serves these. Recognised by content, so that a page which answers every path
+is none of them. Stored context is not asked for: /context/… is the admin API's too. Names with the host's name in
+them (flows_HOST.json) cannot be known from outside.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_SETTINGS: Final = r"module\.exports\s*="
+_FLOWS: Final = r'^\s*\[\s*\{[^{}]*"(type|z)"\s*:'
+_CREDENTIALS: Final = r'^\s*\{\s*"\$"\s*:'
+
+USER_FILES: Final = (  # path below the site's root, regular expression
+    ("/settings.js", _SETTINGS),
+    ("/settings.js.bak", _SETTINGS),
+    ("/settings.js~", _SETTINGS),
+    ("/flows.json", _FLOWS),
+    ("/.flows.json.backup", _FLOWS),  # @node-red/runtime/lib/storage/localfilesystem/util.js
+    ("/flows_cred.json", _CREDENTIALS),
+    ("/.flows_cred.json.backup", _CREDENTIALS),
+    ("/package.json", r'"node-red-project"|"node-red-(contrib|dashboard|node)[^"]*"\s*:|"node-red"\s*:'),
+    ("/.config.runtime.json", r'"(_credentialSecret|instanceId|telemetryEnabled)"\s*:'),
+    ("/.config.nodes.json", r'^\s*\{\s*"[^"]+"\s*:\s*\{\s*"(name|version)"\s*:'),
+    ("/.config.users.json", r'^\s*\{\s*"[^"]*"\s*:\s*\{'),
+    ("/.config.json", r'"(_credentialSecret|nodes|settings)"\s*:'),
+    ("/.sessions.json", r'"accessToken"\s*:'),
+    ("/.npmrc", r"(?m)^[^\s=]+\s*=|_authToken"),
+    ("/.env", r"(?m)^(export\s+)?[A-Z_][A-Z0-9_]*="),
+    ("/.git/config", r"(?m)^\[core\]"),
+)

@@ -1,0 +1,87 @@
+"""What the answers allow other sites to do in the browser of somebody who is logged in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.model import Kind, NotApplicable, Refuser, Violation
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import AccessAttempt, VariantAttempt, Verdict
+    from pytest_nodered_sec.policy import Policy
+
+_XFO: Final = ("DENY", "SAMEORIGIN")
+_ANYBODY: Final = re.compile(r"(^|\s)(\*|https?:|https?://\*)(?=\s|$)")  # sources that leave nobody out
+
+
+def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
+    """An answer of the admin API lets no page of another origin read it."""
+    del policy  # nothing to choose here
+    allowed = seen.answer.header("access-control-allow-origin")
+    if allowed:
+        return (
+            Violation(
+                "cors",
+                f"{seen.evidence()}, Access-Control-Allow-Origin: {allowed}",
+                "no Access-Control-Allow-Origin for a foreign Origin",
+                "nginx: proxy_hide_header Access-Control-Allow-Origin; or Node-RED 5, which sends none "
+                "(every 4.x sends *)",
+            ),
+        )
+    if seen.kind is Kind.ABSENT:
+        return NotApplicable(f"{seen.evidence()}: nothing is served there")
+    return ()
+
+
+def cross_site_post_is_refused(seen: VariantAttempt, policy: Policy) -> Verdict:
+    """A form post from another site is refused, though the browser adds the login by itself."""
+    del policy  # nothing to choose here
+    attempt, own = seen.attempt, seen.plain
+    if attempt.kind is Kind.ABSENT:
+        return NotApplicable(f"{attempt.evidence()}: nothing is served there")
+    if own is None:
+        return (
+            Violation(
+                "cross-site",
+                f"{attempt.evidence()}: a page of another site can deploy flows",
+                "401 or 403",
+                "settings.js: adminAuth, whose token no browser sends by itself; or nginx, before the login: "
+                "if ($http_sec_fetch_site = cross-site) { return 403; }",
+            ),
+        )
+    if own.kind is not Kind.REFUSED:
+        return ()
+    if attempt.refuser is Refuser.NODE_RED:
+        return NotApplicable(f"{attempt.evidence()}: a browser does not send this login by itself")
+    return NotApplicable(f"{attempt.evidence()}, as within the site: a login stands before it")
+
+
+def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
+    """A page that is served lets no stranger frame it, and no browser guess its type."""
+    del policy  # nothing to choose here
+    if seen.kind is not Kind.SERVED or seen.answer.status >= 300 or seen.answer.content_type != "text/html":
+        return NotApplicable(f"{seen.evidence()}: no page is served")
+    answer = seen.answer
+    found: list[Violation] = []
+    ancestors = answer.header("content-security-policy")
+    framed = _ANYBODY.search(ancestors) if ancestors else answer.header("x-frame-options").upper() not in _XFO
+    if framed:
+        found.append(
+            Violation(
+                "framed",
+                f"{seen.evidence()}, {ancestors or 'without frame-ancestors'}: any site can frame the page",
+                "Content-Security-Policy: frame-ancestors 'self', or X-Frame-Options: SAMEORIGIN",
+                "nginx: add_header Content-Security-Policy \"frame-ancestors 'self'\" always;",
+            )
+        )
+    if answer.header("x-content-type-options").lower() != "nosniff":
+        found.append(
+            Violation(
+                "sniffed",
+                f"{seen.evidence()}, without X-Content-Type-Options",
+                "X-Content-Type-Options: nosniff",
+                "nginx: add_header X-Content-Type-Options nosniff always;",
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,96 @@
+"""What other sites may do in the browser of somebody who is logged in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from seen import (
+    AUTH,
+    BEARER,
+    BROKEN,
+    EDITOR,
+    ERROR,
+    FAIL,
+    FORBIDDEN,
+    GATE,
+    NOT_FOUND,
+    OPEN,
+    PASS,
+    PROXY_BASIC,
+    SKIP,
+    attempt,
+    outcome,
+    target,
+    violations,
+)
+
+from pytest_nodered_sec.model import Answer, Surface, VariantAttempt
+from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cannot_be_framed, cross_site_post_is_refused
+
+REACHED = Answer(400, "application/json", 60)
+
+
+def told(answer: Answer, **headers: str) -> Answer:
+    return replace(answer, headers=tuple((name.replace("_", "-"), value) for name, value in headers.items()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [
+        (BEARER, PASS),
+        (told(BEARER, access_control_allow_origin="*"), FAIL),
+        (told(NOT_FOUND, access_control_allow_origin="https://stranger.invalid"), FAIL),
+        (NOT_FOUND, SKIP),
+        (BROKEN, ERROR),
+    ],
+)
+def test_cors(answer: Answer, letter: str) -> None:
+    assert outcome(allows_no_foreign_origin, attempt(Surface.ADMIN, "/settings", answer, AUTH), target()) == letter
+
+
+def form(answer: Answer, own: Answer | None = None) -> VariantAttempt:
+    view = GATE if answer is PROXY_BASIC else AUTH
+    seen = attempt(Surface.ADMIN, "/flow", answer, view)
+    return VariantAttempt("/flow", seen, attempt(Surface.ADMIN, "/flow", own, view) if own else None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "own", "letter"),
+    [
+        (REACHED, None, FAIL),
+        (FORBIDDEN, REACHED, PASS),
+        (BEARER, BEARER, SKIP),
+        (PROXY_BASIC, PROXY_BASIC, SKIP),
+        (NOT_FOUND, None, SKIP),
+        (BROKEN, None, ERROR),
+    ],
+    ids=["reached", "told apart", "Node-RED's login", "the proxy's login", "absent", "500"],
+)
+def test_a_form_of_another_site(answer: Answer, own: Answer | None, letter: str) -> None:
+    to = target(admin_api="proxied")
+    assert outcome(cross_site_post_is_refused, form(answer, own), to) == letter
+
+
+@pytest.mark.parametrize(
+    ("headers", "codes"),
+    [
+        ({}, ["framed", "sniffed"]),
+        ({"x_frame_options": "SAMEORIGIN", "x_content_type_options": "nosniff"}, []),
+        ({"x_frame_options": "ALLOWALL", "x_content_type_options": "nosniff"}, ["framed"]),
+        ({"content_security_policy": "frame-ancestors 'self'", "x_content_type_options": "nosniff"}, []),
+        ({"content_security_policy": "frame-ancestors 'self' https://a.example"}, ["sniffed"]),
+        ({"content_security_policy": "frame-ancestors *", "x_frame_options": "DENY"}, ["framed", "sniffed"]),
+        ({"content_security_policy": "frame-ancestors https:"}, ["framed", "sniffed"]),
+    ],
+)
+def test_a_page_that_is_served(headers: dict[str, Any], codes: list[str]) -> None:
+    seen = attempt(Surface.DASHBOARD, "/ui", told(EDITOR, **headers), OPEN)
+    assert [one.code for one in violations(cannot_be_framed(seen, Policy()))] == codes
+
+
+@pytest.mark.parametrize("answer", [BEARER, NOT_FOUND, REACHED, Answer(200, "application/json", 2)])
+def test_what_is_no_page_cannot_be_framed(answer: Answer) -> None:
+    assert outcome(cannot_be_framed, attempt(Surface.DASHBOARD, "/ui", answer, OPEN), target()) == SKIP

@@ -1,0 +1,88 @@
+"""Paths asked for in another way: what passes a rule, and what is open anyway."""
+
+from __future__ import annotations
+
+import pytest
+from seen import (
+    AUTH,
+    BEARER,
+    BROKEN,
+    ERROR,
+    FAIL,
+    FLOWS,
+    FORBIDDEN,
+    NOT_FOUND,
+    PAGE,
+    PASS,
+    SKIP,
+    attempt,
+    outcome,
+    target,
+    violations,
+)
+
+from pytest_nodered_sec.model import Answer, Surface, VariantAttempt
+from pytest_nodered_sec.policy import Policy, PublicPath
+from pytest_nodered_sec.rules.variants import (
+    identity_header_opens_nothing,
+    page_spelling_opens_nothing,
+    spelling_opens_nothing,
+)
+
+
+def flows(spelled: Answer, plain: Answer | None = None) -> VariantAttempt:
+    seen = attempt(Surface.ADMIN, "/FLOWS", spelled, AUTH)
+    return VariantAttempt("/flows", seen, attempt(Surface.ADMIN, "/flows", plain, AUTH) if plain else None)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "plain", "letter"),
+    [
+        (BEARER, None, PASS),
+        (NOT_FOUND, None, SKIP),
+        (BROKEN, None, ERROR),
+        (FLOWS, FLOWS, SKIP),
+        (FLOWS, FORBIDDEN, FAIL),
+        (FLOWS, NOT_FOUND, FAIL),
+        (FLOWS, BROKEN, ERROR),
+    ],
+    ids=["refused", "absent", "500", "open anyway", "403 passed", "404 passed", "plain path 500"],
+)
+def test_a_spelling(spelled: Answer, plain: Answer | None, letter: str) -> None:
+    assert outcome(spelling_opens_nothing, flows(spelled, plain), target()) == letter
+
+
+def test_a_rule_that_was_passed_is_named_with_its_remedy() -> None:
+    seen = flows(FLOWS, FORBIDDEN)
+    (found,) = violations(spelling_opens_nothing(seen, Policy()))
+    assert found.observed.endswith("while /flows answered 403 (text/html, 153 bytes)")
+    assert "location ~* ^/flows(/|$) instead of location /flows" in found.remedy
+    assert seen.evidence().startswith("GET /FLOWS anonymously answered 200")
+
+
+def test_a_page_under_another_spelling() -> None:
+    public = target(public_paths=(PublicPath("/ui", "lobby"),))
+    page = attempt(Surface.DASHBOARD, "/UI", PAGE, AUTH)
+    seen = VariantAttempt("/ui", page, attempt(Surface.DASHBOARD, "/ui", FORBIDDEN, AUTH))
+    assert outcome(page_spelling_opens_nothing, seen, target()) == FAIL
+    assert outcome(page_spelling_opens_nothing, seen, public) == SKIP
+
+
+@pytest.mark.parametrize(
+    ("claimed", "plain", "letter"),
+    [
+        (BEARER, None, PASS),
+        (NOT_FOUND, None, SKIP),
+        (FLOWS, FLOWS, SKIP),
+        (FLOWS, FORBIDDEN, FAIL),
+        (BROKEN, None, ERROR),
+    ],
+)
+def test_an_identity_header(claimed: Answer, plain: Answer | None, letter: str) -> None:
+    assert outcome(identity_header_opens_nothing, flows(claimed, plain), target()) == letter
+
+
+def test_an_identity_header_at_a_public_dashboard() -> None:
+    public = target(public_paths=(PublicPath("/ui", "lobby"),))
+    seen = VariantAttempt("/ui", attempt(Surface.DASHBOARD, "/ui", PAGE, AUTH))
+    assert outcome(identity_header_opens_nothing, seen, public) == SKIP
