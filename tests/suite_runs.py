@@ -101,6 +101,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "nodash": (set(), set()),
     "ungated": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02"}, set()),
     "cased-gate": ({"dash-04"}, set()),
+    "untidy": ({"dash-02"}, set()),
     "cased-routes": ({"admin-05"}, set()),
     "named": ({"admin-12"}, set()),
     "same-site": (

@@ -24,6 +24,7 @@ class Deployment:
             "dashboards-cased", "routes-cased": before dashboards, before routes, in lower case only;
             "unless-named": before everything, unless a header names somebody; "same-site": no login, but no form
             of another site passes; "sso": a redirect to a login elsewhere.
+        tidy: whether a gate by path refuses dot segments, which it and Node-RED read differently.
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" or "serve".
         headers: whether the proxy adds and removes headers as advised.
@@ -38,6 +39,7 @@ class Deployment:
     tls: bool = True
     socket: bool = False
     gate: str = ""
+    tidy: bool = True
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
     headers: bool = False
@@ -144,6 +146,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         gate="",
     ),
     "cased-gate": replace(_HARDENED, gate="dashboards-cased"),
+    "untidy": replace(_HARDENED, tidy=False, sockets=()),
     "cased-routes": replace(  # the proxy guards what Node-RED does not
         _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), gate="routes-cased"
     ),

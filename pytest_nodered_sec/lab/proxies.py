@@ -76,7 +76,7 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
         named = deployment.gate == "unless-named"
         rules += ["@gated not header Remote-User *" if named else f"@gated path_regexp {_gated(deployment)}"]
         rules += [f"basic_auth @gated bcrypt {_REALM} {{\n{front.user} {front.hashed}\n}}"]
-    if deployment.gate in _BY_PATH:
+    if deployment.gate in _BY_PATH and deployment.tidy:
         rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
     if deployment.headers:
         added = [f'{name} "{value}"' for name, value in _ADDED.items()]
@@ -122,7 +122,7 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
         rules += [f"return 302 {_LOGIN}$request_uri;"]
     if deployment.gate == "same-site":
         rules += ["if ($http_sec_fetch_site = cross-site) { return 403; }"]
-    if deployment.gate in _BY_PATH:
+    if deployment.gate in _BY_PATH and deployment.tidy:
         rules += [f'if ($request_uri ~* "{_DOTS}") {{ return 404; }}']
     if deployment.headers:
         rules += [f'add_header {name} "{value}" always;' for name, value in _ADDED.items()]

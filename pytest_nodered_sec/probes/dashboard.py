@@ -13,14 +13,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Channel, SocketAttempt, Surface
+from pytest_nodered_sec.model import Channel, Kind, SocketAttempt, Surface
 from pytest_nodered_sec.probes.access import describe, with_hint
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import RootView
     from pytest_nodered_sec.probes.look import Look
 
-_POLLING: Final = "/socket.io/?EIO=4&transport=polling"
+_QUERY: Final = "/?EIO=4&transport=polling"
 _TEXT: Final = {"Content-Type": "text/plain;charset=UTF-8"}
 _POLLS: Final = 3  # answers to wait for: the namespace's, the connect packet's, and one with events between
 _QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
@@ -28,7 +28,10 @@ _RECORD: Final = "\x1e"  # Engine.IO 4 separates the packets of one payload by i
 
 
 def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> SocketAttempt:
-    """Try to join a dashboard's live channel without credentials.
+    """Try to join a dashboard's live channel without credentials; where a gate refuses, by way of dot segments too.
+
+    A gate by path judges the tidied path (`/ui/socket.io/../../x` is `/x` to it) and may forward the untidied one, of
+    which Socket.IO compares the beginning only (engine.io, lib/server.js: `path === req.url.slice(0, path.length)`).
 
     Args:
         look: the look.
@@ -39,11 +42,25 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
     Raises:
         ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
     """
-    base = look.target.node(path.rstrip("/") + _POLLING)
+    socket = path.rstrip("/") + "/socket.io"
+    seen = _connect(look, node, path, socket)
+    if seen.channel is not Channel.NO_CHANNEL or seen.attempt.kind is not Kind.REFUSED:
+        return seen
+    up = "/.." * look.target.node(socket).count("/")
+    try:
+        detour = _connect(look, node, path, f"{socket}{up}/x")
+    except ProbeError as error:
+        if error.cause is Cause.CLOSED:
+            return seen  # somebody does not take such paths
+        raise
+    answered = detour.channel is Channel.NO_CHANNEL and detour.attempt.kind is not Kind.NO_ANSWER
+    return seen if answered else detour
+
+
+def _connect(look: Look, node: RootView, path: str, socket: str) -> SocketAttempt:
+    base = look.target.node(socket) + _QUERY
     answer, got = look.exchange("GET", base)
-    attempt = describe(
-        look, Surface.DASHBOARD, "GET", path.rstrip("/") + "/socket.io", "without credentials", answer, node
-    )
+    attempt = describe(look, Surface.DASHBOARD, "GET", socket, "without credentials", answer, node)
     sid = _session_id(got.body) if got.status == 200 else ""
     if not sid:
         return SocketAttempt(with_hint(look, attempt, path), Channel.NO_CHANNEL)
@@ -58,7 +75,7 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
         return SocketAttempt(attempt, Channel.REFUSED_BY_MIDDLEWARE)
     if any(packet.startswith("40") for packet in packets):
         return SocketAttempt(attempt, Channel.OPEN, len(packets) - 1)
-    raise ProbeError(f"Socket.IO connect to {path}/socket.io got neither an acceptance nor a refusal", Cause.PROTOCOL)
+    raise ProbeError(f"Socket.IO connect to {socket} got neither an acceptance nor a refusal", Cause.PROTOCOL)
 
 
 def connect_from(look: Look, node: RootView, path: str, origin: str) -> SocketAttempt:
@@ -77,7 +94,7 @@ def connect_from(look: Look, node: RootView, path: str, origin: str) -> SocketAt
         ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
     """
     headers = {"Origin": origin} if origin else {}
-    base = look.target.node(path.rstrip("/") + _POLLING)
+    base = look.target.node(path.rstrip("/") + "/socket.io") + _QUERY
     answer, got = look.exchange("GET", base, headers=headers)
     how = f"with the Origin {origin}" if origin else "without credentials"
     attempt = describe(look, Surface.DASHBOARD, "GET", path.rstrip("/") + "/socket.io", how, answer, node)

@@ -37,7 +37,8 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
 
     httpNodeAuth and `middleware` guard pages only: Socket.IO hangs on the raw HTTP server, outside Express.
     """
-    reason = policy.public_reason(seen.attempt.path.removesuffix("/socket.io"))
+    dashboard, socket, detour = seen.attempt.path.partition("/socket.io")
+    reason = policy.public_reason(dashboard)
     if reason:
         return NotApplicable(f"declared public: {reason}")
     if seen.channel is Channel.REFUSED_BY_MIDDLEWARE:
@@ -46,14 +47,18 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.ABSENT:
         return _absent(seen.attempt, policy)
-    key = _KEYS.get(seen.attempt.path.removesuffix("/socket.io"), "ui (Dashboard 1) or dashboard (Dashboard 2)")
+    key = _KEYS.get(dashboard, "ui (Dashboard 1) or dashboard (Dashboard 2)")
+    gate = f"location ^~ {_absolute(seen.attempt, dashboard + socket)}/ {{ auth_basic ...; }}"
+    if detour:  # the gate is there: what it lets pass is a path that is tidied for it, and not for Node-RED
+        code, gate = "gate-passed", 'if ($request_uri ~* "(/|%2f)(\\.|%2e)+(/|%2f)") { return 404; }'
+    else:
+        code = "channel-open" if seen.channel is Channel.OPEN else "channel-answers"
     return (
         Violation(
-            "channel-open" if seen.channel is Channel.OPEN else "channel-answers",
+            code,
             seen.evidence(),
             "a refusal of the connect packet, or 401 or 403",
-            f"settings.js: {key}: {{ioMiddleware: (socket, next) => ...}}, "
-            f"or nginx: location ^~ {_absolute(seen.attempt, seen.attempt.path)}/ {{ auth_basic ...; }}",
+            f"settings.js: {key}: {{ioMiddleware: (socket, next) => ...}}, or nginx: {gate}",
         ),
     )
 

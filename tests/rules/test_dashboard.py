@@ -162,6 +162,15 @@ def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root() -> 
     assert "location ^~ /nr/hall/socket.io/" in text
 
 
+def test_a_gate_that_dot_segments_pass() -> None:
+    seen = socket(HANDSHAKE, Channel.OPEN, OPEN, "/ui")
+    by_detour = replace(seen, attempt=replace(seen.attempt, path="/ui/socket.io/../../x"))
+    (found,) = violations(channel_refuses(by_detour, Policy()))
+    assert found.code == "gate-passed"
+    assert "ui: {ioMiddleware" in found.remedy
+    assert "if ($request_uri ~*" in found.remedy
+
+
 def test_a_dashboard_declared_public_is_not_judged() -> None:
     policy = Policy(dashboards=("/ui",), public_paths=(PublicPath("/ui", "andon board"),))
     for verdict in (
