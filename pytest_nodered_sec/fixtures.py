@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SocketAttempt,
         Target,
     )
+    from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
 
@@ -137,4 +138,16 @@ def nodered_chain(nodered_seen: PresentedChain) -> PresentedChain:
 @pytest.fixture
 def nodered_reach(nodered_seen: Reach) -> Reach:
     """`nodered_seen` of a control that asks whether the target answers throughout."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_redirects(nodered_seen: RedirectTrails) -> RedirectTrails:
+    """`nodered_seen` of a control that asks where plain HTTP leads."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_spoofed(nodered_seen: SpoofedAttempt) -> SpoofedAttempt:
+    """`nodered_seen` of a control that asks with a header that only a proxy should set."""
     return nodered_seen

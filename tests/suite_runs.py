@@ -16,7 +16,10 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "fresh": ({"admin-01", "admin-02", "admin-04", "editor-01", "editor-02", "dash-01", "dash-02"}, set()),
     "hardened": (set(), set()),
     # GET /dashboard never answers there: its page is an error, in clear too
-    "article": ({"tls-01", "http-01", "editor-01", "editor-02", "dash-01", "dash-02"}, {"dash-01", "http-01"}),
+    "article": (
+        {"tls-01", "http-01", "http-03", "http-05", "editor-01", "editor-02", "dash-01", "dash-02"},
+        {"dash-01", "http-01"},
+    ),
     "httpnodeauth": ({"dash-02"}, set()),
     "moved": ({"dash-01", "dash-02"}, set()),
     "adminoff": ({"dash-01", "dash-02"}, set()),
@@ -30,8 +33,11 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "secret-root": ({"dash-02"}, {"admin-01", "admin-02", "admin-04", "editor-01", "editor-02"}),
     "anonread": ({"admin-01", "admin-02", "dash-01", "dash-02"}, set()),
     "middleware-only": ({"dash-02"}, set()),
-    "plain-leak": ({"http-01"}, set()),
+    "plain-leak": ({"http-01", "http-03", "http-05"}, set()),
     "editor-protected": (set(), set()),
+    "redirect-302": ({"http-02"}, set()),
+    "redirect-echo": ({"http-04"}, set()),
+    "require-https": ({"http-01", "http-02", "http-03", "http-04", "http-05"}, set()),
 }
 
 

@@ -30,7 +30,8 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
-        "admin-01 admin-02 admin-04 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 reach-01 "
+        "admin-01 admin-02 admin-04 admin-08 admin-09 dash-01 dash-02 editor-01 editor-02 http-01 http-02 "
+        "http-03 http-04 http-05 reach-01 "
         "tls-01 tls-02 tls-03"
     )
     assert sorted(CONTROLS) == expected.split()

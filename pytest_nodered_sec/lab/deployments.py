@@ -22,7 +22,8 @@ class Deployment:
         socket: whether Node-RED listens on a unix socket instead of a TCP port.
         gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "all": before everything;
             "sso": a redirect to a login elsewhere.
-        plain: what the plain HTTP port does: "redirect" or "serve".
+        plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
+            whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
         headers: whether the proxy adds and removes headers as advised.
         flows: "both" or "login-form".
         admin_root: httpAdminRoot as seen from outside.
@@ -93,6 +94,14 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "plain-leak": replace(_HARDENED, plain="serve"),
     "editor-protected": replace(
         _HARDENED, settings=_HARDENED.settings.replace("disableEditor: true,", ""), expect=(("editor", "protected"),)
+    ),
+    "redirect-302": replace(_HARDENED, plain="302"),
+    "redirect-echo": replace(_HARDENED, plain="echo"),
+    "require-https": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace("disableEditor: true,", "requireHttps: true,"),
+        plain="trusting",
+        expect=(("editor", "protected"),),
     ),
 }
 

@@ -25,13 +25,25 @@ def caddyfile(
         hashed: bcrypt hash of its password.
     """
     rules = _rules(deployment, upstream, user, hashed)
-    plain = rules if deployment.plain == "serve" else f"redir https://{{host}}:{https_port}{{uri}} 301"
+    plain = _plain(deployment, rules, upstream, https_port)
     blocks = [f"http://:{http_port} {{\n{plain}\n}}"]
     if deployment.tls:
         names = f"https://localhost:{https_port}, https://127.0.0.1:{https_port}"
         blocks.append(f"{names} {{\ntls {folder}/leaf.pem {folder}/leaf.key\n{rules}\n}}")
     head = "{\nadmin off\nauto_https off\npersist_config off\nskip_install_trust\ndefault_bind 127.0.0.1\n}"
     return "\n".join([head, *blocks]) + "\n"
+
+
+def _plain(deployment: Deployment, rules: str, upstream: str, https_port: int) -> str:
+    """Return what the plain HTTP port does."""
+    if deployment.plain == "serve":
+        return rules
+    if deployment.plain == "trusting":  # as nginx with proxy_pass alone: the client's own headers go through
+        passed = "header_up X-Forwarded-Proto {http.request.header.X-Forwarded-Proto}"
+        passed += "\nheader_up X-Forwarded-Host {http.request.header.X-Forwarded-Host}"
+        return rules.replace(f"reverse_proxy {upstream}", f"reverse_proxy {upstream} {{\n{passed}\n}}")
+    name = "{host}" if deployment.plain == "echo" else "localhost"
+    return f"redir https://{name}:{https_port}{{uri}} {302 if deployment.plain == '302' else 301}"
 
 
 def _rules(deployment: Deployment, upstream: str, user: str, hashed: str) -> str:

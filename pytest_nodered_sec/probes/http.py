@@ -6,8 +6,11 @@ judge it; otherwise one expired certificate would hide everything else), but it 
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import re
+import secrets
 import socket
 import ssl
 import threading
@@ -154,6 +157,49 @@ class Client:
     def close(self) -> None:
         """Close every kept connection."""
         self._session.close()
+
+
+def upgrade(sock: socket.socket, host: str, path: str, deadline: float) -> Exchange:
+    """Ask for a WebSocket (RFC 6455) on a connection of its own, and leave as soon as it is answered.
+
+    Args:
+        sock: connected; closed when this returns.
+        host: value of the Host header.
+        path: absolute path with query, sent as it stands.
+        deadline: absolute `time.monotonic()` seconds.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    headers = {
+        "Host": host,
+        "User-Agent": USER_AGENT,
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
+    }
+    what = f"WebSocket {path}"
+    watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), lambda: _cut(sock))
+    watchdog.daemon = True
+    watchdog.start()
+    connection = http.client.HTTPConnection("target")
+    connection.sock = sock
+    try:
+        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        response = connection.getresponse()
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        return Exchange(response.status, fields, b"" if response.status == 101 else response.read(BODY_LIMIT))
+    except (http.client.HTTPException, OSError) as error:
+        if time.monotonic() >= deadline - 0.005:
+            raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT) from None
+        raise _explain(what, error) from None
+    finally:
+        watchdog.cancel()
+        connection.close()
 
 
 def _cut(sock: socket.socket | None) -> None:

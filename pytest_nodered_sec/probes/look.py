@@ -20,7 +20,15 @@ from urllib.parse import urljoin, urlsplit
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Mark, is_login
-from pytest_nodered_sec.probes.http import Client, Exchange, block_header, challenge, likeness, tls_context
+from pytest_nodered_sec.probes.http import (
+    Client,
+    Exchange,
+    block_header,
+    challenge,
+    likeness,
+    tls_context,
+    upgrade,
+)
 from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 
 if TYPE_CHECKING:
@@ -316,32 +324,45 @@ class Look:
         plain_address: str | None = None,
     ) -> tuple[Answer, Exchange]:
         """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
-        origin = self._origin(plain=plain_address is not None)
+        origin = self.origin(plain=plain_address is not None)
         asked = path
         for hops in range(_HOPS + 1):
             got = self.ask(method, asked, headers=headers, plain_address=plain_address)
-            location = _location(origin + asked, got)
-            login = is_login(_without_query(location), self.target)  # a refusal, also on this host
-            if not location or login or _origin_of(location) != origin:
+            location = location_of(origin + asked, got)
+            login = is_login(without_query(location), self.target)  # a refusal, also on this host
+            if not location or login or origin_of(location) != origin:
                 return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
             headers = None  # nothing of ours follows a redirect
             parts = urlsplit(location)
             asked = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
 
-    def _origin(self, *, plain: bool) -> str:
+    def upgrade(self, path: str, plain_address: str) -> Answer:
+        """Ask for a WebSocket over plain HTTP, and leave at once.
+
+        Raises:
+            ProbeError: no answer; CLOSED where the connection was closed instead.
+        """
+        station = self.station
+        sock = station.dial(plain_address, station.plain_port, self.deadline)
+        got = upgrade(sock, station.host_header(station.plain_port), path, self.deadline)
+        return _reduce(got, path, location_of(self.origin(plain=True) + path, got), 0, cleartext=False)
+
+    def origin(self, *, plain: bool) -> str:
+        """Return scheme, host and port of the URL, or of plain HTTP under its name."""
         if not plain:
-            return _origin_of(self.target.url)
-        return _origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
+            return origin_of(self.target.url)
+        return origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
 
 
-def _origin_of(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, the port always written."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _location(url: str, got: Exchange) -> str:
+def location_of(url: str, got: Exchange) -> str:
     """Return the absolute URL a redirect points to, or "" where the answer is none."""
     if got.status not in (301, 302, 303, 307, 308):
         return ""
@@ -359,7 +380,7 @@ def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
         content_type=content_type if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", content_type) else "",
         length=len(got.body),
         challenge=challenge(got.headers) if got.status == 401 else "",
-        location=_without_query(location),
+        location=without_query(location),
         marks=frozenset(marks),
         likeness=likeness(got.body, path) if got.status < 400 else (),
         block=block_header(got.headers),
@@ -367,7 +388,7 @@ def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
     )
 
 
-def _without_query(location: str) -> str:
+def without_query(location: str) -> str:
     """Drop query, fragment and userinfo: they may carry tokens."""
     parts = urlsplit(location)
     return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}" if location else ""
