@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Target,
         VariantAttempt,
     )
+    from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
 
@@ -182,3 +183,15 @@ def nodered_host(nodered_target: Target) -> Any:  # Any: testinfra is imported o
     from pytest_nodered_sec.probes.host import host_of
 
     return host_of(nodered_target.host)
+
+
+@pytest.fixture
+def nodered_redirects(nodered_seen: RedirectTrails) -> RedirectTrails:
+    """`nodered_seen` of a control that asks where plain HTTP leads."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_spoofed(nodered_seen: SpoofedAttempt) -> SpoofedAttempt:
+    """`nodered_seen` of a control that asks with a header that only a proxy should set."""
+    return nodered_seen

@@ -396,6 +396,14 @@ class Observation(Protocol):
         """Return one line saying what was asked and what came back."""
 
 
+@runtime_checkable
+class Settling(Protocol):
+    """An observation of a module of its own, which itself says whether it is an answer."""
+
+    def settle(self, target: Target) -> None:
+        """Raise `ProbeError` unless it answers its question under the target's policy."""
+
+
 class Surface(enum.Enum):
     """Which part of Node-RED a request went to; decides what absence and a shared refusal mean."""
 
@@ -624,6 +632,7 @@ class PortState(enum.Enum):
     REFUSED = "refused"
     FILTERED = "filtered"  # no answer to connecting, twice
     CLOSED = "closed without an answer"
+    NO_CHANNEL = "no WebSocket there, as at a random path"
     ANSWERED = "answered"
 
 
@@ -636,12 +645,14 @@ class PlainAnswer:
         state: what connecting met.
         answer: the HTTP answer where state is ANSWERED.
         indistinct: whether a random path got the same 2xx page.
+        like_canary: whether a random path got the same answer, whatever it was.
     """
 
     address: str
     state: PortState
     answer: Answer | None = None
     indistinct: bool = False
+    like_canary: bool = False
 
     def line(self) -> str:
         """Return the outcome in one short phrase."""
@@ -658,6 +669,7 @@ class PlainAttempt:
         port: TCP port.
         default_port: whether the port is 80 by default and the URL's port is not 443.
         answers: one per address, never empty.
+        method: HTTP method, or "WebSocket" for a GET that asks for one.
     """
 
     surface: str
@@ -665,10 +677,11 @@ class PlainAttempt:
     port: int
     default_port: bool
     answers: tuple[PlainAnswer, ...]
+    method: str = "GET"
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        where = f"GET {self.path} over plain HTTP, port {self.port}"
+        where = f"{self.method} {self.path} over plain HTTP, port {self.port}"
         lines = sorted({seen.line() for seen in self.answers})
         if all(seen.state in (PortState.REFUSED, PortState.FILTERED) for seen in self.answers):
             return f"nothing can be reached on port {self.port}: {', '.join(lines)}"
@@ -832,9 +845,11 @@ def settle(seen: Observation, target: Target) -> None:
     elif isinstance(seen, AccessAttempt):
         _settle_access(seen, target)
     elif isinstance(seen, PlainAttempt):
-        _settle_plain(seen)
+        settle_plain(seen)
     elif isinstance(seen, Reach):
         _settle_reach(seen, target)
+    elif isinstance(seen, Settling):
+        seen.settle(target)
 
 
 def _settle_access(seen: AccessAttempt, target: Target) -> None:
@@ -896,15 +911,20 @@ def _relies_on_absence(seen: AccessAttempt, expected: str) -> bool:
     return seen.kind is Kind.ABSENT or (seen.surface is Surface.EDITOR and seen.path == "/")
 
 
-def _settle_plain(seen: PlainAttempt) -> None:
+def settle_plain(seen: PlainAttempt) -> None:
+    """Raise `ProbeError` where an address gave no answer, or one that any path gets."""
     for one in seen.answers:
         if one.answer is None:
             continue
-        status = one.answer.status
-        if one.answer.block or status >= 500 or status in _RETRY_STATUSES:
+        if no_answer(one.answer):
             raise ProbeError(seen.evidence(), Cause.UNAVAILABLE)
         if one.indistinct:
             raise ProbeError(f"{seen.evidence()}: every path answers the same page", Cause.INDISTINCT)
+
+
+def no_answer(answer: Answer) -> bool:
+    """Whether an answer is none: a block page, 5xx, 429, 408."""
+    return bool(answer.block) or answer.status >= 500 or answer.status in _RETRY_STATUSES
 
 
 def _settle_reach(seen: Reach, target: Target) -> None:

@@ -220,3 +220,32 @@ def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:
         Ask("plain", ("node", "node", ""), "node"),
     )
     return (*fixed, *(Ask("plain", (path, "node", path), path) for path in dashboards_of(target)))
+
+
+def redirects(target: Target) -> tuple[Ask, ...]:
+    """Where plain HTTP sends pages, and a log-in (http-02)."""
+    fixed = (
+        Ask("redirects", ("admin", "/", "GET"), "editor"),
+        Ask("redirects", ("admin", "/auth/token", "POST"), "token"),
+    )
+    return (*fixed, *(Ask("redirects", ("node", path, "GET"), path) for path in dashboards_of(target)))
+
+
+def logins_in_clear(target: Target) -> tuple[Ask, ...]:
+    """The login endpoints over plain HTTP, without credentials (http-03)."""
+    return (
+        Ask("plain", ("login", "admin", "/auth/login"), "GET /auth/login"),
+        Ask("plain", ("token", "admin", "/auth/token", "POST"), "POST /auth/token"),
+    )
+
+
+SPOOFS = tuple(Ask("spoofed", (header,), header) for header in ("X-Forwarded-Proto", "X-Forwarded-Host", "Host"))
+
+
+def channels_in_clear(target: Target) -> tuple[Ask, ...]:
+    """Every live channel over plain HTTP (http-05)."""
+    return (
+        *(Ask("plain_channel", ("Socket.IO", "node", path), path) for path in dashboards_of(target)),
+        Ask("plain_channel", ("WebSocket", "admin", "/comms"), "/comms"),
+        *(Ask("plain_channel", ("WebSocket", "node", path), f"WebSocket {path}") for path in target.policy.websockets),
+    )

@@ -40,7 +40,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "hardened": (set(), set()),
     # GET /dashboard never answers there: its page is an error, in clear too; no password is sent in clear
     "article": (
-        {"dash-01", "dash-02", "editor-01", "editor-02", "editor-03", "http-01", "tls-01"},
+        {"dash-01", "dash-02", "editor-01", "editor-02", "editor-03", "http-01", "http-03", "http-05", "tls-01"},
         {"admin-08", "admin-09", "admin-12", "dash-01", "dash-04", "editor-03", "http-01"},
     ),
     "httpnodeauth": ({"dash-02", "node-02", "origin-01"}, set()),
@@ -96,7 +96,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "anonread": ({"admin-01", "admin-02", "dash-01", "dash-02", "dash-03", "editor-03"}, set()),
     "middleware-only": ({"dash-02"}, set()),
-    "plain-leak": ({"http-01"}, set()),
+    "plain-leak": ({"http-01", "http-03", "http-05"}, set()),
     "editor-protected": (set(), set()),
     "nodash": (set(), set()),
     "ungated": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02"}, set()),
@@ -112,6 +112,9 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "any-origin": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02", "origin-01"}, set()),
     "legacy-auth": ({"admin-06", "origin-01"}, set()),
     "acting": (set(), {"node-01"}),
+    "redirect-302": ({"http-02"}, set()),
+    "redirect-echo": ({"http-04"}, set()),
+    "require-https": ({"http-01", "http-02", "http-03", "http-04", "http-05"}, set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused

@@ -37,6 +37,10 @@ LIMIT = 3.0  # seconds of one look
 CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Policy], Any]]] = {
     "reach-01": (lambda target: questions.REACH, reach.answers_throughout),
     "http-01": (questions.surfaces_in_clear, transport.nothing_in_clear),
+    "http-02": (questions.redirects, transport.redirects_well),
+    "http-03": (questions.logins_in_clear, transport.login_stays_out),
+    "http-04": (lambda target: questions.SPOOFS, transport.headers_do_not_steer),
+    "http-05": (questions.channels_in_clear, transport.channel_stays_out),
     "tls-01": (lambda target: questions.CHAIN, chain.chain_is_trusted),
     "tls-02": (lambda target: questions.CHAIN, chain.names_the_host),
     "tls-03": (lambda target: questions.CHAIN, chain.renewal_is_in_time),
@@ -63,6 +67,8 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
 ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without being told of anything at the site
+CLEAR = {"http-01", "http-03", "http-05"}  # nothing listens on the plain port: these pass
+STEER = {"http-02", "http-04"}  # and these do not apply
 OTHERS = ALWAYS - TLS
 
 
@@ -153,7 +159,7 @@ def test_a_proxy_that_only_refuses_to_work(status: int) -> None:
 def test_every_path_answers_the_same_page(name: str) -> None:
     with hostile.serving(getattr(hostile, name)) as server:
         letters, _ = judge(server.url)
-    expect(letters, passes=TLS | {"http-01"}, errs=OTHERS - {"http-01"})
+    expect(letters, passes=TLS | CLEAR, errs=OTHERS - CLEAR - STEER, skips=STEER)
 
 
 def test_wrong_admin_root_where_everything_is_404() -> None:
@@ -161,10 +167,11 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         letters, _ = judge(server.url)
     expect(
         letters,
-        passes=TLS | {"http-01"},
+        passes=TLS | CLEAR,
         fails={"admin-01", "admin-02"},
         errs={"reach-01", "editor-01", "editor-02", "editor-03", "static-01"},
-        skips={
+        skips=STEER
+        | {
             "admin-01",
             "admin-02",
             "admin-03",

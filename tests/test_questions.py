@@ -53,9 +53,16 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
-        "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 csrf-01 dash-01 "
-        "dash-02 dash-03 dash-04 editor-01 editor-02 editor-03 http-01 node-01 node-02 origin-01 reach-01 "
-        "static-01 tls-01 tls-02 tls-03"
+        "reach-01 "
+        "http-01 http-02 http-03 http-04 http-05 "
+        "tls-01 tls-02 tls-03 "
+        "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 "
+        "csrf-01 "
+        "editor-01 editor-02 editor-03 "
+        "dash-01 dash-02 dash-03 dash-04 "
+        "origin-01 "
+        "node-01 node-02 "
+        "static-01 "
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])

@@ -26,7 +26,8 @@ class Deployment:
             of another site passes; "sso": a redirect to a login elsewhere.
         tidy: whether a gate by path refuses dot segments, which it and Node-RED read differently.
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
-        plain: what the plain HTTP port does: "redirect" or "serve".
+        plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
+            whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
         headers: whether the proxy adds and removes headers as advised.
         dashboards: whether there are dashboards.
         flows: "both" or "login-form".
@@ -161,6 +162,14 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
                 [{"path": "/api/orders"}, {"path": "/api/orders", "method": "POST", "effect": "acts"}],
             ),
         ),
+    ),
+    "redirect-302": replace(_HARDENED, plain="302"),
+    "redirect-echo": replace(_HARDENED, plain="echo"),
+    "require-https": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace("disableEditor: true,", "requireHttps: true,"),
+        plain="trusting",
+        expect=(("editor", "protected"),),
     ),
 }
 

@@ -33,6 +33,7 @@ _REMOVED: Final = ("Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
 _BY_PATH: Final = ("dashboards", "dashboards-cased", "routes-cased")
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
+_STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
 _CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
     f"ECDHE-{key}-{cipher}"
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
@@ -86,8 +87,16 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
         rules += ["request_header @page -Upgrade"]
     rules += [f"reverse_proxy {'unix/' if front.upstream.startswith('/') else ''}{front.upstream}"]
 
-    redirect = [f"redir https://{{host}}:{front.https_port}{{uri}} 301"]
-    sites = {f"http://:{front.http_port}": rules if deployment.plain == "serve" else redirect}
+    # as a proxy does that passes what the client says of itself
+    passed = "".join(f"header_up {name} {{http.request.header.{name}}}\n" for name in _STEERING)
+    plain = {
+        "serve": rules,
+        "trusting": [*rules[:-1], f"{rules[-1]} {{\n{passed}}}"],
+        "redirect": [f"redir https://localhost:{front.https_port}{{uri}} 301"],
+        "302": [f"redir https://localhost:{front.https_port}{{uri}} 302"],
+        "echo": [f"redir https://{{host}}:{front.https_port}{{uri}} 301"],
+    }
+    sites = {f"http://:{front.http_port}": plain[deployment.plain]}
     if deployment.tls:
         certificate = f"tls {front.certificates}/leaf.pem {front.certificates}/leaf.key"
         names = f"https://localhost:{front.https_port}, https://127.0.0.1:{front.https_port}"
@@ -134,8 +143,16 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
         rules += [location(f'~ "{gated.pattern}"', gated=True, upgrade=not deployment.sockets)]
     rules += [location("/", gated=deployment.gate in ("all", "unless-named"), upgrade=not deployment.sockets)]
 
-    redirect = [f"return 301 https://$host:{front.https_port}$request_uri;"]
-    sites = [[f"listen 127.0.0.1:{front.http_port};", *(rules if deployment.plain == "serve" else redirect)]]
+    plain = {
+        "serve": rules,
+        "trusting": [
+            rule.replace("X-Forwarded-Proto $scheme", "X-Forwarded-Proto $http_x_forwarded_proto") for rule in rules
+        ],
+        "redirect": [f"return 301 https://localhost:{front.https_port}$request_uri;"],
+        "302": [f"return 302 https://localhost:{front.https_port}$request_uri;"],
+        "echo": [f"return 301 https://$host:{front.https_port}$request_uri;"],
+    }
+    sites = [[f"listen 127.0.0.1:{front.http_port};", *plain[deployment.plain]]]
     if deployment.tls:
         tls = [f"ssl_certificate {front.certificates}/leaf.pem;", f"ssl_certificate_key {front.certificates}/leaf.key;"]
         tls += [f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {_CIPHERS}; ssl_session_tickets off;"]

@@ -21,6 +21,8 @@ from pytest_nodered_sec.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_nodered_sec.model import Answer
     from pytest_nodered_sec.probes.look import Look
 
@@ -116,10 +118,13 @@ def _plain(look: Look, address: str, path: str) -> PlainAnswer:
     return PlainAnswer(address, state) if state is not PortState.ANSWERED else ask_plain(look, address, path)
 
 
-def ask_plain(look: Look, address: str, path: str) -> PlainAnswer:
+def ask_plain(
+    look: Look, address: str, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> PlainAnswer:
     """Ask one path over plain HTTP at one address whose port accepts connections."""
     try:
-        return PlainAnswer(address, PortState.ANSWERED, look.answer("GET", path, plain_address=address))
+        answer = look.answer(method, path, headers=headers, plain_address=address)
+        return PlainAnswer(address, PortState.ANSWERED, answer)
     except ProbeError as error:
         if error.cause is Cause.CLOSED:
             return PlainAnswer(address, PortState.CLOSED)

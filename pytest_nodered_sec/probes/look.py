@@ -20,7 +20,14 @@ from urllib.parse import urljoin, urlsplit
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Mark, is_login
-from pytest_nodered_sec.probes.http import Client, Exchange, block_header, challenge, likeness, tls_context
+from pytest_nodered_sec.probes.http import (
+    Client,
+    Exchange,
+    block_header,
+    challenge,
+    likeness,
+    tls_context,
+)
 from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 
 if TYPE_CHECKING:
@@ -253,10 +260,10 @@ class Look:
         """Return a connection to the URL's port, with TLS where the URL says so."""
         return self.station.connect_wrapped(self.deadline, verified=verified)
 
-    def reduce(self, got: Exchange, path: str = "") -> Answer:
-        """Reduce an exchange to an `Answer`; without the path asked, it was no redirect."""
-        location = _location(self._origin(plain=False) + path, got) if path else ""
-        return _reduce(got, path, location, 0, cleartext=self.target.tls)
+    def reduce(self, got: Exchange, path: str = "", *, plain: bool = False) -> Answer:
+        """Reduce an exchange, over plain HTTP or not, to an `Answer`; without the path asked, it was no redirect."""
+        location = location_of(self.origin(plain=plain) + path, got) if path else ""
+        return _reduce(got, path, location, 0, cleartext=self.target.tls and not plain)
 
     def ask(
         self,
@@ -338,33 +345,35 @@ class Look:
         plain_address: str | None = None,
     ) -> tuple[Answer, Exchange]:
         """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
-        origin = self._origin(plain=plain_address is not None)
+        origin = self.origin(plain=plain_address is not None)
         asked = path
         for hops in range(_HOPS + 1):
             got = self.ask(method, asked, headers=headers, body=body, plain_address=plain_address)
-            location = _location(origin + asked, got)
-            login = is_login(_without_query(location), self.target)  # a refusal, also on this host
+            location = location_of(origin + asked, got)
+            login = is_login(without_query(location), self.target)  # a refusal, also on this host
             stays = method not in ("GET", "HEAD")
-            if not location or login or stays or _origin_of(location) != origin:
+            if not location or login or stays or origin_of(location) != origin:
                 return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
             headers = None  # nothing of ours follows a redirect
             parts = urlsplit(location)
             asked = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
 
-    def _origin(self, *, plain: bool) -> str:
+    def origin(self, *, plain: bool) -> str:
+        """Return scheme, host and port of the URL, or of plain HTTP under its name."""
         if not plain:
-            return _origin_of(self.target.url)
-        return _origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
+            return origin_of(self.target.url)
+        return origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
 
 
-def _origin_of(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, the port always written."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _location(url: str, got: Exchange) -> str:
+def location_of(url: str, got: Exchange) -> str:
     """Return the absolute URL a redirect points to, or "" where the answer is none."""
     if got.status not in (301, 302, 303, 307, 308):
         return ""
@@ -382,7 +391,7 @@ def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
         content_type=content_type if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", content_type) else "",
         length=len(got.body),
         challenge=challenge(got.headers) if got.status == 401 else "",
-        location=_without_query(location),
+        location=without_query(location),
         marks=frozenset(marks),
         likeness=likeness(got.body, path) if got.status < 400 else (),
         block=block_header(got.headers),
@@ -399,7 +408,7 @@ def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     return (*told, ("content-security-policy", ancestors[0][:200].strip())) if ancestors else tuple(told)
 
 
-def _without_query(location: str) -> str:
+def without_query(location: str) -> str:
     """Drop query, fragment and userinfo: they may carry tokens."""
     parts = urlsplit(location)
     return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}" if location else ""

@@ -113,12 +113,12 @@ def attempt_channel(
     view, root = (admin, look.target.admin) if which is Surface.ADMIN else (node, look.target.node)
     headers = {"Origin": origin} if origin else {}
     how = f"with the Origin {origin}" if origin else "without credentials"
-    answer, channel = _upgrade(look, root(path), headers, _TALKS[talk])
+    answer, channel = upgrade(look, root(path), headers, _TALKS[talk])
     attempt = describe(look, which, "GET", path, how, answer, view)
     if channel is not None:
         return ChannelAttempt(attempt, channel)
     if not answer.status or answer.status >= 500:
-        nowhere, _ = _upgrade(look, root(random_path()), headers, accept)
+        nowhere, _ = upgrade(look, root(random_path()), headers, accept)
         if nowhere.status != answer.status:
             if answer.status:
                 return ChannelAttempt(attempt, Channel.NO_CHANNEL)  # settled as no answer
@@ -128,21 +128,37 @@ def attempt_channel(
     return ChannelAttempt(attempt, Channel.NO_CHANNEL)
 
 
-def _upgrade(
-    look: Look, path: str, headers: Mapping[str, str], talk: Callable[[Wire], Channel]
+def upgrade(
+    look: Look, path: str, headers: Mapping[str, str], talk: Callable[[Wire], Channel], plain_address: str = ""
 ) -> tuple[Answer, Channel | None]:
-    """Shake hands, talk and close; return the answer to the handshake, status 0 for a close without any."""
-    own = look.target.http.headers
+    """Shake hands, talk and close; return the answer to the handshake, status 0 for a close without any.
+
+    Args:
+        look: the look.
+        path: absolute path, sent as written.
+        headers: additional headers.
+        talk: what is said on the open channel.
+        plain_address: ask over plain HTTP at this address instead of the URL's origin.
+
+    Raises:
+        ProbeError: no answer in time, or none of a WebSocket.
+    """
+    station, plain = look.station, bool(plain_address)
+    host = station.host_header(station.plain_port if plain else look.target.port)
+    own = {} if plain else look.target.http.headers  # never in clear
     heard: list[Channel] = []
 
     def send() -> Exchange:
         heard.clear()
-        sock = look.open(verified=bool(own))
+        if plain:
+            sock = station.dial(plain_address, station.plain_port, look.deadline)
+        else:
+            sock = look.open(verified=bool(own))
         watchdog = threading.Timer(max(0.0, look.deadline - time.monotonic()), cut, [sock])
         watchdog.daemon = True
         watchdog.start()
         try:
-            return _converse(look, sock, path, {**own, **headers}, lambda wire: heard.append(talk(wire)))
+            return _converse(sock, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire)))
         except (OSError, ValueError, http.client.HTTPException) as error:
             if time.monotonic() >= look.deadline - 0.005 or isinstance(error, TimeoutError):
                 raise ProbeError(f"WebSocket {path}: no answer within the time limit", Cause.TIMEOUT) from None
@@ -153,16 +169,14 @@ def _upgrade(
             watchdog.cancel()
             sock.close()
 
-    got = look.politely(look.station.upgraded, look.station.pace, send)
-    return look.reduce(got, path), heard[0] if heard else None
+    pace = station.client(plain_address or None, verified=bool(own))[1]
+    got = look.politely(station.upgraded, pace, send)
+    return look.reduce(got, path, plain=plain), heard[0] if heard else None
 
 
-def _converse(
-    look: Look, sock: socket.socket, path: str, headers: Mapping[str, str], talk: Callable[[Wire], None]
-) -> Exchange:
+def _converse(sock: socket.socket, path: str, headers: Mapping[str, str], talk: Callable[[Wire], None]) -> Exchange:
     key = base64.b64encode(secrets.token_bytes(16))
     fields = {
-        "Host": look.station.host_header(look.target.port),
         "User-Agent": USER_AGENT,
         "Upgrade": "websocket",
         "Connection": "Upgrade",

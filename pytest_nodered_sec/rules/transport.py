@@ -1,16 +1,17 @@
-"""Whether anything of Node-RED comes in clear."""
+"""Whether anything of Node-RED comes in clear, and whether clear text leads to HTTPS as it should."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Mark, PortState, Violation
+from pytest_nodered_sec.model import Mark, NotApplicable, PortState, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, Verdict
+    from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
     from pytest_nodered_sec.policy import Policy
 
-_REMEDY: Final = "nginx, server on port 80: return 301 https://$host$request_uri;"
+_REMEDY: Final = "nginx, server on port 80: return 301 https://$server_name$request_uri;"
 _EXPECTED: Final = "a redirect to https, a 4xx other than 401, a close, or a closed port"
 
 
@@ -25,7 +26,7 @@ def nothing_in_clear(seen: PlainAttempt, policy: Policy) -> Verdict:
 
 def _observed(seen: PlainAttempt, one: PlainAnswer, what: str) -> str:
     where = f" at {one.address}" if len(seen.answers) > 1 else ""
-    return f"GET {seen.path} over plain HTTP, port {seen.port}{where}, answered {one.line()}: {what}"
+    return f"{seen.method} {seen.path} over plain HTTP, port {seen.port}{where}, answered {one.line()}: {what}"
 
 
 def _other_owner(seen: PlainAttempt) -> str:
@@ -50,3 +51,122 @@ def _fault(answer: Answer) -> tuple[str, str] | None:
     if Mark.EXPRESS in answer.marks:
         return "node-red-answers", "Node-RED itself answers in clear text"
     return None
+
+
+def login_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
+    """Node-RED's login is never served in clear: there a password or a token would cross the network readable."""
+    del policy
+    return tuple(
+        Violation(code, _observed(seen, one, what), _EXPECTED, _REMEDY + _other_owner(seen))
+        for one in seen.answers
+        for code, what in _faults(one) or _reached(one)
+    )
+
+
+def _reached(one: PlainAnswer) -> list[tuple[str, str]]:
+    """A 400 that a random path does not get is Node-RED asking for a better log-in."""
+    complains = one.answer is not None and one.answer.status == 400 and not one.like_canary
+    return [("login-answers", "the log-in is read in clear text")] if complains else []
+
+
+def channel_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
+    """A live channel is not offered in clear; a 404 of Node-RED's offers none."""
+    del policy
+    return tuple(
+        Violation(code, _observed(seen, one, what), _EXPECTED, _REMEDY + _other_owner(seen))
+        for one in seen.answers
+        for code, what in _faults(one)
+        if code != "node-red-answers"
+    )
+
+
+def redirects_well(seen: RedirectTrails, policy: Policy) -> Verdict:
+    """A redirect has the profile's status, stays on the host, and ends on HTTPS at the path that was asked."""
+    if not seen.tls:
+        return NotApplicable("there is no HTTPS to lead to (tls-01 judges that)")
+    if not any(one.hops for one in seen.trails):
+        return NotApplicable("no redirect (http-01 judges whether anything comes in clear)")
+    return tuple(violation for one in seen.trails if one.hops for violation in _flaws(seen, one, policy))
+
+
+def _flaws(seen: RedirectTrails, trail: Trail, policy: Policy) -> list[Violation]:
+    where = f" at {trail.address}" if len(seen.trails) > 1 else ""
+    observed = f"{seen.method} {seen.path} over plain HTTP, port {seen.port}{where}, was answered {trail.line()}"
+    first = trail.hops[0]
+    first_https = next((hop for hop in trail.hops if hop.https), None)
+    found: list[Violation] = []
+
+    def add(code: str, what: str, expected: str) -> None:
+        remedy = f"nginx, server on port {seen.port}: return {_status(seen, policy)} https://{seen.host}$request_uri;"
+        found.append(Violation(code, f"{observed}: {what}", expected, remedy))
+
+    allowed = _allowed(seen, policy)
+    if first.status not in allowed:
+        statuses = ", ".join(str(one) for one in allowed)
+        add("status", f"status {first.status}", f"one of {statuses}, as profile {policy.profile} demands")
+    if first_https is None or not all(hop.https for hop in trail.hops):
+        add("detour", "the way leads through clear text", "one redirect, straight to https://")
+    leaving = (
+        trail.hops[: trail.hops.index(first_https) + 1] if first_https else trail.hops
+    )  # what HTTPS does is its own
+    strange = [hop.host for hop in leaving if hop.host != seen.host and not hop.login]
+    if strange:
+        add("elsewhere", f"it leads to {strange[0]}", f"a redirect to {seen.host}, or to a declared login")
+    if first_https is not None and not _keeps(first_https):
+        add("loses-path", "path and query are lost", f"a redirect to https://{seen.host}{seen.path}")
+    return found
+
+
+def _keeps(hop: Hop) -> bool:
+    return hop.keeps_path or hop.login
+
+
+def _allowed(seen: RedirectTrails, policy: Policy) -> tuple[int, ...]:
+    thresholds = policy.thresholds
+    if seen.method not in ("GET", "HEAD") and thresholds.redirect_keeps_method:
+        return tuple(one for one in thresholds.redirect_statuses if one in (307, 308))
+    return thresholds.redirect_statuses
+
+
+def _status(seen: RedirectTrails, policy: Policy) -> int:
+    """Return the status to propose: one that keeps the method where the profile wants that, else 301."""
+    allowed = _allowed(seen, policy)
+    return 301 if 301 in allowed else next(iter(allowed), 308)
+
+
+def headers_do_not_steer(seen: SpoofedAttempt, policy: Policy) -> Verdict:
+    """A header that anybody can send neither switches the redirect off nor becomes its target."""
+    redirecting = [one for one in seen.before.answers if one.answer is not None and one.answer.location]
+    if not redirecting:
+        return NotApplicable("no redirect that a header could steer")
+    was = {one.address for one in redirecting if not _faults(one)}
+    return tuple(violation for one in seen.after.answers if one.address in was for violation in _steered(seen, one))
+
+
+def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
+    name, _, value = seen.header.partition(": ")
+    if name == "X-Forwarded-Proto":
+        return [
+            Violation(
+                "switched-off",
+                f"{_observed(seen.after, one, what)}, though without {seen.header} it redirects",
+                "the redirect, whatever the client says",
+                "redirect in the proxy, not by settings.js: requireHttps, and let it set the header itself: "
+                "proxy_set_header X-Forwarded-Proto $scheme;",
+            )
+            for _, what in _faults(one)
+        ]
+    if one.answer is None or value not in one.answer.location:
+        return []
+    own_name = "nginx: write the name into the redirect, not $host: return 301 https://NAME$request_uri;"
+    own_header = (
+        "nginx: proxy_set_header X-Forwarded-Host $server_name; (settings.js: requireHttps believes the client's)"
+    )
+    return [
+        Violation(
+            "becomes-target",
+            _observed(seen.after, one, f"{seen.header} became the redirect's target"),
+            "a redirect to a name that is configured, or none",
+            own_name if name == "Host" else own_header,
+        )
+    ]

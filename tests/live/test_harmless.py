@@ -22,6 +22,7 @@ websockets = ["/ws/line"]
 protected_paths = [{path = "/api/orders", method = "GET", effect = "none"}, {path = "/api/orders", method = "POST"}]
 """
 
+
 @pytest.fixture(params=["4", "5", "5+nginx"])
 def fresh(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
     if "nginx" in request.param:

@@ -1,13 +1,22 @@
-"""Plain HTTP: the rows of the edge-case table for http-01."""
+"""Plain HTTP: the rows of the edge-case table for http-01 to http-05."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, outcome, target, violations
+from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, SKIP, outcome, target, violations
 
 from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
 from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.rules.transport import nothing_in_clear
+from pytest_nodered_sec.rules.transport import (
+    channel_stays_out,
+    headers_do_not_steer,
+    login_stays_out,
+    nothing_in_clear,
+    redirects_well,
+)
 
 
 def plain(*answers: PlainAnswer, default_port: bool = False) -> PlainAttempt:
@@ -61,7 +70,7 @@ def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer: Answer, 
     assert judged(answered(answer)) == FAIL
     (found,) = violations(nothing_in_clear(plain(answered(answer)), Policy()))
     assert found.code == code
-    assert "return 301 https://$host$request_uri;" in found.remedy
+    assert "return 301 https://$server_name$request_uri;" in found.remedy
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
@@ -98,3 +107,200 @@ def test_url_port_is_not_443_and_no_http_port_set() -> None:
     assert hint in found.remedy
     (found,) = violations(nothing_in_clear(plain(answered(EDITOR)), Policy()))
     assert hint not in found.remedy
+
+
+# --- http-03
+
+
+def log_in(*answers: PlainAnswer) -> PlainAttempt:
+    return PlainAttempt("token", "/auth/token", 80, False, answers, "POST")
+
+
+@pytest.mark.parametrize(
+    ("one", "letter"),
+    [
+        (answered(Answer(200, "application/json", 150)), FAIL),
+        (answered(Answer(401, "text/plain", 12)), FAIL),
+        (answered(NOT_FOUND), FAIL),
+        (answered(Answer(400, "application/json", 40)), FAIL),
+        (PlainAnswer("192.0.2.1", PortState.ANSWERED, Answer(400, "text/html", 150), like_canary=True), PASS),
+        (answered(Answer(301, location="https://plant.example/auth/token")), PASS),
+        (met(PortState.REFUSED), PASS),
+        (met(PortState.CLOSED), PASS),
+    ],
+    ids=["200", "401", "Express 404", "400 of Node-RED", "400 to every path", "https", "refused", "closed"],
+)
+def test_login_in_clear(one: PlainAnswer, letter: str) -> None:
+    assert outcome(login_stays_out, log_in(one), target()) == letter
+
+
+def test_a_login_that_is_read_in_clear_is_named() -> None:
+    (found,) = violations(login_stays_out(log_in(answered(Answer(400, "application/json", 40))), Policy()))
+    assert found.observed == (
+        "POST /auth/token over plain HTTP, port 80, answered 400 (application/json, 40 bytes): "
+        "the log-in is read in clear text"
+    )
+
+
+# --- http-05
+
+
+@pytest.mark.parametrize(
+    ("one", "letter"),
+    [
+        (answered(Answer(101)), FAIL),
+        (answered(NODE_BASIC), FAIL),
+        (answered(NOT_FOUND), PASS),
+        (met(PortState.NO_CHANNEL), PASS),
+        (answered(Answer(502, "text/html", 9)), ERROR),
+    ],
+    ids=["101", "401", "404", "as a random path", "502"],
+)
+def test_live_channel_in_clear(one: PlainAnswer, letter: str) -> None:
+    seen = PlainAttempt("/comms", "/comms", 80, False, (one,), "WebSocket")
+    assert outcome(channel_stays_out, seen, target()) == letter
+
+
+# --- http-02
+
+ASKED = "/ui?keep=1"
+STRAIGHT = Hop(301, "https://plant.example/ui", keeps_path=True)
+
+
+def trails(*found: Trail, method: str = "GET", tls: bool = True) -> RedirectTrails:
+    return RedirectTrails(method, ASKED, 80, "plant.example", tls, found)
+
+
+def led(*hops: Hop, end: Answer | None = None) -> Trail:
+    return Trail("192.0.2.1", PortState.ANSWERED, hops, end)
+
+
+def codes(seen: RedirectTrails, policy: Policy | None = None) -> list[str]:
+    return [one.code for one in violations(redirects_well(seen, policy or Policy()))]
+
+
+@pytest.mark.parametrize(
+    ("hops", "found"),
+    [
+        ((STRAIGHT,), []),
+        ((STRAIGHT, Hop(301, "https://plant.example/ui/", keeps_path=False)), []),
+        ((Hop(302, "https://plant.example/ui", keeps_path=True),), ["status"]),
+        ((Hop(301, "http://plant.example/ui/", keeps_path=False), STRAIGHT), ["detour"]),
+        ((Hop(301, "http://plant.example/ui/", keeps_path=False),), ["detour"]),
+        ((STRAIGHT, Hop(301, "http://plant.example/ui/", keeps_path=False)), ["detour"]),
+        ((Hop(301, "https://other.example/ui", keeps_path=True),), ["elsewhere"]),
+        ((STRAIGHT, Hop(302, "https://sso.example/login", keeps_path=False)), []),
+        ((Hop(301, "https://plant.example/", keeps_path=False),), ["loses-path"]),
+        ((Hop(301, "https://sso.example/login", keeps_path=False, login=True),), []),
+        ((Hop(302, "https://other.example/", keeps_path=False),), ["status", "elsewhere", "loses-path"]),
+    ],
+)
+def test_redirects(hops: tuple[Hop, ...], found: list[str]) -> None:
+    assert codes(trails(led(*hops))) == found
+
+
+@pytest.mark.parametrize(
+    ("profile", "method", "status", "found"),
+    [
+        ("baseline", "GET", 302, []),
+        ("baseline", "POST", 302, []),
+        ("production", "POST", 301, []),
+        ("strict", "GET", 301, []),
+        ("strict", "POST", 301, ["status"]),
+        ("strict", "POST", 308, []),
+    ],
+)
+def test_redirect_status_by_profile(profile: Any, method: str, status: int, found: list[str]) -> None:
+    seen = trails(led(Hop(status, "https://plant.example/ui", keeps_path=True)), method=method)
+    assert codes(seen, Policy(profile=profile)) == found
+
+
+def test_the_finding_says_where_it_leads_and_what_to_write() -> None:
+    seen = trails(
+        led(STRAIGHT), Trail("2001:db8::1", PortState.ANSWERED, (Hop(302, "https://plant.example/", keeps_path=False),))
+    )
+    first, second = violations(redirects_well(seen, Policy()))
+    assert first.observed == (
+        "GET /ui?keep=1 over plain HTTP, port 80 at 2001:db8::1, was answered 302 to https://plant.example/: status 302"
+    )
+    assert first.expected == "one of 301, 307, 308, as profile production demands"
+    assert first.remedy == "nginx, server on port 80: return 301 https://plant.example$request_uri;"
+    assert second.expected == "a redirect to https://plant.example/ui?keep=1"
+    strict = trails(led(STRAIGHT), method="POST")
+    (found,) = violations(redirects_well(strict, Policy(profile="strict")))
+    assert "return 307 " in found.remedy
+
+
+def test_no_redirect_or_no_https_is_not_judged_here() -> None:
+    assert outcome(redirects_well, trails(tls=False), target()) == SKIP
+    assert trails(tls=False).evidence() == "plant.example is served without TLS"
+    assert outcome(redirects_well, trails(led(end=EDITOR)), target()) == SKIP
+    assert outcome(redirects_well, trails(Trail("192.0.2.1", PortState.REFUSED)), target()) == SKIP
+    assert outcome(redirects_well, trails(led(end=Answer(503, "text/html", 9))), target()) == ERROR
+    assert outcome(redirects_well, trails(led(STRAIGHT, end=Answer(503, "text/html", 9))), target()) == PASS
+
+
+def test_evidence_of_trails() -> None:
+    seen = trails(led(STRAIGHT), Trail("2001:db8::1", PortState.FILTERED), led(end=NODE_BASIC))
+    assert seen.evidence() == (
+        "GET /ui?keep=1 over plain HTTP, port 80: 192.0.2.1: 301 to https://plant.example/ui; "
+        '2001:db8::1: filtered; 192.0.2.1: 401 (Basic realm="Authorization Required")'
+    )
+    assert trails(led(STRAIGHT)).evidence().endswith("port 80: 301 to https://plant.example/ui")
+
+
+# --- http-04
+
+TO_HTTPS = Answer(301, location="https://plant.example/")
+
+
+def spoofed(header: str, after: PlainAnswer, before: PlainAnswer | None = None) -> SpoofedAttempt:
+    return SpoofedAttempt(header, plain(before or answered(TO_HTTPS)), plain(after))
+
+
+PROTO, HOST, FORWARDED_HOST = (
+    "X-Forwarded-Proto: https",
+    "Host: stranger.invalid",
+    "X-Forwarded-Host: stranger.invalid",
+)
+TO_STRANGER = Answer(301, location="https://stranger.invalid/")
+
+
+@pytest.mark.parametrize(
+    ("seen", "letter"),
+    [
+        (spoofed(PROTO, answered(TO_HTTPS)), PASS),
+        (spoofed(PROTO, answered(EDITOR)), FAIL),
+        (spoofed(HOST, answered(TO_HTTPS)), PASS),
+        (spoofed(HOST, answered(TO_STRANGER)), FAIL),
+        (spoofed(HOST, met(PortState.CLOSED)), PASS),
+        (spoofed(FORWARDED_HOST, answered(TO_STRANGER)), FAIL),
+        (spoofed(PROTO, answered(EDITOR), answered(EDITOR)), SKIP),
+        (spoofed(PROTO, met(PortState.REFUSED), met(PortState.REFUSED)), SKIP),
+        (spoofed(PROTO, answered(Answer(503, "text/html", 9))), ERROR),
+        (spoofed(PROTO, answered(TO_HTTPS), answered(Answer(503, "text/html", 9))), ERROR),
+    ],
+)
+def test_headers_that_anybody_can_send(seen: SpoofedAttempt, letter: str) -> None:
+    assert outcome(headers_do_not_steer, seen, target()) == letter
+
+
+def test_only_an_address_that_redirected_to_https_is_judged() -> None:
+    to_http = answered(Answer(301, location="http://other.example/"), "192.0.2.2")
+    before = plain(answered(TO_HTTPS), to_http)
+    after = plain(answered(TO_HTTPS), answered(EDITOR, "192.0.2.2"))
+    assert headers_do_not_steer(SpoofedAttempt(PROTO, before, after), Policy()) == ()
+
+
+def test_what_a_steered_redirect_says() -> None:
+    seen = spoofed(HOST, answered(TO_STRANGER))
+    (found,) = violations(headers_do_not_steer(seen, Policy()))
+    assert found.observed.endswith("Host: stranger.invalid became the redirect's target")
+    assert "$host" in found.remedy
+    (found,) = violations(headers_do_not_steer(spoofed(FORWARDED_HOST, answered(TO_STRANGER)), Policy()))
+    assert "X-Forwarded-Host $server_name" in found.remedy
+    (found,) = violations(headers_do_not_steer(spoofed(PROTO, answered(EDITOR)), Policy()))
+    assert "though without X-Forwarded-Proto: https it redirects" in found.observed
+    assert seen.evidence() == (
+        "GET / over plain HTTP, port 80: 301 (redirect to https://stranger.invalid/) with Host: stranger.invalid"
+    )
