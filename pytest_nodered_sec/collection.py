@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pytest_nodered_sec import plan
 from pytest_nodered_sec.controls import MARK, Control
 from pytest_nodered_sec.model import Ask
 
@@ -169,8 +170,9 @@ _NEEDED: Final = {
 
 def _case(target: Target, ask: Ask) -> object:
     case = Case(target, ask)
-    given = not ask.needs or getattr(target, ask.needs)
-    return pytest.param(case, id=str(case), marks=() if given else pytest.mark.skip(reason=_NEEDED[ask.needs]))
+    missing = ask.needs and not getattr(target, ask.needs)
+    reason = _NEEDED[ask.needs] if missing else plan.left_out(target, ask)
+    return pytest.param(case, id=str(case), marks=pytest.mark.skip(reason=reason) if reason else ())
 
 
 def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:
@@ -209,6 +211,17 @@ def case_of(item: pytest.Item) -> Case | None:
     """Return the case of a collected item, or None."""
     callspec = getattr(item, "callspec", None)
     return callspec.params.get(PARAMETER) if callspec else None
+
+
+def planned(session: pytest.Session) -> str:
+    """Return what the collected cases would send, target by target."""
+    cases = [(item, case_of(item)) for item in session.items if not item.get_closest_marker("skip")]
+    texts = []
+    for target in session.config.stash[TARGETS]:
+        asked = [(item, case.ask) for item, case in cases if case and case.ask and case.target == target]
+        named = [(control_of(item), item, ask) for item, ask in asked]
+        texts.append(plan.described(target, [(one.id if one else item.name, ask) for one, item, ask in named]))
+    return "\n".join(texts)
 
 
 def described() -> str:

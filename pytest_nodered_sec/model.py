@@ -533,11 +533,13 @@ class SocketAttempt:
         attempt: the HTTP side: the polling handshake and its answer.
         channel: what the connect packet got.
         events: packets beyond the connect answer that arrived with it (their content is not kept).
+        detour_left_out: whether the way around a gate by dot segments was left out, as the policy's calm mode wants.
     """
 
     attempt: AccessAttempt
     channel: Channel
     events: int = 0
+    detour_left_out: bool = False
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -548,7 +550,8 @@ class SocketAttempt:
             return f"{where} was refused by ioMiddleware"
         if self.channel is Channel.UNANSWERED:
             return f"{where} was never answered"
-        return f"{where} answered {self.attempt.answer.line()}"
+        untried = "; dot segments were not tried (calm mode)" if self.detour_left_out else ""
+        return f"{where} answered {self.attempt.answer.line()}{untried}"
 
 
 @dataclass(frozen=True)

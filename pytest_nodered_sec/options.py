@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import pytest
 
 from pytest_nodered_sec.model import Severity, Target
-from pytest_nodered_sec.policy import AdminApi, Editor, PolicyError, Profile
+from pytest_nodered_sec.policy import AdminApi, Editor, Mode, Pace, PolicyError, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -96,6 +96,18 @@ OPTIONS: Final = (
         sets="admin_api",
     ),
     Option(
+        "pace",
+        "How fast to ask: normal, or quiet (one at a time, slowly enough for intrusion detection)",
+        choices=get_args(Pace),
+        sets="pace",
+    ),
+    Option(
+        "mode",
+        "What to ask: full, or calm (nothing in the form of a guess or an attack)",
+        choices=get_args(Mode),
+        sets="mode",
+    ),
+    Option(
         "host",
         "Machine behind the URL, as a testinfra backend: ssh://USER@HOST, docker://NAME, local://",
         metavar="BACKEND",
@@ -130,6 +142,7 @@ _LAB_DEFAULT: Final = "fresh"
 _FLAGS: Final = (
     ("controls", "List the controls (id, severity, title) and exit"),
     ("show-policy", "Print what holds for each target as TOML, each value with its source, and exit"),
+    ("plan", "List every request that the collected tests would send, and send none"),
     ("init", "Look at the URL once, write a commented nodered-sec.toml, and exit"),
 )
 
@@ -280,8 +293,15 @@ def only_shows(config: pytest.Config) -> bool:
             "show_fixtures_per_test",
             "cacheshow",
             "setupplan",
+            "nodered_plan",
         )
     )
+
+
+def stay_in_one_process(config: pytest.Config) -> None:
+    """Switch xdist off, for a run that shows what was collected: its controller collects nothing."""
+    if hasattr(config.option, "numprocesses"):
+        config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
 
 
 def answers_are_due(config: pytest.Config, *, typed: bool) -> bool:

@@ -53,6 +53,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
         sys.stdout.write(draft.write(_run_of(config).targets, config.rootpath))
     else:
+        if config.option.nodered_plan:
+            options.stay_in_one_process(config)
         return None
     return 0
 
@@ -69,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
         )
+    if config.option.nodered_plan and not run.targets:
+        raise pytest.UsageError("--nodered-plan needs a target: add --nodered-url=https://HOST or a policy file")
     typed = run.settings.typed("url", "lab", "target")
     collection.join(config, suite, typed=typed)
     if not hasattr(config, "workerinput"):
@@ -165,6 +169,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     collection.check_wanted(session, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    if not session.config.option.nodered_plan or session.testsfailed:
+        return None
+    session.config.get_terminal_writer().write(f"\n{collection.planned(session)}")
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

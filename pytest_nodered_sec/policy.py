@@ -18,6 +18,8 @@ Editor = Literal["disabled", "protected"]
 AdminApi = Literal["protected", "proxied", "disabled"]
 Suites = Literal["none-broken", "intermediate", "modern", "nist-800-52r2"]
 Effect = Literal["none", "unknown", "acts"]
+Pace = Literal["normal", "quiet"]
+Mode = Literal["full", "calm"]
 
 
 class PolicyError(ValueError):
@@ -238,6 +240,9 @@ class Policy:
         websockets: paths of WebSocket endpoints below the node root.
         known_credentials: pairs of user name and password to try besides the bundled ones.
         guess: whether known credentials are tried at all.
+        pace: "quiet": one request at a time, as slowly as intrusion detection lets strangers read.
+        mode: "calm": nothing that has the form of a guess or of an attack is sent.
+        join_channels: whether dashboards' live channels are joined, which a flow sees as one `connect` and `lost`.
         host: what is demanded of the machine behind it.
         certificate: SHA-256 of the one certificate that is right here (lower-case hex), "" where trust decides.
         own_thresholds: what replaces the profile's thresholds, None for nothing.
@@ -254,6 +259,9 @@ class Policy:
     websockets: tuple[str, ...] = ()
     known_credentials: tuple[tuple[str, str], ...] = ()
     guess: bool = True
+    pace: Pace = "normal"
+    mode: Mode = "full"
+    join_channels: bool = True
     host: HostDemands = HostDemands()
     certificate: str = ""
     own_thresholds: Thresholds | None = None

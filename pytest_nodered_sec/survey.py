@@ -72,6 +72,8 @@ class Survey:
             raise ProbeError("the run has ended", Cause.UNAVAILABLE)
         if target.name not in self._places:
             host = self._hosts.setdefault(target.hostname, _Host())
+            if target.policy.pace == "quiet":
+                host.at_once = 1
             self._places[target.name] = _Place(target, host)
         return self._places[target.name]
 
@@ -80,6 +82,7 @@ class _Host:
     """A queue and its threads. Daemon threads: an executor's would hold Ctrl-C until the last deadline."""
 
     def __init__(self) -> None:
+        self.at_once = AT_ONCE
         self._wake = threading.Condition()
         self._queue: deque[Callable[[], None]] = deque()
         self._threads = 0
@@ -91,7 +94,7 @@ class _Host:
             self._queue.append(job)
             if self._idle:
                 self._wake.notify()
-            elif self._threads < AT_ONCE:
+            elif self._threads < self.at_once:
                 self._threads += 1
                 threading.Thread(target=self._work, daemon=True, name="nodered-sec-look").start()
 

@@ -36,13 +36,14 @@ ROOMS = {
     "rules": {"errors", "model", "model_exposure", "model_host", "policy"},
     "probes": {"", "errors", "model", "model_exposure", "model_host", "policy", "redaction"},
     "questions": {"data", "model"},
+    "plan": {"model"},
     "controls": {"errors", "model"},
     "": {"controls", "credentials", "errors", "model"},
     "suite": {"", "controls", "model", "questions", "rules"},
     "survey": {"errors", "model", "probes"},
     "lab": {"errors", "model", "policy"},
     "options": {"credentials", "errors", "lab", "model", "policy", "policyfile"},
-    "collection": {"controls", "errors", "model", "options"},
+    "collection": {"", "controls", "errors", "model", "options", "plan"},
     "fixtures": {"collection", "errors", "model", "options", "probes", "survey"},
     "ledger": {"collection", "errors", "model", "policyfile", "redaction"},
     "evidence": {"errors", "ledger", "model"},
@@ -52,7 +53,7 @@ ROOMS = {
     },
 }  # fmt: skip
 LOADED_EVERYWHERE = ("", "controls", "errors", "model", "policy", "newhooks", "options", "collection", "fixtures",
-                     "ledger", "plugin", "policyfile", "redaction", "credentials")  # fmt: skip
+                     "ledger", "plugin", "policyfile", "redaction", "credentials", "plan")  # fmt: skip
 JUDGES = ("rules", "suite")
 IO = {"requests", "urllib3", "socket", "ssl", "OpenSSL", "testinfra", "websockets", "http", "subprocess"}
 ALLOWED_TO_RULES = {"packaging"}

@@ -40,12 +40,20 @@ _HOPS: Final = 5
 _CONNECTIONS: Final = 4  # kept to the URL's port; with a WebSocket, the plain port of two addresses and TLS: eight
 _RETRIES: Final = 2
 _RATE_LIMITED: Final = (429, 503)
+_AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
+_AFTER_REFUSAL: Final = 10.0
 
 
 class Pace:
-    """How fast we ask: freely, until a rate limiter objects; from then on one request at a time, spaced."""
+    """How fast we ask: freely, until a rate limiter objects; from then on one request at a time, spaced.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: slowly enough from the start for intrusion detection with its own defaults (see `rest`).
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._rested = 0.0  # absolute monotonic seconds
         self._turn = threading.Lock()
         self._interval = 0.0  # seconds between the starts of two requests
         self._next = 0.0
@@ -65,6 +73,21 @@ class Pace:
             yield
         finally:
             self._turn.release()
+
+    def rest(self) -> None:
+        """Wait until intrusion detection has forgotten enough of us; no time where the pace is not quiet."""
+        if self._quiet:
+            time.sleep(max(0.0, self._rested - time.monotonic()))
+
+    def note(self, method: str, status: int) -> None:
+        """Note an answer, 0 for none: how long `rest` waits before the next request.
+
+        CrowdSec's buckets for probing and for refused log-ins leak once in ten seconds, the one for crawling twice a
+        second (hub: http-probing, http-generic-bf, http-crawl-non_statics); a GET without a password that gets 401
+        counts as neither. fail2ban counts wrong passwords only (filter nginx-http-auth).
+        """
+        harmless = 0 < status < 400 or (status == 401 and method in ("GET", "HEAD", "OPTIONS"))
+        self._rested = time.monotonic() + (_AFTER_SUCCESS if harmless else _AFTER_REFUSAL)
 
     def slow_down(self, retry_after: str) -> float:
         """Note an objection and return the seconds to wait before asking again."""
@@ -88,7 +111,7 @@ class Station:
         self.address = ""
         self.first = datetime.now(UTC)
         self.looks = 0
-        self.pace = Pace()
+        self.pace = Pace(quiet=target.policy.pace == "quiet")
         self.upgraded = threading.BoundedSemaphore(1)  # held for as long as a WebSocket is open
         self._lock = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
@@ -207,7 +230,8 @@ class Station:
                     self._clients[key] = Client(
                         self.host_header(port), lambda deadline: self.dial(plain_address, port, deadline), 1
                     )
-                self._plain_pace[key] = Pace() if plain_address else self.pace
+                own = plain_address is not None and self.target.policy.pace != "quiet"
+                self._plain_pace[key] = Pace() if own else self.pace
             return self._clients[key], self._plain_pace[key]
 
     def _origin_client(self, *, verified: bool) -> Client:
@@ -291,24 +315,31 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
-        return self.politely(client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body))
+        return self.politely(method, client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body))
 
     def politely(
-        self, slot: contextlib.AbstractContextManager[Any], pace: Pace, send: Callable[[], Exchange]
+        self, method: str, slot: contextlib.AbstractContextManager[Any], pace: Pace, send: Callable[[], Exchange]
     ) -> Exchange:
         """Send one request when it is our turn; where a rate limiter objects, wait and send it again, twice at most.
 
         Args:
+            method: HTTP method.
             slot: the right to have a connection.
             pace: of the port asked.
             send: sends by `deadline` and returns the answer.
         """
         for left in range(_RETRIES, -1, -1):
             asked = time.monotonic()
+            status = 0
             with slot:
-                self.deadline += time.monotonic() - asked  # waiting for another look is not looking
-                with pace.turn(self.deadline):
-                    got = send()
+                pace.rest()
+                self.deadline += time.monotonic() - asked  # waiting is not looking
+                try:
+                    with pace.turn(self.deadline):
+                        got = send()
+                    status = got.status
+                finally:
+                    pace.note(method, status)
             if got.status not in _RATE_LIMITED or not left:
                 break
             wait = pace.slow_down(got.headers.get("retry-after", ""))

@@ -1,0 +1,82 @@
+"""What the plan says is what is sent: every request to real deployments stands in it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_questions import CONTROLS
+
+from pytest_nodered_sec import lab, options, plan
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.probes import PROBES, websocket
+from pytest_nodered_sec.probes.look import Look
+from pytest_nodered_sec.survey import Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_nodered_sec.model import Ask, Target
+
+pytestmark = pytest.mark.live
+DEPLOYMENTS = ("fresh@5", "hardened@4", "named@5", "moved@5", "any-origin@4")
+
+
+def test_every_probe_has_a_plan() -> None:
+    assert set(plan.PLANS) == set(PROBES)
+
+
+@pytest.fixture(scope="module")
+def targets() -> Iterator[dict[str, Target]]:
+    with lab.start(list(DEPLOYMENTS), say=lambda line: None) as running:
+        prepared = options.prepare_lab(options.Settings({}, {}, {}), None, running.deployments)
+        yield {one.target.name.removeprefix("lab-"): one.target for one in prepared}
+
+
+def normal(path: str) -> str:
+    """Return a path as the plan writes it; a redirect that adds a slash is not in it."""
+    path = re.sub(r"/[a-z]{24}$", "/<random>", path)
+    path = re.sub(r"sid=[\w-]+", "sid=<sid>", path)
+    path = re.sub(r"keep=[0-9a-f]+", "keep=<hex>", path)
+    head, question, query = path.partition("?")
+    return head.rstrip("/") + question + query
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    target = targets[name]
+    sent: set[tuple[str, str, bool]] = set()
+    ask_really, upgrade_really = Look.ask, websocket.upgrade
+
+    def ask(self: Look, method: str, path: str, **more: Any) -> Any:
+        sent.add((method, normal(path), bool(more.get("plain_address"))))
+        return ask_really(self, method, path, **more)
+
+    def upgrade(look: Look, path: str, *more: Any) -> Any:
+        sent.add(("GET", normal(path), bool(more[2:] and more[2])))
+        return upgrade_really(look, path, *more)
+
+    monkeypatch.setattr(Look, "ask", ask)
+    monkeypatch.setattr(websocket, "upgrade", upgrade)
+    monkeypatch.setattr("pytest_nodered_sec.probes.plain.upgrade", upgrade)
+    asks = [one for control in CONTROLS.values() for one in control.asks(target) if can_be_asked(one, target)]
+    survey = Survey()
+    try:
+        survey.ask_ahead(target, asks)
+        for one in asks:
+            with contextlib.suppress(ProbeError):
+                survey.answer(target, one)
+    finally:
+        survey.close()
+    planned = {
+        (request.method, normal(request.path), request.plain)
+        for request in plan.requests_to(target, [("", one) for one in asks])
+    }
+    assert sent - planned == set()
+    assert len(sent) > len(planned) / 2
+
+
+def can_be_asked(ask: Ask, target: Target) -> bool:
+    return not ask.needs or bool(getattr(target, ask.needs))

@@ -1,0 +1,54 @@
+"""What would be sent, and what a site wants left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from plugin.conftest import Site
+
+
+@pytest.mark.parametrize("more", [[], ["-n2"]])
+def test_the_plan_names_every_request_and_sends_none(site: Site, more: list[str]) -> None:
+    done = site.run("--nodered-suite=only", "--nodered-plan", *more)
+    for line in (
+        "plant.example: https://plant.example, * different requests, none sent",
+        "  handshake       CONNECT port 443  [[]landmarks[]]",
+        "  read            GET     /flows  [[]admin-01, admin-02[]]",
+        "  write-shaped    POST    /flow  [[]*csrf-01*[]]",
+    ):
+        done.stdout.fnmatch_lines([line])
+    assert done.ret == 0
+    assert not (site.path / "asked").exists()
+
+
+def test_the_plan_follows_the_selection(site: Site) -> None:
+    done = site.run("--nodered-suite=only", "--nodered-plan", "-k", "test_chain_is_trusted")
+    lines = [line for line in done.outlines if line.startswith("  ")]
+    assert any("TLS     port 443  [tls-01]" in line for line in lines)
+    assert not any("[admin-01" in line for line in lines)
+
+
+def test_a_plan_needs_a_target(site: Site) -> None:
+    done = site.run("--nodered-plan", url=None)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--nodered-plan needs a target: add --nodered-url=*"])
+
+
+def test_calm_leaves_out_what_looks_like_an_attack(site: Site) -> None:
+    args = ("--nodered-suite=only", "-rs", "-k", "identity or guarded_routes or anonymous")
+    done = site.run(*args, "--nodered-mode=calm")
+    done.stdout.fnmatch_lines(['SKIPPED * not judged: mode = "calm" leaves out what is exploit-shaped'])
+    done = site.run("--nodered-plan", "--nodered-mode=calm")
+    assert "exploit-shaped" not in done.stdout.str()
+    assert "exploit-shaped" in site.run("--nodered-plan").stdout.str()
+
+
+def test_channels_can_be_left_alone(site: Site) -> None:
+    (site.path / "nodered-sec.toml").write_text("join_channels = false\n")
+    done = site.run("--nodered-plan")
+    text = done.stdout.str()
+    assert "POST    /ui/socket.io/?EIO=4&transport=polling&sid=<sid>  [" not in text
+    assert "GET     /comms  [" in text
