@@ -16,7 +16,7 @@ def test_the_plan_names_every_request_and_sends_none(site: Site, more: list[str]
     for line in (
         "plant.example: https://plant.example, * different requests, none sent",
         "  handshake       CONNECT port 443  [[]landmarks[]]",
-        "  read            GET     /flows  [[]admin-01, admin-02[]]",
+        "  read            GET     /flows  [[]admin-01, admin-02, *[]]",
         "  write-shaped    POST    /flow  [[]*csrf-01*[]]",
     ):
         done.stdout.fnmatch_lines([line])
