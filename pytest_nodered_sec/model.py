@@ -77,6 +77,7 @@ class Target:
         policy: what this site demands.
         admin_root: httpAdminRoot as seen from outside, below the URL's path; starts with "/".
         node_root: httpNodeRoot as seen from outside, below the URL's path; starts with "/".
+        find_roots: whether other roots are looked for where these show no Node-RED.
         http_port: TCP port where plain HTTP is expected.
         direct_port: Node-RED's own TCP port, which must not answer.
         ca_file: PEM file with additional trust anchors, or None.
@@ -94,6 +95,7 @@ class Target:
     policy: Policy
     admin_root: str = "/"
     node_root: str = "/"
+    find_roots: bool = False
     http_port: int = 80
     direct_port: int = 1880
     ca_file: str | None = None
@@ -361,6 +363,7 @@ class RootView:
         settings: what `/settings` got; None for a node root of its own.
         login: what `/auth/login` got; None for a node root of its own.
         identity: what shows that this is a Node-RED, in a few words each; empty if nothing did.
+        found: roots that the target itself told, and where; "" where those that were given are right.
     """
 
     root: str
@@ -368,6 +371,7 @@ class RootView:
     settings: Seen | None = None
     login: Seen | None = None
     identity: tuple[str, ...] = ()
+    found: str = ""
 
     @property
     def blanket(self) -> bool:
@@ -720,7 +724,7 @@ class Reach:
         shown = f"Node-RED shown by {', '.join(self.identity)}" if self.identity else "nobody seen behind the gate"
         return (
             f"{self.address} answered from {self.first:%H:%M:%SZ} to {self.last:%H:%M:%SZ}, "
-            f"{self.looks} looks between; {shown}"
+            f"{self.looks} looks between; {shown}{f'; {self.view.found}' if self.view.found else ''}"
         )
 
 

@@ -416,6 +416,7 @@ def _target(name: str, url: str, found: Effective, labels: Mapping[str, str]) ->
         policy=policy,
         admin_root=found.get("admin_root"),
         node_root=found.get("node_root"),
+        find_roots=found.sources["admin_root"] == found.sources["node_root"] == "default",
         http_port=found.get("http_port"),
         direct_port=found.get("direct_port"),
         ca_file=found.get("ca_file"),

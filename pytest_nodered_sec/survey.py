@@ -141,7 +141,7 @@ class _Place:
     """One target: its station, its landmarks, its questions."""
 
     def __init__(self, target: Target, host: _Host) -> None:
-        from pytest_nodered_sec.probes import landmarks  # noqa: F401  before the threads need it: see above
+        from pytest_nodered_sec.probes import roots  # noqa: F401  before the threads need it: see above
         from pytest_nodered_sec.probes.look import Station  # imports requests: only when something is asked
 
         self._target = target
@@ -253,17 +253,19 @@ class _Place:
 
     def _finder(self, name: str) -> Callable[[], Any]:
         def find() -> Any:
-            from pytest_nodered_sec.probes import landmarks
+            from pytest_nodered_sec.probes import landmarks, roots
             from pytest_nodered_sec.probes.look import Look
 
             if name == "host":
                 from pytest_nodered_sec.probes import host  # imports testinfra: only where a host is asked
 
                 return host.gather(Look(self._station))
-            if name == "node" and self._target.node("/") == self._target.admin("/"):
-                return self._landmarks["admin"].get()
+            if name == "admin":
+                return roots.find_roots(self._station)
+            admin = self._landmarks["admin"].get()  # first: it settles where the roots are
+            if name == "node" and self._station.target.node("/") == admin.root:
+                return admin
             finders: dict[str, Callable[[Look], Any]] = {
-                "admin": landmarks.view_admin,
                 "node": landmarks.view_node,
                 "plain": landmarks.view_plain,
             }

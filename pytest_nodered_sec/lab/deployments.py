@@ -101,6 +101,10 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         admin_root="/admin-x",
         node_root="/node-x",
     ),
+    "admin-elsewhere": Deployment(
+        settings=f'{_LOGIN} disableEditor: true, httpAdminRoot: "/admin-x",', admin_root="/admin-x"
+    ),
+    "node-elsewhere": Deployment(settings='disableEditor: true, httpNodeRoot: "/node-x",', node_root="/node-x"),
     "adminoff": Deployment(settings="httpAdminRoot: false,", expect=(("admin_api", "disabled"),)),
     "adminoff-nodeauth": Deployment(
         settings=f"httpAdminRoot: false, {_NODE_LOGIN}", expect=(("admin_api", "disabled"),)

@@ -1,0 +1,44 @@
+"""Roots that nobody named are found by what the target tells, judged there, and shown in the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from suite_runs import ALSO_ON_4, EXPECTED, run, with_outcome
+
+from pytest_nodered_sec import lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.live
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("admin-elsewhere@4", "admin root /admin-x as /dashboard/_setup says"),
+        ("node-elsewhere@5", "node root /node-x as /settings says"),
+    ],
+)
+def test_roots_are_found(name: str, line: str, tmp_path: Path) -> None:
+    with lab.start([name], say=lambda line: None) as running:
+        [one] = running.deployments
+        args = [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
+        [found] = run(tmp_path, *args).values()
+        (tmp_path / "given").mkdir()
+        [given] = run(tmp_path / "given", *args, "--nodered-admin-root=/", "--nodered-node-root=/").values()
+    failing = EXPECTED[one.name][0] | (ALSO_ON_4[one.name] if name.endswith("4") else set())
+    assert with_outcome(found, "non-compliant") == failing
+    assert line in (tmp_path / "out.xml").read_text()
+    assert "says" not in (tmp_path / "given" / "out.xml").read_text()
+    assert with_outcome(given, "non-compliant") != failing
+
+
+def test_a_told_root_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
+    with lab.start(["adminoff"], say=lambda line: None) as running:  # tells httpAdminRoot: false
+        [one] = running.deployments
+        args = [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
+        [found] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
+    assert with_outcome(found, "non-compliant") == EXPECTED["adminoff"][0]
