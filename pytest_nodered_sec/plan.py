@@ -233,7 +233,7 @@ def described(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
     wanted = requests_to(target, questions)
     lines = [f"{target.name}: {target.url}, {len(wanted)} different requests, none sent"]
     if target.find_roots:
-        lines.append("  (other roots, if the target names them; --nodered-admin-root and --nodered-node-root settle that)")
+        lines.append("  (at other roots where the target names them; --nodered-admin-root and -node-root settle that)")
     order = list(Manner)
     for request in sorted(wanted, key=lambda one: (order.index(one.manner), one.plain, one.path, one.method)):
         where = f"{request.path} over plain HTTP" if request.plain else request.path
