@@ -6,30 +6,31 @@ judge it; otherwise one expired certificate would hide everything else), but it 
 
 from __future__ import annotations
 
-import contextlib
 import re
-import socket
 import ssl
 import threading
 import time
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from pytest_nodered_sec import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.net import TimedTLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.probes.net import Timed
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
@@ -64,36 +65,33 @@ class Client:
         connections: how many may be open at once; `slot` keeps to it.
     """
 
-    def __init__(self, host: str, open_socket: Callable[[float], socket.socket], connections: int) -> None:
+    def __init__(self, host: str, open_socket: Callable[[float], Timed], connections: int) -> None:
         self._host = host
         self.slot = threading.BoundedSemaphore(connections)  # held by whoever asks, for as long as one request takes
-        self._now = threading.local()  # .deadline, .sock and .fresh of the request that this thread is making
-        self._session = requests.Session()
-        self._session.trust_env = (
-            False  # no proxies, no .netrc, no REQUESTS_CA_BUNDLE: an anonymous request is anonymous
-        )
-        self._session.headers.clear()
+        self._now = threading.local()  # .path, .deadline and .fresh of the request that this thread is making
         now = self._now
 
         class Wired(HTTPConnection):
-            """A connection over our own socket, known to the watchdog of the request that uses it."""
+            """A connection over our own socket, which asks for the path as it was written."""
 
-            def _new_conn(self) -> socket.socket:
+            def _new_conn(self) -> Timed:
                 now.fresh = True
-                now.sock = open_socket(now.deadline)
-                return cast("socket.socket", now.sock)
+                sock = open_socket(now.deadline)
+                sock.until(now.deadline)
+                return sock
 
-            def putrequest(self, *args: Any, **kwargs: Any) -> None:  # Any: urllib3's own signature, passed through
+            def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # Any: urllib3's own
                 if self.sock is not None:
-                    now.fresh, now.sock = False, self.sock
-                super().putrequest(*args, **kwargs)
+                    now.fresh = False
+                    self.sock.until(now.deadline)  # type: ignore[union-attr]  # ours, by _new_conn
+                super().putrequest(method, now.path, *args, **kwargs)
 
         class WiredPool(HTTPConnectionPool):
             ConnectionCls = Wired
 
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        adapter.poolmanager.pool_classes_by_scheme = {"http": WiredPool}
-        self._session.mount("http://", adapter)
+        # Not a whole session: nothing of the environment (proxies, .netrc, CA bundles) and no cookie shall come in.
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        self._adapter.poolmanager.pool_classes_by_scheme = {"http": WiredPool}
 
     def ask(
         self,
@@ -117,9 +115,9 @@ class Client:
         """
         what = f"{method} {path}"
         for _ in range(2):
-            self._now.deadline, self._now.sock, self._now.fresh = deadline, None, True
+            self._now.path, self._now.deadline, self._now.fresh = path, deadline, True
             try:
-                return self._once(method, path, headers or {}, body)
+                return self._once(method, headers or {}, body)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 if time.monotonic() >= deadline - 0.005 or isinstance(error, requests.Timeout):
                     raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT) from None
@@ -128,39 +126,26 @@ class Client:
                 # A kept-alive connection may have been closed while it idled: that is no answer of the target's.
         raise ProbeError(f"{what}: the connection was closed without an answer", Cause.CLOSED)
 
-    def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Exchange:
-        request = requests.Request(method, "http://target/", data=body)
-        prepared = self._session.prepare_request(request)
-        prepared.url = "http://target" + path  # as written: prepare_request would normalise the path
-        prepared.headers.update(
-            {"Host": self._host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        )
+    def _once(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Exchange:
         left = self._now.deadline - time.monotonic()
         if left <= 0:
             raise requests.Timeout
-        now = self._now.__dict__  # the timer's thread sees this thread's values through it
-        watchdog = threading.Timer(left, lambda: cut(now.get("sock")))
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            with self._session.send(prepared, stream=True, timeout=left, allow_redirects=False) as response:
-                content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
-                # A body that is longer is left unread; closing the response then drops the connection.
-                fields = {name.lower(): value for name, value in response.headers.items()}
-                return Exchange(response.status_code, fields, content)
-        finally:
-            watchdog.cancel()
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, "http://target/", body
+        request.headers = CaseInsensitiveDict(
+            {"Host": self._host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        )
+        if body is not None or method not in ("GET", "HEAD"):
+            request.headers["Content-Length"] = str(len(body or b""))
+        with self._adapter.send(request, stream=True, timeout=left) as response:
+            content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
+            # A body that is longer is left unread; closing the response then drops the connection.
+            fields = {name.lower(): value for name, value in response.headers.items()}
+            return Exchange(response.status_code, fields, content)
 
     def close(self) -> None:
         """Close every kept connection."""
-        self._session.close()
-
-
-def cut(sock: socket.socket | None) -> None:
-    """End a connection at the deadline, even while its owner is reading a byte now and then."""
-    if sock is not None:
-        with contextlib.suppress(OSError):  # closed in the meantime
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the TCP one: SSLSocket.shutdown would unwrap TLS first
+        self._adapter.close()
 
 
 def _explain(what: str, error: Exception) -> ProbeError:
@@ -191,6 +176,7 @@ def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
         ProbeError: the client certificate cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = TimedTLS
     if verified:
         context.load_default_certs()
         if not context.cert_store_stats()["x509_ca"]:

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urljoin, urlsplit
 
 from pytest_nodered_sec import redaction
@@ -31,10 +31,10 @@ from pytest_nodered_sec.probes.http import (
 from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.probes.net import Timed, TimedTLS
 
 _HOPS: Final = 5
 _CONNECTIONS: Final = 4  # kept to the URL's port; with a WebSocket, the plain port of two addresses and TLS: eight
@@ -147,17 +147,17 @@ class Station:
         reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
         raise ProbeError(f"{self.target.url} cannot be reached: {reasons}", trouble[0].cause)
 
-    def connect(self, deadline: float) -> socket.socket:
+    def connect(self, deadline: float) -> Timed:
         """Open a TCP connection to the URL's port at the address found by `arrive`."""
         return self.dial(self.address, self.target.dialled[1], deadline)
 
-    def dial(self, address: str, port: int, deadline: float) -> socket.socket:
+    def dial(self, address: str, port: int, deadline: float) -> Timed:
         """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
         if self.target.http.proxy:
             return dial_through(self.target.http.proxy, address, port, deadline)
         return dial(address, port, deadline)
 
-    def connect_wrapped(self, deadline: float, *, verified: bool) -> socket.socket:
+    def connect_wrapped(self, deadline: float, *, verified: bool) -> Timed:
         """Connect, with TLS where the URL says so; `verified` where something secret will be sent.
 
         Raises:
@@ -174,7 +174,7 @@ class Station:
                 self._contexts[verified] = tls_context(self.target, verified=verified and not pinned)
         sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
         try:
-            wrapped = self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname)
+            wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname))
         except TimeoutError:
             sock.close()
             raise ProbeError(f"the TLS handshake with {self.target.url} did not end in time", Cause.TIMEOUT) from None
@@ -272,7 +272,7 @@ class Look:
         self.target = station.target
         self.deadline = time.monotonic() + station.target.timeout
 
-    def connect(self) -> socket.socket:
+    def connect(self) -> Timed:
         """Return a TCP connection to the URL's port."""
         return self.station.connect(self.deadline)
 
@@ -280,7 +280,7 @@ class Look:
         """Begin a new time limit, for undoing what the look has done."""
         self.deadline = time.monotonic() + self.target.timeout
 
-    def open(self, *, verified: bool = False) -> socket.socket:
+    def open(self, *, verified: bool = False) -> Timed:
         """Return a connection to the URL's port, with TLS where the URL says so."""
         return self.station.connect_wrapped(self.deadline, verified=verified)
 

@@ -1,14 +1,43 @@
-"""Names and TCP connections, with a deadline; nothing here knows TLS, and of HTTP only a proxy's CONNECT."""
+"""Names and TCP connections, with a deadline; of TLS only that it has one too, and of HTTP only a proxy's CONNECT."""
 
 from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import threading
 import time
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+
+
+class Timed(socket.socket):
+    """A connection whose reads all end by one deadline, even where a byte comes now and then."""
+
+    deadline = 0.0  # absolute `time.monotonic()` seconds
+
+    def until(self, deadline: float) -> None:
+        """Set the deadline of what is sent and read from now on."""
+        self.deadline = deadline
+        self.settimeout(max(0.001, deadline - time.monotonic()))
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:  # Any: socket's own signature, passed through
+        """Read, as `socket.recv_into`; whatever reads by way of `makefile` comes here.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self.settimeout(left)
+        return super().recv_into(*args, **kwargs)
+
+
+class TimedTLS(Timed, ssl.SSLSocket):
+    """The same with TLS."""
 
 
 def resolve(hostname: str, deadline: float) -> tuple[str, ...]:
@@ -45,7 +74,7 @@ def resolve(hostname: str, deadline: float) -> tuple[str, ...]:
     return tuple(found)
 
 
-def dial(address: str, port: int, deadline: float) -> socket.socket:
+def dial(address: str, port: int, deadline: float) -> Timed:
     """Connect to one address.
 
     Raises:
@@ -61,11 +90,13 @@ def dial(address: str, port: int, deadline: float) -> socket.socket:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ProbeError(f"connecting to {address} port {port}: {reason}", Cause.UNREACHABLE) from None
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    timed = Timed(fileno=sock.detach())
+    timed.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    timed.until(deadline)
+    return timed
 
 
-def dial_through(proxy: str, host: str, port: int, deadline: float) -> socket.socket:
+def dial_through(proxy: str, host: str, port: int, deadline: float) -> Timed:
     """Connect to a host by way of an HTTP proxy (RFC 9110, 9.3.6).
 
     Args:

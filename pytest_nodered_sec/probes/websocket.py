@@ -12,7 +12,6 @@ import hashlib
 import http.client
 import json
 import secrets
-import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Channel, ChannelAttempt, Classified, Kind, Surface
 from pytest_nodered_sec.probes.access import describe
-from pytest_nodered_sec.probes.http import BODY_LIMIT, USER_AGENT, Exchange, cut
+from pytest_nodered_sec.probes.http import BODY_LIMIT, USER_AGENT, Exchange
 from pytest_nodered_sec.probes.landmarks import random_path
 
 if TYPE_CHECKING:
@@ -154,9 +153,7 @@ def upgrade(
             sock = station.dial(plain_address, station.plain_port, look.deadline)
         else:
             sock = look.open(verified=bool(own))
-        watchdog = threading.Timer(max(0.0, look.deadline - time.monotonic()), cut, [sock])
-        watchdog.daemon = True
-        watchdog.start()
+        sock.until(look.deadline)
         try:
             return _converse(sock, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire)))
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -166,7 +163,6 @@ def upgrade(
                 return Exchange(0, {}, b"")
             raise ProbeError(f"WebSocket {path}: the answer is cut off or not HTTP", Cause.PROTOCOL) from None
         finally:
-            watchdog.cancel()
             sock.close()
 
     pace = station.client(plain_address or None, verified=bool(own))[1]

@@ -1,0 +1,119 @@
+"""What the HTTP client puts on the wire, read at the server: the path as written, and nothing beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.probes.http import Client
+from pytest_nodered_sec.probes.net import dial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Listener:
+    """Answers every request with 404, and keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.accepted = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                taken, _ = self._socket.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            with taken:
+                while data := taken.recv(65536):
+                    self.heard.append(data)
+                    taken.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self.thread.join(5)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    one = Listener()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def client(listener: Listener) -> Iterator[Client]:
+    one = Client("plant.example", lambda deadline: dial("127.0.0.1", listener.port, deadline), 1)
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/FLOWS",
+        "//flows",
+        "/./flows",
+        "/ui/socket.io/../../x?EIO=4",
+        "/ui_base/js/..%2f..%2fpackage.json",
+        "/a%2F%2e%2E",
+        "/a;b|c'd(e)*~[f]",
+        "/?x=%7e&y=a+b",
+    ],
+)
+def test_the_path_is_sent_as_written(path: str, client: Client, listener: Listener) -> None:
+    assert client.ask("GET", path, time.monotonic() + 5).status == 404
+    assert listener.heard[0].split(b"\r\n")[0].decode() == f"GET {path} HTTP/1.1"
+
+
+def test_nothing_else_is_sent(client: Client, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    client.ask("GET", "/x", time.monotonic() + 5)
+    client.ask("POST", "/x", time.monotonic() + 5)
+    client.ask("POST", "/x", time.monotonic() + 5, {"Content-Type": "text/plain"}, b"40")
+    names = [
+        {line.split(b":")[0].decode().lower() for line in one.split(b"\r\n")[1:] if b":" in line}
+        for one in listener.heard
+    ]
+    always = {"host", "user-agent", "accept", "accept-encoding"}
+    assert names == [always, always | {"content-length"}, always | {"content-length", "content-type"}]
+    assert listener.heard[2].endswith(b"\r\n\r\n40")
+    assert listener.accepted == 1
+
+
+def test_a_byte_now_and_then_does_not_move_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.recv(1000)
+                with contextlib.suppress(OSError):  # the client has gone
+                    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + b"x" * 900:
+                        taken.sendall(bytes([byte]))
+                        time.sleep(0.02)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        client = Client("plant.example", lambda deadline: dial("127.0.0.1", port, deadline), 1)
+        begun = time.monotonic()
+        with pytest.raises(ProbeError, match="within the time limit"):
+            client.ask("GET", "/x", begun + 0.4)
+        assert time.monotonic() - begun < 1
+        client.close()
+        thread.join(5)
