@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Observation, settle
 from pytest_nodered_sec.probes import PROBES
+from pytest_nodered_sec.probes.net import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pytest_nodered_sec.model import Ask, Target
 
-AT_ONCE: Final = 8  # connections to one host
 CANARY_EVERY: Final = 20  # looks between two signs of life
 
 
@@ -82,7 +82,7 @@ class _Host:
     """A queue and its threads. Daemon threads: an executor's would hold Ctrl-C until the last deadline."""
 
     def __init__(self) -> None:
-        self.at_once = AT_ONCE
+        self.at_once = AT_ONCE  # each with one connection
         self._wake = threading.Condition()
         self._queue: deque[Callable[[], None]] = deque()
         self._threads = 0

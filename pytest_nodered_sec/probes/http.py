@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import certifi
 import requests
@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from pytest_nodered_sec import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.probes.net import TimedTLS
+from pytest_nodered_sec.probes.net import AT_ONCE, TimedTLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,13 +62,11 @@ class Client:
     Args:
         host: value of the Host header, with port where it is not the scheme's default.
         open_socket: connects by the deadline given (absolute monotonic seconds), TLS included.
-        connections: how many may be open at once; `slot` keeps to it.
     """
 
-    def __init__(self, host: str, open_socket: Callable[[float], Timed], connections: int) -> None:
+    def __init__(self, host: str, open_socket: Callable[[float], Timed]) -> None:
         self._host = host
-        self.slot = threading.BoundedSemaphore(connections)  # held by whoever asks, for as long as one request takes
-        self._now = threading.local()  # .path, .deadline and .fresh of the request that this thread is making
+        self._now = threading.local()  # .path, .deadline, .sock and .fresh of the request that this thread is making
         now = self._now
 
         class Wired(HTTPConnection):
@@ -76,21 +74,22 @@ class Client:
 
             def _new_conn(self) -> Timed:
                 now.fresh = True
-                sock = open_socket(now.deadline)
-                sock.until(now.deadline)
-                return sock
+                now.sock = open_socket(now.deadline)
+                now.sock.until(now.deadline)
+                return cast("Timed", now.sock)
 
             def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # Any: urllib3's own
                 if self.sock is not None:
-                    now.fresh = False
-                    self.sock.until(now.deadline)  # type: ignore[union-attr]  # ours, by _new_conn
+                    now.fresh, now.sock = False, self.sock
+                    now.sock.busy = True
+                    now.sock.until(now.deadline)
                 super().putrequest(method, now.path, *args, **kwargs)
 
         class WiredPool(HTTPConnectionPool):
             ConnectionCls = Wired
 
         # Not a whole session: nothing of the environment (proxies, .netrc, CA bundles) and no cookie shall come in.
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=AT_ONCE, max_retries=0)
         self._adapter.poolmanager.pool_classes_by_scheme = {"http": WiredPool}
 
     def ask(
@@ -115,7 +114,7 @@ class Client:
         """
         what = f"{method} {path}"
         for _ in range(2):
-            self._now.path, self._now.deadline, self._now.fresh = path, deadline, True
+            self._now.path, self._now.deadline, self._now.sock, self._now.fresh = path, deadline, None, True
             try:
                 return self._once(method, headers or {}, body)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
@@ -137,11 +136,15 @@ class Client:
         )
         if body is not None or method not in ("GET", "HEAD"):
             request.headers["Content-Length"] = str(len(body or b""))
-        with self._adapter.send(request, stream=True, timeout=left) as response:
-            content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
-            # A body that is longer is left unread; closing the response then drops the connection.
-            fields = {name.lower(): value for name, value in response.headers.items()}
-            return Exchange(response.status_code, fields, content)
+        try:
+            with self._adapter.send(request, stream=True, timeout=left) as response:
+                content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
+                # A body that is longer is left unread; closing the response then drops the connection.
+                fields = {name.lower(): value for name, value in response.headers.items()}
+                return Exchange(response.status_code, fields, content)
+        finally:
+            if self._now.sock is not None:
+                self._now.sock.busy = False
 
     def close(self) -> None:
         """Close every kept connection."""

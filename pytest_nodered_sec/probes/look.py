@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urljoin, urlsplit
 
 from pytest_nodered_sec import redaction
@@ -28,7 +28,7 @@ from pytest_nodered_sec.probes.http import (
     likeness,
     tls_context,
 )
-from pytest_nodered_sec.probes.net import dial, dial_through, resolve
+from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
 
 _HOPS: Final = 5
-_CONNECTIONS: Final = 4  # kept to the URL's port; with a WebSocket, the plain port of two addresses and TLS: eight
 _RETRIES: Final = 2
 _RATE_LIMITED: Final = (429, 503)
 _AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
@@ -112,7 +111,7 @@ class Station:
         self.first = datetime.now(UTC)
         self.looks = 0
         self.pace = Pace(quiet=target.policy.pace == "quiet")
-        self.upgraded = threading.BoundedSemaphore(1)  # held for as long as a WebSocket is open
+        self._places = Places()
         self._lock = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
@@ -153,6 +152,9 @@ class Station:
 
     def dial(self, address: str, port: int, deadline: float) -> Timed:
         """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
+        return self._places.open(lambda: self._dial(address, port, deadline))
+
+    def _dial(self, address: str, port: int, deadline: float) -> Timed:
         if self.target.http.proxy:
             return dial_through(self.target.http.proxy, address, port, deadline)
         return dial(address, port, deadline)
@@ -165,9 +167,12 @@ class Station:
         """
         if verified and not self.target.tls:
             raise ProbeError(f"nothing secret is sent to {self.target.url}, which is not https", Cause.UNVERIFIED)
-        sock = self.connect(deadline)
         if not self.target.tls:
-            return sock
+            return self.connect(deadline)
+        return self._places.open(lambda: self._wrapped(deadline, verified=verified))
+
+    def _wrapped(self, deadline: float, *, verified: bool) -> Timed:
+        sock = self._dial(self.address, self.target.dialled[1], deadline)
         pinned = self.target.policy.certificate
         with self._lock:
             if verified not in self._contexts:
@@ -228,7 +233,7 @@ class Station:
                 else:
                     port = self.plain_port
                     self._clients[key] = Client(
-                        self.host_header(port), lambda deadline: self.dial(plain_address, port, deadline), 1
+                        self.host_header(port), lambda deadline: self.dial(plain_address, port, deadline)
                     )
                 own = plain_address is not None and self.target.policy.pace != "quiet"
                 self._plain_pace[key] = Pace() if own else self.pace
@@ -238,7 +243,6 @@ class Station:
         return Client(
             self.host_header(self.target.port),
             lambda deadline: self.connect_wrapped(deadline, verified=verified),
-            1 if verified and not self.target.http.headers else _CONNECTIONS,
         )
 
     @property
@@ -315,31 +319,27 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
-        return self.politely(method, client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body))
+        return self.politely(method, pace, lambda: client.ask(method, path, self.deadline, headers, body))
 
-    def politely(
-        self, method: str, slot: contextlib.AbstractContextManager[Any], pace: Pace, send: Callable[[], Exchange]
-    ) -> Exchange:
+    def politely(self, method: str, pace: Pace, send: Callable[[], Exchange]) -> Exchange:
         """Send one request when it is our turn; where a rate limiter objects, wait and send it again, twice at most.
 
         Args:
             method: HTTP method.
-            slot: the right to have a connection.
             pace: of the port asked.
             send: sends by `deadline` and returns the answer.
         """
         for left in range(_RETRIES, -1, -1):
             asked = time.monotonic()
             status = 0
-            with slot:
-                pace.rest()
-                self.deadline += time.monotonic() - asked  # waiting is not looking
-                try:
-                    with pace.turn(self.deadline):
-                        got = send()
-                    status = got.status
-                finally:
-                    pace.note(method, status)
+            pace.rest()
+            self.deadline += time.monotonic() - asked  # waiting is not looking
+            try:
+                with pace.turn(self.deadline):
+                    got = send()
+                status = got.status
+            finally:
+                pace.note(method, status)
             if got.status not in _RATE_LIMITED or not left:
                 break
             wait = pace.slow_down(got.headers.get("retry-after", ""))

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import ssl
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AT_ONCE: Final = 8  # connections to one target
 
 
 class Timed(socket.socket):
     """A connection whose reads all end by one deadline, even where a byte comes now and then."""
 
     deadline = 0.0  # absolute `time.monotonic()` seconds
+    busy = True  # False while it is kept for a later question
 
     def until(self, deadline: float) -> None:
         """Set the deadline of what is sent and read from now on."""
@@ -38,6 +45,40 @@ class Timed(socket.socket):
 
 class TimedTLS(Timed, ssl.SSLSocket):
     """The same with TLS."""
+
+
+class Places:
+    """The connections to one target, those kept for later included: never more than eight at once.
+
+    As many threads ask, each with one connection, so that room can be made by ending one that nobody uses.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: list[Timed] = []
+        self._making = 0
+
+    def open(self, make: Callable[[], Timed]) -> Timed:
+        """Make room for a connection, and make it."""
+        with self._lock:
+            self._make_room()
+            self._making += 1
+        made: list[Timed] = []
+        try:
+            made.append(make())
+        finally:
+            with self._lock:
+                self._making -= 1
+                self._open += made
+        return made[0]
+
+    def _make_room(self) -> None:
+        self._open = [one for one in self._open if one.fileno() >= 0]
+        idle = [one for one in self._open if not one.busy]
+        for one in idle[: max(0, len(self._open) + self._making + 1 - AT_ONCE)]:
+            self._open.remove(one)
+            with contextlib.suppress(OSError):  # the target was faster
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # the TCP one; who kept it finds it ended, and closes it
 
 
 def resolve(hostname: str, deadline: float) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ def upgrade(
             sock.close()
 
     pace = station.client(plain_address or None, verified=bool(own))[1]
-    got = look.politely("GET", station.upgraded, pace, send)
+    got = look.politely("GET", pace, send)
     return look.reduce(got, path, plain=plain), heard[0] if heard else None
 
 
