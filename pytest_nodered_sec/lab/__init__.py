@@ -221,20 +221,37 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
     lab = Lab()
     try:
         _certificates(lab.folder)
-        passwords = [secrets.token_urlsafe(12) for _ in wanted]
+        shared: dict[
+            tuple[object, ...], list[Spec]
+        ] = {}  # deployments that differ in the proxy alone have one Node-RED
+        for spec in wanted:
+            shared.setdefault((spec.major, *DEPLOYMENTS[spec.name].node_red), []).append(spec)
+        passwords = [secrets.token_urlsafe(12) for _ in shared]
         hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
         commands: list[dict[str, Any]] = []
-        lab.deployments = tuple(
-            _prepare(spec, modules[spec.major], lab.folder, password, hashed, commands)
-            for spec, password, hashed in zip(wanted, passwords, hashes, strict=True)
-        )
+        running: dict[Spec, RunningDeployment] = {}
+        for specs, password, hashed in zip(shared.values(), passwords, hashes, strict=True):
+            plant = _plant(specs[0], modules[specs[0].major], lab.folder, password, hashed, commands)
+            running |= {spec: _prepare(spec, plant, lab.folder, commands) for spec in specs}
+        lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
         for one in lab.deployments:
-            _wait(one)
+            _wait(one, lab.folder)
     except BaseException:
         lab.stop()
         raise
     return lab
+
+
+@dataclass(frozen=True)
+class _Plant:
+    """A Node-RED that is about to start: where it listens, where its files are, and who may log in."""
+
+    listen: str
+    direct_port: int
+    folder: Path
+    password: str
+    hashed: str
 
 
 def _certificates(folder: Path) -> None:
@@ -253,21 +270,17 @@ def _certificates(folder: Path) -> None:
         blob.write_to_path(folder / "leaf.pem", append=number > 0)
 
 
-def _prepare(
+def _plant(
     spec: Spec, modules: Path, folder: Path, password: str, hashed: str, commands: list[dict[str, Any]]
-) -> RunningDeployment:
-    """Write a deployment's files into a directory of its own, and add the commands that start it."""
+) -> _Plant:
+    """Write the files of a Node-RED into a directory of its own, and add the command that starts it."""
     deployment = DEPLOYMENTS[spec.name]
-    here = folder / f"{spec.name}-{spec.major}-{spec.proxy}"
+    here = folder / f"red-{spec.name}-{spec.major}"
     user_dir = here / "node-red"
-    proxy_dir = here / "proxy"
     user_dir.mkdir(parents=True)
-    proxy_dir.mkdir()
-    https_port, http_port, direct_port = _free_ports(3)
+    [direct_port] = _free_ports(1)
     # A short name: the path of a socket may have some 100 characters.
     listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
-    front = Front(https_port, http_port, listen, folder, proxy_dir, _USER, password, hashed)
-
     port = json.dumps(listen) if deployment.socket else str(direct_port)
     (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
     (user_dir / "flows.json").write_text(flows(deployment))
@@ -276,14 +289,22 @@ def _prepare(
     (here / "credentials.json").touch(mode=0o600)
     known = "password" if spec.name == "article" else password  # the article's is the published one
     (here / "credentials.json").write_text(json.dumps([_USER, known]))
-
-    environment = {"HOME": str(here), "XDG_DATA_HOME": str(proxy_dir), "XDG_CONFIG_HOME": str(proxy_dir)}
     red = [str(toolchain.node()), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
-    for argv, cwd, log in (
-        (red, user_dir, "node-red.log"),
-        (PROXIES[spec.proxy](deployment, front), proxy_dir, "proxy.log"),
-    ):
-        commands.append({"argv": argv, "cwd": str(cwd), "env": environment, "log": str(here / log)})
+    environment = {"HOME": str(here)}
+    commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
+    return _Plant(listen, direct_port, here, password, hashed)
+
+
+def _prepare(spec: Spec, plant: _Plant, folder: Path, commands: list[dict[str, Any]]) -> RunningDeployment:
+    """Write the files of a deployment's proxy into a directory of its own, and add the command that starts it."""
+    deployment = DEPLOYMENTS[spec.name]
+    here = folder / str(spec)
+    here.mkdir()
+    https_port, http_port = _free_ports(2)
+    front = Front(https_port, http_port, plant.listen, folder, here, _USER, plant.password, plant.hashed)
+    argv = PROXIES[spec.proxy](deployment, front)
+    environment = {"HOME": str(here), "XDG_DATA_HOME": str(here), "XDG_CONFIG_HOME": str(here)}
+    commands.append({"argv": argv, "cwd": str(here), "env": environment, "log": str(here / "proxy.log")})
     return RunningDeployment(
         name=spec.name,
         major=spec.major,
@@ -291,12 +312,12 @@ def _prepare(
         label=spec.label,
         url=f"https://localhost:{https_port}" if deployment.tls else f"http://localhost:{http_port}",
         http_port=http_port,
-        direct_port=direct_port,
+        direct_port=plant.direct_port,
         ca_file=str(folder / "ca.pem"),
         admin_root=deployment.admin_root,
         node_root=deployment.node_root,
-        credentials_file=str(here / "credentials.json"),
-        user_dir=str(user_dir),
+        credentials_file=str(plant.folder / "credentials.json"),
+        user_dir=str(plant.folder / "node-red"),
         has_login="adminAuth" in deployment.settings,
         expect=deployment.expect,
     )
@@ -317,23 +338,24 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in held]
 
 
-def _wait(one: RunningDeployment) -> None:
+def _wait(one: RunningDeployment, folder: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT
     proxy_port = int(one.url.rsplit(":", 1)[1])
-    here = Path(one.user_dir).parent
+    red_log = Path(one.user_dir).parent / "node-red.log"
+    proxy_log = folder / one.label.removeprefix("lab-") / "proxy.log"
     while time.monotonic() < deadline:
-        logs = {name: _read(here / name) for name in ("node-red.log", "proxy.log")}
-        for log in logs.values():
+        logs = [_read(red_log), _read(proxy_log)]
+        for log in logs:
             if _PORT_TAKEN.search(log):
                 raise _PortTakenError(f"{one.label} did not start: one of its ports is taken")
             if _DAMAGED.search(log):
                 raise DamagedError(f"{one.label} did not start: its Node-RED is damaged")
             if guardian.ENDED in log:
                 raise LabError(f"{one.label} did not start: {log[-_TAIL:]}")
-        if "Started flows" in logs["node-red.log"] and _accepts(proxy_port) and _accepts(one.http_port):
+        if "Started flows" in logs[0] and _accepts(proxy_port) and _accepts(one.http_port):
             return
         time.sleep(0.1)
-    tails = " … ".join(_read(here / name)[-_TAIL:] for name in ("node-red.log", "proxy.log"))
+    tails = " … ".join(_read(log)[-_TAIL:] for log in (red_log, proxy_log))
     raise LabError(f"{one.label} did not start within {_START_LIMIT:.0f} s: {tails}")
 
 

@@ -50,6 +50,11 @@ class Deployment:
     node_root: str = "/"
     expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
+    @property
+    def node_red(self) -> tuple[object, ...]:
+        """What stands behind the proxy; deployments of which this is the same can share one Node-RED."""
+        return (self.settings, self.socket, self.dashboards, self.flows)
+
 
 _LOGIN: Final = """adminAuth: {type: "credentials", users: [
     {username: "admin", password: "@HASH@", permissions: "*"},

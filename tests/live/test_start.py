@@ -60,8 +60,9 @@ def test_taken_ports_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     free = lab._free_ports
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as other:
-        choices = [[*free(2), other.getsockname()[1]], [other.getsockname()[1], *free(2)]]
-        monkeypatch.setattr(lab, "_free_ports", lambda count: choices.pop() if choices else free(count))
+        taken = other.getsockname()[1]
+        choices = [[taken], free(2), free(1), [*free(1), taken]]  # Node-RED's, its proxy's, and once more
+        monkeypatch.setattr(lab, "_free_ports", lambda count: choices.pop(0) if choices else free(count))
         with lab.start(["fresh@5"], say=said.append) as running:
             assert _answers(running)
     assert sum("took one of the lab's ports" in line for line in said) == 2
@@ -89,9 +90,18 @@ def test_it_listens_on_loopback_alone_and_keeps_its_secrets(proxy: str) -> None:
                 elsewhere.settimeout(1)
                 assert elsewhere.connect_ex(("127.0.0.2", port))  # who listens on all addresses answers here, too
         assert running.folder.stat().st_mode & 0o777 == 0o700
-        secrets = [Path(one.credentials_file), *Path(one.credentials_file).parent.glob("proxy/htpasswd")]
+        secrets = [Path(one.credentials_file), *running.folder.glob("*/htpasswd")]
         assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
     assert not running.folder.exists()
+
+
+def test_deployments_that_differ_in_the_proxy_alone_share_a_node_red() -> None:
+    with lab.start(["hardened", "ungated", "hardened@4", "noeditor-open"], say=lambda line: None) as running:
+        directories = [one.user_dir for one in running.deployments]
+        assert [one.name for one in running.deployments] == ["hardened", "ungated", "hardened", "noeditor-open"]
+        assert directories[0] == directories[1]
+        assert len(set(directories)) == 3
+        assert len({one.url for one in running.deployments}) == 4
 
 
 def _answers(running: lab.Lab) -> bool:
