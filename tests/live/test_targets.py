@@ -315,7 +315,7 @@ def test_with_a_client_certificate(three: dict[str, lab.RunningDeployment], tmp_
 daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log;
 events {{}}
 http {{ {temporary} access_log off;
-  server {{ listen 127.0.0.1:{http_port}; return 301 https://$host:{https_port}$request_uri; }}
+  server {{ listen 127.0.0.1:{http_port}; return 301 https://localhost:{https_port}$request_uri; }}
   server {{
     listen 127.0.0.1:{https_port} ssl; server_name localhost;
     ssl_certificate {certificates}/leaf.pem; ssl_certificate_key {certificates}/leaf.key;
