@@ -52,8 +52,8 @@ candidates() {
 nginx_masters() { # PID, seconds after boot in ticks, of the master and its workers
     for file in $(grep -l '^nginx$' /proc/[0-9]*/comm 2>/dev/null); do
         pid=${file#/proc/} pid=${pid%/comm}
-        printf '%s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f2,20)" \
-            "$(tr '\000\n' '  ' <"/proc/$pid/cmdline")"
+        printf '%s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
+            "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\000\n' '  ')"
     done
 }
 
@@ -86,9 +86,9 @@ for pid in $(candidates); do
     section "process $pid" process "$pid"
     section "sockets $pid" sockets "$pid"
     section "fd $pid" root ls -l "/proc/$pid/fd" | grep -E "^$mark|socket:|denied|sudo:|cannot"
-    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$pid/cgroup" | tail -1)
+    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
     [ -n "$unit" ] && found="$found $unit"
-    id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" | tail -1)
+    id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
     if [ -n "$id" ] && has docker; then
         section "docker $pid" docker inspect --format \
             '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"
