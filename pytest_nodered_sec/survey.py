@@ -17,6 +17,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Observation, settle
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.probes.net import AT_ONCE
+from pytest_nodered_sec.probes.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -117,26 +118,6 @@ class _Host:
             self._wake.notify_all()
 
 
-class _Once:
-    """A value that the first thread to need it finds, while the others wait; errors are kept as well."""
-
-    def __init__(self, find: Callable[[], Any]) -> None:  # Any: landmarks are of several types
-        self._find = find
-        self._lock = threading.Lock()
-        self._outcome: Any = None
-
-    def get(self) -> Any:
-        with self._lock:
-            if self._outcome is None:
-                try:
-                    self._outcome = self._find()
-                except ProbeError as error:
-                    self._outcome = error
-        if isinstance(self._outcome, ProbeError):
-            raise self._outcome.again()
-        return self._outcome
-
-
 class _Place:
     """One target: its station, its landmarks, its questions."""
 
@@ -156,8 +137,8 @@ class _Place:
         self._confirming = False
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
-        self._arrival = _Once(self._arrive)
-        self._landmarks = {name: _Once(self._finder(name)) for name in ("admin", "node", "plain", "host")}
+        self._arrival = Once(self._arrive)
+        self._landmarks = {name: Once(self._finder(name)) for name in ("admin", "node", "plain", "host")}
 
     def add(self, asks: Iterable[Ask]) -> None:
         """Queue the questions that are new."""
@@ -166,6 +147,7 @@ class _Place:
             for ask in fresh:
                 self._futures[ask] = Future()
             now = [ask for ask in fresh if not PROBES[ask.probe].stage]
+            now.sort(key=lambda ask: -PROBES[ask.probe].trips)
             self._later += [ask for ask in fresh if PROBES[ask.probe].stage]
             self._queue(len(now))
         for ask in now:
@@ -301,8 +283,12 @@ class _Place:
         from pytest_nodered_sec.probes import landmarks
         from pytest_nodered_sec.probes.look import Look
 
+        asked: list[Any] = []  # Any: landmarks are of several types
         for name in sorted(names):
             before = self._landmarks[name].get()
+            if any(before is one for one in asked):
+                continue  # both roots are one place
+            asked.append(before)
             try:
                 if name == "plain":
                     again = landmarks.view_plain(Look(self._station), before.path)

@@ -25,7 +25,9 @@ class Probe:
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
         stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
             may lock somebody out; 2: at the very end.
-        given: what is found once per target and handed in before the landmarks, without a canary: "host".
+        given: what is found once per target and handed in before the landmarks, without a canary: "host", or a
+            landmark of which the probe asks the canary itself.
+        trips: round trips of one look, roughly; those with many begin first, so that nobody waits for them at the end.
     """
 
     module: str
@@ -33,6 +35,7 @@ class Probe:
     landmarks: tuple[str, ...] = ()
     stage: int = 0
     given: tuple[str, ...] = ()
+    trips: int = 1
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""
@@ -44,18 +47,18 @@ PROBES: Final[dict[str, Probe]] = {
     "access": Probe("access", "attempt_access", ("admin", "node")),
     "login_offer": Probe("access", "read_login_offer", ("admin",)),
     "endpoint": Probe("endpoint", "attempt_endpoint", ("admin", "node")),
-    "socket": Probe("dashboard", "connect_channel", ("admin", "node")),
-    "channel": Probe("websocket", "attempt_channel", ("admin", "node")),
-    "foreign": Probe("origin", "attempt_foreign", ("admin", "node")),
+    "socket": Probe("dashboard", "connect_channel", ("admin", "node"), trips=4),
+    "channel": Probe("websocket", "attempt_channel", ("admin", "node"), trips=3),
+    "foreign": Probe("origin", "attempt_foreign", ("admin", "node"), trips=4),
     "variant": Probe("variant", "attempt_variant", ("admin", "node")),
     "cross_site": Probe("crosssite", "post_across_sites", ("admin", "node")),
     "file": Probe("static", "attempt_file", ("admin",)),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
-    "redirects": Probe("plain", "follow_redirects", ("admin", "plain")),
-    "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain")),
-    "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain")),
-    "chain": Probe("tls", "present_chain"),
+    "redirects": Probe("plain", "follow_redirects", ("admin", "plain"), trips=2),
+    "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain"), trips=2),
+    "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain"), trips=2),
+    "chain": Probe("tls", "present_chain", trips=5),
     "host": Probe("host_parts", "look_inside", given=("host",)),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
-    "reach": Probe("reach", "see_both_ends", ("admin",), stage=2),
+    "reach": Probe("reach", "see_both_ends", given=("admin",), stage=2),
 }

@@ -60,7 +60,10 @@ def attempt_access(
     sent |= dict(header.split(": ", 1) for header in headers)
     if how == "forged":
         sent["Authorization"] = f"Bearer {secrets.token_hex(32)}"
-    answer = look.answer(method, absolute, headers=sent, body=body.encode() or None)
+    if how == "anonymous" and method == "GET":
+        answer = look.read(absolute, sent)
+    else:
+        answer = look.answer(method, absolute, headers=sent, body=body.encode() or None)
     said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else _HOW[how]
     attempt = describe(look, which, method, path, said, answer, view, open_answer)
     return with_hint(look, attempt, path) if which is Surface.DASHBOARD else attempt

@@ -29,9 +29,10 @@ from pytest_nodered_sec.probes.http import (
     tls_context,
 )
 from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
+from pytest_nodered_sec.probes.once import Once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
@@ -112,6 +113,7 @@ class Station:
         self.looks = 0
         self.pace = Pace(quiet=target.policy.pace == "quiet")
         self._places = Places()
+        self._asked: dict[Hashable, Once[Answer]] = {}
         self._lock = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
@@ -120,6 +122,12 @@ class Station:
         redaction.learn(urlsplit(target.http.proxy).password or "")
         for value in target.http.headers.values():
             redaction.learn(value)
+
+    def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return what the first look with this key was answered."""
+        with self._lock:
+            answer = self._asked.setdefault(key, Once(ask))
+        return answer.get()
 
     def arrive(self, deadline: float) -> None:
         """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
@@ -365,6 +373,14 @@ class Look:
             ProbeError: no answer, or a redirect loop.
         """
         return self.exchange(method, path, headers=headers, body=body, plain_address=plain_address)[0]
+
+    def read(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """Do as `answer` with a GET, where several questions ask the same: the first asks, the others wait for it.
+
+        Raises:
+            ProbeError: no answer, or a redirect loop.
+        """
+        return self.station.once((path, *headers.items()), lambda: self.answer("GET", path, headers=headers))
 
     def exchange(
         self,
