@@ -946,4 +946,9 @@ class NotApplicable:
     reason: str
 
 
+@dataclass(frozen=True)
+class NotJudged(NotApplicable):
+    """What the control is about is not known; the reason says "not judged" and what to give."""
+
+
 Verdict = tuple[Violation, ...] | NotApplicable

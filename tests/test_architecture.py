@@ -46,7 +46,7 @@ ROOMS = {
     "options": {"credentials", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
     "fixtures": {"collection", "errors", "model", "options", "probes", "survey"},
-    "ledger": {"collection", "errors", "model", "policyfile", "redaction"},
+    "ledger": {"collection", "controls", "errors", "model", "policyfile", "redaction"},
     "evidence": {"errors", "ledger", "model"},
     "plugin": {
         "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",

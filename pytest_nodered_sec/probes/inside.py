@@ -113,9 +113,8 @@ def _at(found: Any, *keys: str) -> Any:
 
 
 def _modules(sets: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
-    pairs = {(one.get("module"), release(one.get("version"))) for one in sets}
-    named = [(name, said) for name, said in pairs if isinstance(name, str) and _NAME.fullmatch(name)]
-    return tuple(sorted((name, said) for name, said in named if name != "node-red"))
+    named = [(_text(one.get("module")), release(one.get("version"))) for one in sets]
+    return tuple(sorted({(name, said) for name, said in named if _NAME.fullmatch(name) and name != "node-red"}))
 
 
 def _palette(settings: dict[str, Any]) -> Palette:
@@ -128,27 +127,26 @@ def _palette(settings: dict[str, Any]) -> Palette:
 
 
 def entries_of(flows: list[dict[str, Any]]) -> tuple[Entry, ...]:
-    """Return the ways in that flows open, those of what is disabled left out."""
-    holders = {one.get("id"): one for one in flows if one.get("type") in ("tab", "subflow")}
-    instances: dict[str, list[dict[str, Any]]] = {}
+    """Return the ways in that flows open; those of what is disabled, or of a subflow without instance, left out."""
+    holders = {_text(one.get("id")) for one in flows if one.get("type") in ("tab", "subflow")}
+    inside: dict[str, list[dict[str, Any]]] = {}
     for one in flows:
-        kind = one.get("type")
-        if isinstance(kind, str) and kind.startswith("subflow:"):
-            instances.setdefault(kind.removeprefix("subflow:"), []).append(one)
-
-    def runs(node: dict[str, Any], inside: tuple[Any, ...] = ()) -> bool:
-        if node.get("d") is True:
-            return False
-        holder = holders.get(node.get("z"))
-        if holder is None:
-            return True  # a configuration node; all of them are started
-        if holder.get("type") == "tab":
-            return holder.get("disabled") is not True
-        own = holder.get("id")
-        return own not in inside and any(runs(one, (*inside, own)) for one in instances.get(str(own), []))
-
-    found = (_entry(one) for one in flows if runs(one))
-    return tuple(dict.fromkeys(one for one in found if one is not None))
+        place = _text(one.get("z"))
+        if one.get("d") is not True:  # what is in no tab is a configuration node: all of them are started
+            inside.setdefault(place if place in holders else "", []).append(one)
+    running = [one for one in flows if one.get("type") == "tab" and one.get("disabled") is not True]
+    waiting = ["", *(_text(one.get("id")) for one in running)]
+    known = set(waiting)
+    found: dict[Entry, None] = {}
+    while waiting:
+        for one in inside.get(waiting.pop(0), []):
+            if (entry := _entry(one)) is not None:
+                found[entry] = None
+            subflow = _text(one.get("type")).partition("subflow:")[2]
+            if subflow and subflow not in known:
+                known.add(subflow)
+                waiting.append(subflow)
+    return tuple(found)
 
 
 def _entry(node: dict[str, Any]) -> Entry | None:

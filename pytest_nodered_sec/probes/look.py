@@ -462,7 +462,7 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
         marks.add(Mark.EDITOR)
     if "Node-RED Dashboard" in text or 'ng-app="ui"' in text:
         marks.add(Mark.DASHBOARD)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         data = json.loads(text)
         if isinstance(data, dict):
             if "httpNodeRoot" in data:

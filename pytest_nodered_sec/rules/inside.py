@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.releases import unguarded_packages
-from pytest_nodered_sec.model import Kind, NotApplicable, Violation
+from pytest_nodered_sec.model import Kind, NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -39,7 +39,7 @@ def admin_routes_are_guarded(seen: AdminRoutes, policy: Policy) -> Verdict:
     if seen.login.view.api_absent:
         return NotApplicable(f"no admin API at {root}")
     if seen.modules is None:
-        return NotApplicable(f"{seen.lacking}; or put a login before all of {root}")
+        return NotJudged(f"{seen.lacking}; or put a login before all of {root}")
     installed = dict(seen.modules)
     return tuple(
         Violation(
@@ -58,7 +58,7 @@ def admin_routes_are_guarded(seen: AdminRoutes, policy: Policy) -> Verdict:
 def nothing_installs_from_the_editor(seen: InstallRights, policy: Policy) -> Verdict:
     """Neither nodes nor modules can be installed from the editor, unless the policy says so."""
     if seen.lacking:
-        return NotApplicable(seen.lacking)
+        return NotJudged(seen.lacking)
     if seen.palette is None:
         return NotApplicable(f"{seen.evidence()}; host-09 tells what the settings allow")
     if policy.host.palette:
@@ -82,7 +82,7 @@ def nothing_installs_from_the_editor(seen: InstallRights, policy: Policy) -> Ver
 def ways_in_are_declared(seen: Entries, policy: Policy) -> Verdict:
     """Every way in that the flows open stands in the policy, where the other controls find it."""
     if seen.entries is None:
-        return NotApplicable(seen.lacking)
+        return NotJudged(seen.lacking)
     return tuple(
         Violation(
             f"undeclared-{one.kind}",

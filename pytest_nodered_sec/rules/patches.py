@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from pytest_nodered_sec.data.releases import advised_node, advisories, lines, node_ends
-from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,7 +23,7 @@ _NODE_RED = "node-red"
 def is_free_of_advisories(seen: Installed, policy: Policy) -> Verdict:
     """Each package is at a release without known advisories; an advisory is a violation of its own."""
     if seen.lacking:
-        return NotApplicable(seen.lacking)
+        return NotJudged(seen.lacking)
     if not seen.releases:
         return NotApplicable(f"no modules are installed, {seen.told}")
     return tuple(one for package, release in seen.releases for one in faults_of(package, release, seen.told))
@@ -32,7 +32,7 @@ def is_free_of_advisories(seen: Installed, policy: Policy) -> Verdict:
 def node_is_maintained(seen: Installed, policy: Policy) -> Verdict:
     """Node.js is of a major that still gets security fixes."""
     if seen.lacking:
-        return NotApplicable(seen.lacking)
+        return NotJudged(seen.lacking)
     ((_, release),) = seen.releases
     return node_faults(release, seen.on, seen.told)
 
