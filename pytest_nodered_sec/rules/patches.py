@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model_account import Installed
     from pytest_nodered_sec.policy import Policy
 
-_NODE_RED = "node-red"
+_NODE_RED: Final = "node-red"
+_FROM_INSIDE: Final = "; or look from inside: --nodered-host=ssh://USER@HOST (host-16)"
 
 
 def is_free_of_advisories(seen: Installed, policy: Policy) -> Verdict:
     """Each package is at a release without known advisories; an advisory is a violation of its own."""
     if seen.lacking:
-        return NotJudged(seen.lacking)
+        return NotJudged(f"{seen.lacking}{_FROM_INSIDE}")
     if not seen.releases:
         return NotApplicable(f"no modules are installed, {seen.told}")
     return tuple(one for package, release in seen.releases for one in faults_of(package, release, seen.told))
@@ -32,7 +33,7 @@ def is_free_of_advisories(seen: Installed, policy: Policy) -> Verdict:
 def node_is_maintained(seen: Installed, policy: Policy) -> Verdict:
     """Node.js is of a major that still gets security fixes."""
     if seen.lacking:
-        return NotJudged(seen.lacking)
+        return NotJudged(f"{seen.lacking}{_FROM_INSIDE}")
     ((_, release),) = seen.releases
     return node_faults(release, seen.on, seen.told)
 

@@ -146,7 +146,9 @@ def test_evidence_says_who_told_it_and_how_old_the_table_is() -> None:
 def test_what_is_not_known_is_not_judged(rule: Any) -> None:
     lacking = "not judged without an account"
     seen = Installed("Node.js", (), "", lacking, TODAY, TODAY)
-    assert rule(seen, Policy()) == NotJudged(lacking)
+    assert rule(seen, Policy()) == NotJudged(
+        f"{lacking}; or look from inside: --nodered-host=ssh://USER@HOST (host-16)"
+    )
     assert seen.evidence() == lacking
 
 
