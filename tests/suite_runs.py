@@ -138,6 +138,7 @@ _CORS = (
     "middleware-only",
     "same-site",
     "legacy-auth",
+    "tells-release",
 )
 ALSO_ON_4 = {name: {"admin-07"} for name in _CORS}
 
