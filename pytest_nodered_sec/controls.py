@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import pytest
 
 from pytest_nodered_sec.errors import NonCompliant
-from pytest_nodered_sec.model import NotApplicable, Severity
+from pytest_nodered_sec.model import NotApplicable, NotJudged, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _Test = TypeVar("_Test", bound="Callable[..., None]")
 MARK: Final = "nodered_control"
+# A skip that is no verdict; named as pytest's own, whose name pytest leaves out of the reason.
+Unjudged: Final[type[BaseException]] = type("Skipped", (pytest.skip.Exception,), {"__module__": "builtins"})
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ def require(verdict: Verdict) -> None:
 
     Raises:
         NonCompliant: if there is any violation, with all of them.
-        pytest.skip.Exception: if the control does not apply.
+        pytest.skip.Exception: if the control does not apply; an `Unjudged` where it could not be judged.
     """
+    if isinstance(verdict, NotJudged):
+        raise Unjudged(verdict.reason)
     if isinstance(verdict, NotApplicable):
         pytest.skip(verdict.reason)
     if verdict:

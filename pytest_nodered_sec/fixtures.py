@@ -23,11 +23,11 @@ if TYPE_CHECKING:
         PlainAttempt,
         PresentedChain,
         Reach,
-        SignIn,
         SocketAttempt,
         Target,
         VariantAttempt,
     )
+    from pytest_nodered_sec.model_account import SignIn
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey

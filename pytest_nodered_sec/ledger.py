@@ -14,6 +14,7 @@ import pytest
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.collection import PREFIX, case_of, control_of
+from pytest_nodered_sec.controls import Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation, Severity
 
@@ -116,9 +117,9 @@ def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_
         return "waived" if report.skipped else "non-compliant"
     if called and error is None:
         return "compliant"  # also where a waiver that is no longer needed makes the test fail
-    if isinstance(error, pytest.skip.Exception) and (called or nothing_to_ask):
+    if isinstance(error, pytest.skip.Exception) and (called or nothing_to_ask) and not isinstance(error, Unjudged):
         return "not-applicable"
-    return "not-judged"  # skipped by somebody's mark or fixture, or the test itself broke
+    return "not-judged"  # nothing was given to judge by, skipped by a mark or fixture, or the test itself broke
 
 
 def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:

@@ -489,36 +489,6 @@ class LoginOffer:
         return self.attempt.evidence()
 
 
-@dataclass(frozen=True)
-class SignIn:
-    """What the admin API did with the account that the site gave us; the session is over when this exists.
-
-    Attributes:
-        account: user name, or "the given token".
-        refusal: the answer to the log-in, or to `/settings` with the token, where it was refused; else "".
-        permissions: what `/settings` says the account may do, e.g. "*" or "read"; "" where it says nothing.
-        expires_in: life of the session token in seconds, None where none was issued.
-        version: Node-RED's release as `/settings` says it, or "".
-        write: for an account that may only read: the answer to a write that changes nothing; else None.
-    """
-
-    account: str
-    refusal: str = ""
-    permissions: str = ""
-    expires_in: int | None = None
-    version: str = ""
-    write: Answer | None = None
-
-    def evidence(self) -> str:
-        """Return one line for the evidence."""
-        if self.refusal:
-            return f"{self.account} was refused: {self.refusal}"
-        life = f", token for {self.expires_in} s" if self.expires_in is not None else ""
-        wrote = f"; its write (POST /flows, unusable on purpose) answered {self.write.line()}" if self.write else ""
-        release = f", Node-RED {self.version}" if self.version else ""
-        return f"{self.account} was accepted, permissions {self.permissions or 'unknown'}{life}{release}{wrote}"
-
-
 class Channel(enum.Enum):
     """What became of an attempt to join a live channel: Socket.IO's connect packet, or a WebSocket."""
 
@@ -974,6 +944,11 @@ class NotApplicable:
     """The control does not apply, for a reason that is true of this target."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class NotJudged(NotApplicable):
+    """What the control is about is not known; the reason says "not judged" and what to give."""
 
 
 Verdict = tuple[Violation, ...] | NotApplicable

@@ -7,6 +7,10 @@ Everything comes from one gathering (probes/host.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
 
 
 @dataclass(frozen=True)
@@ -553,10 +557,11 @@ class Renewal:
 
 @dataclass(frozen=True)
 class PatchLevel:
-    """The releases that run (host-16); "" where one is not installed or not known."""
+    """The releases that run (host-16), on a date; "" where one is not installed or not known."""
 
     node_red: str
     node: str
+    on: date
     dashboard1: str = ""
     dashboard2: str = ""
 

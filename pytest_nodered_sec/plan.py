@@ -51,6 +51,7 @@ class Request:
 
 _POLLING: Final = "/?EIO=4&transport=polling"
 _READS: Final = ("GET", "HEAD", "OPTIONS")
+_INSIDE: Final = ("/settings", "/nodes", "/diagnostics", "/flows")  # what tells about a Node-RED, to who may read
 
 
 def _landmarks(target: Target) -> list[Request]:
@@ -156,10 +157,16 @@ def _sign_in(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     return [
         Request(Manner.WRITE, "POST", target.admin("/auth/token")),
-        Request(Manner.READ, "GET", target.admin("/settings")),
+        *(Request(Manner.READ, "GET", target.admin(path)) for path in _INSIDE),
         Request(Manner.WRITE, "POST", target.admin("/flows")),
         Request(Manner.WRITE, "POST", target.admin("/auth/revoke")),
     ]
+
+
+def _told(target: Target, args: tuple[str, ...]) -> list[Request]:
+    del args
+    anybody = [Request(Manner.READ, "GET", target.admin(path)) for path in ("/red/about", *_INSIDE)]
+    return [*anybody, *(_sign_in(target, ()) if target.credentials else [])]
 
 
 def _tls(target: Target, args: tuple[str, ...]) -> list[Request]:
@@ -188,7 +195,12 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "plain_channel": _plain_channel,
     "chain": _tls,
     "host": _host,
+    "release": lambda target, args: [Request(Manner.READ, "GET", target.admin(args[0]))],
     "sign_in": _sign_in,
+    "installed": _told,
+    "admin_routes": _told,
+    "install_rights": _told,
+    "entries": _told,
     "reach": lambda target, args: (),  # landmarks
 }
 

@@ -20,6 +20,15 @@ LOGIN_OFFER = (Ask("login_offer"),)
 COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)
 CROSS_SITE = (Ask("cross_site"),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
+NODE_RED_RELEASE = (Ask("installed", ("Node-RED",)),)
+MODULE_RELEASES = (Ask("installed", ("modules",)),)
+NODE_RELEASE = (Ask("installed", ("Node.js",)),)
+ADMIN_ROUTES = (Ask("admin_routes"),)
+INSTALL_RIGHTS = (Ask("install_rights"),)
+ENTRIES = (Ask("entries"),)
+TELLS_RELEASE = tuple(
+    Ask("release", (path,), f"GET {path}") for path in ("/red/about", "/settings", "/nodes", "/diagnostics")
+)
 
 HOST_FILES = (
     "settings",

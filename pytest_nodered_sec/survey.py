@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Ask, Target
 
 CANARY_EVERY: Final = 20  # looks between two signs of life
+_FOUND_ONCE: Final = ("admin", "node", "plain", "host", "account", "told")
+_ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
 
 
 class Survey:
@@ -122,7 +124,7 @@ class _Place:
     """One target: its station, its landmarks, its questions."""
 
     def __init__(self, target: Target, host: _Host) -> None:
-        from pytest_nodered_sec.probes import roots  # noqa: F401  before the threads need it: see above
+        from pytest_nodered_sec.probes import account, roots, told  # noqa: F401  before the threads need it: see above
         from pytest_nodered_sec.probes.look import Station  # imports requests: only when something is asked
 
         self._target = target
@@ -138,7 +140,7 @@ class _Place:
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
         self._arrival = Once(self._arrive)
-        self._landmarks = {name: Once(self._finder(name)) for name in ("admin", "node", "plain", "host")}
+        self._landmarks = {name: Once(self._finder(name)) for name in _FOUND_ONCE}
 
     def add(self, asks: Iterable[Ask]) -> None:
         """Queue the questions that are new."""
@@ -215,14 +217,17 @@ class _Place:
             future.set_result(outcome)
 
     def _turn_to_later(self) -> None:
-        """Queue the next question of a later stage, one at a time, when everything before it is answered."""
+        """Queue the questions of the next stage, guesses one at a time, when everything before them is answered."""
         with self._lock:
             if self._open or self._unconfirmed or self._confirming or not self._later:
                 return
-            ask = min(self._later, key=lambda ask: PROBES[ask.probe].stage)
-            self._later.remove(ask)
-            self._queue(1)
-        self._put(ask)
+            stage = min(PROBES[ask.probe].stage for ask in self._later)
+            next_ones = [ask for ask in self._later if PROBES[ask.probe].stage == stage]
+            next_ones = next_ones[:1] if stage == _ONE_BY_ONE else next_ones
+            self._later = [ask for ask in self._later if ask not in next_ones]
+            self._queue(len(next_ones))
+        for ask in next_ones:
+            self._put(ask)
 
     # --- landmarks
 
@@ -235,7 +240,7 @@ class _Place:
 
     def _finder(self, name: str) -> Callable[[], Any]:
         def find() -> Any:
-            from pytest_nodered_sec.probes import landmarks, roots
+            from pytest_nodered_sec.probes import account, landmarks, roots, told
             from pytest_nodered_sec.probes.look import Look
 
             if name == "host":
@@ -250,6 +255,8 @@ class _Place:
             finders: dict[str, Callable[[Look], Any]] = {
                 "node": landmarks.view_node,
                 "plain": landmarks.view_plain,
+                "account": account.visit,
+                "told": lambda look: told.hear(look, admin),
             }
             return finders[name](Look(self._station))
 

@@ -120,6 +120,9 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "redirect-302": ({"http-02"}, set()),
     "redirect-echo": ({"http-04"}, set()),
     "require-https": ({"http-01", "http-02", "http-03", "http-04", "http-05"}, set()),
+    "undeclared": ({"flow-01"}, set()),
+    "palette": ({"editor-04"}, set()),
+    "tells-release": ({"editor-03", "version-01"}, set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused
@@ -135,6 +138,7 @@ _CORS = (
     "middleware-only",
     "same-site",
     "legacy-auth",
+    "tells-release",
 )
 ALSO_ON_4 = {name: {"admin-07"} for name in _CORS}
 

@@ -21,6 +21,7 @@ from pytest_nodered_sec.suite import (
     test_host_files,
     test_host_node_red,
     test_host_services,
+    test_patch_level,
     test_reach,
     test_tls,
     test_transport,
@@ -34,6 +35,7 @@ SUITE = (
     test_host_files,
     test_host_node_red,
     test_host_services,
+    test_patch_level,
     test_reach,
     test_tls,
     test_transport,
@@ -56,13 +58,15 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "reach-01 "
         "http-01 http-02 http-03 http-04 http-05 "
         "tls-01 tls-02 tls-03 "
-        "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 "
+        "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-10 admin-12 "
         "csrf-01 "
-        "editor-01 editor-02 editor-03 "
+        "editor-01 editor-02 editor-03 editor-04 "
         "dash-01 dash-02 dash-03 dash-04 "
         "origin-01 "
         "node-01 node-02 "
+        "flow-01 "
         "static-01 "
+        "version-01 patch-01 patch-02 patch-03 "
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
@@ -186,6 +190,17 @@ def test_every_surface_is_asked_in_clear() -> None:
 
 def test_the_three_controls_of_a_chain_share_one_question() -> None:
     assert asked("tls-01") == asked("tls-02") == asked("tls-03") == (Ask("chain"),)
+
+
+def test_what_the_account_is_told_is_asked_of_open_targets_too() -> None:
+    for control in ("admin-10", "editor-04", "flow-01", "patch-01", "patch-02", "patch-03", "version-01"):
+        assert not any(ask.needs for ask in asked(control))
+    assert [ask.label for ask in asked("version-01")] == [
+        "GET /red/about",
+        "GET /settings",
+        "GET /nodes",
+        "GET /diagnostics",
+    ]
 
 
 def test_single_questions() -> None:

@@ -28,9 +28,9 @@ class Deployment:
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
             whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
-        headers: whether the proxy adds and removes headers as advised.
+        headers: whether the proxy adds and removes headers as advised, and keeps back what names the release.
         dashboards: whether there are dashboards.
-        flows: "both" or "login-form".
+        flows: "both", "login-form", or "undeclared": ways in of which the policy does not know.
         admin_root: httpAdminRoot as seen from outside.
         node_root: httpNodeRoot as seen from outside.
         expect: policy keys this deployment is meant for.
@@ -65,6 +65,9 @@ _ORIGIN_GUARD: Final = """(socket, next) => {
     next(!origin || new URL(origin).host === host ? undefined : new Error("foreign origin"));
   }"""
 _SAME_ORIGIN: Final = "(info) => !info.origin || new URL(info.origin).host === info.req.headers.host"
+_NO_INSTALL: Final = (
+    "externalModules: {palette: {allowInstall: false, allowUpload: false}, modules: {allowInstall: false}},"
+)
 _REFUSE_PAGES: Final = '(req, res) => res.status(401).send("no")'
 
 _SITE: Final = (
@@ -86,7 +89,7 @@ _HARDENED: Final = Deployment(
   ui: {{ioMiddleware: {_ORIGIN_GUARD}}},
   dashboard: {{ioMiddleware: {_ORIGIN_GUARD}}},
   webSocketNodeVerifyClient: {_SAME_ORIGIN},
-  externalModules: {{palette: {{allowInstall: false, allowUpload: false}}, modules: {{allowInstall: false}}}},
+  {_NO_INSTALL}
   logging: {{console: {{level: "info", metrics: false, audit: true}}}},""",
     socket=True,
     gate="dashboards",
@@ -180,6 +183,20 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         plain="trusting",
         expect=(("editor", "protected"),),
     ),
+    "undeclared": replace(_HARDENED, flows="undeclared"),
+    "palette": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace("disableEditor: true,", "").replace(_NO_INSTALL, ""),
+        sockets=(*_HARDENED.sockets, "/comms"),
+        expect=(*_SITE, ("editor", "protected")),
+    ),
+    "tells-release": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace("disableEditor: true,", ""),
+        sockets=(*_HARDENED.sockets, "/comms"),
+        headers=False,
+        expect=(*_SITE, ("editor", "protected")),
+    ),
 }
 
 
@@ -211,6 +228,13 @@ def flows(deployment: Deployment) -> str:
         {"id": "said", "type": "websocket in", "z": "tab", "server": "line", "client": "", "wires": [[]]},
         {"id": "says", "type": "websocket out", "z": "tab", "server": "line", "client": "", "wires": []},
     ]
+    if deployment.flows == "undeclared":  # 99999 is no port: nothing of the lab listens elsewhere than on loopback
+        endpoint += [
+            {"id": "stop", "type": "http in", "z": "tab", "url": "/api/stop", "method": "post", "wires": [["out"]]},
+            {"id": "gone", "type": "http in", "z": "tab", "d": True, "url": "/gone", "method": "get", "wires": [[]]},
+            {"id": "hall", "type": "websocket-listener", "path": "/ws/hall", "wholemsg": "false"},
+            {"id": "plc", "type": "tcp in", "z": "tab", "server": "server", "port": "99999", "wires": [[]]},
+        ]
     if not deployment.dashboards:
         return json.dumps([tab, *endpoint])
     dashboard1: list[dict[str, Any]] = [  # Any: nodes differ

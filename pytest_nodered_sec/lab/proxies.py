@@ -31,6 +31,7 @@ _REMOVED: Final = ("Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin
 # A gate by path sees the tidied path, Node-RED gets the untidied one, and Socket.IO compares its beginning only:
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
+_RELEASE: Final = "^/red/about"  # the editor's change log, which names the release; Express ignores letter case
 _BY_PATH: Final = ("dashboards", "dashboards-cased", "routes-cased")
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
@@ -82,6 +83,7 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     if deployment.headers:
         added = [f'{name} "{value}"' for name, value in _ADDED.items()]
         rules += ["header {", *added, *(f"-{name}" for name in _REMOVED), "defer", "}"]
+        rules += [f"@release path_regexp (?i){_RELEASE}", "respond @release 404"]
     if deployment.sockets:
         rules += ["@page not path " + " ".join(f"{path} {path}/*" for path in deployment.sockets)]
         rules += ["request_header @page -Upgrade"]
@@ -136,6 +138,7 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     if deployment.headers:
         rules += [f'add_header {name} "{value}" always;' for name, value in _ADDED.items()]
         rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)] + ["server_tokens off;"]
+        rules += [f'location ~* "{_RELEASE}" {{ return 404; }}']
     gated = re.compile(_gated(deployment))
     for path in deployment.sockets:  # before the gate: of these the first that matches is taken
         rules += [location(f'~* "^{re.escape(path)}(/|$)"', gated=bool(gated.match(path)), upgrade=True)]

@@ -24,9 +24,10 @@ class Probe:
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
         stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
-            may lock somebody out; 2: at the very end.
-        given: what is found once per target and handed in before the landmarks, without a canary: "host", or a
-            landmark of which the probe asks the canary itself.
+            may lock somebody out; 2: when those are done, side by side, with what one log-in of the site's own account
+            found; 3: at the very end.
+        given: what is found once per target and handed in before the landmarks, without a canary: "host", "account",
+            "told", or a landmark of which the probe asks the canary itself.
         trips: round trips of one look, roughly; those with many begin first, so that nobody waits for them at the end.
     """
 
@@ -59,6 +60,11 @@ PROBES: Final[dict[str, Probe]] = {
     "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain"), trips=2),
     "chain": Probe("tls", "present_chain", trips=5),
     "host": Probe("host_parts", "look_inside", given=("host",)),
-    "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
-    "reach": Probe("reach", "see_both_ends", given=("admin",), stage=2),
+    "release": Probe("told", "ask_release", ("admin",)),
+    "sign_in": Probe("account", "sign_in", ("admin",), stage=2, given=("account",)),
+    "installed": Probe("told", "list_installed", ("admin",), stage=2, given=("account", "told")),
+    "admin_routes": Probe("told", "see_admin_routes", ("admin",), stage=2, given=("account", "told")),
+    "install_rights": Probe("told", "see_install_rights", ("admin",), stage=2, given=("account", "told")),
+    "entries": Probe("told", "list_entries", ("admin",), stage=2, given=("account", "told")),
+    "reach": Probe("reach", "see_both_ends", given=("admin",), stage=3),
 }

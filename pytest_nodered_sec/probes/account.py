@@ -1,4 +1,4 @@
-"""The account that the site gave us: log in, look, log out, all in one look.
+"""The account that the site gave us: log in, look at everything, log out, all in one look, once in a run.
 
 Nothing is left behind: a token that was issued is revoked before the look ends, whatever happened in between.
 """
@@ -6,12 +6,14 @@ Nothing is left behind: a token that was issued is revoked before the look ends,
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import SignIn
+from pytest_nodered_sec.model_account import SignIn
+from pytest_nodered_sec.probes.inside import LIMIT, read_view
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.credentials import Credentials
@@ -20,20 +22,50 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.look import Look
 
 
-def sign_in(look: Look, admin: RootView) -> SignIn:
-    """Use the site's account on the admin API.
+@dataclass(frozen=True)
+class Visit:
+    """What came of the site's account, found once per target.
+
+    Attributes:
+        seen: what it was told; None without an account, and where it could not be used.
+        trouble: why it could not be used.
+    """
+
+    seen: SignIn | None = None
+    trouble: ProbeError | None = None
+
+
+def visit(look: Look) -> Visit:
+    """Use the site's account on the admin API, if there is one.
+
+    What goes wrong is returned: the controls that can do without an account are judged without.
+    """
+    if look.target.credentials is None:
+        return Visit()
+    try:
+        return Visit(_visited(look, look.target.credentials()))
+    except ProbeError as error:
+        return Visit(trouble=error)
+
+
+def sign_in(look: Look, account: Visit, admin: RootView) -> SignIn:
+    """Return what became of the site's account.
 
     Raises:
         ProbeError: no account, a channel that is not verified, a lock-out, no answer, or a session that could not
             be ended.
     """
     del admin  # it stands for: the admin root answers as at the start, before and after
-    given = look.target.credentials
-    if given is None:
+    if account.trouble is not None:
+        raise account.trouble.again()
+    if account.seen is None:
         raise ProbeError(f"{look.target.name} was given no account", Cause.UNAVAILABLE)
-    account = given()
+    return account.seen
+
+
+def _visited(look: Look, account: Credentials) -> SignIn:
     if account.token:
-        return _with_token(look, account.token, "the given token", None)
+        return _with_token(look, account.token, "the given token")
     got = _log_in(look, account)
     issued = _object(got)
     if got.status == 403 and issued.get("error") == "invalid_grant":
@@ -43,9 +75,10 @@ def sign_in(look: Look, admin: RootView) -> SignIn:
         raise ProbeError(f"POST /auth/token for {account.username} answered {got.status}, no token", Cause.PROTOCOL)
     redaction.learn(token)
     try:
-        return _with_token(look, token, account.username, expires_in if isinstance(expires_in, int) else None)
+        seen = _with_token(look, token, account.username)
     finally:
         _revoke(look, token)
+    return replace(seen, expires_in=expires_in if isinstance(expires_in, int) else None)
 
 
 def _log_in(look: Look, account: Credentials) -> Exchange:
@@ -70,23 +103,29 @@ def _log_in(look: Look, account: Credentials) -> Exchange:
     return got
 
 
-def _with_token(look: Look, token: str, account: str, expires_in: int | None) -> SignIn:
+def _with_token(look: Look, token: str, account: str) -> SignIn:
     bearer = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-    got = look.ask("GET", look.target.admin("/settings"), headers=bearer, secret=True)
-    if got.status >= 500:
-        raise ProbeError(f"GET /settings as {account} answered {got.status}", Cause.UNAVAILABLE)
-    if got.status != 200:
-        return SignIn(account, f"GET /settings answered {got.status}", expires_in=expires_in)
-    settings = _object(got)
-    user, version = settings.get("user"), settings.get("version")
+
+    def ask(path: str) -> Exchange:
+        look.extend()
+        return look.ask("GET", look.target.admin(path), headers=bearer, secret=True, limit=LIMIT)
+
+    first = ask("/settings")
+    if first.status >= 500:
+        raise ProbeError(f"GET /settings as {account} answered {first.status}", Cause.UNAVAILABLE)
+    if first.status != 200:
+        return SignIn(account, f"GET /settings answered {first.status}")
+    user = _object(first).get("user")
     permissions = _permissions(user.get("permissions") if isinstance(user, dict) else None)
+    view = read_view(
+        account, lambda path: first if path == "/settings" else ask(path), lambda got: look.reduce(got).line()
+    )
     write = None
     if permissions == "read":
         # refused before it is read where the account may not write; "v0" makes it unusable where it may
         headers = {**bearer, "Node-RED-API-Version": "v0", "Content-Type": "application/json"}
         write = look.reduce(look.ask("POST", look.target.admin("/flows"), headers=headers, body=b"[]", secret=True))
-    release = version if isinstance(version, str) and version.isprintable() else ""
-    return SignIn(account, "", permissions, expires_in, release, write)
+    return SignIn(account, "", permissions, write=write, view=view)
 
 
 def _permissions(found: Any) -> str:  # Any: JSON of the target
@@ -112,6 +151,6 @@ def _revoke(look: Look, token: str) -> None:
 def _object(got: Exchange) -> dict[str, Any]:  # Any: JSON of the target
     try:
         found = json.loads(got.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 import ssl
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -256,7 +257,8 @@ def _patch(inside: Inside) -> PatchLevel:
     versions = seen["versions"]
     if not versions["nodeRed"]:
         raise ProbeError("Node-RED's own package.json was not found, so its release is not known", Cause.UNIDENTIFIED)
-    return PatchLevel(versions["nodeRed"], versions["node"], versions["dashboard1"], versions["dashboard2"])
+    today = datetime.now(UTC).date()
+    return PatchLevel(versions["nodeRed"], versions["node"], today, versions["dashboard1"], versions["dashboard2"])
 
 
 def _supervision(inside: Inside) -> Supervision:

@@ -45,7 +45,7 @@ class Exchange:
     Attributes:
         status: HTTP status.
         headers: names in lower case; repeated headers joined by ", ".
-        body: at most 65536 bytes.
+        body: at most 65536 bytes, where no more were asked for.
     """
 
     status: int
@@ -99,6 +99,7 @@ class Client:
         deadline: float,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        limit: int = BODY_LIMIT,
     ) -> Exchange:
         """Send one request exactly as written and return its answer, without following redirects.
 
@@ -108,6 +109,7 @@ class Client:
             deadline: absolute `time.monotonic()` seconds, for connecting, sending and reading together.
             headers: sent besides Host, User-Agent and Accept.
             body: request body.
+            limit: bytes of the answer's body that are read.
 
         Raises:
             ProbeError: no answer (unreachable, time-out, closed, not HTTP).
@@ -116,7 +118,7 @@ class Client:
         for _ in range(2):
             self._now.path, self._now.deadline, self._now.sock, self._now.fresh = path, deadline, None, True
             try:
-                return self._once(method, headers or {}, body)
+                return self._once(method, headers or {}, body, limit)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 if time.monotonic() >= deadline - 0.005 or isinstance(error, requests.Timeout):
                     raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT) from None
@@ -125,7 +127,7 @@ class Client:
                 # A kept-alive connection may have been closed while it idled: that is no answer of the target's.
         raise ProbeError(f"{what}: the connection was closed without an answer", Cause.CLOSED)
 
-    def _once(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Exchange:
+    def _once(self, method: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Exchange:
         left = self._now.deadline - time.monotonic()
         if left <= 0:
             raise requests.Timeout
@@ -138,7 +140,7 @@ class Client:
             request.headers["Content-Length"] = str(len(body or b""))
         try:
             with self._adapter.send(request, stream=True, timeout=left) as response:
-                content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
+                content = response.raw.read(limit, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.headers.items()}
                 return Exchange(response.status_code, fields, content)

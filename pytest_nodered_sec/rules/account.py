@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.model import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import SignIn, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_account import SignIn
     from pytest_nodered_sec.policy import Policy
 
 _DAY: Final = 86400  # seconds

@@ -6,9 +6,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
-
 from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.rules.patches import faults_of, node_faults
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -35,10 +34,6 @@ _STRICT_SANDBOX: Final = (
     ("ProtectKernelTunables", ("yes",), "ProtectKernelTunables=yes"),
     ("RestrictSUIDSGID", ("yes",), "RestrictSUIDSGID=yes"),
 )
-# First releases with every known fix of their line (reviewed 2026-11-23: GitHub advisories of node-red/node-red).
-_NODE_RED_LINES: Final = {4: Version("4.1.15"), 5: Version("5.0.7")}
-_DASHBOARD1: Final = Version("3.2.0")  # CVE-2022-3783
-_NODE_MAJORS: Final = (22, 24, 26)  # long-term support on 2026-11-23: github.com/nodejs/Release, schedule.json
 
 
 def host_serves_the_url(seen: Identity, policy: Policy) -> Verdict:
@@ -171,31 +166,14 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
 
 
 def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
-    """Node-RED and its dashboards carry every known fix of their line, and Node.js is a supported line."""
-    found = []
-    release = _version(seen.node_red)
-    if release is None or release < _NODE_RED_LINES.get(release.major, min(_NODE_RED_LINES.values())):
-        wanted = _NODE_RED_LINES.get(release.major if release else 0, max(_NODE_RED_LINES.values()))
-        remedy = f"npm install -g --unsafe-perm node-red@{wanted}, then restart it"
-        found.append(Violation("node-red", seen.evidence(), f"Node-RED {wanted} or newer of a kept line", remedy))
-    dashboard = _version(seen.dashboard1) if seen.dashboard1 else None
-    if dashboard is not None and dashboard < _DASHBOARD1:
-        remedy = "in the user directory: npm install node-red-dashboard@latest; better: @flowfuse/node-red-dashboard"
-        found.append(Violation("dashboard", seen.evidence(), f"node-red-dashboard {_DASHBOARD1} or newer", remedy))
-    node = _version(seen.node)
-    if node is None or (node.major not in _NODE_MAJORS and node.major <= max(_NODE_MAJORS)):
-        expected = f"Node.js {', '.join(map(str, _NODE_MAJORS))} or newer"
-        found.append(
-            Violation("node", seen.evidence(), expected, f"install Node.js {_NODE_MAJORS[1]}, then restart it")
-        )
-    return tuple(found)
-
-
-def _version(text: str) -> Version | None:
-    try:
-        return Version(text.replace("-beta.", "b").replace("-git", ".dev0"))
-    except InvalidVersion:
-        return None
+    """Node-RED and its dashboards are without known advisories, and Node.js is a maintained major."""
+    told = "on the host"
+    dashboards = {"node-red-dashboard": seen.dashboard1, "@flowfuse/node-red-dashboard": seen.dashboard2}
+    return (
+        *faults_of("node-red", seen.node_red, told),
+        *(one for name, release in dashboards.items() if release for one in faults_of(name, release, told)),
+        *node_faults(seen.node, seen.on, told),
+    )
 
 
 def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:

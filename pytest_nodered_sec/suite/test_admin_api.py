@@ -9,10 +9,12 @@ from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
 from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
 from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cross_site_post_is_refused
 from pytest_nodered_sec.rules.channels import comms_refuses
+from pytest_nodered_sec.rules.inside import admin_routes_are_guarded
 from pytest_nodered_sec.rules.variants import identity_header_opens_nothing, spelling_opens_nothing
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, LoginOffer, SignIn, VariantAttempt
+    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, LoginOffer, VariantAttempt
+    from pytest_nodered_sec.model_account import AdminRoutes, SignIn
     from pytest_nodered_sec.policy import Policy
 
 
@@ -97,6 +99,17 @@ def test_sessions_are_short(nodered_sign_in: SignIn, nodered_policy: Policy) -> 
     Whoever finds one in a browser, a log or `.sessions.json` can use it until it ends.
     """
     require(sessions_are_short(nodered_sign_in, nodered_policy))
+
+
+@control("admin-10", severity=Severity.HIGH, asks=questions.ADMIN_ROUTES)
+def test_admin_routes_are_guarded(nodered_seen: AdminRoutes, nodered_policy: Policy) -> None:
+    """Nothing below the admin root depends on the goodwill of node authors.
+
+    Routes of contributed nodes are guarded only where their author asked for it. They are never probed, for a single
+    request has ended whole processes: a gate stands before all of them, or no package is installed that is known to
+    leave its routes open.
+    """
+    require(admin_routes_are_guarded(nodered_seen, nodered_policy))
 
 
 @control("admin-12", severity=Severity.HIGH, asks=questions.claimed_identities)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.browser import cannot_be_framed
 from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_protected
+from pytest_nodered_sec.rules.inside import nothing_installs_from_the_editor
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt
+    from pytest_nodered_sec.model_account import InstallRights
     from pytest_nodered_sec.policy import Policy
 
 
@@ -38,3 +40,12 @@ def test_pages_cannot_be_framed(nodered_attempt: AccessAttempt, nodered_policy: 
     A page in a stranger's frame is clicked by somebody who thinks he is clicking something else.
     """
     require(cannot_be_framed(nodered_attempt, nodered_policy))
+
+
+@control("editor-04", severity=Severity.HIGH, asks=questions.INSTALL_RIGHTS)
+def test_nothing_installs_from_the_editor(nodered_seen: InstallRights, nodered_policy: Policy) -> None:
+    """The editor cannot install modules.
+
+    Whoever may install a node runs code on the machine. Read in the settings that the account is told, or anybody.
+    """
+    require(nothing_installs_from_the_editor(nodered_seen, nodered_policy))

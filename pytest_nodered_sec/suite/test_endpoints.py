@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.channels import websocket_refuses
 from pytest_nodered_sec.rules.endpoints import endpoint_refuses
+from pytest_nodered_sec.rules.inside import ways_in_are_declared
 from pytest_nodered_sec.rules.static import file_is_not_served
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, FileAttempt
+    from pytest_nodered_sec.model_account import Entries
     from pytest_nodered_sec.policy import Policy
 
 
@@ -22,6 +24,16 @@ def test_endpoint_refuses_strangers(nodered_attempt: AccessAttempt, nodered_poli
     methods with a body at which Node-RED's parser stops before the flow runs. What acts is never asked.
     """
     require(endpoint_refuses(nodered_attempt, nodered_policy))
+
+
+@control("flow-01", severity=Severity.HIGH, asks=questions.ENTRIES)
+def test_ways_in_are_declared(nodered_seen: Entries, nodered_policy: Policy) -> None:
+    """Every way in that the flows open is declared.
+
+    What nobody declared, nobody looks at: HTTP and WebSocket endpoints, TCP and UDP listeners, pages of uibuilder. Of
+    the flows only these are kept, no name and no code.
+    """
+    require(ways_in_are_declared(nodered_seen, nodered_policy))
 
 
 @control("node-02", severity=Severity.HIGH, asks=questions.websockets)

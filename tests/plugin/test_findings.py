@@ -178,6 +178,27 @@ def test_waivers_skips_and_broken_tests(site: Site, workers: tuple[str, ...]) ->
     )
 
 
+@WORKERS
+def test_what_could_not_be_judged_is_no_verdict(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(
+        test_x="""
+from pytest_nodered_sec import Ask, Severity, control, require
+from pytest_nodered_sec.model import NotJudged
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_unknown(nodered_seen):
+    '''Nobody gave what it needs.'''
+    require(NotJudged("not judged without an account"))
+"""
+    )
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", "-rs", *workers)
+    result.assert_outcomes(skipped=1)
+    assert [properties(case)["outcome"] for case in junit(site).values()] == ["not-judged"]
+    result.stdout.fnmatch_lines(["SKIPPED * not judged without an account"])
+    result.stdout.no_fnmatch_line("*Skipped: *")
+    result.stdout.fnmatch_lines(["nodered-sec: 1 target * 0 not applicable * 1 not judged"])
+
+
 def test_a_run_without_answers_is_not_green(site: Site) -> None:
     site.write(
         test_x="""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from seen import violations
 
-from pytest_nodered_sec.model import Answer, NotApplicable, SignIn
+from pytest_nodered_sec.model import Answer, NotApplicable
+from pytest_nodered_sec.model_account import SignIn, View
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
 
 REFUSED = SignIn("operator", "POST /auth/token answered 403 (invalid_grant)")
-ADMIN = SignIn("admin", permissions="*", expires_in=604800, version="5.0.7")
+ADMIN = SignIn("admin", permissions="*", expires_in=604800, view=View("admin", release="5.0.7"))
 TOKEN = SignIn("the given token", permissions="*")
 
 

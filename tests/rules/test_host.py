@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -35,6 +36,9 @@ NODE_RED = NodeRedProcess(812, 998, "nodered", 1_700_000_000.0, "nodered.service
 BOXED = replace(NODE_RED, unit="", container="8f4e" * 16)
 LOOPBACK = ListeningSocket("tcp", "127.0.0.1", 1880)
 EVERYWHERE = ListeningSocket("tcp", "0.0.0.0", 1880)  # noqa: S104  what is to be found
+TODAY = date(2026, 11, 25)
+JSONATA = ["CVE-2026-77415", "CVE-2026-77414", "CVE-2026-77413", "CVE-2026-12208", "CVE-2026-52746"]
+SINCE_3 = ["node-red#5884", "node-red#5768", "node-red#5724", "node-red#5722", "node-red#5186"]
 SANDBOXED = {
     "Id": "nodered.service",
     "LoadState": "loaded",
@@ -164,17 +168,17 @@ def test_another_acme_client_is_somebody_elses_control_unless_certbot_is_demande
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        (PatchLevel("4.1.15", "22.11.0", "3.6.6", "1.31.0"), []),
-        (PatchLevel("5.0.7", "24.19.0"), []),
-        (PatchLevel("6.0.0", "28.1.0"), []),
-        (PatchLevel("4.1.14", "22.11.0"), ["node-red"]),
-        (PatchLevel("5.0.6", "24.0.0"), ["node-red"]),
-        (PatchLevel("3.1.15", "22.11.0"), ["node-red"]),
-        (PatchLevel("5.0.7-beta.1", "24.0.0"), ["node-red"]),
-        (PatchLevel("not a release", "24.0.0"), ["node-red"]),
-        (PatchLevel("5.0.7", "24.0.0", "2.15.0"), ["dashboard"]),
-        (PatchLevel("5.0.7", "20.20.2"), ["node"]),
-        (PatchLevel("5.0.7", "v?"), ["node"]),
+        (PatchLevel("4.1.15", "22.11.0", TODAY, "3.6.6", "1.31.0"), []),
+        (PatchLevel("5.0.7", "24.19.0", TODAY), []),
+        (PatchLevel("6.0.0", "28.1.0", TODAY), []),
+        (PatchLevel("4.1.11", "22.11.0", TODAY), [*JSONATA, "node-red#5884"]),
+        (PatchLevel("5.0.4", "24.0.0", TODAY), JSONATA),
+        (PatchLevel("3.1.15", "22.11.0", TODAY), [*JSONATA, *SINCE_3, "unmaintained"]),
+        (PatchLevel("not a release", "24.0.0", TODAY), ["unknown-release"]),
+        (PatchLevel("5.0.7", "24.0.0", TODAY, "2.15.0"), ["CVE-2022-3783", "CVE-2021-3223", "CVE-2019-10756"]),
+        (PatchLevel("5.0.7", "20.20.2", TODAY), ["node-unmaintained"]),
+        (PatchLevel("5.0.7", "22.11.0", date(2027, 5, 1)), ["node-unmaintained"]),
+        (PatchLevel("5.0.7", "v?", TODAY), ["node-unmaintained"]),
     ],
     ids=lambda value: value.evidence() if isinstance(value, PatchLevel) else None,
 )

@@ -1,0 +1,241 @@
+"""What the admin API tells from inside, to the site's account or to anybody, and what controls take from it.
+
+Values only, like `model`, which they build on. Of the flows only the ways in are kept: no names, credentials or code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.model import settle
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pytest_nodered_sec.errors import ProbeError
+    from pytest_nodered_sec.model import AccessAttempt, Answer, Target
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A way in that the flows open.
+
+    Attributes:
+        kind: "http", "websocket", "uibuilder", "tcp" or "udp".
+        where: path below the node root, or port; as the flows say it.
+        method: HTTP method, "" where there is none.
+    """
+
+    kind: str
+    where: str
+    method: str = ""
+
+    def line(self) -> str:
+        """Return it in a few words."""
+        if self.kind in ("tcp", "udp"):
+            return f"{self.kind.upper()} port {self.where}"
+        names = {"http": f"http-in {self.method}", "websocket": "WebSocket", "uibuilder": "uibuilder"}
+        return f"{names[self.kind]} {self.where}"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What may be installed while Node-RED runs.
+
+    Attributes:
+        nodes: whether the editor installs nodes.
+        modules: whether function nodes install modules.
+    """
+
+    nodes: bool
+    modules: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """What the admin API told one asker.
+
+    Attributes:
+        asker: user name, "the given token" or "anybody".
+        release: Node-RED's release, "" where not told.
+        node: Node.js' release, "" where not told.
+        modules: installed node modules and their releases; None where not told.
+        editor: whether the editor is on; None where not told.
+        palette: what may be installed; None where not told, which is so with the editor off.
+        entries: ways in that the flows open; None where not told.
+        refused: paths that were refused or are absent, each with the answer in a few words.
+        broken: paths whose answer was none, each with the sentence.
+    """
+
+    asker: str
+    release: str = ""
+    node: str = ""
+    modules: tuple[tuple[str, str], ...] | None = None
+    editor: bool | None = None
+    palette: Palette | None = None
+    entries: tuple[Entry, ...] | None = None
+    refused: tuple[tuple[str, str], ...] = ()
+    broken: tuple[tuple[str, ProbeError], ...] = ()
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What the admin API did with the account that the site gave us; the session is over when this exists.
+
+    Attributes:
+        account: user name, or "the given token".
+        refusal: the answer to the log-in, or to `/settings` with the token, where it was refused; else "".
+        permissions: what `/settings` says the account may do, e.g. "*" or "read"; "" where it says nothing.
+        expires_in: life of the session token in seconds, None where none was issued.
+        write: for an account that may only read: the answer to a write that changes nothing; else None.
+        view: what the account was told; None where it was refused.
+    """
+
+    account: str
+    refusal: str = ""
+    permissions: str = ""
+    expires_in: int | None = None
+    write: Answer | None = None
+    view: View | None = field(default=None, repr=False)
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if self.refusal:
+            return f"{self.account} was refused: {self.refusal}"
+        life = f", token for {self.expires_in} s" if self.expires_in is not None else ""
+        wrote = f"; its write (POST /flows, unusable on purpose) answered {self.write.line()}" if self.write else ""
+        release = f", Node-RED {self.view.release}" if self.view and self.view.release else ""
+        return f"{self.account} was accepted, permissions {self.permissions or 'unknown'}{life}{release}{wrote}"
+
+
+# --- what controls take from it -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReleaseAttempt:
+    """A request without credentials for something that names Node-RED's release.
+
+    Attributes:
+        attempt: the request and its answer.
+        release: the release that the answer names, "" for none.
+    """
+
+    attempt: AccessAttempt
+    release: str
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        return f"{self.attempt.evidence()}{f', which names release {self.release}' if self.release else ''}"
+
+    def settle(self, target: Target) -> None:
+        """Raise where the request got no answer."""
+        settle(self.attempt, target)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Releases of what is installed: Node-RED, its modules, or Node.js.
+
+    Attributes:
+        what: "Node-RED", "modules" or "Node.js".
+        releases: package and release; empty where nothing is installed, or nothing is known.
+        told: where that is from, e.g. "as GET /settings told viewer"; "" where nothing is known.
+        lacking: why nothing is known, "" otherwise.
+        on: date of the look, UTC.
+        checked: date of the tables by which it is judged.
+    """
+
+    what: str
+    releases: tuple[tuple[str, str], ...]
+    told: str
+    lacking: str
+    on: date
+    checked: date
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if self.lacking:
+            return self.lacking
+        if self.what == "modules":
+            named = ", ".join(f"{name} {release}" for name, release in self.releases) or "no modules"
+        else:
+            named = f"{self.what} {self.releases[0][1]}"
+        return f"{named}, {self.told}; table of {self.checked.isoformat()}"
+
+
+@dataclass(frozen=True)
+class AdminRoutes:
+    """What stands before the admin root, and which packages have routes below it.
+
+    Attributes:
+        login: the anonymous request for `/auth/login`, public by design where nothing stands before it.
+        gated: whether that and every path here is refused.
+        modules: installed node modules and their releases; None where not known.
+        told: where that is from, "" where not known.
+        lacking: why it is not known, "" otherwise.
+    """
+
+    login: AccessAttempt
+    gated: bool
+    modules: tuple[tuple[str, str], ...] | None
+    told: str
+    lacking: str
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if self.gated or self.modules is None:
+            return self.login.evidence()
+        return f"{self.login.evidence()}; {len(self.modules)} modules, {self.told}"
+
+    def settle(self, target: Target) -> None:
+        """Raise where the request got no answer, or nobody has been seen behind the gate."""
+        settle(self.login, target)
+
+
+@dataclass(frozen=True)
+class InstallRights:
+    """Whether nodes and modules can be installed from the editor.
+
+    Attributes:
+        editor: whether the editor is on; None where not known.
+        palette: what may be installed; None where not known, or the editor is off.
+        told: where that is from, "" where not known.
+        lacking: why it is not known, "" otherwise.
+    """
+
+    editor: bool | None
+    palette: Palette | None
+    told: str
+    lacking: str
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if self.lacking:
+            return self.lacking
+        if self.palette is None:
+            return f"the editor is off, {self.told}"
+        may = {True: "can be installed", False: "cannot be installed"}
+        nodes, modules = may[self.palette.nodes], may[self.palette.modules]
+        return f"nodes {nodes} in the editor, modules {modules} by function nodes, {self.told}"
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The ways in that the flows open.
+
+    Attributes:
+        entries: the ways in; None where not known.
+        told: where that is from, "" where not known.
+        lacking: why it is not known, "" otherwise.
+    """
+
+    entries: tuple[Entry, ...] | None
+    told: str
+    lacking: str
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if self.entries is None:
+            return self.lacking
+        return f"the flows open {', '.join(one.line() for one in self.entries) or 'no way in'}, {self.told}"

@@ -1,0 +1,156 @@
+"""Releases against the tables: what is affected, what is not, and where to go."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from seen import violations
+
+from pytest_nodered_sec.model import NotApplicable, NotJudged
+from pytest_nodered_sec.model_account import Installed
+from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.rules.patches import is_free_of_advisories, node_is_maintained
+
+TODAY = date(2026, 11, 25)
+JSONATA = ["CVE-2026-77415", "CVE-2026-77414", "CVE-2026-77413", "CVE-2026-12208", "CVE-2026-52746"]
+PROJECTS = ["node-red#5768", "node-red#5724", "node-red#5722"]
+
+
+def installed(*releases: tuple[str, str], what: str = "Node-RED", on: date = TODAY) -> Installed:
+    return Installed(what, releases, "as GET /settings told viewer", "", on, TODAY)
+
+
+def codes(rule: Any, seen: Installed) -> list[str]:
+    return [one.code for one in violations(rule(seen, Policy()))]
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("5.0.7", []),
+        ("5.1.0-beta.1", []),
+        ("6.0.0", []),
+        ("4.1.15", []),
+        ("4.1.14", []),  # jsonata 2.2.2
+        ("4.1.13", JSONATA),  # reverted to 2.0.6
+        ("4.1.12", []),
+        ("4.1.12-beta.1", [*JSONATA, "node-red#5884"]),
+        ("4.1.11", [*JSONATA, "node-red#5884"]),
+        ("4.1.10", [*JSONATA, "node-red#5884", "node-red#5768"]),
+        ("4.1.9", [*JSONATA, "node-red#5884", *PROJECTS]),
+        ("4.1.0", [*JSONATA, "node-red#5884", *PROJECTS]),
+        ("4.1.0-beta.2", [*JSONATA, "node-red#5884", *PROJECTS, "node-red#5186"]),
+        ("5.0.5", []),
+        ("5.0.4", JSONATA),
+        ("5.0.2", []),
+        ("5.0.1", [*JSONATA, "node-red#5884"]),
+        ("5.0.0", [*JSONATA, "node-red#5884"]),
+        ("5.0.0-beta.6", [*JSONATA, "node-red#5884"]),
+        ("5.0.1-git", [*JSONATA, "node-red#5884"]),
+        ("3.1.15", [*JSONATA, "node-red#5884", *PROJECTS, "node-red#5186", "unmaintained"]),
+        ("a fork", ["unknown-release"]),
+    ],
+)
+def test_node_red(release: str, expected: list[str]) -> None:
+    assert codes(is_free_of_advisories, installed(("node-red", release))) == expected
+
+
+def test_an_old_one_has_all_of_them() -> None:
+    found = codes(is_free_of_advisories, installed(("node-red", "0.20.7")))
+    assert {"CVE-2019-15607", "CVE-2021-21297", "CVE-2021-21298", "CVE-2024-27307"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("release", "fixed", "install"),
+    [
+        ("4.1.11", "4.1.12", "node-red@4.1.15"),
+        ("5.0.1", "5.0.2", "node-red@5.0.7"),
+        ("4.0.9", "4.1.12", "node-red@4.1.15"),
+        ("3.1.15", "4.1.12", "node-red@4.1.15"),
+        ("1.2.7", "4.1.12", "node-red@4.1.15"),
+    ],
+)
+def test_a_finding_names_the_advisory_and_the_release_of_the_same_line(release: str, fixed: str, install: str) -> None:
+    found = violations(is_free_of_advisories(installed(("node-red", release)), Policy()))
+    one = next(one for one in found if one.code == "node-red#5884")
+    assert one.observed.startswith(f"Node-RED {release}, as GET /settings told viewer: node-red#5884 / node-red#5883")
+    assert f"fixed in {fixed} (https://" in one.expected
+    assert install in one.remedy
+
+
+def test_an_ended_line_is_said() -> None:
+    *_, one = violations(is_free_of_advisories(installed(("node-red", "3.1.15")), Policy()))
+    assert (one.code, one.expected) == (
+        "unmaintained",
+        "a line that is kept: Node-RED 3 ended on 2025-06-30 (https://nodered.org/about/releases)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "release", "expected"),
+    [
+        ("node-red-dashboard", "3.6.6", []),
+        ("node-red-dashboard", "3.1.9", ["CVE-2022-3783"]),
+        ("node-red-dashboard", "2.26.1", ["CVE-2022-3783", "CVE-2021-3223"]),
+        ("node-red-dashboard", "2.16.3", ["CVE-2022-3783", "CVE-2021-3223", "CVE-2019-10756"]),
+        ("node-red-contrib-huemagic", "3.0.0", ["CVE-2021-25864"]),
+        ("@flowfuse/node-red-dashboard", "1.31.0", []),
+        ("node-red-contrib-own", "", []),
+        ("node-red-dashboard", "", ["unknown-release"]),
+    ],
+)
+def test_modules(package: str, release: str, expected: list[str]) -> None:
+    seen = installed(("node-red-contrib-s7", "3.1.3"), (package, release), what="modules")
+    assert codes(is_free_of_advisories, seen) == expected
+    assert f"node-red-contrib-s7 3.1.3, {package} {release}" in seen.evidence()
+
+
+def test_what_nobody_mends_is_to_be_removed() -> None:
+    seen = installed(("node-red-contrib-huemagic", "3.0.0"), what="modules")
+    (one,) = violations(is_free_of_advisories(seen, Policy()))
+    assert "no fixed release is known" in one.expected
+    assert one.remedy == "npm uninstall node-red-contrib-huemagic, in the user directory"
+
+
+def test_a_module_is_updated_in_the_user_directory() -> None:
+    (one,) = violations(is_free_of_advisories(installed(("node-red-dashboard", "3.1.9"), what="modules"), Policy()))
+    assert one.remedy == "npm install node-red-dashboard@latest, in the user directory, then restart Node-RED"
+
+
+@pytest.mark.parametrize(
+    ("release", "on", "expected"),
+    [
+        ("24.19.0", TODAY, []),
+        ("22.9.0", date(2027, 4, 30), []),
+        ("22.9.0", date(2027, 5, 1), ["node-unmaintained"]),
+        ("20.20.2", TODAY, ["node-unmaintained"]),
+        ("25.9.0", TODAY, ["node-unmaintained"]),
+        ("6.17.1", TODAY, ["node-unmaintained"]),
+        ("28.0.0", TODAY, []),
+        ("?", TODAY, ["node-unmaintained"]),
+    ],
+)
+def test_node(release: str, on: date, expected: list[str]) -> None:
+    assert codes(node_is_maintained, installed(("node", release), what="Node.js", on=on)) == expected
+
+
+def test_evidence_says_who_told_it_and_how_old_the_table_is() -> None:
+    seen = installed(("node-red", "5.0.7"))
+    assert seen.evidence() == "Node-RED 5.0.7, as GET /settings told viewer; table of 2026-11-25"
+    assert installed(what="modules").evidence().startswith("no modules, ")
+
+
+@pytest.mark.parametrize("rule", [is_free_of_advisories, node_is_maintained])
+def test_what_is_not_known_is_not_judged(rule: Any) -> None:
+    lacking = "not judged without an account"
+    seen = Installed("Node.js", (), "", lacking, TODAY, TODAY)
+    assert rule(seen, Policy()) == NotJudged(
+        f"{lacking}; or look from inside: --nodered-host=ssh://USER@HOST (host-16)"
+    )
+    assert seen.evidence() == lacking
+
+
+def test_no_modules_are_nothing_to_judge() -> None:
+    assert isinstance(is_free_of_advisories(installed(what="modules"), Policy()), NotApplicable)
