@@ -162,6 +162,24 @@ def _sign_in(target: Target, args: tuple[str, ...]) -> list[Request]:
     ]
 
 
+def _guess_login(target: Target, args: tuple[str, ...]) -> list[Request]:
+    del args
+    if not target.policy.guess:
+        return []
+    return [
+        Request(Manner.GUESS, "POST", target.admin("/auth/token")),
+        Request(Manner.WRITE, "POST", target.admin("/auth/revoke")),
+        Request(Manner.READ, "GET", target.admin("/settings")),
+    ]
+
+
+def _guess_basic(target: Target, args: tuple[str, ...]) -> list[Request]:
+    surface, path = args
+    absolute = _root(target, surface, path or "/<random>")
+    guesses = [Request(Manner.GUESS, "GET", absolute)] if target.policy.guess else []
+    return [Request(Manner.READ, "GET", absolute), *guesses]
+
+
 def _tls(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")] if target.tls else []
@@ -189,6 +207,8 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "chain": _tls,
     "host": _host,
     "sign_in": _sign_in,
+    "guess_login": _guess_login,
+    "guess_basic": _guess_basic,
     "reach": lambda target, args: (),  # landmarks
 }
 

@@ -20,6 +20,7 @@ LOGIN_OFFER = (Ask("login_offer"),)
 COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)
 CROSS_SITE = (Ask("cross_site"),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
+LOGIN_GUESSES = (Ask("guess_login"),)
 
 HOST_FILES = (
     "settings",
@@ -209,6 +210,20 @@ def pages(target: Target) -> tuple[Ask, ...]:
 def user_files(target: Target) -> tuple[Ask, ...]:
     """Each file of the user directory that has a name everybody knows (static-01)."""
     return tuple(Ask("file", row, row[0]) for row in USER_FILES)
+
+
+def basic_logins(target: Target) -> tuple[Ask, ...]:
+    """Each place where a Basic login may stand, and where a GET does no harm (cred-02)."""
+    return (
+        Ask("guess_basic", (Surface.ADMIN.name, "/settings"), "admin"),
+        Ask("guess_basic", (Surface.NODE.name, ""), "node"),
+        *(Ask("guess_basic", (Surface.DASHBOARD.name, path), path) for path in dashboards_of(target)),
+        *(
+            Ask("guess_basic", (Surface.NODE.name, one.path), f"GET {one.path}")
+            for one in target.policy.protected_paths
+            if one.method == "GET" and one.effect == "none"
+        ),
+    )
 
 
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:

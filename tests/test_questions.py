@@ -15,6 +15,7 @@ from pytest_nodered_sec.policy import Endpoint
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.suite import (
     test_admin_api,
+    test_credentials,
     test_dashboard,
     test_editor,
     test_endpoints,
@@ -28,6 +29,7 @@ from pytest_nodered_sec.suite import (
 
 SUITE = (
     test_admin_api,
+    test_credentials,
     test_dashboard,
     test_editor,
     test_endpoints,
@@ -58,6 +60,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "tls-01 tls-02 tls-03 "
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 "
         "csrf-01 "
+        "cred-01 cred-02 "
         "editor-01 editor-02 editor-03 "
         "dash-01 dash-02 dash-03 dash-04 "
         "origin-01 "

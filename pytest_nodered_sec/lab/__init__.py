@@ -222,11 +222,14 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
     try:
         _certificates(lab.folder)
         passwords = [secrets.token_urlsafe(12) for _ in wanted]
-        hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
+        gates = (DEPLOYMENTS[spec.name].gate_password for spec in wanted)
+        known = sorted({one for one in gates if one is not None})
+        made = toolchain.bcrypt(next(iter(modules.values())), [*passwords, *known])
+        hashes = dict(zip([*passwords, *known], made, strict=True))
         commands: list[dict[str, Any]] = []
         lab.deployments = tuple(
-            _prepare(spec, modules[spec.major], lab.folder, password, hashed, commands)
-            for spec, password, hashed in zip(wanted, passwords, hashes, strict=True)
+            _prepare(spec, modules[spec.major], lab.folder, password, hashes, commands)
+            for spec, password in zip(wanted, passwords, strict=True)
         )
         lab.launch(commands)
         for one in lab.deployments:
@@ -254,7 +257,7 @@ def _certificates(folder: Path) -> None:
 
 
 def _prepare(
-    spec: Spec, modules: Path, folder: Path, password: str, hashed: str, commands: list[dict[str, Any]]
+    spec: Spec, modules: Path, folder: Path, password: str, hashes: Mapping[str, str], commands: list[dict[str, Any]]
 ) -> RunningDeployment:
     """Write a deployment's files into a directory of its own, and add the commands that start it."""
     deployment = DEPLOYMENTS[spec.name]
@@ -266,16 +269,16 @@ def _prepare(
     https_port, http_port, direct_port = _free_ports(3)
     # A short name: the path of a socket may have some 100 characters.
     listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
-    front = Front(https_port, http_port, listen, folder, proxy_dir, _USER, password, hashed)
+    gate = password if deployment.gate_password is None else deployment.gate_password
+    front = Front(https_port, http_port, listen, folder, proxy_dir, _USER, gate, hashes[gate])
 
     port = json.dumps(listen) if deployment.socket else str(direct_port)
-    (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
+    (user_dir / "settings.js").write_text(settings_js(deployment, port, hashes[password], secrets.token_hex(16)))
     (user_dir / "flows.json").write_text(flows(deployment))
     (user_dir / "node_modules").symlink_to(modules)
     shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
     (here / "credentials.json").touch(mode=0o600)
-    known = "password" if spec.name == "article" else password  # the article's is the published one
-    (here / "credentials.json").write_text(json.dumps([_USER, known]))
+    (here / "credentials.json").write_text(json.dumps([_USER, deployment.password or password]))
 
     environment = {"HOME": str(here), "XDG_DATA_HOME": str(proxy_dir), "XDG_CONFIG_HOME": str(proxy_dir)}
     red = [str(toolchain.node()), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]

@@ -28,6 +28,8 @@ class Deployment:
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
             whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
+        password: the account's password where it is a published one, else ""; then `settings` hold its hash.
+        gate_password: password of the Basic login where it is a known one, perhaps blank; None for the account's.
         headers: whether the proxy adds and removes headers as advised.
         dashboards: whether there are dashboards.
         flows: "both" or "login-form".
@@ -43,6 +45,8 @@ class Deployment:
     tidy: bool = True
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
+    password: str = ""
+    gate_password: str | None = None
     headers: bool = False
     dashboards: bool = True
     flows: str = "both"
@@ -89,12 +93,27 @@ _HARDENED: Final = Deployment(
     headers=True,
     expect=_SITE,
 )
+_LEGACY: Final = replace(  # the deprecated Basic login of the admin API
+    _HARDENED,
+    settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "admin", pass: "@HASH@"},').replace(
+        "disableEditor: true,", ""
+    ),
+    sockets=(*_HARDENED.sockets, "/comms"),
+    headers=False,
+    expect=(*_SITE, ("admin_api", "proxied")),
+)
 _NO_DASHBOARDS: Final = 'denyList: ["node-red-dashboard", "@flowfuse/node-red-dashboard"]'  # not loaded, so not mounted
 
 DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "fresh": _FRESH,
     "hardened": _HARDENED,
-    "article": Deployment(settings=_LOGIN.replace("@HASH@", SAMPLE_HASH), tls=False, plain="serve", flows="login-form"),
+    "article": Deployment(
+        settings=_LOGIN.replace("@HASH@", SAMPLE_HASH),
+        tls=False,
+        plain="serve",
+        password="password",  # noqa: S106  the published one is what this deployment is about
+        flows="login-form",
+    ),
     "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,", expect=_SITE),
     "moved": Deployment(
         settings=f'{_LOGIN} disableEditor: true, httpAdminRoot: "/admin-x", httpNodeRoot: "/node-x",',
@@ -134,15 +153,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         dashboards=False,
     ),
     "ungated": replace(_HARDENED, gate=""),
-    "legacy-auth": replace(  # the deprecated Basic login of the admin API
-        _HARDENED,
-        settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "admin", pass: "@HASH@"},').replace(
-            "disableEditor: true,", ""
-        ),
-        sockets=(*_HARDENED.sockets, "/comms"),
-        headers=False,
-        expect=(*_SITE, ("admin_api", "proxied")),
-    ),
+    "legacy-auth": _LEGACY,
     "any-origin": replace(  # ioMiddleware that forgets what it replaces, and no gate in front
         _HARDENED,
         settings=_HARDENED.settings.replace(_ORIGIN_GUARD, "(socket, next) => next()").replace(
@@ -175,6 +186,17 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         plain="trusting",
         expect=(("editor", "protected"),),
     ),
+    "sample-login": replace(  # settings.js as it comes, comments removed
+        _HARDENED,
+        settings=_HARDENED.settings.replace("@HASH@", SAMPLE_HASH, 1),
+        password="password",  # noqa: S106  as above
+    ),
+    "sample-gate": replace(_HARDENED, gate_password="password"),  # noqa: S106  as above
+    "blank-gate": replace(_HARDENED, gate_password=""),
+    "sample-nodeauth": replace(
+        _HARDENED, settings=f"{_HARDENED.settings} {_NODE_LOGIN.replace('@HASH@', SAMPLE_HASH)}", gate=""
+    ),
+    "sample-legacy-auth": replace(_LEGACY, settings=_LEGACY.settings.replace("@HASH@", SAMPLE_HASH)),
 }
 
 

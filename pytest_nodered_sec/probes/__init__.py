@@ -23,8 +23,9 @@ class Probe:
         module: module below this package.
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
-        stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
-            may lock somebody out; 2: at the very end.
+        stage: 0: side by side with others; 1 and 2: one at a time when those are done, because a log-in that goes
+            wrong may lock somebody out, known passwords first: the site's own then lets Node-RED forget them; 3: at
+            the very end.
         given: what is found once per target and handed in before the landmarks, without a canary: "host".
     """
 
@@ -56,6 +57,8 @@ PROBES: Final[dict[str, Probe]] = {
     "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain")),
     "chain": Probe("tls", "present_chain"),
     "host": Probe("host_parts", "look_inside", given=("host",)),
-    "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
-    "reach": Probe("reach", "see_both_ends", ("admin",), stage=2),
+    "sign_in": Probe("account", "sign_in", ("admin",), stage=2),
+    "guess_login": Probe("guess", "guess_login", ("admin",), stage=1),
+    "guess_basic": Probe("guess", "guess_basic", ("admin", "node"), stage=1),
+    "reach": Probe("reach", "see_both_ends", ("admin",), stage=3),
 }

@@ -5,18 +5,14 @@ Nothing is left behind: a token that was issued is revoked before the look ends,
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import SignIn
+from pytest_nodered_sec.probes.session import json_object, session
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.credentials import Credentials
     from pytest_nodered_sec.model import RootView
-    from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
 
 
@@ -34,40 +30,14 @@ def sign_in(look: Look, admin: RootView) -> SignIn:
     account = given()
     if account.token:
         return _with_token(look, account.token, "the given token", None)
-    got = _log_in(look, account)
-    issued = _object(got)
-    if got.status == 403 and issued.get("error") == "invalid_grant":
-        return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
-    token, expires_in = issued.get("access_token"), issued.get("expires_in")
-    if not isinstance(token, str) or not token:
-        raise ProbeError(f"POST /auth/token for {account.username} answered {got.status}, no token", Cause.PROTOCOL)
-    redaction.learn(token)
-    try:
-        return _with_token(look, token, account.username, expires_in if isinstance(expires_in, int) else None)
-    finally:
-        _revoke(look, token)
-
-
-def _log_in(look: Look, account: Credentials) -> Exchange:
-    form = {
-        "client_id": "node-red-admin",
-        "grant_type": "password",
-        "scope": "",  # all that the account may do (editor-api/lib/auth/strategies.js); "*" refuses readers
-        "username": account.username,
-        "password": account.password,
-    }
-    got = look.ask(
-        "POST",
-        look.target.admin("/auth/token"),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-        body=urlencode(form).encode(),
-        secret=True,
-    )
-    if got.status not in (200, 403):
-        answer = f"POST /auth/token for {account.username} answered {look.reduce(got).line()}"
-        why = "too many login attempts" if b"Too many" in got.body else "no log-in by password is offered there"
-        raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
-    return got
+    with session(look, account.username, account.password) as entry:
+        if entry.refused:
+            return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
+        if not entry.token:
+            why = "too many login attempts" if entry.locked_out else "no log-in by password is offered there"
+            answer = f"POST /auth/token for {account.username} answered {entry.answer.line()}"
+            raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
+        return _with_token(look, entry.token, account.username, entry.expires_in)
 
 
 def _with_token(look: Look, token: str, account: str, expires_in: int | None) -> SignIn:
@@ -77,7 +47,7 @@ def _with_token(look: Look, token: str, account: str, expires_in: int | None) ->
         raise ProbeError(f"GET /settings as {account} answered {got.status}", Cause.UNAVAILABLE)
     if got.status != 200:
         return SignIn(account, f"GET /settings answered {got.status}", expires_in=expires_in)
-    settings = _object(got)
+    settings = json_object(got)
     user, version = settings.get("user"), settings.get("version")
     permissions = _permissions(user.get("permissions") if isinstance(user, dict) else None)
     write = None
@@ -95,23 +65,3 @@ def _permissions(found: Any) -> str:  # Any: JSON of the target
     if scopes and all(isinstance(one, str) and (one == "read" or one.endswith(".read")) for one in scopes):
         return "read"
     return ", ".join(one for one in scopes if isinstance(one, str) and one.isprintable())
-
-
-def _revoke(look: Look, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    body = json.dumps({"token": token}).encode()
-    look.extend()  # whatever used up the time before, the session is ended
-    got = look.ask("POST", look.target.admin("/auth/revoke"), headers=headers, body=body, secret=True)
-    if got.status != 200:
-        raise ProbeError(
-            f"a session of {look.target.name} could not be ended: POST /auth/revoke answered {got.status}",
-            Cause.PROTOCOL,
-        )
-
-
-def _object(got: Exchange) -> dict[str, Any]:  # Any: JSON of the target
-    try:
-        found = json.loads(got.body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -45,11 +45,13 @@ class Exchange:
         status: HTTP status.
         headers: names in lower case; repeated headers joined by ", ".
         body: at most 65536 bytes.
+        seconds: from when there was a connection to the end of the answer.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
 
     def __repr__(self) -> str:
         return f"Exchange({self.status}, {len(self.body)} bytes)"
@@ -67,7 +69,7 @@ class Client:
     def __init__(self, host: str, open_socket: Callable[[float], socket.socket], connections: int) -> None:
         self._host = host
         self.slot = threading.BoundedSemaphore(connections)  # held by whoever asks, for as long as one request takes
-        self._now = threading.local()  # .deadline, .sock and .fresh of the request that this thread is making
+        self._now = threading.local()  # .deadline, .sock, .fresh and .begun of this thread's request
         self._session = requests.Session()
         self._session.trust_env = (
             False  # no proxies, no .netrc, no REQUESTS_CA_BUNDLE: an anonymous request is anonymous
@@ -81,11 +83,12 @@ class Client:
             def _new_conn(self) -> socket.socket:
                 now.fresh = True
                 now.sock = open_socket(now.deadline)
+                now.begun = time.monotonic()
                 return cast("socket.socket", now.sock)
 
             def putrequest(self, *args: Any, **kwargs: Any) -> None:  # Any: urllib3's own signature, passed through
                 if self.sock is not None:
-                    now.fresh, now.sock = False, self.sock
+                    now.fresh, now.sock, now.begun = False, self.sock, time.monotonic()
                 super().putrequest(*args, **kwargs)
 
         class WiredPool(HTTPConnectionPool):
@@ -147,7 +150,7 @@ class Client:
                 content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.headers.items()}
-                return Exchange(response.status_code, fields, content)
+                return Exchange(response.status_code, fields, content, time.monotonic() - now["begun"])
         finally:
             watchdog.cancel()
 
@@ -231,6 +234,12 @@ def challenge(headers: Mapping[str, str]) -> str:
     if not found:
         return ""
     return f'{found[1]} realm="{found[2]}"' if found[2] is not None else found[1]
+
+
+def basic_realm(headers: Mapping[str, str]) -> str | None:
+    """Return the realm of a Basic login that WWW-Authenticate offers, among others; None where it offers none."""
+    found = re.search(r'(?i)(?:^|,)\s*basic\b(?:\s+realm="?([^",]*))?', headers.get("www-authenticate", ""))
+    return (found[1] or "") if found else None
 
 
 def likeness(body: bytes, path: str) -> tuple[int, ...]:

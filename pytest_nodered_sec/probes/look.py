@@ -28,6 +28,7 @@ from pytest_nodered_sec.probes.http import (
     likeness,
     tls_context,
 )
+from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 
 if TYPE_CHECKING:
@@ -103,10 +104,13 @@ class Station:
 
     Args:
         target: the deployment.
+        logins: what all log-ins of the run share; None where no password is tried.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, logins: Logins | None = None) -> None:
         self.target = target
+        self.logins = logins or Logins(None)
+        self.basic_logins: dict[str, str] = {}  # those that were asked with passwords, and where
         self.addresses: tuple[str, ...] = ()
         self.address = ""
         self.first = datetime.now(UTC)
@@ -224,7 +228,7 @@ class Station:
             key = plain_address or ("verified" if verified else "")
             if key not in self._clients:
                 if plain_address is None:
-                    self._clients[key] = self._origin_client(verified=verified)
+                    self._clients[key] = self.fresh_client(verified=verified)
                 else:
                     port = self.plain_port
                     self._clients[key] = Client(
@@ -234,7 +238,8 @@ class Station:
                 self._plain_pace[key] = Pace() if own else self.pace
             return self._clients[key], self._plain_pace[key]
 
-    def _origin_client(self, *, verified: bool) -> Client:
+    def fresh_client(self, *, verified: bool) -> Client:
+        """Return a client for the URL's origin that has no connection yet; `verified` as for `client`."""
         return Client(
             self.host_header(self.target.port),
             lambda deadline: self.connect_wrapped(deadline, verified=verified),
@@ -298,6 +303,7 @@ class Look:
         body: bytes | None = None,
         plain_address: str | None = None,
         secret: bool = False,
+        once: bool = False,
     ) -> Exchange:
         """Send one request; where a rate limiter objects (429, 503), wait and ask again, twice at most.
 
@@ -308,6 +314,8 @@ class Look:
             body: request body.
             plain_address: ask over plain HTTP at this address instead of the URL's origin.
             secret: whether headers, path or body hold a secret.
+            once: whether it must not be sent a second time, whatever becomes of the first, because somebody counts;
+                over a connection of its own, and whoever counts is given the time that a refused POST needs.
 
         Raises:
             ProbeError: no answer by the deadline; a secret, and a channel that is not verified.
@@ -315,10 +323,21 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
+        if once:
+            fresh = self.station.fresh_client(verified=secret or bool(own))
+            with contextlib.closing(fresh):
+                return self.politely(
+                    "POST", client.slot, pace, lambda: fresh.ask(method, path, self.deadline, headers, body), retries=0
+                )
         return self.politely(method, client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body))
 
     def politely(
-        self, method: str, slot: contextlib.AbstractContextManager[Any], pace: Pace, send: Callable[[], Exchange]
+        self,
+        method: str,
+        slot: contextlib.AbstractContextManager[Any],
+        pace: Pace,
+        send: Callable[[], Exchange],
+        retries: int = _RETRIES,
     ) -> Exchange:
         """Send one request when it is our turn; where a rate limiter objects, wait and send it again, twice at most.
 
@@ -327,8 +346,9 @@ class Look:
             slot: the right to have a connection.
             pace: of the port asked.
             send: sends by `deadline` and returns the answer.
+            retries: how often it may be sent again.
         """
-        for left in range(_RETRIES, -1, -1):
+        for left in range(retries, -1, -1):
             asked = time.monotonic()
             status = 0
             with slot:

@@ -1,0 +1,135 @@
+"""What all log-ins of a run share: how often a password was tried, and what must be undone before the process ends.
+
+An attempt is a file that only one process can create, in a directory of this run that its workers know too; so workers,
+workers that were started again, and two names of one host share the count. The names are hashes: no account is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import stat
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_LIMIT: Final = 60.0  # seconds; a log-in and its log-out end by their own deadlines, which are shorter
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Logins:
+    """The attempts of one run, and the sessions of this process; thread-safe.
+
+    Args:
+        folder: the run's directory, made with the first attempt; None where no password may be tried.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._changed = threading.Condition()
+        self._open = 0  # log-ins whose session, if one began, has not been ended
+        self._over = False
+
+    def take(self, keys: Sequence[tuple[str, ...]], limit: int, note: str) -> str:
+        """Take the right to one attempt under every key; return "", or who has used it up.
+
+        Args:
+            keys: what is counted: addresses, ports, logins, user names.
+            limit: attempts under each key.
+            note: who tries, without an account: shown to whom nothing is left for.
+
+        Raises:
+            ProbeError: it cannot be counted, so nothing may be tried.
+        """
+        try:
+            folder = self._made()
+            for key in keys:
+                used = _take(folder, key, limit, note)
+                if used:
+                    return used
+        except OSError as error:
+            raise ProbeError(
+                f"no password is tried: attempts cannot be counted in {self._folder} ({error.strerror})",
+                Cause.NOT_ASKED,
+            ) from None
+        return ""
+
+    def _made(self) -> Path:
+        if self._folder is None:
+            raise ProbeError("no password is tried where attempts are not counted", Cause.NOT_ASKED)
+        with contextlib.suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700)
+        found = self._folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+            raise ProbeError(f"no password is tried: {self._folder} belongs to somebody else", Cause.NOT_ASKED)
+        return self._folder
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Hold up the end of the process from before a log-in until its session is over.
+
+        Raises:
+            ProbeError: the process is ending, so no session may begin.
+        """
+        with self._changed:
+            if self._over:
+                raise ProbeError("the run has ended", Cause.UNAVAILABLE)
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._open -= 1
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let no session begin any more, and wait for those that are under way to be ended."""
+        with self._changed:
+            self._over = True
+            self._changed.wait_for(lambda: not self._open, _LIMIT)
+
+    def hold_signals(self) -> None:
+        """Let signals that would end Python at once, without any `finally`, wait for sessions to be ended.
+
+        Only in the main thread, and only where nobody else handles the signal.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, self._die)
+
+    def release_signals(self) -> None:
+        """Give the signals back."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) == self._die:
+                    signal.signal(number, signal.SIG_DFL)
+
+    def _die(self, number: int, frame: Any) -> None:  # Any: as `signal` calls it
+        del frame
+        self.end()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+def _take(folder: Path, key: tuple[str, ...], limit: int, note: str) -> str:
+    digest = hashlib.sha256(json.dumps([folder.name, *key]).encode()).hexdigest()
+    paths = [folder / f"{digest}-{number}" for number in range(limit)]
+    for path in paths:
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(note)
+        return ""
+    notes = [path.read_text(encoding="utf-8") for path in paths]
+    return " and ".join(dict.fromkeys(one for one in notes if one)) or "another look"
