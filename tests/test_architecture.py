@@ -26,7 +26,7 @@ ROOMS = {
     "data": set(),
     "newhooks": set(),
     "xdist": set(),
-    "redaction": set(),
+    "redaction": {"data"},
     "model": {"errors"},
     "model_host": set(),
     "model_exposure": {"errors", "model"},

@@ -178,6 +178,17 @@ def test_files_are_asked_for_by_name() -> None:
     assert asked("static-01")[0].label == "/settings.js"
 
 
+def test_basic_logins_are_looked_for_where_a_get_does_no_harm() -> None:
+    declared = (Endpoint("/a", effect="none"), Endpoint("/b"), Endpoint("/c", "POST"), Endpoint("/d", effect="acts"))
+    asks = asked("cred-02", dashboards=("/hmi",), protected_paths=declared)
+    assert [(ask.args, ask.label) for ask in asks] == [
+        (("ADMIN", "/settings"), "admin"),
+        (("NODE", ""), "node"),
+        (("DASHBOARD", "/hmi"), "/hmi"),
+        (("NODE", "/a"), "GET /a"),
+    ]
+
+
 def test_every_surface_is_asked_in_clear() -> None:
     assert [(ask.args, ask.label) for ask in asked("http-01", dashboards=())] == [
         (("editor", "admin", "/"), "editor"),

@@ -61,6 +61,11 @@ def to_try(kind: Kind, own: Iterable[tuple[str, str]]) -> tuple[KnownPair, ...]:
     return tuple(chosen.values())
 
 
+def is_public(password: str) -> bool:
+    """Whether a password is one of the table."""
+    return any(row["password"] == password for row in _rows())
+
+
 @functools.cache
 def _rows() -> tuple[dict[str, Any], ...]:  # Any: TOML, checked here
     return parse((resources.files(__package__) / _FILE).read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ from pytest_nodered_sec.lab.proxies import PROXIES, Front
 from pytest_nodered_sec.lab.toolchain import MAJORS, DamagedError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = [
     "DEFAULT_MAJOR",
@@ -222,14 +222,12 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
     try:
         _certificates(lab.folder)
         passwords = [secrets.token_urlsafe(12) for _ in wanted]
-        gates = (DEPLOYMENTS[spec.name].gate_password for spec in wanted)
-        known = sorted({one for one in gates if one is not None})
-        made = toolchain.bcrypt(next(iter(modules.values())), [*passwords, *known])
-        hashes = dict(zip([*passwords, *known], made, strict=True))
+        hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
+        ports = iter(_free_ports(3 * len(wanted)))  # all at once: two Caddys would share a port without a word
         commands: list[dict[str, Any]] = []
         lab.deployments = tuple(
-            _prepare(spec, modules[spec.major], lab.folder, password, hashes, commands)
-            for spec, password in zip(wanted, passwords, strict=True)
+            _prepare(spec, modules[spec.major], lab.folder, ports, password, hashed, commands)
+            for spec, password, hashed in zip(wanted, passwords, hashes, strict=True)
         )
         lab.launch(commands)
         for one in lab.deployments:
@@ -257,7 +255,13 @@ def _certificates(folder: Path) -> None:
 
 
 def _prepare(
-    spec: Spec, modules: Path, folder: Path, password: str, hashes: Mapping[str, str], commands: list[dict[str, Any]]
+    spec: Spec,
+    modules: Path,
+    folder: Path,
+    ports: Iterator[int],
+    password: str,
+    hashed: str,
+    commands: list[dict[str, Any]],
 ) -> RunningDeployment:
     """Write a deployment's files into a directory of its own, and add the commands that start it."""
     deployment = DEPLOYMENTS[spec.name]
@@ -266,14 +270,15 @@ def _prepare(
     proxy_dir = here / "proxy"
     user_dir.mkdir(parents=True)
     proxy_dir.mkdir()
-    https_port, http_port, direct_port = _free_ports(3)
+    https_port, http_port, direct_port = next(ports), next(ports), next(ports)
     # A short name: the path of a socket may have some 100 characters.
     listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
-    gate = password if deployment.gate_password is None else deployment.gate_password
-    front = Front(https_port, http_port, listen, folder, proxy_dir, _USER, gate, hashes[gate])
+    front = Front(
+        https_port, http_port, listen, folder, proxy_dir, _USER, *(deployment.gate_login or (password, hashed))
+    )
 
     port = json.dumps(listen) if deployment.socket else str(direct_port)
-    (user_dir / "settings.js").write_text(settings_js(deployment, port, hashes[password], secrets.token_hex(16)))
+    (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
     (user_dir / "flows.json").write_text(flows(deployment))
     (user_dir / "node_modules").symlink_to(modules)
     shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")

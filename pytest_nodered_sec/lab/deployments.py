@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 SAMPLE_HASH: Final = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."  # "password", from settings.js
+_BLANK_HASH: Final = "$2b$08$sWZKHEZtLKrVblzwv5zx8ePAI1NVBYzH8r.MMMXdlYRbydc8K55OC"  # ""; quick, so that all are asked
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Deployment:
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
             whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
         password: the account's password where it is a published one, else ""; then `settings` hold its hash.
-        gate_password: password of the Basic login where it is a known one, perhaps blank; None for the account's.
+        gate_login: password and bcrypt hash of the Basic login where it is a known one; None for the account's.
         headers: whether the proxy adds and removes headers as advised.
         dashboards: whether there are dashboards.
         flows: "both" or "login-form".
@@ -46,7 +47,7 @@ class Deployment:
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
     password: str = ""
-    gate_password: str | None = None
+    gate_login: tuple[str, str] | None = None
     headers: bool = False
     dashboards: bool = True
     flows: str = "both"
@@ -191,8 +192,8 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         settings=_HARDENED.settings.replace("@HASH@", SAMPLE_HASH, 1),
         password="password",  # noqa: S106  as above
     ),
-    "sample-gate": replace(_HARDENED, gate_password="password"),  # noqa: S106  as above
-    "blank-gate": replace(_HARDENED, gate_password=""),
+    "sample-gate": replace(_HARDENED, gate_login=("password", SAMPLE_HASH)),
+    "blank-gate": replace(_HARDENED, gate_login=("", _BLANK_HASH)),
     "sample-nodeauth": replace(
         _HARDENED, settings=f"{_HARDENED.settings} {_NODE_LOGIN.replace('@HASH@', SAMPLE_HASH)}", gate=""
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, Mark, NotApplicable, Refuser, Violation
+from pytest_nodered_sec.model import Kind, Mark, NotApplicable, Refuser, Surface, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -79,6 +79,10 @@ def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
 
 
 def _remedy(seen: BasicGuesses) -> str:
+    if seen.attempt.refuser is Refuser.NODE_RED_BASIC and seen.attempt.surface is Surface.ADMIN:
+        return (
+            "settings.js: adminAuth in place of httpAdminAuth, with a password of your own (`node-red admin hash-pw`)"
+        )
     if seen.attempt.refuser is Refuser.NODE_RED_BASIC:
         return f'settings.js: httpNodeAuth, httpStaticAuth: {{user: "...", pass: "<bcrypt hash>"}}, {_HASH}'
     return "a password of your own in the proxy (nginx: htpasswd -B FILE USER; Caddy: caddy hash-password)"
