@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.data.known_credentials import PER_USER, to_try
+from pytest_nodered_sec.data.known_credentials import to_try
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Mark, Refuser, Surface, is_login, no_answer
 from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
@@ -52,25 +52,17 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
     if Mark.LOGIN_CONFIGURED not in offer.answer.marks or not look.target.policy.guess:
         return LoginGuesses(offer)
     look.open(verified=True).close()  # before anything is counted
+    pairs, spent = _taken(look, "login", _TOKEN, _TOKEN)
     guesses: list[Guess] = []
     unanswered: dict[str, str] = {}
-    spent: list[str] = []
     trouble: ProbeError | None = None
-    for pair in _pairs(look, "login"):
+    for pair in pairs:
         if pair.username in {*unanswered, *(one.username for one in guesses if one.accepted)}:
             continue
-        used = _user_taken(look, _TOKEN, pair.username)
-        if used and look.target.policy.login_realm:
-            spent.append(used)
-            continue
         try:
-            if used:
-                raise _used_up(f"`{pair.username}`", _TOKEN, PER_USER, used)
             answer = _enter(look, pair, guesses, unanswered)
         except ProbeError as error:
-            trouble = trouble or error
-            if error.cause is Cause.NOT_ASKED:
-                continue  # another user name may have attempts left
+            trouble = error
             break
         if answer is not None and not guesses:
             return LoginGuesses(offer, gate=answer)
@@ -81,7 +73,7 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
     if trouble and won is None:
         raise trouble
     anybody = won is not None and _anybody(look, won)
-    return LoginGuesses(offer, tuple(guesses), anybody, None, tuple(unanswered.items()), tuple(spent))
+    return LoginGuesses(offer, tuple(guesses), anybody, None, tuple(unanswered.items()), spent)
 
 
 def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[str, str]) -> Answer | None:
@@ -173,21 +165,12 @@ def _login_of(attempt: AccessAttempt, realm: str) -> str:
 
 def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, login: str) -> BasicGuesses:
     place = f"{attempt.method} {attempt.path}"
+    pairs, spent = _taken(look, "basic", login, place, f'Basic realm="{realm}"')
     guesses: list[Guess] = []
-    spent: list[str] = []
     slow = 0.0
-    for pair in _pairs(look, "basic"):
-        if len(guesses) == PER_REALM or slow or (guesses and guesses[-1].accepted):
+    for pair in pairs[:PER_REALM]:
+        if slow or (guesses and guesses[-1].accepted):
             break
-        used = _user_taken(look, login, pair.username, place)
-        if used and look.target.policy.login_realm:
-            spent.append(used)
-            continue
-        if used:
-            raise _used_up(f"`{pair.username}`", place, PER_USER, used)
-        used = _taken(look, [(*key, login) for key in _places(look)], PER_REALM, place)
-        if used:
-            raise _used_up(f'Basic realm="{realm}"', place, PER_REALM, used)
         got = _open(look, asked, pair)
         accepted = not (got.status in (401, 403) or is_login(without_query(_leads_to(look, asked, got)), look.target))
         if accepted:
@@ -196,7 +179,7 @@ def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, logi
                 raise ProbeError(f"{place} lets in by turns: now {again.status} to a stranger", Cause.CHANGED)
         guesses.append(Guess(pair.username, pair.told, accepted))
         slow = got.seconds if got.seconds > SLOW else 0.0
-    return BasicGuesses(attempt, realm, tuple(guesses), slow=slow, spent=tuple(spent))
+    return BasicGuesses(attempt, realm, tuple(guesses), slow=slow, spent=spent)
 
 
 def _open(look: Look, asked: str, pair: KnownPair) -> Exchange:
@@ -228,29 +211,41 @@ def _leads_to(look: Look, path: str, got: Exchange) -> str:
 # --- what both count
 
 
-def _pairs(look: Look, kind: Kind) -> tuple[KnownPair, ...]:
-    own = look.target.policy.known_credentials
-    for username, password in own:
-        redaction.learn(password, username=username)  # the site's own are secrets, others are public
-    return to_try(kind, own)
+def _taken(look: Look, kind: Kind, login: str, place: str, realm: str = "") -> tuple[list[KnownPair], tuple[str, ...]]:
+    """Take the attempts for a login, and for the user names at it; return what may be tried.
+
+    Accounts of a directory are the same wherever one logs in: who was tried elsewhere is left out, and where is told.
+
+    Args:
+        look: the look.
+        kind: which kind of login.
+        login: what tells it from others.
+        place: where it is asked.
+        realm: what to call it where it is one login of its own; "" where only user names count.
+
+    Raises:
+        ProbeError: the attempts were made already.
+    """
+    policy, logins = look.target.policy, look.station.logins
+    note = f"{place} of {look.target.name}"
+    places = [(address, str(look.target.dialled[1]), login) for address in look.station.addresses]
+    for username, password in policy.known_credentials:
+        redaction.learn(password, username=username)  # the site's own are secrets
+    pairs = to_try(kind, policy.known_credentials)
+    spent: dict[str, str] = {}
+    for username in sorted({pair.username for pair in pairs}):
+        keys = [(policy.login_realm, username)] if policy.login_realm else [(*one, username) for one in places]
+        used = logins.take(keys, note)
+        if used and not policy.login_realm:
+            raise _used_up(f"`{username}`", place, used)
+        if used:
+            spent[username] = used
+    left = [pair for pair in pairs if pair.username not in spent]
+    used = logins.take(places, note) if realm and left else ""
+    if used:
+        raise _used_up(realm, place, used)
+    return left, tuple(spent.values())
 
 
-def _places(look: Look) -> list[tuple[str, ...]]:
-    """Return every address of the name, with the port: another name may share any of them."""
-    return [(address, str(look.target.dialled[1])) for address in look.station.addresses]
-
-
-def _user_taken(look: Look, login: str, username: str, place: str = _TOKEN) -> str:
-    """Take an attempt for a user name; accounts of a directory are the same wherever one logs in."""
-    realm = look.target.policy.login_realm
-    keys: list[tuple[str, ...]] = [(*key, login, username) for key in _places(look)]
-    keys = [(realm, username)] if realm else keys
-    return _taken(look, keys, PER_USER, place)
-
-
-def _taken(look: Look, keys: list[tuple[str, ...]], limit: int, place: str) -> str:
-    return look.station.logins.take(keys, limit, f"{place} of {look.target.name}")
-
-
-def _used_up(what: str, place: str, limit: int, used: str) -> ProbeError:
-    return ProbeError(f"{place}: the {limit} attempts of this run for {what} are used up, by {used}", Cause.NOT_ASKED)
+def _used_up(what: str, place: str, used: str) -> ProbeError:
+    return ProbeError(f"{place}: the attempts of this run for {what} are used up, by {used}", Cause.NOT_ASKED)

@@ -1,7 +1,8 @@
-"""What all log-ins of a run share: how often a password was tried, and what must be undone before the process ends.
+"""What all log-ins of a run share: whose attempts are made already, and what must be undone before the process ends.
 
-An attempt is a file that only one process can create, in a directory of this run that its workers know too; so workers,
-workers that were started again, and two names of one host share the count. The names are hashes: no account is told.
+The attempts for a user name belong to the look that creates its file, which only one can, in a directory of this run
+that its workers know too. So workers, workers that were started again, and two names of one host share them, and two
+that begin at once do not halve them. The files' names are hashes: no account is told.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _LIMIT: Final = 60.0  # seconds; a log-in and its log-out end by their own deadlines, which are shorter
@@ -38,12 +39,11 @@ class Logins:
         self._open = 0  # log-ins whose session, if one began, has not been ended
         self._over = False
 
-    def take(self, keys: Sequence[tuple[str, ...]], limit: int, note: str) -> str:
-        """Take the right to one attempt under every key; return "", or who has used it up.
+    def take(self, keys: Iterable[tuple[str, ...]], note: str) -> str:
+        """Take the attempts for every key; return "", or who has taken those for one of them.
 
         Args:
-            keys: what is counted: addresses, ports, logins, user names.
-            limit: attempts under each key.
+            keys: what is counted: address, port, login, user name.
             note: who tries, without an account: shown to whom nothing is left for.
 
         Raises:
@@ -51,8 +51,8 @@ class Logins:
         """
         try:
             folder = self._made()
-            for key in keys:
-                used = _take(folder, key, limit, note)
+            for key in sorted(keys):  # two that begin at once: who has the first has all
+                used = _take(folder, key, note)
                 if used:
                     return used
         except OSError as error:
@@ -120,16 +120,12 @@ class Logins:
         os.kill(os.getpid(), number)
 
 
-def _take(folder: Path, key: tuple[str, ...], limit: int, note: str) -> str:
-    digest = hashlib.sha256(json.dumps([folder.name, *key]).encode()).hexdigest()
-    paths = [folder / f"{digest}-{number}" for number in range(limit)]
-    for path in paths:
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            continue
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(note)
-        return ""
-    notes = [path.read_text(encoding="utf-8") for path in paths]
-    return " and ".join(dict.fromkeys(one for one in notes if one)) or "another look"
+def _take(folder: Path, key: tuple[str, ...], note: str) -> str:
+    path = folder / hashlib.sha256(json.dumps([folder.name, *key]).encode()).hexdigest()
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8") or "another look"
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(note)
+    return ""

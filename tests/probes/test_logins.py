@@ -24,7 +24,7 @@ def test_processes_that_try_at_once_share_the_count(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib\nfrom pytest_nodered_sec.probes.logins import Logins\n"
         "logins = Logins(pathlib.Path(sys.argv[1]))\nsys.stdin.read()\n"
-        "print(sum(not logins.take([('a', 'admin')], 2, 'x') for _ in range(5)))"
+        "print(sum(not logins.take([('a', 'admin'), ('b', 'admin')], 'x') for _ in range(5)))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
@@ -32,25 +32,27 @@ def test_processes_that_try_at_once_share_the_count(tmp_path: Path) -> None:
         assert one.stdin is not None
         one.stdin.close()
         one.stdin = None
-    assert sum(int(one.communicate(timeout=30)[0]) for one in running) == 2
+    assert sum(int(one.communicate(timeout=30)[0]) for one in running) == 1
 
 
 def test_what_is_counted_apart_and_what_together(tmp_path: Path) -> None:
     logins = Logins(tmp_path / "run")
     both = [("10.0.0.1", "443", "admin"), ("10.0.0.2", "443", "admin")]
-    assert logins.take(both, 1, "first") == ""
-    assert logins.take([("10.0.0.3", "443", "admin")], 1, "x") == ""
-    assert logins.take([("10.0.0.2", "443", "admin")], 1, "x") == "first"  # another name of one of the addresses
-    assert logins.take([("10.0.0.2", "443", "user")], 1, "x") == ""
-    assert logins.take([("10.0.0.2", "8443", "admin")], 1, "x") == ""
-    assert Logins(tmp_path / "another").take(both, 1, "x") == ""
+    assert logins.take(both, "first") == ""
+    assert logins.take([("10.0.0.3", "443", "admin")], "x") == ""
+    assert (
+        logins.take(reversed(both), "x") == logins.take(both[1:], "x") == "first"
+    )  # another name of one of the addresses
+    assert logins.take([("10.0.0.2", "443", "user")], "x") == ""
+    assert logins.take([("10.0.0.2", "8443", "admin")], "x") == ""
+    assert Logins(tmp_path / "another").take(both, "x") == ""
 
 
 def test_whoever_has_not_said_who_he_is_yet_is_another_look(tmp_path: Path) -> None:
     logins = Logins(tmp_path)
     tmp_path.chmod(0o700)
-    assert logins.take(KEY, 1, "") == ""
-    assert logins.take(KEY, 1, "") == "another look"
+    assert logins.take(KEY, "") == ""
+    assert logins.take(KEY, "") == "another look"
 
 
 def test_without_a_directory_or_with_somebody_elses_nothing_may_be_tried(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_without_a_directory_or_with_somebody_elses_nothing_may_be_tried(tmp_pat
     (tmp_path / "run").chmod(0o770)
     for folder in (None, tmp_path / "link", tmp_path / "run", tmp_path / "no" / "such"):
         with pytest.raises(ProbeError, match="no password is tried"):
-            Logins(folder).take(KEY, 2, "x")
+            Logins(folder).take(KEY, "x")
 
 
 def test_the_end_waits_for_sessions_and_lets_none_begin() -> None:
