@@ -21,7 +21,7 @@ from pytest_nodered_sec.probes.access import describe, read_login_offer
 from pytest_nodered_sec.probes.http import basic_realm
 from pytest_nodered_sec.probes.landmarks import random_path
 from pytest_nodered_sec.probes.look import location_of, origin_of, without_query
-from pytest_nodered_sec.probes.session import session
+from pytest_nodered_sec.probes.session import TOKEN, session
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.data.known_credentials import Kind, KnownPair
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 PER_REALM: Final = 3  # attempts at one Basic login
 SLOW: Final = 0.25  # seconds
-_TOKEN: Final = "POST /auth/token"  # noqa: S105  a route
 _HOPS: Final = 5
 _UNKNOWN: Final = (Cause.TIMEOUT, Cause.CLOSED, Cause.PROTOCOL)  # the password may have arrived, and been right
 
@@ -52,7 +51,7 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
     if Mark.LOGIN_CONFIGURED not in offer.answer.marks or not look.target.policy.guess:
         return LoginGuesses(offer)
     look.open(verified=True).close()  # before anything is counted
-    pairs, spent = _taken(look, "login", _TOKEN, _TOKEN)
+    pairs, spent = _taken(look, "login", TOKEN, TOKEN)
     guesses: list[Guess] = []
     unanswered: dict[str, str] = {}
     trouble: ProbeError | None = None
@@ -67,7 +66,7 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
         if answer is not None and not guesses:
             return LoginGuesses(offer, gate=answer)
         if answer is not None:
-            trouble = ProbeError(f"{_TOKEN} answered {answer.line()}, and Node-RED before that", Cause.CHANGED)
+            trouble = ProbeError(f"{TOKEN} answered {answer.line()}, and Node-RED before that", Cause.CHANGED)
             break
     won = next((one for one in guesses if one.accepted), None)
     if trouble and won is None:
@@ -78,6 +77,7 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
 
 def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[str, str]) -> Answer | None:
     """Try one password and note what came of it; return the answer where it is somebody's else."""
+    _note(look, TOKEN, TOKEN, pair.username)
     look.extend()
     accepted = False
     try:
@@ -98,7 +98,7 @@ def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[s
     elif entry.answer.status in (401, 403) and not entry.answer.block:
         return entry.answer
     else:
-        raise ProbeError(f"{_TOKEN} answered {entry.answer.line()} to a known password", Cause.UNAVAILABLE)
+        raise ProbeError(f"{TOKEN} answered {entry.answer.line()} to a known password", Cause.UNAVAILABLE)
     return None
 
 
@@ -122,7 +122,7 @@ def _anybody(look: Look, won: Guess) -> bool:
 
 
 def _despite(won: Guess, error: ProbeError) -> ProbeError:
-    return ProbeError(f"{_TOKEN}: {won.line()}, but {error.message}", error.cause)
+    return ProbeError(f"{TOKEN}: {won.line()}, but {error.message}", error.cause)
 
 
 # --- Basic logins
@@ -171,6 +171,8 @@ def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, logi
     for pair in pairs[:PER_REALM]:
         if slow or (guesses and guesses[-1].accepted):
             break
+        if look.target.policy.login_realm:  # else nobody locks out there
+            _note(look, login, place, pair.username)
         got = _open(look, asked, pair)
         accepted = not (got.status in (401, 403) or is_login(without_query(_leads_to(look, asked, got)), look.target))
         if accepted:
@@ -228,23 +230,31 @@ def _taken(look: Look, kind: Kind, login: str, place: str, realm: str = "") -> t
     """
     policy, logins = look.target.policy, look.station.logins
     note = f"{place} of {look.target.name}"
-    places = [(address, str(look.target.dialled[1]), login) for address in look.station.addresses]
     for username, password in policy.known_credentials:
         redaction.learn(password, username=username)  # the site's own are secrets
     pairs = to_try(kind, policy.known_credentials)
     spent: dict[str, str] = {}
     for username in sorted({pair.username for pair in pairs}):
-        keys = [(policy.login_realm, username)] if policy.login_realm else [(*one, username) for one in places]
-        used = logins.take(keys, note)
+        used = logins.take(look.account_keys(login, username), note)
         if used and not policy.login_realm:
             raise _used_up(f"`{username}`", place, used)
         if used:
             spent[username] = used
     left = [pair for pair in pairs if pair.username not in spent]
-    used = logins.take(places, note) if realm and left else ""
+    used = logins.take(look.login_keys(login), note) if realm and left else ""
     if used:
         raise _used_up(realm, place, used)
     return left, tuple(spent.values())
+
+
+def _note(look: Look, login: str, place: str, username: str) -> None:
+    wait = look.station.logins.note(look.account_keys(login, username))
+    if wait:
+        raise ProbeError(
+            f"{place}: `{username}` was tried so often from here that the account might be locked; ask again in "
+            f"{wait:.0f} s",
+            Cause.NOT_ASKED,
+        )
 
 
 def _used_up(what: str, place: str, used: str) -> ProbeError:

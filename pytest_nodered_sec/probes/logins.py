@@ -2,7 +2,8 @@
 
 The attempts for a user name belong to the look that creates its file, which only one can, in a directory of this run
 that its workers know too. So workers, workers that were started again, and two names of one host share them, and two
-that begin at once do not halve them. The files' names are hashes: no account is told.
+that begin at once do not halve them. Node-RED counts for ten minutes, so a few files outlive the run, for the next one
+on this machine. Their names are hashes: no account is told.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import stat
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+_WINDOW: Final = 600.0  # seconds for which Node-RED counts attempts (editor-api, lib/auth/strategies.js)
+_RECENT: Final = 4  # attempts in it; Node-RED locks out after five, and one is for the person who owns the account
 _LIMIT: Final = 60.0  # seconds; a log-in and its log-out end by their own deadlines, which are shorter
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
@@ -49,28 +53,35 @@ class Logins:
         Raises:
             ProbeError: it cannot be counted, so nothing may be tried.
         """
-        try:
-            folder = self._made()
+        with _countable(self._folder) as folder:
             for key in sorted(keys):  # two that begin at once: who has the first has all
-                used = _take(folder, key, note)
-                if used:
-                    return used
-        except OSError as error:
-            raise ProbeError(
-                f"no password is tried: attempts cannot be counted in {self._folder} ({error.strerror})",
-                Cause.NOT_ASKED,
-            ) from None
+                path = folder / _name(key, folder.name)
+                if not _created(path, note):
+                    return path.read_text(encoding="utf-8") or "another look"
         return ""
 
-    def _made(self) -> Path:
-        if self._folder is None:
-            raise ProbeError("no password is tried where attempts are not counted", Cause.NOT_ASKED)
-        with contextlib.suppress(FileExistsError):
-            self._folder.mkdir(mode=0o700)
-        found = self._folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-            raise ProbeError(f"no password is tried: {self._folder} belongs to somebody else", Cause.NOT_ASKED)
-        return self._folder
+    def note(self, keys: Iterable[tuple[str, ...]]) -> float:
+        """Note one attempt under every key, for later runs too; return 0, or the seconds until one may be made.
+
+        Raises:
+            ProbeError: it cannot be counted, so nothing may be tried.
+        """
+        with _countable(self._recent) as folder:
+            for key in keys:
+                wait = _slot(folder / _name(key))
+                if wait:
+                    return wait
+        return 0.0
+
+    def forget(self, keys: Iterable[tuple[str, ...]]) -> None:
+        """Forget the attempts under every key: Node-RED does, when the right password comes."""
+        if self._recent is not None:
+            for path in (one for key in keys for one in self._recent.glob(f"{_name(key)}-*")):
+                path.unlink(missing_ok=True)
+
+    @property
+    def _recent(self) -> Path | None:
+        return self._folder and self._folder.with_name(f"nodered-sec-recent-{os.geteuid()}")
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -120,12 +131,51 @@ class Logins:
         os.kill(os.getpid(), number)
 
 
-def _take(folder: Path, key: tuple[str, ...], note: str) -> str:
-    path = folder / hashlib.sha256(json.dumps([folder.name, *key]).encode()).hexdigest()
+@contextlib.contextmanager
+def _countable(folder: Path | None) -> Iterator[Path]:
+    """Make a directory that is ours alone; what goes wrong in it means that nothing may be tried."""
+    if folder is None:
+        raise ProbeError("no password is tried where attempts are not counted", Cause.NOT_ASKED)
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+            raise ProbeError(f"no password is tried: {folder} belongs to somebody else", Cause.NOT_ASKED)
+        yield folder
+    except OSError as error:
+        raise ProbeError(
+            f"no password is tried: attempts cannot be counted in {folder} ({error.strerror})", Cause.NOT_ASKED
+        ) from None
+
+
+def _name(key: tuple[str, ...], salt: str = "") -> str:
+    return hashlib.sha256(json.dumps([salt, *key]).encode()).hexdigest()
+
+
+def _created(path: Path, text: str) -> bool:
+    """Create a file, and say whether it was us."""
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        return path.read_text(encoding="utf-8") or "another look"
+        return False
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(note)
-    return ""
+        file.write(text)
+    return True
+
+
+def _slot(path: Path) -> float:
+    """Take one of the places of the last ten minutes; return 0, or the seconds until one is free."""
+    waits: list[float] = []
+    for number in range(_RECENT):
+        one = path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileNotFoundError):
+            wait = one.stat().st_mtime + _WINDOW - time.time()
+            if wait > 0:
+                waits.append(wait)
+                continue
+            one.unlink()
+        if _created(one, ""):
+            return 0.0
+        waits.append(_WINDOW)  # another run was quicker
+    return min(waits)

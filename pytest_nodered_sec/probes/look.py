@@ -285,6 +285,15 @@ class Look:
         """Begin a new time limit, for undoing what the look has done."""
         self.deadline = time.monotonic() + self.target.timeout
 
+    def login_keys(self, login: str) -> list[tuple[str, ...]]:
+        """Return by what attempts at a login are counted: each address of the name, another name may share any."""
+        return [(address, str(self.target.dialled[1]), login) for address in self.station.addresses]
+
+    def account_keys(self, login: str, username: str) -> list[tuple[str, ...]]:
+        """Return by what a user name's attempts are counted; accounts of a directory are the same everywhere."""
+        realm = self.target.policy.login_realm
+        return [("", "", realm, username)] if realm else [(*key, username) for key in self.login_keys(login)]
+
     def open(self, *, verified: bool = False) -> socket.socket:
         """Return a connection to the URL's port, with TLS where the URL says so."""
         return self.station.connect_wrapped(self.deadline, verified=verified)

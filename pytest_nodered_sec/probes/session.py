@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from pytest_nodered_sec import redaction
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
+
+TOKEN: Final = "POST /auth/token"  # noqa: S105  a route
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def session(look: Look, username: str, password: str, *, once: bool = False) -> 
     with look.station.logins.session():
         entry = _log_in(look, username, password, once=once)
         redaction.learn(entry.token)
+        if entry.token:
+            look.station.logins.forget(look.account_keys(TOKEN, username))
         try:
             yield entry
         finally:

@@ -266,6 +266,17 @@ def test_two_names_of_one_host_and_two_processes_share_the_count(tmp_path: Path)
     assert plant.attempts["admin"] == 2
 
 
+def test_a_third_run_within_ten_minutes_stops_before_the_lock_out(tmp_path: Path) -> None:
+    plant = NodeRED()
+    with hostile.serving(plant) as server:
+        for number in range(2):
+            assert isinstance(ask(target_of(server), tmp_path / f"run{number}")[0], Observation)
+        (seen,) = ask(target_of(server), tmp_path / "third")
+    assert isinstance(seen, ProbeError)
+    assert "`admin` was tried so often from here that the account might be locked" in seen.message
+    assert plant.attempts["admin"] == 4
+
+
 def test_where_attempts_cannot_be_counted_nothing_is_tried(tmp_path: Path) -> None:
     plant = NodeRED()
     (tmp_path / "file").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -46,6 +47,23 @@ def test_what_is_counted_apart_and_what_together(tmp_path: Path) -> None:
     assert logins.take([("10.0.0.2", "443", "user")], "x") == ""
     assert logins.take([("10.0.0.2", "8443", "admin")], "x") == ""
     assert Logins(tmp_path / "another").take(both, "x") == ""
+
+
+def test_later_runs_remember_four_attempts_for_ten_minutes(tmp_path: Path) -> None:
+    for number in range(4):
+        assert Logins(tmp_path / f"run{number}").note(KEY) == 0
+    last = Logins(tmp_path / "last")
+    assert 590 < last.note(KEY) <= 600
+    assert last.note([("127.0.0.1", "443", "user")]) == 0
+    (recent,) = tmp_path.glob("nodered-sec-recent-*")
+    assert recent.stat().st_mode & 0o777 == 0o700
+    for file in recent.glob("*-1"):
+        os.utime(file, (0, time.time() - 601))
+    assert last.note(KEY) == 0
+    assert last.note(KEY) > 0
+    last.forget(KEY)
+    assert last.note(KEY) == 0
+    Logins(None).forget(KEY)
 
 
 def test_whoever_has_not_said_who_he_is_yet_is_another_look(tmp_path: Path) -> None:
