@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Observation, settle
 from pytest_nodered_sec.probes import PROBES
+from pytest_nodered_sec.probes.logins import Logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pytest_nodered_sec.model import Ask, Target
-    from pytest_nodered_sec.probes.logins import Logins
 
 AT_ONCE: Final = 8  # connections to one host
 CANARY_EVERY: Final = 20  # looks between two signs of life
@@ -36,8 +36,6 @@ class Survey:
     """
 
     def __init__(self, attempts: Path | None = None) -> None:
-        from pytest_nodered_sec.probes.logins import Logins
-
         self._logins = Logins(attempts)
         self._logins.hold_signals()
         self._lock = threading.Lock()

@@ -120,6 +120,11 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "redirect-302": ({"http-02"}, set()),
     "redirect-echo": ({"http-04"}, set()),
     "require-https": ({"http-01", "http-02", "http-03", "http-04", "http-05"}, set()),
+    "sample-login": ({"cred-01"}, set()),
+    "sample-gate": ({"cred-02"}, set()),
+    "blank-gate": ({"cred-02"}, set()),
+    "sample-nodeauth": ({"cred-02", "dash-02", "node-02"}, set()),
+    "sample-legacy-auth": ({"admin-06", "cred-02", "origin-01"}, set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused
@@ -135,6 +140,7 @@ _CORS = (
     "middleware-only",
     "same-site",
     "legacy-auth",
+    "sample-legacy-auth",
 )
 ALSO_ON_4 = {name: {"admin-07"} for name in _CORS}
 
