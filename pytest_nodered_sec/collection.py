@@ -29,6 +29,7 @@ PACKAGE: Final = "pytest_nodered_sec.suite"
 SUITE: Final = Path(__file__).resolve().parent / "suite"
 PARAMETER: Final = "_nodered_case"
 TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
+ATTEMPTS: Final = pytest.StashKey[Path]()  # where every process of the run counts log-in attempts; made with the first
 WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
 _TESTS: Final = pytest.StashKey[dict[str, str]]()  # control id: the test that bears it
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec.collection import TARGETS, Case, case_of
+from pytest_nodered_sec.collection import ATTEMPTS, TARGETS, Case, case_of
 from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         VariantAttempt,
     )
     from pytest_nodered_sec.model_account import SignIn
+    from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
@@ -93,7 +94,7 @@ def _survey(session: pytest.Session) -> Survey:
     if _SURVEY not in session.stash:
         from pytest_nodered_sec.survey import Survey  # asks over the network: only when a test needs it
 
-        session.stash[_SURVEY] = Survey()
+        session.stash[_SURVEY] = Survey(session.config.stash.get(ATTEMPTS, None))
     return session.stash[_SURVEY]
 
 
@@ -118,6 +119,18 @@ def nodered_login_offer(nodered_seen: LoginOffer) -> LoginOffer:
 @pytest.fixture
 def nodered_sign_in(nodered_seen: SignIn) -> SignIn:
     """`nodered_seen` of a control that uses the site's account."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_login_guesses(nodered_seen: LoginGuesses) -> LoginGuesses:
+    """`nodered_seen` of a control that tries known passwords at Node-RED's log-in."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_basic_guesses(nodered_seen: BasicGuesses) -> BasicGuesses:
+    """`nodered_seen` of a control that tries known passwords at a Basic login."""
     return nodered_seen
 
 

@@ -169,6 +169,24 @@ def _told(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [*anybody, *(_sign_in(target, ()) if target.credentials else [])]
 
 
+def _guess_login(target: Target, args: tuple[str, ...]) -> list[Request]:
+    del args
+    if not target.policy.guess:
+        return []
+    return [
+        Request(Manner.GUESS, "POST", target.admin("/auth/token")),
+        Request(Manner.WRITE, "POST", target.admin("/auth/revoke")),
+        Request(Manner.READ, "GET", target.admin("/settings")),
+    ]
+
+
+def _guess_basic(target: Target, args: tuple[str, ...]) -> list[Request]:
+    surface, path = args
+    absolute = _root(target, surface, path or "/<random>")
+    guesses = [Request(Manner.GUESS, "GET", absolute)] if target.policy.guess else []
+    return [Request(Manner.READ, "GET", absolute), *guesses]
+
+
 def _tls(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")] if target.tls else []
@@ -201,6 +219,8 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "admin_routes": _told,
     "install_rights": _told,
     "entries": _told,
+    "guess_login": _guess_login,
+    "guess_basic": _guess_basic,
     "reach": lambda target, args: (),  # landmarks
 }
 

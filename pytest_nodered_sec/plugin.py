@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -19,7 +23,6 @@ from pytest_nodered_sec.policy import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from pytest_nodered_sec.policyfile import PolicyFile
 
@@ -66,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     run = config.stash[_RUN] = _run_of(config)
     config.stash[collection.TARGETS] = run.targets
+    if run.targets:
+        config.stash[collection.ATTEMPTS] = _attempts(config)
     suite = run.settings.one("suite", "with")
     if not run.targets and (suite == "only" or (suite == "with" and run.settings.typed("suite"))):
         raise pytest.UsageError(
@@ -120,6 +125,15 @@ def _lab(config: pytest.Config, settings: options.Settings, file: PolicyFile | N
         raise pytest.UsageError(str(error)) from None
 
 
+def _attempts(config: pytest.Config) -> Path:
+    """Name the directory in which this run counts log-in attempts; whoever is about to make one creates it."""
+    if hasattr(config, "workerinput"):
+        return Path(config.workerinput["nodered_attempts"])
+    folder = Path(tempfile.gettempdir(), f"nodered-sec-{secrets.token_hex(16)}")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
 def _say(config: pytest.Config, line: str) -> None:
     """Show a line of progress at once, past pytest's capture."""
     capture = config.pluginmanager.get_plugin("capturemanager")
@@ -131,6 +145,7 @@ def _say(config: pytest.Config, line: str) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(_LAB, []))
+    node.workerinput["nodered_attempts"] = str(node.config.stash.get(collection.ATTEMPTS, ""))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,7 +7,7 @@ rest of the code sees only that.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -240,6 +240,7 @@ class Policy:
         websockets: paths of WebSocket endpoints below the node root.
         known_credentials: pairs of user name and password to try besides the bundled ones.
         guess: whether known credentials are tried at all.
+        login_realm: name of the directory that holds the accounts, where several logins share them; "" otherwise.
         pace: "quiet": one request at a time, as slowly as intrusion detection lets strangers read.
         mode: "calm": nothing that has the form of a guess or of an attack is sent.
         join_channels: whether dashboards' live channels are joined, which a flow sees as one `connect` and `lost`.
@@ -257,8 +258,9 @@ class Policy:
     protected_paths: tuple[Endpoint, ...] = ()
     public_paths: tuple[PublicPath, ...] = ()
     websockets: tuple[str, ...] = ()
-    known_credentials: tuple[tuple[str, str], ...] = ()
+    known_credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     guess: bool = True
+    login_realm: str = ""
     pace: Pace = "normal"
     mode: Mode = "full"
     join_channels: bool = True

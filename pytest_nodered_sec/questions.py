@@ -29,6 +29,7 @@ ENTRIES = (Ask("entries"),)
 TELLS_RELEASE = tuple(
     Ask("release", (path,), f"GET {path}") for path in ("/red/about", "/settings", "/nodes", "/diagnostics")
 )
+LOGIN_GUESSES = (Ask("guess_login"),)
 
 HOST_FILES = (
     "settings",
@@ -218,6 +219,20 @@ def pages(target: Target) -> tuple[Ask, ...]:
 def user_files(target: Target) -> tuple[Ask, ...]:
     """Each file of the user directory that has a name everybody knows (static-01)."""
     return tuple(Ask("file", row, row[0]) for row in USER_FILES)
+
+
+def basic_logins(target: Target) -> tuple[Ask, ...]:
+    """Each place where a Basic login may stand, and where a GET does no harm (cred-02)."""
+    return (
+        Ask("guess_basic", (Surface.ADMIN.name, "/settings"), "admin"),
+        Ask("guess_basic", (Surface.NODE.name, ""), "node"),
+        *(Ask("guess_basic", (Surface.DASHBOARD.name, path), path) for path in dashboards_of(target)),
+        *(
+            Ask("guess_basic", (Surface.NODE.name, one.path), f"GET {one.path}")
+            for one in target.policy.protected_paths
+            if one.method == "GET" and one.effect == "none"
+        ),
+    )
 
 
 def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:

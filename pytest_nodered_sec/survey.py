@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Observation, settle
 from pytest_nodered_sec.probes import PROBES
+from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import AT_ONCE
 from pytest_nodered_sec.probes.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from pytest_nodered_sec.model import Ask, Target
 
@@ -30,9 +32,15 @@ _ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
 
 
 class Survey:
-    """The questions of one run and their answers; thread-safe."""
+    """The questions of one run and their answers; thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        attempts: directory in which the run counts log-in attempts; None where no password may be tried.
+    """
+
+    def __init__(self, attempts: Path | None = None) -> None:
+        self._logins = Logins(attempts)
+        self._logins.hold_signals()
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
         self._places: dict[str, _Place] = {}
@@ -62,13 +70,15 @@ class Survey:
         return outcome
 
     def close(self) -> None:
-        """Drop what is queued and close all connections; looks under way end by their deadline."""
+        """Drop what is queued, let sessions be ended, close all connections; looks under way end by their deadline."""
         with self._lock:
             self._closed = True
             for host in self._hosts.values():
                 host.close()
-            for place in self._places.values():
-                place.close()
+        self._logins.end()
+        for place in self._places.values():
+            place.close()
+        self._logins.release_signals()
 
     def _place(self, target: Target) -> _Place:
         if self._closed:
@@ -77,7 +87,7 @@ class Survey:
             host = self._hosts.setdefault(target.hostname, _Host())
             if target.policy.pace == "quiet":
                 host.at_once = 1
-            self._places[target.name] = _Place(target, host)
+            self._places[target.name] = _Place(target, host, self._logins)
         return self._places[target.name]
 
 
@@ -123,13 +133,13 @@ class _Host:
 class _Place:
     """One target: its station, its landmarks, its questions."""
 
-    def __init__(self, target: Target, host: _Host) -> None:
+    def __init__(self, target: Target, host: _Host, logins: Logins) -> None:
         from pytest_nodered_sec.probes import account, roots, told  # noqa: F401  before the threads need it: see above
         from pytest_nodered_sec.probes.look import Station  # imports requests: only when something is asked
 
         self._target = target
         self._host = host
-        self._station = Station(target)
+        self._station = Station(target, logins)
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet

@@ -758,6 +758,9 @@ GET_ROUTES: Final = (  # patterns of paths; what `disableEditor` leaves of Node-
     f"/context/(flow|node){_ONE}({_ONE})?",
 )
 POST_ROUTES: Final = ("/flows(/state)?", "/flow", "/nodes", "/auth/revoke")
+WRONG_PASSWORD: Final = json_reply(
+    {"error": "invalid_grant", "error_description": "Invalid resource owner credentials"}, 403
+)
 
 
 @dataclass(frozen=True)
@@ -793,6 +796,8 @@ class FakeNodeRED:
         below = path[len(root) :] if path.startswith(f"{root}/") else ""
         if reading and below == "/auth/login":
             return json_reply(self.login)
+        if below == "/auth/token" and b"grant_type=password" in request.body:
+            return WRONG_PASSWORD
         routes = self.routes if reading else POST_ROUTES if request.method == "POST" else ()
         if any(re.fullmatch(f"{route}/?", below) for route in routes):
             tried = "authorization" in request.headers

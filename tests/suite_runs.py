@@ -123,6 +123,11 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "undeclared": ({"flow-01"}, set()),
     "palette": ({"editor-04"}, set()),
     "tells-release": ({"editor-03", "version-01"}, set()),
+    "sample-login": ({"cred-01"}, set()),
+    "sample-gate": ({"cred-02"}, set()),
+    "blank-gate": ({"cred-02"}, set()),
+    "sample-nodeauth": ({"cred-02", "dash-02", "node-02"}, set()),
+    "sample-legacy-auth": ({"admin-06", "cred-02", "origin-01"}, set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused
@@ -139,6 +144,7 @@ _CORS = (
     "same-site",
     "legacy-auth",
     "tells-release",
+    "sample-legacy-auth",
 )
 ALSO_ON_4 = {name: {"admin-07"} for name in _CORS}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hostile
@@ -18,6 +20,7 @@ from pytest_nodered_sec.rules import (
     browser,
     chain,
     channels,
+    credentials,
     dashboard,
     editor,
     endpoints,
@@ -32,7 +35,6 @@ from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
 LIMIT = 3.0  # seconds of one look
 
@@ -70,6 +72,8 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
     "dash-01": (questions.dashboard_pages, dashboard.page_refuses),
     "node-01": (questions.endpoints, endpoints.endpoint_refuses),
+    "cred-01": (lambda target: questions.LOGIN_GUESSES, credentials.known_password_cannot_log_in),
+    "cred-02": (questions.basic_logins, credentials.known_password_opens_nothing),
     "dash-02": (questions.dashboard_channels, dashboard.channel_refuses),
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
@@ -77,6 +81,7 @@ ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without
 CLEAR = {"http-01", "http-03", "http-05"}  # nothing listens on the plain port: these pass
 STEER = {"http-02", "http-04"}  # and these do not apply
 OTHERS = ALWAYS - TLS
+BASIC = {"cred-02"}  # no Basic login is asked for: it does not apply, whoever answers
 
 
 def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
@@ -90,7 +95,8 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
         timeout=settings.pop("timeout", LIMIT),
         **settings,
     )
-    survey = Survey()
+    folder = tempfile.TemporaryDirectory()
+    survey = Survey(Path(folder.name))
     letters: dict[str, set[str]] = defaultdict(set)
     sentences: list[str] = []
     try:
@@ -106,6 +112,7 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
                     letters[control].add("-" if isinstance(verdict, NotApplicable) else "F" if verdict else "P")
     finally:
         survey.close()
+        folder.cleanup()
     return dict(letters), sentences
 
 
@@ -166,7 +173,7 @@ def test_a_proxy_that_only_refuses_to_work(status: int) -> None:
 def test_every_path_answers_the_same_page(name: str) -> None:
     with hostile.serving(getattr(hostile, name)) as server:
         letters, _ = judge(server.url)
-    expect(letters, passes=TLS | CLEAR, errs=OTHERS - CLEAR - STEER, skips=STEER)
+    expect(letters, passes=TLS | CLEAR, errs=OTHERS - CLEAR - STEER - BASIC, skips=STEER | BASIC)
 
 
 def test_wrong_admin_root_where_everything_is_404() -> None:
@@ -187,6 +194,8 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
             "admin-06",
             "admin-07",
             "admin-12",
+            "cred-01",
+            "cred-02",
             "csrf-01",
             "dash-01",
             "dash-02",

@@ -79,6 +79,7 @@ def policy_from(folder: Path, text: str) -> Policy:
         ("guess = false", 'nodered-sec.toml: guess = false: say why: {value = false, reason = "…"}'),
         ("guess = {value = false}", "nodered-sec.toml: guess = *: say why: *"),
         ("guess = {reason = 'x'}", "nodered-sec.toml: guess = *: add value = …"),
+        ("login_realm = ''", 'nodered-sec.toml: login_realm = "": give some text'),
         ("known_credentials = [{username = 'x'}]", "nodered-sec.toml: known_credentials = *: add password = …"),
         ("known_credentials = [{username = 'x', password = 3}]", "*: known_credentials.password: give some text"),
         ("ca_file = 'missing.pem'", "nodered-sec.toml: ca_file = *missing.pem*: cannot be read (No such file*"),
@@ -187,6 +188,7 @@ public_paths = [{{path = "/health", reason = "load balancer"}}]
 websockets = ["/ws"]
 guess = {{value = false, reason = "accounts of the directory"}}
 known_credentials = [{{username = "plc", password = ""}}]
+login_realm = "plant"
 http_port = 8080
 direct_port = 1881
 sha256 = "{":".join(["AB"] * 32)}"
@@ -210,6 +212,7 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
     assert policy.websockets == ("/ws",)
     assert not policy.guess
     assert policy.known_credentials == (("plc", ""),)
+    assert policy.login_realm == "plant"
     assert policy.certificate == PIN
     assert (policy.thresholds.hsts_max_age, policy.thresholds.session_days) == (300, 0.5)
     assert policy.thresholds.private_lifetime_days == math.inf
@@ -253,6 +256,7 @@ def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     assert again.targets[0].labels == {"line": "7"}
     twin = policy_of("line 7", effective(again.layers(again.targets[0])))
     assert twin.known_credentials == ()  # counted, not shown
+    assert twin.login_realm == policy.login_realm
     assert twin.thresholds == policy.thresholds
     assert set(twin.deviations) == set(policy.deviations)
 

@@ -15,6 +15,7 @@ from pytest_nodered_sec.policy import Endpoint
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.suite import (
     test_admin_api,
+    test_credentials,
     test_dashboard,
     test_editor,
     test_endpoints,
@@ -29,6 +30,7 @@ from pytest_nodered_sec.suite import (
 
 SUITE = (
     test_admin_api,
+    test_credentials,
     test_dashboard,
     test_editor,
     test_endpoints,
@@ -60,6 +62,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "tls-01 tls-02 tls-03 "
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-10 admin-12 "
         "csrf-01 "
+        "cred-01 cred-02 "
         "editor-01 editor-02 editor-03 editor-04 "
         "dash-01 dash-02 dash-03 dash-04 "
         "origin-01 "
@@ -177,6 +180,17 @@ def test_pages_are_the_editor_and_the_dashboards() -> None:
 
 def test_files_are_asked_for_by_name() -> None:
     assert asked("static-01")[0].label == "/settings.js"
+
+
+def test_basic_logins_are_looked_for_where_a_get_does_no_harm() -> None:
+    declared = (Endpoint("/a", effect="none"), Endpoint("/b"), Endpoint("/c", "POST"), Endpoint("/d", effect="acts"))
+    asks = asked("cred-02", dashboards=("/hmi",), protected_paths=declared)
+    assert [(ask.args, ask.label) for ask in asks] == [
+        (("ADMIN", "/settings"), "admin"),
+        (("NODE", ""), "node"),
+        (("DASHBOARD", "/hmi"), "/hmi"),
+        (("NODE", "/a"), "GET /a"),
+    ]
 
 
 def test_every_surface_is_asked_in_clear() -> None:

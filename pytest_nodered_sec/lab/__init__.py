@@ -221,18 +221,20 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
     lab = Lab()
     try:
         _certificates(lab.folder)
-        shared: dict[
-            tuple[object, ...], list[Spec]
-        ] = {}  # deployments that differ in the proxy alone have one Node-RED
+        # Deployments that differ in the proxy alone share a Node-RED.
+        shared: dict[tuple[object, ...], list[Spec]] = {}
         for spec in wanted:
             shared.setdefault((spec.major, *DEPLOYMENTS[spec.name].node_red), []).append(spec)
         passwords = [secrets.token_urlsafe(12) for _ in shared]
         hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
+        ports = iter(
+            _free_ports(len(shared) + 2 * len(wanted))
+        )  # all at once: two Caddys would share a port without a word
         commands: list[dict[str, Any]] = []
         running: dict[Spec, RunningDeployment] = {}
         for specs, password, hashed in zip(shared.values(), passwords, hashes, strict=True):
-            plant = _plant(specs[0], modules[specs[0].major], lab.folder, password, hashed, commands)
-            running |= {spec: _prepare(spec, plant, lab.folder, commands) for spec in specs}
+            plant = _plant(specs[0], modules[specs[0].major], lab.folder, next(ports), password, hashed, commands)
+            running |= {spec: _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands) for spec in specs}
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
         for one in lab.deployments:
@@ -271,14 +273,19 @@ def _certificates(folder: Path) -> None:
 
 
 def _plant(
-    spec: Spec, modules: Path, folder: Path, password: str, hashed: str, commands: list[dict[str, Any]]
+    spec: Spec,
+    modules: Path,
+    folder: Path,
+    direct_port: int,
+    password: str,
+    hashed: str,
+    commands: list[dict[str, Any]],
 ) -> _Plant:
     """Write the files of a Node-RED into a directory of its own, and add the command that starts it."""
     deployment = DEPLOYMENTS[spec.name]
     here = folder / f"red-{spec.name}-{spec.major}"
     user_dir = here / "node-red"
     user_dir.mkdir(parents=True)
-    [direct_port] = _free_ports(1)
     # A short name: the path of a socket may have some 100 characters.
     listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
     port = json.dumps(listen) if deployment.socket else str(direct_port)
@@ -287,21 +294,23 @@ def _plant(
     (user_dir / "node_modules").symlink_to(modules)
     shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
     (here / "credentials.json").touch(mode=0o600)
-    known = "password" if spec.name == "article" else password  # the article's is the published one
-    (here / "credentials.json").write_text(json.dumps([_USER, known]))
+    (here / "credentials.json").write_text(json.dumps([_USER, deployment.password or password]))
     red = [str(toolchain.node()), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
     environment = {"HOME": str(here)}
     commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
     return _Plant(listen, direct_port, here, password, hashed)
 
 
-def _prepare(spec: Spec, plant: _Plant, folder: Path, commands: list[dict[str, Any]]) -> RunningDeployment:
+def _prepare(
+    spec: Spec, plant: _Plant, folder: Path, ports: tuple[int, int], commands: list[dict[str, Any]]
+) -> RunningDeployment:
     """Write the files of a deployment's proxy into a directory of its own, and add the command that starts it."""
     deployment = DEPLOYMENTS[spec.name]
     here = folder / str(spec)
     here.mkdir()
-    https_port, http_port = _free_ports(2)
-    front = Front(https_port, http_port, plant.listen, folder, here, _USER, plant.password, plant.hashed)
+    https_port, http_port = ports
+    password, hashed = deployment.gate_login or (plant.password, plant.hashed)
+    front = Front(https_port, http_port, plant.listen, folder, here, _USER, password, hashed)
     argv = PROXIES[spec.proxy](deployment, front)
     environment = {"HOME": str(here), "XDG_DATA_HOME": str(here), "XDG_CONFIG_HOME": str(here)}
     commands.append({"argv": argv, "cwd": str(here), "env": environment, "log": str(here / "proxy.log")})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 SAMPLE_HASH: Final = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."  # "password", from settings.js
+_BLANK_HASH: Final = "$2b$08$sWZKHEZtLKrVblzwv5zx8ePAI1NVBYzH8r.MMMXdlYRbydc8K55OC"  # ""; quick, so that all are asked
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Deployment:
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
             whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
+        password: the account's password where it is a published one, else ""; then `settings` hold its hash.
+        gate_login: password and bcrypt hash of the Basic login where it is a known one; None for the account's.
         headers: whether the proxy adds and removes headers as advised, and keeps back what names the release.
         dashboards: whether there are dashboards.
         flows: "both", "login-form", or "undeclared": ways in of which the policy does not know.
@@ -43,6 +46,8 @@ class Deployment:
     tidy: bool = True
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
+    password: str = ""
+    gate_login: tuple[str, str] | None = None
     headers: bool = False
     dashboards: bool = True
     flows: str = "both"
@@ -53,7 +58,8 @@ class Deployment:
     @property
     def node_red(self) -> tuple[object, ...]:
         """What stands behind the proxy; deployments of which this is the same can share one Node-RED."""
-        return (self.settings, self.socket, self.dashboards, self.flows)
+        # A gate with a known password is guessed at, and so is the log-in behind it, which counts attempts.
+        return (self.settings, self.socket, self.dashboards, self.flows, self.gate_login)
 
 
 _LOGIN: Final = """adminAuth: {type: "credentials", users: [
@@ -97,12 +103,27 @@ _HARDENED: Final = Deployment(
     headers=True,
     expect=_SITE,
 )
+_LEGACY: Final = replace(  # the deprecated Basic login of the admin API
+    _HARDENED,
+    settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "admin", pass: "@HASH@"},').replace(
+        "disableEditor: true,", ""
+    ),
+    sockets=(*_HARDENED.sockets, "/comms"),
+    headers=False,
+    expect=(*_SITE, ("admin_api", "proxied")),
+)
 _NO_DASHBOARDS: Final = 'denyList: ["node-red-dashboard", "@flowfuse/node-red-dashboard"]'  # not loaded, so not mounted
 
 DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "fresh": _FRESH,
     "hardened": _HARDENED,
-    "article": Deployment(settings=_LOGIN.replace("@HASH@", SAMPLE_HASH), tls=False, plain="serve", flows="login-form"),
+    "article": Deployment(
+        settings=_LOGIN.replace("@HASH@", SAMPLE_HASH),
+        tls=False,
+        plain="serve",
+        password="password",  # noqa: S106  the published one is what this deployment is about
+        flows="login-form",
+    ),
     "httpnodeauth": Deployment(settings=f"{_LOGIN} {_NODE_LOGIN} disableEditor: true,", expect=_SITE),
     "moved": Deployment(
         settings=f'{_LOGIN} disableEditor: true, httpAdminRoot: "/admin-x", httpNodeRoot: "/node-x",',
@@ -142,15 +163,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         dashboards=False,
     ),
     "ungated": replace(_HARDENED, gate=""),
-    "legacy-auth": replace(  # the deprecated Basic login of the admin API
-        _HARDENED,
-        settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "admin", pass: "@HASH@"},').replace(
-            "disableEditor: true,", ""
-        ),
-        sockets=(*_HARDENED.sockets, "/comms"),
-        headers=False,
-        expect=(*_SITE, ("admin_api", "proxied")),
-    ),
+    "legacy-auth": _LEGACY,
     "any-origin": replace(  # ioMiddleware that forgets what it replaces, and no gate in front
         _HARDENED,
         settings=_HARDENED.settings.replace(_ORIGIN_GUARD, "(socket, next) => next()").replace(
@@ -197,6 +210,17 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         headers=False,
         expect=(*_SITE, ("editor", "protected")),
     ),
+    "sample-login": replace(  # settings.js as it comes, comments removed
+        _HARDENED,
+        settings=_HARDENED.settings.replace("@HASH@", SAMPLE_HASH, 1),
+        password="password",  # noqa: S106  as above
+    ),
+    "sample-gate": replace(_HARDENED, gate_login=("password", SAMPLE_HASH)),
+    "blank-gate": replace(_HARDENED, gate_login=("", _BLANK_HASH)),
+    "sample-nodeauth": replace(
+        _HARDENED, settings=f"{_HARDENED.settings} {_NODE_LOGIN.replace('@HASH@', SAMPLE_HASH)}", gate=""
+    ),
+    "sample-legacy-auth": replace(_LEGACY, settings=_LEGACY.settings.replace("@HASH@", SAMPLE_HASH)),
 }
 
 

@@ -23,9 +23,9 @@ class Probe:
         module: module below this package.
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
-        stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
-            may lock somebody out; 2: when those are done, side by side, with what one log-in of the site's own account
-            found; 3: at the very end.
+        stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong may
+            lock somebody out: known passwords; 2: when those are done, side by side, with what one log-in of the site's
+            own account found, after which Node-RED forgets them; 3: at the very end.
         given: what is found once per target and handed in before the landmarks, without a canary: "host", "account",
             "told", or a landmark of which the probe asks the canary itself.
         trips: round trips of one look, roughly; those with many begin first, so that nobody waits for them at the end.
@@ -61,6 +61,8 @@ PROBES: Final[dict[str, Probe]] = {
     "chain": Probe("tls", "present_chain", trips=5),
     "host": Probe("host_parts", "look_inside", given=("host",)),
     "release": Probe("told", "ask_release", ("admin",)),
+    "guess_login": Probe("guess", "guess_login", ("admin",), stage=1),
+    "guess_basic": Probe("guess", "guess_basic", ("admin", "node"), stage=1),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=2, given=("account",)),
     "installed": Probe("told", "list_installed", ("admin",), stage=2, given=("account", "told")),
     "admin_routes": Probe("told", "see_admin_routes", ("admin",), stage=2, given=("account", "told")),

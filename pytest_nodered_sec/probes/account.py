@@ -5,15 +5,13 @@ Nothing is left behind: a token that was issued is revoked before the look ends,
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_account import SignIn
 from pytest_nodered_sec.probes.inside import LIMIT, read_view
+from pytest_nodered_sec.probes.session import json_object, session
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.credentials import Credentials
@@ -66,41 +64,15 @@ def sign_in(look: Look, account: Visit, admin: RootView) -> SignIn:
 def _visited(look: Look, account: Credentials) -> SignIn:
     if account.token:
         return _with_token(look, account.token, "the given token")
-    got = _log_in(look, account)
-    issued = _object(got)
-    if got.status == 403 and issued.get("error") == "invalid_grant":
-        return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
-    token, expires_in = issued.get("access_token"), issued.get("expires_in")
-    if not isinstance(token, str) or not token:
-        raise ProbeError(f"POST /auth/token for {account.username} answered {got.status}, no token", Cause.PROTOCOL)
-    redaction.learn(token)
-    try:
-        seen = _with_token(look, token, account.username)
-    finally:
-        _revoke(look, token)
-    return replace(seen, expires_in=expires_in if isinstance(expires_in, int) else None)
-
-
-def _log_in(look: Look, account: Credentials) -> Exchange:
-    form = {
-        "client_id": "node-red-admin",
-        "grant_type": "password",
-        "scope": "",  # all that the account may do (editor-api/lib/auth/strategies.js); "*" refuses readers
-        "username": account.username,
-        "password": account.password,
-    }
-    got = look.ask(
-        "POST",
-        look.target.admin("/auth/token"),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-        body=urlencode(form).encode(),
-        secret=True,
-    )
-    if got.status not in (200, 403):
-        answer = f"POST /auth/token for {account.username} answered {look.reduce(got).line()}"
-        why = "too many login attempts" if b"Too many" in got.body else "no log-in by password is offered there"
-        raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
-    return got
+    with session(look, account.username, account.password) as entry:
+        if entry.refused:
+            return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
+        if not entry.token:
+            why = "too many login attempts" if entry.locked_out else "no log-in by password is offered there"
+            answer = f"POST /auth/token for {account.username} answered {entry.answer.line()}"
+            raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
+        seen = _with_token(look, entry.token, account.username)
+        return replace(seen, expires_in=entry.expires_in)
 
 
 def _with_token(look: Look, token: str, account: str) -> SignIn:
@@ -115,7 +87,7 @@ def _with_token(look: Look, token: str, account: str) -> SignIn:
         raise ProbeError(f"GET /settings as {account} answered {first.status}", Cause.UNAVAILABLE)
     if first.status != 200:
         return SignIn(account, f"GET /settings answered {first.status}")
-    user = _object(first).get("user")
+    user = json_object(first).get("user")
     permissions = _permissions(user.get("permissions") if isinstance(user, dict) else None)
     view = read_view(
         account, lambda path: first if path == "/settings" else ask(path), lambda got: look.reduce(got).line()
@@ -134,23 +106,3 @@ def _permissions(found: Any) -> str:  # Any: JSON of the target
     if scopes and all(isinstance(one, str) and (one == "read" or one.endswith(".read")) for one in scopes):
         return "read"
     return ", ".join(one for one in scopes if isinstance(one, str) and one.isprintable())
-
-
-def _revoke(look: Look, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    body = json.dumps({"token": token}).encode()
-    look.extend()  # whatever used up the time before, the session is ended
-    got = look.ask("POST", look.target.admin("/auth/revoke"), headers=headers, body=body, secret=True)
-    if got.status != 200:
-        raise ProbeError(
-            f"a session of {look.target.name} could not be ended: POST /auth/revoke answered {got.status}",
-            Cause.PROTOCOL,
-        )
-
-
-def _object(got: Exchange) -> dict[str, Any]:  # Any: JSON of the target
-    try:
-        found = json.loads(got.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -46,11 +46,13 @@ class Exchange:
         status: HTTP status.
         headers: names in lower case; repeated headers joined by ", ".
         body: at most 65536 bytes, where no more were asked for.
+        seconds: from when there was a connection to the end of the answer.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
 
     def __repr__(self) -> str:
         return f"Exchange({self.status}, {len(self.body)} bytes)"
@@ -66,7 +68,7 @@ class Client:
 
     def __init__(self, host: str, open_socket: Callable[[float], Timed]) -> None:
         self._host = host
-        self._now = threading.local()  # .path, .deadline, .sock and .fresh of the request that this thread is making
+        self._now = threading.local()  # .path, .deadline, .sock, .fresh and .begun of this thread's request
         now = self._now
 
         class Wired(HTTPConnection):
@@ -76,11 +78,12 @@ class Client:
                 now.fresh = True
                 now.sock = open_socket(now.deadline)
                 now.sock.until(now.deadline)
+                now.begun = time.monotonic()
                 return cast("Timed", now.sock)
 
             def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # Any: urllib3's own
                 if self.sock is not None:
-                    now.fresh, now.sock = False, self.sock
+                    now.fresh, now.sock, now.begun = False, self.sock, time.monotonic()
                     now.sock.busy = True
                     now.sock.until(now.deadline)
                 super().putrequest(method, now.path, *args, **kwargs)
@@ -143,7 +146,7 @@ class Client:
                 content = response.raw.read(limit, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.headers.items()}
-                return Exchange(response.status_code, fields, content)
+                return Exchange(response.status_code, fields, content, time.monotonic() - self._now.begun)
         finally:
             if self._now.sock is not None:
                 self._now.sock.busy = False
@@ -222,6 +225,12 @@ def challenge(headers: Mapping[str, str]) -> str:
     if not found:
         return ""
     return f'{found[1]} realm="{found[2]}"' if found[2] is not None else found[1]
+
+
+def basic_realm(headers: Mapping[str, str]) -> str | None:
+    """Return the realm of a Basic login that WWW-Authenticate offers, among others; None where it offers none."""
+    found = re.search(r'(?i)(?:^|,)\s*basic\b(?:\s+realm="?([^",]*))?', headers.get("www-authenticate", ""))
+    return (found[1] or "") if found else None
 
 
 def likeness(body: bytes, path: str) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ from pytest_nodered_sec.probes.http import (
     likeness,
     tls_context,
 )
+from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
 from pytest_nodered_sec.probes.once import Once
 
@@ -104,10 +105,13 @@ class Station:
 
     Args:
         target: the deployment.
+        logins: what all log-ins of the run share; None where no password is tried.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, logins: Logins | None = None) -> None:
         self.target = target
+        self.logins = logins or Logins(None)
+        self.basic_logins: dict[str, str] = {}  # those that were asked with passwords, and where
         self.addresses: tuple[str, ...] = ()
         self.address = ""
         self.first = datetime.now(UTC)
@@ -238,7 +242,7 @@ class Station:
             key = plain_address or ("verified" if verified else "")
             if key not in self._clients:
                 if plain_address is None:
-                    self._clients[key] = self._origin_client(verified=verified)
+                    self._clients[key] = self.fresh_client(verified=verified)
                 else:
                     port = self.plain_port
                     self._clients[key] = Client(
@@ -248,7 +252,8 @@ class Station:
                 self._plain_pace[key] = Pace() if own else self.pace
             return self._clients[key], self._plain_pace[key]
 
-    def _origin_client(self, *, verified: bool) -> Client:
+    def fresh_client(self, *, verified: bool) -> Client:
+        """Return a client for the URL's origin that has no connection yet; `verified` as for `client`."""
         return Client(
             self.host_header(self.target.port),
             lambda deadline: self.connect_wrapped(deadline, verified=verified),
@@ -293,6 +298,15 @@ class Look:
         """Begin a new time limit, for undoing what the look has done."""
         self.deadline = time.monotonic() + self.target.timeout
 
+    def login_keys(self, login: str) -> list[tuple[str, ...]]:
+        """Return by what attempts at a login are counted: each address of the name, another name may share any."""
+        return [(address, str(self.target.dialled[1]), login) for address in self.station.addresses]
+
+    def account_keys(self, login: str, username: str) -> list[tuple[str, ...]]:
+        """Return by what a user name's attempts are counted; accounts of a directory are the same everywhere."""
+        realm = self.target.policy.login_realm
+        return [("", "", realm, username)] if realm else [(*key, username) for key in self.login_keys(login)]
+
     def open(self, *, verified: bool = False) -> Timed:
         """Return a connection to the URL's port, with TLS where the URL says so."""
         return self.station.connect_wrapped(self.deadline, verified=verified)
@@ -312,6 +326,7 @@ class Look:
         plain_address: str | None = None,
         secret: bool = False,
         limit: int = BODY_LIMIT,
+        once: bool = False,
     ) -> Exchange:
         """Send one request; where a rate limiter objects (429, 503), wait and ask again, twice at most.
 
@@ -323,6 +338,8 @@ class Look:
             plain_address: ask over plain HTTP at this address instead of the URL's origin.
             secret: whether headers, path or body hold a secret.
             limit: bytes of the answer's body that are read.
+            once: whether it must not be sent a second time, whatever becomes of the first, because somebody counts;
+                over a connection of its own, and whoever counts is given the time that a refused POST needs.
 
         Raises:
             ProbeError: no answer by the deadline; a secret, and a channel that is not verified.
@@ -330,17 +347,24 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
+        if once:
+            fresh = self.station.fresh_client(verified=secret or bool(own))
+            with contextlib.closing(fresh):
+                return self.politely(
+                    "POST", pace, lambda: fresh.ask(method, path, self.deadline, headers, body), retries=0
+                )
         return self.politely(method, pace, lambda: client.ask(method, path, self.deadline, headers, body, limit))
 
-    def politely(self, method: str, pace: Pace, send: Callable[[], Exchange]) -> Exchange:
+    def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:
         """Send one request when it is our turn; where a rate limiter objects, wait and send it again, twice at most.
 
         Args:
             method: HTTP method.
             pace: of the port asked.
             send: sends by `deadline` and returns the answer.
+            retries: how often it may be sent again.
         """
-        for left in range(_RETRIES, -1, -1):
+        for left in range(retries, -1, -1):
             asked = time.monotonic()
             status = 0
             pace.rest()

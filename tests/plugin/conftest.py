@@ -22,7 +22,7 @@ class Seen:
         return f"GET /{self.how} without credentials answered 401"
 
 class Survey:
-    def __init__(self):
+    def __init__(self, attempts=None):
         self.known = set()
     def ask_ahead(self, target, asks):
         LOG.mkdir(exist_ok=True)

@@ -1,0 +1,98 @@
+"""Whether a password that the whole world knows opens anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.model import Kind, Mark, NotApplicable, Refuser, Surface, Violation
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
+    from pytest_nodered_sec.policy import Policy
+
+_HASH: Final = "made by `node-red admin hash-pw` from a password of your own"
+
+
+def known_password_cannot_log_in(seen: LoginGuesses, policy: Policy) -> Verdict:
+    """No known user name and password log in to the admin API."""
+    if not policy.guess:
+        return _switched_off(policy)
+    if not seen.login:
+        return NotApplicable(_no_login(seen))
+    if seen.gate is not None:
+        return NotApplicable(f"{seen.evidence()}: a gate stands before that log-in; the host's settings tell (host-03)")
+    accepted = [one for one in seen.guesses if one.accepted]
+    if seen.any_password:
+        return (
+            Violation(
+                "any-password",
+                f"{seen.evidence()}; a made-up user name and password were accepted as well",
+                "403 to every password but the right one",
+                "settings.js: adminAuth: {..., authenticate: a function that compares the password}",
+            ),
+        )
+    if not seen.guesses and seen.spent:
+        return NotApplicable(_same_accounts(seen.spent, policy))
+    return tuple(
+        Violation(
+            "known-password",
+            f"POST /auth/token: {one.line()}",
+            "403 (invalid_grant)",
+            f'settings.js: adminAuth: {{users: [{{username: "{one.username}", password: "<bcrypt hash>"}}]}}, {_HASH}',
+        )
+        for one in accepted
+    )
+
+
+def _no_login(seen: LoginGuesses) -> str:
+    offer = seen.offer
+    if offer.kind is Kind.REFUSED:
+        return f"{offer.evidence()}: a gate stands in front (cred-02 tries it); the host's settings tell (host-03)"
+    if offer.kind is Kind.ABSENT:
+        return f"{offer.evidence()}: no admin API at {offer.view.root}"
+    if Mark.LOGIN_OPEN in offer.answer.marks:
+        return "no login is configured (admin-04 judges that)"
+    return f"{offer.evidence()}: no login of Node-RED's (admin-04 judges that)"
+
+
+def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
+    """No known user name and password open a Basic login."""
+    if not policy.guess:
+        return _switched_off(policy)
+    if seen.realm is None:
+        return NotApplicable(f"{seen.evidence()}: no Basic login is asked for there")
+    if seen.same_as:
+        return NotApplicable(f"{seen.evidence()}: the same login as at {seen.same_as}, judged there")
+    if not seen.guesses and seen.spent:
+        return NotApplicable(_same_accounts(seen.spent, policy))
+    return tuple(
+        Violation(
+            "known-password",
+            f'{seen.attempt.method} {seen.attempt.path}, Basic realm="{seen.realm}": {one.line()}',
+            "401 to every password but the right one",
+            _remedy(seen),
+        )
+        for one in seen.guesses
+        if one.accepted
+    )
+
+
+def _remedy(seen: BasicGuesses) -> str:
+    if seen.attempt.refuser is Refuser.NODE_RED_BASIC and seen.attempt.surface is Surface.ADMIN:
+        return (
+            "settings.js: adminAuth in place of httpAdminAuth, with a password of your own (`node-red admin hash-pw`)"
+        )
+    if seen.attempt.refuser is Refuser.NODE_RED_BASIC:
+        return f'settings.js: httpNodeAuth, httpStaticAuth: {{user: "...", pass: "<bcrypt hash>"}}, {_HASH}'
+    return "a password of your own in the proxy (nginx: htpasswd -B FILE USER; Caddy: caddy hash-password)"
+
+
+def _same_accounts(spent: tuple[str, ...], policy: Policy) -> str:
+    where = " and ".join(dict.fromkeys(spent))
+    return f"the accounts of login realm {policy.login_realm} were tried at {where}, judged there"
+
+
+def _switched_off(policy: Policy) -> NotApplicable:
+    reason = next((one.reason for one in policy.deviations if one.key == "guess"), "by the hook")
+    return NotApplicable(f"guessing is switched off: {reason}")
