@@ -384,6 +384,11 @@ class RootView:
         )
 
     @property
+    def own_login(self) -> bool:
+        """Whether Node-RED's own login refuses strangers, whose token no browser sends by itself."""
+        return self.settings is not None and self.settings.refuser is Refuser.NODE_RED
+
+    @property
     def api_absent(self) -> bool:
         """Whether no admin API is at this root."""
         return self.settings is not None and self.settings.kind is Kind.ABSENT
@@ -961,12 +966,14 @@ class Violation:
         observed: what was asked and what came back.
         expected: what would have been compliant.
         remedy: the line to change, in settings.js or the proxy's configuration.
+        severity: lower than the control's, where circumstances make it so; None for the control's.
     """
 
     code: str
     observed: str
     expected: str
     remedy: str
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True)
