@@ -410,7 +410,7 @@ def _target(name: str, url: str, found: Effective, labels: Mapping[str, str]) ->
     policy = policy_of(name, found)
     if policy.certificate and not url.startswith("https:"):
         raise PolicyError(f"target {name}: sha256 pins a certificate, but {url} is not https")
-    return Target(
+    target = Target(
         name=name,
         url=url,
         policy=policy,
@@ -426,6 +426,20 @@ def _target(name: str, url: str, found: Effective, labels: Mapping[str, str]) ->
         labels=labels,
         credentials=_credentials(name, found.get("credentials")),
     )
+    _check_ports(target)
+    return target
+
+
+def _check_ports(target: Target) -> None:
+    for what, port in (
+        ("the URL's", target.port),
+        ("http_port", target.http_port),
+        ("direct_port", target.direct_port),
+    ):
+        if port in target.policy.closed_ports:
+            raise PolicyError(
+                f"target {target.name}: closed_ports names {port}, which is {what}; leave it out of closed_ports"
+            )
 
 
 def _credentials(name: str, source: Mapping[str, Any] | None) -> Callable[[], Credentials] | None:
