@@ -140,6 +140,13 @@ class Target:
         """Return the absolute URL path of a path below the node root, e.g. "/ui"."""
         return self.path(self.node_root, path)
 
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Absolute paths of what people open: the admin root, then each dashboard, guessed where none is declared."""
+        declared = self.policy.dashboards
+        dashboards = ("/ui", "/dashboard") if declared is None else declared
+        return (self.admin("/"), *(self.node(path) for path in dashboards))
+
     def __str__(self) -> str:
         return self.name
 
@@ -177,6 +184,7 @@ class Mark(enum.Enum):
     DASHBOARD = "a Node-RED dashboard"
     EXPRESS = "an answer of Express itself"  # "Cannot GET /x": nobody in front answered
     CLEARTEXT_REDIRECT = "a redirect to plain HTTP"
+    VERSION = "an error page that names the server's version"
 
 
 NODE_RED_MARKS = frozenset({Mark.EDITOR, Mark.SETTINGS, Mark.LOGIN_OPEN, Mark.LOGIN_CONFIGURED, Mark.DASHBOARD})
@@ -196,7 +204,8 @@ class Answer:
         likeness: opaque fingerprint of the body, free of the path asked and of numbers; () for an empty body.
         block: name of the header that tells a challenge or block page, or "".
         hops: how many same-origin redirects were followed.
-        headers: what it tells browsers (lower-case name, value): who may read and who may frame it, nosniff.
+        headers: what it tells browsers (lower-case name, value): who may read and who may frame it, nosniff, HTTPS
+            only; what it says of its server; cookies by name and attributes, without values.
     """
 
     status: int
@@ -211,8 +220,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str:
-        """Return the value of a header that is kept, "" where none was sent."""
-        return dict(self.headers).get(name, "")
+        """Return the value of a header that is kept, in whatever case it is named; "" where none was sent."""
+        return dict(self.headers).get(name.lower(), "")
 
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
@@ -644,8 +653,10 @@ class PortState(enum.Enum):
     REFUSED = "refused"
     FILTERED = "filtered"  # no answer to connecting, twice
     CLOSED = "closed without an answer"
+    REJECTED = "turned away by a TLS alert"
     NO_CHANNEL = "no WebSocket there, as at a random path"
     ANSWERED = "answered"
+    ACCEPTED = "open"  # nothing was asked there
 
 
 @dataclass(frozen=True)

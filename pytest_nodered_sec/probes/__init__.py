@@ -24,7 +24,7 @@ class Probe:
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
         stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong
-            may lock somebody out; 2: at the very end.
+            may lock somebody out; 2: when all that is answered, which it sums up; 3: at the very end.
         given: what is found once per target and handed in before the landmarks, without a canary: "host".
     """
 
@@ -54,8 +54,14 @@ PROBES: Final[dict[str, Probe]] = {
     "redirects": Probe("plain", "follow_redirects", ("admin", "plain")),
     "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain")),
     "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain")),
+    "page": Probe("pages", "open_page", ("admin",)),
+    "versions": Probe("pages", "read_versions", ("admin", "node", "plain")),
+    "direct": Probe("doors", "try_own_port", ("admin", "node")),
+    "strange_name": Probe("doors", "try_strange_name", ("admin", "node")),
+    "closed_port": Probe("doors", "try_closed_port", ("admin",)),
     "chain": Probe("tls", "present_chain"),
     "host": Probe("host_parts", "look_inside", given=("host",)),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=1),
-    "reach": Probe("reach", "see_both_ends", ("admin",), stage=2),
+    "cookies": Probe("pages", "collect_cookies", ("admin", "plain"), stage=2),
+    "reach": Probe("reach", "see_both_ends", ("admin",), stage=3),
 }

@@ -45,11 +45,13 @@ class Exchange:
         status: HTTP status.
         headers: names in lower case; repeated headers joined by ", ".
         body: at most 65536 bytes.
+        cookies: each Set-Cookie header.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Exchange({self.status}, {len(self.body)} bytes)"
@@ -147,7 +149,9 @@ class Client:
                 content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.headers.items()}
-                return Exchange(response.status_code, fields, content)
+                return Exchange(
+                    response.status_code, fields, content, tuple(response.raw.headers.getlist("set-cookie"))
+                )
         finally:
             watchdog.cancel()
 
