@@ -60,11 +60,13 @@ class HttpSettings:
         client_certificate: PEM files of a client certificate and its key, or None.
         headers: sent with every request to the URL's origin; treated as secrets, so only once its certificate
             has verified.
+        ports: TCP ports to dial in place of others, where a tunnel leads to them: {9229: 19229}.
     """
 
     proxy: str = field(default="", repr=False)
     client_certificate: tuple[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    ports: Mapping[int, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

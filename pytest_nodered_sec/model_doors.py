@@ -15,7 +15,8 @@ from pytest_nodered_sec.model import NODE_RED_MARKS, Kind, Mark, PortState, Refu
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, Classified, RootView, Target
 
-_VERSION: Final = re.compile(r"/v?\d|\d\.\d|/N")
+_VERSION: Final = re.compile(r"/v?\d|\d\.\d")
+_IN_BODY: Final = "a server's version in its body"
 _OF_NODE_RED: Final = (Refuser.NODE_RED, Refuser.NODE_RED_BASIC)
 
 # --- what answers say of themselves --------------------------------------------------------------------------
@@ -81,7 +82,7 @@ class Announcements:
         found: dict[str, tuple[str, Answer, str]] = {}
         for asked, answer in self.answers:
             for text in _said(answer):
-                if _VERSION.search(text):
+                if text == _IN_BODY or _VERSION.search(text):
                     found.setdefault(text, (asked, answer, text))
         return tuple(found.values())
 
@@ -95,7 +96,7 @@ class Announcements:
 
 def _said(answer: Answer) -> list[str]:
     headers = [(name, answer.header(name)) for name in ("Server", "X-Powered-By")]
-    page = ["a server/N.N in its body"] if Mark.VERSION in answer.marks else []
+    page = [_IN_BODY] if Mark.VERSION in answer.marks else []
     return [*(f"{name}: {value}" for name, value in headers if value), *page]
 
 

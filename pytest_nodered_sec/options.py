@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 
-from pytest_nodered_sec.model import Severity, Target
+from pytest_nodered_sec.model import HttpSettings, Severity, Target
 from pytest_nodered_sec.policy import AdminApi, Editor, Mode, Pace, PolicyError, Profile
 
 if TYPE_CHECKING:
@@ -496,7 +496,8 @@ def prepare_lab(
             ]
         )
         target = _target(one.label, one.url, found, {})
-        prepared.append(Prepared(replace(target, credentials=_lab_account(one)), found))
+        ports = HttpSettings(ports={9229: one.inspector_port})  # 9229 itself is the developer's
+        prepared.append(Prepared(replace(target, credentials=_lab_account(one), http=ports), found))
     return prepared
 
 

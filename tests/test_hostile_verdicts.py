@@ -11,7 +11,7 @@ import pytest
 
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import NotApplicable, Target
+from pytest_nodered_sec.model import HttpSettings, NotApplicable, Target
 from pytest_nodered_sec.policy import Endpoint, Policy
 from pytest_nodered_sec.rules import (
     access,
@@ -21,6 +21,7 @@ from pytest_nodered_sec.rules import (
     dashboard,
     editor,
     endpoints,
+    exposure,
     reach,
     static,
     transport,
@@ -57,6 +58,12 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "admin-12": (questions.claimed_identities, variants.identity_header_opens_nothing),
     "csrf-01": (lambda target: questions.CROSS_SITE, browser.cross_site_post_is_refused),
     "editor-03": (questions.pages, browser.cannot_be_framed),
+    "http-06": (questions.opened_pages, transport.insists_on_https),
+    "proxy-01": (lambda target: questions.OWN_PORT, exposure.own_port_is_shut),
+    "proxy-02": (lambda target: questions.VERSIONS, exposure.tells_no_version),
+    "proxy-03": (lambda target: questions.STRANGE_NAME, exposure.strange_name_is_turned_away),
+    "proxy-04": (questions.closed_ports, exposure.port_is_closed),
+    "cookie-01": (lambda target: questions.COOKIES, exposure.cookies_are_guarded),
     "static-01": (questions.user_files, static.file_is_not_served),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
@@ -67,7 +74,7 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
 ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without being told of anything at the site
-CLEAR = {"http-01", "http-03", "http-05"}  # nothing listens on the plain port: these pass
+CLEAR = {"http-01", "http-03", "http-05", "proxy-01", "proxy-04"}  # nothing listens on other ports: these pass
 STEER = {"http-02", "http-04"}  # and these do not apply
 OTHERS = ALWAYS - TLS
 
@@ -79,6 +86,8 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
         url=url,
         policy=settings.pop("policy", Policy()),
         http_port=hostile.closed_port(),
+        direct_port=hostile.closed_port(),
+        http=HttpSettings(ports={9229: hostile.closed_port()}),
         ca_file=str(hostile.default_ca().pem_path),
         timeout=settings.pop("timeout", LIMIT),
         **settings,

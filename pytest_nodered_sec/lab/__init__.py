@@ -78,6 +78,7 @@ class RunningDeployment:
         url: base URL.
         http_port: port of plain HTTP.
         direct_port: Node-RED's own port; one where nothing listens if it is on a unix socket.
+        inspector_port: port in place of 9229, that of Node's inspector; nothing listens where it is off.
         ca_file: PEM of the lab's CA.
         admin_root: httpAdminRoot.
         node_root: httpNodeRoot.
@@ -94,6 +95,7 @@ class RunningDeployment:
     url: str
     http_port: int
     direct_port: int
+    inspector_port: int
     ca_file: str
     admin_root: str
     node_root: str
@@ -263,7 +265,7 @@ def _prepare(
     proxy_dir = here / "proxy"
     user_dir.mkdir(parents=True)
     proxy_dir.mkdir()
-    https_port, http_port, direct_port = _free_ports(3)
+    https_port, http_port, direct_port, inspector_port = _free_ports(4)
     # A short name: the path of a socket may have some 100 characters.
     listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
     front = Front(https_port, http_port, listen, folder, proxy_dir, _USER, password, hashed)
@@ -278,7 +280,8 @@ def _prepare(
     (here / "credentials.json").write_text(json.dumps([_USER, known]))
 
     environment = {"HOME": str(here), "XDG_DATA_HOME": str(proxy_dir), "XDG_CONFIG_HOME": str(proxy_dir)}
-    red = [str(toolchain.node()), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
+    inspect = [f"--inspect=127.0.0.1:{inspector_port}"] if deployment.inspector else []
+    red = [str(toolchain.node()), *inspect, str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
     for argv, cwd, log in (
         (red, user_dir, "node-red.log"),
         (PROXIES[spec.proxy](deployment, front), proxy_dir, "proxy.log"),
@@ -292,6 +295,7 @@ def _prepare(
         url=f"https://localhost:{https_port}" if deployment.tls else f"http://localhost:{http_port}",
         http_port=http_port,
         direct_port=direct_port,
+        inspector_port=inspector_port,
         ca_file=str(folder / "ca.pem"),
         admin_root=deployment.admin_root,
         node_root=deployment.node_root,

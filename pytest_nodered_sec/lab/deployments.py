@@ -29,6 +29,11 @@ class Deployment:
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
             whatever Host the client names), "serve", or "trusting" (serve, and pass the client's X-Forwarded-*).
         headers: whether the proxy adds and removes headers as advised.
+        hsts: value of Strict-Transport-Security among them, "" for none.
+        cookie: a cookie that the proxy sets with every answer, "" for none.
+        versions: whether the proxy tells its version.
+        named: whether the proxy answers HTTPS under its own names only.
+        inspector: whether Node's inspector listens.
         dashboards: whether there are dashboards.
         flows: "both" or "login-form".
         admin_root: httpAdminRoot as seen from outside.
@@ -44,6 +49,11 @@ class Deployment:
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
     headers: bool = False
+    hsts: str = "max-age=63072000"
+    cookie: str = ""
+    versions: bool = False
+    named: bool = True
+    inspector: bool = False
     dashboards: bool = True
     flows: str = "both"
     admin_root: str = "/"
@@ -87,6 +97,7 @@ _HARDENED: Final = Deployment(
     gate="dashboards",
     sockets=("/ui/socket.io", "/dashboard/socket.io", "/ws"),
     headers=True,
+    cookie="line=7; Path=/; Secure; HttpOnly; SameSite=Lax",
     expect=_SITE,
 )
 _NO_DASHBOARDS: Final = 'denyList: ["node-red-dashboard", "@flowfuse/node-red-dashboard"]'  # not loaded, so not mounted
@@ -175,6 +186,16 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         plain="trusting",
         expect=(("editor", "protected"),),
     ),
+    "no-hsts": replace(_HARDENED, hsts=""),
+    "short-hsts": replace(_HARDENED, hsts="max-age=300"),
+    "direct-open": replace(_HARDENED, socket=False),  # a gate that can be passed by
+    "versions-told": replace(_HARDENED, versions=True),
+    "any-name": replace(_HARDENED, named=False),
+    "any-name-open": replace(  # no login of Node-RED's own behind it
+        _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), named=False
+    ),
+    "inspector-open": replace(_HARDENED, inspector=True),
+    "plain-cookie": replace(_HARDENED, cookie="line=7; Path=/"),
 }
 
 

@@ -166,6 +166,7 @@ class Station:
 
     def dial(self, address: str, port: int, deadline: float) -> socket.socket:
         """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
+        port = self.target.http.ports.get(port, port)
         if self.target.http.proxy:
             return dial_through(self.target.http.proxy, address, port, deadline)
         return dial(address, port, deadline)

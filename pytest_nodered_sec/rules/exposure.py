@@ -65,9 +65,10 @@ def strange_name_is_turned_away(seen: StrangeName, policy: Policy) -> Verdict:
     del policy  # nothing to choose here
     if seen.door is None:
         return NotApplicable(f"{seen.evidence()}: whoever asks by address means the default site")
-    shown = next((one for one in seen.door.visits if one.node_red), None)
-    if shown is None:
+    reached = [one for one in seen.door.visits if one.node_red]
+    if not reached:
         return ()
+    shown = min(reached, key=lambda one: one.answer.status)  # rather a page than a 404
     return (
         Violation(
             "any-name",

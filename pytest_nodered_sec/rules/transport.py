@@ -199,8 +199,8 @@ def _without_hsts(code: str, observed: str, policy: Policy) -> Violation:
         code,
         observed,
         f"Strict-Transport-Security: max-age={demanded} or more, on every answer, as profile {policy.profile} demands",
-        f'nginx: add_header Strict-Transport-Security "max-age={demanded}" always; (browsers then use HTTPS for every '
-        "port of the name, other services included)",
+        f'nginx: add_header Strict-Transport-Security "max-age={demanded}" always; Caddy: header, and once more in '
+        "handle_errors (browsers then use HTTPS for every port of the name, other services included)",
     )
 
 
