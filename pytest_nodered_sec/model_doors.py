@@ -156,7 +156,8 @@ class Visit:
         answer: what it got.
         classified: the answer's kind and refuser, looked at by itself.
         socket: whether Socket.IO answered.
-        homeward: whether it leads to the URL's own origin.
+        homeward: whether it redirects to the URL's own origin.
+        onward: whether it redirects to another path of this door, which was not followed.
         as_home: whether the URL's own door refuses the path in the same way.
         like_landmark: whether the URL's own door gives this answer there, and another one to a random path.
     """
@@ -166,13 +167,14 @@ class Visit:
     classified: Classified
     socket: bool = False
     homeward: bool = False
+    onward: bool = False
     as_home: bool = False
     like_landmark: bool = False
 
     @property
     def unanswered(self) -> bool:
         """Whether it got no answer."""
-        return self.classified.kind is Kind.NO_ANSWER and not self.homeward
+        return self.classified.kind is Kind.NO_ANSWER and not (self.homeward or self.onward)
 
     @property
     def node_red(self) -> bool:
@@ -187,7 +189,7 @@ class Visit:
             return self.classified.refuser in _OF_NODE_RED and not self.as_home
         if self.classified.kind is Kind.ABSENT:
             return Mark.EXPRESS in self.answer.marks
-        return not self.homeward and self.classified.kind is not Kind.NO_ANSWER
+        return not self.homeward and not self.unanswered
 
     def line(self) -> str:
         """Return what was asked and answered in one phrase."""

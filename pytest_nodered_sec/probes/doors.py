@@ -15,14 +15,14 @@ from pytest_nodered_sec.model import Kind, PortState, Refuser, alike, classify
 from pytest_nodered_sec.model_doors import ClosedPort, DirectDoors, Door, StrangeName, Visit
 from pytest_nodered_sec.probes.http import Client, tls_context
 from pytest_nodered_sec.probes.landmarks import port_state, random_path, see
-from pytest_nodered_sec.probes.look import Pace, follow, origin_of
+from pytest_nodered_sec.probes.look import Pace, location_of, origin_of, reduced
 from pytest_nodered_sec.probes.pages import has_name
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from pytest_nodered_sec.model import Answer, RootView
+    from pytest_nodered_sec.model import RootView
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
 
@@ -91,25 +91,25 @@ class Entrance:
             method, self._client.slot, self._pace, lambda: self._client.ask(method, path, look.deadline, None, body)
         )
 
-    def exchange(self, path: str) -> tuple[Answer, Exchange]:
-        """Ask for a path and follow redirects at this entrance."""
-        return follow(self._look.target, self.origin, "GET", path, lambda asked, hops: self.ask("GET", asked))
-
-    @property
-    def origin(self) -> str:
-        """Scheme, name and port."""
-        return origin_of(f"{'https' if self.tls else 'http'}://{self._host}")
-
     def visit(self, path: str) -> Visit:
-        """Ask for a path; a Socket.IO session that this opens is closed at once, before any flow notices."""
-        answer, got = self.exchange(path)
-        target = self._look.target
+        """Ask for a path, and follow nothing; a Socket.IO session that this opens is closed before any flow notices."""
+        got = self.ask("GET", path)
+        origin = origin_of(f"{'https' if self.tls else 'http'}://{self._host}")
+        location = location_of(origin + path, got)
+        answer = reduced(got, path, location, 0, cleartext=self.tls)
         sid = got.body.split(b'"', 4)[3].decode("latin-1") if got.body.startswith(b'0{"sid":"') else ""
         if sid.replace("-", "").replace("_", "").isalnum():
             with contextlib.suppress(ProbeError):  # it ends by itself then
                 self.ask("POST", f"{path}&sid={sid}", b"1")
-        homeward = bool(answer.location) and origin_of(answer.location) == self._look.origin(plain=False)
-        return Visit(path, answer, classify(answer, target), bool(sid), homeward)
+        leads = origin_of(location) if location else ""
+        return Visit(
+            path,
+            answer,
+            classify(answer, self._look.target),
+            socket=bool(sid),
+            homeward=leads == self._look.origin(plain=False),
+            onward=leads == origin,
+        )
 
 
 def paths(look: Look) -> list[str]:
@@ -177,13 +177,13 @@ def _spoken(clear: Entrance, wrapped: Entrance) -> Entrance | None:
     plainly = False
     for entrance in (clear, wrapped):
         try:
-            answer, _ = entrance.exchange(random_path())
+            status = entrance.ask("GET", random_path()).status
         except ProbeError as error:
             if error.cause not in (Cause.CLOSED, Cause.PROTOCOL):
                 raise ProbeError(f"{entrance.where} accepts, and then: {error.message}", error.cause) from None
             trouble.append(error)
         else:
-            if entrance is wrapped or answer.status != 400:
+            if entrance is wrapped or status != 400:
                 return entrance
             plainly = True
     if plainly:

@@ -314,7 +314,7 @@ class Look:
     def reduce(self, got: Exchange, path: str = "", *, plain: bool = False) -> Answer:
         """Reduce an exchange, over plain HTTP or not, to an `Answer`; without the path asked, it was no redirect."""
         location = location_of(self.origin(plain=plain) + path, got) if path else ""
-        return _reduce(got, path, location, 0, cleartext=self.target.tls and not plain)
+        return reduced(got, path, location, 0, cleartext=self.target.tls and not plain)
 
     def ask(
         self,
@@ -441,7 +441,7 @@ def follow(
         login = is_login(without_query(location), target)  # a refusal, also on this host
         stays = method not in ("GET", "HEAD")
         if not location or login or stays or origin_of(location) != origin:
-            return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
+            return reduced(got, asked, location, hops, cleartext=origin.startswith("https:")), got
         asked = path_and_query(location)
     raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
 
@@ -467,7 +467,16 @@ def location_of(url: str, got: Exchange) -> str:
     return urljoin(url, target) if target else ""
 
 
-def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bool) -> Answer:
+def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bool) -> Answer:
+    """Return what may be kept of an exchange.
+
+    Args:
+        got: as it came.
+        path: the path asked, which is no likeness.
+        location: absolute URL that it redirects to, "" for none.
+        hops: how many redirects were followed before.
+        cleartext: whether a redirect to plain HTTP is a step down.
+    """
     marks = set() if location else _marks(got, path)
     if location.startswith("http:") and cleartext:
         marks.add(Mark.CLEARTEXT_REDIRECT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+
 import pytest
 from seen import (
     AUTH,
@@ -52,6 +53,7 @@ from pytest_nodered_sec.rules.exposure import (
 NOBODY = Answer(404, "text/html", 153)  # a web server's own 404, not that of Express
 SOCKET = Answer(200, "text/plain", 96)
 HOME = Answer(301, location="https://plant.example/")
+ONWARD = Answer(301, location="https://abc.invalid/ui/")
 CHALLENGE = Answer(403, "text/html", 9, block="cf-mitigated")
 
 
@@ -98,6 +100,7 @@ def test_own_port_where_nothing_answers(state: PortState) -> None:
         (visit(FORBIDDEN), PASS),
         (visit(NOBODY), PASS),
         (visit(HOME, homeward=True), PASS),
+        (visit(ONWARD, onward=True), FAIL),
         (visit(TO_SSO), ERROR),
         (visit(BROKEN), ERROR),
         (visit(Answer(429)), ERROR),
@@ -119,6 +122,7 @@ def test_own_port_where_nothing_answers(state: PortState) -> None:
         "403",
         "404 of another server",
         "to the URL",
+        "to another path there",
         "to an undeclared login",
         "500",
         "429",
@@ -232,6 +236,7 @@ def test_a_strange_name_is_not_even_answered(state: PortState) -> None:
         (visit(PROXY_BASIC), PASS),
         (visit(PAGE), PASS),
         (visit(HOME, homeward=True), PASS),
+        (visit(ONWARD, onward=True), PASS),
         (visit(LOGIN), FAIL),
         (visit(EDITOR), FAIL),
         (visit(BEARER), FAIL),
@@ -249,6 +254,7 @@ def test_a_strange_name_is_not_even_answered(state: PortState) -> None:
         "a gate",
         "another page",
         "to the URL",
+        "to another path there",
         "login page",
         "editor",
         "Node-RED's login",
