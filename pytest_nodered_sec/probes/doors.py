@@ -209,7 +209,7 @@ def _tour(
         except ProbeError as error:
             if error.cause is not Cause.CLOSED:
                 trouble.append(error)
-    if trouble and not any(tells(one) for one in visits):
+    if trouble and not any(tells(one) or one.unanswered for one in visits):  # such a visit says more of itself
         raise ProbeError(f"{entrance.where}: {trouble[0].message}", trouble[0].cause)
     return tuple(visits)
 
