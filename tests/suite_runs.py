@@ -120,6 +120,14 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "redirect-302": ({"http-02"}, set()),
     "redirect-echo": ({"http-04"}, set()),
     "require-https": ({"http-01", "http-02", "http-03", "http-04", "http-05"}, set()),
+    "no-hsts": ({"http-06"}, set()),
+    "short-hsts": ({"http-06"}, set()),
+    "direct-open": ({"proxy-01"}, set()),
+    "versions-told": ({"proxy-02"}, set()),
+    "any-name": ({"proxy-03"}, set()),
+    "any-name-open": ({"admin-01", "admin-02", "admin-03", "admin-04", "csrf-01", "proxy-03"}, set()),
+    "inspector-open": ({"proxy-04"}, set()),
+    "plain-cookie": ({"cookie-01"}, set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused
