@@ -8,6 +8,7 @@ control is decided in `rules/`.
 from __future__ import annotations
 
 import enum
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -117,6 +118,15 @@ class Target:
     def hostname(self) -> str:
         """Host of the URL, lower case, IPv6 literals without brackets."""
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def named(self) -> bool:
+        """Whether the host of the URL is a name, not an IP address."""
+        try:
+            ipaddress.ip_address(self.hostname)
+        except ValueError:
+            return True
+        return False
 
     @property
     def port(self) -> int:

@@ -185,7 +185,7 @@ def _doors(target: Target, port: int, where: str) -> list[Request]:
 def _direct(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     port = target.direct_port
-    if port in (target.port, target.dialled[1], target.http_port):
+    if port in (target.port, target.dialled[1]) or (target.tls and port == target.http_port):
         return []
     there = _doors(target, port, "at Node-RED's own port")
     here = [one for one in there if one.method == "GET"]  # where Node-RED itself refuses, what the URL's port does
@@ -194,7 +194,13 @@ def _direct(target: Target, args: tuple[str, ...]) -> list[Request]:
 
 def _strange_name(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
-    return _doors(target, target.dialled[1], "as a name that nobody has")
+    return _doors(target, target.dialled[1], "as a name that nobody has") if target.named else []
+
+
+def _page(target: Target, args: tuple[str, ...]) -> list[Request]:
+    root, path = args
+    asked = Request(Manner.READ, "GET", target.admin(path) if root == "admin" else target.node(path))
+    return [asked] if target.tls and target.named else []
 
 
 def _tls(target: Target, args: tuple[str, ...]) -> list[Request]:
@@ -221,7 +227,7 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "redirects": _redirects,
     "spoofed": lambda target, args: [_in_clear(target, "admin", "/")],
     "plain_channel": _plain_channel,
-    "page": lambda target, args: [replace(_in_clear(target, *args), plain=False)],
+    "page": _page,
     "versions": lambda target, args: _pages(target),
     "direct": _direct,
     "strange_name": _strange_name,

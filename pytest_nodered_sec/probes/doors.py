@@ -16,7 +16,6 @@ from pytest_nodered_sec.model_doors import ClosedPort, DirectDoors, Door, Strang
 from pytest_nodered_sec.probes.http import Client, tls_context
 from pytest_nodered_sec.probes.landmarks import port_state, random_path, see
 from pytest_nodered_sec.probes.look import Pace, location_of, origin_of, reduced
-from pytest_nodered_sec.probes.pages import has_name
 
 if TYPE_CHECKING:
     import socket
@@ -239,7 +238,7 @@ def try_strange_name(look: Look, admin: RootView, node: RootView) -> StrangeName
     """
     target, station = look.target, look.station
     name = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16)) + ".invalid"  # RFC 6761: nobody's, ever
-    if not has_name(target.hostname):
+    if not target.named:
         return StrangeName(name, False, admin)
     port = target.dialled[1]
     host = name if target.port == (443 if target.tls else 80) else f"{name}:{target.port}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import ProbeError
@@ -31,9 +30,8 @@ def open_page(look: Look, admin: RootView, root: str, path: str) -> PageAnswers:
     """
     target = look.target
     absolute = target.admin(path) if root == "admin" else target.node(path)
-    named = has_name(target.hostname)
-    if not target.tls or not named:
-        return PageAnswers(absolute, target.tls, named)
+    if not target.tls or not target.named:
+        return PageAnswers(absolute, target.tls, target.named)
     answers: list[tuple[str, Answer]] = []
 
     def ask(asked: str, hops: int) -> Exchange:
@@ -43,16 +41,7 @@ def open_page(look: Look, admin: RootView, root: str, path: str) -> PageAnswers:
         return got
 
     follow(target, look.origin(plain=False), "GET", absolute, ask)
-    return PageAnswers(absolute, target.tls, named, tuple(answers))
-
-
-def has_name(hostname: str) -> bool:
-    """Whether a URL's host is a name, not an IP address."""
-    try:
-        ipaddress.ip_address(hostname)
-    except ValueError:
-        return True
-    return False
+    return PageAnswers(absolute, target.tls, target.named, tuple(answers))
 
 
 def read_versions(look: Look, admin: RootView, node: RootView, plain: PlainView) -> Announcements:

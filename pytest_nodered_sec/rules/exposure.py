@@ -58,10 +58,7 @@ def tells_no_version(seen: Announcements, policy: Policy) -> Verdict:
 
 
 def strange_name_is_turned_away(seen: StrangeName, policy: Policy) -> Verdict:
-    """A host name that nobody has does not reach Node-RED.
-
-    Otherwise any name that points to this address serves it: to a page that rebinds its own name it is same-origin.
-    """
+    """A host name that nobody has does not reach Node-RED, so that nobody finds it by its address alone."""
     del policy  # nothing to choose here
     if seen.door is None:
         return NotApplicable(f"{seen.evidence()}: whoever asks by address means the default site")

@@ -37,7 +37,8 @@ def test_versions_are_not_told(nodered_versions: Announcements, nodered_policy: 
 def test_a_strange_name_is_turned_away(nodered_strange_name: StrangeName, nodered_policy: Policy) -> None:
     """A host name that nobody has does not reach Node-RED.
 
-    A page on the internet can point its own name at this address (DNS rebinding) and is then of the same origin.
+    Whoever scans addresses knows no name and finds nothing then; and where clear text is served, a page on the
+    internet cannot point its own name here and be of the same origin (DNS rebinding).
     """
     require(strange_name_is_turned_away(nodered_strange_name, nodered_policy))
 
