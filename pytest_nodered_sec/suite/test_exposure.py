@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @control("proxy-01", severity=Severity.CRITICAL, asks=questions.OWN_PORT)
-def test_own_port_is_shut(nodered_direct: DirectDoors, nodered_policy: Policy) -> None:
+def test_direct_port_is_shut(nodered_direct: DirectDoors, nodered_policy: Policy) -> None:
     """Nothing answers on Node-RED's own port without the gate.
 
     A proxy guards nothing where port 1880 can be reached past it, in clear text.
