@@ -22,6 +22,7 @@ class Cause(enum.Enum):
     TIMEOUT = "timeout"  # the deadline of the whole look passed
     PROTOCOL = "protocol"  # something answered, but not what was asked for (no TLS, no HTTP, a cut-off answer)
     CLOSED = "closed"  # the connection ended without an answer
+    REJECTED = "rejected"  # a TLS alert turned us away
     UNAVAILABLE = "unavailable"  # 5xx, 429, 408, a challenge or block page
     INDISTINCT = "indistinct"  # every path answers alike
     UNIDENTIFIED = "unidentified"  # nothing there shows a Node-RED, or nobody was seen behind the gate

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     )
     from pytest_nodered_sec.model_account import SignIn
     from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
+    from pytest_nodered_sec.model_doors import (
+        Announcements,
+        ClosedPort,
+        DirectDoors,
+        PageAnswers,
+        SeenCookies,
+        StrangeName,
+    )
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
@@ -207,4 +215,40 @@ def nodered_redirects(nodered_seen: RedirectTrails) -> RedirectTrails:
 @pytest.fixture
 def nodered_spoofed(nodered_seen: SpoofedAttempt) -> SpoofedAttempt:
     """`nodered_seen` of a control that asks with a header that only a proxy should set."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_page(nodered_seen: PageAnswers) -> PageAnswers:
+    """`nodered_seen` of a control that opens a page."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_direct(nodered_seen: DirectDoors) -> DirectDoors:
+    """`nodered_seen` of a control that tries Node-RED's own port."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_versions(nodered_seen: Announcements) -> Announcements:
+    """`nodered_seen` of a control that reads what answers say of their servers."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_strange_name(nodered_seen: StrangeName) -> StrangeName:
+    """`nodered_seen` of a control that asks under a name that nobody has."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_closed_port(nodered_seen: ClosedPort) -> ClosedPort:
+    """`nodered_seen` of a control that tries a port that must be closed."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_cookies(nodered_seen: SeenCookies) -> SeenCookies:
+    """`nodered_seen` of a control that gathers the cookies that were set."""
     return nodered_seen

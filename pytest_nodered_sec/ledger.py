@@ -62,7 +62,7 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.longrepr = worded(control, error)
     if control is None:
         return
-    below = isinstance(error, NonCompliant) and report.failed and _below(control.severity, fail_on)
+    below = isinstance(error, NonCompliant) and report.failed and _below(_severity(control, error), fail_on)
     if below:
         report.outcome = "skipped"
         report.wasxfail = f"{report.longrepr}\n  below     --nodered-fail-on={fail_on}"
@@ -77,8 +77,18 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
 
 
 def _below(severity: Severity, fail_on: str) -> bool:
-    order = list(Severity)
-    return order.index(severity) > order.index(Severity(fail_on))
+    return _rank(severity) > _rank(Severity(fail_on))
+
+
+def _rank(severity: Severity) -> int:
+    return list(Severity).index(severity)
+
+
+def _severity(control: Control, error: BaseException | None) -> Severity:
+    """Return how bad a case is: of findings the worst, of everything else what the control says."""
+    if not isinstance(error, NonCompliant):
+        return control.severity
+    return min((one.severity or control.severity for one in error.violations), key=_rank)
 
 
 def _record(
@@ -97,7 +107,7 @@ def _record(
         observed = f"{observed}: {error.msg}" if observed else str(error.msg)
     return Record(
         control=control.id,
-        severity=control.severity.value,
+        severity=_severity(control, error).value,
         target=case.target.name if case and case.target else "",
         instance=case.ask.label if case and case.ask else "",
         observed=observed,
@@ -124,10 +134,14 @@ def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_
 
 def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
     """Return a finding, or why it could not be looked, as a person reads it."""
-    prefix = f"{control.id} {control.severity.value} · " if control else ""
     if isinstance(error, ProbeError):
+        prefix = f"{control.id} {control.severity.value} · " if control else ""
         return f"{prefix}could not look: {error.message}"
-    return "\n".join(_finding(prefix, violation) for violation in error.violations)
+    if control is None:
+        return "\n".join(_finding("", violation) for violation in error.violations)
+    rated = [(violation.severity or control.severity, violation) for violation in error.violations]
+    rated.sort(key=lambda one: _rank(one[0]))  # the worst first: its line is what a summary shows
+    return "\n".join(_finding(f"{control.id} {severity.value} · ", violation) for severity, violation in rated)
 
 
 def _finding(prefix: str, violation: Violation) -> str:

@@ -8,6 +8,7 @@ control is decided in `rules/`.
 from __future__ import annotations
 
 import enum
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -60,11 +61,13 @@ class HttpSettings:
         client_certificate: PEM files of a client certificate and its key, or None.
         headers: sent with every request to the URL's origin; treated as secrets, so only once its certificate
             has verified.
+        ports: TCP ports to dial in place of others, where a tunnel leads to them: {9229: 19229}.
     """
 
     proxy: str = field(default="", repr=False)
     client_certificate: tuple[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    ports: Mapping[int, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,15 @@ class Target:
         return urlsplit(self.url).hostname or ""
 
     @property
+    def named(self) -> bool:
+        """Whether the host of the URL is a name, not an IP address."""
+        try:
+            ipaddress.ip_address(self.hostname)
+        except ValueError:
+            return True
+        return False
+
+    @property
     def port(self) -> int:
         """TCP port of the URL."""
         return urlsplit(self.url).port or (443 if self.tls else 80)
@@ -139,6 +151,13 @@ class Target:
     def node(self, path: str) -> str:
         """Return the absolute URL path of a path below the node root, e.g. "/ui"."""
         return self.path(self.node_root, path)
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Absolute paths of what people open: the admin root, then each dashboard, guessed where none is declared."""
+        declared = self.policy.dashboards
+        dashboards = ("/ui", "/dashboard") if declared is None else declared
+        return (self.admin("/"), *(self.node(path) for path in dashboards))
 
     def __str__(self) -> str:
         return self.name
@@ -177,6 +196,7 @@ class Mark(enum.Enum):
     DASHBOARD = "a Node-RED dashboard"
     EXPRESS = "an answer of Express itself"  # "Cannot GET /x": nobody in front answered
     CLEARTEXT_REDIRECT = "a redirect to plain HTTP"
+    VERSION = "an error page that names the server's version"
 
 
 NODE_RED_MARKS = frozenset({Mark.EDITOR, Mark.SETTINGS, Mark.LOGIN_OPEN, Mark.LOGIN_CONFIGURED, Mark.DASHBOARD})
@@ -196,7 +216,8 @@ class Answer:
         likeness: opaque fingerprint of the body, free of the path asked and of numbers; () for an empty body.
         block: name of the header that tells a challenge or block page, or "".
         hops: how many same-origin redirects were followed.
-        headers: what it tells browsers (lower-case name, value): who may read and who may frame it, nosniff.
+        headers: what it tells browsers (lower-case name, value): who may read and who may frame it, nosniff, HTTPS
+            only; what it says of its server; cookies by name and attributes, without values.
     """
 
     status: int
@@ -211,8 +232,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str:
-        """Return the value of a header that is kept, "" where none was sent."""
-        return dict(self.headers).get(name, "")
+        """Return the value of a header that is kept, in whatever case it is named; "" where none was sent."""
+        return dict(self.headers).get(name.lower(), "")
 
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
@@ -382,6 +403,11 @@ class RootView:
             and self.canary.kind is Kind.REFUSED
             and self.settings.refuser is self.canary.refuser
         )
+
+    @property
+    def own_login(self) -> bool:
+        """Whether Node-RED's own login refuses strangers, whose token no browser sends by itself."""
+        return self.settings is not None and self.settings.refuser is Refuser.NODE_RED
 
     @property
     def api_absent(self) -> bool:
@@ -609,8 +635,10 @@ class PortState(enum.Enum):
     REFUSED = "refused"
     FILTERED = "filtered"  # no answer to connecting, twice
     CLOSED = "closed without an answer"
+    REJECTED = "turned away by a TLS alert"
     NO_CHANNEL = "no WebSocket there, as at a random path"
     ANSWERED = "answered"
+    ACCEPTED = "open"  # nothing was asked there
 
 
 @dataclass(frozen=True)
@@ -931,12 +959,14 @@ class Violation:
         observed: what was asked and what came back.
         expected: what would have been compliant.
         remedy: the line to change, in settings.js or the proxy's configuration.
+        severity: lower than the control's, where circumstances make it so; None for the control's.
     """
 
     code: str
     observed: str
     expected: str
     remedy: str
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True)

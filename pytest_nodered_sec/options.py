@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 
-from pytest_nodered_sec.model import Severity, Target
+from pytest_nodered_sec.model import HttpSettings, Severity, Target
 from pytest_nodered_sec.policy import AdminApi, Editor, Mode, Pace, PolicyError, Profile
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ def _target(name: str, url: str, found: Effective, labels: Mapping[str, str]) ->
     policy = policy_of(name, found)
     if policy.certificate and not url.startswith("https:"):
         raise PolicyError(f"target {name}: sha256 pins a certificate, but {url} is not https")
-    return Target(
+    target = Target(
         name=name,
         url=url,
         policy=policy,
@@ -426,6 +426,20 @@ def _target(name: str, url: str, found: Effective, labels: Mapping[str, str]) ->
         labels=labels,
         credentials=_credentials(name, found.get("credentials")),
     )
+    _check_ports(target)
+    return target
+
+
+def _check_ports(target: Target) -> None:
+    for what, port in (
+        ("the URL's", target.port),
+        ("http_port", target.http_port),
+        ("direct_port", target.direct_port),
+    ):
+        if port in target.policy.closed_ports:
+            raise PolicyError(
+                f"target {target.name}: closed_ports names {port}, which is {what}; leave it out of closed_ports"
+            )
 
 
 def _credentials(name: str, source: Mapping[str, Any] | None) -> Callable[[], Credentials] | None:
@@ -482,7 +496,8 @@ def prepare_lab(
             ]
         )
         target = _target(one.label, one.url, found, {})
-        prepared.append(Prepared(replace(target, credentials=_lab_account(one)), found))
+        ports = HttpSettings(ports={9229: one.inspector_port})  # 9229 itself is the developer's
+        prepared.append(Prepared(replace(target, credentials=_lab_account(one), http=ports), found))
     return prepared
 
 

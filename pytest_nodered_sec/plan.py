@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import Surface
@@ -187,6 +187,47 @@ def _guess_basic(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [Request(Manner.READ, "GET", absolute), *guesses]
 
 
+def _pages(target: Target) -> list[Request]:
+    return [
+        *(Request(Manner.READ, "GET", path) for path in target.pages),
+        Request(Manner.READ, "GET", target.admin("/<random>"), plain=True),
+    ]
+
+
+def _doors(target: Target, port: int, where: str) -> list[Request]:
+    """Return what is asked at another door than the URL's."""
+    known = [target.admin(path) for path in ("/<random>", "/settings", "/auth/login")]
+    polling = [path.rstrip("/") + "/socket.io" + _POLLING for path in target.pages[1:]]
+    asked = [
+        Request(Manner.HANDSHAKE, "CONNECT", f"port {port}"),
+        *(Request(Manner.READ, "GET", path) for path in ("/<random>", *known, *target.pages)),
+        *(Request(Manner.HANDSHAKE, "GET", path) for path in polling),
+        *(Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling),
+    ]
+    return [replace(one, path=f"{one.path}, {where}") for one in asked]
+
+
+def _direct(target: Target, args: tuple[str, ...]) -> list[Request]:
+    del args
+    port = target.direct_port
+    if port in (target.port, target.dialled[1]) or (target.tls and port == target.http_port):
+        return []
+    there = _doors(target, port, "at Node-RED's own port")
+    here = [one for one in there if one.method == "GET"]  # where Node-RED itself refuses, what the URL's port does
+    return [*there, *(replace(one, path=one.path.rpartition(", ")[0]) for one in here)]
+
+
+def _strange_name(target: Target, args: tuple[str, ...]) -> list[Request]:
+    del args
+    return _doors(target, target.dialled[1], "as a name that nobody has") if target.named else []
+
+
+def _page(target: Target, args: tuple[str, ...]) -> list[Request]:
+    root, path = args
+    asked = Request(Manner.READ, "GET", target.admin(path) if root == "admin" else target.node(path))
+    return [asked] if target.tls and target.named else []
+
+
 def _tls(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")] if target.tls else []
@@ -211,6 +252,12 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "redirects": _redirects,
     "spoofed": lambda target, args: [_in_clear(target, "admin", "/")],
     "plain_channel": _plain_channel,
+    "page": _page,
+    "versions": lambda target, args: _pages(target),
+    "direct": _direct,
+    "strange_name": _strange_name,
+    "closed_port": lambda target, args: [Request(Manner.HANDSHAKE, "CONNECT", f"port {args[0]}")],
+    "cookies": lambda target, args: _pages(target),
     "chain": _tls,
     "host": _host,
     "release": lambda target, args: [Request(Manner.READ, "GET", target.admin(args[0]))],

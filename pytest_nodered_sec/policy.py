@@ -238,6 +238,7 @@ class Policy:
         protected_paths: the site's endpoints.
         public_paths: what strangers may use: endpoints, or dashboards with their live channel.
         websockets: paths of WebSocket endpoints below the node root.
+        closed_ports: TCP ports on which nothing may answer.
         known_credentials: pairs of user name and password to try besides the bundled ones.
         guess: whether known credentials are tried at all.
         login_realm: name of the directory that holds the accounts, where several logins share them; "" otherwise.
@@ -258,6 +259,7 @@ class Policy:
     protected_paths: tuple[Endpoint, ...] = ()
     public_paths: tuple[PublicPath, ...] = ()
     websockets: tuple[str, ...] = ()
+    closed_ports: tuple[int, ...] = (9229,)
     known_credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     guess: bool = True
     login_realm: str = ""

@@ -359,6 +359,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "join_channels": _flag,
     "http_port": _port,
     "direct_port": _port,
+    "closed_ports": _list(_port),
     "ca_file": _ca_file,
     "sha256": _fingerprint,
     "connect": _connect,
@@ -381,6 +382,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "join_channels": True,
     "http_port": 80,
     "direct_port": 1880,
+    "closed_ports": [9229],
     "timeout": 10,
 }
 _TARGET_ONLY: Final[dict[str, Callable[[Any, Where], Any]]] = {"name": _text, "url": _url, "labels": _labels}
@@ -610,6 +612,7 @@ def policy_of(name: str, found: Effective) -> Policy:
         protected_paths=protected,
         public_paths=public,
         websockets=tuple(values.get("websockets", [])),
+        closed_ports=tuple(values["closed_ports"]),
         known_credentials=tuple((one["username"], one["password"]) for one in values.get("known_credentials", [])),
         guess=guessing,
         login_realm=values.get("login_realm", ""),
@@ -671,6 +674,9 @@ def _check_consistent(name: str, policy: Policy) -> None:
     for method, path in asked:
         if asked.count((method, path)) > 1:
             raise PolicyError(f"target {name}: protected_paths names {method} {path} twice; leave one")
+    for port in policy.closed_ports:
+        if policy.closed_ports.count(port) > 1:
+            raise PolicyError(f"target {name}: closed_ports names {port} twice; leave one")
     if policy.editor == "protected" and policy.admin_api == "disabled":
         raise PolicyError(
             f'target {name}: editor = "protected" needs the admin API, but admin_api = "disabled"; change one of them'
@@ -715,7 +721,7 @@ def described(target: Target, prepared: Target | None, sources: Mapping[str, str
     lines = ["[[target]]", f"name = {toml(target.name)}", f"url = {toml(target.url)}"]
     lines += [f"labels = {toml(dict(target.labels))}"] if target.labels else []
     for key, value in _values_of(target).items():
-        if value in (None, "", [], (), {}):
+        if value in (None, "", [], (), {}) and not DEFAULTS.get(key):  # an empty list says something there
             continue
         section, _, name = key.rpartition(".")
         if section and f"[target.{section}]" not in lines:
@@ -756,6 +762,7 @@ def _values_of(target: Target) -> dict[str, Any]:
         "join_channels": policy.join_channels,
         "http_port": target.http_port,
         "direct_port": target.direct_port,
+        "closed_ports": policy.closed_ports,
         "ca_file": target.ca_file,
         "sha256": policy.certificate,
         "connect": target.connect,

@@ -19,6 +19,10 @@ REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
 COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)
 CROSS_SITE = (Ask("cross_site"),)
+OWN_PORT = (Ask("direct"),)
+STRANGE_NAME = (Ask("strange_name"),)
+VERSIONS = (Ask("versions"),)
+COOKIES = (Ask("cookies"),)
 SIGN_IN = (Ask("sign_in", needs="credentials"),)
 NODE_RED_RELEASE = (Ask("installed", ("Node-RED",)),)
 MODULE_RELEASES = (Ask("installed", ("modules",)),)
@@ -273,3 +277,14 @@ def channels_in_clear(target: Target) -> tuple[Ask, ...]:
         Ask("plain_channel", ("WebSocket", "admin", "/comms"), "/comms"),
         *(Ask("plain_channel", ("WebSocket", "node", path), f"WebSocket {path}") for path in target.policy.websockets),
     )
+
+
+def opened_pages(target: Target) -> tuple[Ask, ...]:
+    """Each page that a person opens, over HTTPS (http-06)."""
+    editor = Ask("page", ("admin", "/"), "editor")
+    return (editor, *(Ask("page", ("node", path), path) for path in dashboards_of(target)))
+
+
+def closed_ports(target: Target) -> tuple[Ask, ...]:
+    """Each port that the policy declares closed (proxy-04)."""
+    return tuple(Ask("closed_port", (str(port),), str(port)) for port in target.policy.closed_ports)

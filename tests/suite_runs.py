@@ -128,6 +128,14 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "blank-gate": ({"cred-02"}, set()),
     "sample-nodeauth": ({"cred-02", "dash-02", "node-02"}, set()),
     "sample-legacy-auth": ({"admin-06", "cred-02", "origin-01"}, set()),
+    "no-hsts": ({"http-06"}, set()),
+    "short-hsts": ({"http-06"}, set()),
+    "direct-open": ({"proxy-01"}, set()),
+    "versions-told": ({"proxy-02"}, set()),
+    "any-name": ({"proxy-03"}, set()),
+    "any-name-open": ({"admin-01", "admin-02", "admin-03", "admin-04", "csrf-01", "proxy-03"}, set()),
+    "inspector-open": ({"proxy-04"}, set()),
+    "plain-cookie": ({"cookie-01"}, set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused

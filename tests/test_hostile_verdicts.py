@@ -13,7 +13,7 @@ import pytest
 
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import NotApplicable, Target
+from pytest_nodered_sec.model import HttpSettings, NotApplicable, Target
 from pytest_nodered_sec.policy import Endpoint, Policy
 from pytest_nodered_sec.rules import (
     access,
@@ -24,6 +24,7 @@ from pytest_nodered_sec.rules import (
     dashboard,
     editor,
     endpoints,
+    exposure,
     inside,
     patches,
     reach,
@@ -66,6 +67,12 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "admin-10": (lambda target: questions.ADMIN_ROUTES, inside.admin_routes_are_guarded),
     "editor-04": (lambda target: questions.INSTALL_RIGHTS, inside.nothing_installs_from_the_editor),
     "flow-01": (lambda target: questions.ENTRIES, inside.ways_in_are_declared),
+    "http-06": (questions.opened_pages, transport.insists_on_https),
+    "proxy-01": (lambda target: questions.OWN_PORT, exposure.own_port_is_shut),
+    "proxy-02": (lambda target: questions.VERSIONS, exposure.tells_no_version),
+    "proxy-03": (lambda target: questions.STRANGE_NAME, exposure.strange_name_is_turned_away),
+    "proxy-04": (questions.closed_ports, exposure.port_is_closed),
+    "cookie-01": (lambda target: questions.COOKIES, exposure.cookies_are_guarded),
     "static-01": (questions.user_files, static.file_is_not_served),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
@@ -78,7 +85,8 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
 }
 TLS = {"tls-01", "tls-02", "tls-03"}
 ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without being told of anything at the site
-CLEAR = {"http-01", "http-03", "http-05"}  # nothing listens on the plain port: these pass
+CLEAR = {"http-01", "http-03", "http-05", "proxy-01", "proxy-04"}  # nothing listens on other ports: these pass
+SAID = {"http-06", "proxy-02", "cookie-01"}  # judged by what any answer says, whoever gives it
 STEER = {"http-02", "http-04"}  # and these do not apply
 OTHERS = ALWAYS - TLS
 BASIC = {"cred-02"}  # no Basic login is asked for: it does not apply, whoever answers
@@ -91,6 +99,8 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
         url=url,
         policy=settings.pop("policy", Policy()),
         http_port=hostile.closed_port(),
+        direct_port=hostile.closed_port(),
+        http=HttpSettings(ports={9229: hostile.closed_port()}),
         ca_file=str(hostile.default_ca().pem_path),
         timeout=settings.pop("timeout", LIMIT),
         **settings,
@@ -173,7 +183,13 @@ def test_a_proxy_that_only_refuses_to_work(status: int) -> None:
 def test_every_path_answers_the_same_page(name: str) -> None:
     with hostile.serving(getattr(hostile, name)) as server:
         letters, _ = judge(server.url)
-    expect(letters, passes=TLS | CLEAR, errs=OTHERS - CLEAR - STEER - BASIC, skips=STEER | BASIC)
+    expect(
+        letters,
+        passes=TLS | CLEAR | {"proxy-02"},  # no version is told in any answer
+        fails={"http-06"},
+        errs=OTHERS - CLEAR - STEER - SAID - BASIC,
+        skips=STEER | BASIC | {"cookie-01"},
+    )
 
 
 def test_wrong_admin_root_where_everything_is_404() -> None:
@@ -181,9 +197,9 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         letters, _ = judge(server.url)
     expect(
         letters,
-        passes=TLS | CLEAR,
-        fails={"admin-01", "admin-02"},
-        errs={"reach-01", "editor-01", "editor-02", "editor-03", "static-01"},
+        passes=TLS | CLEAR | {"proxy-02"},
+        fails={"admin-01", "admin-02", "http-06"},
+        errs={"reach-01", "editor-01", "editor-02", "editor-03", "proxy-03", "static-01"},
         skips=STEER
         | {
             "admin-01",
@@ -194,6 +210,7 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
             "admin-06",
             "admin-07",
             "admin-12",
+            "cookie-01",
             "cred-01",
             "cred-02",
             "csrf-01",
@@ -239,7 +256,8 @@ def test_a_look_alike_of_a_hardened_node_red_is_green() -> None:
     with hostile.serving(hostile.FakeNodeRED()) as server:
         letters, sentences = judge(server.url)
     assert not sentences
-    assert not any("F" in seen for seen in letters.values())
+    bare = {"http-06", "proxy-03"}  # no proxy stands before it, that adds headers and knows its own name
+    assert {control for control, seen in letters.items() if "F" in seen} == bare
     assert server.peak <= 8
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,6 +58,8 @@ def policy_from(folder: Path, text: str) -> Policy:
         ("fail_on = 'severe'", 'nodered-sec.toml: fail_on = "severe": no such choice; it must be one of critical, *'),
         ("http_port = '80'", 'nodered-sec.toml: http_port = "80": give a TCP port, 1 to 65535'),
         ("direct_port = true", "nodered-sec.toml: direct_port = true: give a TCP port, 1 to 65535"),
+        ("closed_ports = 9229", "nodered-sec.toml: closed_ports = 9229: write a list: [[]...]"),
+        ("closed_ports = ['ssh']", 'nodered-sec.toml: closed_ports = "ssh": give a TCP port, 1 to 65535'),
         ("timeout = 'soon'", 'nodered-sec.toml: timeout = "soon": give seconds, more than 0 and at most 600'),
         ("admin_root = 'red'", 'nodered-sec.toml: admin_root = "red": give a path that starts with one / and*'),
         ("node_root = 3", "nodered-sec.toml: node_root = 3: give a path*"),
@@ -159,6 +162,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             "/ws is declared public and protected*",
         ),
         ("protected_paths = [{path = '/a'}, {path = '/a/'}]", "protected_paths names GET /a twice; leave one"),
+        ("closed_ports = [9229, 502, 9229]", "closed_ports names 9229 twice; leave one"),
         (
             "[target.thresholds]\nhsts_max_age = 0",
             "thresholds.hsts_max_age = 0 is weaker than 15768000 of profile production: write hsts_max_age = *",
@@ -191,6 +195,7 @@ known_credentials = [{{username = "plc", password = ""}}]
 login_realm = "plant"
 http_port = 8080
 direct_port = 1881
+closed_ports = [9229, 502]
 sha256 = "{":".join(["AB"] * 32)}"
 connect = "[::1]:9443"
 host = "ssh://ops@plant"
@@ -210,6 +215,7 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
     assert policy.protected_paths == (Endpoint("/orders"), Endpoint("/orders", "POST", "acts"))
     assert policy.public_paths == (PublicPath("/health", "load balancer"), PublicPath("/wall", "andon board"))
     assert policy.websockets == ("/ws",)
+    assert policy.closed_ports == (9229, 502)
     assert not policy.guess
     assert policy.known_credentials == (("plc", ""),)
     assert policy.login_realm == "plant"
@@ -267,6 +273,11 @@ def test_what_only_a_hook_knows_says_so() -> None:
     assert 'dashboards = "none"  # hook' in text
     assert "# known_credentials: 1 more than the bundled ones" in text
     assert "hunter2" not in text
+    assert tomllib.loads(text)["target"][0]["closed_ports"] == [9229]
+    assert (
+        tomllib.loads(described(replace(target, policy=Policy(closed_ports=())), None, {}))["target"][0]["closed_ports"]
+        == []
+    )
     assert tomllib.loads(text)["target"][0]["guess"] == {"value": False, "reason": "set by the hook"}
 
 

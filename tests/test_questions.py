@@ -19,6 +19,7 @@ from pytest_nodered_sec.suite import (
     test_dashboard,
     test_editor,
     test_endpoints,
+    test_exposure,
     test_host_files,
     test_host_node_red,
     test_host_services,
@@ -34,6 +35,7 @@ SUITE = (
     test_dashboard,
     test_editor,
     test_endpoints,
+    test_exposure,
     test_host_files,
     test_host_node_red,
     test_host_services,
@@ -58,7 +60,7 @@ def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
 def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
         "reach-01 "
-        "http-01 http-02 http-03 http-04 http-05 "
+        "http-01 http-02 http-03 http-04 http-05 http-06 "
         "tls-01 tls-02 tls-03 "
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-10 admin-12 "
         "csrf-01 "
@@ -70,6 +72,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "flow-01 "
         "static-01 "
         "version-01 patch-01 patch-02 patch-03 "
+        "proxy-01 proxy-02 proxy-03 proxy-04 cookie-01 "
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])

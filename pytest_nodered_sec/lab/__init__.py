@@ -78,6 +78,7 @@ class RunningDeployment:
         url: base URL.
         http_port: port of plain HTTP.
         direct_port: Node-RED's own port; one where nothing listens if it is on a unix socket.
+        inspector_port: port in place of 9229, that of Node's inspector; nothing listens where it is off.
         ca_file: PEM of the lab's CA.
         admin_root: httpAdminRoot.
         node_root: httpNodeRoot.
@@ -94,6 +95,7 @@ class RunningDeployment:
     url: str
     http_port: int
     direct_port: int
+    inspector_port: int
     ca_file: str
     admin_root: str
     node_root: str
@@ -227,13 +229,13 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
             shared.setdefault((spec.major, *DEPLOYMENTS[spec.name].node_red), []).append(spec)
         passwords = [secrets.token_urlsafe(12) for _ in shared]
         hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
-        ports = iter(
-            _free_ports(len(shared) + 2 * len(wanted))
-        )  # all at once: two Caddys would share a port without a word
+        # All ports at once: two Caddys would share one without a word.
+        ports = iter(_free_ports(2 * len(shared) + 2 * len(wanted)))
         commands: list[dict[str, Any]] = []
         running: dict[Spec, RunningDeployment] = {}
         for specs, password, hashed in zip(shared.values(), passwords, hashes, strict=True):
-            plant = _plant(specs[0], modules[specs[0].major], lab.folder, next(ports), password, hashed, commands)
+            own = (next(ports), next(ports))
+            plant = _plant(specs[0], modules[specs[0].major], lab.folder, own, password, hashed, commands)
             running |= {spec: _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands) for spec in specs}
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
@@ -251,6 +253,7 @@ class _Plant:
 
     listen: str
     direct_port: int
+    inspector_port: int
     folder: Path
     password: str
     hashed: str
@@ -276,7 +279,7 @@ def _plant(
     spec: Spec,
     modules: Path,
     folder: Path,
-    direct_port: int,
+    ports: tuple[int, int],
     password: str,
     hashed: str,
     commands: list[dict[str, Any]],
@@ -286,6 +289,7 @@ def _plant(
     here = folder / f"red-{spec.name}-{spec.major}"
     user_dir = here / "node-red"
     user_dir.mkdir(parents=True)
+    direct_port, inspector_port = ports
     # A short name: the path of a socket may have some 100 characters.
     listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
     port = json.dumps(listen) if deployment.socket else str(direct_port)
@@ -295,10 +299,11 @@ def _plant(
     shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
     (here / "credentials.json").touch(mode=0o600)
     (here / "credentials.json").write_text(json.dumps([_USER, deployment.password or password]))
-    red = [str(toolchain.node()), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
+    inspect = [f"--inspect=127.0.0.1:{inspector_port}"] if deployment.inspector else []
+    red = [str(toolchain.node()), *inspect, str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
     environment = {"HOME": str(here)}
     commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
-    return _Plant(listen, direct_port, here, password, hashed)
+    return _Plant(listen, direct_port, inspector_port, here, password, hashed)
 
 
 def _prepare(
@@ -322,6 +327,7 @@ def _prepare(
         url=f"https://localhost:{https_port}" if deployment.tls else f"http://localhost:{http_port}",
         http_port=http_port,
         direct_port=plant.direct_port,
+        inspector_port=plant.inspector_port,
         ca_file=str(folder / "ca.pem"),
         admin_root=deployment.admin_root,
         node_root=deployment.node_root,

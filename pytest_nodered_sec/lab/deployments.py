@@ -32,6 +32,11 @@ class Deployment:
         password: the account's password where it is a published one, else ""; then `settings` hold its hash.
         gate_login: password and bcrypt hash of the Basic login where it is a known one; None for the account's.
         headers: whether the proxy adds and removes headers as advised, and keeps back what names the release.
+        hsts: value of Strict-Transport-Security among them, "" for none.
+        cookie: a cookie that the proxy sets with every answer, "" for none.
+        versions: whether the proxy tells its version.
+        named: whether the proxy answers HTTPS under its own names only.
+        inspector: whether Node's inspector listens.
         dashboards: whether there are dashboards.
         flows: "both", "login-form", or "undeclared": ways in of which the policy does not know.
         admin_root: httpAdminRoot as seen from outside.
@@ -49,6 +54,11 @@ class Deployment:
     password: str = ""
     gate_login: tuple[str, str] | None = None
     headers: bool = False
+    hsts: str = "max-age=63072000"
+    cookie: str = ""
+    versions: bool = False
+    named: bool = True
+    inspector: bool = False
     dashboards: bool = True
     flows: str = "both"
     admin_root: str = "/"
@@ -59,7 +69,7 @@ class Deployment:
     def node_red(self) -> tuple[object, ...]:
         """What stands behind the proxy; deployments of which this is the same can share one Node-RED."""
         # A gate with a known password is guessed at, and so is the log-in behind it, which counts attempts.
-        return (self.settings, self.socket, self.dashboards, self.flows, self.gate_login)
+        return (self.settings, self.socket, self.inspector, self.dashboards, self.flows, self.gate_login)
 
 
 _LOGIN: Final = """adminAuth: {type: "credentials", users: [
@@ -101,6 +111,7 @@ _HARDENED: Final = Deployment(
     gate="dashboards",
     sockets=("/ui/socket.io", "/dashboard/socket.io", "/ws"),
     headers=True,
+    cookie="line=7; Path=/; Secure; HttpOnly; SameSite=Lax",
     expect=_SITE,
 )
 _LEGACY: Final = replace(  # the deprecated Basic login of the admin API
@@ -221,6 +232,16 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         _HARDENED, settings=f"{_HARDENED.settings} {_NODE_LOGIN.replace('@HASH@', SAMPLE_HASH)}", gate=""
     ),
     "sample-legacy-auth": replace(_LEGACY, settings=_LEGACY.settings.replace("@HASH@", SAMPLE_HASH)),
+    "no-hsts": replace(_HARDENED, hsts=""),
+    "short-hsts": replace(_HARDENED, hsts="max-age=300"),
+    "direct-open": replace(_HARDENED, socket=False),  # a gate that can be passed by
+    "versions-told": replace(_HARDENED, versions=True),
+    "any-name": replace(_HARDENED, named=False),
+    "any-name-open": replace(  # no login of Node-RED's own behind it
+        _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), named=False
+    ),
+    "inspector-open": replace(_HARDENED, inspector=True),
+    "plain-cookie": replace(_HARDENED, cookie="line=7; Path=/"),
 }
 
 

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 _REALM: Final = "Operators"
 _LOGIN: Final = "https://login.example/auth?rd="
 _ADDED: Final = {
-    "Strict-Transport-Security": "max-age=63072000",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "frame-ancestors 'self'",
 }
-_REMOVED: Final = ("Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin")
+_REMOVED: Final = ("Strict-Transport-Security", "Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin")
 # A gate by path sees the tidied path, Node-RED gets the untidied one, and Socket.IO compares its beginning only:
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
@@ -80,9 +79,14 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
         rules += [f"basic_auth @gated bcrypt {_REALM} {{\n{front.user} {front.hashed}\n}}"]
     if deployment.gate in _BY_PATH and deployment.tidy:
         rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
+    added = [f'{name} "{value}"' for name, value in _added(deployment).items()]
+    added += ['Server "Caddy/2.10.0"'] if deployment.versions else []
+    given = [line.split(" ")[0] for line in added]
+    removed = [f"-{name}" for name in _REMOVED if deployment.headers and name not in given]
+    added += [f'+Set-Cookie "{deployment.cookie}"'] if deployment.cookie else []
+    headers = ["header {", *added, *removed, "defer", "}"] if added or removed else []
+    rules += headers
     if deployment.headers:
-        added = [f'{name} "{value}"' for name, value in _ADDED.items()]
-        rules += ["header {", *added, *(f"-{name}" for name in _REMOVED), "defer", "}"]
         rules += [f"@release path_regexp (?i){_RELEASE}", "respond @release 404"]
     if deployment.sockets:
         rules += ["@page not path " + " ".join(f"{path} {path}/*" for path in deployment.sockets)]
@@ -102,10 +106,13 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     if deployment.tls:
         certificate = f"tls {front.certificates}/leaf.pem {front.certificates}/leaf.key"
         names = f"https://localhost:{front.https_port}, https://127.0.0.1:{front.https_port}"
-        sites[names] = [certificate, *rules]
+        # What basic_auth refuses is an error, and passes by the site's own headers.
+        errors = ["handle_errors {", *headers, 'respond "" {err.status_code}', "}"] if headers else []
+        sites[names if deployment.named else f"https://:{front.https_port}"] = [certificate, *rules, *errors]
     # h3 would open a UDP port; open live channels would hold up the end for ever.
     options = ["admin off", "auto_https off", "persist_config off", "skip_install_trust", "default_bind 127.0.0.1"]
     options += ["grace_period 1s", "servers {\nprotocols h1 h2\n}"]
+    options += [] if deployment.named else ["fallback_sni localhost"]
     blocks = {"": options, **sites}
     text = "\n".join("\n".join([f"{head} {{", *lines, "}"]) for head, lines in blocks.items())
     (front.folder / "Caddyfile").write_text(text + "\n")
@@ -135,9 +142,10 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
         rules += ["if ($http_sec_fetch_site = cross-site) { return 403; }"]
     if deployment.gate in _BY_PATH and deployment.tidy:
         rules += [f'if ($request_uri ~* "{_DOTS}") {{ return 404; }}']
+    rules += [f'add_header {name} "{value}" always;' for name, value in _added(deployment).items()]
+    rules += [f'add_header Set-Cookie "{deployment.cookie}" always;'] if deployment.cookie else []
     if deployment.headers:
-        rules += [f'add_header {name} "{value}" always;' for name, value in _ADDED.items()]
-        rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)] + ["server_tokens off;"]
+        rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)]
         rules += [f'location ~* "{_RELEASE}" {{ return 404; }}']
     gated = re.compile(_gated(deployment))
     for path in deployment.sockets:  # before the gate: of these the first that matches is taken
@@ -159,7 +167,10 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     if deployment.tls:
         tls = [f"ssl_certificate {front.certificates}/leaf.pem;", f"ssl_certificate_key {front.certificates}/leaf.key;"]
         tls += [f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {_CIPHERS}; ssl_session_tickets off;"]
-        sites += [[f"listen 127.0.0.1:{front.https_port} ssl;", *tls, *rules]]
+        listen = f"listen 127.0.0.1:{front.https_port} ssl"
+        # Of the first server of a port is what no other server names; closed only now, so that 127.0.0.1 finds its own.
+        sites += [[f"{listen} default_server;", *tls, "return 444;"]] if deployment.named else []
+        sites += [[f"{listen}; server_name localhost 127.0.0.1;", *tls, *rules]]
     upstream = f"unix:{front.upstream}" if front.upstream.startswith("/") else front.upstream
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in kinds)
@@ -169,7 +180,7 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
             f"daemon off; master_process off; pid {folder}/pid; error_log stderr warn;",
             "events {}",
             "http {",
-            f"access_log off; {places}",
+            f"access_log off; {places} server_tokens {'on' if deployment.versions else 'off'};",
             'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
             f'map $http_remote_user $unless_named {{ default off; "" "{_REALM}"; }}',
             f"upstream nodered {{ server {upstream}; }}",
@@ -186,6 +197,13 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
 
 
 PROXIES: Final[dict[str, Callable[[Deployment, Front], list[str]]]] = {"caddy": caddy, "nginx": nginx}
+
+
+def _added(deployment: Deployment) -> dict[str, str]:
+    """Return the headers that are advised, as far as this deployment follows the advice."""
+    if not deployment.headers:
+        return {}
+    return {**({"Strict-Transport-Security": deployment.hsts} if deployment.hsts else {}), **_ADDED}
 
 
 def _gated(deployment: Deployment) -> str:

@@ -46,12 +46,14 @@ class Exchange:
         status: HTTP status.
         headers: names in lower case; repeated headers joined by ", ".
         body: at most 65536 bytes, where no more were asked for.
+        cookies: each Set-Cookie header.
         seconds: from when there was a connection to the end of the answer.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def __repr__(self) -> str:
@@ -146,7 +148,8 @@ class Client:
                 content = response.raw.read(limit, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.headers.items()}
-                return Exchange(response.status_code, fields, content, time.monotonic() - self._now.begun)
+                cookies = tuple(response.raw.headers.getlist("set-cookie"))
+                return Exchange(response.status_code, fields, content, cookies, time.monotonic() - self._now.begun)
         finally:
             if self._now.sock is not None:
                 self._now.sock.busy = False

@@ -114,7 +114,7 @@ def view_plain(look: Look, path: str | None = None) -> PlainView:
 
 
 def _plain(look: Look, address: str, path: str) -> PlainAnswer:
-    state = _port_state(look, address)
+    state = port_state(look, address, look.station.plain_port)
     return PlainAnswer(address, state) if state is not PortState.ANSWERED else ask_plain(look, address, path)
 
 
@@ -131,12 +131,12 @@ def ask_plain(
         raise
 
 
-def _port_state(look: Look, address: str) -> PortState:
+def port_state(look: Look, address: str, port: int) -> PortState:
     """Connect, twice where nothing answers: a filter is silent again, a lost packet is not."""
     for _ in range(2):
         try:
             deadline = time.monotonic() + look.target.timeout * 0.3
-            look.station.dial(address, look.station.plain_port, deadline).close()
+            look.station.dial(address, port, deadline).close()
         except ProbeError as error:
             if error.cause is Cause.UNREACHABLE:
                 return PortState.REFUSED

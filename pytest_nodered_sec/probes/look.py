@@ -13,13 +13,16 @@ import re
 import ssl
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urljoin, urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Mark, is_login
+from pytest_nodered_sec.model_doors import Cookie
 from pytest_nodered_sec.probes.http import (
     BODY_LIMIT,
     Client,
@@ -41,6 +44,14 @@ if TYPE_CHECKING:
 
 _HOPS: Final = 5
 _RETRIES: Final = 2
+_TOLD: Final = (
+    "access-control-allow-origin",
+    "x-frame-options",
+    "x-content-type-options",
+    "strict-transport-security",
+    "server",
+    "x-powered-by",
+)
 _RATE_LIMITED: Final = (429, 503)
 _AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
 _AFTER_REFUSAL: Final = 10.0
@@ -124,6 +135,8 @@ class Station:
         self._clients: dict[str, Client] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._leaf = ""
+        self.answers = 0
+        self._cookies: dict[Cookie, Cookie] = {}
         redaction.learn(urlsplit(target.http.proxy).password or "")
         for value in target.http.headers.values():
             redaction.learn(value)
@@ -159,15 +172,21 @@ class Station:
         reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
         raise ProbeError(f"{self.target.url} cannot be reached: {reasons}", trouble[0].cause)
 
+    def hold(self, make: Callable[[], Timed]) -> Timed:
+        """Make a connection that counts among those to this target."""
+        return self._places.open(make)
+
     def connect(self, deadline: float) -> Timed:
         """Open a TCP connection to the URL's port at the address found by `arrive`."""
         return self.dial(self.address, self.target.dialled[1], deadline)
 
     def dial(self, address: str, port: int, deadline: float) -> Timed:
         """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
-        return self._places.open(lambda: self._dial(address, port, deadline))
+        return self.hold(lambda: self.dial_apart(address, port, deadline))
 
-    def _dial(self, address: str, port: int, deadline: float) -> Timed:
+    def dial_apart(self, address: str, port: int, deadline: float) -> Timed:
+        """Do as `dial` for a connection that `hold` counts."""
+        port = self.target.http.ports.get(port, port)
         if self.target.http.proxy:
             return dial_through(self.target.http.proxy, address, port, deadline)
         return dial(address, port, deadline)
@@ -182,10 +201,10 @@ class Station:
             raise ProbeError(f"nothing secret is sent to {self.target.url}, which is not https", Cause.UNVERIFIED)
         if not self.target.tls:
             return self.connect(deadline)
-        return self._places.open(lambda: self._wrapped(deadline, verified=verified))
+        return self.hold(lambda: self._wrapped(deadline, verified=verified))
 
     def _wrapped(self, deadline: float, *, verified: bool) -> Timed:
-        sock = self._dial(self.address, self.target.dialled[1], deadline)
+        sock = self.dial_apart(self.address, self.target.dialled[1], deadline)
         pinned = self.target.policy.certificate
         with self._lock:
             if verified not in self._contexts:
@@ -259,6 +278,19 @@ class Station:
             lambda deadline: self.connect_wrapped(deadline, verified=verified),
         )
 
+    def notice(self, method: str, path: str, got: Exchange) -> None:
+        """Take note of the cookies that an answer sets; of each kind the first."""
+        with self._lock:
+            self.answers += 1
+            for one in cookies_of(got):
+                self._cookies.setdefault(one, replace(one, where=f"{method} {path.partition('?')[0]}"))
+
+    @property
+    def cookies(self) -> tuple[Cookie, ...]:
+        """The cookies set so far, each kind once."""
+        with self._lock:
+            return tuple(self._cookies.values())
+
     @property
     def plain_port(self) -> int:
         """TCP port of plain HTTP: the URL's own where the URL is http."""
@@ -295,7 +327,7 @@ class Look:
         return self.station.connect(self.deadline)
 
     def extend(self) -> None:
-        """Begin a new time limit, for undoing what the look has done."""
+        """Begin a new time limit: for undoing what the look has done, or for the next of several addresses."""
         self.deadline = time.monotonic() + self.target.timeout
 
     def login_keys(self, login: str) -> list[tuple[str, ...]]:
@@ -314,7 +346,7 @@ class Look:
     def reduce(self, got: Exchange, path: str = "", *, plain: bool = False) -> Answer:
         """Reduce an exchange, over plain HTTP or not, to an `Answer`; without the path asked, it was no redirect."""
         location = location_of(self.origin(plain=plain) + path, got) if path else ""
-        return _reduce(got, path, location, 0, cleartext=self.target.tls and not plain)
+        return reduced(got, path, location, 0, cleartext=self.target.tls and not plain)
 
     def ask(
         self,
@@ -350,10 +382,13 @@ class Look:
         if once:
             fresh = self.station.fresh_client(verified=secret or bool(own))
             with contextlib.closing(fresh):
-                return self.politely(
+                got = self.politely(
                     "POST", pace, lambda: fresh.ask(method, path, self.deadline, headers, body), retries=0
                 )
-        return self.politely(method, pace, lambda: client.ask(method, path, self.deadline, headers, body, limit))
+        else:
+            got = self.politely(method, pace, lambda: client.ask(method, path, self.deadline, headers, body, limit))
+        self.station.notice(method, path, got)
+        return got
 
     def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:
         """Send one request when it is our turn; where a rate limiter objects, wait and send it again, twice at most.
@@ -419,25 +454,51 @@ class Look:
         plain_address: str | None = None,
     ) -> tuple[Answer, Exchange]:
         """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
-        origin = self.origin(plain=plain_address is not None)
-        asked = path
-        for hops in range(_HOPS + 1):
-            got = self.ask(method, asked, headers=headers, body=body, plain_address=plain_address)
-            location = location_of(origin + asked, got)
-            login = is_login(without_query(location), self.target)  # a refusal, also on this host
-            stays = method not in ("GET", "HEAD")
-            if not location or login or stays or origin_of(location) != origin:
-                return _reduce(got, asked, location, hops, cleartext=origin.startswith("https:")), got
-            headers = None  # nothing of ours follows a redirect
-            parts = urlsplit(location)
-            asked = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
+
+        def ask(asked: str, hops: int) -> Exchange:
+            own = None if hops else headers  # nothing of ours follows a redirect
+            return self.ask(method, asked, headers=own, body=body, plain_address=plain_address)
+
+        return follow(self.target, self.origin(plain=plain_address is not None), method, path, ask)
 
     def origin(self, *, plain: bool) -> str:
         """Return scheme, host and port of the URL, or of plain HTTP under its name."""
         if not plain:
             return origin_of(self.target.url)
         return origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
+
+
+def follow(
+    target: Target, origin: str, method: str, path: str, ask: Callable[[str, int], Exchange]
+) -> tuple[Answer, Exchange]:
+    """Ask, and follow redirects on the same origin (GET and HEAD, 5 hops); return the end, reduced and as it came.
+
+    Args:
+        target: names the login URLs, which are not followed.
+        origin: of what is asked, as `origin_of` writes it.
+        method: HTTP method.
+        path: absolute path with query.
+        ask: sends one request for such a path, after so many hops.
+
+    Raises:
+        ProbeError: a redirect loop.
+    """
+    asked = path
+    for hops in range(_HOPS + 1):
+        got = ask(asked, hops)
+        location = location_of(origin + asked, got)
+        login = is_login(without_query(location), target)  # a refusal, also on this host
+        stays = method not in ("GET", "HEAD")
+        if not location or login or stays or origin_of(location) != origin:
+            return reduced(got, asked, location, hops, cleartext=origin.startswith("https:")), got
+        asked = path_and_query(location)
+    raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
+
+
+def path_and_query(url: str) -> str:
+    """Return what of a URL is sent in a request."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def origin_of(url: str) -> str:
@@ -455,7 +516,16 @@ def location_of(url: str, got: Exchange) -> str:
     return urljoin(url, target) if target else ""
 
 
-def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bool) -> Answer:
+def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bool) -> Answer:
+    """Return what may be kept of an exchange.
+
+    Args:
+        got: as it came.
+        path: the path asked, which is no likeness.
+        location: absolute URL that it redirects to, "" for none.
+        hops: how many redirects were followed before.
+        cleartext: whether a redirect to plain HTTP is a step down.
+    """
     marks = set() if location else _marks(got, path)
     if location.startswith("http:") and cleartext:
         marks.add(Mark.CLEARTEXT_REDIRECT)
@@ -475,11 +545,35 @@ def _reduce(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
 
 
 def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
-    """Return who may read and frame the answer; of a content security policy nothing else, it may hold nonces."""
-    names = ("access-control-allow-origin", "x-frame-options", "x-content-type-options")
-    told = [(name, got.headers[name][:200]) for name in names if name in got.headers]
+    """Return what an answer tells; of what may hold nonces or secrets, only the harmless part."""
+    told = [(name, got.headers[name][:200]) for name in _TOLD if name in got.headers]
     ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
-    return (*told, ("content-security-policy", ancestors[0][:200].strip())) if ancestors else tuple(told)
+    told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
+    return (*told, *(("set-cookie", one.line()) for one in cookies_of(got)))
+
+
+def cookies_of(got: Exchange) -> list[Cookie]:
+    """Return the cookies that an answer sets, without their values; those that it takes back are none."""
+    found: list[Cookie] = []
+    for header in got.cookies:
+        pair, *rest = header.split(";")
+        given = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in rest)}
+        name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
+        shown = name.strip() if equals and name.isascii() and name.isprintable() else ""
+        site = given.get("samesite", "").lower()
+        site = site if site in ("strict", "lax", "none") else ""
+        if not _taken_back(given):
+            found.append(Cookie(shown[:60], "secure" in given, "httponly" in given, site))
+    return found
+
+
+def _taken_back(given: Mapping[str, str]) -> bool:
+    if re.fullmatch(r"-?\d+", given.get("max-age", "")):  # it comes before Expires
+        return int(given["max-age"]) <= 0
+    try:
+        return parsedate_to_datetime(given.get("expires", "")).timestamp() < time.time()
+    except (ValueError, OverflowError):
+        return False
 
 
 def without_query(location: str) -> str:
@@ -494,6 +588,8 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
     text = got.body.decode("utf-8", "replace")
     if got.status == 404 and "<pre>Cannot " in text:
         marks.add(Mark.EXPRESS)
+    if got.status >= 300 and re.search(r"<(center|address)>[\w ().-]{1,60}/\d", text):  # nginx's, Apache's
+        marks.add(Mark.VERSION)
     if got.status >= 300:
         return marks
     if "red/red.min.js" in text or 'id="red-ui-editor"' in text:

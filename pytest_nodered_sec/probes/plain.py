@@ -6,13 +6,12 @@ import contextlib
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import PlainAnswer, PlainAttempt, PortState, alike, is_login
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
 from pytest_nodered_sec.probes.landmarks import ask_plain, random_path
-from pytest_nodered_sec.probes.look import location_of, origin_of, without_query
+from pytest_nodered_sec.probes.look import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.websocket import accept, upgrade
 
 if TYPE_CHECKING:
@@ -126,12 +125,12 @@ def follow_redirects(
 
 def _follow(look: Look, address: str, asked: str, method: str) -> Trail:
     here = look.origin(plain=True) + asked
-    wanted = _path_and_query(here)
+    wanted = path_and_query(here)
     hops: list[Hop] = []
     while True:
         in_clear = here.startswith("http:")
         try:
-            got = look.ask(method, _path_and_query(here), plain_address=address if in_clear else None)
+            got = look.ask(method, path_and_query(here), plain_address=address if in_clear else None)
         except ProbeError as error:
             if error.cause is Cause.CLOSED:
                 return Trail(address, PortState.CLOSED, tuple(hops))
@@ -140,16 +139,11 @@ def _follow(look: Look, address: str, asked: str, method: str) -> Trail:
         if not there:
             return Trail(address, PortState.ANSWERED, tuple(hops), look.reduce(got))
         shown = without_query(there)
-        hops.append(Hop(got.status, shown, _path_and_query(there) == wanted, is_login(shown, look.target)))
+        hops.append(Hop(got.status, shown, path_and_query(there) == wanted, is_login(shown, look.target)))
         ours = origin_of(there) in (look.origin(plain=True), look.origin(plain=False))
         if not ours or hops[-1].login or method != "GET" or len(hops) == _HOPS:
             return Trail(address, PortState.ANSWERED, tuple(hops))
         here = there
-
-
-def _path_and_query(url: str) -> str:
-    parts = urlsplit(url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 # --- live channels

@@ -167,6 +167,7 @@ def upgrade(
 
     pace = station.client(plain_address or None, verified=bool(own))[1]
     got = look.politely("GET", pace, send)
+    station.notice("WebSocket", path, got)
     return look.reduce(got, path, plain=plain), heard[0] if heard else None
 
 
@@ -185,8 +186,9 @@ def _converse(sock: socket.socket, path: str, headers: Mapping[str, str], talk: 
     with http.client.HTTPResponse(sock, method="GET") as response:
         response.begin()
         got = {name.lower(): value for name, value in response.headers.items()}
+        cookies = tuple(response.headers.get_all("set-cookie", []))
         if response.status != 101:
-            return Exchange(response.status, got, response.read(BODY_LIMIT))
+            return Exchange(response.status, got, response.read(BODY_LIMIT), cookies)
         expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  the RFC's, no secret
         if got.get("sec-websocket-accept") != expected:
             raise ProbeError(f"WebSocket {path}: 101, but not the handshake of a WebSocket", Cause.PROTOCOL)
@@ -194,4 +196,4 @@ def _converse(sock: socket.socket, path: str, headers: Mapping[str, str], talk: 
         talk(wire)
         with contextlib.suppress(OSError):  # it has closed already
             wire.send(_CLOSE, (1000).to_bytes(2))
-    return Exchange(101, got, b"")
+    return Exchange(101, got, b"", cookies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, NotApplicable, Refuser, Violation
+from pytest_nodered_sec.model import Kind, NotApplicable, Refuser, Severity, Surface, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt, VariantAttempt, Verdict
@@ -16,7 +16,10 @@ _ANYBODY: Final = re.compile(r"(^|\s)(\*|https?:|https?://\*)(?=\s|$)")  # sourc
 
 
 def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
-    """An answer of the admin API lets no page of another origin read it."""
+    """An answer of the admin API lets no page of another origin read it.
+
+    Behind Node-RED's own login that page reads as a stranger: no browser adds the token.
+    """
     del policy  # nothing to choose here
     allowed = seen.answer.header("access-control-allow-origin")
     if allowed:
@@ -27,6 +30,7 @@ def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
                 "no Access-Control-Allow-Origin for a foreign Origin",
                 "nginx: proxy_hide_header Access-Control-Allow-Origin; or Node-RED 5, which sends none "
                 "(every 4.x sends *)",
+                Severity.LOW if seen.view.own_login else None,
             ),
         )
     if seen.kind is Kind.ABSENT:
@@ -58,11 +62,15 @@ def cross_site_post_is_refused(seen: VariantAttempt, policy: Policy) -> Verdict:
 
 
 def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
-    """A page that is served lets no stranger frame it, and no browser guess its type."""
+    """A page that is served lets no stranger frame it, and no browser guess its type.
+
+    The editor asks for Node-RED's own login in whatever frame it stands, where it has one.
+    """
     del policy  # nothing to choose here
     if seen.kind is not Kind.SERVED or seen.answer.status >= 300 or seen.answer.content_type != "text/html":
         return NotApplicable(f"{seen.evidence()}: no page is served")
     answer = seen.answer
+    severity = Severity.LOW if seen.surface is Surface.EDITOR and seen.view.own_login else None
     found: list[Violation] = []
     ancestors = answer.header("content-security-policy")
     framed = _ANYBODY.search(ancestors) if ancestors else answer.header("x-frame-options").upper() not in _XFO
@@ -73,6 +81,7 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
                 f"{seen.evidence()}, {ancestors or 'without frame-ancestors'}: any site can frame the page",
                 "Content-Security-Policy: frame-ancestors 'self', or X-Frame-Options: SAMEORIGIN",
                 "nginx: add_header Content-Security-Policy \"frame-ancestors 'self'\" always;",
+                severity,
             )
         )
     if answer.header("x-content-type-options").lower() != "nosniff":
@@ -82,6 +91,7 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
                 f"{seen.evidence()}, without X-Content-Type-Options",
                 "X-Content-Type-Options: nosniff",
                 "nginx: add_header X-Content-Type-Options nosniff always;",
+                severity,
             )
         )
     return tuple(found)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import Mark, NotApplicable, PortState, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, Verdict
+    from pytest_nodered_sec.model_doors import PageAnswers
     from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
     from pytest_nodered_sec.policy import Policy
 
@@ -170,3 +172,58 @@ def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
             own_name if name == "Host" else own_header,
         )
     ]
+
+
+def insists_on_https(seen: PageAnswers, policy: Policy) -> Verdict:
+    """Each answer of a page tells browsers to come by HTTPS only, for as long as the profile demands."""
+    demanded = policy.thresholds.hsts_max_age
+    if not seen.tls:
+        return NotApplicable(f"{seen.evidence()} (tls-01 judges that)")
+    if not seen.named:
+        return NotApplicable(f"{seen.evidence()}: browsers keep HSTS for names only (RFC 6797, 8.1.1)")
+    if not demanded:
+        reasons = [one.reason for one in policy.deviations if one.key == "thresholds.hsts_max_age"]
+        return NotApplicable(f"not demanded: {reasons[0] if reasons else 'hsts_max_age is 0'}")
+    found: dict[str, Violation] = {}
+    for path, answer in seen.answers:
+        fault = _hsts_fault(answer.header("strict-transport-security"), demanded)
+        if fault:
+            code, what = fault
+            found.setdefault(code, _without_hsts(code, f"{seen.line(path, answer)}{what}", policy))
+    return tuple(found.values())
+
+
+def _without_hsts(code: str, observed: str, policy: Policy) -> Violation:
+    demanded = policy.thresholds.hsts_max_age
+    return Violation(
+        code,
+        observed,
+        f"Strict-Transport-Security: max-age={demanded} or more, on every answer, as profile {policy.profile} demands",
+        f'nginx: add_header Strict-Transport-Security "max-age={demanded}" always; Caddy: header, and once more in '
+        "handle_errors (browsers then use HTTPS for every port of the name, other services included)",
+    )
+
+
+def _hsts_fault(header: str, demanded: int) -> tuple[str, str] | None:
+    if not header:
+        return ("missing", "")
+    age = _max_age(header)
+    if age is None:
+        return ("unusable", ": no max-age that a browser takes")
+    if age == 0:
+        return ("forgotten", ": it tells browsers to forget")
+    return ("short", f": {age} seconds") if age < demanded else None
+
+
+def _max_age(header: str) -> int | None:
+    """Return max-age as a browser reads it: of several headers the first, no directive twice (RFC 6797, 6.1, 8.1)."""
+    first = re.match(r'(?:"[^"]*"|[^",])*', header)
+    found: dict[str, str] = {}
+    for directive in (first[0] if first else "").split(";"):
+        name, _, value = (part.strip() for part in directive.partition("="))
+        if name.lower() in found:
+            return None
+        if name:
+            found[name.lower()] = value
+    age = re.fullmatch(r'"?([0-9]+)"?', found.get("max-age", ""))
+    return int(age[1]) if age else None

@@ -8,6 +8,7 @@ from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.transport import (
     channel_stays_out,
     headers_do_not_steer,
+    insists_on_https,
     login_stays_out,
     nothing_in_clear,
     redirects_well,
@@ -15,6 +16,7 @@ from pytest_nodered_sec.rules.transport import (
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import PlainAttempt
+    from pytest_nodered_sec.model_doors import PageAnswers
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
 
@@ -64,3 +66,12 @@ def test_live_channels_are_not_in_clear(nodered_plain: PlainAttempt, nodered_pol
     Pages may redirect while Socket.IO and WebSockets, which hang beside them, still stream values in clear.
     """
     require(channel_stays_out(nodered_plain, nodered_policy))
+
+
+@control("http-06", severity=Severity.MEDIUM, asks=questions.opened_pages)
+def test_browsers_are_told_to_use_https_only(nodered_page: PageAnswers, nodered_policy: Policy) -> None:
+    """Answers over HTTPS tell browsers to use HTTPS only (HSTS).
+
+    Whoever types the name without https:// would otherwise begin in clear text, where the redirect can be bent.
+    """
+    require(insists_on_https(nodered_page, nodered_policy))

@@ -53,6 +53,7 @@ def test_a_deployment_crosses_to_a_worker_without_its_password(tmp_path: Path) -
         url="https://localhost:1",
         http_port=2,
         direct_port=3,
+        inspector_port=4,
         ca_file="ca",
         admin_root="/",
         node_root="/",

@@ -52,7 +52,7 @@ def test_a_run_changes_nothing(fresh: lab.RunningDeployment, tmp_path: Path) -> 
     policy = tmp_path / "policy.toml"
     policy.write_text(SITE)
     args = [f"--nodered-ca-file={fresh.ca_file}", f"--nodered-http-port={fresh.http_port}"]
-    args.append(f"--nodered-policy={policy}")
+    args += [f"--nodered-direct-port={fresh.direct_port}", f"--nodered-policy={policy}"]
     [controls] = run(tmp_path, f"--nodered-url={fresh.url}", *args).values()
     assert with_outcome(controls, "non-compliant") == expected(fresh) | {"node-01", "node-02"}
     assert with_outcome(controls, "could-not-look") == set()

@@ -12,6 +12,7 @@ from test_questions import CONTROLS
 from pytest_nodered_sec import lab, options, plan
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.probes import PROBES, websocket
+from pytest_nodered_sec.probes.doors import Entrance
 from pytest_nodered_sec.probes.look import Look
 from pytest_nodered_sec.survey import Survey
 
@@ -37,18 +38,19 @@ def targets() -> Iterator[dict[str, Target]]:
 
 def normal(path: str) -> str:
     """Return a path as the plan writes it; a redirect that adds a slash is not in it."""
+    path, comma, where = path.partition(", ")
     path = re.sub(r"/[a-z]{24}$", "/<random>", path)
     path = re.sub(r"sid=[\w-]+", "sid=<sid>", path)
     path = re.sub(r"keep=[0-9a-f]+", "keep=<hex>", path)
     head, question, query = path.partition("?")
-    return head.rstrip("/") + question + query
+    return head.rstrip("/") + question + query + comma + where
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeypatch: pytest.MonkeyPatch) -> None:
     target = targets[name]
     sent: set[tuple[str, str, bool]] = set()
-    ask_really, upgrade_really = Look.ask, websocket.upgrade
+    ask_really, upgrade_really, visit_really = Look.ask, websocket.upgrade, Entrance.ask
 
     def ask(self: Look, method: str, path: str, **more: Any) -> Any:
         sent.add((method, normal(path), bool(more.get("plain_address"))))
@@ -58,6 +60,12 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
         sent.add(("GET", normal(path), bool(more[2:] and more[2])))
         return upgrade_really(look, path, *more)
 
+    def visit(self: Entrance, method: str, path: str, *more: Any) -> Any:
+        where = "at Node-RED's own port" if self.where.startswith("port") else "as a name that nobody has"
+        sent.add((method, normal(f"{path}, {where}"), False))
+        return visit_really(self, method, path, *more)
+
+    monkeypatch.setattr(Entrance, "ask", visit)
     monkeypatch.setattr(Look, "ask", ask)
     monkeypatch.setattr(websocket, "upgrade", upgrade)
     monkeypatch.setattr("pytest_nodered_sec.probes.plain.upgrade", upgrade)

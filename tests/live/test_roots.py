@@ -26,6 +26,7 @@ def test_roots_are_found(name: str, line: str, tmp_path: Path) -> None:
     with lab.start([name], say=lambda line: None) as running:
         [one] = running.deployments
         args = [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
+        args.append(f"--nodered-direct-port={one.direct_port}")
         [found] = run(tmp_path, *args).values()
         (tmp_path / "given").mkdir()
         [given] = run(tmp_path / "given", *args, "--nodered-admin-root=/", "--nodered-node-root=/").values()
@@ -40,5 +41,6 @@ def test_a_told_root_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
     with lab.start(["adminoff"], say=lambda line: None) as running:  # tells httpAdminRoot: false
         [one] = running.deployments
         args = [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
+        args.append(f"--nodered-direct-port={one.direct_port}")
         [found] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
     assert with_outcome(found, "non-compliant") == EXPECTED["adminoff"][0]

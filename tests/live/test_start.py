@@ -61,7 +61,7 @@ def test_taken_ports_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        choices = [[taken, *free(2)], [*free(2), taken]]  # Node-RED's, and its proxy's
+        choices = [[taken, *free(3)], [*free(3), taken]]  # Node-RED's, and its proxy's
         monkeypatch.setattr(lab, "_free_ports", lambda count: choices.pop(0) if choices else free(count))
         with lab.start(["fresh@5"], say=said.append) as running:
             assert _answers(running)

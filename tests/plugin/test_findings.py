@@ -224,6 +224,39 @@ def test_absent(nodered_seen):
     assert site.run("-k", "chain_is_trusted", url=None).ret == pytest.ExitCode.TESTS_FAILED
 
 
+CIRCUMSTANCES = """
+from pytest_nodered_sec import Ask, Severity, Violation, control, require
+
+MILD = Violation("x", "it is open behind a login", "closed", "close it", Severity.LOW)
+PLAIN = Violation("y", "it is open", "closed", "close it")
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_mild(nodered_seen):
+    '''Mild.'''
+    require((MILD,))
+
+@control("site-02", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_both(nodered_seen):
+    '''Both.'''
+    require((MILD, PLAIN))
+"""
+
+
+@WORKERS
+def test_circumstances_make_a_finding_milder(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=CIRCUMSTANCES)
+    args = ("--nodered-suite=off", "--nodered-fail-on=medium", "--junitxml=junit.xml", "-ra", *workers)
+    result = site.run(*args)
+    result.assert_outcomes(xfailed=1, failed=1)
+    text = result.stdout.str()
+    assert "site-01 low · it is open behind a login\n" in text
+    assert "test_both[plant.example-good] - site-02 high · it is open\n" in text
+    assert "\nsite-02 low · it is open behind a login\n" in text
+    seen = {name.partition("[")[0]: properties(case)["severity"] for name, case in junit(site).items()}
+    assert seen == {"test_mild": "low", "test_both": "high"}
+    assert "2 non-compliant (1 high, 1 low; failing from medium)" in text
+
+
 def test_the_header_names_targets_and_sources(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODERED_PROFILE", "strict")
     monkeypatch.setenv("NODERED_USERNAME", "operator")

@@ -125,6 +125,21 @@ def test_a_pin_needs_https(filed: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["ERROR: target x.example: sha256 pins a certificate, but http://x.example is not*"])
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("closed_ports = [80]", "closed_ports names 80, which is http_port; leave it out of closed_ports"),
+        ("closed_ports = [1880]", "closed_ports names 1880, which is direct_port; leave it out of closed_ports"),
+        ("closed_ports = [8443]", "closed_ports names 8443, which is the URL's; leave it out of closed_ports"),
+        ("http_port = 9229", "closed_ports names 9229, which is http_port; leave it out of closed_ports"),
+    ],
+)
+def test_a_port_in_use_cannot_be_closed(filed: pytest.Pytester, line: str, sentence: str) -> None:
+    (filed.path / "nodered-sec.toml").write_text(f'[[target]]\nname = "x"\nurl = "https://x.example:8443"\n{line}\n')
+    result = filed.runpytest_inprocess("-p", "no:randomly")
+    result.stderr.fnmatch_lines([f"ERROR: target x: {sentence}"])
+
+
 def test_show_policy_prints_what_holds_and_asks_nobody(filed: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODERED_PROFILE", "strict")
     result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-show-policy", "--nodered-timeout=3")

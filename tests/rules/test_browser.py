@@ -23,10 +23,11 @@ from seen import (
     attempt,
     outcome,
     target,
+    view,
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, Surface, VariantAttempt
+from pytest_nodered_sec.model import Answer, RootView, Severity, Surface, VariantAttempt
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cannot_be_framed, cross_site_post_is_refused
 
@@ -49,6 +50,15 @@ def told(answer: Answer, **headers: str) -> Answer:
 )
 def test_cors(answer: Answer, letter: str) -> None:
     assert outcome(allows_no_foreign_origin, attempt(Surface.ADMIN, "/settings", answer, AUTH), target()) == letter
+
+
+LOW = Severity.LOW
+
+
+@pytest.mark.parametrize(("root", "severity"), [(AUTH, LOW), (OPEN, None), (GATE, None)])
+def test_cors_is_worse_where_the_browser_adds_the_login(root: RootView, severity: Severity | None) -> None:
+    seen = attempt(Surface.ADMIN, "/settings", told(BEARER, access_control_allow_origin="*"), root)
+    assert [one.severity for one in violations(allows_no_foreign_origin(seen, Policy()))] == [severity]
 
 
 def form(answer: Answer, own: Answer | None = None) -> VariantAttempt:
@@ -89,6 +99,23 @@ def test_a_form_of_another_site(answer: Answer, own: Answer | None, letter: str)
 def test_a_page_that_is_served(headers: dict[str, Any], codes: list[str]) -> None:
     seen = attempt(Surface.DASHBOARD, "/ui", told(EDITOR, **headers), OPEN)
     assert [one.code for one in violations(cannot_be_framed(seen, Policy()))] == codes
+
+
+@pytest.mark.parametrize(
+    ("surface", "root", "severity"),
+    [
+        (Surface.EDITOR, AUTH, LOW),
+        (Surface.EDITOR, OPEN, None),
+        (Surface.DASHBOARD, AUTH, None),
+        (Surface.DASHBOARD, view(None), None),
+    ],
+    ids=["editor, own login", "open editor", "a dashboard has no such login", "another node root"],
+)
+def test_a_framed_page_is_worse_without_a_login_of_its_own(
+    surface: Surface, root: RootView, severity: Severity | None
+) -> None:
+    found = violations(cannot_be_framed(attempt(surface, "/", EDITOR, root), Policy()))
+    assert [one.severity for one in found] == [severity, severity]
 
 
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND, REACHED, Answer(200, "application/json", 2)])

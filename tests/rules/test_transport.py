@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, SKIP, outcome, target, violations
 
-from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.model import Answer, NotApplicable, PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.model_doors import PageAnswers
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.policy import PROFILES, Deviation, Policy
 from pytest_nodered_sec.rules.transport import (
     channel_stays_out,
     headers_do_not_steer,
+    insists_on_https,
     login_stays_out,
     nothing_in_clear,
     redirects_well,
@@ -304,3 +307,89 @@ def test_what_a_steered_redirect_says() -> None:
     assert seen.evidence() == (
         "GET / over plain HTTP, port 80: 301 (redirect to https://stranger.invalid/) with Host: stranger.invalid"
     )
+
+
+# --- http-06
+
+
+def page(*headers: str, answer: Answer = EDITOR) -> PageAnswers:
+    told = [replace(answer, headers=(("strict-transport-security", one),) if one else ()) for one in headers]
+    return PageAnswers("/", True, True, tuple((f"/{number}", one) for number, one in enumerate(told)))
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("max-age=15768000", ""),
+        ("max-age=63072000; includeSubDomains; preload", ""),
+        ("MAX-AGE = 63072000", ""),
+        ('max-age="63072000"', ""),
+        ("includeSubDomains;; max-age=63072000;", ""),
+        ("max-age=63072000, max-age=0", ""),
+        ("max-age=0, max-age=63072000", "forgotten"),
+        ("includeSubDomains, max-age=63072000", "unusable"),
+        ('x="a, b"; max-age=63072000, max-age=0', ""),
+        ("max-age=0", "forgotten"),
+        ("max-age=15767999", "short"),
+        ("", "missing"),
+        ("includeSubDomains", "unusable"),
+        ("max-age", "unusable"),
+        ("max-age=1 year", "unusable"),
+        ("max-age=-1", "unusable"),
+        ("max-age=63072000; max-age=63072000", "unusable"),
+    ],
+)
+def test_https_only(header: str, code: str) -> None:
+    found = violations(insists_on_https(page(header), Policy()))
+    assert [one.code for one in found] == ([code] if code else [])
+    assert not any("includeSubDomains" in one.remedy for one in found)
+    assert all("every port of the name" in one.remedy for one in found)
+
+
+@pytest.mark.parametrize("answer", [EDITOR, NODE_BASIC, NOT_FOUND, Answer(302, location="https://plant.example/ui/")])
+def test_https_only_on_every_answer(answer: Answer) -> None:
+    assert outcome(insists_on_https, page("", answer=answer), target()) == FAIL
+    assert outcome(insists_on_https, page("max-age=63072000", answer=answer), target()) == PASS
+
+
+def test_https_only_names_the_step_and_the_profile() -> None:
+    seen = page("max-age=63072000", "max-age=300", "max-age=200")
+    (found,) = violations(insists_on_https(seen, Policy("strict")))
+    assert found.observed == (
+        "GET /1 answered 200 (text/html, 1700 bytes), Strict-Transport-Security: max-age=300: 300 seconds"
+    )
+    assert found.expected == (
+        "Strict-Transport-Security: max-age=63072000 or more, on every answer, as profile strict demands"
+    )
+    assert page("").evidence() == "GET /0 answered 200 (text/html, 1700 bytes), without Strict-Transport-Security"
+
+
+@pytest.mark.parametrize(("profile", "letter"), [("baseline", PASS), ("production", FAIL)])
+def test_https_only_as_the_profile_demands(profile: Any, letter: str) -> None:
+    assert outcome(insists_on_https, page("max-age=86400"), target(profile=profile)) == letter
+
+
+def test_https_only_where_a_page_gives_no_answer() -> None:
+    assert outcome(insists_on_https, page("max-age=63072000", answer=Answer(502, "text/html", 9)), target()) == ERROR
+
+
+@pytest.mark.parametrize(
+    ("seen", "line"),
+    [
+        (PageAnswers("/", False, True), "the target is served without TLS (tls-01 judges that)"),
+        (
+            PageAnswers("/", True, False),
+            "the URL has an IP address, not a name: browsers keep HSTS for names only (RFC 6797, 8.1.1)",
+        ),
+    ],
+)
+def test_https_only_does_not_apply(seen: PageAnswers, line: str) -> None:
+    assert insists_on_https(seen, Policy()) == NotApplicable(line)
+
+
+def test_https_only_is_not_demanded() -> None:
+    none = replace(PROFILES["production"], hsts_max_age=0)
+    why = (Deviation("thresholds.hsts_max_age", "0", "15768000", "other services share the name"),)
+    told = insists_on_https(page(""), Policy(own_thresholds=none, deviations=why))
+    assert told == NotApplicable("not demanded: other services share the name")
+    assert insists_on_https(page(""), Policy(own_thresholds=none)) == NotApplicable("not demanded: hsts_max_age is 0")

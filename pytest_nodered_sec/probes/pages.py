@@ -1,0 +1,83 @@
+"""What people open, and what the answers say beside the page itself: HTTPS only, server versions, cookies."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.model_doors import Announcements, PageAnswers, SeenCookies
+from pytest_nodered_sec.probes.look import follow
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Answer, RootView
+    from pytest_nodered_sec.probes.http import Exchange
+    from pytest_nodered_sec.probes.landmarks import PlainView
+    from pytest_nodered_sec.probes.look import Look
+
+
+def open_page(look: Look, admin: RootView, root: str, path: str) -> PageAnswers:
+    """Open a page, and keep the answer of each step on the way there.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        root: "admin" or "node".
+        path: path below that root.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    target = look.target
+    absolute = target.admin(path) if root == "admin" else target.node(path)
+    if not target.tls or not target.named:
+        return PageAnswers(absolute, target.tls, target.named)
+    answers: list[tuple[str, Answer]] = []
+
+    def ask(asked: str, hops: int) -> Exchange:
+        del hops
+        got = look.ask("GET", asked)
+        answers.append((asked.partition("?")[0], look.reduce(got, asked)))
+        return got
+
+    follow(target, look.origin(plain=False), "GET", absolute, ask)
+    return PageAnswers(absolute, target.tls, target.named, tuple(answers))
+
+
+def read_versions(look: Look, admin: RootView, node: RootView, plain: PlainView) -> Announcements:
+    """Gather answers of every kind: pages, random paths, plain HTTP.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        plain: what a random path got over plain HTTP.
+    """
+    port = look.station.plain_port
+    answers = [("GET of a random path", view.canary.answer) for view in dict.fromkeys((admin, node))]
+    answers += [
+        (f"GET of a random path over plain HTTP, port {port} at {one.address}", one.answer)
+        for one in plain.answers
+        if one.answer is not None
+    ]
+    silent: list[str] = []
+    for path in look.target.pages:
+        try:
+            answers.append((f"GET {path}", look.answer("GET", path)))
+        except ProbeError as error:
+            silent.append(error.message)
+    return Announcements(tuple(answers), tuple(silent))
+
+
+def collect_cookies(look: Look, admin: RootView, plain: PlainView) -> SeenCookies:
+    """Open the pages, and return the cookies that those and all earlier answers of the target set.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        plain: what a random path got over plain HTTP, where cookies are set as well.
+    """
+    for path in look.target.pages:
+        with contextlib.suppress(ProbeError):  # a page without an answer sets no cookie
+            look.answer("GET", path)
+    return SeenCookies(look.station.answers, look.station.cookies)

@@ -1,0 +1,118 @@
+"""What a deployment shows beside its pages: other ports, other names, versions, cookies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.model import NotApplicable, PortState, Severity, Violation
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_doors import (
+        Announcements,
+        ClosedPort,
+        Cookie,
+        DirectDoors,
+        Door,
+        SeenCookies,
+        StrangeName,
+    )
+    from pytest_nodered_sec.policy import Policy
+
+_SHOWN: Final = 4  # visits that a finding names
+_LOOPBACK: Final = 'settings.js: uiHost: "127.0.0.1" (or a unix socket: uiPort: "/run/node-red/http.sock")'
+
+
+def own_port_is_shut(seen: DirectDoors, policy: Policy) -> Verdict:
+    """Nothing answers on Node-RED's own port without the gate that stands before the URL's."""
+    del policy  # nothing to choose here
+    if seen.other:
+        return NotApplicable(seen.evidence())
+    return tuple(_ungated(seen.port, door) for door in seen.doors if any(one.ungated for one in door.visits))
+
+
+def _ungated(port: int, door: Door) -> Violation:
+    found = [one.line() for one in door.visits if one.ungated]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    speaks = "HTTPS" if door.tls else "plain HTTP"
+    return Violation(
+        "answers",
+        f"port {port} at {door.address} answers {speaks} without the gate: {'; '.join(found[:_SHOWN])}{more}",
+        "a closed or filtered port, or the refusal that the URL's port gives",
+        f"{_LOOPBACK}, and a firewall before port {port}; if that port is somebody else's, set --nodered-direct-port",
+    )
+
+
+def tells_no_version(seen: Announcements, policy: Policy) -> Verdict:
+    """No answer names the version of a server."""
+    del policy  # nothing to choose here
+    return tuple(
+        Violation(
+            "version",
+            f"{asked} answered {answer.line()}, {text}",
+            "no version: an attacker would know which holes to try",
+            "nginx: server_tokens off; proxy_hide_header X-Powered-By; Caddy: header -Server",
+        )
+        for asked, answer, text in seen.versions
+    )
+
+
+def strange_name_is_turned_away(seen: StrangeName, policy: Policy) -> Verdict:
+    """A host name that nobody has does not reach Node-RED, so that nobody finds it by its address alone."""
+    del policy  # nothing to choose here
+    if seen.door is None:
+        return NotApplicable(f"{seen.evidence()}: whoever asks by address means the default site")
+    reached = [one for one in seen.door.visits if one.node_red]
+    if not reached:
+        return ()
+    shown = min(reached, key=lambda one: one.answer.status)  # rather a page than a 404
+    return (
+        Violation(
+            "any-name",
+            f"the host name {seen.name} reaches Node-RED: {shown.line()}",
+            "a TLS alert, 421, 404, a close, or another site",
+            "nginx: server { listen 443 ssl default_server; ssl_reject_handshake on; }, and server_name NAME; in "
+            "Node-RED's own; Caddy: name the site",
+            Severity.LOW if seen.view.own_login else None,
+        ),
+    )
+
+
+def port_is_closed(seen: ClosedPort, policy: Policy) -> Verdict:
+    """A port that is declared closed accepts no connection, on any address of the name."""
+    del policy  # the port comes from it
+    what = "start Node.js without --inspect, or with --inspect=127.0.0.1" if seen.port == 9229 else "stop what listens"
+    return tuple(
+        Violation(
+            "open",
+            f"port {seen.port} at {door.address} accepts connections",
+            "a closed or filtered port",
+            f"{what}, and close the port in the firewall; or leave it out of closed_ports",
+        )
+        for door in seen.doors
+        if door.state is PortState.ACCEPTED
+    )
+
+
+def cookies_are_guarded(seen: SeenCookies, policy: Policy) -> Verdict:
+    """Every cookie seen carries Secure, HttpOnly and SameSite."""
+    del policy  # nothing to choose here
+    if not seen.cookies:
+        return NotApplicable(seen.evidence())
+    return tuple(
+        Violation(
+            "unguarded",
+            f"{one.where} set the cookie {one.line()}: {', '.join(lacks)}",
+            "Secure; HttpOnly; SameSite=Lax or Strict",
+            "where it is set (settings.js, the gate's own settings), or nginx: proxy_cookie_flags ~ secure httponly "
+            "samesite=lax;",
+        )
+        for one in seen.cookies
+        if (lacks := _lacks(one))
+    )
+
+
+def _lacks(cookie: Cookie) -> list[str]:
+    site = {"": "no SameSite", "none": "any site may have it sent"}.get(cookie.same_site, "")
+    flags = ("" if cookie.secure else "no Secure", "" if cookie.http_only else "no HttpOnly", site)
+    return [one for one in flags if one]
