@@ -102,6 +102,7 @@ class Client:
         deadline: float,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        limit: int = BODY_LIMIT,
     ) -> Exchange:
         """Send one request exactly as written and return its answer, without following redirects.
 
@@ -111,6 +112,7 @@ class Client:
             deadline: absolute `time.monotonic()` seconds, for connecting, sending and reading together.
             headers: sent besides Host, User-Agent and Accept.
             body: request body.
+            limit: bytes of the answer's body that are read.
 
         Raises:
             ProbeError: no answer (unreachable, time-out, closed, not HTTP).
@@ -119,7 +121,7 @@ class Client:
         for _ in range(2):
             self._now.deadline, self._now.sock, self._now.fresh = deadline, None, True
             try:
-                return self._once(method, path, headers or {}, body)
+                return self._once(method, path, headers or {}, body, limit)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 if time.monotonic() >= deadline - 0.005 or isinstance(error, requests.Timeout):
                     raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT) from None
@@ -128,7 +130,7 @@ class Client:
                 # A kept-alive connection may have been closed while it idled: that is no answer of the target's.
         raise ProbeError(f"{what}: the connection was closed without an answer", Cause.CLOSED)
 
-    def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Exchange:
+    def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> Exchange:
         request = requests.Request(method, "http://target/", data=body)
         prepared = self._session.prepare_request(request)
         prepared.url = "http://target" + path  # as written: prepare_request would normalise the path
@@ -144,7 +146,7 @@ class Client:
         watchdog.start()
         try:
             with self._session.send(prepared, stream=True, timeout=left, allow_redirects=False) as response:
-                content = response.raw.read(BODY_LIMIT, decode_content=False) if method != "HEAD" else b""
+                content = response.raw.read(limit, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.headers.items()}
                 return Exchange(response.status_code, fields, content)

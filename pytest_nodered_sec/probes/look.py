@@ -21,6 +21,7 @@ from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Mark, is_login
 from pytest_nodered_sec.probes.http import (
+    BODY_LIMIT,
     Client,
     Exchange,
     block_header,
@@ -298,6 +299,7 @@ class Look:
         body: bytes | None = None,
         plain_address: str | None = None,
         secret: bool = False,
+        limit: int = BODY_LIMIT,
     ) -> Exchange:
         """Send one request; where a rate limiter objects (429, 503), wait and ask again, twice at most.
 
@@ -308,6 +310,7 @@ class Look:
             body: request body.
             plain_address: ask over plain HTTP at this address instead of the URL's origin.
             secret: whether headers, path or body hold a secret.
+            limit: bytes of the answer's body that are read.
 
         Raises:
             ProbeError: no answer by the deadline; a secret, and a channel that is not verified.
@@ -315,7 +318,9 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
-        return self.politely(method, client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body))
+        return self.politely(
+            method, client.slot, pace, lambda: client.ask(method, path, self.deadline, headers, body, limit)
+        )
 
     def politely(
         self, method: str, slot: contextlib.AbstractContextManager[Any], pace: Pace, send: Callable[[], Exchange]
