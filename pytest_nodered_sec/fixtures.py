@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Target,
         VariantAttempt,
     )
+    from pytest_nodered_sec.model_channels import InterfaceAttempt, ShownWidgets
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
@@ -124,6 +125,18 @@ def nodered_sign_in(nodered_seen: SignIn) -> SignIn:
 @pytest.fixture
 def nodered_socket(nodered_seen: SocketAttempt) -> SocketAttempt:
     """`nodered_seen` of a control that asks for a live channel."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_widgets(nodered_seen: ShownWidgets) -> ShownWidgets:
+    """`nodered_seen` of a control that asks what a dashboard shows."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_interface(nodered_seen: InterfaceAttempt) -> InterfaceAttempt:
+    """`nodered_seen` of a control that joins another user interface's live channel."""
     return nodered_seen
 
 

@@ -623,10 +623,14 @@ class FileAttempt:
     Attributes:
         attempt: the request and its answer.
         found: whether the answer was recognised as that file.
+        hole: the known hole by which it was asked for, "" where it was asked for by its name.
+        closed_by: what closes the hole.
     """
 
     attempt: AccessAttempt
     found: bool
+    hole: str = ""
+    closed_by: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

@@ -20,6 +20,7 @@ Suites = Literal["none-broken", "intermediate", "modern", "nist-800-52r2"]
 Effect = Literal["none", "unknown", "acts"]
 Pace = Literal["normal", "quiet"]
 Mode = Literal["full", "calm"]
+InterfaceKind = Literal["uibuilder", "worldmap", "flexdash"]
 
 
 class PolicyError(ValueError):
@@ -176,6 +177,19 @@ class PublicPath:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A user interface other than a dashboard, whose live channel must refuse strangers.
+
+    Attributes:
+        kind: whose it is.
+        path: its path below the node root.
+    """
+
+    kind: InterfaceKind
+    path: str
+
+
+@dataclass(frozen=True)
 class Deviation:
     """Where the site asks for less than its profile, or opens something on purpose.
 
@@ -236,8 +250,9 @@ class Policy:
             are tried; (): the site declares that it has none.
         login_urls: where a single sign-on sends strangers: HTTPS origin and path prefix, or a path on this host.
         protected_paths: the site's endpoints.
-        public_paths: what strangers may use: endpoints, or dashboards with their live channel.
+        public_paths: what strangers may use: endpoints, or dashboards and interfaces with their live channel.
         websockets: paths of WebSocket endpoints below the node root.
+        interfaces: user interfaces that are no dashboards; of a kind that is not among them the default place is tried.
         known_credentials: pairs of user name and password to try besides the bundled ones.
         guess: whether known credentials are tried at all.
         pace: "quiet": one request at a time, as slowly as intrusion detection lets strangers read.
@@ -257,6 +272,7 @@ class Policy:
     protected_paths: tuple[Endpoint, ...] = ()
     public_paths: tuple[PublicPath, ...] = ()
     websockets: tuple[str, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
     known_credentials: tuple[tuple[str, str], ...] = ()
     guess: bool = True
     pace: Pace = "normal"

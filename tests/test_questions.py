@@ -11,7 +11,7 @@ from seen import target
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
 from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.policy import Endpoint
+from pytest_nodered_sec.policy import Endpoint, Interface
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.suite import (
     test_admin_api,
@@ -59,10 +59,11 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-12 "
         "csrf-01 "
         "editor-01 editor-02 editor-03 "
-        "dash-01 dash-02 dash-03 dash-04 "
+        "dash-01 dash-02 dash-03 dash-04 dash-05 "
         "origin-01 "
+        "live-01 "
         "node-01 node-02 "
-        "static-01 "
+        "static-01 static-02 "
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
@@ -150,6 +151,25 @@ def test_each_live_channel_is_joined_with_a_foreign_origin() -> None:
         ("dashboard", "/hmi"),
         ("websocket", "/ws/line"),
     ]
+
+
+def test_other_interfaces_are_tried_at_their_usual_places_unless_declared() -> None:
+    assert [(ask.args, ask.label) for ask in asked("live-01")] == [
+        (("uibuilder", ""), "uibuilder"),
+        (("worldmap", "/worldmap"), "worldmap /worldmap"),
+        (("flexdash", "/flexdash"), "flexdash /flexdash"),
+    ]
+    declared = (Interface("uibuilder", "/hmi"), Interface("uibuilder", "/shop"))
+    labels = [ask.label for ask in asked("live-01", interfaces=declared)]
+    assert labels == ["uibuilder /hmi", "uibuilder /shop", "worldmap /worldmap", "flexdash /flexdash"]
+
+
+def test_each_dashboard_is_asked_what_it_shows() -> None:
+    assert [(ask.args, ask.label) for ask in asked("dash-05", dashboards=("/hmi",))] == [(("/hmi",), "/hmi")]
+
+
+def test_each_known_hole_is_a_question() -> None:
+    assert [ask.label for ask in asked("static-02")] == ["CVE-2021-3223", "CVE-2021-25864"]
 
 
 def test_spellings_are_of_literal_routes_and_of_dashboards() -> None:
