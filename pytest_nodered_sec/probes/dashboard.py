@@ -118,15 +118,17 @@ def _answer_of_old(look: Look, session: Session, headers: dict[str, str], socket
     deadline = look.deadline
     with joined(look, session, headers=headers):
         look.deadline = min(deadline, time.monotonic() + _QUIET)
+        heard: tuple[str, ...] = ()
         try:
-            return outcome(hear(look, session, headers), socket)
+            heard = hear(look, session, headers)
         except ProbeError as error:
-            look.deadline = deadline
-            if error.cause is not Cause.TIMEOUT or not forgotten(look, session, headers):
+            if error.cause is not Cause.TIMEOUT:
                 raise
-            return Channel.UNANSWERED
         finally:
             look.deadline = deadline
+        if not heard and forgotten(look, session, headers):
+            return Channel.UNANSWERED
+        return outcome(heard, socket)
 
 
 def _listen(look: Look, session: Session, headers: dict[str, str]) -> list[str]:

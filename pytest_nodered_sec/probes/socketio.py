@@ -103,7 +103,7 @@ def hear(
 ) -> tuple[str, ...]:
     """Return the packets that wait for us, or that come next.
 
-    Socket.IO 2 accepts before its middleware has decided, so that what comes after that is waited for too.
+    Socket.IO 2 accepts before its middleware has decided: that alone, with nothing after it, is left out.
 
     Raises:
         ProbeError: none came by the deadline.
@@ -114,7 +114,10 @@ def hear(
         return _unframed(text) if session.old else tuple(text.split(_RECORD))
 
     heard = poll()
-    return heard + poll() if session.old and set(heard) == {JOIN} else heard
+    if not session.old or set(heard) != {JOIN}:
+        return heard
+    more = poll()
+    return heard + more if more else ()
 
 
 def forgotten(look: Look, session: Session, headers: Mapping[str, str] | None = None) -> bool:

@@ -130,6 +130,8 @@ def test_lengths_of_the_old_frames_are_utf_16() -> None:
     ("socket", "channel"),
     [
         (dashboard(old=True, gone=True), Channel.UNANSWERED),
+        (dashboard([], old=True, gone=True), Channel.UNANSWERED),
+        (dashboard(["40"], [], old=True, gone=True), Channel.UNANSWERED),
         (dashboard(["40", event("ui-controls")], old=True), Channel.OPEN),
         (dashboard(["40", '44"no"'], old=True), Channel.REFUSED_BY_MIDDLEWARE),
         (dashboard([JOINED, '44/abc,{"message":"Invalid namespace"}']), Channel.OPEN),
@@ -143,11 +145,11 @@ def test_a_foreign_origin(socket: Socket, channel: Channel) -> None:
     assert seen.seen.channel is channel
 
 
-@pytest.mark.parametrize("old", [False, True])
-def test_silence_alone_is_no_refusal_of_an_origin(old: bool) -> None:
+@pytest.mark.parametrize(("old", "cause"), [(False, Cause.TIMEOUT), (True, Cause.PROTOCOL)])
+def test_silence_alone_is_no_refusal_of_an_origin(old: bool, cause: Cause) -> None:
     with pytest.raises(ProbeError) as caught:
         dashboard(old=old).asked("foreign", "dashboard", "/ui")
-    assert caught.value.cause is Cause.TIMEOUT
+    assert caught.value.cause is cause
 
 
 # --- what a dashboard shows ----------------------------------------------------------------------------------------

@@ -96,6 +96,8 @@ BAD_REQUEST = Answer(400, "text/html", 150)
         (NOT_FOUND, False, NO_ADMIN, {"admin_api": "disabled"}, PASS),
         (PROXY_BASIC, False, GATE, {}, ERROR),
         (PROXY_BASIC, False, GATE, {"admin_api": "proxied"}, PASS),
+        (NOT_FOUND, False, GATE, {"admin_api": "proxied"}, PASS),
+        (NOT_FOUND, False, GATE, {}, ERROR),
         (BROKEN, False, AUTH, {}, ERROR),
     ],
 )
