@@ -46,7 +46,9 @@ def attempt_interface(look: Look, node: RootView, kind: str, path: str) -> Inter
 
 
 def _socket_io(look: Look, node: RootView, kind: str, path: str, socket: str, namespace: str = "") -> InterfaceAttempt:
-    attempt, session = knock(look, node, Surface.NODE, socket, _HOW)
+    # uibuilder counts whom it knows by his User-Agent, in a file (telemetry.json): nothing on the target shall change
+    headers = {"User-Agent": ""} if kind == "uibuilder" else {}
+    attempt, session = knock(look, node, Surface.NODE, socket, _HOW, headers)
     seen = InterfaceAttempt(kind, path, attempt, Channel.NO_CHANNEL, path and namespace)
     if session is None:
         return seen

@@ -172,12 +172,18 @@ def test_old_dashboards_see_us_go_too(tmp_path: Path) -> None:
 def test_other_interfaces_survive_us(tmp_path: Path) -> None:
     with lab.start(["interfaces@5", "interfaces@4"], say=lambda line: None) as running:
         for one in running.deployments:
-            (tmp_path / str(one.major)).mkdir()
-            found = look_at(one, tmp_path / str(one.major), 'interfaces = [{kind = "uibuilder", path = "/nope"}]')
+            here = tmp_path / str(one.major)
+            here.mkdir()
+            found = look_at(one, here, 'interfaces = [{kind = "uibuilder", path = "/nope"}]')
             assert found["live-01"] == {"non-compliant"}  # declared but absent; the others are open
-            (tmp_path / f"{one.major}-none").mkdir()
-            found = look_at(one, tmp_path / f"{one.major}-none", "")
+            found = look_at(one, here, "")
             assert found["live-01"] == {"non-compliant", "could-not-look"}  # nothing is known of uibuilder's instances
+            assert "uibuilder: live channel /uibuilder/vendor/socket.io without" in (here / "out.xml").read_text()
+            look_at(one, here, 'interfaces = [{kind = "uibuilder", path = "/hmi"}]')
+            assert "namespace /hmi, without credentials was joined" in (here / "out.xml").read_text()
             assert guardian.ENDED not in log_of(one)
+            time.sleep(6)  # it waits five seconds before it writes
+            told = json.loads((Path(one.user_dir) / "uibuilder" / ".config" / "telemetry.json").read_text())
+            assert not told.get("browsers")  # uibuilder has counted nobody
             for path, status in (("/settings", 401), ("/hmi/", 200), ("/worldmap/", 200), ("/flexdash/", 200)):
                 assert requests.get(one.url + path, verify=one.ca_file, timeout=10).status_code == status, path
