@@ -172,7 +172,8 @@ _NEEDED: Final = {
 def _case(target: Target, ask: Ask) -> object:
     case = Case(target, ask)
     missing = ask.needs and not getattr(target, ask.needs)
-    reason = _NEEDED[ask.needs] if missing else plan.left_out(target, ask)
+    unasked = plan.does_not_arise(target, ask) or plan.left_out(target, ask)
+    reason = _NEEDED[ask.needs] if missing else unasked
     return pytest.param(case, id=str(case), marks=pytest.mark.skip(reason=reason) if reason else ())
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         VariantAttempt,
     )
     from pytest_nodered_sec.model_account import SignIn
+    from pytest_nodered_sec.model_channels import InterfaceAttempt, ShownWidgets
     from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
     from pytest_nodered_sec.model_doors import (
         Announcements,
@@ -145,6 +146,18 @@ def nodered_basic_guesses(nodered_seen: BasicGuesses) -> BasicGuesses:
 @pytest.fixture
 def nodered_socket(nodered_seen: SocketAttempt) -> SocketAttempt:
     """`nodered_seen` of a control that asks for a live channel."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_widgets(nodered_seen: ShownWidgets) -> ShownWidgets:
+    """`nodered_seen` of a control that asks what a dashboard shows."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_interface(nodered_seen: InterfaceAttempt) -> InterfaceAttempt:
+    """`nodered_seen` of a control that joins another user interface's live channel."""
     return nodered_seen
 
 

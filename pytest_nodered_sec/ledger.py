@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pytest
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import plan, redaction
 from pytest_nodered_sec.collection import PREFIX, case_of, control_of
 from pytest_nodered_sec.controls import Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
@@ -21,6 +21,7 @@ from pytest_nodered_sec.model import Observation, Severity
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from pytest_nodered_sec.collection import Case
     from pytest_nodered_sec.controls import Control
     from pytest_nodered_sec.model import Violation
 
@@ -111,9 +112,15 @@ def _record(
         target=case.target.name if case and case.target else "",
         instance=case.ask.label if case and case.ask else "",
         observed=observed,
-        outcome=_outcome(report, error, nothing_to_ask=case is not None and case.ask is None, below=below),
+        outcome=_outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below),
         policy_sha256=digest(case.target.policy) if case and case.target else "",
     )
+
+
+def _nothing_to_ask(case: Case | None) -> bool:
+    if case is None or case.target is None:
+        return False
+    return case.ask is None or bool(plan.does_not_arise(case.target, case.ask))
 
 
 def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_to_ask: bool, below: bool) -> str:

@@ -619,10 +619,14 @@ class FileAttempt:
     Attributes:
         attempt: the request and its answer.
         found: whether the answer was recognised as that file.
+        hole: the known hole by which it was asked for, "" where it was asked for by its name.
+        closed_by: what closes the hole.
     """
 
     attempt: AccessAttempt
     found: bool
+    hole: str = ""
+    closed_by: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -838,9 +842,7 @@ def settle(seen: Observation, target: Target) -> None:
             if isinstance(seen, ChannelAttempt) and attempt.surface is Surface.ADMIN and attempt.view.blanket:
                 _settle_blanket(attempt, seen.evidence(), target.policy.admin_api)  # an absence proves no more
     elif isinstance(seen, FileAttempt):
-        _settle_access(seen.attempt, target)
-        if not (seen.found or seen.attempt.kind is Kind.REFUSED or seen.attempt.view.identity):
-            raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
+        _settle_file(seen, target)
     elif isinstance(seen, VariantAttempt):
         _settle_access(seen.attempt, target)
         if seen.plain is not None:
@@ -869,6 +871,16 @@ def _settle_access(seen: AccessAttempt, target: Target) -> None:
             "(only those are asked then), or say --nodered-dashboard=none",
             Cause.UNIDENTIFIED,
         )
+
+
+def _settle_file(seen: FileAttempt, target: Target) -> None:
+    attempt = seen.attempt
+    gated = attempt.view.blanket and target.policy.admin_api in ("proxied", "disabled")
+    if seen.hole and gated and attempt.kind is Kind.ABSENT:
+        return  # the gate before everything, which is intended, does not take such paths
+    _settle_access(attempt, target)
+    if not (seen.found or attempt.kind is Kind.REFUSED or attempt.view.identity):
+        raise ProbeError(f"{seen.evidence()}; nothing at {target.url} shows a Node-RED", Cause.UNIDENTIFIED)
 
 
 def _settle_behind_gate(seen: AccessAttempt, target: Target) -> None:

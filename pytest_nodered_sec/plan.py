@@ -111,6 +111,27 @@ def _socket(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [*joins, Request(Manner.EXPLOIT, "GET", detour)]
 
 
+def _widgets(target: Target, args: tuple[str, ...]) -> list[Request]:
+    (path,) = args
+    hint = _access(target, (Surface.DASHBOARD.name, "GET", path, "anonymous"))[1:]
+    return [
+        *_join(target, path.rstrip("/") + "/socket.io"),
+        *hint,
+        Request(Manner.READ, "GET", target.admin("/uisettings")),
+    ]
+
+
+def _interface(target: Target, args: tuple[str, ...]) -> list[Request]:
+    kind, path = args
+    if kind != "worldmap":
+        return _join(target, "/uibuilder/vendor/socket.io" if kind == "uibuilder" else f"{path.rstrip('/')}/io")
+    socket = target.node(f"{path.rstrip('/')}/socket")
+    return [
+        Request(Manner.READ, "GET", f"{socket}/info"),
+        Request(Manner.HANDSHAKE, "POST", f"{socket}/000/<random>/xhr"),
+    ]
+
+
 def _upgrade(target: Target, surface: str, path: str) -> list[Request]:
     return [Request(Manner.HANDSHAKE, "GET", _root(target, surface, one)) for one in (path, "/<random>")]
 
@@ -243,11 +264,14 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "login_offer": lambda target, args: (),  # a landmark
     "endpoint": _endpoint,
     "socket": _socket,
+    "widgets": _widgets,
+    "interface": _interface,
     "channel": lambda target, args: _upgrade(target, args[0], args[1]),
     "foreign": _foreign,
     "variant": _variant,
     "cross_site": lambda target, args: [Request(Manner.WRITE, "POST", target.admin("/flow"))],
     "file": lambda target, args: [Request(Manner.READ, "GET", target.path("/", args[0]))],
+    "hole": lambda target, args: [Request(Manner.EXPLOIT, "GET", target.admin(args[1]))],
     "plain": lambda target, args: [_in_clear(target, *args[1:])],
     "redirects": _redirects,
     "spoofed": lambda target, args: [_in_clear(target, "admin", "/")],
@@ -284,9 +308,29 @@ def left_out(target: Target, ask: Ask) -> str:
         for request in requests_of(target, ask):
             if request.manner not in CALM:
                 return f'not judged: mode = "calm" leaves out what is {request.manner.value}'
-    if not policy.join_channels and (ask.probe == "socket" or (ask.probe, *ask.args[:1]) == ("foreign", "dashboard")):
+    if _channel_of(ask) is not None and not policy.join_channels:
         return "not judged: join_channels = false leaves out the connect and lost that a flow would see"
     return ""
+
+
+def does_not_arise(target: Target, ask: Ask) -> str:
+    """Return why a question that joins a live channel does not arise, "" where it does: nobody is joined for nothing.
+
+    What strangers may join is joined once, to read what it shows.
+    """
+    channel = _channel_of(ask)
+    reason = target.policy.public_reason(channel) if channel else ""
+    if ask.probe == "widgets":
+        return "" if reason else "not declared public: dash-01 and dash-02 judge it"
+    return f"declared public: {reason}" if reason else ""
+
+
+def _channel_of(ask: Ask) -> str | None:
+    """Return the path of the user interface whose live channel a question joins, None where it joins none."""
+    if ask.probe in ("socket", "widgets"):
+        return ask.args[0]
+    joins = ask.probe == "interface" or (ask.probe, *ask.args[:1]) == ("foreign", "dashboard")
+    return ask.args[1] if joins else None
 
 
 def requests_to(target: Target, questions: Iterable[tuple[str, Ask]]) -> dict[Request, set[str]]:

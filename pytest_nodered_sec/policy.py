@@ -20,6 +20,7 @@ Suites = Literal["none-broken", "intermediate", "modern", "nist-800-52r2"]
 Effect = Literal["none", "unknown", "acts"]
 Pace = Literal["normal", "quiet"]
 Mode = Literal["full", "calm"]
+InterfaceKind = Literal["uibuilder", "worldmap", "flexdash"]
 
 
 class PolicyError(ValueError):
@@ -176,6 +177,19 @@ class PublicPath:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A user interface other than a dashboard, whose live channel must refuse strangers.
+
+    Attributes:
+        kind: whose it is.
+        path: its path below the node root.
+    """
+
+    kind: InterfaceKind
+    path: str
+
+
+@dataclass(frozen=True)
 class Deviation:
     """Where the site asks for less than its profile, or opens something on purpose.
 
@@ -236,9 +250,10 @@ class Policy:
             are tried; (): the site declares that it has none.
         login_urls: where a single sign-on sends strangers: HTTPS origin and path prefix, or a path on this host.
         protected_paths: the site's endpoints.
-        public_paths: what strangers may use: endpoints, or dashboards with their live channel.
+        public_paths: what strangers may use: endpoints, or dashboards and interfaces with their live channel.
         websockets: paths of WebSocket endpoints below the node root.
         closed_ports: TCP ports on which nothing may answer.
+        interfaces: user interfaces that are no dashboards; of a kind that is not among them the default place is tried.
         known_credentials: pairs of user name and password to try besides the bundled ones.
         guess: whether known credentials are tried at all.
         login_realm: name of the directory that holds the accounts, where several logins share them; "" otherwise.
@@ -260,6 +275,7 @@ class Policy:
     public_paths: tuple[PublicPath, ...] = ()
     websockets: tuple[str, ...] = ()
     closed_ports: tuple[int, ...] = (9229,)
+    interfaces: tuple[Interface, ...] = ()
     known_credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     guess: bool = True
     login_realm: str = ""

@@ -28,6 +28,8 @@ from pytest_nodered_sec.policy import (
     Effect,
     Endpoint,
     HostDemands,
+    Interface,
+    InterfaceKind,
     Mode,
     Pace,
     Policy,
@@ -199,6 +201,14 @@ def _dashboard(value: Any, where: Where) -> Any:
     return table if table.get("public") else table["path"]
 
 
+def _interface(value: Any, where: Where) -> dict[str, Any]:
+    kind = _choice(*get_args(InterfaceKind))
+    table = _needs(_table(value, where, kind=kind, path=_path, public=_flag, reason=_text), where, "kind", "path")
+    if table.get("public") and "reason" not in table:
+        raise where.says(value, "a public interface needs a reason: add reason = …")
+    return table if table.get("public") else {"kind": table["kind"], "path": table["path"]}
+
+
 def _protected_path(value: Any, where: Where) -> dict[str, Any]:
     check: dict[str, Callable[[Any, Where], Any]] = {"method": _choice(*_METHODS), "effect": _choice(*get_args(Effect))}
     return _needs(_table(value, where, path=_path, **check), where, "path")
@@ -351,6 +361,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "protected_paths": _list(_protected_path),
     "public_paths": _list(_public_path),
     "websockets": _list(_path),
+    "interfaces": _list(_interface),
     "guess": _guess,
     "login_realm": _text,
     "known_credentials": _list(_pair),
@@ -597,6 +608,8 @@ def policy_of(name: str, found: Effective) -> Policy:
     profile: Profile = values["profile"]
     thresholds, deviations = _thresholds_of(name, profile, values)
     dashboards, public = _dashboards_of(values)
+    interfaces = values.get("interfaces", [])
+    public += tuple(PublicPath(one["path"], one["reason"]) for one in interfaces if one.get("public"))
     protected = tuple(Endpoint(**one) for one in values.get("protected_paths", []))
     guess = values.get("guess", True)
     guessing = guess if isinstance(guess, bool) else guess["value"]
@@ -613,6 +626,7 @@ def policy_of(name: str, found: Effective) -> Policy:
         public_paths=public,
         websockets=tuple(values.get("websockets", [])),
         closed_ports=tuple(values["closed_ports"]),
+        interfaces=tuple(Interface(one["kind"], one["path"]) for one in interfaces),
         known_credentials=tuple((one["username"], one["password"]) for one in values.get("known_credentials", [])),
         guess=guessing,
         login_realm=values.get("login_realm", ""),
@@ -677,6 +691,9 @@ def _check_consistent(name: str, policy: Policy) -> None:
     for port in policy.closed_ports:
         if policy.closed_ports.count(port) > 1:
             raise PolicyError(f"target {name}: closed_ports names {port} twice; leave one")
+    for one in policy.interfaces:
+        if policy.interfaces.count(one) > 1:
+            raise PolicyError(f"target {name}: interfaces names {one.kind} {one.path} twice; leave one")
     if policy.editor == "protected" and policy.admin_api == "disabled":
         raise PolicyError(
             f'target {name}: editor = "protected" needs the admin API, but admin_api = "disabled"; change one of them'
@@ -743,6 +760,8 @@ def _values_of(target: Target) -> dict[str, Any]:
     """Return a target as the values of the policy file's keys, thresholds last."""
     policy = target.policy
     dashboards = None if policy.dashboards is None else [_public(policy, path) for path in policy.dashboards]
+    interfaces = [{"kind": one.kind} | _table_of(policy, one.path) for one in policy.interfaces]
+    own = {*(policy.dashboards or ()), *(one.path for one in policy.interfaces)}
     reasons = {one.key: one.reason for one in policy.deviations}
     values: dict[str, Any] = {
         "profile": policy.profile,
@@ -753,8 +772,9 @@ def _values_of(target: Target) -> dict[str, Any]:
         "dashboards": "none" if dashboards == [] else dashboards,
         "login_urls": policy.login_urls,
         "protected_paths": [asdict(one) for one in policy.protected_paths],
-        "public_paths": [asdict(one) for one in policy.public_paths if one.path not in (policy.dashboards or ())],
+        "public_paths": [asdict(one) for one in policy.public_paths if one.path not in own],
         "websockets": policy.websockets,
+        "interfaces": interfaces,
         "guess": True if policy.guess else {"value": False, "reason": reasons.get("guess", "set by the hook")},
         "login_realm": policy.login_realm,
         "pace": policy.pace,
@@ -777,9 +797,14 @@ def _values_of(target: Target) -> dict[str, Any]:
     return values | {f"inside.{name}": value for name, value in changed.items()}
 
 
-def _public(policy: Policy, path: str) -> Any:
+def _table_of(policy: Policy, path: str) -> dict[str, Any]:
     reason = policy.public_reason(path)
-    return {"path": path, "public": True, "reason": reason} if reason else path
+    return {"path": path, "public": True, "reason": reason} if reason else {"path": path}
+
+
+def _public(policy: Policy, path: str) -> Any:
+    table = _table_of(policy, path)
+    return table if "public" in table else path
 
 
 def digest(policy: Policy) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.known_holes import KNOWN_HOLES
 from pytest_nodered_sec.data.spellings import SPELLINGS, respelled_routes
 from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.writes import safe_writes
@@ -142,6 +143,21 @@ def dashboard_channels(target: Target) -> tuple[Ask, ...]:
     return tuple(Ask("socket", (path,), path) for path in dashboards_of(target))
 
 
+def public_widgets(target: Target) -> tuple[Ask, ...]:
+    """What each dashboard shows (dash-05); asked only where it is declared public."""
+    return tuple(Ask("widgets", (path,), path) for path in dashboards_of(target))
+
+
+_USUAL_INTERFACES = (("uibuilder", ""), ("worldmap", "/worldmap"), ("flexdash", "/flexdash"))
+
+
+def interfaces(target: Target) -> tuple[Ask, ...]:
+    """Each user interface that is no dashboard: those declared, and of other kinds the default place (live-01)."""
+    declared = [(one.kind, one.path) for one in target.policy.interfaces]
+    usual = [one for one in _USUAL_INTERFACES if one[0] not in {kind for kind, _ in declared}]
+    return tuple(Ask("interface", one, " ".join(one).rstrip()) for one in (*declared, *usual))
+
+
 def endpoints(target: Target) -> tuple[Ask, ...]:
     """Each HTTP endpoint that the policy declares (node-01)."""
     return tuple(
@@ -223,6 +239,11 @@ def pages(target: Target) -> tuple[Ask, ...]:
 def user_files(target: Target) -> tuple[Ask, ...]:
     """Each file of the user directory that has a name everybody knows (static-01)."""
     return tuple(Ask("file", row, row[0]) for row in USER_FILES)
+
+
+def known_holes(target: Target) -> tuple[Ask, ...]:
+    """Each known hole by which files can be read (static-02)."""
+    return tuple(Ask("hole", row, row[0]) for row in KNOWN_HOLES)
 
 
 def basic_logins(target: Target) -> tuple[Ask, ...]:

@@ -136,6 +136,11 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "any-name-open": ({"admin-01", "admin-02", "admin-03", "admin-04", "csrf-01", "proxy-03"}, set()),
     "inspector-open": ({"proxy-04"}, set()),
     "plain-cookie": ({"cookie-01"}, set()),
+    "old-release": ({"admin-07", "dash-01", "dash-02", "editor-01", "editor-02", "editor-03", "static-02"}, set()),
+    "interfaces": ({"live-01"}, set()),
+    "interfaces-gated": (set(), set()),
+    "public-acting": ({"dash-05"}, set()),
+    "public-showing": (set(), set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused
@@ -155,6 +160,12 @@ _CORS = (
     "sample-legacy-auth",
 )
 ALSO_ON_4 = {name: {"admin-07"} for name in _CORS}
+
+
+def spec(name: str, release: str) -> str:
+    """Return what `--nodered-lab` names: a deployment of this major behind this proxy, or of its own major."""
+    major, _, proxy = release.partition("+")
+    return f"{name}@{release}" if int(major) in lab.majors(name) else f"{name}+{proxy}"
 
 
 def run(folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:

@@ -26,6 +26,7 @@ from pytest_nodered_sec.rules import (
     endpoints,
     exposure,
     inside,
+    interfaces,
     patches,
     reach,
     static,
@@ -74,6 +75,9 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "proxy-04": (questions.closed_ports, exposure.port_is_closed),
     "cookie-01": (lambda target: questions.COOKIES, exposure.cookies_are_guarded),
     "static-01": (questions.user_files, static.file_is_not_served),
+    "static-02": (questions.known_holes, static.hole_is_shut),
+    "dash-05": (questions.public_widgets, interfaces.public_dashboard_only_shows),
+    "live-01": (questions.interfaces, interfaces.interface_refuses),
     "admin-04": (lambda target: questions.LOGIN_OFFER, access.login_is_configured),
     "editor-01": (questions.editor_page, editor.editor_is_off_or_protected),
     "editor-02": (questions.editor_parts, editor.editor_is_gone),
@@ -199,7 +203,7 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         letters,
         passes=TLS | CLEAR | {"proxy-02"},
         fails={"admin-01", "admin-02", "http-06"},
-        errs={"reach-01", "editor-01", "editor-02", "editor-03", "proxy-03", "static-01"},
+        errs={"reach-01", "editor-01", "editor-02", "editor-03", "proxy-03", "static-01", "static-02"},
         skips=STEER
         | {
             "admin-01",
@@ -219,9 +223,11 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
             "dash-03",
             "dash-04",
             "admin-10",
+            "dash-05",
             "editor-03",
             "editor-04",
             "flow-01",
+            "live-01",
             "origin-01",
             "patch-01",
             "version-01",
@@ -301,7 +307,8 @@ def test_nothing_of_the_environment_goes_into_an_anonymous_request(
     with hostile.serving(noting) as server:
         _, sentences = judge(server.url)
     assert not sentences
-    assert {one["user-agent"] for one in headers} == {f"pytest-nodered-sec/{__version__}"}
+    # "": uibuilder counts in a file whoever names himself
+    assert {one["user-agent"] for one in headers} == {f"pytest-nodered-sec/{__version__}", ""}
     assert not [one for one in headers if one.get("authorization", "").startswith("Basic")]
 
 
@@ -368,3 +375,27 @@ def test_a_redirected_write_is_not_sent_on() -> None:
         letters, _ = judge(server.url)
         assert not [line for line in server.requests if "/other" in line]
     assert letters["admin-03"] == {"E"}
+
+
+def test_a_page_that_every_hole_answers_is_no_file() -> None:
+    def lies(request: hostile.Request) -> hostile.Reply | None:
+        if "..%2" in request.path.lower():
+            return hostile.page('{"name": "node-red-dashboard"}')
+        return hostile.FakeNodeRED()(request)
+
+    with hostile.serving(lies) as server:
+        letters, _ = judge(server.url)
+        assert "GET /ui_base/js/..%2F..%2Fpackage.json HTTP/1.1" in server.requests  # sent as written
+    assert letters["static-02"] == {"P"}
+
+
+def test_an_open_hole_is_found_and_nothing_of_the_file_kept() -> None:
+    told = hostile.json_reply({"name": "node-red-dashboard", "version": "hunter2"})
+    with hostile.serving(hostile.FakeNodeRED(replies={"/ui_base/js/..%2F..%2Fpackage.json": told})) as server:
+        letters, _ = judge(server.url)
+        target = Target("host", server.url, Policy(), timeout=LIMIT)
+        survey = Survey()
+        seen = survey.answer(target, next(iter(questions.known_holes(target))))
+        survey.close()
+    assert letters["static-02"] == {"P", "F"}
+    assert "hunter2" not in repr(seen)

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_nodered_sec.model import Target
-from pytest_nodered_sec.policy import PROFILES, THRESHOLDS, WEAKER, Deviation, Endpoint, Policy, PolicyError, PublicPath
+from pytest_nodered_sec.policy import (
+    PROFILES,
+    THRESHOLDS,
+    WEAKER,
+    Deviation,
+    Endpoint,
+    Interface,
+    Policy,
+    PolicyError,
+    PublicPath,
+)
 from pytest_nodered_sec.policyfile import (
     KEYS,
     PolicyFile,
@@ -79,6 +89,16 @@ def policy_from(folder: Path, text: str) -> Policy:
         ("protected_paths = [{method = 'GET'}]", "*protected_paths = *: add path = …"),
         ("public_paths = [{path = '/health'}]", "*public_paths = *: add reason = …"),
         ("websockets = ['ws']", 'nodered-sec.toml: websockets = "ws": give a path*'),
+        ("interfaces = ['/hmi']", "*interfaces = *: write a table: {kind = …, path = …, public = …, reason = …}"),
+        (
+            "interfaces = [{kind = 'uibilder', path = '/x'}]",
+            '*interfaces.kind = "uibilder": no such choice*uibuilder?)',
+        ),
+        ("interfaces = [{kind = 'worldmap'}]", "*interfaces = *: add path = …"),
+        (
+            "interfaces = [{kind = 'worldmap', path = '/map', public = true}]",
+            "*: a public interface needs a reason: add reason = …",
+        ),
         ("guess = false", 'nodered-sec.toml: guess = false: say why: {value = false, reason = "…"}'),
         ("guess = {value = false}", "nodered-sec.toml: guess = *: say why: *"),
         ("guess = {reason = 'x'}", "nodered-sec.toml: guess = *: add value = …"),
@@ -164,6 +184,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         ("protected_paths = [{path = '/a'}, {path = '/a/'}]", "protected_paths names GET /a twice; leave one"),
         ("closed_ports = [9229, 502, 9229]", "closed_ports names 9229 twice; leave one"),
         (
+            "interfaces = [{kind = 'worldmap', path = '/a'}, {kind = 'worldmap', path = '/a/'}]",
+            "interfaces names worldmap /a twice; leave one",
+        ),
+        (
             "[target.thresholds]\nhsts_max_age = 0",
             "thresholds.hsts_max_age = 0 is weaker than 15768000 of profile production: write hsts_max_age = *",
         ),
@@ -190,6 +214,7 @@ login_urls = ["https://sso.example/realms", "/outpost/"]
 protected_paths = [{{path = "/orders"}}, {{path = "/orders", method = "POST", effect = "acts"}}]
 public_paths = [{{path = "/health", reason = "load balancer"}}]
 websockets = ["/ws"]
+interfaces = [{{kind = "uibuilder", path = "/hmi"}}, {{kind = "worldmap", path = "/m", public = true, reason = "x"}}]
 guess = {{value = false, reason = "accounts of the directory"}}
 known_credentials = [{{username = "plc", password = ""}}]
 login_realm = "plant"
@@ -213,7 +238,12 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
     assert policy.dashboards == ("/ui", "/wall", "/hmi")
     assert policy.login_urls == ("https://sso.example/realms", "/outpost/")
     assert policy.protected_paths == (Endpoint("/orders"), Endpoint("/orders", "POST", "acts"))
-    assert policy.public_paths == (PublicPath("/health", "load balancer"), PublicPath("/wall", "andon board"))
+    assert policy.public_paths == (
+        PublicPath("/health", "load balancer"),
+        PublicPath("/wall", "andon board"),
+        PublicPath("/m", "x"),
+    )
+    assert policy.interfaces == (Interface("uibuilder", "/hmi"), Interface("worldmap", "/m"))
     assert policy.websockets == ("/ws",)
     assert policy.closed_ports == (9229, 502)
     assert not policy.guess
@@ -229,6 +259,7 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
         Deviation("guess", "false", "true", "accounts of the directory"),
         Deviation("public_paths", '"/health"', "a login", "load balancer"),
         Deviation("public_paths", '"/wall"', "a login", "andon board"),
+        Deviation("public_paths", '"/m"', "a login", "x"),
     )
     assert policy.deviations[0].line() == "thresholds.private_lifetime_days = inf instead of 398: burnt in"
     assert policy.public_reason("/wall") == "andon board"
@@ -264,6 +295,8 @@ def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     assert twin.known_credentials == ()  # counted, not shown
     assert twin.login_realm == policy.login_realm
     assert twin.thresholds == policy.thresholds
+    assert twin.interfaces == policy.interfaces
+    assert twin.public_reason("/m") == "x"
     assert set(twin.deviations) == set(policy.deviations)
 
 

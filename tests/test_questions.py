@@ -11,7 +11,7 @@ from seen import target
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
 from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.policy import Endpoint
+from pytest_nodered_sec.policy import Endpoint, Interface
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.suite import (
     test_admin_api,
@@ -66,11 +66,12 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "csrf-01 "
         "cred-01 cred-02 "
         "editor-01 editor-02 editor-03 editor-04 "
-        "dash-01 dash-02 dash-03 dash-04 "
+        "dash-01 dash-02 dash-03 dash-04 dash-05 "
         "origin-01 "
+        "live-01 "
         "node-01 node-02 "
         "flow-01 "
-        "static-01 "
+        "static-01 static-02 "
         "version-01 patch-01 patch-02 patch-03 "
         "proxy-01 proxy-02 proxy-03 proxy-04 cookie-01 "
     )
@@ -160,6 +161,25 @@ def test_each_live_channel_is_joined_with_a_foreign_origin() -> None:
         ("dashboard", "/hmi"),
         ("websocket", "/ws/line"),
     ]
+
+
+def test_other_interfaces_are_tried_at_their_usual_places_unless_declared() -> None:
+    assert [(ask.args, ask.label) for ask in asked("live-01")] == [
+        (("uibuilder", ""), "uibuilder"),
+        (("worldmap", "/worldmap"), "worldmap /worldmap"),
+        (("flexdash", "/flexdash"), "flexdash /flexdash"),
+    ]
+    declared = (Interface("uibuilder", "/hmi"), Interface("uibuilder", "/shop"))
+    labels = [ask.label for ask in asked("live-01", interfaces=declared)]
+    assert labels == ["uibuilder /hmi", "uibuilder /shop", "worldmap /worldmap", "flexdash /flexdash"]
+
+
+def test_each_dashboard_is_asked_what_it_shows() -> None:
+    assert [(ask.args, ask.label) for ask in asked("dash-05", dashboards=("/hmi",))] == [(("/hmi",), "/hmi")]
+
+
+def test_each_known_hole_is_a_question() -> None:
+    assert [ask.label for ask in asked("static-02")] == ["CVE-2021-3223", "CVE-2021-25864"]
 
 
 def test_spellings_are_of_literal_routes_and_of_dashboards() -> None:

@@ -32,7 +32,7 @@ def test_every_file_of_the_package_is_there_and_nothing_else(wheel: zipfile.Path
 @pytest.mark.parametrize(
     "name",
     ["py.typed", "suite/test_tls.py", "data/guarded_routes.toml", "lab/guardian.py"]
-    + [f"lab/npm/{major}/{file}" for major in (4, 5) for file in ("package.json", "package-lock.json")],
+    + [f"lab/npm/{major}/{file}" for major in (1, 4, 5, "contrib") for file in ("package.json", "package-lock.json")],
 )
 def test_what_no_import_would_miss_is_there(name: str, wheel: zipfile.Path) -> None:
     assert (wheel / "pytest_nodered_sec" / name).is_file()

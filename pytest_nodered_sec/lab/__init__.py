@@ -28,18 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
-    "DEFAULT_MAJOR",
     "Lab",
     "LabError",
     "RunningDeployment",
     "Spec",
     "expectations",
+    "majors",
     "names",
     "parse",
     "start",
 ]
 
-DEFAULT_MAJOR: Final = max(MAJORS)
 DEFAULT_PROXY: Final = "caddy"
 _USER: Final = "admin"
 _START_LIMIT: Final = 120.0  # seconds; a small machine that starts many has to share
@@ -133,8 +132,13 @@ def expectations(name: str) -> dict[str, Any]:
     return dict(DEPLOYMENTS[name].expect)
 
 
+def majors(name: str) -> tuple[int, ...]:
+    """Return Node-RED's majors that a deployment exists for."""
+    return DEPLOYMENTS[name].majors or MAJORS
+
+
 def parse(spec: str) -> Spec:
-    """Read "NAME[@MAJOR][+PROXY]"; the newest major and Caddy where none is given.
+    """Read "NAME[@MAJOR][+PROXY]"; the deployment's newest major and Caddy where none is given.
 
     Raises:
         LabError: unknown name, major or proxy.
@@ -143,11 +147,12 @@ def parse(spec: str) -> Spec:
     name, _, major = rest.partition("@")
     if name not in DEPLOYMENTS:
         raise LabError(f"the lab has no deployment {name!r}; it has {', '.join(DEPLOYMENTS)}")
-    if major and major not in map(str, MAJORS):
-        raise LabError(f"the lab has no Node-RED {major}; it has {', '.join(map(str, MAJORS))}")
+    known = majors(name)
+    if major and major not in map(str, known):
+        raise LabError(f"the lab has no {name} with Node-RED {major}; it has {', '.join(map(str, known))}")
     if proxy and proxy not in PROXIES:
         raise LabError(f"the lab has no proxy {proxy!r}; it has {', '.join(PROXIES)}")
-    return Spec(name, int(major or DEFAULT_MAJOR), proxy or DEFAULT_PROXY)
+    return Spec(name, int(major or max(known)), proxy or DEFAULT_PROXY)
 
 
 class Lab:
@@ -203,8 +208,7 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     wanted = list(dict.fromkeys(parse(spec) for spec in specs))
     for proxy in {spec.proxy for spec in wanted}:
         {"caddy": toolchain.caddy, "nginx": toolchain.nginx}[proxy]()  # before the long installation
-    majors = sorted({spec.major for spec in wanted})
-    modules = {major: toolchain.node_red(major, say) for major in majors}
+    modules = _modules(wanted, say)
     say(f"starting {', '.join(map(str, wanted))}")
     for _ in range(_STARTS - 1):
         try:
@@ -215,11 +219,20 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
             say(str(error))
             for one in modules.values():
                 toolchain.distrust(one)
-            modules = {major: toolchain.node_red(major, say) for major in majors}
+            modules = _modules(wanted, say)
     return _start(wanted, modules)
 
 
-def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
+def _modules(wanted: Sequence[Spec], say: Callable[[str], None]) -> dict[int | str, Path]:
+    """Return where the packages of each major and of each further set lie."""
+    needed = sorted({DEPLOYMENTS[spec.name].packages for spec in wanted} - {""})
+    sets: dict[int | str, Path] = {
+        major: toolchain.node_red(major, say) for major in sorted({spec.major for spec in wanted})
+    }
+    return sets | {name: toolchain.packages(name, f"the packages of {name!r}", say) for name in needed}
+
+
+def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path]) -> Lab:
     lab = Lab()
     try:
         _certificates(lab.folder)
@@ -235,7 +248,7 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int, Path]) -> Lab:
         running: dict[Spec, RunningDeployment] = {}
         for specs, password, hashed in zip(shared.values(), passwords, hashes, strict=True):
             own = (next(ports), next(ports))
-            plant = _plant(specs[0], modules[specs[0].major], lab.folder, own, password, hashed, commands)
+            plant = _plant(specs[0], modules, lab.folder, own, password, hashed, commands)
             running |= {spec: _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands) for spec in specs}
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
@@ -277,7 +290,7 @@ def _certificates(folder: Path) -> None:
 
 def _plant(
     spec: Spec,
-    modules: Path,
+    sets: Mapping[int | str, Path],
     folder: Path,
     ports: tuple[int, int],
     password: str,
@@ -286,6 +299,7 @@ def _plant(
 ) -> _Plant:
     """Write the files of a Node-RED into a directory of its own, and add the command that starts it."""
     deployment = DEPLOYMENTS[spec.name]
+    modules = sets[spec.major]
     here = folder / f"red-{spec.name}-{spec.major}"
     user_dir = here / "node-red"
     user_dir.mkdir(parents=True)
@@ -295,12 +309,16 @@ def _plant(
     port = json.dumps(listen) if deployment.socket else str(direct_port)
     (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
     (user_dir / "flows.json").write_text(flows(deployment))
-    (user_dir / "node_modules").symlink_to(modules)
+    if deployment.packages:
+        _link(user_dir / "node_modules", modules, sets[deployment.packages])
+    else:
+        (user_dir / "node_modules").symlink_to(modules)
     shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
     (here / "credentials.json").touch(mode=0o600)
     (here / "credentials.json").write_text(json.dumps([_USER, deployment.password or password]))
     inspect = [f"--inspect=127.0.0.1:{inspector_port}"] if deployment.inspector else []
-    red = [str(toolchain.node()), *inspect, str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
+    program = [str(toolchain.node()), *inspect, *_shims(spec.major, here)]
+    red = [*program, str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
     environment = {"HOME": str(here)}
     commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
     return _Plant(listen, direct_port, inspector_port, here, password, hashed)
@@ -336,6 +354,22 @@ def _prepare(
         has_login="adminAuth" in deployment.settings,
         expect=deployment.expect,
     )
+
+
+def _link(place: Path, *sets: Path) -> None:
+    """Make a directory in which the packages of several sets seem to lie; what they need is found where they are."""
+    for modules in sets:
+        for name in toolchain.asked_for(modules):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).symlink_to(modules / name)
+
+
+def _shims(major: int, folder: Path) -> list[str]:
+    """Return what makes Node.js run an old Node-RED: one before 2 logs by `util.log`, which Node.js 23 took away."""
+    if major > 1:
+        return []
+    (folder / "shim.js").write_text('require("util").log ??= (...words) => console.log(...words);\n')
+    return ["-r", str(folder / "shim.js")]
 
 
 def _free_ports(count: int) -> list[int]:

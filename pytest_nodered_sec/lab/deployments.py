@@ -21,7 +21,8 @@ class Deployment:
         settings: lines of settings.js; @HASH@ and @SECRET@ are filled in.
         tls: whether the proxy speaks HTTPS; without it everything comes over plain HTTP.
         socket: whether Node-RED listens on a unix socket instead of a TCP port.
-        gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "all": before everything;
+        gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "endpoints": before endpoints and
+            what a dashboard keeps beside its page; "all": before everything;
             "dashboards-cased", "routes-cased": before dashboards, before routes, in lower case only;
             "unless-named": before everything, unless a header names somebody; "same-site": no login, but no form
             of another site passes; "sso": a redirect to a login elsewhere.
@@ -38,7 +39,11 @@ class Deployment:
         named: whether the proxy answers HTTPS under its own names only.
         inspector: whether Node's inspector listens.
         dashboards: whether there are dashboards.
-        flows: "both", "login-form", or "undeclared": ways in of which the policy does not know.
+        flows: "both"; "first": Dashboard 1 only; "display-only": both, without a widget that acts; "login-form";
+            "undeclared": ways in of which the policy does not know.
+        packages: set of contributed packages beside Node-RED and its dashboards, "" for none.
+        gated: first parts of further paths behind the gate.
+        majors: Node-RED's that it exists for; () for each that the lab runs everything on.
         admin_root: httpAdminRoot as seen from outside.
         node_root: httpNodeRoot as seen from outside.
         expect: policy keys this deployment is meant for.
@@ -61,6 +66,9 @@ class Deployment:
     inspector: bool = False
     dashboards: bool = True
     flows: str = "both"
+    packages: str = ""
+    gated: tuple[str, ...] = ()
+    majors: tuple[int, ...] = ()
     admin_root: str = "/"
     node_root: str = "/"
     expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
@@ -69,7 +77,15 @@ class Deployment:
     def node_red(self) -> tuple[object, ...]:
         """What stands behind the proxy; deployments of which this is the same can share one Node-RED."""
         # A gate with a known password is guessed at, and so is the log-in behind it, which counts attempts.
-        return (self.settings, self.socket, self.inspector, self.dashboards, self.flows, self.gate_login)
+        return (
+            self.settings,
+            self.socket,
+            self.inspector,
+            self.dashboards,
+            self.flows,
+            self.packages,
+            self.gate_login,
+        )
 
 
 _LOGIN: Final = """adminAuth: {type: "credentials", users: [
@@ -122,6 +138,10 @@ _LEGACY: Final = replace(  # the deprecated Basic login of the admin API
     sockets=(*_HARDENED.sockets, "/comms"),
     headers=False,
     expect=(*_SITE, ("admin_api", "proxied")),
+)
+_PUBLIC: Final = (
+    "dashboards",
+    [{"path": path, "public": True, "reason": "andon board"} for path in ("/ui", "/dashboard")],
 )
 _NO_DASHBOARDS: Final = 'denyList: ["node-red-dashboard", "@flowfuse/node-red-dashboard"]'  # not loaded, so not mounted
 
@@ -242,7 +262,17 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     ),
     "inspector-open": replace(_HARDENED, inspector=True),
     "plain-cookie": replace(_HARDENED, cookie="line=7; Path=/"),
+    "old-release": Deployment(settings=_LOGIN, flows="first", majors=(1,)),
+    "interfaces": replace(
+        _HARDENED,
+        settings=f"{_HARDENED.settings} uibuilder: {{telemetryEnabled: false}},",
+        packages="contrib",
+        expect=(*_SITE, ("interfaces", [{"kind": "uibuilder", "path": "/hmi"}])),
+    ),
+    "public-acting": replace(_HARDENED, gate="endpoints", expect=(*_SITE, _PUBLIC)),
 }
+DEPLOYMENTS["interfaces-gated"] = replace(DEPLOYMENTS["interfaces"], gated=("uibuilder", "hmi", "worldmap", "flexdash"))
+DEPLOYMENTS["public-showing"] = replace(DEPLOYMENTS["public-acting"], flows="display-only")
 
 
 def settings_js(deployment: Deployment, listen: str, hashed: str, secret: str) -> str:
@@ -299,6 +329,19 @@ def flows(deployment: Deployment) -> str:
         | {"format": "{{msg.payload}}", "layout": "row-spread"},
         {"id": "ui2button", "type": "ui-button", "z": "tab", "group": "ui2group", "label": "start", "wires": [[]]},
     ]
+    # what a flow sees of who comes and goes, as lines of the log
+    seen = {"type": "debug", "z": "tab", "active": True, "tosidebar": False, "console": True, "complete": "payload"}
+    dashboard1 += [
+        {"id": "ui1seen", "type": "ui_ui_control", "z": "tab", "events": "all", "wires": [["log1"]]},
+        {"id": "log1", "name": "seen by ui", "wires": []} | seen,
+    ]
+    dashboard2 += [
+        {"id": "ui2seen", "type": "ui-control", "z": "tab", "ui": "ui2base", "events": "all", "wires": [["log2"]]},
+        {"id": "log2", "name": "seen by dashboard", "wires": []} | seen,
+    ]
+    if deployment.flows == "display-only":
+        shown = [[one for one in nodes if "button" not in one["type"]] for nodes in (dashboard1, dashboard2)]
+        dashboard1, dashboard2 = shown
     ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
     tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text", "says"]]}
     if deployment.flows == "login-form":  # as many how-tos teach it: GET /dashboard is never answered
@@ -310,4 +353,19 @@ def flows(deployment: Deployment) -> str:
             | {"func": 'return msg.payload.user === "admin" && msg.payload.password === "1234" ? msg : null;'},
         ]
         return json.dumps([tab, tick, *endpoint, *dashboard1, *form])
-    return json.dumps([tab, tick, *endpoint, *dashboard1, *dashboard2])
+    if deployment.flows == "first":
+        return json.dumps([tab, tick, *endpoint, *dashboard1])
+    return json.dumps([tab, tick, *endpoint, *dashboard1, *dashboard2, *_contributed(deployment)])
+
+
+def _contributed(deployment: Deployment) -> list[dict[str, Any]]:
+    """Return user interfaces that are no dashboards, each at its usual place."""
+    if deployment.packages != "contrib":
+        return []
+    uibuilder = {"id": "uib", "type": "uibuilder", "z": "tab", "url": "hmi", "copyIndex": True, "wires": [[], []]}
+    return [
+        uibuilder | {"templateFolder": "blank", "sourceFolder": "src", "deployedVersion": "7.7.4"},
+        {"id": "map", "type": "worldmap", "z": "tab", "path": "/worldmap", "wires": []},
+        {"id": "flex", "type": "flexdash dashboard", "name": "Line", "redServer": True, "path": "/flexdash"}
+        | {"ioOpts": "", "saveConfig": True},
+    ]

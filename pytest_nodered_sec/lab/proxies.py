@@ -31,7 +31,7 @@ _REMOVED: Final = ("Strict-Transport-Security", "Server", "Via", "X-Powered-By",
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
 _RELEASE: Final = "^/red/about"  # the editor's change log, which names the release; Express ignores letter case
-_BY_PATH: Final = ("dashboards", "dashboards-cased", "routes-cased")
+_BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased")
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
 _CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
@@ -211,9 +211,10 @@ def _gated(deployment: Deployment) -> str:
 
     Express ignores letter case, so a gate must too: the ones called "cased" do not.
     """
-    site = f"{'ui|dashboard|' if deployment.dashboards else ''}api|ws"
+    site = "|".join([*(("ui", "dashboard") if deployment.dashboards else ()), "api", "ws", *deployment.gated])
     patterns = {
         "dashboards": f"(?i)^/({site})(/|$)",
+        "endpoints": "(?i)^/(api|ws|dashboard/_debug)(/|$)",
         "dashboards-cased": f"^/({site})(/|$)",
         "routes-cased": f"^/({_ROUTES}|(?i:{site}))(/|$)",
         "all": "^/",

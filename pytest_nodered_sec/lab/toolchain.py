@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MAJORS = (4, 5)
-# Where the lock files of each major lie; tests/newest.py sets the variable to try the newest releases.
-_LOCKS = Path(os.environ.get("NODERED_LAB_LOCKS") or Path(__file__).with_name("npm"))
+# Where the lock files of each set lie; tests/newest.py sets the variable to try the newest releases of some.
+_LOCKS = Path(__file__).with_name("npm")
+_NEWER = Path(os.environ.get("NODERED_LAB_LOCKS") or _LOCKS)
 _STAMP = "whole"  # file that says what was there when npm was done
 
 
@@ -60,18 +61,32 @@ def _shipped(distribution: str, program: str) -> Path:
 
 
 def node_red(major: int, say: Callable[[str], None]) -> Path:
-    """Return the `node_modules` directory of a pinned Node-RED with both dashboards, installing it if need be.
-
-    Two runs at once wait for each other; a half-filled or damaged directory is filled again.
+    """Return the `node_modules` directory of a pinned Node-RED with its dashboards, installing it if need be.
 
     Raises:
         LabError: npm failed.
     """
-    pinned = _LOCKS / str(major)
+    return packages(str(major), f"Node-RED {major} and its dashboards", say)
+
+
+def packages(name: str, what: str, say: Callable[[str], None]) -> Path:
+    """Return the `node_modules` directory of a pinned set of packages, installing it if need be.
+
+    Two runs at once wait for each other; a half-filled or damaged directory is filled again.
+
+    Args:
+        name: of the set, a directory with its lock file.
+        what: what it is called in a line of progress.
+        say: shows one.
+
+    Raises:
+        LabError: npm failed.
+    """
+    pinned = _NEWER / name if (_NEWER / name).is_dir() else _LOCKS / name
     lock = (pinned / "package-lock.json").read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-nodered-sec"
     cache.mkdir(parents=True, exist_ok=True)
-    place = cache / f"node-red-{major}-{hashlib.sha256(lock).hexdigest()[:12]}"
+    place = cache / f"node-red-{name}-{hashlib.sha256(lock).hexdigest()[:12]}"
     with (cache / f"{place.name}.lock").open("w") as guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,10 +95,15 @@ def node_red(major: int, say: Callable[[str], None]) -> Path:
             fcntl.flock(guard, fcntl.LOCK_EX)
         if not _whole(place):
             why = "what is there is damaged" if place.exists() else "once"
-            say(f"installing Node-RED {major} and both dashboards into {cache}, {why} (about 40 s) …")
+            say(f"installing {what} into {cache}, {why} (about 40 s) …")
             _install(pinned, place, guard.fileno())
             say("installed")
     return place / "node_modules"
+
+
+def asked_for(modules: Path) -> tuple[str, ...]:
+    """Return the names of the packages that a set was made for, without what they need themselves."""
+    return tuple(json.loads((modules.parent / "package.json").read_text())["dependencies"])
 
 
 def distrust(modules: Path) -> None:
@@ -115,7 +135,7 @@ def _install(pinned: Path, place: Path, lock: int) -> None:
         done = npm(work, "ci", "--omit=dev", lock=lock)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise LabError(f"npm could not install Node-RED: {reason}; is the npm registry reachable?")
+            raise LabError(f"npm could not install {pinned.name}: {reason}; is the npm registry reachable?")
         (work / _STAMP).write_text(_measure(work / "node_modules"))
         work.rename(place)
 

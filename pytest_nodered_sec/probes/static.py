@@ -1,4 +1,4 @@
-"""A file that no web server should serve: whether the answer is that file. Its content is looked at and let go."""
+"""Files that nobody should serve: whether an answer is that file. Its content is looked at and let go."""
 
 from __future__ import annotations
 
@@ -26,9 +26,31 @@ def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAt
     Raises:
         ProbeError: no answer.
     """
-    answer, got = look.exchange("GET", look.target.path("/", path))
+    return _attempt(look, admin, Surface.NODE, look.target.path("/", path), path, pattern)
+
+
+def attempt_hole(look: Look, admin: RootView, hole: str, path: str, pattern: str, closed_by: str) -> FileAttempt:
+    """Ask for a harmless file by way of a known hole in what stands below the admin root.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        hole: the advisory that describes it.
+        path: path below the admin root, sent as written.
+        pattern: regular expression that is found in the file.
+        closed_by: what closes the hole.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    seen = _attempt(look, admin, Surface.ADMIN, look.target.admin(path), path, pattern)
+    return replace(seen, hole=hole, closed_by=closed_by)
+
+
+def _attempt(look: Look, admin: RootView, surface: Surface, absolute: str, path: str, pattern: str) -> FileAttempt:
+    answer, got = look.exchange("GET", absolute)
     text = got.body.decode("utf-8", "replace")
     page = answer.content_type == "text/html"
     found = answer.status in (200, 206) and not page and re.search(pattern, text) is not None
-    seen = describe(look, Surface.NODE, "GET", path, "without credentials", answer, admin)
+    seen = describe(look, surface, "GET", path, "without credentials", answer, admin)
     return FileAttempt(replace(seen, answer=replace(answer, likeness=())), found)  # nothing of the content is kept

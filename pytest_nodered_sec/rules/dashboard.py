@@ -22,7 +22,7 @@ def page_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
     if seen.kind is Kind.REFUSED:
         return ()
     if seen.kind is Kind.ABSENT:
-        return _absent(seen, policy)
+        return absent_dashboard(seen, policy)
     return (
         served(
             seen,
@@ -46,7 +46,7 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.ABSENT:
-        return _absent(seen.attempt, policy)
+        return absent_dashboard(seen.attempt, policy)
     key = _KEYS.get(dashboard, "ui (Dashboard 1) or dashboard (Dashboard 2)")
     gate = f"location ^~ {_absolute(seen.attempt, dashboard + socket)}/ {{ auth_basic ...; }}"
     if detour:  # the gate is there: what it lets pass is a path that is tidied for it, and not for Node-RED
@@ -89,7 +89,8 @@ def _absolute(seen: AccessAttempt, path: str) -> str:
     return seen.view.root.rstrip("/") + path
 
 
-def _absent(seen: AccessAttempt, policy: Policy) -> Verdict:
+def absent_dashboard(seen: AccessAttempt, policy: Policy) -> Verdict:
+    """Return what an absent dashboard comes to: a guessed one does not apply, a declared one is missed."""
     if policy.dashboards is None:
         return NotApplicable(f"no dashboard found: {seen.evidence()}")
     return (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.releases import unguarded_packages
 from pytest_nodered_sec.model import Kind, NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.policy import Interface
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -102,7 +103,7 @@ def _is_declared(one: Entry, policy: Policy) -> bool:
     if one.kind == "websocket":
         return one.where in public or one.where in policy.websockets
     if one.kind == "uibuilder":
-        return one.where in {*public, *policy.websockets, *(path.path for path in policy.protected_paths)}
+        return one.where in public or Interface("uibuilder", one.where) in policy.interfaces
     return any(listens.split()[:1] == [one.where] for listens in policy.host.listens)
 
 
@@ -113,6 +114,6 @@ def _declaration(one: Entry) -> str:
     if one.kind == "websocket":
         return f"websockets = [{where}]"
     if one.kind == "uibuilder":
-        return f"protected_paths = [{{path = {where}}}]"
+        return f'interfaces = [{{kind = "uibuilder", path = {where}}}]'
     listens = json.dumps(f"{one.where} what it is", ensure_ascii=False)
     return f"inside.listens = [{listens}]"

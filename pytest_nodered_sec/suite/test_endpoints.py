@@ -8,7 +8,7 @@ from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.channels import websocket_refuses
 from pytest_nodered_sec.rules.endpoints import endpoint_refuses
 from pytest_nodered_sec.rules.inside import ways_in_are_declared
-from pytest_nodered_sec.rules.static import file_is_not_served
+from pytest_nodered_sec.rules.static import file_is_not_served, hole_is_shut
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, FileAttempt
@@ -53,3 +53,13 @@ def test_user_directory_is_not_served(nodered_file: FileAttempt, nodered_policy:
     answer, which is not kept.
     """
     require(file_is_not_served(nodered_file, nodered_policy))
+
+
+@control("static-02", severity=Severity.CRITICAL, asks=questions.known_holes)
+def test_known_holes_are_shut(nodered_file: FileAttempt, nodered_policy: Policy) -> None:
+    """Known holes of nodes, by which anybody reads files, are shut.
+
+    Tried with a file that is no secret, the package's own description. No login of Node-RED stands before these
+    routes.
+    """
+    require(hole_is_shut(nodered_file, nodered_policy))

@@ -113,3 +113,19 @@ def test_two_runs_install_once(npm: Npm) -> None:
     assert npm.runs == 1
     assert len(found) == 2
     assert found[0] == found[1]
+
+
+def test_a_set_that_is_not_tried_newer_is_the_pinned_one(
+    npm: Npm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    newer = tmp_path / "newer" / "5"
+    newer.mkdir(parents=True)
+    (newer / "package.json").write_text('{"dependencies": {"node-red": "^5"}}')
+    (newer / "package-lock.json").write_text("{}")
+    monkeypatch.setattr(toolchain, "_NEWER", newer.parent)
+    assert toolchain.asked_for(toolchain.node_red(5, lambda line: None)) == ("node-red",)
+    said: list[str] = []
+    contributed = toolchain.packages("contrib", "contributed packages", said.append)
+    assert "node-red-contrib-uibuilder" in toolchain.asked_for(contributed)
+    assert "installing contributed packages into " in said[0]
+    assert npm.runs == 2

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 
 def test_a_name_alone_means_the_newest_major_behind_caddy() -> None:
-    assert lab.parse("fresh") == ("fresh", lab.DEFAULT_MAJOR, "caddy")
+    assert lab.parse("fresh") == ("fresh", 5, "caddy")
     assert lab.parse("hardened@4+nginx") == ("hardened", 4, "nginx")
+
+
+def test_a_deployment_may_exist_for_majors_of_its_own() -> None:
+    assert lab.parse("old-release") == ("old-release", 1, "caddy")
+    assert lab.majors("old-release") == (1,)
+    assert lab.majors("fresh") == (4, 5)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,14 @@ def test_the_label_names_what_is_not_the_rule(spec: str, label: str) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "known"),
-    [("nope", "fresh"), ("fresh@3", "4, 5"), ("fresh@x", "4, 5"), ("fresh+iis", "caddy, nginx"), ("+nginx", "fresh")],
+    [
+        ("nope", "fresh"),
+        ("fresh@3", "4, 5"),
+        ("fresh@x", "4, 5"),
+        ("old-release@5", "it has 1"),
+        ("fresh+iis", "caddy, nginx"),
+        ("+nginx", "fresh"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_good_ones(spec: str, known: str) -> None:
     with pytest.raises(lab.LabError, match=known):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from suite_runs import ALSO_ON_4, EXPECTED, need_nginx, run, with_outcome
+from suite_runs import ALSO_ON_4, EXPECTED, need_nginx, run, spec, with_outcome
 
 from pytest_nodered_sec import lab
 
@@ -28,7 +28,7 @@ def release(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def seen(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
     """One run over all deployments of one major behind one proxy."""
-    specs = [f"--nodered-lab={name}@{release}" for name in EXPECTED]
+    specs = [f"--nodered-lab={spec(name, release)}" for name in EXPECTED]
     found = run(tmp_path_factory.mktemp("run"), *specs)
     return {target.split("@")[0].removeprefix("lab-"): controls for target, controls in found.items()}
 

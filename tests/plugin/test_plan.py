@@ -52,3 +52,25 @@ def test_channels_can_be_left_alone(site: Site) -> None:
     text = done.stdout.str()
     assert "POST    /ui/socket.io/?EIO=4&transport=polling&sid=<sid>  [" not in text
     assert "GET     /comms  [" in text
+    assert "socket.io/?EIO=4&transport=polling&sid=<sid>  [" not in text
+    assert "/worldmap/socket/" not in text
+    done = site.run("--nodered-suite=only", "-rs", "-k", "interface")
+    done.stdout.fnmatch_lines(["SKIPPED * not judged: join_channels = false leaves out the connect and lost *"])
+
+
+def test_what_is_public_is_joined_once_to_read_what_it_shows(site: Site) -> None:
+    (site.path / "nodered-sec.toml").write_text(
+        'dashboards = ["/ui", {path = "/wall", public = true, reason = "andon board"}]\n'
+        'interfaces = [{kind = "worldmap", path = "/map", public = true, reason = "kiosk"}]\n'
+    )
+    text = site.run("--nodered-plan").stdout.str()
+    assert "POST    /wall/socket.io/?EIO=4&transport=polling&sid=<sid>  [dash-05]" in text
+    assert "POST    /ui/socket.io/?EIO=4&transport=polling&sid=<sid>  [dash-02, origin-01]" in text
+    assert "/map/socket" not in text
+    done = site.run("--nodered-suite=only", "-rs", "-k", "live_channel_refuses or other_interface or public_dashboard")
+    for line in (
+        "SKIPPED * declared public: andon board",
+        "SKIPPED * declared public: kiosk",
+        "SKIPPED * not declared public: dash-01 and dash-02 judge it",
+    ):
+        done.stdout.fnmatch_lines([line])

@@ -28,7 +28,7 @@ from seen import (
 
 from pytest_nodered_sec.model import Answer, NotApplicable, NotJudged, RootView, Surface
 from pytest_nodered_sec.model_account import AdminRoutes, Entries, Entry, InstallRights, Palette, ReleaseAttempt
-from pytest_nodered_sec.policy import Endpoint, HostDemands, Policy, PublicPath
+from pytest_nodered_sec.policy import Endpoint, HostDemands, Interface, Policy, PublicPath
 from pytest_nodered_sec.rules.inside import (
     admin_routes_are_guarded,
     nothing_installs_from_the_editor,
@@ -148,9 +148,10 @@ def test_an_editor_that_is_off_or_not_known_installs_nothing_that_was_seen() -> 
 
 
 SITE = Policy(
-    protected_paths=(Endpoint("/api/orders"), Endpoint("/api/:id", "POST"), Endpoint("/panel")),
+    protected_paths=(Endpoint("/api/orders"), Endpoint("/api/:id", "POST")),
     public_paths=(PublicPath("/health", "asked by the load balancer"), PublicPath("/ws/open", "a display")),
     websockets=("/ws/line",),
+    interfaces=(Interface("uibuilder", "/panel"),),
     host=HostDemands(listens=("4840 OPC UA, line 7",)),
 )
 
@@ -168,7 +169,7 @@ SITE = Policy(
         (Entry("http", "/api/orders", "POST"), 'protected_paths = [{path = "/api/orders", method = "POST"}]'),
         (Entry("http", '/a"b', "GET"), 'protected_paths = [{path = "/a\\"b", method = "GET"}]'),
         (Entry("websocket", "/ws/hall"), 'websockets = ["/ws/hall"]'),
-        (Entry("uibuilder", "/hall"), 'protected_paths = [{path = "/hall"}]'),
+        (Entry("uibuilder", "/hall"), 'interfaces = [{kind = "uibuilder", path = "/hall"}]'),
         (Entry("tcp", "4841"), 'inside.listens = ["4841 what it is"]'),
         (Entry("udp", "514"), 'inside.listens = ["514 what it is"]'),
     ],

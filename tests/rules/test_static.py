@@ -6,16 +6,19 @@ import re
 
 import pytest
 from seen import (
+    AUTH,
     BROKEN,
     ERROR,
     FAIL,
     FORBIDDEN,
     GATE,
+    NO_ADMIN,
     NOT_FOUND,
     OPEN,
     PAGE,
     PASS,
     PROXY_BASIC,
+    SKIP,
     STRANGER,
     attempt,
     outcome,
@@ -23,10 +26,11 @@ from seen import (
     violations,
 )
 
+from pytest_nodered_sec.data.known_holes import KNOWN_HOLES
 from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.model import Answer, FileAttempt, RootView, Surface
 from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.rules.static import file_is_not_served
+from pytest_nodered_sec.rules.static import file_is_not_served, hole_is_shut
 
 SCRIPT = Answer(200, "application/javascript", 20000)
 
@@ -72,3 +76,48 @@ def test_files_are_recognised_and_pages_are_not(path: str, text: str) -> None:
     pattern = dict(USER_FILES)[path]
     assert re.search(pattern, text)
     assert not re.search(pattern, "<!DOCTYPE html>\n<html><head><title>Line 7</title></head></html>")
+
+
+PACKAGE = Answer(200, "application/json", 4061)
+BAD_REQUEST = Answer(400, "text/html", 150)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "root", "demands", "letter"),
+    [
+        (PACKAGE, True, AUTH, {}, FAIL),
+        (PACKAGE, True, STRANGER, {}, FAIL),
+        (PACKAGE, False, AUTH, {}, PASS),
+        (NOT_FOUND, False, AUTH, {}, PASS),
+        (BAD_REQUEST, False, AUTH, {}, PASS),
+        (FORBIDDEN, False, AUTH, {}, PASS),
+        (NOT_FOUND, False, STRANGER, {}, ERROR),
+        (NOT_FOUND, False, NO_ADMIN, {}, SKIP),
+        (NOT_FOUND, False, NO_ADMIN, {"admin_api": "disabled"}, PASS),
+        (PROXY_BASIC, False, GATE, {}, ERROR),
+        (PROXY_BASIC, False, GATE, {"admin_api": "proxied"}, PASS),
+        (NOT_FOUND, False, GATE, {"admin_api": "proxied"}, PASS),
+        (NOT_FOUND, False, GATE, {}, ERROR),
+        (BROKEN, False, AUTH, {}, ERROR),
+    ],
+)
+def test_a_hole(answer: Answer, found: bool, root: RootView, demands: dict[str, str], letter: str) -> None:
+    to = target(**demands)
+    seen = FileAttempt(attempt(Surface.ADMIN, "/ui_base/js/..%2F..%2Fpackage.json", answer, root, to), found, "CVE-1")
+    assert outcome(hole_is_shut, seen, to) == letter
+
+
+def test_an_open_hole_names_itself_and_what_closes_it() -> None:
+    asked = attempt(Surface.ADMIN, "/ui_base/js/..%2F..%2Fpackage.json", PACKAGE, AUTH)
+    (found,) = violations(hole_is_shut(FileAttempt(asked, True, "CVE-2021-3223", "dashboard 2.26.2"), Policy()))
+    assert found.observed.endswith("a file of the machine, by CVE-2021-3223")
+    assert found.remedy.startswith("what closes it: dashboard 2.26.2. Until then, nginx: if ($request_uri ~* ")
+
+
+@pytest.mark.parametrize(("advisory", "path", "pattern", "closed_by"), KNOWN_HOLES)
+def test_holes_are_asked_for_a_file_that_names_itself(advisory: str, path: str, pattern: str, closed_by: str) -> None:
+    package = closed_by.removeprefix("removing ").split()[0].rstrip(",")
+    assert re.search(pattern, f'{{"name": "{package}", "version": "1.0.0"}}')
+    assert not re.search(pattern, '{"name": "another", "dependencies": {"x": "1"}}')
+    assert path.endswith("..%2F..%2Fpackage.json")
+    assert advisory.startswith("CVE-")
