@@ -137,8 +137,13 @@ def majors(name: str) -> tuple[int, ...]:
     return DEPLOYMENTS[name].majors or MAJORS
 
 
+def proxies(name: str) -> tuple[str, ...]:
+    """Return the proxies that a deployment can stand behind, the usual one first."""
+    return ("nginx",) if DEPLOYMENTS[name].locations else tuple(PROXIES)
+
+
 def parse(spec: str) -> Spec:
-    """Read "NAME[@MAJOR][+PROXY]"; the deployment's newest major and Caddy where none is given.
+    """Read "NAME[@MAJOR][+PROXY]"; the deployment's newest major and usual proxy where none is given.
 
     Raises:
         LabError: unknown name, major or proxy.
@@ -152,7 +157,10 @@ def parse(spec: str) -> Spec:
         raise LabError(f"the lab has no {name} with Node-RED {major}; it has {', '.join(map(str, known))}")
     if proxy and proxy not in PROXIES:
         raise LabError(f"the lab has no proxy {proxy!r}; it has {', '.join(PROXIES)}")
-    return Spec(name, int(major or max(known)), proxy or DEFAULT_PROXY)
+    fitting = proxies(name)
+    if proxy and proxy not in fitting:
+        raise LabError(f"the lab has no {name} behind {proxy}; it has {', '.join(fitting)}")
+    return Spec(name, int(major or max(known)), proxy or fitting[0])
 
 
 class Lab:
@@ -249,7 +257,9 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path]) -> Lab:
         for specs, password, hashed in zip(shared.values(), passwords, hashes, strict=True):
             own = (next(ports), next(ports))
             plant = _plant(specs[0], modules, lab.folder, own, password, hashed, commands)
-            running |= {spec: _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands) for spec in specs}
+            for spec in specs:
+                first = "" if spec == specs[0] else specs[0].label
+                running[spec] = _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands, first)
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
         for one in lab.deployments:
@@ -325,9 +335,19 @@ def _plant(
 
 
 def _prepare(
-    spec: Spec, plant: _Plant, folder: Path, ports: tuple[int, int], commands: list[dict[str, Any]]
+    spec: Spec, plant: _Plant, folder: Path, ports: tuple[int, int], commands: list[dict[str, Any]], first: str
 ) -> RunningDeployment:
-    """Write the files of a deployment's proxy into a directory of its own, and add the command that starts it."""
+    """Write the files of a deployment's proxy into a directory of its own, and add the command that starts it.
+
+    Args:
+        spec: which deployment.
+        plant: the Node-RED behind it.
+        folder: the lab's directory.
+        ports: of HTTPS and of plain HTTP.
+        commands: what is started.
+        first: label of the deployment with the same Node-RED at which passwords are guessed, "" for this one: Node-RED
+            counts attempts, whichever way they come.
+    """
     deployment = DEPLOYMENTS[spec.name]
     here = folder / str(spec)
     here.mkdir()
@@ -352,8 +372,12 @@ def _prepare(
         credentials_file=str(plant.folder / "credentials.json"),
         user_dir=str(plant.folder / "node-red"),
         has_login="adminAuth" in deployment.settings,
-        expect=deployment.expect,
+        expect=(*deployment.expect, *([("guess", _elsewhere(first))] if first else [])),
     )
+
+
+def _elsewhere(first: str) -> dict[str, Any]:
+    return {"value": False, "reason": f"passwords of the same Node-RED are tried at {first}"}
 
 
 def _link(place: Path, *sets: Path) -> None:

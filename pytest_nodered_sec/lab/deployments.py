@@ -24,8 +24,11 @@ class Deployment:
         gate: "" for none; "dashboards": Basic login before dashboards and endpoints; "endpoints": before endpoints and
             what a dashboard keeps beside its page; "all": before everything;
             "dashboards-cased", "routes-cased": before dashboards, before routes, in lower case only;
-            "unless-named": before everything, unless a header names somebody; "same-site": no login, but no form
-            of another site passes; "sso": a redirect to a login elsewhere.
+            "but-flows", "but-ui": before routes and dashboards, all but one; "unless-named": before everything, unless
+            a header names somebody; "same-site": no login, but no form of another site passes; "sso": a redirect to a
+            login elsewhere.
+        locations: nginx's own rules, which no other proxy has: of each location how it matches, and what it does
+            before it passes the request on, "gate" being a Basic login.
         tidy: whether a gate by path refuses dot segments, which it and Node-RED read differently.
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
@@ -53,6 +56,7 @@ class Deployment:
     tls: bool = True
     socket: bool = False
     gate: str = ""
+    locations: tuple[tuple[str, str], ...] = ()
     tidy: bool = True
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
@@ -262,6 +266,25 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     ),
     "inspector-open": replace(_HARDENED, inspector=True),
     "plain-cookie": replace(_HARDENED, cookie="line=7; Path=/"),
+    # How guides write it: nginx matches what it reads, Express ignores letter case and a slash at the end.
+    "location-exact": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_LOGIN, ""),
+        gate="but-flows",
+        locations=(("= /flows", "deny all;"),),
+    ),
+    "location-prefix": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_LOGIN, ""),
+        gate="but-flows",
+        locations=(("/flows", "deny all;"),),
+    ),
+    "location-ui": replace(
+        _HARDENED, gate="but-ui", locations=(("^~ /ui/", "gate"),), sockets=("/dashboard/socket.io", "/ws")
+    ),
+    "limit-except": replace(
+        _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), locations=(("/", "limit_except GET { deny all; }"),)
+    ),
     "old-release": Deployment(settings=_LOGIN, flows="first", majors=(1,)),
     "interfaces": replace(
         _HARDENED,

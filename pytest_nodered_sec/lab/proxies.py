@@ -31,7 +31,7 @@ _REMOVED: Final = ("Strict-Transport-Security", "Server", "Via", "X-Powered-By",
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
 _RELEASE: Final = "^/red/about"  # the editor's change log, which names the release; Express ignores letter case
-_BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased")
+_BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased", "but-flows", "but-ui")
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
 _CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
@@ -125,8 +125,9 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     folder = front.folder
     realm = "$unless_named" if deployment.gate == "unless-named" else f'"{_REALM}"'
 
-    def location(match: str, *, gated: bool, upgrade: bool) -> str:
-        lines = [f"auth_basic {realm}; auth_basic_user_file {folder}/htpasswd;"] if gated else []
+    def location(match: str, *, gated: bool, upgrade: bool, before: str = "") -> str:
+        lines = [before] if before else []
+        lines += [f"auth_basic {realm}; auth_basic_user_file {folder}/htpasswd;"] if gated else []
         lines += ["proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;"]
         lines += [
             "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"
@@ -152,7 +153,11 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
         rules += [location(f'~* "^{re.escape(path)}(/|$)"', gated=bool(gated.match(path)), upgrade=True)]
     if deployment.gate in _BY_PATH:
         rules += [location(f'~ "{gated.pattern}"', gated=True, upgrade=not deployment.sockets)]
-    rules += [location("/", gated=deployment.gate in ("all", "unless-named"), upgrade=not deployment.sockets)]
+    for match, does in deployment.locations:
+        own = does == "gate"
+        rules += [location(match, gated=own, upgrade=own, before="" if own else does)]
+    if "/" not in dict(deployment.locations):
+        rules += [location("/", gated=deployment.gate in ("all", "unless-named"), upgrade=not deployment.sockets)]
 
     plain = {
         "serve": rules,
@@ -217,6 +222,8 @@ def _gated(deployment: Deployment) -> str:
         "endpoints": "(?i)^/(api|ws|dashboard/_debug)(/|$)",
         "dashboards-cased": f"^/({site})(/|$)",
         "routes-cased": f"^/({_ROUTES}|(?i:{site}))(/|$)",
+        "but-flows": f"(?i)^/(?!flows/?$)({_ROUTES}|{site})(/|$)",
+        "but-ui": f"(?i)^/({site.removeprefix('ui|')})(/|$)",
         "all": "^/",
         "unless-named": "^/",
     }
