@@ -184,6 +184,11 @@ def _sign_in(target: Target, args: tuple[str, ...]) -> list[Request]:
     ]
 
 
+def _cross_site(target: Target, args: tuple[str, ...]) -> list[Request]:
+    asked = Request(Manner.WRITE, "POST", target.admin("/flow"))
+    return [asked, *(_sign_in(target, args) if target.credentials else [])]
+
+
 def _told(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     anybody = [Request(Manner.READ, "GET", target.admin(path)) for path in ("/red/about", *_INSIDE)]
@@ -269,7 +274,7 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "channel": lambda target, args: _upgrade(target, args[0], args[1]),
     "foreign": _foreign,
     "variant": _variant,
-    "cross_site": lambda target, args: [Request(Manner.WRITE, "POST", target.admin("/flow"))],
+    "cross_site": _cross_site,
     "file": lambda target, args: [Request(Manner.READ, "GET", target.path("/", args[0]))],
     "hole": lambda target, args: [Request(Manner.EXPLOIT, "GET", target.admin(args[1]))],
     "plain": lambda target, args: [_in_clear(target, *args[1:])],

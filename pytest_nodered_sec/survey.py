@@ -265,7 +265,7 @@ class _Place:
             finders: dict[str, Callable[[Look], Any]] = {
                 "node": landmarks.view_node,
                 "plain": landmarks.view_plain,
-                "account": account.visit,
+                "account": lambda look: account.visit(look, admin),
                 "told": lambda look: told.hear(look, admin),
             }
             return finders[name](Look(self._station))

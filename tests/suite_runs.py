@@ -17,159 +17,141 @@ from pytest_nodered_sec.lab import toolchain
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+def ids(text: str) -> set[str]:
+    return set(text.split())
+
+
 # deployment: controls with a failure, controls with an error; everything else passes or does not apply
 EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "fresh": (
-        {
-            "admin-01",
-            "admin-02",
-            "admin-03",
-            "admin-04",
-            "admin-06",
-            "csrf-01",
-            "dash-01",
-            "dash-02",
-            "dash-03",
-            "editor-01",
-            "editor-02",
-            "editor-03",
-            "origin-01",
-        },
+        ids(
+            "admin-01 admin-02 admin-03 admin-04 admin-06 csrf-01 dash-01 dash-02 dash-03 editor-01 "
+            "editor-02 editor-03 editor-04 flow-01 http-06 origin-01 proxy-01 version-01"
+        ),
         set(),
     ),
     "hardened": (set(), set()),
-    # GET /dashboard never answers there: its page is an error, in clear too; no password is sent in clear
     "article": (
-        {"dash-01", "dash-02", "editor-01", "editor-02", "editor-03", "http-01", "http-03", "http-05", "tls-01"},
-        {"admin-08", "admin-09", "admin-12", "dash-01", "dash-04", "editor-03", "http-01"},
+        ids(
+            "dash-01 dash-02 editor-01 editor-02 editor-03 http-01 http-03 http-05 proxy-01 proxy-03 tls-01 version-01"
+        ),
+        ids(
+            "admin-08 admin-09 admin-10 admin-12 cred-01 cred-02 dash-01 dash-04 editor-03 editor-04 "
+            "flow-01 http-01 patch-02 patch-03 proxy-02"
+        ),
     ),
-    "httpnodeauth": ({"dash-02", "node-02", "origin-01"}, set()),
-    "moved": ({"dash-01", "dash-02", "dash-03", "editor-03"}, set()),
-    "admin-elsewhere": ({"dash-01", "dash-02", "dash-03", "editor-03"}, set()),
+    "httpnodeauth": (ids("dash-02 http-06 node-02 origin-01 proxy-01"), set()),
+    "moved": (ids("dash-01 dash-02 dash-03 editor-03 flow-01 http-06 proxy-01"), set()),
+    "admin-elsewhere": (ids("dash-01 dash-02 dash-03 editor-03 flow-01 http-06 proxy-01"), set()),
     "node-elsewhere": (
-        {"admin-01", "admin-02", "admin-03", "admin-04", "csrf-01", "dash-01", "dash-02", "dash-03", "editor-03"},
+        ids(
+            "admin-01 admin-02 admin-03 admin-04 csrf-01 dash-01 dash-02 dash-03 editor-03 flow-01 "
+            "http-06 proxy-01 version-01"
+        ),
         set(),
     ),
-    "adminoff": ({"dash-01", "dash-02", "dash-03", "editor-03"}, set()),
-    "adminoff-nodeauth": ({"dash-02"}, {"editor-01", "editor-02", "editor-03"}),
-    "gate": (set(), set()),
+    "adminoff": (ids("dash-01 dash-02 dash-03 editor-03 http-06 proxy-01"), set()),
+    "adminoff-nodeauth": (ids("dash-02 http-06 proxy-01"), ids("editor-01 editor-02 editor-03")),
+    "gate": (ids("csrf-01 editor-04 flow-01 http-06 proxy-01"), set()),
     "sso": (
-        set(),
-        {
-            "admin-01",
-            "admin-02",
-            "admin-03",
-            "admin-04",
-            "admin-05",
-            "admin-06",
-            "admin-07",
-            "admin-12",
-            "csrf-01",
-            "dash-01",
-            "dash-02",
-            "dash-03",
-            "dash-04",
-            "editor-01",
-            "editor-02",
-            "editor-03",
-            "origin-01",
-            "reach-01",
-            "static-01",
-        },
+        ids("http-06 proxy-01"),
+        ids(
+            "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-10 admin-12 csrf-01 "
+            "dash-01 dash-02 dash-03 dash-04 editor-01 editor-02 editor-03 editor-04 flow-01 live-01 "
+            "origin-01 patch-01 patch-02 patch-03 reach-01 static-01 static-02 version-01"
+        ),
     ),
     "noeditor-open": (
-        {"admin-01", "admin-02", "admin-03", "admin-04", "csrf-01", "dash-01", "dash-02", "dash-03", "editor-03"},
+        ids(
+            "admin-01 admin-02 admin-03 admin-04 csrf-01 dash-01 dash-02 dash-03 editor-03 flow-01 "
+            "http-06 proxy-01 version-01"
+        ),
         set(),
     ),
     "secret-root": (
-        {"dash-02"},
-        {
-            "admin-01",
-            "admin-02",
-            "admin-03",
-            "admin-04",
-            "admin-05",
-            "admin-06",
-            "admin-07",
-            "admin-12",
-            "csrf-01",
-            "editor-01",
-            "editor-02",
-            "editor-03",
-            "origin-01",
-        },
+        ids("dash-02 http-06 proxy-01"),
+        ids(
+            "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-10 admin-12 cred-01 "
+            "csrf-01 editor-01 editor-02 editor-03 origin-01 static-02 version-01"
+        ),
     ),
-    "anonread": ({"admin-01", "admin-02", "dash-01", "dash-02", "dash-03", "editor-03"}, set()),
-    "middleware-only": ({"dash-02"}, set()),
-    "plain-leak": ({"http-01", "http-03", "http-05"}, set()),
+    "anonread": (ids("admin-01 admin-02 dash-01 dash-02 dash-03 editor-03 flow-01 http-06 proxy-01 version-01"), set()),
+    "middleware-only": (ids("dash-02 flow-01 http-06 proxy-01"), set()),
+    "plain-leak": (ids("http-01 http-03 http-05"), set()),
     "editor-protected": (set(), set()),
     "nodash": (set(), set()),
-    "ungated": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02"}, set()),
-    "cased-gate": ({"dash-04"}, set()),
-    "untidy": ({"dash-02"}, set()),
-    "cased-routes": ({"admin-05"}, set()),
-    "named": ({"admin-12"}, set()),
+    "ungated": (ids("dash-01 dash-02 dash-03 node-01 node-02"), set()),
+    "cased-gate": (ids("dash-04"), set()),
+    "untidy": (ids("dash-02"), set()),
+    "cased-routes": (ids("admin-05"), set()),
+    "named": (ids("admin-12 csrf-01 editor-04 flow-01 http-06 proxy-01"), set()),
     "same-site": (
-        {"admin-01", "admin-02", "admin-03", "admin-04", "dash-01", "dash-02", "dash-03", "editor-03"},
+        ids(
+            "admin-01 admin-02 admin-03 admin-04 dash-01 dash-02 dash-03 editor-03 flow-01 http-06 proxy-01 version-01"
+        ),
         set(),
     ),
-    "static-home": ({"static-01"}, set()),
-    "any-origin": ({"dash-01", "dash-02", "dash-03", "node-01", "node-02", "origin-01"}, set()),
-    "legacy-auth": ({"admin-06", "origin-01"}, set()),
-    "acting": (set(), {"node-01"}),
-    "redirect-302": ({"http-02"}, set()),
-    "redirect-echo": ({"http-04"}, set()),
-    "require-https": ({"http-01", "http-02", "http-03", "http-04", "http-05"}, set()),
-    "undeclared": ({"flow-01"}, set()),
-    "palette": ({"editor-04"}, set()),
-    "tells-release": ({"editor-03", "version-01"}, set()),
-    "sample-login": ({"cred-01"}, set()),
-    "sample-gate": ({"cred-02"}, set()),
-    "blank-gate": ({"cred-02"}, set()),
-    "sample-nodeauth": ({"cred-02", "dash-02", "node-02"}, set()),
-    "sample-legacy-auth": ({"admin-06", "cred-02", "origin-01"}, set()),
-    "no-hsts": ({"http-06"}, set()),
-    "short-hsts": ({"http-06"}, set()),
-    "direct-open": ({"proxy-01"}, set()),
-    "versions-told": ({"proxy-02"}, set()),
-    "any-name": ({"proxy-03"}, set()),
-    "any-name-open": ({"admin-01", "admin-02", "admin-03", "admin-04", "csrf-01", "proxy-03"}, set()),
-    "inspector-open": ({"proxy-04"}, set()),
-    "plain-cookie": ({"cookie-01"}, set()),
-    "location-exact": ({"admin-05"}, set()),
-    "location-prefix": ({"admin-05"}, set()),
-    "location-ui": ({"dash-04"}, set()),
-    "limit-except": ({"admin-01", "admin-02", "admin-04"}, set()),
-    "old-release": ({"admin-07", "dash-01", "dash-02", "editor-01", "editor-02", "editor-03", "static-02"}, set()),
-    "interfaces": ({"live-01"}, set()),
-    "interfaces-gated": (set(), set()),
-    "public-acting": ({"dash-05"}, set()),
+    "static-home": (ids("static-01"), set()),
+    "any-origin": (ids("dash-01 dash-02 dash-03 node-01 node-02 origin-01"), set()),
+    "legacy-auth": (ids("admin-06 csrf-01 http-06 origin-01"), set()),
+    "acting": (ids("flow-01"), ids("node-01")),
+    "redirect-302": (ids("http-02"), set()),
+    "redirect-echo": (ids("http-04"), set()),
+    "require-https": (ids("flow-01 http-01 http-02 http-03 http-04 http-05"), set()),
+    "undeclared": (ids("flow-01"), set()),
+    "palette": (ids("editor-04"), set()),
+    "tells-release": (ids("editor-03 http-06 version-01"), set()),
+    "sample-login": (ids("cred-01"), set()),
+    "sample-gate": (ids("cred-02"), set()),
+    "blank-gate": (ids("cred-02"), set()),
+    "sample-nodeauth": (ids("cred-02 dash-02 node-02"), set()),
+    "sample-legacy-auth": (ids("admin-06 cred-02 csrf-01 http-06 origin-01"), set()),
+    "no-hsts": (ids("http-06"), set()),
+    "short-hsts": (ids("http-06"), set()),
+    "direct-open": (ids("proxy-01"), set()),
+    "versions-told": (ids("proxy-02"), set()),
+    "any-name": (ids("proxy-03"), set()),
+    "any-name-open": (ids("admin-01 admin-02 admin-03 admin-04 csrf-01 proxy-03 version-01"), set()),
+    "inspector-open": (ids("proxy-04"), set()),
+    "plain-cookie": (ids("cookie-01"), set()),
+    "cors": (ids("admin-07"), set()),
+    "wrong-account": (ids("admin-08"), set()),
+    "long-session": (ids("admin-09"), set()),
+    "old-node": (ids("patch-03"), set()),
+    "basic-gate": (ids("csrf-01"), set()),
+    "location-exact": (ids("admin-05"), set()),
+    "location-prefix": (ids("admin-05"), set()),
+    "location-ui": (ids("dash-04"), set()),
+    "limit-except": (ids("admin-01 admin-02 admin-04 version-01"), set()),
+    "old-release": (
+        ids(
+            "admin-07 admin-10 cookie-01 dash-01 dash-02 editor-01 editor-02 editor-03 editor-04 "
+            "flow-01 http-06 patch-01 patch-02 proxy-01 static-02"
+        ),
+        set(),
+    ),
+    "interfaces": (ids("admin-10 cookie-01 live-01"), set()),
+    "interfaces-gated": (ids("admin-10"), set()),
+    "public-acting": (ids("dash-05"), set()),
     "public-showing": (set(), set()),
 }
 
 # every 4.x sends Access-Control-Allow-Origin: * on admin answers, whoever is refused
-_CORS = (
-    "fresh",
-    "article",
-    "httpnodeauth",
-    "moved",
-    "admin-elsewhere",
-    "node-elsewhere",
-    "noeditor-open",
-    "anonread",
-    "middleware-only",
-    "same-site",
-    "legacy-auth",
-    "tells-release",
-    "sample-legacy-auth",
-)
-ALSO_ON_4 = {name: {"admin-07"} for name in _CORS}
+ALSO_ON_4 = {
+    name: {"admin-07"}
+    for name in ids(
+        "fresh article httpnodeauth moved admin-elsewhere node-elsewhere noeditor-open anonread middleware-only "
+        "same-site legacy-auth tells-release sample-legacy-auth"
+    )
+}
 
 
 def spec(name: str, release: str) -> str:
-    """Return what `--nodered-lab` names: a deployment of this major behind this proxy, or of its own major."""
-    major, _, proxy = release.partition("+")
-    return f"{name}@{release}" if int(major) in lab.majors(name) else f"{name}+{proxy}"
+    """Return a deployment with "MAJOR+PROXY", or what it has instead."""
+    major, proxy = release.split("+")
+    majors, proxies = lab.majors(name), lab.proxies(name)
+    return f"{name}@{major if int(major) in majors else max(majors)}+{proxy if proxy in proxies else proxies[0]}"
 
 
 def run(folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:

@@ -83,7 +83,7 @@ class RunningDeployment:
         node_root: httpNodeRoot.
         credentials_file: JSON file, mode 0600, with user name and password; see `credentials`.
         user_dir: Node-RED's user directory.
-        has_login: whether the admin API asks for the user and password itself.
+        has_login: whether user and password open the admin API.
         expect: policy keys the deployment is meant for.
     """
 
@@ -217,6 +217,8 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     for proxy in {spec.proxy for spec in wanted}:
         {"caddy": toolchain.caddy, "nginx": toolchain.nginx}[proxy]()  # before the long installation
     modules = _modules(wanted, say)
+    for release in {DEPLOYMENTS[spec.name].node for spec in wanted} - {""}:
+        toolchain.node_of(release, say)
     say(f"starting {', '.join(map(str, wanted))}")
     for _ in range(_STARTS - 1):
         try:
@@ -327,8 +329,8 @@ def _plant(
     (here / "credentials.json").touch(mode=0o600)
     (here / "credentials.json").write_text(json.dumps([_USER, deployment.password or password]))
     inspect = [f"--inspect=127.0.0.1:{inspector_port}"] if deployment.inspector else []
-    program = [str(toolchain.node()), *inspect, *_shims(spec.major, here)]
-    red = [*program, str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
+    node = toolchain.node_of(deployment.node, lambda line: None) if deployment.node else toolchain.node()
+    red = [str(node), *inspect, *_shims(spec.major, here), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
     environment = {"HOME": str(here)}
     commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
     return _Plant(listen, direct_port, inspector_port, here, password, hashed)
@@ -371,7 +373,7 @@ def _prepare(
         node_root=deployment.node_root,
         credentials_file=str(plant.folder / "credentials.json"),
         user_dir=str(plant.folder / "node-red"),
-        has_login="adminAuth" in deployment.settings,
+        has_login=deployment.has_login,
         expect=(*deployment.expect, *([("guess", _elsewhere(first))] if first else [])),
     )
 

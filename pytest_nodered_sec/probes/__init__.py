@@ -54,7 +54,7 @@ PROBES: Final[dict[str, Probe]] = {
     "channel": Probe("websocket", "attempt_channel", ("admin", "node"), trips=3),
     "foreign": Probe("origin", "attempt_foreign", ("admin", "node"), trips=4),
     "variant": Probe("variant", "attempt_variant", ("admin", "node")),
-    "cross_site": Probe("crosssite", "post_across_sites", ("admin", "node")),
+    "cross_site": Probe("crosssite", "post_across_sites", ("admin", "node"), stage=2, given=("account",)),
     "file": Probe("static", "attempt_file", ("admin",)),
     "hole": Probe("static", "attempt_hole", ("admin",)),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),

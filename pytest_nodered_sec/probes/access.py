@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import AccessAttempt, Kind, LoginOffer, Surface, classify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_nodered_sec.model import Answer, RootView
     from pytest_nodered_sec.probes.look import Look
 
-_HOW = {
+HOW: Final = {
     "anonymous": "without credentials",
     "forged": "with a made-up bearer token",
     "unwritten": "without credentials, made to write nothing,",
@@ -44,7 +46,7 @@ def attempt_access(
         surface: name of a `Surface`; decides the root.
         method: HTTP method, one without effect on the target.
         path: path below the root.
-        how: what the request is, a key of `_HOW`; "forged" adds a bearer token that nobody issued.
+        how: what the request is, a key of `HOW`; "forged" adds a bearer token that nobody issued.
         open_answer: "STATUS TYPE" by which an open route answers this request, "" where its status tells.
         body: request body, "" for none.
         *headers: further headers, each "Name: value".
@@ -57,16 +59,21 @@ def attempt_access(
     view = admin if behind_admin_root else node
     absolute = look.target.admin(path) if behind_admin_root else look.target.node(path)
     sent = {"Accept": "application/json"} if behind_admin_root else {}
-    sent |= dict(header.split(": ", 1) for header in headers)
+    sent |= as_headers(headers)
     if how == "forged":
         sent["Authorization"] = f"Bearer {secrets.token_hex(32)}"
     if how == "anonymous" and method == "GET":
         answer = look.read(absolute, sent)
     else:
         answer = look.answer(method, absolute, headers=sent, body=body.encode() or None)
-    said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else _HOW[how]
+    said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else HOW[how]
     attempt = describe(look, which, method, path, said, answer, view, open_answer)
     return with_hint(look, attempt, path) if which is Surface.DASHBOARD else attempt
+
+
+def as_headers(lines: Iterable[str]) -> dict[str, str]:
+    """Return headers that were each written as "Name: value"."""
+    return dict(line.split(": ", 1) for line in lines)
 
 
 def describe(
@@ -112,5 +119,5 @@ def read_login_offer(look: Look, admin: RootView) -> LoginOffer:
     """Return what `/auth/login` says to anybody; the landmark has asked it already."""
     login = admin.login
     assert login is not None, "an admin root's view always has it"  # noqa: S101  states an invariant for the type checker
-    attempt = describe(look, Surface.ADMIN, "GET", "/auth/login", _HOW["anonymous"], login.answer, admin)
+    attempt = describe(look, Surface.ADMIN, "GET", "/auth/login", HOW["anonymous"], login.answer, admin)
     return LoginOffer(attempt)

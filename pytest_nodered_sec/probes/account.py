@@ -5,10 +5,12 @@ Nothing is left behind: a token that was issued is revoked before the look ends,
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Refuser, refuser_of
 from pytest_nodered_sec.model_account import SignIn
 from pytest_nodered_sec.probes.inside import LIMIT, read_view
 from pytest_nodered_sec.probes.session import json_object, session
@@ -33,15 +35,15 @@ class Visit:
     trouble: ProbeError | None = None
 
 
-def visit(look: Look) -> Visit:
-    """Use the site's account on the admin API, if there is one.
+def visit(look: Look, admin: RootView) -> Visit:
+    """Use the site's account on the admin API, if there is one: at Node-RED's log-in, or at a Basic login before it.
 
     What goes wrong is returned: the controls that can do without an account are judged without.
     """
     if look.target.credentials is None:
         return Visit()
     try:
-        return Visit(_visited(look, look.target.credentials()))
+        return Visit(_visited(look, admin, look.target.credentials()))
     except ProbeError as error:
         return Visit(trouble=error)
 
@@ -61,9 +63,25 @@ def sign_in(look: Look, account: Visit, admin: RootView) -> SignIn:
     return account.seen
 
 
-def _visited(look: Look, account: Credentials) -> SignIn:
+def basic_login(look: Look, admin: RootView) -> dict[str, str]:
+    """Return the header by which a browser would log in at the Basic login before the admin API.
+
+    Nothing where no Basic login stands there, or no account with a password was given.
+    """
+    settings = admin.settings
+    if look.target.credentials is None or settings is None or not settings.answer.challenge.startswith("Basic "):
+        return {}
+    account = look.target.credentials()
+    login = base64.b64encode(f"{account.username}:{account.password}".encode()).decode()
+    return {} if account.token else {"Authorization": f"Basic {login}"}
+
+
+def _visited(look: Look, admin: RootView, account: Credentials) -> SignIn:
     if account.token:
-        return _with_token(look, account.token, "the given token")
+        return _look_around(look, {"Authorization": f"Bearer {account.token}"}, "the given token")
+    login = basic_login(look, admin)
+    if login:
+        return _look_around(look, login, account.username)
     with session(look, account.username, account.password) as entry:
         if entry.refused:
             return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
@@ -71,20 +89,27 @@ def _visited(look: Look, account: Credentials) -> SignIn:
             why = "too many login attempts" if entry.locked_out else "no log-in by password is offered there"
             answer = f"POST /auth/token for {account.username} answered {entry.answer.line()}"
             raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
-        seen = _with_token(look, entry.token, account.username)
+        seen = _look_around(look, {"Authorization": f"Bearer {entry.token}"}, account.username)
         return replace(seen, expires_in=entry.expires_in)
 
 
-def _with_token(look: Look, token: str, account: str) -> SignIn:
-    bearer = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+def _look_around(look: Look, login: dict[str, str], account: str) -> SignIn:
+    headers = {**login, "Accept": "application/json"}
 
     def ask(path: str) -> Exchange:
         look.extend()
-        return look.ask("GET", look.target.admin(path), headers=bearer, secret=True, limit=LIMIT)
+        return look.ask("GET", look.target.admin(path), headers=headers, secret=True, limit=LIMIT)
 
     first = ask("/settings")
+    answer = look.reduce(first)
     if first.status >= 500:
         raise ProbeError(f"GET /settings as {account} answered {first.status}", Cause.UNAVAILABLE)
+    if refuser_of(answer.challenge) is Refuser.NODE_RED and login["Authorization"].startswith("Basic "):
+        raise ProbeError(
+            f"GET /settings as {account} passed the Basic login, and was refused by Node-RED's own behind it: one "
+            "account cannot be used at both",
+            Cause.UNAVAILABLE,
+        )
     if first.status != 200:
         return SignIn(account, f"GET /settings answered {first.status}")
     user = json_object(first).get("user")
@@ -95,8 +120,8 @@ def _with_token(look: Look, token: str, account: str) -> SignIn:
     write = None
     if permissions == "read":
         # refused before it is read where the account may not write; "v0" makes it unusable where it may
-        headers = {**bearer, "Node-RED-API-Version": "v0", "Content-Type": "application/json"}
-        write = look.reduce(look.ask("POST", look.target.admin("/flows"), headers=headers, body=b"[]", secret=True))
+        unusable = {**headers, "Node-RED-API-Version": "v0", "Content-Type": "application/json"}
+        write = look.reduce(look.ask("POST", look.target.admin("/flows"), headers=unusable, body=b"[]", secret=True))
     return SignIn(account, "", permissions, write=write, view=view)
 
 

@@ -43,7 +43,7 @@ def sessions_are_short(seen: SignIn, policy: Policy) -> Verdict:
     if seen.refusal:
         return NotApplicable(f"no session began: {seen.evidence()} (admin-08 judges that)")
     if seen.expires_in is None:
-        return NotApplicable("a token was given, so no session began")
+        return NotApplicable(f"no session began: {seen.evidence()}")
     allowed = policy.thresholds.session_days * _DAY
     if seen.expires_in <= allowed:
         return ()

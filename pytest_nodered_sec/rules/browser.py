@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, NotApplicable, Refuser, Severity, Surface, Violation
+from pytest_nodered_sec.model import Kind, NotApplicable, NotJudged, Refuser, Severity, Surface, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt, VariantAttempt, Verdict
@@ -58,7 +58,12 @@ def cross_site_post_is_refused(seen: VariantAttempt, policy: Policy) -> Verdict:
         return ()
     if attempt.refuser is Refuser.NODE_RED:
         return NotApplicable(f"{attempt.evidence()}: a browser does not send this login by itself")
-    return NotApplicable(f"{attempt.evidence()}, as within the site: a login stands before it")
+    if attempt.answer.status != own.answer.status:
+        return ()  # refused as another site's, before anybody is asked to log in
+    return NotJudged(
+        f"not judged: {attempt.evidence()}, as within the site; a browser may send this login by itself: give an "
+        "account that it accepts (Basic: credentials; otherwise headers, in the hook pytest_nodered_targets)"
+    )
 
 
 def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:

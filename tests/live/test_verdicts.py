@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from suite_runs import ALSO_ON_4, EXPECTED, need_nginx, run, spec, with_outcome
+from test_questions import CONTROLS
 
 from pytest_nodered_sec import lab
 
@@ -35,6 +36,14 @@ def seen(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, di
 
 def test_every_deployment_is_expected() -> None:
     assert set(EXPECTED) == set(lab.names())
+    assert len(EXPECTED) >= 45
+
+
+def test_every_control_from_outside_is_seen_to_fail() -> None:
+    failing = set[str]().union(*(failing for failing, _ in EXPECTED.values()))
+    never = {"reach-01", "tls-02", "tls-03"}  # it only errs (sso); tests/probes/test_tls.py has theirs
+    assert {one for one in CONTROLS if not one.startswith("host-")} - failing == never
+    assert "reach-01" in EXPECTED["sso"][1]
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -47,8 +56,9 @@ def test_exactly_these_controls_fail_and_err(name: str, release: str, seen: dict
 
 def test_without_dashboards_their_controls_do_not_apply(seen: dict[str, dict[str, set[str]]]) -> None:
     assert seen["nodash"]["dash-01"] == seen["nodash"]["dash-02"] == {"not-applicable"}
-    # admin-12 asks dashboards as well
-    others = {control for control in seen["nodash"] if not control.startswith("dash-") and control != "admin-12"}
+    # admin-12 asks dashboards as well, and patch-02 knows no other module there
+    asking = {control for control in seen["nodash"] if control.startswith("dash-")} | {"admin-12", "patch-02"}
+    others = set(seen["nodash"]) - asking
     assert {one: seen["nodash"][one] for one in others} == {one: seen["hardened"][one] for one in others}
 
 
@@ -64,7 +74,7 @@ def test_a_declared_login_is_a_refusal(tmp_path: Path) -> None:
         tmp_path, "--nodered-lab=sso", "--nodered-admin-api=proxied", "--nodered-login-url=https://login.example/auth"
     ).values()
     assert with_outcome(controls, "could-not-look") == set()
-    assert with_outcome(controls, "non-compliant") == set()
+    assert with_outcome(controls, "non-compliant") == EXPECTED["sso"][0]
     assert {"dash-01", "dash-02", "admin-01"} <= with_outcome(controls, "compliant")
 
 

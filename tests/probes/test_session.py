@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -249,3 +250,54 @@ def test_unguarded_packages_and_old_modules_are_found() -> None:
     )
     assert {one for one, letter in letters.items() if letter == "F"} == {"admin-10", "flow-01", "patch-02", "patch-03"}
     assert json.dumps("/panel") in said
+
+
+class Gated:
+    """A Basic login before everything, which takes one account, and what stands behind it."""
+
+    def __init__(self, behind: Any, password: str = PASSWORD) -> None:
+        self.logins: list[str] = []
+        self._behind = behind
+        self._login = "Basic " + base64.b64encode(f"viewer:{password}".encode()).decode()
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Reply | None:
+        given = request.headers.get("authorization", "")
+        with self._lock:
+            self.logins += [given] if given else []
+        if given != self._login:
+            return Reply(401, headers={"WWW-Authenticate": 'Basic realm="Operators"'})
+        found: Reply | None = self._behind(request)
+        return found
+
+
+def told_everything(request: Request) -> Reply:
+    return json_reply(TOLD.get(request.path.split("?")[0], {})) if request.method == "GET" else Reply(401)
+
+
+PROXIED = Policy(admin_api="proxied")
+
+
+def test_an_account_of_the_gate_is_used_at_the_gate() -> None:
+    gate = Gated(told_everything)
+    letters, said = judged(gate, PROXIED)
+    assert letters["admin-08"] == "P", said
+    assert set(letters.values()) <= {"P", "-"}
+    assert "as GET /flows told viewer" in said or letters["flow-01"] == "P"
+    assert PASSWORD not in said
+
+
+def test_a_wrong_account_of_the_gate_is_tried_once() -> None:
+    gate = Gated(told_everything, "another")
+    letters, said = judged(gate, PROXIED)
+    assert letters["admin-08"] == "F", said
+    assert "viewer was refused: GET /settings answered 401" in said
+    assert len(gate.logins) == 1
+
+
+def test_two_logins_behind_each_other_want_two_accounts() -> None:
+    letters, said = judged(
+        Gated(lambda request: Reply(401, headers={"WWW-Authenticate": 'Bearer realm="Users"'})), PROXIED
+    )
+    assert letters["admin-08"] == "E"
+    assert "one account cannot be used at both" in said

@@ -27,7 +27,7 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, RootView, Severity, Surface, VariantAttempt
+from pytest_nodered_sec.model import Answer, NotJudged, RootView, Severity, Surface, VariantAttempt
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cannot_be_framed, cross_site_post_is_refused
 
@@ -72,16 +72,31 @@ def form(answer: Answer, own: Answer | None = None) -> VariantAttempt:
     [
         (REACHED, None, FAIL),
         (FORBIDDEN, REACHED, PASS),
+        (FORBIDDEN, PROXY_BASIC, PASS),
         (BEARER, BEARER, SKIP),
         (PROXY_BASIC, PROXY_BASIC, SKIP),
         (NOT_FOUND, None, SKIP),
         (BROKEN, None, ERROR),
     ],
-    ids=["reached", "told apart", "Node-RED's login", "the proxy's login", "absent", "500"],
+    ids=[
+        "reached",
+        "told apart",
+        "told apart before the login",
+        "Node-RED's login",
+        "the proxy's login",
+        "absent",
+        "500",
+    ],
 )
 def test_a_form_of_another_site(answer: Answer, own: Answer | None, letter: str) -> None:
     to = target(admin_api="proxied")
     assert outcome(cross_site_post_is_refused, form(answer, own), to) == letter
+
+
+def test_a_login_that_browsers_may_send_is_not_judged_without_an_account() -> None:
+    verdict = cross_site_post_is_refused(form(PROXY_BASIC, PROXY_BASIC), Policy())
+    assert isinstance(verdict, NotJudged)
+    assert "give an account" in verdict.reason
 
 
 @pytest.mark.parametrize(
