@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Kind, PortState, Refuser, alike, classify
 from pytest_nodered_sec.model_doors import ClosedPort, DirectDoors, Door, StrangeName, Visit
+from pytest_nodered_sec.probes.answers import location_of, origin_of, reduced
 from pytest_nodered_sec.probes.http import Client, tls_context
 from pytest_nodered_sec.probes.landmarks import port_state, random_path, see
-from pytest_nodered_sec.probes.look import Pace, location_of, origin_of, reduced
+from pytest_nodered_sec.probes.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

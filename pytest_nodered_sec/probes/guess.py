@@ -18,9 +18,8 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Mark, Refuser, Surface, is_login, no_answer
 from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
 from pytest_nodered_sec.probes.access import describe, read_login_offer
-from pytest_nodered_sec.probes.http import basic_realm
+from pytest_nodered_sec.probes.answers import basic_realm, location_of, origin_of, without_query
 from pytest_nodered_sec.probes.landmarks import random_path
-from pytest_nodered_sec.probes.look import location_of, origin_of, without_query
 from pytest_nodered_sec.probes.session import TOKEN, session
 
 if TYPE_CHECKING:

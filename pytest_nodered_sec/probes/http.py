@@ -6,11 +6,9 @@ judge it; otherwise one expired certificate would hide everything else), but it 
 
 from __future__ import annotations
 
-import re
 import ssl
 import threading
 import time
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
-
-_BLOCK_HEADERS: Final = ("cf-mitigated", "x-amzn-waf-action", "x-sucuri-block", "x-datadome")
 
 
 @dataclass(frozen=True)
@@ -214,36 +210,3 @@ def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
 def _no_password() -> str:
     """Answer OpenSSL's question for a key's password, which it would otherwise ask the person at the terminal."""
     return ""
-
-
-def block_header(headers: Mapping[str, str]) -> str:
-    """Return the name of the header by which a WAF says that it answered instead of the target, or ""."""
-    return next((name for name in _BLOCK_HEADERS if name in headers), "")
-
-
-def challenge(headers: Mapping[str, str]) -> str:
-    """Reduce WWW-Authenticate to scheme and realm: parameters such as nonces are never kept."""
-    value = headers.get("www-authenticate", "")
-    found = re.match(r"\s*([A-Za-z0-9-]+)(?:.*?realm=\"?([^\",]*)\"?)?", value)
-    if not found:
-        return ""
-    return f'{found[1]} realm="{found[2]}"' if found[2] is not None else found[1]
-
-
-def basic_realm(headers: Mapping[str, str]) -> str | None:
-    """Return the realm of a Basic login that WWW-Authenticate offers, among others; None where it offers none."""
-    found = re.search(r'(?i)(?:^|,)\s*basic\b(?:\s+realm="?([^",]*))?', headers.get("www-authenticate", ""))
-    return (found[1] or "") if found else None
-
-
-def likeness(body: bytes, path: str) -> tuple[int, ...]:
-    """Return a fingerprint of a page's words, without the path asked and without numbers or nonces.
-
-    Two pages are alike when their fingerprints nearly agree; the page cannot be read back from it.
-    """
-    text = body.decode("latin-1")
-    for own in {path, path.split("?")[0], path.rsplit("/", 1)[-1]}:
-        if len(own) > 1:
-            text = text.replace(own, " ")
-    words = re.findall(r"(?<![0-9A-Za-z])[A-Za-z]{2,24}(?![0-9A-Za-z])", text)
-    return tuple(sorted({zlib.crc32(word.lower().encode()) for word in words}))[:2000]

@@ -1,114 +1,39 @@
 """What a probe is given: a target, a deadline, and polite ways to ask; and what the looks at one target share.
 
 `Station` is per target and run: addresses, connections, the certificate seen first, the pace. `Look` is one
-question's time. Redirects and the reduction of an exchange to an `Answer` live here too.
+question's time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import re
 import ssl
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Answer, Mark, is_login
-from pytest_nodered_sec.model_doors import Cookie
-from pytest_nodered_sec.probes.http import (
-    BODY_LIMIT,
-    Client,
-    Exchange,
-    block_header,
-    challenge,
-    likeness,
-    tls_context,
-)
+from pytest_nodered_sec.probes.answers import cookies_of, follow, location_of, origin_of, reduced
+from pytest_nodered_sec.probes.http import BODY_LIMIT, Client, Exchange, tls_context
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
 from pytest_nodered_sec.probes.once import Once
+from pytest_nodered_sec.probes.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
-    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model import Answer, Target
+    from pytest_nodered_sec.model_doors import Cookie
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
 
-_HOPS: Final = 5
 _RETRIES: Final = 2
-_TOLD: Final = (
-    "access-control-allow-origin",
-    "x-frame-options",
-    "x-content-type-options",
-    "strict-transport-security",
-    "server",
-    "x-powered-by",
-)
 _RATE_LIMITED: Final = (429, 503)
-_AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
-_AFTER_REFUSAL: Final = 10.0
-
-
-class Pace:
-    """How fast we ask: freely, until a rate limiter objects; from then on one request at a time, spaced.
-
-    Args:
-        quiet: slowly enough from the start for intrusion detection with its own defaults (see `rest`).
-    """
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._rested = 0.0  # absolute monotonic seconds
-        self._turn = threading.Lock()
-        self._interval = 0.0  # seconds between the starts of two requests
-        self._next = 0.0
-        self._objected = 0.0
-
-    @contextlib.contextmanager
-    def turn(self, deadline: float) -> Iterator[None]:
-        """Wait for the right to send one request; raise ProbeError if that takes until the deadline."""
-        if not self._interval:
-            yield
-            return
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise ProbeError("the target limits our rate, and our turn did not come in time", Cause.UNAVAILABLE)
-        try:
-            time.sleep(max(0.0, min(self._next, deadline) - time.monotonic()))
-            self._next = time.monotonic() + self._interval
-            yield
-        finally:
-            self._turn.release()
-
-    def rest(self) -> None:
-        """Wait until intrusion detection has forgotten enough of us; no time where the pace is not quiet."""
-        if self._quiet:
-            time.sleep(max(0.0, self._rested - time.monotonic()))
-
-    def note(self, method: str, status: int) -> None:
-        """Note an answer, 0 for none: how long `rest` waits before the next request.
-
-        CrowdSec's buckets for probing and for refused log-ins leak once in ten seconds, the one for crawling twice a
-        second (hub: http-probing, http-generic-bf, http-crawl-non_statics); a GET without a password that gets 401
-        counts as neither. fail2ban counts wrong passwords only (filter nginx-http-auth).
-        """
-        harmless = 0 < status < 400 or (status == 401 and method in ("GET", "HEAD", "OPTIONS"))
-        self._rested = time.monotonic() + (_AFTER_SUCCESS if harmless else _AFTER_REFUSAL)
-
-    def slow_down(self, retry_after: str) -> float:
-        """Note an objection and return the seconds to wait before asking again."""
-        now = time.monotonic()
-        if now - self._objected > 0.5:  # seven more in flight say the same: one objection
-            self._objected = now
-            self._interval = min(1.0, max(0.12, self._interval * 2))
-        return float(retry_after) if retry_after.isdigit() else 1.0
 
 
 class Station:
@@ -466,146 +391,3 @@ class Look:
         if not plain:
             return origin_of(self.target.url)
         return origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
-
-
-def follow(
-    target: Target, origin: str, method: str, path: str, ask: Callable[[str, int], Exchange]
-) -> tuple[Answer, Exchange]:
-    """Ask, and follow redirects on the same origin (GET and HEAD, 5 hops); return the end, reduced and as it came.
-
-    Args:
-        target: names the login URLs, which are not followed.
-        origin: of what is asked, as `origin_of` writes it.
-        method: HTTP method.
-        path: absolute path with query.
-        ask: sends one request for such a path, after so many hops.
-
-    Raises:
-        ProbeError: a redirect loop.
-    """
-    asked = path
-    for hops in range(_HOPS + 1):
-        got = ask(asked, hops)
-        location = location_of(origin + asked, got)
-        login = is_login(without_query(location), target)  # a refusal, also on this host
-        stays = method not in ("GET", "HEAD")
-        if not location or login or stays or origin_of(location) != origin:
-            return reduced(got, asked, location, hops, cleartext=origin.startswith("https:")), got
-        asked = path_and_query(location)
-    raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
-
-
-def path_and_query(url: str) -> str:
-    """Return what of a URL is sent in a request."""
-    parts = urlsplit(url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL, the port always written."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def location_of(url: str, got: Exchange) -> str:
-    """Return the absolute URL a redirect points to, or "" where the answer is none."""
-    if got.status not in (301, 302, 303, 307, 308):
-        return ""
-    target = got.headers.get("location", "")
-    return urljoin(url, target) if target else ""
-
-
-def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bool) -> Answer:
-    """Return what may be kept of an exchange.
-
-    Args:
-        got: as it came.
-        path: the path asked, which is no likeness.
-        location: absolute URL that it redirects to, "" for none.
-        hops: how many redirects were followed before.
-        cleartext: whether a redirect to plain HTTP is a step down.
-    """
-    marks = set() if location else _marks(got, path)
-    if location.startswith("http:") and cleartext:
-        marks.add(Mark.CLEARTEXT_REDIRECT)
-    content_type = got.headers.get("content-type", "").split(";")[0].strip().lower()
-    return Answer(
-        status=got.status,
-        content_type=content_type if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", content_type) else "",
-        length=len(got.body),
-        challenge=challenge(got.headers) if got.status == 401 else "",
-        location=without_query(location),
-        marks=frozenset(marks),
-        likeness=likeness(got.body, path) if got.status < 400 else (),
-        block=block_header(got.headers),
-        hops=hops,
-        headers=_told_browsers(got),
-    )
-
-
-def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
-    """Return what an answer tells; of what may hold nonces or secrets, only the harmless part."""
-    told = [(name, got.headers[name][:200]) for name in _TOLD if name in got.headers]
-    ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
-    told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
-    return (*told, *(("set-cookie", one.line()) for one in cookies_of(got)))
-
-
-def cookies_of(got: Exchange) -> list[Cookie]:
-    """Return the cookies that an answer sets, without their values; those that it takes back are none."""
-    found: list[Cookie] = []
-    for header in got.cookies:
-        pair, *rest = header.split(";")
-        given = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in rest)}
-        name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
-        shown = name.strip() if equals and name.isascii() and name.isprintable() else ""
-        site = given.get("samesite", "").lower()
-        site = site if site in ("strict", "lax", "none") else ""
-        if not _taken_back(given):
-            found.append(Cookie(shown[:60], "secure" in given, "httponly" in given, site))
-    return found
-
-
-def _taken_back(given: Mapping[str, str]) -> bool:
-    if re.fullmatch(r"-?\d+", given.get("max-age", "")):  # it comes before Expires
-        return int(given["max-age"]) <= 0
-    try:
-        return parsedate_to_datetime(given.get("expires", "")).timestamp() < time.time()
-    except (ValueError, OverflowError):
-        return False
-
-
-def without_query(location: str) -> str:
-    """Drop query, fragment and userinfo: they may carry tokens."""
-    parts = urlsplit(location)
-    return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}" if location else ""
-
-
-def _marks(got: Exchange, path: str) -> set[Mark]:
-    """Tell what wrote the answer (the editor's index.mst, editor-api/lib/auth/index.js, Express's finalhandler)."""
-    marks: set[Mark] = set()
-    text = got.body.decode("utf-8", "replace")
-    if got.status == 404 and "<pre>Cannot " in text:
-        marks.add(Mark.EXPRESS)
-    if got.status >= 300 and re.search(r"<(center|address)>[\w ().-]{1,60}/\d", text):  # nginx's, Apache's
-        marks.add(Mark.VERSION)
-    if got.status >= 300:
-        return marks
-    if "red/red.min.js" in text or 'id="red-ui-editor"' in text:
-        marks.add(Mark.EDITOR)
-    if "Node-RED Dashboard" in text or 'ng-app="ui"' in text:
-        marks.add(Mark.DASHBOARD)
-    with contextlib.suppress(ValueError, RecursionError):
-        data = json.loads(text)
-        if isinstance(data, dict):
-            if "httpNodeRoot" in data:
-                marks.add(Mark.SETTINGS)
-            if "socketio" in data or "dash" in data:  # /dashboard/_setup; a theme of Dashboard 1 at /uisettings
-                marks.add(Mark.DASHBOARD)
-            if path.endswith("/auth/login"):
-                if not data:
-                    marks.add(Mark.LOGIN_OPEN)
-                elif data.get("type") in ("credentials", "strategy"):
-                    marks.add(Mark.LOGIN_CONFIGURED)
-    return marks

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model_doors import Announcements, PageAnswers, SeenCookies
-from pytest_nodered_sec.probes.look import follow
+from pytest_nodered_sec.probes.answers import follow
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, RootView

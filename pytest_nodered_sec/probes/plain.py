@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import PlainAnswer, PlainAttempt, PortState, alike, is_login
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
+from pytest_nodered_sec.probes.answers import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.landmarks import ask_plain, random_path
-from pytest_nodered_sec.probes.look import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.websocket import accept, upgrade
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_nodered_sec.probes import look
-from pytest_nodered_sec.probes.look import Pace
+from pytest_nodered_sec.probes import pace as module
+from pytest_nodered_sec.probes.pace import Pace
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(look, "time", clock)
+    monkeypatch.setattr(module, "time", clock)
     return clock
 
 

@@ -12,8 +12,8 @@ from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Ask, Mark, Target
 from pytest_nodered_sec.model_doors import Announcements, Cookie, PageAnswers, SeenCookies
 from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.probes.answers import cookies_of
 from pytest_nodered_sec.probes.http import Exchange
-from pytest_nodered_sec.probes.look import cookies_of
 from pytest_nodered_sec.survey import Survey
 
 FULL = "Path=/; Secure; HttpOnly; SameSite=Lax"
