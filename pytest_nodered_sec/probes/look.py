@@ -229,6 +229,7 @@ class Station:
 
     def close(self) -> None:
         """Close all connections."""
+        self._places.close()
         for client in list(self._clients.values()):
             client.close()
 

@@ -57,9 +57,14 @@ class Places:
         self._lock = threading.Lock()
         self._open: list[Timed] = []
         self._making = 0
+        self._closed = False
 
     def open(self, make: Callable[[], Timed]) -> Timed:
-        """Make room for a connection, and make it."""
+        """Make room for a connection, and make it.
+
+        Raises:
+            ProbeError: as `make`; the run has ended.
+        """
         with self._lock:
             self._make_room()
             self._making += 1
@@ -70,15 +75,30 @@ class Places:
             with self._lock:
                 self._making -= 1
                 self._open += made
+                closed = self._closed
+        if closed:
+            made[0].close()
+            raise ProbeError("the run has ended", Cause.UNAVAILABLE)
         return made[0]
+
+    def close(self) -> None:
+        """End every connection; who uses one notices, and closes it."""
+        with self._lock:
+            self._closed = True
+            for one in self._open:
+                _end(one)
 
     def _make_room(self) -> None:
         self._open = [one for one in self._open if one.fileno() >= 0]
         idle = [one for one in self._open if not one.busy]
         for one in idle[: max(0, len(self._open) + self._making + 1 - AT_ONCE)]:
             self._open.remove(one)
-            with contextlib.suppress(OSError):  # the target was faster
-                socket.socket.shutdown(one, socket.SHUT_RDWR)  # the TCP one; who kept it finds it ended, and closes it
+            _end(one)
+
+
+def _end(sock: Timed) -> None:
+    with contextlib.suppress(OSError):  # the target was faster
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the TCP one: that of TLS would unwrap it first
 
 
 def resolve(hostname: str, deadline: float) -> tuple[str, ...]:

@@ -54,6 +54,17 @@ def test_exactly_these_controls_fail_and_err(name: str, release: str, seen: dict
     assert with_outcome(seen[name], "could-not-look") == erring
 
 
+def test_every_control_from_outside_is_seen_to_pass(seen: dict[str, dict[str, set[str]]]) -> None:
+    passed = {one for controls in seen.values() for one in with_outcome(controls, "compliant")}
+    assert {one for one in CONTROLS if not one.startswith("host-")} - passed == set()
+    assert seen["interfaces-gated"]["live-01"] == seen["public-showing"]["dash-05"] == {"compliant"}
+    assert seen["hardened"]["static-02"] == {"compliant"}
+
+
+def test_what_is_public_is_joined_for_its_widgets_alone(seen: dict[str, dict[str, set[str]]]) -> None:
+    assert seen["public-showing"]["dash-02"] == seen["hardened"]["dash-05"] == {"not-applicable"}
+
+
 def test_without_dashboards_their_controls_do_not_apply(seen: dict[str, dict[str, set[str]]]) -> None:
     assert seen["nodash"]["dash-01"] == seen["nodash"]["dash-02"] == {"not-applicable"}
     # admin-12 asks dashboards as well, and patch-02 knows no other module there
