@@ -103,7 +103,7 @@ def hear(
 ) -> tuple[str, ...]:
     """Return the packets that wait for us, or that come next.
 
-    Socket.IO 2 accepts before its middleware has decided: that alone, with nothing after it, is left out.
+    Socket.IO 2 accepts before its middleware has decided: that alone, with no message after it, is left out.
 
     Raises:
         ProbeError: none came by the deadline.
@@ -111,7 +111,9 @@ def hear(
 
     def poll() -> tuple[str, ...]:
         text = look.ask("GET", session.path, headers=headers, limit=limit).body.decode("utf-8", "replace")
-        return _unframed(text) if session.old else tuple(text.split(_RECORD))
+        if not session.old:
+            return tuple(text.split(_RECORD))
+        return tuple(packet for packet in _unframed(text) if packet.startswith("4"))  # no farewell of its guard's
 
     heard = poll()
     if not session.old or set(heard) != {JOIN}:

@@ -132,6 +132,8 @@ def test_lengths_of_the_old_frames_are_utf_16() -> None:
         (dashboard(old=True, gone=True), Channel.UNANSWERED),
         (dashboard([], old=True, gone=True), Channel.UNANSWERED),
         (dashboard(["40"], [], old=True, gone=True), Channel.UNANSWERED),
+        (dashboard(["40"], ["1"], old=True, gone=True), Channel.UNANSWERED),
+        (dashboard(["40", "1"], old=True, gone=True), Channel.UNANSWERED),
         (dashboard(["40", event("ui-controls")], old=True), Channel.OPEN),
         (dashboard(["40", '44"no"'], old=True), Channel.REFUSED_BY_MIDDLEWARE),
         (dashboard([JOINED, '44/abc,{"message":"Invalid namespace"}']), Channel.OPEN),
