@@ -1,14 +1,15 @@
 """What a whole look from outside takes, beside sslyze's default scan of the same server, and with a long way to it.
 
-`python benchmarks/outside.py [RUNS]`, with the Python of an environment that has the plugin and its extra `lab`. sslyze
-is installed into an environment of its own, and runs in turns with the suite against the lab's `hardened` over
-loopback. Then the suite runs in turns with and without 50 ms of round-trip time, which a small proxy adds: half to each
-piece of each direction, and a whole one to each connection, for TCP's handshake.
+`python benchmarks/outside.py [RUNS]`, with the Python of an environment that has the plugin and its extra `lab`, and
+nginx. sslyze is installed into an environment of its own. In turns run the suite against the lab's `hardened` behind
+nginx over loopback, sslyze, and the suite with 50 ms of round-trip time, which a small proxy adds: half to each piece
+of each direction, and a whole one to each connection, for TCP's handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import statistics
 import subprocess
@@ -40,8 +41,9 @@ def seconds(command: Sequence[str], folder: str) -> tuple[float, str]:
 async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Carry bytes one way, each piece half a round trip later, without holding up the next."""
     loop = asyncio.get_running_loop()
-    while data := await source.read(65536):
-        loop.call_later(ROUND_TRIP / 2, sink.write, data)
+    with contextlib.suppress(ConnectionError):  # which ends the way too
+        while data := await source.read(65536):
+            loop.call_later(ROUND_TRIP / 2, sink.write, data)
     loop.call_later(ROUND_TRIP / 2, sink.close)
 
 
@@ -68,38 +70,50 @@ def far_from(port: int) -> int:
     return ports[0]
 
 
-def in_turns(one: Sequence[str], other: Sequence[str], folder: str, runs: int) -> list[tuple[float, float]]:
-    """Return the seconds of two commands, pair by pair, after one pair that does not count."""
-    pairs = [(seconds(one, folder)[0], seconds(other, folder)[0]) for _ in range(runs + 1)]
-    return pairs[1:]
+def suite(one: lab.RunningDeployment, *, far: bool) -> list[str]:
+    """Return the command that runs the bundled suite against a deployment, by the short way or by a long one."""
+    port, http_port = int(one.url.rsplit(":", 1)[1]), one.http_port
+    if far:
+        port, http_port = far_from(port), far_from(http_port)
+    command = [sys.executable, "-m", "pytest", "-q", "--nodered-suite=only", f"--nodered-ca-file={one.ca_file}"]
+    command += [f"--nodered-url=https://localhost:{port}", f"--nodered-http-port={http_port}"]
+    return [*command, f"--nodered-direct-port={one.direct_port}"]
 
 
 def main(runs: int) -> None:
-    """Print medians, ratios and differences."""
-    with tempfile.TemporaryDirectory() as folder, lab.start(["hardened"], say=print) as running:
+    """Print medians, ratios and differences.
+
+    A Node-RED takes five wrong passwords in ten minutes, and the suite makes two attempts: so each round has its own.
+    """
+    near: list[float] = []
+    far: list[float] = []
+    scan: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
         venv.create(Path(folder, "sslyze"), with_pip=True)
-        python = Path(folder, "sslyze", "bin", "python")
-        seconds([str(python), "-m", "pip", "install", "-q", "sslyze"], folder)
-        [one] = running.deployments
-        port = int(one.url.rsplit(":", 1)[1])
-        ours = [sys.executable, "-m", "pytest", "-q", "--nodered-suite=only", f"--nodered-ca-file={one.ca_file}"]
-        ours += [f"--nodered-direct-port={one.direct_port}"]
-        near = [*ours, f"--nodered-url={one.url}", f"--nodered-http-port={one.http_port}"]
-        far_url = f"--nodered-url=https://localhost:{far_from(port)}"
-        far = [*ours, far_url, f"--nodered-http-port={far_from(one.http_port)}"]
-        sslyze = [str(python), "-m", "sslyze", f"localhost:{port}"]
-        for name, command in (("near", near), ("far", far)):
-            counts = re.search(r"\d+ passed.*", seconds(command, folder)[1])
-            sys.stdout.write(f"{name}: {counts[0] if counts else 'no verdicts'}\n")
+        python = str(Path(folder, "sslyze", "bin", "python"))
+        seconds([python, "-m", "pip", "install", "-q", "sslyze"], folder)
+        for turn in range(runs + 1):  # the first does not count
+            with lab.start(["hardened+nginx"], say=lambda line: None) as running:
+                [one] = running.deployments
+                taken, said = seconds(suite(one, far=False), folder)
+                near.append(taken)
+                scan.append(seconds([python, "-m", "sslyze", one.url.removeprefix("https://")], folder)[0])
+                far.append(seconds(suite(one, far=True), folder)[0])
+            if not turn:
+                counts = re.search(r"\d+ passed.*", said)
+                sys.stdout.write(f"{counts[0] if counts else said}\n")
 
-        pairs = in_turns(near, sslyze, folder, runs)
-        ratio = statistics.median(a / b for a, b in pairs)
-        a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
-        sys.stdout.write(f"suite {a:.2f} s, sslyze {b:.2f} s, ratio {ratio:.2f} (median of {runs} pairs)\n")
+    def show(what: str, figures: Sequence[float], form: str) -> None:
+        sys.stdout.write(f"{what} {statistics.median(figures[1:]):{form}} (median of {runs})\n")
 
-        pairs = in_turns(far, near, folder, runs)
-        more = statistics.median(a - b for a, b in pairs)
-        sys.stdout.write(f"{ROUND_TRIP * 1000:.0f} ms further away: {more:.2f} s longer (median of {runs} pairs)\n")
+    show("suite, seconds:", near, ".2f")
+    show("sslyze, seconds:", scan, ".2f")
+    show("suite to sslyze, pair by pair:", [one / other for one, other in zip(near, scan, strict=True)], ".2f")
+    show(
+        f"longer {ROUND_TRIP * 1000:.0f} ms further away, seconds:",
+        [a - b for a, b in zip(far, near, strict=True)],
+        ".2f",
+    )
 
 
 if __name__ == "__main__":

@@ -235,6 +235,11 @@ class Answer:
         """Return the value of a header that is kept, in whatever case it is named; "" where none was sent."""
         return dict(self.headers).get(name.lower(), "")
 
+    @property
+    def basic_realm(self) -> str | None:
+        """Realm of the Basic login that is asked for, among others; None where none is."""
+        return dict(self.headers).get("basic-realm")
+
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
         if not self.status:

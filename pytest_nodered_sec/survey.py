@@ -233,11 +233,18 @@ class _Place:
                 return
             stage = min(PROBES[ask.probe].stage for ask in self._later)
             next_ones = [ask for ask in self._later if PROBES[ask.probe].stage == stage]
-            next_ones = next_ones[:1] if stage == _ONE_BY_ONE else next_ones
             self._later = [ask for ask in self._later if ask not in next_ones]
             self._queue(len(next_ones))
-        for ask in next_ones:
-            self._put(ask)
+        if stage == _ONE_BY_ONE:
+            self._host.put(lambda: self._look_one_by_one(next_ones))
+        else:
+            for ask in next_ones:
+                self._put(ask)
+
+    def _look_one_by_one(self, asks: Iterable[Ask]) -> None:
+        for ask in asks:
+            if not self._futures[ask].cancelled():  # the run has ended meanwhile
+                self._look(ask)
 
     # --- landmarks
 

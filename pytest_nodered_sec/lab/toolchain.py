@@ -184,14 +184,14 @@ def npm(folder: Path, *args: str, lock: int | None = None) -> subprocess.Complet
 
 
 def bcrypt(modules: Path, passwords: Sequence[str]) -> list[str]:
-    """Return a bcrypt hash of cost 12 of each password, made by the bcryptjs that Node-RED itself brings.
+    """Return a bcrypt hash of each password, made by the bcryptjs that Node-RED itself brings, at its usual cost.
 
     Raises:
         DamagedError: it cannot be run.
     """
     script = (
         "const {hashSync} = require(process.argv[1]), passwords = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
-        "process.stdout.write(JSON.stringify(passwords.map((one) => hashSync(one, 12))))"
+        "process.stdout.write(JSON.stringify(passwords.map((one) => hashSync(one, 8))))"
     )
     done = subprocess.run(
         [str(node()), "-e", script, str(modules / "bcryptjs")],

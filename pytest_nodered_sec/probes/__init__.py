@@ -71,7 +71,7 @@ PROBES: Final[dict[str, Probe]] = {
     "release": Probe("told", "ask_release", ("admin",)),
     "guess_login": Probe("guess", "guess_login", ("admin",), stage=1),
     "guess_basic": Probe("guess", "guess_basic", ("admin", "node"), stage=1),
-    "cookies": Probe("pages", "collect_cookies", ("admin", "plain"), stage=2),
+    "cookies": Probe("pages", "collect_cookies", ("admin",), stage=2, given=("plain",)),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=2, given=("account",)),
     "installed": Probe("told", "list_installed", ("admin",), stage=2, given=("account", "told")),
     "admin_routes": Probe("told", "see_admin_routes", ("admin",), stage=2, given=("account", "told")),

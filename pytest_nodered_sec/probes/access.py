@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, RootView
     from pytest_nodered_sec.probes.look import Look
 
+JSON: Final = {"Accept": "application/json"}
 HOW: Final = {
     "anonymous": "without credentials",
     "forged": "with a made-up bearer token",
@@ -58,7 +59,7 @@ def attempt_access(
     behind_admin_root = which in (Surface.ADMIN, Surface.EDITOR)
     view = admin if behind_admin_root else node
     absolute = look.target.admin(path) if behind_admin_root else look.target.node(path)
-    sent = {"Accept": "application/json"} if behind_admin_root else {}
+    sent = dict(JSON) if behind_admin_root else {}
     sent |= as_headers(headers)
     if how == "forged":
         sent["Authorization"] = f"Bearer {secrets.token_hex(32)}"

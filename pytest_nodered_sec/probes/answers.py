@@ -117,6 +117,8 @@ def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     told = [(name, got.headers[name][:200]) for name in _TOLD if name in got.headers]
     ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
     told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
+    realm = basic_realm(got.headers) if got.status == 401 else None
+    told += [] if realm is None else [("basic-realm", realm)]
     return (*told, *(("set-cookie", one.line()) for one in cookies_of(got)))
 
 

@@ -17,8 +17,8 @@ from pytest_nodered_sec.data.known_credentials import to_try
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Mark, Refuser, Surface, is_login, no_answer
 from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
-from pytest_nodered_sec.probes.access import describe, read_login_offer
-from pytest_nodered_sec.probes.answers import basic_realm, location_of, origin_of, without_query
+from pytest_nodered_sec.probes.access import JSON, describe, read_login_offer
+from pytest_nodered_sec.probes.answers import location_of, origin_of, without_query
 from pytest_nodered_sec.probes.landmarks import random_path
 from pytest_nodered_sec.probes.session import TOKEN, session
 
@@ -49,7 +49,7 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
     offer = read_login_offer(look, admin).attempt
     if Mark.LOGIN_CONFIGURED not in offer.answer.marks or not look.target.policy.guess:
         return LoginGuesses(offer)
-    look.open(verified=True).close()  # before anything is counted
+    _check_channel(look, admin)
     pairs, spent = _taken(look, "login", TOKEN, TOKEN)
     guesses: list[Guess] = []
     unanswered: dict[str, str] = {}
@@ -143,17 +143,19 @@ def guess_basic(look: Look, admin: RootView, node: RootView, surface: str, path:
     which = Surface[surface]
     view = admin if which is Surface.ADMIN else node
     absolute = look.target.admin(path) if which is Surface.ADMIN else look.target.node(path)
-    asked, got = _followed(look, absolute if path else node.canary.path)
-    attempt = describe(look, which, "GET", path or "/<random>", "without credentials", look.reduce(got, asked), view)
-    realm = basic_realm(got.headers) if got.status == 401 else None
+    headers = JSON if which is Surface.ADMIN else {}  # as others have asked already
+    plainly = look.read(absolute, headers) if path else node.canary.answer
+    attempt = describe(look, which, "GET", path or "/<random>", "without credentials", plainly, view)
+    realm = plainly.basic_realm
     if realm is None or not look.target.policy.guess:
         return BasicGuesses(attempt)
     login, place = _login_of(attempt, realm), f"{attempt.method} {attempt.path}"
     first = look.station.basic_logins.setdefault(login, place)
     if first != place:
         return BasicGuesses(attempt, realm, same_as=first)
-    look.open(verified=True).close()  # before anything is counted
-    return _guesses_at(look, asked, attempt, realm, login)
+    _check_channel(look, view)
+    asked = absolute if path else node.canary.path
+    return _guesses_at(look, _followed(look, asked) if plainly.hops else asked, attempt, realm, login)
 
 
 def _login_of(attempt: AccessAttempt, realm: str) -> str:
@@ -193,13 +195,13 @@ def _open(look: Look, asked: str, pair: KnownPair) -> Exchange:
     return got
 
 
-def _followed(look: Look, path: str) -> tuple[str, Exchange]:
-    """Ask, follow redirects on the same origin, and return the path at the end and its answer."""
+def _followed(look: Look, path: str) -> str:
+    """Ask, follow redirects on the same origin, and return the path at the end."""
     for _ in range(_HOPS):
         got = look.ask("GET", path)
         there = _leads_to(look, path, got)
         if not there or origin_of(there) != look.origin(plain=False) or is_login(without_query(there), look.target):
-            return path, got
+            return path
         parts = urlsplit(there)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     raise ProbeError(f"GET {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
@@ -210,6 +212,11 @@ def _leads_to(look: Look, path: str, got: Exchange) -> str:
 
 
 # --- what both count
+
+
+def _check_channel(look: Look, view: RootView) -> None:
+    """Raise ProbeError where nothing secret may be sent, before anything is counted; the connection is kept."""
+    look.ask("GET", view.canary.path, secret=True)
 
 
 def _taken(look: Look, kind: Kind, login: str, place: str, realm: str = "") -> tuple[list[KnownPair], tuple[str, ...]]:

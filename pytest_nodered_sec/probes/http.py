@@ -101,6 +101,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         limit: int = BODY_LIMIT,
+        *,
+        once: bool = False,
     ) -> Exchange:
         """Send one request exactly as written and return its answer, without following redirects.
 
@@ -111,12 +113,13 @@ class Client:
             headers: sent besides Host, User-Agent and Accept.
             body: request body.
             limit: bytes of the answer's body that are read.
+            once: whether it must not be sent again, though the connection was kept and may have been closed meanwhile.
 
         Raises:
             ProbeError: no answer (unreachable, time-out, closed, not HTTP).
         """
         what = f"{method} {path}"
-        for _ in range(2):
+        for _ in range(1 if once else 2):
             self._now.path, self._now.deadline, self._now.sock, self._now.fresh = path, deadline, None, True
             try:
                 return self._once(method, headers or {}, body, limit)

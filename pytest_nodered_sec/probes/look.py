@@ -6,7 +6,6 @@ question's time.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import ssl
 import threading
@@ -186,7 +185,10 @@ class Station:
             key = plain_address or ("verified" if verified else "")
             if key not in self._clients:
                 if plain_address is None:
-                    self._clients[key] = self.fresh_client(verified=verified)
+                    self._clients[key] = Client(
+                        self.host_header(self.target.port),
+                        lambda deadline: self.connect_wrapped(deadline, verified=verified),
+                    )
                 else:
                     port = self.plain_port
                     self._clients[key] = Client(
@@ -195,13 +197,6 @@ class Station:
                 own = plain_address is not None and self.target.policy.pace != "quiet"
                 self._plain_pace[key] = Pace() if own else self.pace
             return self._clients[key], self._plain_pace[key]
-
-    def fresh_client(self, *, verified: bool) -> Client:
-        """Return a client for the URL's origin that has no connection yet; `verified` as for `client`."""
-        return Client(
-            self.host_header(self.target.port),
-            lambda deadline: self.connect_wrapped(deadline, verified=verified),
-        )
 
     def notice(self, method: str, path: str, got: Exchange) -> None:
         """Take note of the cookies that an answer sets; of each kind the first."""
@@ -297,7 +292,7 @@ class Look:
             secret: whether headers, path or body hold a secret.
             limit: bytes of the answer's body that are read.
             once: whether it must not be sent a second time, whatever becomes of the first, because somebody counts;
-                over a connection of its own, and whoever counts is given the time that a refused POST needs.
+                whoever counts is given the time that a refused POST needs.
 
         Raises:
             ProbeError: no answer by the deadline; a secret, and a channel that is not verified.
@@ -305,14 +300,11 @@ class Look:
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
-        if once:
-            fresh = self.station.fresh_client(verified=secret or bool(own))
-            with contextlib.closing(fresh):
-                got = self.politely(
-                    "POST", pace, lambda: fresh.ask(method, path, self.deadline, headers, body), retries=0
-                )
-        else:
-            got = self.politely(method, pace, lambda: client.ask(method, path, self.deadline, headers, body, limit))
+
+        def send() -> Exchange:
+            return client.ask(method, path, self.deadline, headers, body, limit, once=once)
+
+        got = self.politely("POST", pace, send, 0) if once else self.politely(method, pace, send)
         self.station.notice(method, path, got)
         return got
 

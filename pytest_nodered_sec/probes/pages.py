@@ -63,21 +63,21 @@ def read_versions(look: Look, admin: RootView, node: RootView, plain: PlainView)
     silent: list[str] = []
     for path in look.target.pages:
         try:
-            answers.append((f"GET {path}", look.answer("GET", path)))
+            answers.append((f"GET {path}", look.read(path, {})))
         except ProbeError as error:
             silent.append(error.message)
     return Announcements(tuple(answers), tuple(silent))
 
 
-def collect_cookies(look: Look, admin: RootView, plain: PlainView) -> SeenCookies:
+def collect_cookies(look: Look, plain: PlainView, admin: RootView) -> SeenCookies:
     """Open the pages, and return the cookies that those and all earlier answers of the target set.
 
     Args:
         look: the look.
-        admin: landmarks of the admin root.
         plain: what a random path got over plain HTTP, where cookies are set as well.
+        admin: landmarks of the admin root.
     """
     for path in look.target.pages:
         with contextlib.suppress(ProbeError):  # a page without an answer sets no cookie
-            look.answer("GET", path)
+            look.read(path, {})
     return SeenCookies(look.station.answers, look.station.cookies)
