@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CANARY_EVERY: Final = 20  # looks between two signs of life
 _FOUND_ONCE: Final = ("admin", "node", "plain", "host", "account", "told")
 _ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
+_IN_CLEAR: Final = 2  # how many ask the plain port at once
 
 
 class Survey:
@@ -158,20 +159,35 @@ class _Place:
             fresh = [ask for ask in dict.fromkeys(asks) if ask not in self._futures]
             for ask in fresh:
                 self._futures[ask] = Future()
-            now = [ask for ask in fresh if not PROBES[ask.probe].stage]
-            now.sort(key=lambda ask: -PROBES[ask.probe].trips)
-            self._later += [ask for ask in fresh if PROBES[ask.probe].stage]
+            now = [ask for ask in fresh if not self._stage(ask)]
+            self._later += [ask for ask in fresh if self._stage(ask)]
             self._queue(len(now))
-        for ask in now:
+        # All at once, those on the plain port would take the others' connections, which then had to be made again.
+        clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
+        for lane in range(_IN_CLEAR):
+            self._put(*clear[lane::_IN_CLEAR])
+        for ask in sorted(set(now).difference(clear), key=lambda ask: (-PROBES[ask.probe].trips, now.index(ask))):
             self._put(ask)
         self._turn_to_later()
+
+    def _stage(self, ask: Ask) -> int:
+        """Return a question's stage; nobody need wait for an account that is not there."""
+        probe = PROBES[ask.probe]
+        return 0 if "account" in probe.given and self._target.credentials is None else probe.stage
 
     def _queue(self, number: int) -> None:
         self._open += number
         self._queued += number
 
-    def _put(self, ask: Ask) -> None:
-        self._host.put(lambda: self._look(ask))
+    def _put(self, *asks: Ask) -> None:
+        """Have one thread look at these, one after the other."""
+
+        def job() -> None:
+            for ask in asks:
+                if not self._futures[ask].cancelled():  # the run has ended meanwhile
+                    self._look(ask)
+
+        self._host.put(job)
 
     def future(self, ask: Ask) -> Future[Observation | ProbeError]:
         """Return the future of a question that was added."""
@@ -215,6 +231,8 @@ class _Place:
             if ask.probe == "reach":
                 raise  # it carries the cause
             raise ProbeError(f"{self._target.name} cannot be looked at: see reach-01", Cause.SEE_REACH) from error
+        if self._landmarks["admin"].pending:  # somebody else looks at them: what we shall need meanwhile
+            self._station.warm_up(Look(self._station).deadline)
         marks = [self._landmarks[name].get() for name in (*probe.given, *probe.landmarks)]
         seen = probe.load()(Look(self._station), *marks, *ask.args)
         with self._lock:
@@ -231,20 +249,12 @@ class _Place:
         with self._lock:
             if self._open or self._unconfirmed or self._confirming or not self._later:
                 return
-            stage = min(PROBES[ask.probe].stage for ask in self._later)
-            next_ones = [ask for ask in self._later if PROBES[ask.probe].stage == stage]
+            stage = min(map(self._stage, self._later))
+            next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
             self._queue(len(next_ones))
-        if stage == _ONE_BY_ONE:
-            self._host.put(lambda: self._look_one_by_one(next_ones))
-        else:
-            for ask in next_ones:
-                self._put(ask)
-
-    def _look_one_by_one(self, asks: Iterable[Ask]) -> None:
-        for ask in asks:
-            if not self._futures[ask].cancelled():  # the run has ended meanwhile
-                self._look(ask)
+        for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
+            self._put(*lane)
 
     # --- landmarks
 
@@ -304,28 +314,31 @@ class _Place:
 
     def _changed(self, names: set[str]) -> ProbeError | None:
         """Ask the canaries again; return the sentence of what was lost where one answers otherwise."""
+        known: list[Any] = []  # Any: landmarks are of several types
+        for name in sorted(names):
+            before = self._landmarks[name].get()
+            if not any(before is one for one in known):  # both roots may be one place
+                known.append(before)
+        now = next(filter(None, map(self._otherwise, known)), "")
+        if not now:
+            return None
+        return ProbeError(
+            f"{self._target.name} stopped answering us as before after look {self._good}, "
+            f"{datetime.now(UTC):%H:%M:%SZ}: now {now}; banned, challenged, or down?",
+            Cause.CHANGED,
+        )
+
+    def _otherwise(self, before: Any) -> str:  # Any: as above
+        """Return what a landmark's canary gets now, "" where that is the same as before."""
         from pytest_nodered_sec.probes import landmarks
         from pytest_nodered_sec.probes.look import Look
 
-        asked: list[Any] = []  # Any: landmarks are of several types
-        for name in sorted(names):
-            before = self._landmarks[name].get()
-            if any(before is one for one in asked):
-                continue  # both roots are one place
-            asked.append(before)
-            try:
-                if name == "plain":
-                    again = landmarks.view_plain(Look(self._station), before.path)
-                    same, now = before.same_as(again), "something else on the plain HTTP port"
-                else:
-                    seen = landmarks.canary_of(Look(self._station), before.canary.path)
-                    same, now = before.canary.same_as(seen), seen.answer.line()
-            except ProbeError as error:
-                same, now = False, error.message
-            if not same:
-                return ProbeError(
-                    f"{self._target.name} stopped answering us as before after look {self._good}, "
-                    f"{datetime.now(UTC):%H:%M:%SZ}: now {now}; banned, challenged, or down?",
-                    Cause.CHANGED,
-                )
-        return None
+        look = Look(self._station)
+        try:
+            if isinstance(before, landmarks.PlainView):
+                again = landmarks.view_plain(look, before)
+                return "" if before.same_as(again) else "something else on the plain HTTP port"
+            seen = landmarks.canary_of(look, before.canary.path)
+            return "" if before.canary.same_as(seen) else seen.answer.line()
+        except ProbeError as error:
+            return error.message

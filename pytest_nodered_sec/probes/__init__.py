@@ -24,8 +24,8 @@ class Probe:
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
         stage: 0: side by side with others; 1: one at a time when those are done, because a log-in that goes wrong may
-            lock somebody out: known passwords; 2: when those are done, side by side, what sums them up, and what one
-            log-in of the site's own account found, after which Node-RED forgets them; 3: at the very end.
+            lock somebody out: known passwords; 2: when those are done, side by side, what one log-in of the site's own
+            account found, after which Node-RED forgets them; 3: at the very end, what sums up.
         given: what is found once per target and handed in before the landmarks, without a canary: "host", "account",
             "told", or a landmark of which the probe asks the canary itself.
         trips: round trips of one look, roughly; those with many begin first, so that nobody waits for them at the end.
@@ -58,11 +58,11 @@ PROBES: Final[dict[str, Probe]] = {
     "file": Probe("static", "attempt_file", ("admin",)),
     "hole": Probe("static", "attempt_hole", ("admin",)),
     "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
-    "redirects": Probe("plain", "follow_redirects", ("admin", "plain"), trips=2),
-    "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain"), trips=2),
-    "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain"), trips=2),
+    "redirects": Probe("plain", "follow_redirects", ("admin", "plain")),
+    "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain")),
+    "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain")),
     "page": Probe("pages", "open_page", ("admin",)),
-    "versions": Probe("pages", "read_versions", ("admin", "node", "plain"), trips=5),
+    "versions": Probe("pages", "read_versions", ("admin", "node", "plain")),
     "direct": Probe("doors", "try_own_port", ("admin", "node"), trips=9),
     "strange_name": Probe("doors", "try_strange_name", ("admin", "node"), trips=9),
     "closed_port": Probe("doors", "try_closed_port", ("admin",)),
@@ -71,7 +71,7 @@ PROBES: Final[dict[str, Probe]] = {
     "release": Probe("told", "ask_release", ("admin",)),
     "guess_login": Probe("guess", "guess_login", ("admin",), stage=1),
     "guess_basic": Probe("guess", "guess_basic", ("admin", "node"), stage=1),
-    "cookies": Probe("pages", "collect_cookies", ("admin",), stage=2, given=("plain",)),
+    "cookies": Probe("pages", "collect_cookies", ("admin",), stage=3, given=("plain",)),
     "sign_in": Probe("account", "sign_in", ("admin",), stage=2, given=("account",)),
     "installed": Probe("told", "list_installed", ("admin",), stage=2, given=("account", "told")),
     "admin_routes": Probe("told", "see_admin_routes", ("admin",), stage=2, given=("account", "told")),

@@ -49,7 +49,7 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
     offer = read_login_offer(look, admin).attempt
     if Mark.LOGIN_CONFIGURED not in offer.answer.marks or not look.target.policy.guess:
         return LoginGuesses(offer)
-    _check_channel(look, admin)
+    look.station.check_channel(look.deadline)  # before anything is counted
     pairs, spent = _taken(look, "login", TOKEN, TOKEN)
     guesses: list[Guess] = []
     unanswered: dict[str, str] = {}
@@ -153,7 +153,7 @@ def guess_basic(look: Look, admin: RootView, node: RootView, surface: str, path:
     first = look.station.basic_logins.setdefault(login, place)
     if first != place:
         return BasicGuesses(attempt, realm, same_as=first)
-    _check_channel(look, view)
+    look.station.check_channel(look.deadline)  # as above
     asked = absolute if path else node.canary.path
     return _guesses_at(look, _followed(look, asked) if plainly.hops else asked, attempt, realm, login)
 
@@ -212,11 +212,6 @@ def _leads_to(look: Look, path: str, got: Exchange) -> str:
 
 
 # --- what both count
-
-
-def _check_channel(look: Look, view: RootView) -> None:
-    """Raise ProbeError where nothing secret may be sent, before anything is counted; the connection is kept."""
-    look.ask("GET", view.canary.path, secret=True)
 
 
 def _taken(look: Look, kind: Kind, login: str, place: str, realm: str = "") -> tuple[list[KnownPair], tuple[str, ...]]:

@@ -67,14 +67,16 @@ class Client:
     def __init__(self, host: str, open_socket: Callable[[float], Timed]) -> None:
         self._host = host
         self._now = threading.local()  # .path, .deadline, .sock, .fresh and .begun of this thread's request
-        now = self._now
+        now, take_ready = self._now, self._take_ready
+        self._open_socket = open_socket
+        self._ready: list[Timed] = []  # connections that have not been used yet
 
         class Wired(HTTPConnection):
             """A connection over our own socket, which asks for the path as it was written."""
 
             def _new_conn(self) -> Timed:
-                now.fresh = True
-                now.sock = open_socket(now.deadline)
+                kept = take_ready()
+                now.fresh, now.sock = kept is None, kept or open_socket(now.deadline)
                 now.sock.until(now.deadline)
                 now.begun = time.monotonic()
                 return cast("Timed", now.sock)
@@ -92,6 +94,25 @@ class Client:
         # Not a whole session: nothing of the environment (proxies, .netrc, CA bundles) and no cookie shall come in.
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=AT_ONCE, max_retries=0)
         self._adapter.poolmanager.pool_classes_by_scheme = {"http": WiredPool}
+
+    def prepare(self, deadline: float) -> None:
+        """Have one more connection ready.
+
+        Raises:
+            ProbeError: it cannot be made.
+        """
+        sock = self._open_socket(deadline)
+        sock.busy = False
+        self._ready.append(sock)
+
+    def _take_ready(self) -> Timed | None:
+        while self._ready:
+            sock = self._ready.pop()
+            sock.busy = True
+            if not sock.ended:
+                return sock
+            sock.close()
+        return None
 
     def ask(
         self,
@@ -156,6 +177,8 @@ class Client:
     def close(self) -> None:
         """Close every kept connection."""
         self._adapter.close()
+        while self._ready:
+            self._ready.pop().close()
 
 
 def _explain(what: str, error: Exception) -> ProbeError:

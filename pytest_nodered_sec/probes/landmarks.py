@@ -34,13 +34,19 @@ def random_path() -> str:
 
 def see(look: Look, path: str, canary: Answer | None) -> Seen:
     """Ask one absolute path and classify the answer beside the canary's."""
-    answer = look.answer("GET", path)
+    return _beside(look, path, look.answer("GET", path), canary)
+
+
+def _beside(look: Look, path: str, answer: Answer, canary: Answer | None) -> Seen:
     return Seen(path, answer, classify(answer, look.target, canary))
 
 
 def canary_of(look: Look, path: str) -> Seen:
     """Ask a random path; raise ProbeError where it got no answer that could tell anything apart."""
-    seen = see(look, path, None)
+    return _distinct(look, see(look, path, None))
+
+
+def _distinct(look: Look, seen: Seen) -> Seen:
     if seen.kind is Kind.NO_ANSWER and seen.classified.cause is Cause.UNAVAILABLE:
         why = f", {seen.classified.why}" if seen.classified.why else ""
         raise ProbeError(f"{look.target.url} answers {seen.answer.line()}{why} to a random path", Cause.UNAVAILABLE)
@@ -53,9 +59,12 @@ def view_admin(look: Look) -> RootView:
     Identity beyond the two landmarks is asked for only where they show nothing.
     """
     target = look.target
-    canary = canary_of(look, target.admin(random_path()))
-    settings = see(look, target.admin("/settings"), canary.answer)
-    login = see(look, target.admin("/auth/login"), canary.answer)
+    paths = [target.admin(path) for path in (random_path(), "/settings", "/auth/login")]
+    first, *others = look.together(paths)
+    canary = _distinct(look, _beside(look, paths[0], first, None))
+    settings, login = (
+        _beside(look, path, answer, canary.answer) for path, answer in zip(paths[1:], others, strict=True)
+    )
     identity = [
         f"{seen.path} ({seen.answer.line()})"
         for seen in (login, settings)
@@ -103,18 +112,20 @@ def _gist(seen: PlainAnswer) -> tuple[object, ...]:
     return (seen.address, seen.state, seen.answer and (seen.answer.status, seen.answer.location))
 
 
-def view_plain(look: Look, path: str | None = None) -> PlainView:
-    """Look at the plain HTTP port of every address; `path` repeats an earlier canary.
+def view_plain(look: Look, before: PlainView | None = None) -> PlainView:
+    """Look at the plain HTTP port of every address, once more where it was looked at before.
 
     Raises:
         ProbeError: a port accepted and stayed silent.
     """
-    path = path or look.target.admin(random_path())
-    return PlainView(path, tuple(_plain(look, address, path) for address in look.station.addresses))
+    path = before.path if before else look.target.admin(random_path())
+    answered = {one.address for one in before.answers if one.state is PortState.ANSWERED} if before else set()
+    addresses = look.station.addresses
+    return PlainView(path, tuple(_plain(look, one, path, known=one in answered) for one in addresses))
 
 
-def _plain(look: Look, address: str, path: str) -> PlainAnswer:
-    state = port_state(look, address, look.station.plain_port)
+def _plain(look: Look, address: str, path: str, *, known: bool) -> PlainAnswer:
+    state = PortState.ANSWERED if known else port_state(look, address, look.station.plain_port)
     return PlainAnswer(address, state) if state is not PortState.ANSWERED else ask_plain(look, address, path)
 
 

@@ -6,12 +6,14 @@ question's time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ssl
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
@@ -25,7 +27,7 @@ from pytest_nodered_sec.probes.once import Once
 from pytest_nodered_sec.probes.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from pytest_nodered_sec.model import Answer, Target
     from pytest_nodered_sec.model_doors import Cookie
@@ -52,6 +54,7 @@ class Station:
         self.first = datetime.now(UTC)
         self.looks = 0
         self.pace = Pace(quiet=target.policy.pace == "quiet")
+        self.verified = False  # whether a certificate of the target has verified
         self._places = Places()
         self._asked: dict[Hashable, Once[Answer]] = {}
         self._lock = threading.Lock()
@@ -164,7 +167,23 @@ class Station:
                 Cause.UNVERIFIED,
             )
         self._check_same(leaf, wrapped)
+        self.verified = self.verified or verified
         return wrapped
+
+    def check_channel(self, deadline: float) -> None:
+        """Have a connection ready over which something secret may be sent.
+
+        Raises:
+            ProbeError: there is none.
+        """
+        if not self.verified:
+            self.client(None, verified=True)[0].prepare(deadline)
+
+    def warm_up(self, deadline: float) -> None:
+        """Have a connection ready for the thread that asks first, while landmarks are looked at."""
+        if self.target.policy.pace != "quiet" and not self.target.http.headers:
+            with contextlib.suppress(ProbeError):  # whoever needs one finds out
+                self.client(None, verified=False)[0].prepare(deadline)
 
     def _check_same(self, leaf: str, wrapped: ssl.SSLSocket) -> None:
         with self._lock:
@@ -361,6 +380,18 @@ class Look:
             ProbeError: no answer, or a redirect loop.
         """
         return self.station.once((path, *headers.items()), lambda: self.answer("GET", path, headers=headers))
+
+    def together(self, paths: Sequence[str]) -> list[Answer]:
+        """Do as `answer` with a GET for each path, side by side unless the pace is quiet.
+
+        Raises:
+            ProbeError: no answer, or a redirect loop: that of the first path that has one.
+        """
+        asked = [Once(partial(Look(self.station).answer, "GET", path)) for path in paths]
+        if self.target.policy.pace != "quiet":
+            for one in asked[1:]:
+                threading.Thread(target=one.settle, daemon=True, name="nodered-sec-look").start()
+        return [one.get() for one in asked]
 
     def exchange(
         self,

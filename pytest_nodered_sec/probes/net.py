@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 AT_ONCE: Final = 8  # connections to one target
+_GLANCE: Final = 0.005  # seconds between two looks whether a connection is in use still
+_PATIENCE: Final = 10.0
 
 
 class Timed(socket.socket):
@@ -24,6 +26,7 @@ class Timed(socket.socket):
 
     deadline = 0.0  # absolute `time.monotonic()` seconds
     busy = True  # False while it is kept for a later question
+    ended = False  # whether it was ended to make room
 
     def until(self, deadline: float) -> None:
         """Set the deadline of what is sent and read from now on."""
@@ -54,7 +57,7 @@ class Places:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._open: list[Timed] = []
         self._making = 0
         self._closed = False
@@ -66,7 +69,9 @@ class Places:
             ProbeError: as `make`; the run has ended.
         """
         with self._lock:
-            self._make_room()
+            until = time.monotonic() + _PATIENCE
+            while not self._has_room() and time.monotonic() < until:
+                self._lock.wait(_GLANCE)
             self._making += 1
         made: list[Timed] = []
         try:
@@ -88,15 +93,21 @@ class Places:
             for one in self._open:
                 _end(one)
 
-    def _make_room(self) -> None:
+    def _has_room(self) -> bool:
+        """Whether one more may be made; ends one that is not in use where that makes the room."""
         self._open = [one for one in self._open if one.fileno() >= 0]
-        idle = [one for one in self._open if not one.busy]
-        for one in idle[: max(0, len(self._open) + self._making + 1 - AT_ONCE)]:
-            self._open.remove(one)
-            _end(one)
+        if len(self._open) + self._making < AT_ONCE:
+            return True
+        idle = next((one for one in self._open if not one.busy), None)
+        if idle is None:
+            return False
+        self._open.remove(idle)
+        _end(idle)
+        return len(self._open) + self._making < AT_ONCE
 
 
 def _end(sock: Timed) -> None:
+    sock.ended = True
     with contextlib.suppress(OSError):  # the target was faster
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the TCP one: that of TLS would unwrap it first
 

@@ -31,13 +31,22 @@ class Once(Generic[_Value]):
         Raises:
             ProbeError: it could not be found; a fresh exception for every caller.
         """
+        self.settle()
+        [outcome] = self._outcome
+        if isinstance(outcome, ProbeError):
+            raise outcome.again()
+        return outcome
+
+    @property
+    def pending(self) -> bool:
+        """Whether somebody is about to find the value."""
+        return self._lock.locked()
+
+    def settle(self) -> None:
+        """Find the value, unless somebody has found it or is about to: then wait for that."""
         with self._lock:
             if not self._outcome:
                 try:
                     self._outcome.append(self._find())
                 except ProbeError as error:
                     self._outcome.append(error)
-        [outcome] = self._outcome
-        if isinstance(outcome, ProbeError):
-            raise outcome.again()
-        return outcome

@@ -10,7 +10,7 @@ from pytest_nodered_sec.data.releases import advisories_checked
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Kind, Mark, Surface
 from pytest_nodered_sec.model_account import AdminRoutes, Entries, Installed, InstallRights, ReleaseAttempt, View
-from pytest_nodered_sec.probes.access import describe
+from pytest_nodered_sec.probes.access import JSON, describe
 from pytest_nodered_sec.probes.inside import LIMIT, read_view, release_in
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def ask_release(look: Look, admin: RootView, path: str) -> ReleaseAttempt:
     Raises:
         ProbeError: no answer.
     """
-    answer, got = look.exchange("GET", look.target.admin(path), headers={"Accept": "application/json"})
+    absolute = look.target.admin(path)
+    attempt = describe(look, Surface.ADMIN, "GET", path, "without credentials", look.read(absolute, JSON), admin)
+    if attempt.kind is not Kind.SERVED:
+        return ReleaseAttempt(attempt, "")
+    answer, got = look.exchange("GET", absolute, headers=JSON)
     attempt = describe(look, Surface.ADMIN, "GET", path, "without credentials", answer, admin)
     return ReleaseAttempt(attempt, release_in(got, path) if attempt.kind is Kind.SERVED else "")
 
@@ -67,7 +71,7 @@ def hear(look: Look, admin: RootView) -> Told:
 
     def ask(path: str) -> Exchange:
         look.extend()
-        return look.ask("GET", look.target.admin(path), headers={"Accept": "application/json"}, limit=LIMIT)
+        return look.ask("GET", look.target.admin(path), headers=JSON, limit=LIMIT)
 
     return Told(read_view(_ANYBODY, ask, lambda got: look.reduce(got).line()), about)
 
