@@ -7,6 +7,7 @@ there is none.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -145,9 +146,9 @@ class _Place:
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
         self._open = 0  # questions queued or being looked at
-        self._queued = 0  # of those, the ones no thread has taken yet
         self._unconfirmed: list[tuple[Ask, Observation]] = []
         self._confirming = False
+        self._ready_to_guess = False
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
         self._arrival = Once(self._arrive)
@@ -161,7 +162,7 @@ class _Place:
                 self._futures[ask] = Future()
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
-            self._queue(len(now))
+            self._open += len(now)
         # All at once, those on the plain port would take the others' connections, which then had to be made again.
         clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
         for lane in range(_IN_CLEAR):
@@ -174,10 +175,6 @@ class _Place:
         """Return a question's stage; nobody need wait for an account that is not there."""
         probe = PROBES[ask.probe]
         return 0 if "account" in probe.given and self._target.credentials is None else probe.stage
-
-    def _queue(self, number: int) -> None:
-        self._open += number
-        self._queued += number
 
     def _put(self, *asks: Ask) -> None:
         """Have one thread look at these, one after the other."""
@@ -203,8 +200,6 @@ class _Place:
     # --- looking
 
     def _look(self, ask: Ask) -> None:
-        with self._lock:
-            self._queued -= 1
         try:
             seen = self._observe(ask)
         except ProbeError as error:
@@ -216,8 +211,21 @@ class _Place:
                 self._unconfirmed.append((ask, seen))
         with self._lock:
             self._open -= 1
+        self._get_ready_to_guess()
         self._confirm()
         self._turn_to_later()
+
+    def _get_ready_to_guess(self) -> None:
+        """While the last looks of all are under way, connect for the guesses that come after them."""
+        from pytest_nodered_sec.probes.look import Look
+
+        with self._lock:
+            due = 0 < self._open < AT_ONCE and any(self._stage(ask) == _ONE_BY_ONE for ask in self._later)
+            if not due or self._ready_to_guess or self._lost is not None or not self._target.policy.guess:
+                return
+            self._ready_to_guess = True
+        with contextlib.suppress(ProbeError):  # who guesses is told
+            self._station.check_channel(Look(self._station).deadline)
 
     def _observe(self, ask: Ask) -> Observation:
         from pytest_nodered_sec.probes.look import Look
@@ -252,7 +260,7 @@ class _Place:
             stage = min(map(self._stage, self._later))
             next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
-            self._queue(len(next_ones))
+            self._open += len(next_ones)
         for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
             self._put(*lane)
 
@@ -290,10 +298,10 @@ class _Place:
         return find
 
     def _confirm(self) -> None:
-        """Hand out what waits, if a canary asked now answers as at the start; every twenty looks and when idle."""
+        """Hand out what waits, if a canary asked now answers as at the start; every twenty looks and at the end."""
         while True:
             with self._lock:
-                due = len(self._unconfirmed) >= CANARY_EVERY or (self._unconfirmed and not self._queued)
+                due = len(self._unconfirmed) >= CANARY_EVERY or (self._unconfirmed and not self._open)
                 if self._confirming or not due:
                     return
                 self._confirming = True
