@@ -106,13 +106,16 @@ class Client:
         self._ready.append(sock)
 
     def _take_ready(self) -> Timed | None:
-        while self._ready:
-            sock = self._ready.pop()
+        """Return a connection that is ready and was not ended meanwhile; other threads take some too."""
+        while True:
+            try:
+                sock = self._ready.pop()
+            except IndexError:
+                return None
             sock.busy = True
             if not sock.ended:
                 return sock
             sock.close()
-        return None
 
     def ask(
         self,
@@ -177,8 +180,8 @@ class Client:
     def close(self) -> None:
         """Close every kept connection."""
         self._adapter.close()
-        while self._ready:
-            self._ready.pop().close()
+        while sock := self._take_ready():
+            sock.close()
 
 
 def _explain(what: str, error: Exception) -> ProbeError:

@@ -139,6 +139,7 @@ class Station:
         sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
         try:
             wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname))
+            leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()  # OSError: it has gone again
         except TimeoutError:
             sock.close()
             raise ProbeError(f"the TLS handshake with {self.target.url} did not end in time", Cause.TIMEOUT) from None
@@ -159,7 +160,6 @@ class Station:
                 f"{self.target.url} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
                 Cause.CLOSED,
             ) from None
-        leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()
         if verified and pinned and leaf != pinned:
             wrapped.close()
             raise ProbeError(
