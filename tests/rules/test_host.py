@@ -55,16 +55,21 @@ def codes(rule: Any, seen: Any, **demands: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("seen", "expected", "line"),
     [
-        (Identity("https://plant.example", True, 0, ""), PASS),
-        (Identity("https://plant.example", False, 3, "/etc/letsencrypt/live/plant.example/cert.pem"), PASS),
-        (Identity("https://plant.example", False, 3, ""), FAIL),
+        (Identity("https://plant.example", True, 0, ""), PASS, "our connection to https://plant.example ends on"),
+        (
+            Identity("https://plant.example", False, 3, "/etc/live/cert.pem"),
+            PASS,
+            "is on this host: /etc/live/cert.pem",
+        ),
+        (Identity("https://plant.example", False, 3, ""), FAIL, "none of the 3 certificates"),
     ],
     ids=["our connection ends there", "the served certificate lies there", "another machine"],
 )
-def test_host_serves_the_url(seen: Identity, expected: str) -> None:
+def test_host_serves_the_url(seen: Identity, expected: str, line: str) -> None:
     assert outcome(host_serves_the_url, seen, target()) == expected
+    assert line in seen.evidence()
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,9 @@ def test_a_unix_socket_is_found_and_fits() -> None:
 def test_an_nginx_that_leads_elsewhere_or_is_not_there_does_not_apply(rule: Any) -> None:
     elsewhere = config(f"{REDIRECT} server {{ {TLS} location / {{ proxy_pass http://127.0.0.1:3000; }} }}")
     assert outcome(rule, elsewhere, target()) == SKIP
-    assert outcome(rule, NginxConfig((), (), "nginx is not installed; Caddy is the proxy there"), target()) == SKIP
+    seen = NginxConfig((), (), "nginx is not installed; Caddy is the proxy there")
+    assert outcome(rule, seen, target()) == SKIP
+    assert seen.evidence() == seen.other
 
 
 SERVER = f"server {{ {TLS} location / {{ {PROXY} }} }}"
