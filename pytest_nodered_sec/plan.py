@@ -62,7 +62,8 @@ def _landmarks(target: Target) -> list[Request]:
     for base in target.policy.dashboards or ("/ui", "/dashboard"):
         perhaps.append(target.node(base.rstrip("/") + "/socket.io") + _POLLING)
     reads = [Request(Manner.READ, "GET", path) for path in (*roots, *shown, *perhaps)]
-    return [Request(Manner.HANDSHAKE, "CONNECT", f"port {target.dialled[1]}"), *reads]
+    left = [Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in perhaps if path.endswith(_POLLING)]
+    return [Request(Manner.HANDSHAKE, "CONNECT", f"port {target.dialled[1]}"), *reads, *left]
 
 
 def _root(target: Target, surface: str, path: str) -> str:

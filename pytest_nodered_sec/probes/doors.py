@@ -14,6 +14,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Kind, PortState, Refuser, alike, classify
 from pytest_nodered_sec.model_doors import ClosedPort, DirectDoors, Door, StrangeName, Visit
 from pytest_nodered_sec.probes.answers import location_of, origin_of, reduced
+from pytest_nodered_sec.probes.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.http import Client, tls_context
 from pytest_nodered_sec.probes.landmarks import port_state, random_path, see
 from pytest_nodered_sec.probes.pace import Pace
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
 
-_POLLING: Final = "/socket.io/?EIO=4&transport=polling"
+_POLLING: Final = f"/socket.io{QUERY}"
 _OF_NODE_RED: Final = (Refuser.NODE_RED, Refuser.NODE_RED_BASIC)
 
 
@@ -96,16 +97,16 @@ class Entrance:
         origin = origin_of(f"{'https' if self.tls else 'http'}://{self._host}")
         location = location_of(origin + path, got)
         answer = reduced(got, path, location, 0, cleartext=self.tls)
-        sid = got.body.split(b'"', 4)[3].decode("latin-1") if got.body.startswith(b'0{"sid":"') else ""
-        if sid.replace("-", "").replace("_", "").isalnum():
+        session = offered(got.body)
+        if session:
             with contextlib.suppress(ProbeError):  # it ends by itself then
-                self.ask("POST", f"{path}&sid={sid}", b"1")
+                self.ask("POST", f"{path}&sid={session[0]}", farewell(old=session[1]))
         leads = origin_of(location) if location else ""
         return Visit(
             path,
             answer,
             classify(answer, self._look.target),
-            socket=bool(sid),
+            socket=session is not None,
             homeward=leads == self._look.origin(plain=False),
             onward=leads == origin,
         )

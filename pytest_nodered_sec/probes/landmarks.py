@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import string
 import time
@@ -19,6 +20,7 @@ from pytest_nodered_sec.model import (
     Seen,
     classify,
 )
+from pytest_nodered_sec.probes.engineio import QUERY, farewell, offered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,9 +85,12 @@ def _shown_elsewhere(look: Look, canary: Seen) -> list[str]:
         if seen.kind is Kind.SERVED and seen.answer.content_type == "application/json":
             return [f"{path} (JSON of a Node-RED dashboard)"]
     for base in target.policy.dashboards or ("/ui", "/dashboard"):
-        path = target.node(base.rstrip("/") + "/socket.io/?EIO=4&transport=polling")
+        path = target.node(base.rstrip("/") + "/socket.io" + QUERY)
         got = look.ask("GET", path)
-        if got.status == 200 and got.body.startswith(b'0{"sid"'):
+        session = offered(got.body) if got.status == 200 else None
+        if session:
+            with contextlib.suppress(ProbeError):  # it ends by itself then
+                look.ask("POST", f"{path}&sid={session[0]}", body=farewell(old=session[1]))
             return [f"{path.split('?')[0]} (Socket.IO)"]
     return []
 

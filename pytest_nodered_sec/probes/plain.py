@@ -11,6 +11,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import PlainAnswer, PlainAttempt, PortState, alike, is_login
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
 from pytest_nodered_sec.probes.answers import location_of, origin_of, path_and_query, without_query
+from pytest_nodered_sec.probes.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.landmarks import ask_plain, random_path
 from pytest_nodered_sec.probes.websocket import accept, upgrade
 
@@ -25,7 +26,7 @@ _UNREACHED: Final = (PortState.REFUSED, PortState.FILTERED)
 _HOPS: Final = 6
 _STRANGER: Final = "stranger.invalid"  # RFC 6761: nobody's, ever
 _SPOOFS: Final = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": _STRANGER, "Host": _STRANGER}
-_POLLING: Final = "/socket.io/?EIO=4&transport=polling"
+_POLLING: Final = f"/socket.io{QUERY}"
 
 
 def ask_in_clear(
@@ -186,11 +187,11 @@ def _handshake(look: Look, canary: PlainAnswer, path: str) -> PlainAnswer:
         if error.cause is Cause.CLOSED:
             return PlainAnswer(canary.address, PortState.CLOSED)
         raise
-    if got.body.startswith(b'0{"sid":"'):
-        sid = got.body.split(b'"', 4)[3].decode("latin-1")
-        if sid.replace("-", "").replace("_", "").isalnum():
-            with contextlib.suppress(ProbeError):  # it ends by itself then
-                look.ask("POST", f"{path}&sid={sid}", body=b"1", plain_address=canary.address)
+    session = offered(got.body)
+    if session:
+        with contextlib.suppress(ProbeError):  # it ends by itself then
+            path, body = f"{path}&sid={session[0]}", farewell(old=session[1])
+            look.ask("POST", path, body=body, plain_address=canary.address)
     return _beside(canary, PlainAnswer(canary.address, PortState.ANSWERED, answer))
 
 

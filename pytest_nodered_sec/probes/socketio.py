@@ -7,13 +7,12 @@ is. Socket.IO 2 (Dashboard 1 before 3.0) joins the main namespace by the handsha
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.probes.access import describe
+from pytest_nodered_sec.probes.engineio import QUERY, framed, offered, unframed
 from pytest_nodered_sec.probes.http import BODY_LIMIT
 
 if TYPE_CHECKING:
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import AccessAttempt, RootView, Surface
     from pytest_nodered_sec.probes.look import Look
 
-_QUERY: Final = "/?EIO=4&transport=polling"
 _TEXT: Final = {"Content-Type": "text/plain;charset=UTF-8"}
-_RECORD: Final = "\x1e"  # Engine.IO 4 separates the packets of one payload by it
 JOIN: Final = "40"  # the connect packet of the main namespace
 
 
@@ -57,13 +54,11 @@ def knock(
     Raises:
         ProbeError: no answer.
     """
-    base = look.target.node(socket) + _QUERY
+    base = look.target.node(socket) + QUERY
     answer, got = look.exchange("GET", base, headers=headers)
     attempt = describe(look, surface, "GET", socket, how, answer, node)
-    body = got.body.decode("utf-8", "replace")
-    old = re.match(r"\d+:0\{", body) is not None
-    sid = _session_id((_unframed(body) or ("",))[0] if old else body.split(_RECORD)[0])
-    return attempt, Session(f"{base}&sid={sid}", old) if got.status == 200 and sid else None
+    session = offered(got.body) if got.status == 200 else None
+    return attempt, Session(f"{base}&sid={session[0]}", session[1]) if session else None
 
 
 @contextlib.contextmanager
@@ -84,8 +79,8 @@ def joined(
     """
 
     def say(*said: str) -> None:
-        body = "".join(f"{len(one)}:{one}" for one in said) if session.old else _RECORD.join(said)
-        look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=body.encode())
+        body = framed(*said, old=session.old)
+        look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=body)
 
     needed = [one for one in packets if not (session.old and one == JOIN)]
     try:
@@ -111,9 +106,8 @@ def hear(
 
     def poll() -> tuple[str, ...]:
         text = look.ask("GET", session.path, headers=headers, limit=limit).body.decode("utf-8", "replace")
-        if not session.old:
-            return tuple(text.split(_RECORD))
-        return tuple(packet for packet in _unframed(text) if packet.startswith("4"))  # no farewell of its guard's
+        packets = unframed(text, old=session.old)
+        return tuple(one for one in packets if one.startswith("4")) if session.old else packets  # no guard's farewell
 
     heard = poll()
     if not session.old or set(heard) != {JOIN}:
@@ -124,28 +118,5 @@ def hear(
 
 def forgotten(look: Look, session: Session, headers: Mapping[str, str] | None = None) -> bool:
     """Whether the server knows a session no more (engine.io, lib/server.js: UNKNOWN_SID)."""
-    got = look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=b"1:1" if session.old else b"1")
+    got = look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=framed("1", old=session.old))
     return got.status == 400 and b'"Session ID unknown"' in got.body
-
-
-def _unframed(text: str) -> tuple[str, ...]:
-    """Split a payload of Engine.IO 3, whose lengths count UTF-16 units."""
-    found: list[str] = []
-    units = text.encode("utf-16-le")
-    while head := re.match(rb"((?:\d\0)+):\0", units):
-        end = head.end() + 2 * int(head[1].decode("utf-16-le"))
-        found.append(units[head.end() : end].decode("utf-16-le", "replace"))
-        units = units[end:]
-    return tuple(found)
-
-
-def _session_id(packet: str) -> str:
-    """Return the sid of an Engine.IO open packet (`0{"sid":…}`), or "" where it is something else."""
-    if not packet.startswith("0{"):
-        return ""
-    with contextlib.suppress(ValueError):
-        opened = json.loads(packet[1:])
-        sid = opened.get("sid", "") if isinstance(opened, dict) else ""
-        if isinstance(sid, str) and sid.replace("-", "").replace("_", "").isalnum():
-            return sid
-    return ""
