@@ -163,11 +163,12 @@ class _Place:
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
             self._open += len(now)
-        # All at once, those on the plain port would take the others' connections, which then had to be made again.
         clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
-        for lane in range(_IN_CLEAR):
-            self._put(*clear[lane::_IN_CLEAR])
-        for ask in sorted(set(now).difference(clear), key=lambda ask: (-PROBES[ask.probe].trips, now.index(ask))):
+        rest = [ask for ask in now if ask not in clear]
+        # All at once, those on the plain port would take the others' connections, which then had to be made again.
+        for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
+            self._put(*lane)
+        for ask in sorted(rest, key=lambda ask: -PROBES[ask.probe].trips):
             self._put(ask)
         self._turn_to_later()
 
