@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 8  # connections to one target
 _GLANCE: Final = 0.005  # seconds between two looks whether a connection is in use still
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 10.0  # seconds to wait for one; then a look that holds two goes on
 
 
 class Timed(socket.socket):
