@@ -213,6 +213,7 @@ class _Place:
         with self._lock:
             self._open -= 1
         self._get_ready_to_guess()
+        self._turn_to_later()
         self._confirm()
         self._turn_to_later()
 
@@ -254,11 +255,13 @@ class _Place:
             future.set_result(outcome)
 
     def _turn_to_later(self) -> None:
-        """Queue the questions of the next stage, guesses one at a time, when everything before them is answered."""
+        """Queue the questions of the next stage when everything before them is seen; before guesses also confirmed."""
         with self._lock:
-            if self._open or self._unconfirmed or self._confirming or not self._later:
+            if self._open or not self._later:
                 return
             stage = min(map(self._stage, self._later))
+            if stage == _ONE_BY_ONE and (self._unconfirmed or self._confirming):
+                return
             next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
             self._open += len(next_ones)

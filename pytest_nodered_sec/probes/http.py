@@ -70,6 +70,7 @@ class Client:
         now, take_ready = self._now, self._take_ready
         self._open_socket = open_socket
         self._ready: list[Timed] = []  # connections that have not been used yet
+        self._closed = False
 
         class Wired(HTTPConnection):
             """A connection over our own socket, which asks for the path as it was written."""
@@ -104,6 +105,8 @@ class Client:
         sock = self._open_socket(deadline)
         sock.busy = False
         self._ready.append(sock)
+        if self._closed:  # meanwhile
+            self.close()
 
     def _take_ready(self) -> Timed | None:
         """Return a connection that is ready and was not ended meanwhile; other threads take some too."""
@@ -179,6 +182,7 @@ class Client:
 
     def close(self) -> None:
         """Close every kept connection."""
+        self._closed = True
         self._adapter.close()
         while sock := self._take_ready():
             sock.close()

@@ -139,6 +139,7 @@ class Station:
         sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
         try:
             wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname))
+            sock = wrapped  # the one to close from here on
             leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()  # OSError: it has gone
         except TimeoutError:
             sock.close()
