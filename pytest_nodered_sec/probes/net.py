@@ -28,6 +28,10 @@ class Timed(socket.socket):
     busy = True  # False while it is kept for a later question
     ended = False  # whether it was ended to make room
 
+    def __del__(self) -> None:
+        """Close what a thread dropped when the run ended under it."""
+        self.close()
+
     def until(self, deadline: float) -> None:
         """Set the deadline of what is sent and read from now on."""
         self.deadline = deadline
