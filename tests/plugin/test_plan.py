@@ -50,9 +50,9 @@ def test_channels_can_be_left_alone(site: Site) -> None:
     (site.path / "nodered-sec.toml").write_text("join_channels = false\n")
     done = site.run("--nodered-plan")
     text = done.stdout.str()
-    assert "POST    /ui/socket.io/?EIO=4&transport=polling&sid=<sid>  [" not in text
+    left = [line for line in text.splitlines() if "socket.io/?EIO=4&transport=polling&sid=<sid>  [" in line]
+    assert all(line.endswith("[landmarks]") and "POST" in line for line in left)  # good-bye to who was only greeted
     assert "GET     /comms  [" in text
-    assert "socket.io/?EIO=4&transport=polling&sid=<sid>  [" not in text
     assert "/worldmap/socket/" not in text
     done = site.run("--nodered-suite=only", "-rs", "-k", "interface")
     done.stdout.fnmatch_lines(["SKIPPED * not judged: join_channels = false leaves out the connect and lost *"])
@@ -64,8 +64,8 @@ def test_what_is_public_is_joined_once_to_read_what_it_shows(site: Site) -> None
         'interfaces = [{kind = "worldmap", path = "/map", public = true, reason = "kiosk"}]\n'
     )
     text = site.run("--nodered-plan").stdout.str()
-    assert "POST    /wall/socket.io/?EIO=4&transport=polling&sid=<sid>  [dash-05]" in text
-    assert "POST    /ui/socket.io/?EIO=4&transport=polling&sid=<sid>  [dash-02, origin-01]" in text
+    assert "POST    /wall/socket.io/?EIO=4&transport=polling&sid=<sid>  [dash-05, landmarks]" in text
+    assert "POST    /ui/socket.io/?EIO=4&transport=polling&sid=<sid>  [dash-02, landmarks, origin-01]" in text
     assert "/map/socket" not in text
     done = site.run("--nodered-suite=only", "-rs", "-k", "live_channel_refuses or other_interface or public_dashboard")
     for line in (
