@@ -192,7 +192,7 @@ def test_credentials_of_one_target_never_reach_another(
         table(other, admin_root="/admin-x", node_root="/node-x", credentials={"command": command}),
         f'[[target]]\nname = "third"\nurl = "https://localhost:{third.port}"\nca_file = {toml(one.ca_file)}\n',
     )
-    seen = run(tmp_path, "-n2", "--nodered-timeout=3")
+    seen = run(tmp_path, "-n2", "--nodered-timeout=8")
     assert seen["hardened"]["admin-08"] == seen["moved"]["admin-08"] == {"compliant"}
     assert seen["third"]["admin-08"] == {"not-judged"}
     assert third.heard
