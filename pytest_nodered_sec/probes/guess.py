@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import secrets
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.data.known_credentials import to_try
@@ -18,7 +17,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Mark, Refuser, Surface, is_login, no_answer
 from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
 from pytest_nodered_sec.probes.access import JSON, describe, read_login_offer
-from pytest_nodered_sec.probes.answers import location_of, origin_of, without_query
+from pytest_nodered_sec.probes.answers import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.landmarks import random_path
 from pytest_nodered_sec.probes.session import TOKEN, session
 
@@ -202,8 +201,7 @@ def _followed(look: Look, path: str) -> str:
         there = _leads_to(look, path, got)
         if not there or origin_of(there) != look.origin(plain=False) or is_login(without_query(there), look.target):
             return path
-        parts = urlsplit(there)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = path_and_query(there)
     raise ProbeError(f"GET {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
 
 

@@ -244,7 +244,7 @@ def test_without_a_login_or_switched_off_nothing_is_tried(tmp_path: Path) -> Non
             target = target_of(server, **demands)
             (seen,) = ask(target, tmp_path / "run")
             assert TOKEN not in server.requests
-        verdict = known_password_cannot_log_in(seen, target.policy)  # type: ignore[arg-type]
+        verdict = known_password_cannot_log_in(seen, target.policy)  # type: ignore[arg-type]  # by its question
         assert isinstance(verdict, NotApplicable)
         assert reason in verdict.reason
     assert not (tmp_path / "run").exists()
@@ -337,7 +337,7 @@ def guess_basic(behaviour: hostile.Behaviour, folder: Path, **demands: Any) -> t
         if isinstance(one, ProbeError):
             letters += "E"
             continue
-        verdict = known_password_opens_nothing(one, target.policy)  # type: ignore[arg-type]
+        verdict = known_password_opens_nothing(one, target.policy)  # type: ignore[arg-type]  # by its question
         letters += "-" if isinstance(verdict, NotApplicable) else "F" if verdict else "P"
     return letters, seen
 
@@ -388,7 +388,7 @@ def test_a_basic_login_that_breaks_or_changes_is_an_error(tmp_path: Path) -> Non
     for number, reply in enumerate((hostile.always(502), hostile.always(429), hostile.closes_without_answer)):
         gate = Basic()
         letters, _ = guess_basic(
-            lambda request, reply=reply, gate=gate: (reply if "authorization" in request.headers else gate)(request),  # type: ignore[misc]
+            lambda request, reply=reply, gate=gate: (reply if "authorization" in request.headers else gate)(request),  # type: ignore[misc]  # defaults
             tmp_path / str(number),
         )
         assert letters == "--E-"
@@ -429,7 +429,7 @@ def test_nodereds_own_realm_is_one_login_for_each_root(tmp_path: Path) -> None:
     with hostile.serving(serve) as server:
         target = Target("plant", server.url, Policy(), "/red", ca_file=str(hostile.default_ca().pem_path), timeout=2.0)
         seen = ask(target, tmp_path / "run", questions.basic_logins(target))
-    verdicts = [known_password_opens_nothing(one, target.policy) for one in seen]  # type: ignore[arg-type]
+    verdicts = [known_password_opens_nothing(one, target.policy) for one in seen]  # type: ignore[arg-type]  # by its question
     assert [isinstance(one, NotApplicable) for one in verdicts] == [True, False, True, True]
     assert "httpNodeAuth" in violations(verdicts[1])[0].remedy
 
@@ -470,10 +470,10 @@ def test_accounts_of_a_directory_are_not_tried_again_at_a_basic_login(tmp_path: 
         target = target_of(server, login_realm="corp")
         place = questions.basic_logins(target)[2:3]
         _, seen = ask(target, tmp_path / "run", (*questions.LOGIN_GUESSES, *place))
-        assert isinstance(known_password_opens_nothing(seen, target.policy), NotApplicable)  # type: ignore[arg-type]
+        assert isinstance(known_password_opens_nothing(seen, target.policy), NotApplicable)  # type: ignore[arg-type]  # by its question
         assert gate.tried == []
         (seen,) = ask(
             target_of(server, login_realm="corp", known_credentials=(("line", "x"),)), tmp_path / "run", place
         )
-    assert "other user names were tried at POST /auth/token of plant" in seen.evidence()  # type: ignore[union-attr]
+    assert "other user names were tried at POST /auth/token of plant" in seen.evidence()  # type: ignore[union-attr]  # by its question
     assert gate.tried == [("line", "x")]
