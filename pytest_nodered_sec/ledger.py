@@ -7,6 +7,7 @@ the terminal's last line and the exit code are all derived from it.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -26,15 +27,35 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Violation
 
 
-class Record(TypedDict):
-    """What is known of one test case of a control: plain values, no secrets."""
+class Finding(TypedDict):
+    """One violation, as plain values; its severity is the control's where the rule gave no other."""
 
+    code: str
+    severity: str
+    observed: str
+    expected: str
+    remedy: str
+
+
+class Record(TypedDict):
+    """What is known of one test case of a control: plain values, no secrets.
+
+    `title` is the first line of the test's docstring; `reason` says why nothing was judged, and is "" where something
+    was; `started` is UTC in ISO 8601, `seconds` how long the phase took that settled the outcome.
+    """
+
+    nodeid: str
     control: str
+    title: str
     severity: str
     target: str
     instance: str
     observed: str
     outcome: str
+    reason: str
+    findings: list[Finding]
+    started: str
+    seconds: float
     policy_sha256: str
 
 
@@ -100,21 +121,42 @@ def _record(
     case = case_of(item)
     seen = getattr(item, "funcargs", {}).get("nodered_seen")
     observed = seen.evidence() if isinstance(seen, Observation) else ""
+    reason = ""
     if isinstance(error, NonCompliant):
         observed = "; ".join(violation.observed for violation in error.violations)
     elif isinstance(error, ProbeError):
-        observed = error.message
+        observed = reason = error.message
     elif isinstance(error, pytest.skip.Exception):
-        observed = f"{observed}: {error.msg}" if observed else str(error.msg)
+        reason = str(error.msg)
+        observed = f"{observed}: {reason}" if observed else reason
     return Record(
+        nodeid=item.nodeid,
         control=control.id,
+        title=(getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0],
         severity=_severity(control, error).value,
         target=case.target.name if case and case.target else "",
         instance=case.ask.label if case and case.ask else "",
         observed=observed,
         outcome=_outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below),
+        reason=reason,
+        findings=_findings(control, error) if isinstance(error, NonCompliant) else [],
+        started=datetime.fromtimestamp(report.start, UTC).isoformat(timespec="milliseconds"),
+        seconds=report.duration,
         policy_sha256=digest(case.target.policy) if case and case.target else "",
     )
+
+
+def _findings(control: Control, error: NonCompliant) -> list[Finding]:
+    return [
+        Finding(
+            code=one.code,
+            severity=(one.severity or control.severity).value,
+            observed=one.observed,
+            expected=one.expected,
+            remedy=one.remedy,
+        )
+        for one in error.violations
+    ]
 
 
 def _nothing_to_ask(case: Case | None) -> bool:
