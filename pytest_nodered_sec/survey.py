@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -104,9 +104,12 @@ class _Host:
         self._idle = 0
         self._closed = False
 
-    def put(self, job: Callable[[], None]) -> None:
+    def put(self, job: Callable[[], None], *, next_one: bool = False) -> None:
         with self._wake:
-            self._queue.append(job)
+            if next_one:
+                self._queue.appendleft(job)
+            else:
+                self._queue.append(job)
             if self._idle:
                 self._wake.notify()
             elif self._threads < self.at_once:
@@ -145,7 +148,7 @@ class _Place:
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
-        self._open = 0  # questions queued or being looked at
+        self._open = Counter[bool]()  # questions queued or being looked at: of the plain port, others
         self._unconfirmed: list[tuple[Ask, Observation]] = []
         self._confirming = False
         self._ready_to_guess = False
@@ -162,13 +165,14 @@ class _Place:
                 self._futures[ask] = Future()
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
-            self._open += len(now)
-        clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
-        rest = [ask for ask in now if ask not in clear]
+            self._open.update(map(_in_clear, now))
+        now.sort(key=lambda ask: -PROBES[ask.probe].trips)
+        clear = [ask for ask in now if _in_clear(ask)]
+        rest = [ask for ask in now if not _in_clear(ask)]
         # All at once, those on the plain port would take the others' connections, which then had to be made again.
         for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
             self._put(*lane)
-        for ask in sorted(rest, key=lambda ask: -PROBES[ask.probe].trips):
+        for ask in rest:
             self._put(ask)
         self._turn_to_later()
 
@@ -177,15 +181,18 @@ class _Place:
         probe = PROBES[ask.probe]
         return 0 if "account" in probe.given and self._target.credentials is None else probe.stage
 
-    def _put(self, *asks: Ask) -> None:
-        """Have one thread look at these, one after the other."""
+    def _put(self, *asks: Ask, next_one: bool = False) -> None:
+        """Have these looked at, one after the other."""
+        first, *rest = asks
 
         def job() -> None:
-            for ask in asks:
-                if not self._futures[ask].cancelled():  # the run has ended meanwhile
-                    self._look(ask)
+            if not self._futures[first].cancelled():  # the run has ended meanwhile
+                self._look(first)
+            if rest:
+                self._put(*rest, next_one=True)  # before confirming, for which another thread need not wait
+            self._go_on()
 
-        self._host.put(job)
+        self._host.put(job, next_one=next_one)
 
     def future(self, ask: Ask) -> Future[Observation | ProbeError]:
         """Return the future of a question that was added."""
@@ -211,7 +218,9 @@ class _Place:
             with self._lock:
                 self._unconfirmed.append((ask, seen))
         with self._lock:
-            self._open -= 1
+            self._open[_in_clear(ask)] -= 1
+
+    def _go_on(self) -> None:
         self._get_ready_to_guess()
         self._turn_to_later()
         self._confirm()
@@ -222,7 +231,7 @@ class _Place:
         from pytest_nodered_sec.probes.look import Look
 
         with self._lock:
-            due = 0 < self._open < AT_ONCE and any(self._stage(ask) == _ONE_BY_ONE for ask in self._later)
+            due = 0 < self._open.total() < 2 * AT_ONCE and any(self._stage(ask) == _ONE_BY_ONE for ask in self._later)
             if not due or self._ready_to_guess or self._lost is not None or not self._target.policy.guess:
                 return
             self._ready_to_guess = True
@@ -257,14 +266,14 @@ class _Place:
     def _turn_to_later(self) -> None:
         """Queue the questions of the next stage when everything before them is seen; before guesses also confirmed."""
         with self._lock:
-            if self._open or not self._later:
+            if self._open.total() or not self._later:
                 return
             stage = min(map(self._stage, self._later))
             if stage == _ONE_BY_ONE and (self._unconfirmed or self._confirming):
                 return
             next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
-            self._open += len(next_ones)
+            self._open.update(map(_in_clear, next_ones))
         for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
             self._put(*lane)
 
@@ -302,14 +311,19 @@ class _Place:
         return find
 
     def _confirm(self) -> None:
-        """Hand out what waits, if a canary asked now answers as at the start; every twenty looks and at the end."""
+        """Hand out what waits, if a canary asked now answers as at the start; every twenty looks and at the end.
+
+        What was asked of the plain port apart from the rest: its canary has a price, two connections.
+        """
         while True:
             with self._lock:
-                due = len(self._unconfirmed) >= CANARY_EVERY or (self._unconfirmed and not self._open)
-                if self._confirming or not due:
+                waiting = Counter(_in_clear(ask) for ask, _ in self._unconfirmed)
+                due = {kind for kind, number in waiting.items() if number >= CANARY_EVERY or not self._open[kind]}
+                batch = [one for one in self._unconfirmed if _in_clear(one[0]) in due]
+                if self._confirming or not batch:
                     return
                 self._confirming = True
-                batch, self._unconfirmed = self._unconfirmed, []
+                self._unconfirmed = [one for one in self._unconfirmed if _in_clear(one[0]) not in due]
             try:
                 trouble = self._changed({name for ask, _ in batch for name in PROBES[ask.probe].landmarks})
             except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait for ever
@@ -354,3 +368,7 @@ class _Place:
             return "" if before.canary.same_as(seen) else seen.answer.line()
         except ProbeError as error:
             return error.message
+
+
+def _in_clear(ask: Ask) -> bool:
+    return "plain" in PROBES[ask.probe].landmarks

@@ -85,7 +85,7 @@ class Client:
             def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # Any: urllib3's own
                 if self.sock is not None:
                     now.fresh, now.sock, now.begun = False, self.sock, time.monotonic()
-                    now.sock.busy = True
+                    now.sock.idle_since = None
                     now.sock.until(now.deadline)
                 super().putrequest(method, now.path, *args, **kwargs)
 
@@ -103,7 +103,7 @@ class Client:
             ProbeError: it cannot be made.
         """
         sock = self._open_socket(deadline)
-        sock.busy = False
+        sock.idle_since = time.monotonic()
         self._ready.append(sock)
         if self._closed:  # meanwhile
             self.close()
@@ -115,7 +115,7 @@ class Client:
                 sock = self._ready.pop()
             except IndexError:
                 return None
-            sock.busy = True
+            sock.idle_since = None
             if not sock.ended:
                 return sock
             sock.close()
@@ -178,7 +178,7 @@ class Client:
                 return Exchange(response.status_code, fields, content, cookies, time.monotonic() - self._now.begun)
         finally:
             if self._now.sock is not None:
-                self._now.sock.busy = False
+                self._now.sock.idle_since = time.monotonic()
 
     def close(self) -> None:
         """Close every kept connection."""

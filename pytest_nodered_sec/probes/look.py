@@ -58,6 +58,7 @@ class Station:
         self._places = Places()
         self._asked: dict[Hashable, Once[Answer]] = {}
         self._lock = threading.Lock()
+        self._checking = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
@@ -177,8 +178,9 @@ class Station:
         Raises:
             ProbeError: there is none.
         """
-        if not self.verified:
-            self.client(None, verified=True)[0].prepare(deadline)
+        with self._checking:  # who comes second waits for the first one's connection
+            if not self.verified:
+                self.client(None, verified=True)[0].prepare(deadline)
 
     def warm_up(self, deadline: float) -> None:
         """Have a connection ready for the thread that asks first, while landmarks are looked at."""

@@ -25,7 +25,7 @@ class Timed(socket.socket):
     """A connection whose reads all end by one deadline, even where a byte comes now and then."""
 
     deadline = 0.0  # absolute `time.monotonic()` seconds
-    busy = True  # False while it is kept for a later question
+    idle_since: float | None = None  # the same, from when on it is kept for a later question
     ended = False  # whether it was ended to make room
 
     def __del__(self) -> None:
@@ -102,11 +102,10 @@ class Places:
         self._open = [one for one in self._open if one.fileno() >= 0]
         if len(self._open) + self._making < AT_ONCE:
             return True
-        idle = next((one for one in self._open if not one.busy), None)
-        if idle is None:
+        idle = [(one.idle_since, number) for number, one in enumerate(self._open) if one.idle_since is not None]
+        if not idle:
             return False
-        self._open.remove(idle)
-        _end(idle)
+        _end(self._open.pop(min(idle)[1]))  # the one that was idle longest: another may be taken up at any moment
         return len(self._open) + self._making < AT_ONCE
 
 
