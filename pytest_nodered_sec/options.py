@@ -340,6 +340,8 @@ def prepare(settings: Settings, file: PolicyFile | None) -> list[Prepared]:
     Raises:
         PolicyError: a setting that cannot be used.
     """
+    if file is None and not settings.values:  # an unused plugin reads no further modules
+        return []
     from pytest_nodered_sec.policyfile import PolicyFile
 
     file = file or PolicyFile()
