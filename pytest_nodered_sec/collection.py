@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_nodered_sec import plan
+from pytest_nodered_sec import options, plan
 from pytest_nodered_sec.controls import MARK, Control
 from pytest_nodered_sec.model import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_nodered_sec.accounts import CollectedCase
+    from pytest_nodered_sec.ledger import Record
     from pytest_nodered_sec.model import Target
 
 PREFIX: Final = "nodered-sec"
@@ -31,6 +34,11 @@ PARAMETER: Final = "_nodered_case"
 TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
 ATTEMPTS: Final = pytest.StashKey[Path]()  # where every process of the run counts log-in attempts; made with the first
 WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
+TODAY: Final = pytest.StashKey[date]()  # UTC, the same in every process of the run
+LEFT_OUT: Final = pytest.StashKey[str]()  # by what tests are left out, as a person writes it; "" for nothing
+ELSEWHERE: Final = pytest.StashKey[str]()  # why the site's own tests are not all collected; "" where they are
+COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything was left out
+RAN: Final = pytest.StashKey[dict[str, "Record"]]()  # what became of the cases that ran in this process, by node id
 _TESTS: Final = pytest.StashKey[dict[str, str]]()  # control id: the test that bears it
 
 
@@ -102,6 +110,10 @@ def join(config: pytest.Config, suite: str, *, typed: bool) -> None:
     joins = suite == "only" or (suite == "with" and (typed or config.args_source is not config.ArgsSource.ARGS))
     whole = (PREFIX,) if joins and config.stash[TARGETS] else ()
     config.stash[WANTED] = named or whole
+    part = tuple(one for one in named if one != PREFIX)
+    config.stash[LEFT_OUT] = ", ".join((*options.narrowing(config), *part))
+    chosen = config.args_source is config.ArgsSource.ARGS and len(named) < len(ids)
+    config.stash[ELSEWHERE] = "--nodered-suite=only" if suite == "only" else "paths were named" if chosen else ""
     config.args[:] = [arg for arg, one in zip(config.args, ids, strict=True) if not one and suite != "only"]
 
 
@@ -136,6 +148,46 @@ def check_wanted(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
     for wanted in session.config.stash[WANTED]:
         if not any(_holds(wanted, item.nodeid) for item in items):
             raise pytest.UsageError(f"not found: {wanted} (add --collect-only -q to a run to see its ids)")
+
+
+def note(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
+    """Remember every case of a control, before anything is left out."""
+    found: list[CollectedCase] = []
+    for item in items:
+        control, case = control_of(item), case_of(item)
+        if control and case and case.target:
+            found.append(
+                {
+                    "nodeid": item.nodeid,
+                    "control": control.id,
+                    "title": title_of(item),
+                    "severity": control.severity.value,
+                    "target": case.target.name,
+                    "instance": case.ask.label if case.ask else "",
+                }
+            )
+    session.config.stash[COLLECTED] = found
+
+
+def tell_collected(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Put what was collected on a worker's first report: an xdist controller collects nothing."""
+    if hasattr(config, "workerinput") and config.stash[COLLECTED]:
+        report.nodered_collected = config.stash[COLLECTED]  # type: ignore[attr-defined]  # reports carry what plugins add
+
+
+def waivers_last(items: list[pytest.Item]) -> None:
+    """Let the cases that judge waivers run when the others have, whatever put them in another order."""
+    items.sort(key=_judges_a_waiver)
+
+
+def _judges_a_waiver(item: pytest.Item) -> bool:
+    case = case_of(item)
+    return bool(case and case.ask and not case.ask.probe)
+
+
+def title_of(item: pytest.Item) -> str:
+    """Return the first line of a test's docstring, "" where it has none."""
+    return (getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0]
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:

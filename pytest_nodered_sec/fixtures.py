@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec.collection import ATTEMPTS, TARGETS, Case, case_of
+from pytest_nodered_sec.collection import (
+    ATTEMPTS,
+    COLLECTED,
+    ELSEWHERE,
+    LEFT_OUT,
+    PREFIX,
+    RAN,
+    TARGETS,
+    TODAY,
+    Case,
+    case_of,
+)
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model_waivers import WaivedCase, WaiverUse
 
 if TYPE_CHECKING:
+    from pytest_nodered_sec.ledger import Record
     from pytest_nodered_sec.model import (
         AccessAttempt,
         ChannelAttempt,
@@ -43,6 +56,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.survey import Survey
 
 _SURVEY: Final = pytest.StashKey["Survey"]()
+_TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
 _AHEAD: Final = pytest.StashKey[set[str]]()
 
 
@@ -85,18 +99,49 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
     __tracebackhide__ = True
     if _nodered_case.ask is None:
         pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
+    if not _nodered_case.ask.probe:
+        return _use_of_waiver(request.config, nodered_target, _nodered_case.ask.label)
     survey = _survey(request.session)
     ahead = request.session.stash.setdefault(_AHEAD, set())
     if nodered_target.name not in ahead:
         ahead.add(nodered_target.name)
         cases = [case_of(item) for item in request.session.items if not item.get_closest_marker("skip")]
         survey.ask_ahead(
-            nodered_target, [case.ask for case in cases if case and case.target == nodered_target and case.ask]
+            nodered_target,
+            [case.ask for case in cases if case and case.target == nodered_target and case.ask and case.ask.probe],
         )
     try:
         return survey.answer(nodered_target, _nodered_case.ask)
     except ProbeError as error:
         raise error.again() from None
+
+
+def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverUse:
+    """Return what became of the cases that a waiver is about; they ran before, in this process."""
+    waiver = next(one for one in target.policy.waivers if str(one) == label)
+    ran = config.stash[RAN]
+    return WaiverUse(
+        waiver=waiver,
+        today=config.stash[TODAY],
+        left_out=config.stash[LEFT_OUT],
+        elsewhere="" if waiver.control in _bundled(config) else config.stash[ELSEWHERE],
+        cases=tuple(
+            _waived_case(one["instance"], ran.get(one["nodeid"]))
+            for one in config.stash[COLLECTED]
+            if one["target"] == target.name and waiver.concerns(one["control"], one["instance"])
+        ),
+    )
+
+
+def _bundled(config: pytest.Config) -> set[str]:
+    """Return the ids of the suite's controls that were collected: that of waivers is one of them."""
+    return {one["control"] for one in config.stash[COLLECTED] if one["nodeid"].startswith(f"{PREFIX}/")}
+
+
+def _waived_case(instance: str, record: Record | None) -> WaivedCase:
+    if record is None:
+        return WaivedCase(instance, "", ())
+    return WaivedCase(instance, record["outcome"], tuple(one["code"] for one in record["findings"]))
 
 
 def _survey(session: pytest.Session) -> Survey:
@@ -105,6 +150,19 @@ def _survey(session: pytest.Session) -> Survey:
 
         session.stash[_SURVEY] = Survey(session.config.stash.get(ATTEMPTS, None))
     return session.stash[_SURVEY]
+
+
+def tell_identity(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put who answered for a case's target on a report, where that is more than was told before."""
+    case = case_of(item)
+    survey = item.session.stash.get(_SURVEY, None)
+    if report.when != "teardown" or survey is None or case is None or case.target is None:
+        return
+    told = item.session.stash.setdefault(_TOLD, {})
+    known = survey.identity(case.target)
+    if known is not None and known != told.get(case.target.name):
+        told[case.target.name] = known
+        report.nodered_identity = (case.target.name, known)  # type: ignore[attr-defined]  # crosses from a worker
 
 
 def close(session: pytest.Session) -> None:
@@ -264,4 +322,12 @@ def nodered_closed_port(nodered_seen: ClosedPort) -> ClosedPort:
 @pytest.fixture
 def nodered_cookies(nodered_seen: SeenCookies) -> SeenCookies:
     """`nodered_seen` of a control that gathers the cookies that were set."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_waiver(request: pytest.FixtureRequest, nodered_seen: WaiverUse, nodered_policy: Policy) -> WaiverUse:
+    """`nodered_seen` of the control that judges waivers; warns of a stale one where the policy wants no more."""
+    if nodered_seen.stale and nodered_policy.stale_waivers == "warn":
+        request.node.warn(pytest.PytestWarning(f"nodered-sec: no longer needed: {nodered_seen.evidence()}"))
     return nodered_seen

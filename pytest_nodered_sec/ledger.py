@@ -13,18 +13,31 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pytest
 
-from pytest_nodered_sec import plan, redaction
-from pytest_nodered_sec.collection import PREFIX, case_of, control_of
+from pytest_nodered_sec import accounts, plan, redaction
+from pytest_nodered_sec.collection import (
+    COLLECTED,
+    LEFT_OUT,
+    PREFIX,
+    RAN,
+    TARGETS,
+    TODAY,
+    case_of,
+    control_of,
+    title_of,
+)
 from pytest_nodered_sec.controls import Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
+    from pytest_nodered_sec.accounts import Account, CollectedCase
     from pytest_nodered_sec.collection import Case
     from pytest_nodered_sec.controls import Control
+    from pytest_nodered_sec.facts import Identity, RunFacts
     from pytest_nodered_sec.model import Violation
+    from pytest_nodered_sec.policy import Waiver
 
 
 class Finding(TypedDict):
@@ -37,11 +50,27 @@ class Finding(TypedDict):
     remedy: str
 
 
+class Waived(TypedDict):
+    """By what findings of a case are accepted for now: one waiver, or what several come to.
+
+    `expires` is an ISO date, that of the first to expire; `findings` are the codes that are accepted.
+    """
+
+    reason: str
+    expires: str
+    approver: str
+    ticket: str
+    measure: str
+    findings: list[str]
+
+
 class Record(TypedDict):
     """What is known of one test case of a control: plain values, no secrets.
 
     `title` is the first line of the test's docstring; `reason` says why nothing was judged, and is "" where something
-    was; `started` is UTC in ISO 8601, `seconds` how long the phase took that settled the outcome.
+    was; `findings` are all there are, `severity` that of the worst which is not waived; `waiver` is set where any is
+    waived: the outcome is "waived" where all are. `started` is UTC in ISO 8601, `seconds` how long the phase took that
+    settled the outcome.
     """
 
     nodeid: str
@@ -54,6 +83,7 @@ class Record(TypedDict):
     outcome: str
     reason: str
     findings: list[Finding]
+    waiver: Waived | None
     started: str
     seconds: float
     policy_sha256: str
@@ -61,7 +91,7 @@ class Record(TypedDict):
 
 _RECORD: Final = pytest.StashKey[Record]()
 _PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
-ANSWERED: Final = ("compliant", "non-compliant", "waived")
+_OTHERWISE: Final = "deselected"  # by a hook, not by an option
 
 
 def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
@@ -84,18 +114,100 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.longrepr = worded(control, error)
     if control is None:
         return
-    below = isinstance(error, NonCompliant) and report.failed and _below(_severity(control, error), fail_on)
+    if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
+        record = item.stash.get(_RECORD, None)  # none where pytest only sets up
+        report.user_properties.extend((f"nodered_sec.{name}", value) for name, value in _properties(record))
+    elif report.when == "call" or not report.passed:
+        accepted = _waive(item, control, report, error) if report.when == "call" else None
+        below = _soften(control, report, error, accepted, fail_on)
+        record = item.stash[_RECORD] = _record(item, control, report, error, accepted, below=below)
+        item.config.stash.setdefault(RAN, {})[item.nodeid] = record
+        report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
+
+
+def _properties(record: Record | None) -> list[tuple[str, str]]:
+    """Return what JUnit shows of a record."""
+    if record is None:
+        return []
+    found = [(name, str(value)) for name, value in record.items() if name in _PROPERTIES]
+    codes = dict.fromkeys(one["code"] for one in record["findings"])
+    return [*found, ("findings", " ".join(codes))] if codes else found
+
+
+def _waive(
+    item: pytest.Item, control: Control, report: pytest.TestReport, error: BaseException | None
+) -> Waived | None:
+    """Make findings that the policy accepts an expected failure, and a waiver that nothing needs a failure."""
+    case = case_of(item)
+    if case is None or case.target is None:
+        return None
+    policy, instance = case.target.policy, case.ask.label if case.ask else ""
+    today = item.config.stash[TODAY]
+    waivers = [one for one in policy.waivers if one.concerns(control.id, instance) and one.in_force(today)]
+    exact = [one for one in waivers if one.instance == instance]
+    if report.passed and exact and policy.stale_waivers == "fail":
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{control.id} {control.severity.value} · [XPASS(strict)] compliant: the waiver is no longer needed\n"
+            f"  waiver    {exact[0].line(today)}\n"
+            f"  remedy    remove the [[waiver]] of {exact[0]} from the policy file"
+        )
+    if not report.failed or not isinstance(error, (NonCompliant, AssertionError)):
+        return None
+    findings = _findings(control, error)
+    used = [one for one in waivers if any(one.names(finding["code"]) for finding in findings)]
+    if not used:
+        return None
+    codes = dict.fromkeys(one["code"] for one in findings if any(waiver.names(one["code"]) for waiver in used))
+    lines = "".join(f"\n  waiver    {one.line(today)}" for one in used)
+    if all(one["code"] in codes for one in findings):
+        report.outcome = "skipped"
+        report.wasxfail = f"{_text(control, error, report)}{lines}"
+    elif isinstance(error, NonCompliant):
+        report.longrepr = worded(control, _without(error, codes)) + lines
+    return _waived(used, list(codes))
+
+
+def _waived(used: Sequence[Waiver], codes: list[str]) -> Waived:
+    """Return what several waivers of one case come to."""
+
+    def together(values: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(filter(None, values)))
+
+    return Waived(
+        reason=together(one.reason for one in used),
+        expires=min(one.expires for one in used).isoformat(),
+        approver=together(one.approver for one in used),
+        ticket=together(one.ticket for one in used),
+        measure=together(one.measure for one in used),
+        findings=codes,
+    )
+
+
+def _without(error: NonCompliant, codes: Collection[str]) -> NonCompliant:
+    return NonCompliant([one for one in error.violations if one.code not in codes])
+
+
+def _text(control: Control, error: BaseException, report: pytest.TestReport) -> str:
+    """Return a finding in words; of a plain assertion what pytest's summary shows, without its frames."""
+    if isinstance(error, NonCompliant):
+        return worded(control, error)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return f"{control.id} {control.severity.value} · {crash.message if crash else error}"
+
+
+def _soften(
+    control: Control, report: pytest.TestReport, error: BaseException | None, accepted: Waived | None, fail_on: str
+) -> bool:
+    """Make findings of low severity an expected failure; return whether they are."""
+    if not isinstance(error, NonCompliant) or not report.failed:
+        return False
+    left = _without(error, accepted["findings"] if accepted else ())
+    below = _below(_severity(control, left), fail_on)
     if below:
         report.outcome = "skipped"
         report.wasxfail = f"{report.longrepr}\n  below     --nodered-fail-on={fail_on}"
-    if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
-        record = item.stash.get(_RECORD, None)  # none where pytest only sets up
-        report.user_properties.extend(
-            (f"nodered_sec.{name}", str(value)) for name, value in (record or {}).items() if name in _PROPERTIES
-        )
-    elif report.when == "call" or not report.passed:
-        record = item.stash[_RECORD] = _record(item, control, report, error, below=below)
-        report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
+    return below
 
 
 def _below(severity: Severity, fail_on: str) -> bool:
@@ -114,7 +226,13 @@ def _severity(control: Control, error: BaseException | None) -> Severity:
 
 
 def _record(
-    item: pytest.Item, control: Control, report: pytest.TestReport, error: BaseException | None, *, below: bool
+    item: pytest.Item,
+    control: Control,
+    report: pytest.TestReport,
+    error: BaseException | None,
+    accepted: Waived | None,
+    *,
+    below: bool,
 ) -> Record:
     from pytest_nodered_sec.policyfile import digest  # only where there is a control
 
@@ -129,24 +247,33 @@ def _record(
     elif isinstance(error, pytest.skip.Exception):
         reason = str(error.msg)
         observed = f"{observed}: {reason}" if observed else reason
+    outcome = _outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below)
+    left = error
+    if isinstance(error, NonCompliant) and accepted and outcome == "non-compliant":
+        left = _without(error, accepted["findings"])
     return Record(
         nodeid=item.nodeid,
         control=control.id,
-        title=(getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0],
-        severity=_severity(control, error).value,
+        title=title_of(item),
+        severity=_severity(control, left).value,
         target=case.target.name if case and case.target else "",
         instance=case.ask.label if case and case.ask else "",
         observed=observed,
-        outcome=_outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below),
+        outcome=outcome,
         reason=reason,
-        findings=_findings(control, error) if isinstance(error, NonCompliant) else [],
+        findings=_findings(control, error) if outcome in ("non-compliant", "waived") else [],
+        waiver=accepted,
         started=datetime.fromtimestamp(report.start, UTC).isoformat(timespec="milliseconds"),
         seconds=report.duration,
         policy_sha256=digest(case.target.policy) if case and case.target else "",
     )
 
 
-def _findings(control: Control, error: NonCompliant) -> list[Finding]:
+def _findings(control: Control, error: BaseException | None) -> list[Finding]:
+    """Return violations as plain values; a plain assertion of a site's own control is one of the code "assert"."""
+    if not isinstance(error, NonCompliant):
+        observed = str(error).partition("\n")[0]
+        return [Finding(code="assert", severity=control.severity.value, observed=observed, expected="", remedy="")]
     return [
         Finding(
             code=one.code,
@@ -209,30 +336,48 @@ class _Words(str):
 
 
 class Ledger:
-    """Counts records; lives on the controller only.
+    """Counts records and knows the run's facts; lives on the controller only. Reports are written from here.
 
     Args:
+        config: pytest's, after the targets were found.
         policies: what holds for each target, by name, as TOML.
         fail_on: least severity whose findings fail the run.
         demanded: whether a run in which no question was answered is a failure.
     """
 
-    def __init__(self, policies: Mapping[str, str], fail_on: str, *, demanded: bool) -> None:
+    def __init__(self, config: pytest.Config, policies: Mapping[str, str], fail_on: str, *, demanded: bool) -> None:
         self.records: list[Record] = []
-        self._policies = dict(policies)
-        self._targets = len(policies)
+        self.policies = dict(policies)
+        self.started = datetime.now(UTC)
+        self.ended = self.started
+        self.interrupted = False
+        self._config = config
+        self._untold = dict(policies)
         self._fail_on = fail_on
         self._demanded = demanded
         self._errors = 0
+        self._reran = False
+        self._collected: list[CollectedCase] = []
+        self._crashed: list[str] = []
+        self._identities: dict[str, Identity] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take in what was collected in this process; an xdist controller has it from its workers."""
+        self._collected = session.config.stash.get(COLLECTED, [])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a record, from this process or a worker."""
         record: Record | None = getattr(report, "nodered", None)
+        self._collected = vars(report).pop("nodered_collected", None) or self._collected
+        name, identity = vars(report).pop("nodered_identity", ("", None))
+        if identity:
+            self._identities[name] = identity
         if report.outcome not in ("passed", "failed", "skipped"):
+            self._reran = self._reran or record is not None
             return  # to be run again
         if report.when == "teardown":  # here and not in the worker, so that each policy stands in the file once
-            policy = self._policies.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
+            policy = self._untold.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
             report.user_properties += [("nodered_sec.policy", policy)] if policy else []
         if record is not None:
             self.records.append(record)
@@ -242,12 +387,67 @@ class Ledger:
             self._errors += broken or record["outcome"] == "could-not-look"
         elif report.failed and report.when not in ("setup", "call", "teardown"):
             self._errors += report.nodeid.startswith(f"{PREFIX}/")  # xdist's report of a test whose worker died
+            self._crashed.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Turn a run that answered nothing into a failure: skips alone prove nothing."""
-        if self._demanded and not self._answered() and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        """Turn a run that answered nothing into a failure, and an audit that asked less than all."""
+        self.ended = datetime.now(UTC)
+        self.interrupted = session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        if session.exitstatus == pytest.ExitCode.OK:
+            if self._demanded and not self._answered():
+                session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+            elif self._no_audit():
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def accounts(self) -> list[Account]:
+        """Account for every control of every target."""
+        return accounts.accounts(self._collected, self.records, self._crashed, self._why_left_out())
+
+    def facts(self) -> RunFacts:
+        """Return what the run knows about itself and its targets."""
+        from pytest_nodered_sec import __version__, facts  # reads the releases of what is installed: only for a report
+
+        config = self._config
+        return facts.RunFacts(
+            plugin=__version__,
+            tools=facts.tools(),
+            started=self.started.isoformat(timespec="seconds"),
+            ended=self.ended.isoformat(timespec="seconds"),
+            narrowed=self._narrowed(),
+            interrupted=self.interrupted,
+            audit=bool(config.option.nodered_audit),
+            fail_on=self._fail_on,
+            targets=[
+                facts.of_target(
+                    target,
+                    self.policies[target.name],
+                    self._identities.get(target.name, facts.NOBODY),
+                    config.stash[TODAY],
+                )
+                for target in config.stash[TARGETS]
+            ],
+        )
+
+    def _narrowed(self) -> str:
+        """Return by what tests were left out, "" for a whole run."""
+        given = self._config.stash[LEFT_OUT]
+        if given or self.interrupted:
+            return given
+        return _OTHERWISE if any("not-selected" in one["instances"] for one in self.accounts()) else ""
+
+    def _why_left_out(self) -> str:
+        return "interrupted" if self.interrupted else self._config.stash[LEFT_OUT] or _OTHERWISE
+
+    def _no_audit(self) -> str:
+        """Return why a run that was to be an audit is none, "" where it is one."""
+        if not self._config.option.nodered_audit:
+            return ""
+        if self._reran:
+            return "tests were run again"
+        if self.interrupted or self._narrowed():
+            return f"tests were left out ({self._why_left_out()})"
+        return ""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
@@ -255,11 +455,15 @@ class Ledger:
         yield
         if self._demanded and not self._answered():
             terminalreporter.write_line("nodered-sec: no question was answered, so nothing is proven")
+        why = self._no_audit()
+        if why:
+            terminalreporter.write_line(f"nodered-sec: no audit: {why}")
         if self.records or self._errors:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
+            terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")
 
     def _answered(self) -> bool:
-        return any(record["outcome"] in ANSWERED for record in self.records)
+        return any(record["outcome"] in accounts.JUDGED for record in self.records)
 
     def summary(self) -> str:
         """Return the counts by outcome, findings by severity."""
@@ -269,7 +473,7 @@ class Ledger:
         if any(bad[one.value] and _below(one, self._fail_on) for one in Severity):
             severities += f"; failing from {self._fail_on}"
         parts = [
-            _counted(self._targets, "target"),
+            _counted(len(self.policies), "target"),
             f"{outcomes['compliant']} compliant",
             f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
             f"{outcomes['waived']} waived",

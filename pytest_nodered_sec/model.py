@@ -40,7 +40,7 @@ class Ask:
     """One question to a target: the key of the survey's cache and the instance in a test's id.
 
     Attributes:
-        probe: name of a probe in `pytest_nodered_sec.probes.PROBES`.
+        probe: name of a probe in `pytest_nodered_sec.probes.PROBES`; "" where the run itself answers.
         args: its arguments, plain strings without secrets.
         label: what a person calls it, e.g. "GET /flows"; empty where a control has one instance only.
         needs: what a target must have been given for it: "credentials", or "".
@@ -437,6 +437,15 @@ class Settling(Protocol):
 
     def settle(self, target: Target) -> None:
         """Raise `ProbeError` unless it answers its question under the target's policy."""
+
+
+@runtime_checkable
+class NamesRelease(Protocol):
+    """An observation from which Node-RED's release is known, or "" where it is not."""
+
+    @property
+    def node_red(self) -> str:
+        """Node-RED's release, or ""."""
 
 
 class Surface(enum.Enum):

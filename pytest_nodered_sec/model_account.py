@@ -124,6 +124,11 @@ class ReleaseAttempt:
     attempt: AccessAttempt
     release: str
 
+    @property
+    def node_red(self) -> str:
+        """Node-RED's release, "" where it was not named."""
+        return self.release
+
     def evidence(self) -> str:
         """Return one line for the evidence."""
         return f"{self.attempt.evidence()}{f', which names release {self.release}' if self.release else ''}"
@@ -152,6 +157,11 @@ class Installed:
     lacking: str
     on: date
     checked: date
+
+    @property
+    def node_red(self) -> str:
+        """Node-RED's release, "" where that is not what was asked, or not known."""
+        return dict(self.releases).get("node-red", "") if self.what == "Node-RED" else ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

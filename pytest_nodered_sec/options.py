@@ -21,6 +21,7 @@ from pytest_nodered_sec.policy import AdminApi, Editor, Mode, Pace, PolicyError,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import date
 
     from pytest_nodered_sec.credentials import Credentials
     from pytest_nodered_sec.lab import RunningDeployment
@@ -126,6 +127,11 @@ OPTIONS: Final = (
         choices=tuple(one.value for one in Severity),
     ),
     Option(
+        "junit",
+        "Where JUnit test cases carry what was seen: as properties, or strict: in system-out, valid for junit-10.xsd",
+        choices=("properties", "strict"),
+    ),
+    Option(
         "suite",
         "Bundled suite: with your tests, only, or off (default with)",
         choices=("with", "only", "off"),
@@ -142,6 +148,7 @@ _LAB_DEFAULT: Final = "fresh"
 _FLAGS: Final = (
     ("controls", "List the controls (id, severity, title) and exit"),
     ("show-policy", "Print what holds for each target as TOML, each value with its source, and exit"),
+    ("audit", "Refuse a run that cannot be an audit: a narrowed one, reruns, an old table of advisories"),
     ("plan", "List every request that the collected tests would send, and send none"),
     ("init", "Look at the URL once, write a commented nodered-sec.toml, and exit"),
 )
@@ -539,6 +546,94 @@ def lab_placeholders(settings: Settings, expected: Mapping[str, Mapping[str, Any
     return prepared
 
 
+def with_waivers(target: Target, file: PolicyFile | None) -> Target:
+    """Return a target with the waivers that the policy file has for it, wherever the target comes from.
+
+    Raises:
+        PolicyError: two of them are the same.
+    """
+    if file is None:
+        return target
+    own = [one for table in file.targets if (table.name or name_of(table.url)) == target.name for one in table.waivers]
+    chosen = [one for selector, one in file.waivers if not selector or _means(selector, target)]
+    waivers = (*target.policy.waivers, *own, *chosen)
+    ids = [str(one) for one in waivers]
+    twice = next((one for one in ids if ids.count(one) > 1), "")
+    if twice:
+        raise PolicyError(f"target {target.name}: two waivers are for {twice}; leave one")
+    return replace(target, policy=replace(target.policy, waivers=waivers))
+
+
+def _means(selector: str, target: Target) -> bool:
+    from pytest_nodered_sec.policyfile import chosen_by
+
+    return chosen_by(selector, target.name, target.labels)
+
+
+def check_waivers(file: PolicyFile | None, targets: Sequence[Target]) -> None:
+    """Refuse a waiver whose target nobody knows, where the policy file names the site's targets.
+
+    Raises:
+        PolicyError: naming it.
+    """
+    if file is None or not file.targets:
+        return
+    names = [table.name or name_of(table.url) for table in file.targets]
+    for selector, waiver in file.waivers:
+        known = any(table.chosen_by(selector, name) for table, name in zip(file.targets, names, strict=True))
+        if selector and not known and not any(_means(selector, target) for target in targets):
+            raise PolicyError(
+                f"{file.path.name if file.path else ''}: [[waiver]] {waiver.control}: target = {selector}: no "
+                f"target is called so or has that label; the file has {', '.join(names)}"
+            )
+
+
+def narrowing(config: pytest.Config) -> tuple[str, ...]:
+    """Return the options by which a run leaves tests out, as a person writes them."""
+    option = config.option
+    maxfail = getattr(option, "maxfail", 0) or 0
+    given = {
+        "-k": getattr(option, "keyword", ""),
+        "-m": getattr(option, "markexpr", ""),
+        "--deselect": getattr(option, "deselect", None),
+        "--lf": getattr(option, "lf", False),
+        "--sw": getattr(option, "stepwise", False),
+        "-x": maxfail == 1,
+        "--maxfail": maxfail > 1,
+    }
+    return tuple(name for name, value in given.items() if value)
+
+
+_OLDEST_TABLE: Final = 90  # days since the advisories were last reviewed
+
+
+def check_audit(config: pytest.Config, left_out: str, suite: str, today: date) -> None:
+    """Refuse a run that cannot be an audit.
+
+    Args:
+        config: pytest's.
+        left_out: by what it leaves tests out.
+        suite: "with", "only" or "off".
+        today: UTC.
+
+    Raises:
+        pytest.UsageError: saying what to leave out, or that the advisories are too old.
+    """
+    from pytest_nodered_sec.data.releases import advisories_checked
+
+    more = ["--reruns"] if getattr(config.option, "reruns", None) else []
+    more += ["--nodered-suite=off"] if suite == "off" else []
+    if left_out or more:
+        names = ", ".join([*filter(None, [left_out]), *more])
+        raise pytest.UsageError(f"--nodered-audit asks everything, once: leave out {names}")
+    age = (today - advisories_checked()).days
+    if age > _OLDEST_TABLE:
+        raise pytest.UsageError(
+            f"--nodered-audit: the table of advisories was reviewed on {advisories_checked()}, {age} days ago; more "
+            f"than {_OLDEST_TABLE} are too many: pip install -U pytest-nodered-sec"
+        )
+
+
 def with_testinfra(target: Target, config: pytest.Config) -> Target:
     """Return a target with testinfra's own options (--sudo, --ssh-config …) in its host; those it has already win.
 
@@ -608,7 +703,7 @@ def described(run: Run) -> str:
     return f'fail_on = "{run.fail_on}"\n\n' + "\n".join(policies(run).values())
 
 
-def header(run: Run, version: str) -> list[str]:
+def header(run: Run, version: str, today: date) -> list[str]:
     """Return the lines at the top of a run: what was set where, and what is demanded of each target."""
     from pytest_nodered_sec.policyfile import digest
 
@@ -621,7 +716,24 @@ def header(run: Run, version: str) -> list[str]:
             f"admin API {policy.admin_api}, policy {digest(policy)[:12]}"
         )
         lines += [f"nodered-sec:   deviation: {one.line()}" for one in policy.deviations]
-    return lines
+        lines += [f"nodered-sec:   waiver: {one.line(today)}" for one in policy.waivers]
+    return lines + _waivers_counted(run, today)
+
+
+def _waivers_counted(run: Run, today: date) -> list[str]:
+    """Return how many waivers there are and which expires next, in one line; none where there are none."""
+    waivers = [(one.expires, target.name, one) for target in run.targets for one in target.policy.waivers]
+    if not waivers:
+        return []
+    parts = [f"{len(waivers)} waiver{'s' if len(waivers) > 1 else ''}"]
+    live = [one for one in waivers if one[2].in_force(today)]
+    if len(live) < len(waivers):
+        parts.append(f"{len(waivers) - len(live)} expired")
+    if live:
+        expires, name, waiver = min(live, key=lambda one: one[:2])
+        left = (expires - today).days
+        parts.append(f"next to expire: {waiver} of {name} after {expires} ({left} day{'s' if left != 1 else ''} left)")
+    return [f"nodered-sec: {', '.join(parts)}"]
 
 
 def name_of(url: str) -> str:

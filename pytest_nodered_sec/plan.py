@@ -304,6 +304,8 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
 
 def requests_of(target: Target, ask: Ask) -> tuple[Request, ...]:
     """Return what a question may send to a target, landmarks aside."""
+    if not ask.probe:
+        return ()
     return tuple(PLANS[ask.probe](target, ask.args))
 
 

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,6 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[collection.TARGETS] = config.stash[collection.WANTED] = ()
     if config.option.help:
         return
+    given = getattr(config, "workerinput", {}).get("nodered_today")
+    config.stash[collection.TODAY] = date.fromisoformat(given) if given else datetime.now(UTC).date()
     run = config.stash[_RUN] = _run_of(config)
     config.stash[collection.TARGETS] = run.targets
     if run.targets:
@@ -76,16 +79,18 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
         )
-    if config.option.nodered_plan and not run.targets:
-        raise pytest.UsageError("--nodered-plan needs a target: add --nodered-url=https://HOST or a policy file")
+    for name in ("plan", "audit"):
+        if getattr(config.option, f"nodered_{name}") and not run.targets:
+            raise pytest.UsageError(f"--nodered-{name} needs a target: add --nodered-url=https://HOST or a policy file")
     typed = run.settings.typed("url", "lab", "target")
     collection.join(config, suite, typed=typed)
+    if config.option.nodered_audit:
+        options.check_audit(config, config.stash[collection.LEFT_OUT], suite, config.stash[collection.TODAY])
     if not hasattr(config, "workerinput"):
         demanded = bool(config.stash[collection.WANTED]) and options.answers_are_due(config, typed=typed)
-        config.pluginmanager.register(
-            ledger.Ledger(options.policies(run) if run.targets else {}, run.fail_on, demanded=demanded),
-            "nodered-sec-ledger",
-        )
+        policies = options.policies(run) if run.targets else {}
+        book = ledger.Ledger(config, policies, run.fail_on, demanded=demanded)
+        config.pluginmanager.register(book, "nodered-sec-ledger")
 
 
 def _run_of(config: pytest.Config) -> options.Run:
@@ -97,7 +102,8 @@ def _run_of(config: pytest.Config) -> options.Run:
         targets = [one.target for one in prepared]
         replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
         found = options.check_targets(targets if replaced is None else replaced)
-        found = tuple(options.with_testinfra(target, config) for target in found)
+        options.check_waivers(file, found)
+        found = tuple(options.with_testinfra(options.with_waivers(target, file), config) for target in found)
         return options.Run(settings, file, tuple(prepared), found, options.fail_on(settings, file))
     except PolicyError as error:
         raise pytest.UsageError(str(error)) from None
@@ -145,6 +151,7 @@ def _say(config: pytest.Config, line: str) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(_LAB, []))
+    node.workerinput["nodered_today"] = node.config.stash[collection.TODAY].isoformat()
     node.workerinput["nodered_attempts"] = str(node.config.stash.get(collection.ATTEMPTS, ""))
 
 
@@ -158,7 +165,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str] | None:
-    return options.header(config.stash[_RUN], __version__) if config.stash[collection.TARGETS] else None
+    return (
+        options.header(config.stash[_RUN], __version__, config.stash[collection.TODAY])
+        if config.stash[collection.TARGETS]
+        else None
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -184,6 +195,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     collection.check_wanted(session, items)
+    collection.note(session, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    collection.waivers_last(session.items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -199,6 +216,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    from pytest_nodered_sec import fixtures  # pytest imports it itself, with rewritten asserts: not before that
+
+    fixtures.tell_identity(item, report)
+    collection.tell_collected(item.config, report)
     ledger.annotate(item, call, report, item.config.stash[_RUN].fail_on)
     return report
 

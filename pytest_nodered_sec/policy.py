@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
 Profile = Literal["baseline", "production", "strict"]
 Editor = Literal["disabled", "protected"]
@@ -21,6 +22,7 @@ Effect = Literal["none", "unknown", "acts"]
 Pace = Literal["normal", "quiet"]
 Mode = Literal["full", "calm"]
 InterfaceKind = Literal["uibuilder", "worldmap", "flexdash"]
+StaleWaivers = Literal["fail", "warn"]
 
 
 class PolicyError(ValueError):
@@ -211,6 +213,52 @@ class Deviation:
 
 
 @dataclass(frozen=True)
+class Waiver:
+    """A finding that the site accepts until a date.
+
+    Attributes:
+        control: id of the control.
+        expires: last day on which it holds, UTC.
+        reason: the site's own words.
+        finding: code of the violation; "" for the only one that the control knows.
+        instance: what follows the target in the test's id, e.g. "GET /flows"; "" for every instance of the control.
+        approver: who accepted it, "" where that is not said.
+        ticket: where it is tracked, "" where that is not said.
+        measure: what is done instead, "" where that is not said.
+    """
+
+    control: str
+    expires: date
+    reason: str
+    finding: str = ""
+    instance: str = ""
+    approver: str = ""
+    ticket: str = ""
+    measure: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.control, self.instance, self.finding)))
+
+    def line(self, today: date) -> str:
+        """Return it in one line, as it stands on this day, UTC."""
+        until = f"until {self.expires}" if self.in_force(today) else f"expired after {self.expires}"
+        more = [("approver", self.approver), ("ticket", self.ticket), ("measure", self.measure)]
+        return f"{self}, {until}: {self.reason}" + "".join(f"; {name}: {value}" for name, value in more if value)
+
+    def concerns(self, control: str, instance: str) -> bool:
+        """Whether it is about this case."""
+        return self.control == control and self.instance in ("", instance)
+
+    def names(self, code: str) -> bool:
+        """Whether it is about this finding of such a case."""
+        return self.finding in ("", code)
+
+    def in_force(self, today: date) -> bool:
+        """Whether it holds on this day, UTC."""
+        return today <= self.expires
+
+
+@dataclass(frozen=True)
 class HostDemands:
     """How Node-RED stands on its host, where that cannot be found out, and what must be there.
 
@@ -262,6 +310,8 @@ class Policy:
         join_channels: whether dashboards' live channels are joined, which a flow sees as one `connect` and `lost`.
         host: what is demanded of the machine behind it.
         certificate: SHA-256 of the one certificate that is right here (lower-case hex), "" where trust decides.
+        waivers: findings that the site accepts until a date.
+        stale_waivers: whether a waiver that is no longer needed fails the run, or is warned of.
         own_thresholds: what replaces the profile's thresholds, None for nothing.
         deviations: where this policy is weaker than its profile.
     """
@@ -284,6 +334,8 @@ class Policy:
     join_channels: bool = True
     host: HostDemands = HostDemands()
     certificate: str = ""
+    waivers: tuple[Waiver, ...] = ()
+    stale_waivers: StaleWaivers = "fail"
     own_thresholds: Thresholds | None = None
     deviations: tuple[Deviation, ...] = ()
 

@@ -12,6 +12,7 @@ import json
 import math
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -36,8 +37,10 @@ from pytest_nodered_sec.policy import (
     PolicyError,
     Profile,
     PublicPath,
+    StaleWaivers,
     Suites,
     Thresholds,
+    Waiver,
 )
 
 if TYPE_CHECKING:
@@ -303,6 +306,12 @@ def _ca_file(value: Any, where: Where) -> str:
     return str(path.resolve())
 
 
+def _day(value: Any, where: Where) -> date:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise where.says(value, "give the last day on which it holds, as 2030-12-31, without quotes")
+    return value
+
+
 def _number(least: float, most: float, kind: str, *, whole: bool = False) -> Callable[[Any, Where], Any]:
     def check(value: Any, where: Where) -> Any:
         if type(value) not in ((int,) if whole else (int, float)) or not least <= value <= most:
@@ -377,6 +386,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "host": _host,
     "credentials": _credentials,
     "timeout": _seconds,
+    "stale_waivers": _choice(*get_args(StaleWaivers)),
     **{f"thresholds.{name}": _threshold(check) for name, check in _THRESHOLDS.items()},
     **{f"inside.{name}": check for name, check in _INSIDE.items()},
 }
@@ -395,6 +405,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "direct_port": 1880,
     "closed_ports": [9229],
     "timeout": 10,
+    "stale_waivers": "fail",
 }
 _TARGET_ONLY: Final[dict[str, Callable[[Any, Where], Any]]] = {"name": _text, "url": _url, "labels": _labels}
 _NOT_SHARED: Final = ("sha256", "connect", "credentials")  # of one target by nature: never a default for several
@@ -417,19 +428,26 @@ class TargetTable:
         url: base URL.
         labels: by which `[[group]]` and `--nodered-target` choose it.
         values: checked values of its other keys.
+        waivers: findings of this target that are accepted until a date.
     """
 
     name: str
     url: str
     labels: Mapping[str, str]
     values: Mapping[str, Any]
+    waivers: tuple[Waiver, ...] = ()
 
     def chosen_by(self, selector: str, name: str) -> bool:
-        """Whether NAME, a glob of names, or LABEL=VALUE (the value may be a glob) means this target."""
-        label, equals, wanted = selector.partition("=")
-        if equals:
-            return label in self.labels and fnmatchcase(self.labels[label], wanted)
-        return fnmatchcase(name, selector) or name == selector
+        """Whether a selector means this target."""
+        return chosen_by(selector, name, self.labels)
+
+
+def chosen_by(selector: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Whether NAME, a glob of names, or LABEL=VALUE (the value may be a glob) means a target."""
+    label, equals, wanted = selector.partition("=")
+    if equals:
+        return label in labels and fnmatchcase(labels[label], wanted)
+    return fnmatchcase(name, selector) or name == selector
 
 
 @dataclass(frozen=True)
@@ -442,6 +460,7 @@ class PolicyFile:
         groups: label selector and values, in the file's order.
         targets: in the file's order.
         fail_on: least severity that fails the run, "" where the file does not say.
+        waivers: which targets (NAME, a glob, LABEL=VALUE; "" for all), and what is accepted there until a date.
     """
 
     path: Path | None = None
@@ -449,6 +468,7 @@ class PolicyFile:
     groups: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     targets: tuple[TargetTable, ...] = ()
     fail_on: str = ""
+    waivers: tuple[tuple[str, Waiver], ...] = ()
 
     def layers(self, table: TargetTable | None) -> list[tuple[str, Mapping[str, Any]]]:
         """Return what the file says of one target, the strongest first; None for a target that is not in it.
@@ -488,20 +508,21 @@ def read(path: Path) -> PolicyFile:
         raise PolicyError(f"{name}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{name}: is not TOML: {error}") from None
-    targets, groups = content.pop("target", []), content.pop("group", [])
+    targets, groups, waivers = (content.pop(key, []) for key in ("target", "group", "waiver"))
     fail_on = content.pop("fail_on", "")
     if fail_on:
         severity(fail_on, Where(name, "fail_on"))
-    for tables, what in ((targets, "target"), (groups, "group")):
+    for tables, what in ((targets, "target"), (groups, "group"), (waivers, "waiver")):
         if not isinstance(tables, list):
             raise PolicyError(f"{name}: write [[{what}]] with two brackets, once for each")
-    values = _values(content, Where(name, ""), path, others=("target", "group", "fail_on"))
+    values = _values(content, Where(name, ""), path, others=("target", "group", "waiver", "fail_on"))
     for key in _NOT_SHARED:
         if key in values:
             raise PolicyError(f"{name}: {key} belongs to one target; move it below a [[target]]")
     read_targets = tuple(_target(table, path) for table in targets)
     read_groups = tuple(_group(table, path, read_targets) for table in groups)
-    return PolicyFile(path, values, read_groups, read_targets, fail_on)
+    read_waivers = tuple(_waiver(table, f"{name}: [[waiver]]", target=_text) for table in waivers)
+    return PolicyFile(path, values, read_groups, read_targets, fail_on, read_waivers)
 
 
 def _shown(path: Path | None) -> str:
@@ -552,9 +573,49 @@ def _target(table: Any, path: Path) -> TargetTable:
     }
     if "url" not in own:
         raise PolicyError(f'{place}: add url = "https://…"')
-    rest = {key: value for key, value in table.items() if key not in _TARGET_ONLY}
-    values = _values(rest, Where(place, ""), path, others=_TARGET_ONLY)
-    return TargetTable(own.get("name", ""), own["url"], own.get("labels", {}), values)
+    rest = {key: value for key, value in table.items() if key not in (*_TARGET_ONLY, "waiver")}
+    values = _values(rest, Where(place, ""), path, others=(*_TARGET_ONLY, "waiver"))
+    waivers = table.get("waiver", [])
+    if not isinstance(waivers, list):
+        raise PolicyError(f"{place}: write [[target.waiver]] with two brackets, once for each")
+    accepted = tuple(_waiver(one, f"{place}: [[target.waiver]]")[1] for one in waivers)
+    return TargetTable(own.get("name", ""), own["url"], own.get("labels", {}), values, accepted)
+
+
+_WAIVER: Final[dict[str, Callable[[Any, Where], Any]]] = {
+    "control": _text,
+    "instance": _text,
+    "finding": _text,
+    "reason": _text,
+    "expires": _day,
+    "approver": _text,
+    "ticket": _text,
+    "measure": _text,
+}
+
+
+def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tuple[str, Waiver]:
+    """Check one waiver; return its selector of targets, "" where there is none, and the waiver."""
+    from pytest_nodered_sec.data.findings import ONLY_FINDING  # a table, read when somebody waives something
+
+    if not isinstance(table, dict):
+        raise PolicyError(f"{place}: write {place.rpartition(' ')[2]} with two brackets, once for each")
+    named = [str(table[key]) for key in ("control", "instance") if key in table]
+    where = Where(" ".join((place, *named)), "")
+    known = _WAIVER | more
+    for key in table:
+        if key not in known:
+            raise PolicyError(f"{where.place}: {_unknown(key, known)}")
+    for key, example in (("control", '"tls-01"'), ("reason", '"…"'), ("expires", "2030-12-31")):
+        if key not in table:
+            raise PolicyError(f"{where.place}: add {key} = {example}")
+    checked = {key: known[key](value, Where(where.place, key)) for key, value in table.items()}
+    if "finding" not in checked and checked["control"] not in ONLY_FINDING:
+        raise PolicyError(
+            f'{where.place}: add finding = "…": {checked["control"]} can have several, and a waiver of one must not '
+            "hide another (the code stands in the report as nodered_sec.findings)"
+        )
+    return checked.pop("target", ""), Waiver(**checked)
 
 
 def _group(table: Any, path: Path, targets: Sequence[TargetTable]) -> tuple[str, dict[str, Any]]:
@@ -635,6 +696,7 @@ def policy_of(name: str, found: Effective) -> Policy:
         join_channels=values["join_channels"],
         host=_host_demands(values),
         certificate=values.get("sha256", ""),
+        stale_waivers=values["stale_waivers"],
         own_thresholds=None if thresholds == PROFILES[profile] else thresholds,
         deviations=tuple(deviations),
     )
@@ -719,6 +781,8 @@ def toml(value: Any) -> str:
         return "[" + ", ".join(toml(one) for one in value) + "]"
     if isinstance(value, (int, float)):
         return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -747,6 +811,9 @@ def described(target: Target, prepared: Target | None, sources: Mapping[str, str
         default = f"profile {target.policy.profile}" if section == "thresholds" else "default"
         source = sources.get(key, default) if prepared and before.get(key) == value else "hook"
         lines.append(f"{name} = {toml(value)}  # {source}")
+    for waiver in target.policy.waivers:
+        lines.append("[[target.waiver]]")
+        lines += [f"{key} = {toml(value)}" for key, value in asdict(waiver).items() if value]
     return "\n".join(lines) + "\n"
 
 
@@ -788,6 +855,7 @@ def _values_of(target: Target) -> dict[str, Any]:
         "connect": target.connect,
         "host": target.host,
         "timeout": target.timeout,
+        "stale_waivers": policy.stale_waivers,
     }
     for name, value in asdict(policy.thresholds).items():
         key = f"thresholds.{name}"
@@ -811,4 +879,4 @@ def digest(policy: Policy) -> str:
     """Return the SHA-256 of a policy, as lower-case hex: the same for the same demands, wherever they were written."""
     plain = asdict(replace(policy, own_thresholds=policy.thresholds))
     plain["known_credentials"] = [username for username, _ in policy.known_credentials]  # a digest can be guessed at
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()

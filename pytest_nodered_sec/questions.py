@@ -309,3 +309,8 @@ def opened_pages(target: Target) -> tuple[Ask, ...]:
 def closed_ports(target: Target) -> tuple[Ask, ...]:
     """Each port that the policy declares closed (proxy-04)."""
     return tuple(Ask("closed_port", (str(port),), str(port)) for port in target.policy.closed_ports)
+
+
+def waivers(target: Target) -> tuple[Ask, ...]:
+    """Each waiver that the policy has for the target (waiver-01)."""
+    return tuple(Ask("", label=str(waiver)) for waiver in target.policy.waivers)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Observation, settle
+from pytest_nodered_sec.model import NamesRelease, Observation, settle
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import AT_ONCE
@@ -70,6 +70,11 @@ class Survey:
             raise outcome.again()
         settle(outcome, target)
         return outcome
+
+    def identity(self, target: Target) -> dict[str, Any] | None:
+        """Return who answered for a target so far, as `facts.Identity` has it; None where nobody was asked."""
+        place = self._places.get(target.name)
+        return place.identity() if place else None
 
     def close(self) -> None:
         """Drop what is queued, let sessions be ended, close all connections; looks under way end by their deadline."""
@@ -154,6 +159,7 @@ class _Place:
         self._ready_to_guess = False
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
+        self._node_red = ""
         self._arrival = Once(self._arrive)
         self._landmarks = {name: Once(self._finder(name)) for name in _FOUND_ONCE}
 
@@ -197,6 +203,10 @@ class _Place:
     def future(self, ask: Ask) -> Future[Observation | ProbeError]:
         """Return the future of a question that was added."""
         return self._futures[ask]
+
+    def identity(self) -> dict[str, Any]:
+        """Return who answered so far."""
+        return self._station.identity() | {"node_red": self._node_red}
 
     def close(self) -> None:
         with self._lock:
@@ -260,6 +270,8 @@ class _Place:
 
     def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:
         future = self._futures[ask]
+        if isinstance(outcome, NamesRelease):
+            self._node_red = self._node_red or outcome.node_red
         if future.set_running_or_notify_cancel():
             future.set_result(outcome)
 

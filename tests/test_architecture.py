@@ -34,12 +34,15 @@ ROOMS = {
     "model_channels": {"errors", "model"},
     "model_credentials": {"errors", "model"},
     "model_doors": {"errors", "model"},
+    "model_waivers": set(),
+    "accounts": set(),
+    "facts": {"policyfile"},
     "credentials": {"errors", "redaction"},
-    "policyfile": {"model", "policy"},
+    "policyfile": {"data", "model", "policy"},
     "draft": {"errors", "model", "policyfile", "probes"},
     "rules": {
         "data", "errors", "model", "model_account", "model_channels", "model_credentials", "model_doors",
-        "model_exposure", "model_host", "policy",
+        "model_exposure", "model_host", "model_waivers", "policy",
     },
     "probes": {
         "", "data", "errors", "model", "model_account", "model_channels", "model_credentials", "model_doors",
@@ -52,18 +55,19 @@ ROOMS = {
     "suite": {"", "controls", "model", "questions", "rules"},
     "survey": {"errors", "model", "probes"},
     "lab": {"errors", "model", "policy"},
-    "options": {"credentials", "errors", "lab", "model", "policy", "policyfile"},
+    "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
-    "fixtures": {"collection", "errors", "model", "options", "probes", "survey"},
-    "ledger": {"collection", "controls", "errors", "model", "plan", "policyfile", "redaction"},
-    "evidence": {"errors", "ledger", "model"},
+    "fixtures": {"collection", "errors", "model", "model_waivers", "options", "probes", "survey"},
+    "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction"},
+    "evidence": {"accounts", "errors", "facts", "ledger", "model"},
     "plugin": {
         "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",
         "options", "policy", "xdist",
     },
 }  # fmt: skip
 LOADED_EVERYWHERE = ("", "controls", "errors", "model", "policy", "newhooks", "options", "collection", "fixtures",
-                     "ledger", "plugin", "policyfile", "redaction", "credentials", "plan")  # fmt: skip
+                     "ledger", "plugin", "policyfile", "redaction", "credentials", "plan", "accounts",
+                     "model_waivers")  # fmt: skip
 JUDGES = ("rules", "suite")
 IO = {"requests", "urllib3", "socket", "ssl", "OpenSSL", "testinfra", "websockets", "http", "subprocess"}
 ALLOWED_TO_RULES = {"packaging"}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from datetime import date
 from typing import Any
 
 import pytest
 from seen import target
 
-from pytest_nodered_sec import questions
+from pytest_nodered_sec import plan, questions
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
 from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.policy import Endpoint, Interface
+from pytest_nodered_sec.policy import Endpoint, Interface, Waiver
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.suite import (
     test_admin_api,
@@ -27,6 +28,7 @@ from pytest_nodered_sec.suite import (
     test_reach,
     test_tls,
     test_transport,
+    test_waivers,
 )
 
 SUITE = (
@@ -43,6 +45,7 @@ SUITE = (
     test_reach,
     test_tls,
     test_transport,
+    test_waivers,
 )
 CONTROLS = {
     mark.args[0].id: mark.args[0]
@@ -74,6 +77,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
         "static-01 static-02 "
         "version-01 patch-01 patch-02 patch-03 "
         "proxy-01 proxy-02 proxy-03 proxy-04 cookie-01 "
+        "waiver-01 "
     )
     hosts = [f"host-{number:02}" for number in range(18)]
     assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
@@ -259,6 +263,19 @@ def test_labels_are_unique_and_probes_exist(control: str) -> None:
     assert len(set(labels)) == len(labels)
     assert len(asks) <= 1 or all(labels)
     assert {ask.probe for ask in asks} <= set(PROBES)
+
+
+def test_each_waiver_is_judged_by_what_the_run_saw() -> None:
+    assert asked("waiver-01") == ()
+    waivers = (
+        Waiver("tls-06", date(2030, 12, 31), "burnt in", "private-lifetime"),
+        Waiver("admin-01", date(2030, 12, 31), "behind a fence", "served", "GET /flows"),
+    )
+    assert asked("waiver-01", waivers=waivers) == (
+        Ask("", label="tls-06 private-lifetime"),
+        Ask("", label="admin-01 GET /flows served"),
+    )
+    assert plan.requests_of(target(), Ask("", label="tls-06")) == ()
 
 
 @pytest.mark.parametrize("control", sorted(CONTROLS))

@@ -10,6 +10,7 @@ import json
 import re
 import time
 import zlib
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
@@ -20,6 +21,7 @@ from pytest_nodered_sec.model_doors import Cookie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.probes.http import Exchange
@@ -120,6 +122,23 @@ def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     realm = basic_realm(got.headers) if got.status == 401 else None
     told += [] if realm is None else [("basic-realm", realm)]
     return (*told, *(("set-cookie", one.line()) for one in cookies_of(got)))
+
+
+def clock_offset(got: Exchange, now: datetime) -> int | None:
+    """Return by how many seconds an answer's Date is ahead of our clock; None where it has none that can be read.
+
+    A Date has whole seconds and is cut off (RFC 9110, 6.6.1), so half a second is added.
+
+    Args:
+        got: the answer, which has just come.
+        now: our clock.
+    """
+    try:
+        date = parsedate_to_datetime(got.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    date = date.replace(tzinfo=date.tzinfo or UTC)
+    return round((date - now).total_seconds() + 0.5)
 
 
 def cookies_of(got: Exchange) -> list[Cookie]:

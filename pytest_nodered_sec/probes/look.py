@@ -14,13 +14,14 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.probes.answers import cookies_of, follow, location_of, origin_of, reduced
+from pytest_nodered_sec.probes.answers import clock_offset, cookies_of, follow, location_of, origin_of, reduced
 from pytest_nodered_sec.probes.http import BODY_LIMIT, Client, Exchange, tls_context
+from pytest_nodered_sec.probes.identity import key_fingerprint
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
 from pytest_nodered_sec.probes.once import Once
@@ -63,6 +64,9 @@ class Station:
         self._clients: dict[str, Client] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._leaf = ""
+        self._certificate = b""
+        self._source = ""
+        self._clock: int | None = None
         self.answers = 0
         self._cookies: dict[Cookie, Cookie] = {}
         redaction.learn(urlsplit(target.http.proxy).password or "")
@@ -91,10 +95,12 @@ class Station:
         for number, address in enumerate(tries):
             share = (deadline - time.monotonic()) / (len(tries) - number)
             try:
-                self.dial(address, port, time.monotonic() + share).close()
+                sock = self.dial(address, port, time.monotonic() + share)
             except ProbeError as error:
                 trouble.append(error)
             else:
+                with contextlib.closing(sock), contextlib.suppress(OSError):  # it has gone again
+                    self._source = str(sock.getsockname()[0])
                 self.address = address
                 return
         reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
@@ -141,7 +147,8 @@ class Station:
         try:
             wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname))
             sock = wrapped  # the one to close from here on
-            leaf = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()  # OSError: it has gone
+            certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
+            leaf = hashlib.sha256(certificate).hexdigest()
         except TimeoutError:
             sock.close()
             raise ProbeError(f"the TLS handshake with {self.target.url} did not end in time", Cause.TIMEOUT) from None
@@ -169,6 +176,7 @@ class Station:
                 Cause.UNVERIFIED,
             )
         self._check_same(leaf, wrapped)
+        self._certificate = certificate
         self.verified = self.verified or verified
         return wrapped
 
@@ -224,8 +232,20 @@ class Station:
         """Take note of the cookies that an answer sets; of each kind the first."""
         with self._lock:
             self.answers += 1
+            self._clock = clock_offset(got, datetime.now(UTC)) if self._clock is None else self._clock
             for one in cookies_of(got):
                 self._cookies.setdefault(one, replace(one, where=f"{method} {path.partition('?')[0]}"))
+
+    def identity(self) -> dict[str, Any]:
+        """Return who answered so far, as `facts.Identity` has it, without the release of Node-RED."""
+        return {
+            "addresses": list(self.addresses),
+            "dialled": self.address,
+            "source": self._source,
+            "leaf_sha256": self._leaf,
+            "key_sha256": key_fingerprint(self._certificate) if self._certificate else "",
+            "clock_offset": self._clock,
+        }
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:

@@ -52,7 +52,7 @@ def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> Non
     assert "hunter2" not in text
     assert "Traceback" not in text
     assert ".py:" not in text.split("short test summary")[0]
-    assert result.outlines[-2] == SUMMARY
+    assert result.outlines[-3:-1] == [SUMMARY, "nodered-sec: judged 1 of 1 controls"]
 
     cases = junit(site)
     good, bad, worse, absent, error = (
@@ -63,8 +63,9 @@ def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> Non
     common = {"control": "site-01", "severity": "critical", "target": "plant.example"}
     seen = "GET /{} without credentials answered 401"
     assert properties(good) == {**common, "observed": seen.format("good"), "outcome": "compliant"}
-    assert properties(bad) == {**common, "observed": ANSWER, "outcome": "non-compliant"}
+    assert properties(bad) == {**common, "observed": ANSWER, "outcome": "non-compliant", "findings": "served"}
     assert properties(worse)["observed"] == f"{ANSWER}; any origin may read it"
+    assert properties(worse)["findings"] == "served cors"
     assert properties(absent) == {
         **common,
         "observed": seen.format("absent") + ": no orders here",
@@ -172,10 +173,11 @@ def test_waivers_skips_and_broken_tests(site: Site, workers: tuple[str, ...]) ->
         "test_asserts-good": "non-compliant",
         "test_buge-bug": "could-not-look",
     }
-    assert result.outlines[-2] == (
+    assert result.outlines[-3:-1] == [
         "nodered-sec: 1 target · 1 compliant · 1 non-compliant (1 low) · 1 waived · 4 errors · 1 not applicable "
-        "· 2 not judged"
-    )
+        "· 2 not judged",
+        "nodered-sec: judged 1 of 6 controls; 3 could not be looked at, 2 not judged",
+    ]
 
 
 @WORKERS

@@ -1,0 +1,21 @@
+"""Whether what the site accepts for now is still right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.waivers import is_needed
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model_waivers import WaiverUse
+    from pytest_nodered_sec.policy import Policy
+
+
+@control("waiver-01", severity=Severity.MEDIUM, asks=questions.waivers)
+def test_waiver_is_needed(nodered_waiver: WaiverUse, nodered_policy: Policy) -> None:
+    """A waiver has not expired, is about something that is tested, and the finding is still there.
+
+    Runs after everything else of its target, and judges nothing where tests were left out.
+    """
+    require(is_needed(nodered_waiver, nodered_policy))

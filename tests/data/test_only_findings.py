@@ -1,0 +1,93 @@
+"""Which controls can find one thing only, read from the syntax trees of suite and rules."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pytest_nodered_sec
+from pytest_nodered_sec.data.findings import ONLY_FINDING
+
+ROOT = Path(pytest_nodered_sec.__file__).parent
+PACKAGE = "pytest_nodered_sec.rules"
+
+
+class Rules:
+    """The rules' functions and tables by module and name, and what each module imports of the others."""
+
+    def __init__(self) -> None:
+        self.trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "rules").glob("*.py")}
+        self.known: dict[tuple[str, str], ast.AST] = {}
+        self.imported: dict[tuple[str, str], tuple[str, str]] = {}
+        for module, tree in self.trees.items():
+            for node in tree.body:
+                for name in _defined(node):
+                    self.known[module, name] = node
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
+                    for alias in node.names:
+                        self.imported[module, alias.asname or alias.name] = (_last(node.module), alias.name)
+
+    def codes(self, module: str, name: str) -> set[str]:
+        """Return the codes of every Violation that a name can lead to; what is computed stands for several."""
+        found: set[str] = set()
+        ahead, been = [(module, name)], set[tuple[str, str]]()
+        while ahead:
+            place = self.imported.get(ahead[-1], ahead[-1])
+            ahead.pop()
+            if place in been or place not in self.known:
+                continue
+            been.add(place)
+            for node in ast.walk(self.known[place]):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Violation":
+                    code = node.args[0]
+                    found |= {str(code.value)} if isinstance(code, ast.Constant) else {"one", "another"}
+                if isinstance(node, ast.Name):
+                    ahead.append((place[0], node.id))
+        return found
+
+
+def _last(module: str | None) -> str:
+    return (module or "").rpartition(".")[2]
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]
+
+
+def of_the_suite() -> dict[str, set[str]]:
+    """Return each control's codes."""
+    rules, found = Rules(), dict[str, set[str]]()
+    for path in sorted((ROOT / "suite").glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        uses = {
+            alias.asname or alias.name: _last(node.module)
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}.")
+            for alias in node.names
+        }
+        for test in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
+            (decorator,) = (one for one in test.decorator_list if isinstance(one, ast.Call))
+            control = ast.literal_eval(decorator.args[0])
+            names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)} & set(uses)
+            found[control] = set[str]().union(*(rules.codes(uses[name], name) for name in names))
+    return found
+
+
+CODES = of_the_suite()
+
+
+@pytest.mark.parametrize("control", sorted({*CODES, *ONLY_FINDING}))
+def test_the_table_agrees_with_the_rules(control: str) -> None:
+    codes = CODES[control]
+    assert ONLY_FINDING.get(control) == (next(iter(codes)) if len(codes) == 1 else None), codes
+
+
+def test_the_reader_follows_rules_into_other_modules() -> None:
+    assert {"served", "cleartext-redirect", "spelling"} <= CODES["admin-05"]  # rules/variants.py, then access.py
+    assert CODES["reach-01"] == set()
+    assert len(CODES["flow-01"]) > 1  # its code is computed
