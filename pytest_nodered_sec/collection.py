@@ -39,6 +39,7 @@ LEFT_OUT: Final = pytest.StashKey[str]()  # by what tests are left out, as a per
 ELSEWHERE: Final = pytest.StashKey[str]()  # why the site's own tests are not all collected; "" where they are
 COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything was left out
 RAN: Final = pytest.StashKey[dict[str, "Record"]]()  # what became of the cases that ran in this process, by node id
+_TOLD: Final = pytest.StashKey[bool]()  # whether this worker has told what it collected
 _TESTS: Final = pytest.StashKey[dict[str, str]]()  # control id: the test that bears it
 
 
@@ -171,7 +172,8 @@ def note(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
 
 def tell_collected(config: pytest.Config, report: pytest.TestReport) -> None:
     """Put what was collected on a worker's first report: an xdist controller collects nothing."""
-    if hasattr(config, "workerinput") and config.stash[COLLECTED]:
+    if hasattr(config, "workerinput") and not config.stash.get(_TOLD, False):
+        config.stash[_TOLD] = True
         report.nodered_collected = config.stash[COLLECTED]  # type: ignore[attr-defined]  # reports carry what plugins add
 
 

@@ -91,6 +91,7 @@ class Record(TypedDict):
 
 _RECORD: Final = pytest.StashKey[Record]()
 _PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
+_VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
 _OTHERWISE: Final = "deselected"  # by a hook, not by an option
 
 
@@ -152,7 +153,7 @@ def _waive(
             f"  waiver    {exact[0].line(today)}\n"
             f"  remedy    remove the [[waiver]] of {exact[0]} from the policy file"
         )
-    if not report.failed or not isinstance(error, (NonCompliant, AssertionError)):
+    if not report.failed or not isinstance(error, _VERDICTS):
         return None
     findings = _findings(control, error)
     used = [one for one in waivers if any(one.names(finding["code"]) for finding in findings)]
@@ -299,7 +300,7 @@ def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_
         return "non-compliant"
     if isinstance(error, ProbeError) or (report.failed and not called):
         return "could-not-look"
-    if called and isinstance(error, (AssertionError, pytest.fail.Exception)):
+    if called and isinstance(error, _VERDICTS):
         return "waived" if report.skipped else "non-compliant"
     if called and error is None:
         return "compliant"  # also where a waiver that is no longer needed makes the test fail
@@ -409,7 +410,7 @@ class Ledger:
         from pytest_nodered_sec import __version__, facts  # reads the releases of what is installed: only for a report
 
         config = self._config
-        return facts.RunFacts(
+        found = facts.RunFacts(
             plugin=__version__,
             tools=facts.tools(),
             started=self.started.isoformat(timespec="seconds"),
@@ -428,6 +429,8 @@ class Ledger:
                 for target in config.stash[TARGETS]
             ],
         )
+        redaction.scrub_within(found)
+        return found
 
     def _narrowed(self) -> str:
         """Return by what tests were left out, "" for a whole run."""

@@ -91,6 +91,11 @@ def pytest_configure(config: pytest.Config) -> None:
         policies = options.policies(run) if run.targets else {}
         book = ledger.Ledger(config, policies, run.fail_on, demanded=demanded)
         config.pluginmanager.register(book, "nodered-sec-ledger")
+        if run.targets:
+            from pytest_nodered_sec.evidence.junit import Completion
+
+            strict = run.settings.one("junit", "properties") == "strict"
+            config.pluginmanager.register(Completion(book, strict=strict), "nodered-sec-junit")
 
 
 def _run_of(config: pytest.Config) -> options.Run:
