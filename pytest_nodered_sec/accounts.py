@@ -72,21 +72,21 @@ def accounts(
     for case in collected:
         record = ran.pop(case["nodeid"], None)
         if record is not None:
-            found = (record["outcome"], _reason(record), case["title"], case["severity"])
+            found = _found(record)
         elif case["nodeid"] in gone:
             found = ("could-not-look", "the test took its process down", case["title"], case["severity"])
         else:
             found = ("not-selected", left_out, case["title"], case["severity"])
         cases[case["target"], case["control"]].append(found)
     for record in ran.values():  # known from its report alone, where no list of what was collected came
-        found = (record["outcome"], _reason(record), record["title"], record["severity"])
-        cases[record["target"], record["control"]].append(found)
+        cases[record["target"], record["control"]].append(_found(record))
     return [_account(target, control, found) for (target, control), found in cases.items()]
 
 
-def _reason(record: Record) -> str:
+def _found(record: Record) -> tuple[str, str, str, str]:
     waiver = record["waiver"]
-    return waiver["reason"] if waiver and record["outcome"] == "waived" else record["reason"]
+    reason = waiver["reason"] if waiver and record["outcome"] == "waived" else record["reason"]
+    return record["outcome"], reason, record["title"], record["severity"]
 
 
 def _account(target: str, control: str, cases: Sequence[tuple[str, str, str, str]]) -> Account:

@@ -578,7 +578,7 @@ def _target(table: Any, path: Path) -> TargetTable:
     waivers = table.get("waiver", [])
     if not isinstance(waivers, list):
         raise PolicyError(f"{place}: write [[target.waiver]] with two brackets, once for each")
-    accepted = tuple(_waiver(one, f"{place}: [[target.waiver]]")[1] for one in waivers)
+    accepted = tuple(_waiver(one, f"{place}: [[target.waiver]]", target=_of_one)[1] for one in waivers)
     return TargetTable(own.get("name", ""), own["url"], own.get("labels", {}), values, accepted)
 
 
@@ -592,6 +592,10 @@ _WAIVER: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "ticket": _text,
     "measure": _text,
 }
+
+
+def _of_one(value: Any, where: Where) -> str:
+    raise where.says(value, "it stands below its target; leave it out")
 
 
 def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tuple[str, Waiver]:
