@@ -119,7 +119,7 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
 def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverUse:
     """Return what became of the cases that a waiver is about; they ran before, in this process."""
     waiver = next(one for one in target.policy.waivers if str(one) == label)
-    ran = config.stash[RAN]
+    ran = config.stash.get(RAN, {})
     return WaiverUse(
         waiver=waiver,
         today=config.stash[TODAY],
