@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from plugin.conftest import DUMP
 
 from pytest_nodered_sec import options
 from pytest_nodered_sec.data.releases import advisories_checked
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from plugin.conftest import Site
 
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
-DUMP = """
-import json, pathlib, pytest
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session):
-    book = session.config.pluginmanager.get_plugin("nodered-sec-ledger")
-    if book:
-        found = {"facts": book.facts(), "accounts": book.accounts(), "records": book.records}
-        pathlib.Path(__file__).with_name("book.json").write_text(json.dumps(found))
-"""
 CONTROLS = '''
 from pytest_nodered_sec import Ask, Severity, Violation, control, require
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from plugin.conftest import DUMP
 
 if TYPE_CHECKING:
     from plugin.conftest import Site
@@ -329,3 +330,32 @@ def test_wrong_use_is_one_sentence(site: Site, text: str, sentence: str) -> None
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (said,) = [line for line in result.errlines if line]
     pytest.LineMatcher([said]).fnmatch_lines([f"ERROR: *{sentence}"])
+
+
+LEAKY = '''
+from pytest_nodered_sec import Ask, Severity, control
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), how) for how in ("waived", "failed")])
+def test_leaks(nodered_target, nodered_seen, request):
+    """It tells everybody."""
+    password = nodered_target.credentials().password
+    print("printed", password)
+    assert False, f"raised {password}"
+'''
+
+
+@WORKERS
+def test_no_secret_leaves_by_what_is_waived(
+    site: Site, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", "hunter2-plant")
+    site.write(test_site=LEAKY, dump=DUMP)
+    write(site, waiver("site-01", "assert", instance="waived"))
+    args = ("-o", "junit_logging=all", "--nodered-junit=strict", "--junitxml=junit.xml", "-p", "dump", *workers)
+    result = site.run("--nodered-suite=off", "-vv", "-l", "--tb=long", "-rA", *args)
+    result.assert_outcomes(xfailed=1, failed=1)
+    written = [(site.path / name).read_text() for name in ("junit.xml", "book.json")]
+    for text in (result.stdout.str(), result.stderr.str(), *written):
+        assert "hunter2" not in text
+    assert all("raised [redacted]" in text for text in written)
