@@ -184,6 +184,13 @@ def test_github(pytester: pytest.Pytester, form: str) -> None:
     assert float(str(suite.get("time"))) >= 0
 
 
+def test_what_was_run_again_stands_there_once(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    (suite,) = ET.parse(written(pytester, "--reruns=1", *workers)).iter("testsuite")  # noqa: S314  as above
+    names = [case.get("name") for case in suite.iter("testcase")]
+    assert len(names) == len(set(names)) == int(str(suite.get("tests"))) == 6
+
+
 def test_strict_keeps_what_pytest_wrote(pytester: pytest.Pytester) -> None:
     def gist(path: Path) -> list[tuple[str, list[str]]]:
         kept = {"properties", "system-out"}
