@@ -24,6 +24,15 @@ def test_the_policy_of_the_docs_can_be_used(tmp_path: Path) -> None:
         assert policy_of(table.name, effective(file.layers(table))).profile == "baseline"
 
 
+def test_the_waivers_of_the_docs_can_be_used(tmp_path: Path) -> None:
+    (text,) = blocks((DOCS / "evidence.md").read_text(encoding="utf-8"), "toml")
+    (tmp_path / "nodered-sec.toml").write_text(text, encoding="utf-8")
+    assert [str(one) for _, one in read(tmp_path / "nodered-sec.toml").waivers] == [
+        "tls-01 unknown-ca",
+        "admin-01 GET /diagnostics served",
+    ]
+
+
 def test_the_docs_show_every_key() -> None:
     for key in KEYS:
         assert re.search(rf"^{key.rpartition('.')[2]} = ", POLICY, re.MULTILINE), key
