@@ -113,9 +113,17 @@ def join(config: pytest.Config, suite: str, *, typed: bool) -> None:
     config.stash[WANTED] = named or whole
     part = tuple(one for one in named if one != PREFIX)
     config.stash[LEFT_OUT] = ", ".join((*options.narrowing(config), *part))
-    chosen = config.args_source is config.ArgsSource.ARGS and len(named) < len(ids)
-    config.stash[ELSEWHERE] = "--nodered-suite=only" if suite == "only" else "paths were named" if chosen else ""
+    config.stash[ELSEWHERE] = _own_left_out(config, suite)
     config.args[:] = [arg for arg, one in zip(config.args, ids, strict=True) if not one and suite != "only"]
+
+
+def _own_left_out(config: pytest.Config, suite: str) -> str:
+    """Return why the site's own tests may not all be in a run, "" where they are."""
+    if suite == "only":
+        return "--nodered-suite=only"
+    if config.args_source is config.ArgsSource.ARGS:
+        return "paths were named"
+    return "--ignore" if config.option.ignore or config.option.ignore_glob else ""
 
 
 def _as_id(arg: str, config: pytest.Config) -> str:
@@ -179,7 +187,8 @@ def tell_collected(config: pytest.Config, report: pytest.TestReport) -> None:
 
 def waivers_last(items: list[pytest.Item]) -> None:
     """Let the cases that judge waivers run when the others have, whatever put them in another order."""
-    items.sort(key=_judges_a_waiver)
+    if any(map(_judges_a_waiver, items)):
+        items.sort(key=_judges_a_waiver)
 
 
 def _judges_a_waiver(item: pytest.Item) -> bool:

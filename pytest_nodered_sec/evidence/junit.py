@@ -7,6 +7,7 @@ pytest has written the file, so no more than its format is relied on; its own wa
 from __future__ import annotations
 
 import json
+import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,9 +36,11 @@ class Completion:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Complete the file, if there is one."""
-        path = getattr(session.config.option, "xmlpath", None)
-        if path and Path(path).is_file():
-            complete(Path(path), self._ledger.facts(), strict=self._strict)
+        config = session.config
+        given = getattr(config.option, "xmlpath", None)
+        path = config.invocation_params.dir / Path(os.path.expandvars(given or "")).expanduser()  # as pytest reads it
+        if given and path.is_file():
+            complete(path, self._ledger.facts(), strict=self._strict)
 
 
 _RESULTS: Final = ("failure", "error", "skipped")

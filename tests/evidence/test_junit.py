@@ -199,6 +199,17 @@ def test_strict_keeps_what_pytest_wrote(pytester: pytest.Pytester) -> None:
     assert gist(written(pytester)) == gist(written(pytester, "--nodered-junit=strict"))
 
 
+def test_the_file_is_found_where_pytest_writes_it(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPORTS", "~/reports")
+    monkeypatch.setenv("HOME", str(pytester.path / "home"))
+    site = Site(pytester)
+    site.write(conftest=SURVEY, test_site=SITE, test_own="import os\n\ndef test_own():\n    os.chdir('/')\n")
+    site.run("--nodered-suite=off", "--junitxml=$REPORTS/junit.xml")
+    assert "nodered_sec.plugin" in (pytester.path / "home" / "reports" / "junit.xml").read_text()
+    site.run("--nodered-suite=off", "--junitxml=here.xml")
+    assert "nodered_sec.plugin" in (pytester.path / "here.xml").read_text()
+
+
 def test_without_a_target_the_file_is_pytests_own(pytester: pytest.Pytester) -> None:
     site = Site(pytester)
     site.write(test_own="def test_own():\n    pass\n")

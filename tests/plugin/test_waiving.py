@@ -242,6 +242,8 @@ def test_with_several_targets_each_has_its_own(site_with_control: Site, workers:
         (["nodered-sec/test_waivers.py"], "the run leaves tests out (nodered-sec/test_waivers.py)"),
         (["--nodered-suite=only"], "not all of the site's own tests are in this run (--nodered-suite=only)"),
         (["below"], "not all of the site's own tests are in this run (paths were named)"),
+        (["nodered-sec"], "not all of the site's own tests are in this run (paths were named)"),
+        (["--ignore=test_site.py"], "not all of the site's own tests are in this run (--ignore)"),
     ],
 )
 def test_a_narrowed_run_judges_none(site_with_control: Site, args: list[str], why: str) -> None:

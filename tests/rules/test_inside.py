@@ -63,6 +63,11 @@ def test_the_release_is_told_to_nobody(seen: ReleaseAttempt, letter: str) -> Non
     assert outcome(release_is_not_told, seen, target()) == letter
 
 
+def test_the_release_that_was_told_is_known() -> None:
+    assert asked(ABOUT, AUTH, "5.0.7").node_red == "5.0.7"
+    assert asked(NOT_FOUND, AUTH).node_red == ""
+
+
 def test_an_admin_api_that_is_off_tells_nothing() -> None:
     assert outcome(release_is_not_told, asked(NOT_FOUND, NO_ADMIN), target(admin_api="disabled")) == PASS
     assert outcome(release_is_not_told, asked(NOT_FOUND, STRANGER), target(admin_api="disabled")) == ERROR

@@ -154,3 +154,9 @@ def test_what_is_not_known_is_not_judged(rule: Any) -> None:
 
 def test_no_modules_are_nothing_to_judge() -> None:
     assert isinstance(is_free_of_advisories(installed(what="modules"), Policy()), NotApplicable)
+
+
+def test_what_names_node_reds_release() -> None:
+    assert installed(("node-red", "5.0.7")).node_red == "5.0.7"
+    assert installed(("node-red-dashboard", "3.6.0"), what="modules").node_red == ""
+    assert installed().node_red == ""
