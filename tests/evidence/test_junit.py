@@ -20,6 +20,7 @@ from plugin.conftest import SITE, SURVEY, Site
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FORMS = pytest.mark.parametrize("form", [(), ("--nodered-junit=strict",)], ids=["properties", "strict"])
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit-10.xsd")))
 POLICY = """
 guess = {value = false, reason = "a directory"}
@@ -40,13 +41,20 @@ OUTCOMES = {"bad": "waived", "worse": "non-compliant", "good": "compliant", "abs
             "error": "could-not-look"}  # fmt: skip
 
 
+_WRITTEN: dict[tuple[str, ...], bytes] = {}
+
+
 def written(pytester: pytest.Pytester, *args: str) -> Path:
-    """Run a site's tests, each outcome once, and return the file."""
+    """Run a site's tests, each outcome once, and return the file; the same arguments are run once."""
     site = Site(pytester)
-    site.write(conftest=SURVEY, test_site=SITE, test_own=OWN)
-    (site.path / "nodered-sec.toml").write_text(POLICY, encoding="utf-8")
-    site.run("--nodered-suite=off", "--junitxml=junit.xml", "-W", "ignore::pytest.PytestWarning", *args)
-    return site.path / "junit.xml"
+    path = site.path / "junit.xml"
+    if args not in _WRITTEN:
+        site.write(conftest=SURVEY, test_site=SITE, test_own=OWN)
+        (site.path / "nodered-sec.toml").write_text(POLICY, encoding="utf-8")
+        site.run("--nodered-suite=off", "--junitxml=junit.xml", "-W", "ignore::pytest.PytestWarning", *args)
+        _WRITTEN[args] = path.read_bytes()
+    path.write_bytes(_WRITTEN[args])
+    return path
 
 
 @pytest.fixture(params=[(), ("-n2",)], ids=["plain", "xdist"])
@@ -110,10 +118,10 @@ def test_the_run_stands_in_the_suite(pytester: pytest.Pytester, workers: tuple[s
 # --- readers -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["properties", "strict"])
-def test_junitparser(pytester: pytest.Pytester, form: str) -> None:
+@FORMS
+def test_junitparser(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     """Reads what GitHub's publish-unit-test-result-action reads, which is built on it."""
-    path = written(pytester, f"--nodered-junit={form}")
+    path = written(pytester, *form)
     suite: Any = next(iter(xunit2.JUnitXml.fromfile(str(path))))
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 1, 1, 2)
     assert {one.name: one.value for one in suite.properties()}["nodered_sec.target.plant.example.node_red"] == "4.1.0"
@@ -127,16 +135,16 @@ def test_junitparser(pytester: pytest.Pytester, form: str) -> None:
     assert str(failure.text).startswith(f"site-01 critical · {ANSWER}")
     (error,) = found["test_orders[plant.example-error]"].result
     assert "could not look: GET / got no answer within 10 s" in str(error.message)
-    if form == "strict":
+    if form:
         assert json.loads(waived.system_out)["nodered_sec.outcome"] == "waived"
     else:
         assert {one.name: one.value for one in waived.properties()}["nodered_sec.outcome"] == "waived"
 
 
-@pytest.mark.parametrize("form", ["properties", "strict"])
-def test_gitlab(pytester: pytest.Pytester, form: str) -> None:
+@FORMS
+def test_gitlab(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     """As in gitlab-org/gitlab, lib/gitlab/ci/parsers/test/junit.rb: of each element the text; names must be unique."""
-    read = _gitlab(written(pytester, f"--nodered-junit={form}"))
+    read = _gitlab(written(pytester, *form))
     found = {(case.get("classname"), case.get("name")): case for case in read}
     assert len(found) == 6
     status = Counter(_gitlab_status(case)[0] for case in found.values())
@@ -163,10 +171,10 @@ def _gitlab_status(case: ET.Element) -> tuple[str, str]:
     return "success", ""
 
 
-@pytest.mark.parametrize("form", ["properties", "strict"])
-def test_github(pytester: pytest.Pytester, form: str) -> None:
+@FORMS
+def test_github(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     """As mikepenz/action-junit-report and dorny/test-reporter: the suite's counts, each element's message and text."""
-    (suite,) = ET.parse(written(pytester, f"--nodered-junit={form}")).iter("testsuite")  # noqa: S314  as above
+    (suite,) = ET.parse(written(pytester, *form)).iter("testsuite")  # noqa: S314  as above
     tags = ("failure", "error", "skipped")
     kinds = Counter(tag for case in suite.iter("testcase") for tag in tags if case.find(tag) is not None)
     assert (kinds["failure"], kinds["error"], kinds["skipped"]) == tuple(

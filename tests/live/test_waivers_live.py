@@ -113,10 +113,8 @@ def test_the_run_knows_who_answered(plain: Looked) -> None:
     assert suite[f"nodered_sec.target.{DEAD}.addresses"]
 
 
-@pytest.mark.parametrize("args", [("-n2",), ("-n2", "-p", "shuffled")], ids=" ".join)
 def test_the_same_with_xdist_and_in_any_order(
     plain: Looked,
-    args: tuple[str, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -128,6 +126,6 @@ def test_the_same_with_xdist_and_in_any_order(
         "    random.Random(4).shuffle(items)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    cases, suite, last = looked(tmp_path / "run", *args)
+    cases, suite, last = looked(tmp_path / "run", "-n2", "-p", "shuffled")
     assert (cases, last) == (plain[0], plain[2])
     assert set(suite) == set(plain[1])
