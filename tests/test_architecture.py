@@ -39,6 +39,7 @@ ROOMS = {
     "facts": {"policyfile"},
     "credentials": {"errors", "redaction"},
     "policyfile": {"data", "model", "policy"},
+    "codec": {"errors", "policy"},
     "draft": {"errors", "model", "policyfile", "probes"},
     "rules": {
         "data", "errors", "model", "model_account", "model_channels", "model_credentials", "model_doors",
@@ -57,9 +58,12 @@ ROOMS = {
     "lab": {"errors", "model", "policy"},
     "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
-    "fixtures": {"collection", "errors", "model", "model_waivers", "options", "probes", "survey"},
+    "fixtures": {"codec", "collection", "errors", "model", "model_waivers", "options", "probes", "survey"},
     "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction"},
-    "evidence": {"accounts", "errors", "facts", "ledger", "model"},
+    "evidence": {
+        "accounts", "codec", "collection", "controls", "data", "errors", "facts", "ledger", "model", "options",
+        "policy", "policyfile",
+    },
     "plugin": {
         "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",
         "options", "policy", "xdist",
@@ -150,8 +154,19 @@ def test_what_every_run_loads_imports_only_pytest_and_the_standard_library(path:
 
 
 def test_the_plugin_loads_nothing_heavy_when_imported() -> None:
-    heavy = ["requests", "urllib3", "OpenSSL", "cryptography", "certifi", "idna", "testinfra", "trustme", "xdist"]
-    ours = [f"{PACKAGE}.{name}" for name in ("survey", "probes", "lab")]
+    heavy = [
+        "requests",
+        "urllib3",
+        "OpenSSL",
+        "cryptography",
+        "certifi",
+        "idna",
+        "testinfra",
+        "trustme",
+        "xdist",
+        "jinja2",
+    ]
+    ours = [f"{PACKAGE}.{name}" for name in ("survey", "probes", "lab", "evidence", "codec")]
     code = f"import sys, {PACKAGE}.plugin, {PACKAGE}.fixtures; print([m for m in {heavy + ours} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -1,0 +1,114 @@
+"""Our frozen values as JSON and back: observations, targets, policies, as they lie in an evidence folder.
+
+Each value names its class, so that a reader needs no schema beside it, and only classes of ours are ever made from
+a file. A field that has since been added takes its default; one that is gone, or a class that is, is an error.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.policy import Renewal  # computed, never stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA: Final = 1  # of what `encode` writes; a change that older readers cannot take adds one
+_CLASS: Final = ""  # key of the class's name: no field is called so
+_VALUE: Final = "is"
+_PLAIN: Final = (str, bool, int, type(None))
+
+
+class CodecError(ValueError):
+    """A text that is none of ours, or of another version: one sentence."""
+
+
+def encode(value: Any) -> Any:  # Any, here and below: whatever an observation holds, and JSON
+    """Return a value as what `json` can write.
+
+    Raises:
+        TypeError: it holds what no observation should hold.
+    """
+    if isinstance(value, enum.Enum):
+        return {_CLASS: type(value).__name__, _VALUE: value.name}
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else {_CLASS: "float", _VALUE: str(value)}
+    if isinstance(value, (tuple, list)):
+        return [encode(one) for one in value]
+    if isinstance(value, frozenset):
+        return {_CLASS: "frozenset", _VALUE: sorted((encode(one) for one in value), key=repr)}
+    if isinstance(value, (datetime, date)):
+        return {_CLASS: type(value).__name__, _VALUE: value.isoformat()}
+    if isinstance(value, Mapping):
+        return {_CLASS: "dict", _VALUE: [[encode(key), encode(one)] for key, one in value.items()]}
+    if isinstance(value, ProbeError):
+        return {_CLASS: "ProbeError", "message": value.message, "cause": value.cause.name}
+    if is_dataclass(value) and type(value) is _classes().get(type(value).__name__):
+        return {_CLASS: type(value).__name__} | {one.name: encode(getattr(value, one.name)) for one in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no place in an observation")
+
+
+def decode(value: Any) -> Any:
+    """Return what `encode` was given; lists come back as tuples.
+
+    Raises:
+        CodecError: it was not written by `encode`, or by that of another version.
+    """
+    if isinstance(value, list):
+        return tuple(decode(one) for one in value)
+    if not isinstance(value, dict):
+        return value
+    name = value.get(_CLASS)
+    try:
+        return _made(name, value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CodecError(f"{name!r} cannot be read by this version: {error}") from None
+
+
+def _made(name: Any, value: dict[str, Any]) -> Any:
+    if name == "ProbeError":
+        return ProbeError(str(value["message"]), Cause[value["cause"]])
+    if name in _BUILT_IN:
+        return _BUILT_IN[name](value[_VALUE])
+    kind = _classes()[name]
+    if issubclass(kind, enum.Enum):
+        return kind[value[_VALUE]]
+    return kind(**{key: decode(one) for key, one in value.items() if key != _CLASS})
+
+
+_BUILT_IN: Final[dict[str, Callable[[Any], Any]]] = {
+    "float": float,
+    "frozenset": lambda found: frozenset(decode(found)),
+    "dict": lambda found: dict(decode(found)),
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+
+
+@functools.cache
+def _classes() -> dict[str, type[Any]]:
+    """Return our values' classes by name: those of `errors`, `policy` and every `model` module.
+
+    By bare name, so that a class may move; two of one name are an error, but for what is never stored.
+    """
+    here = Path(__file__).parent
+    found: dict[str, type[Any]] = {}
+    for path in (here / "errors.py", here / "policy.py", *sorted(here.glob("model*.py"))):
+        module = importlib.import_module(f"{__package__}.{path.stem}")
+        for one in vars(module).values():
+            ours = isinstance(one, type) and one.__module__ == module.__name__
+            if not ours or one is Renewal or not (is_dataclass(one) or issubclass(one, enum.Enum)):
+                continue
+            if found.setdefault(one.__name__, one) is not one:
+                raise TypeError(f"two values are called {one.__name__}; an evidence folder knows them by their names")
+    return found
