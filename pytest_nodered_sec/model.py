@@ -65,7 +65,7 @@ class HttpSettings:
     """
 
     proxy: str = field(default="", repr=False)
-    client_certificate: tuple[str, str] | None = None
+    client_certificate: tuple[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     ports: Mapping[int, int] = field(default_factory=dict, hash=False)
 
