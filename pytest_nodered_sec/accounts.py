@@ -25,6 +25,7 @@ ORDER: Final = (
     "compliant",
     "not-applicable",
 )
+TOOK_DOWN: Final = "the test took its process down"
 JUDGED: Final = ("compliant", "non-compliant", "waived")
 
 
@@ -74,7 +75,7 @@ def accounts(
         if record is not None:
             found = _found(record)
         elif case["nodeid"] in gone:
-            found = ("could-not-look", "the test took its process down", case["title"], case["severity"])
+            found = ("could-not-look", TOOK_DOWN, case["title"], case["severity"])
         else:
             found = ("not-selected", left_out, case["title"], case["severity"])
         cases[case["target"], case["control"]].append(found)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_nodered_sec.accounts import CollectedCase
+    from pytest_nodered_sec.evidence.replay import Stored
     from pytest_nodered_sec.ledger import Record
     from pytest_nodered_sec.model import Target
 
@@ -33,6 +34,8 @@ SUITE: Final = Path(__file__).resolve().parent / "suite"
 PARAMETER: Final = "_nodered_case"
 TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
 ATTEMPTS: Final = pytest.StashKey[Path]()  # where every process of the run counts log-in attempts; made with the first
+REPLAYED: Final[pytest.StashKey[Stored]] = pytest.StashKey()  # judged again; not there where we look
+RECORDING: Final = pytest.StashKey[bool]()  # whether what was seen is kept for a report
 WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
 TODAY: Final = pytest.StashKey[date]()  # UTC, the same in every process of the run
 LEFT_OUT: Final = pytest.StashKey[str]()  # by what tests are left out, as a person writes it; "" for nothing

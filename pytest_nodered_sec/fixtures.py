@@ -16,6 +16,8 @@ from pytest_nodered_sec.collection import (
     LEFT_OUT,
     PREFIX,
     RAN,
+    RECORDING,
+    REPLAYED,
     TARGETS,
     TODAY,
     Case,
@@ -25,6 +27,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_waivers import WaivedCase, WaiverUse
 
 if TYPE_CHECKING:
+    from pytest_nodered_sec.evidence.replay import Replay
     from pytest_nodered_sec.ledger import Record
     from pytest_nodered_sec.model import (
         AccessAttempt,
@@ -55,8 +58,9 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
 
-_SURVEY: Final = pytest.StashKey["Survey"]()
+_SURVEY: Final = pytest.StashKey["Survey | Replay"]()
 _TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
+_LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
 _AHEAD: Final = pytest.StashKey[set[str]]()
 
 
@@ -111,6 +115,8 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
             [case.ask for case in cases if case and case.target == nodered_target and case.ask and case.ask.probe],
         )
     try:
+        if request.config.stash.get(RECORDING, False):
+            request.node.stash[_LOOKED] = survey.outcome(nodered_target, _nodered_case.ask)
         return survey.answer(nodered_target, _nodered_case.ask)
     except ProbeError as error:
         raise error.again() from None
@@ -144,7 +150,10 @@ def _waived_case(instance: str, record: Record | None) -> WaivedCase:
     return WaivedCase(instance, record["outcome"], tuple(one["code"] for one in record["findings"]))
 
 
-def _survey(session: pytest.Session) -> Survey:
+def _survey(session: pytest.Session) -> Survey | Replay:
+    stored = session.config.stash.get(REPLAYED, None)
+    if stored is not None:
+        session.stash[_SURVEY] = stored.replay
     if _SURVEY not in session.stash:
         from pytest_nodered_sec.survey import Survey  # asks over the network: only when a test needs it
 
@@ -163,6 +172,21 @@ def tell_identity(item: pytest.Item, report: pytest.TestReport) -> None:
     if known is not None and known != told.get(case.target.name):
         told[case.target.name] = known
         report.nodered_identity = (case.target.name, known)  # type: ignore[attr-defined]  # crosses from a worker
+
+
+def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put what was seen on the report of the phase in which it was, as plain values, for the evidence."""
+    case, outcome = case_of(item), item.stash.get(_LOOKED, None)
+    if outcome is None or report.when != "setup" or case is None or case.target is None or case.ask is None:
+        return
+    from pytest_nodered_sec import codec  # knows every kind of observation: only where they are kept
+
+    report.nodered_looked = {  # type: ignore[attr-defined]  # crosses from a worker
+        "target": case.target.name,
+        "probe": case.ask.probe,
+        "args": list(case.ask.args),
+        "outcome": codec.encode(outcome),
+    }
 
 
 def close(session: pytest.Session) -> None:
@@ -262,12 +286,16 @@ def nodered_reach(nodered_seen: Reach) -> Reach:
 
 
 @pytest.fixture
-def nodered_host(nodered_target: Target) -> Any:  # Any: testinfra is imported only when a test asks for a host
+def nodered_host(
+    request: pytest.FixtureRequest, nodered_target: Target
+) -> Any:  # Any: testinfra is imported only when a test asks for a host
     """testinfra's host of this case's target, for a site's own tests; this machine only where `local://` is said.
 
     Raises:
-        ProbeError: no host was given, or testinfra knows no such backend.
+        ProbeError: no host was given, testinfra knows no such backend, or an evidence folder is judged again.
     """
+    if REPLAYED in request.config.stash:
+        raise ProbeError("a replay looks at nothing; what this test asked its host was not kept", Cause.NOT_ASKED)
     if nodered_target.host is None:
         raise ProbeError(
             f"no host given for {nodered_target.name}: add --nodered-host=ssh://USER@HOST", Cause.UNIDENTIFIED

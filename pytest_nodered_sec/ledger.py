@@ -405,6 +405,24 @@ class Ledger:
         """Account for every control of every target."""
         return accounts.accounts(self._collected, self.records, self._crashed, self._why_left_out())
 
+    def lost(self) -> list[Record]:
+        """Return a record for each case that took its process down and so left none."""
+        return [
+            Record(
+                **case,
+                observed="",
+                outcome="could-not-look",
+                reason=accounts.TOOK_DOWN,
+                findings=[],
+                waiver=None,
+                started=self.started.isoformat(timespec="milliseconds"),
+                seconds=0.0,
+                policy_sha256="",
+            )
+            for case in self._collected
+            if case["nodeid"] in self._crashed
+        ]
+
     def facts(self) -> RunFacts:
         """Return what the run knows about itself and its targets."""
         from pytest_nodered_sec import __version__, facts  # reads the releases of what is installed: only for a report

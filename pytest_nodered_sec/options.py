@@ -131,6 +131,10 @@ OPTIONS: Final = (
         "Where JUnit test cases carry what was seen: as properties, or strict: in system-out, valid for junit-10.xsd",
         choices=("properties", "strict"),
     ),
+    Option("evidence", "Write all evidence into a new folder: reports, what was seen, policy", metavar="DIR"),
+    Option("hdf", "Write the run in MITRE's HDF, for Heimdall", metavar="FILE"),
+    Option("report", "Write the run as one page to read (HTML)", metavar="FILE"),
+    Option("replay", "Ask nobody: judge again what an evidence folder holds, and say what differs", metavar="DIR"),
     Option(
         "suite",
         "Bundled suite: with your tests, only, or off (default with)",
@@ -148,6 +152,7 @@ _LAB_DEFAULT: Final = "fresh"
 _FLAGS: Final = (
     ("controls", "List the controls (id, severity, title) and exit"),
     ("show-policy", "Print what holds for each target as TOML, each value with its source, and exit"),
+    ("job-summary", "Append a Markdown summary to the file that GITHUB_STEP_SUMMARY names"),
     ("audit", "Refuse a run that cannot be an audit: a narrowed one, reruns, an old table of advisories"),
     ("plan", "List every request that the collected tests would send, and send none"),
     ("init", "Look at the URL once, write a commented nodered-sec.toml, and exit"),
@@ -258,7 +263,7 @@ def resolve(config: pytest.Config) -> Settings:
                 values[option.name] = tuple(str(value) for value in found)
                 sources[option.name] = source
                 break
-        if option.metavar == "FILE" and sources.get(option.name) == "ini" and config.inipath:
+        if option.metavar in ("FILE", "DIR") and sources.get(option.name) == "ini" and config.inipath:
             # as pytest reads its own paths
             values[option.name] = (str(config.inipath.parent / values[option.name][0]),)
         for value in values.get(option.name, ()):
@@ -316,6 +321,15 @@ def answers_are_due(config: pytest.Config, *, typed: bool) -> bool:
     option = config.option
     chosen = any(getattr(option, name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
     return not only_shows(config) and not option.setuponly and (typed or not chosen)
+
+
+def reports(config: pytest.Config, settings: Settings) -> dict[str, Path]:
+    """Return what is to be left of the run, and where: "evidence", "hdf", "report", "job-summary"."""
+    wanted = {
+        name: Path(settings.one(name, "")).expanduser() for name in ("evidence", "hdf", "report") if settings.many(name)
+    }
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "") if config.option.nodered_job_summary else ""
+    return wanted | ({"job-summary": Path(summary)} if summary else {})
 
 
 def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:

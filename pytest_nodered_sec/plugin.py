@@ -71,6 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get("nodered_today")
     config.stash[collection.TODAY] = date.fromisoformat(given) if given else datetime.now(UTC).date()
     run = config.stash[_RUN] = _run_of(config)
+    stored = config.stash.get(collection.REPLAYED, None)
+    if stored is not None:
+        config.stash[collection.TODAY] = stored.day
     config.stash[collection.TARGETS] = run.targets
     if run.targets:
         config.stash[collection.ATTEMPTS] = _attempts(config)
@@ -82,26 +85,54 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("plan", "audit"):
         if getattr(config.option, f"nodered_{name}") and not run.targets:
             raise pytest.UsageError(f"--nodered-{name} needs a target: add --nodered-url=https://HOST or a policy file")
-    typed = run.settings.typed("url", "lab", "target")
+    typed = run.settings.typed("url", "lab", "target", "replay")
     collection.join(config, suite, typed=typed)
     if config.option.nodered_audit:
         options.check_audit(config, config.stash[collection.LEFT_OUT], suite, config.stash[collection.TODAY])
+    book = None
     if not hasattr(config, "workerinput"):
         demanded = bool(config.stash[collection.WANTED]) and options.answers_are_due(config, typed=typed)
         policies = options.policies(run) if run.targets else {}
+        if stored is not None and run.file is None:
+            policies = stored.policies
         book = ledger.Ledger(config, policies, run.fail_on, demanded=demanded)
-        config.pluginmanager.register(book, "nodered-sec-ledger")
         if run.targets:
             from pytest_nodered_sec.evidence.junit import Completion
 
             strict = run.settings.one("junit", "properties") == "strict"
             config.pluginmanager.register(Completion(book, strict=strict), "nodered-sec-junit")
+    _keep(config, run, book)
+    if book is not None:  # behind the others: what it says at the end is the last line
+        config.pluginmanager.register(book, "nodered-sec-ledger")
+
+
+def _keep(config: pytest.Config, run: options.Run, book: ledger.Ledger | None) -> None:
+    """Make ready for what is to be left of the run, where anything is; behind what completes the JUnit file."""
+    wanted = options.reports(config, run.settings)
+    config.stash[collection.RECORDING] = "evidence" in wanted or "report" in wanted
+    if not run.targets and run.settings.typed(*wanted):
+        raise pytest.UsageError(f"--nodered-{next(iter(wanted))} needs a target: add --nodered-url=https://HOST")
+    if book is None or not run.targets or options.only_shows(config):
+        return
+    stored = config.stash.get(collection.REPLAYED, None)
+    if wanted or stored is not None:
+        from pytest_nodered_sec.evidence import writer
+
+        try:
+            writer.register(config, book, wanted, run.targets, stored)
+        except PolicyError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _run_of(config: pytest.Config) -> options.Run:
     """Put together what the run is about: settings, policy file, lab, and what the hook makes of them."""
     try:
         settings = options.resolve(config)
+        if settings.many("replay"):
+            from pytest_nodered_sec.evidence import replay
+
+            run, config.stash[collection.REPLAYED] = replay.prepare(settings)
+            return run
         file = options.policy_file(config, settings)
         prepared = options.prepare(settings, file) + _lab(config, settings, file)
         targets = [one.target for one in prepared]
@@ -224,6 +255,7 @@ def pytest_runtest_makereport(
     from pytest_nodered_sec import fixtures  # pytest imports it itself, with rewritten asserts: not before that
 
     fixtures.tell_identity(item, report)
+    fixtures.tell_looked(item, report)
     collection.tell_collected(item.config, report)
     ledger.annotate(item, call, report, item.config.stash[_RUN].fail_on)
     return report

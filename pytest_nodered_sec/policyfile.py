@@ -44,7 +44,7 @@ from pytest_nodered_sec.policy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from pytest_nodered_sec.model import Target
 
@@ -493,8 +493,12 @@ class PolicyFile:
         return [("[[target]]", table.values), ("[[group]]", grouped), ("policy file", self.values)]
 
 
-def read(path: Path) -> PolicyFile:
+def read(path: Path, without: Collection[str] = ()) -> PolicyFile:
     """Read and check a policy file.
+
+    Args:
+        path: where it lies.
+        without: keys that are passed over wherever they stand.
 
     Raises:
         PolicyError: it cannot be read, is not TOML, or says something that cannot be used.
@@ -515,6 +519,9 @@ def read(path: Path) -> PolicyFile:
     for tables, what in ((targets, "target"), (groups, "group"), (waivers, "waiver")):
         if not isinstance(tables, list):
             raise PolicyError(f"{name}: write [[{what}]] with two brackets, once for each")
+    for table in (content, *targets, *groups):
+        for key in without if isinstance(table, dict) else ():
+            table.pop(key, None)
     values = _values(content, Where(name, ""), path, others=("target", "group", "waiver", "fail_on"))
     for key in _NOT_SHARED:
         if key in values:

@@ -57,6 +57,12 @@ class Survey:
             place = self._place(target)
         place.add(asks)
 
+    def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
+        """Wait until a question was asked; return what was seen, an answer or not, or why nothing was."""
+        __tracebackhide__ = True
+        self.ask_ahead(target, [ask])
+        return self._places[target.name].future(ask).result()
+
     def answer(self, target: Target, ask: Ask) -> Observation:
         """Wait for the answer to one question.
 
@@ -64,8 +70,7 @@ class Survey:
             ProbeError: it could not be looked at; a fresh exception for every caller, without our frames.
         """
         __tracebackhide__ = True
-        self.ask_ahead(target, [ask])
-        outcome = self._places[target.name].future(ask).result()
+        outcome = self.outcome(target, ask)
         if isinstance(outcome, ProbeError):
             raise outcome.again()
         settle(outcome, target)

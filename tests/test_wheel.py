@@ -31,7 +31,14 @@ def test_every_file_of_the_package_is_there_and_nothing_else(wheel: zipfile.Path
 
 @pytest.mark.parametrize(
     "name",
-    ["py.typed", "suite/test_tls.py", "data/guarded_routes.toml", "lab/guardian.py"]
+    [
+        "py.typed",
+        "suite/test_tls.py",
+        "data/guarded_routes.toml",
+        "data/frameworks.toml",
+        "evidence/report.html.j2",
+        "lab/guardian.py",
+    ]
     + [f"lab/npm/{major}/{file}" for major in (1, 4, 5, "contrib") for file in ("package.json", "package-lock.json")],
 )
 def test_what_no_import_would_miss_is_there(name: str, wheel: zipfile.Path) -> None:

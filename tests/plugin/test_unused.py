@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     import pytest
     from plugin.conftest import Site
 
-HEAVY = ("requests", "urllib3", "OpenSSL", "cryptography", "testinfra", "certifi", "idna", "trustme")
+HEAVY = ("requests", "urllib3", "OpenSSL", "cryptography", "testinfra", "certifi", "idna", "trustme", "jinja2")
+OURS = ("survey", "probes", "rules", "lab", "suite", "questions", "data", "xdist", "evidence", "codec")
 
 
 def test_an_unused_plugin_imports_nothing_heavy_and_says_nothing(pytester: pytest.Pytester) -> None:
@@ -23,7 +24,7 @@ def test_an_unused_plugin_imports_nothing_heavy_and_says_nothing(pytester: pytes
             assert "pytest_nodered_sec.plugin" in loaded
             assert [name for name in {HEAVY!r} if name in loaded] == []
             ours = sorted(name for name in loaded if name.startswith("pytest_nodered_sec."))
-            for part in ("survey", "probes", "rules", "lab", "suite", "questions", "data", "xdist"):
+            for part in {OURS!r}:
                 assert f"pytest_nodered_sec.{{part}}" not in ours
         """
     )

@@ -1,0 +1,146 @@
+"""A run in MITRE's HDF, as Heimdall reads it: one profile for each target, one control each, one result a case.
+
+Format: heimdall2, libs/inspecjs/schemas/exec-json.json. How Heimdall counts (libs/inspecjs,
+compat_impl/compat_inspec_1_0.ts): a control with an `error` is a "Profile Error"; with impact 0 "Not Applicable"; else
+failed, passed, and "Not Reviewed" where all is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.data.frameworks import frameworks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_nodered_sec.evidence.report import Judged, Report
+    from pytest_nodered_sec.facts import TargetFacts
+    from pytest_nodered_sec.ledger import Record
+
+# Heimdall's bands: critical from 0.9, high from 0.7, medium from 0.4, low from 0.1
+_IMPACT: Final = {"critical": 0.9, "high": 0.7, "medium": 0.5, "low": 0.3}
+_STATUS: Final = {
+    "compliant": "passed",
+    "non-compliant": "failed",
+    "could-not-look": "error",
+    "waived": "skipped",
+    "not-applicable": "skipped",
+    "not-judged": "skipped",
+}
+
+
+def hdf(report: Report) -> str:
+    """Return a run as HDF."""
+    named = {one["name"]: one for one in report.facts["targets"]}
+    return json.dumps(
+        {
+            "platform": {
+                "name": "pytest-nodered-sec",
+                "release": report.facts["plugin"],
+                "target_id": ", ".join(one["url"] for one in named.values()),
+            },
+            "version": report.facts["plugin"],
+            "statistics": {"duration": sum(one["seconds"] for one in report.records)},
+            "profiles": [_profile(report, name, named.get(name)) for name in report.names],
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str, Any]:  # Any, here and below: JSON
+    controls = [(one, one.at(name)) for one in report.judged]
+    controls = [(one, cases) for one, cases in controls if cases]
+    groups: dict[str, list[str]] = {}
+    for one, _ in controls:
+        groups.setdefault(one.family, []).append(one.id)
+    url = target["url"] if target else name or "no target"
+    facts = {key: value for key, value in report.facts.items() if key != "targets"} | {"target": target}
+    return {
+        "name": f"nodered-sec {name}".rstrip(),
+        "title": f"Node-RED security of {url}",
+        "version": report.facts["plugin"],
+        "sha256": target["policy_sha256"] if target else "0" * 64,  # of the policy: what was demanded of this target
+        "supports": [],
+        "attributes": [{"name": key, "options": {"value": value}} for key, value in facts.items()],
+        "groups": [{"id": key, "title": key, "controls": ids} for key, ids in groups.items()],
+        "status": "failed" if report.unfinished else "loaded",
+        "status_message": f"incomplete: {report.unfinished}" if report.unfinished else report.replayed,
+        "controls": [_control(one, cases) for one, cases in controls],
+    }
+
+
+def _control(control: Judged, cases: Sequence[Record]) -> dict[str, Any]:
+    applies = any(one["outcome"] != "not-applicable" for one in cases)
+    remedies = dict.fromkeys(found["remedy"] for one in cases for found in one["findings"])
+    named = frameworks()
+    tags: dict[str, Any] = {"severity": control.severity, "family": control.family}
+    if "nist_800_53" in control.requirements:
+        tags["nist"] = [*control.requirements["nist_800_53"], "Rev_5"]
+    tags |= {named[key]: list(ids) for key, ids in control.requirements.items() if key != "nist_800_53"}
+    found = {
+        "id": control.id,
+        "title": control.title,
+        "desc": " ".join(filter(None, (control.title, control.why))),
+        "descriptions": [{"label": "fix", "data": "\n".join(remedies)}] if remedies else [],
+        "impact": _IMPACT[control.severity] if applies else 0,
+        "refs": [],
+        "tags": tags,
+        "code": "",
+        "source_location": {"ref": cases[0]["nodeid"].partition("[")[0]},
+        "results": [_result(one) for one in cases],
+    }
+    return found | ({"waiver_data": _waiver(cases)} if any(one["waiver"] for one in cases) else {})
+
+
+def _waiver(cases: Sequence[Record]) -> dict[str, Any]:
+    """Return what the waivers of a control's cases come to: Heimdall knows one for each control.
+
+    `skipped_due_to_waiver` stays false: it would show the whole control as not applicable.
+    """
+    waivers = [one["waiver"] for one in cases if one["waiver"]]
+    approvers = dict.fromkeys(filter(None, (one["approver"] for one in waivers)))
+    tickets = dict.fromkeys(filter(None, (one["ticket"] for one in waivers)))
+    return {
+        "expiration_date": min(one["expires"] for one in waivers),
+        "justification": "; ".join(dict.fromkeys(one["reason"] for one in waivers)),
+        "run": True,
+        "skipped_due_to_waiver": False,
+        "message": "; ".join(
+            filter(
+                None,
+                [
+                    f"{len(waivers)} of {len(cases)} cases",
+                    f"approved by {', '.join(approvers)}" if approvers else "",
+                    ", ".join(tickets),
+                    *dict.fromkeys(one["measure"] for one in waivers),
+                ],
+            )
+        ),
+    }
+
+
+def _result(case: Record) -> dict[str, Any]:
+    status = _STATUS[case["outcome"]]
+    found: dict[str, Any] = {
+        "status": status,
+        "code_desc": f"{case['nodeid']}: {case['observed']}" if case["observed"] else case["nodeid"],
+        "start_time": case["started"],
+        "run_time": case["seconds"],
+    }
+    if case["findings"]:
+        found["message"] = "\n\n".join(
+            f"{one['observed']}\nexpected: {one['expected']}\nremedy: {one['remedy']}" for one in case["findings"]
+        )
+    if status == "error":
+        found["message"] = f"could not look: {case['reason'] or case['observed']}"
+    if status == "skipped":
+        found["skip_message"] = f"{case['outcome'].replace('-', ' ')}: {case['reason']}"
+    if case["waiver"]:
+        until = f"waived until {case['waiver']['expires']}: {case['waiver']['reason']}"
+        found["skip_message" if status == "skipped" else "message"] = (
+            until if status == "skipped" else f"{found['message']}\n\npartly {until}"
+        )
+    return found
