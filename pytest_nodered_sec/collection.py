@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -28,6 +28,7 @@ PACKAGE: Final = "pytest_nodered_sec.suite"
 SUITE: Final = Path(__file__).resolve().parent / "suite"
 PARAMETER: Final = "_nodered_case"
 TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
+LAB: Final = pytest.StashKey[list[dict[str, Any]]]()  # the lab's deployments as plain values  # Any: of all types
 ATTEMPTS: Final = pytest.StashKey[Path]()  # where every process of the run counts log-in attempts; made with the first
 WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
 _TESTS: Final = pytest.StashKey[dict[str, str]]()  # control id: the test that bears it

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec.collection import ATTEMPTS, TARGETS, Case, case_of
+from pytest_nodered_sec.collection import ATTEMPTS, LAB, TARGETS, Case, case_of
 from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
+    from pytest_nodered_sec.lab import RunningDeployment
     from pytest_nodered_sec.model import (
         AccessAttempt,
         ChannelAttempt,
@@ -73,6 +74,17 @@ def nodered_targets(request: pytest.FixtureRequest) -> tuple[Target, ...]:
 def nodered_policy(nodered_target: Target) -> Policy:
     """What this site demands of the target."""
     return nodered_target.policy
+
+
+@pytest.fixture
+def nodered_lab(request: pytest.FixtureRequest, nodered_target: Target) -> RunningDeployment:
+    """The lab's deployment that this test case is about: where a test may act. At every other target it is skipped."""
+    for one in request.config.stash.get(LAB, []):
+        if one["url"] == nodered_target.url:
+            from pytest_nodered_sec.lab import RunningDeployment
+
+            return RunningDeployment.from_dict(one)
+    pytest.skip(f"{nodered_target.name} is not in the lab, and this test may act: see --nodered-lab")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ ROOMS = {
     "lab": {"errors", "model", "policy"},
     "options": {"credentials", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
-    "fixtures": {"collection", "errors", "model", "options", "probes", "survey"},
+    "fixtures": {"collection", "errors", "lab", "model", "options", "probes", "survey"},
     "ledger": {"collection", "controls", "errors", "model", "plan", "policyfile", "redaction"},
     "evidence": {"errors", "ledger", "model"},
     "plugin": {
