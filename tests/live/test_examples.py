@@ -72,7 +72,9 @@ def reach(one: RunningDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_own_controls(tmp_path: Path) -> None:
     copy = example("own_controls", tmp_path)
-    seen = run(copy, "--nodered-lab=fresh", "--nodered-lab=hardened", "--nodered-suite=off", "test_site.py", "-n2")
+    args = "--nodered-lab=fresh --nodered-lab=hardened --nodered-suite=off test_site.py"
+    assert f"$ pytest {args}\n" in (EXAMPLES.parent / "docs" / "lab.md").read_text()
+    seen = run(copy, *args.split(), "-n2")
     assert seen == {
         "lab-fresh@5": {"site-01": {"non-compliant"}, "site-02": {"non-compliant"}},
         "lab-hardened@5": {"site-01": {"compliant"}, "site-02": {"compliant"}},
@@ -135,7 +137,7 @@ def test_a_broker_that_is_not_there_or_no_broker_is_an_error(
 ) -> None:
     one = running["hardened"]
     reach(one, monkeypatch)
-    monkeypatch.setenv("NODERED_TIMEOUT", "3")
+    monkeypatch.setenv("NODERED_TIMEOUT", "2")
     (closed,) = lab._free_ports(1)
     both = {"site-03": {"could-not-look"}, "site-04": {"could-not-look"}}
     assert broker_run(tmp_path, closed, "-n2") == both
@@ -272,7 +274,7 @@ def test_several_plants(running: dict[str, RunningDeployment], tmp_path: Path) -
         "line-8",
         "line-9",
     ]
-    assert set(run(copy, *wanted, "--nodered-target=site=north", "-n", "4")) == {"line-7", "line-8"}
+    assert set(run(copy, *wanted, "--nodered-target=site=north")) == {"line-7", "line-8"}
     command = [sys.executable, "-m", "pytest", "--nodered-show-policy"]
     shown = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
     assert len(re.findall(r'^profile = "strict" .*group', shown, re.MULTILINE)) == 1
@@ -284,9 +286,8 @@ def test_an_ansible_inventory(
     installed("ansible-inventory")
     copy = example("ansible_inventory", tmp_path, line_7=running["hardened"], line_8=running["admin-elsewhere"])
     monkeypatch.setenv("NODERED_CA_FILE", running["hardened"].ca_file)
-    for workers in ((), ("-n2",)):
-        seen = run(copy, "-k", "login_is_configured", *workers)
-        assert seen == {"line-7": {"admin-04": {"compliant"}}, "line-8": {"admin-04": {"compliant"}}}
+    seen = run(copy, "-k", "login_is_configured")
+    assert seen == {"line-7": {"admin-04": {"compliant"}}, "line-8": {"admin-04": {"compliant"}}}
     (copy / "test_labels.py").write_text(
         "def test_labels(nodered_targets):\n"
         "    assert [dict(one.labels) for one in nodered_targets] == ["

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pytest_nodered_sec import collection, lab
 from pytest_nodered_sec.lab import sites, toolchain
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, flows, settings_js
 from pytest_nodered_sec.lab.proxies import Front, nginx
+from pytest_nodered_sec.rules.host import _SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 DOC = (Path(__file__).parents[2] / "docs" / "hardening.md").read_text(encoding="utf-8")
 SETTINGS, *_ = re.findall(r"```js\n(.*?)```", DOC, re.DOTALL)
 SNIPPET, AROUND = re.findall(r"```nginx\n(.*?)```", DOC, re.DOTALL)
+[UNIT] = re.findall(r"```ini\n(.*?)```", DOC, re.DOTALL)
 POLICY, *_ = re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL)
 
 
@@ -104,6 +107,17 @@ def test_who_follows_it_is_all_green(major: int, tmp_path: Path) -> None:
     [controls] = run(tmp_path, f"--nodered-lab=plant@{major}", "--nodered-suite=only").values()
     assert with_outcome(controls, "non-compliant") == with_outcome(controls, "could-not-look") == set()
     assert {"dash-01", "dash-02", "node-01", "node-02", "proxy-01"} <= with_outcome(controls, "compliant")
+
+
+def test_the_unit_has_what_is_demanded() -> None:
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment, method-assign]  # as configparser documents it
+    unit.read_string(UNIT)
+    for name, enough, _ in _SANDBOX:
+        assert unit["Service"][name] in enough
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert unit["Service"]["UMask"] == "0077"
+    assert unit["Service"]["User"] not in ("root", "")
 
 
 def test_the_controls_it_names_exist() -> None:
