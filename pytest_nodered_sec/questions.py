@@ -79,6 +79,7 @@ def http(path: str, method: str = "GET") -> Ask:
         method: HTTP method. Mind that a GET or HEAD runs the flow behind an open endpoint; what may write is asked with
             a body that http-in cannot parse, so that it does not.
     """
+    method = method.upper()
     if method in ("GET", "HEAD", "OPTIONS"):
         return _access(Surface.NODE, _path(path), method=method)
     return Ask("endpoint", (method, _path(path), "unknown"), f"{method} {path}")

@@ -250,7 +250,7 @@ def test_a_users_own_endpoint() -> None:
         "access", ("NODE", "GET", "/api/orders", "anonymous"), "GET /api/orders"
     )
     # what may write is asked so that it does not
-    assert questions.http("/x", method="PUT") == Ask("endpoint", ("PUT", "/x", "unknown"), "PUT /x")
+    assert questions.http("/x", method="put") == Ask("endpoint", ("PUT", "/x", "unknown"), "PUT /x")
     assert questions.websocket("/ws/line") == Ask("channel", ("NODE", "/ws/line", "accept"), "/ws/line")
     assert questions.tls(8883) == Ask("chain_at", ("8883",), "8883")
     with pytest.raises(TypeError, match="'api/orders' must be a path below the node root that starts with /"):

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 SNIPPETS: Final = {"caddy": "Caddyfile", "nginx": "nginx.conf"}
 SETTINGS: Final = "lab-settings.js"
-_LEFT_OUT: Final = shutil.ignore_patterns("node_modules", ".git", ".npm", ".sessions.json", *SNIPPETS.values())
+_LEFT_OUT: Final = shutil.ignore_patterns("node_modules", ".git", ".npm", ".sessions.json", ".venv", *SNIPPETS.values())
 _READ: Final = """
 const site = require("./settings.js");
 const root = (one) => typeof (one ?? site.httpRoot) === "string" ? "/" + (one ?? site.httpRoot) : "/";
 const near = typeof site.uiPort === "string" || ["127.0.0.1", "localhost", "::1"].includes(site.uiHost);
 const told = {near, adminRoot: root(site.httpAdminRoot), nodeRoot: root(site.httpNodeRoot)};
 require("fs").writeFileSync(process.argv[1], JSON.stringify(told));
+process.exit(0);  // whatever the settings have begun
 """
 _OWN: Final = """\
 // The lab's part: where Node-RED listens and what it logs. Everything else is the site's.
@@ -35,7 +36,7 @@ const {https, ...rest} = site;  // TLS is the proxy's
 const logging = {...site.logging, console: {metrics: false, audit: false, ...site.logging?.console, level: "info"}};
 module.exports = {flowFile: "flows.json", ...rest, uiPort: @PORT@, uiHost: "127.0.0.1", logging};
 """
-_UPSTREAM: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\]):1880\b")
+_UPSTREAM: Final = r"(127\.0\.0\.1|localhost|\[::1\]):1880\b"
 _ACCOUNTS: Final = re.compile(r"(\bauth_basic_user_file\s+)[^;]+;")
 
 
@@ -100,14 +101,11 @@ def _installed(modules: Path) -> dict[str, Path]:
 
 def _read(folder: Path, user_dir: Path) -> Site:
     said = user_dir.parent / "site.json"
-    done = subprocess.run(
-        [str(toolchain.node()), "-e", _READ, str(said)],
-        cwd=user_dir,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [str(toolchain.node()), "-e", _READ, str(said)]
+    try:
+        done = subprocess.run(command, cwd=user_dir, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"{folder}/settings.js cannot be read: it does not end within a minute") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "Error" in line]
         raise LabError(f"{folder}/settings.js cannot be read: {(lines or ['no reason given'])[0].strip()}")
@@ -132,7 +130,8 @@ def own_part(folder: Path, proxy: str, upstream: str, accounts: Path) -> str:
     file = folder / SNIPPETS[proxy]
     if not file.is_file():
         return ""
-    text = _UPSTREAM.sub(lambda found: upstream, file.read_text(encoding="utf-8"))
+    scheme = "(http://)?" if proxy == "caddy" else ""  # which Caddy takes before TCP addresses only
+    text = re.sub(scheme + _UPSTREAM, lambda found: upstream, file.read_text(encoding="utf-8"))
     return _ACCOUNTS.sub(lambda found: f"{found[1]}{accounts};", text)
 
 

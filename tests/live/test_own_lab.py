@@ -32,6 +32,7 @@ module.exports = {
     https: {key: "/nowhere/key.pem"},
     logging: {console: {level: "off"}},
 };
+setInterval(() => {}, 1000);
 """
 SITE = """
 from pytest_nodered_sec import Severity, control, http, require, endpoint_refuses
@@ -57,7 +58,7 @@ location / { proxy_pass http://127.0.0.1:1880; }
     "Caddyfile": """
 @gated path_regexp (?i)^/node/api(/|$)
 respond @gated 401
-reverse_proxy 127.0.0.1:1880
+reverse_proxy http://localhost:1880
 """,
 }
 
