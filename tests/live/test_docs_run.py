@@ -126,6 +126,16 @@ def test_a_policy_that_is_computed(hardened: lab.RunningDeployment, tmp_path: Pa
     assert re.findall('^profile = "(.*?)"', said, re.MULTILINE) == ["strict", "production"]
 
 
+def test_the_plan(tmp_path: Path) -> None:
+    [args] = shown("asking.md", "What is asked, and how gently")
+    command = [sys.executable, "-m", "pytest", *args]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    classes = re.findall(r"^\| ([\w-]+) \|", section("asking.md", "What is asked, and how gently"), re.MULTILINE)
+    assert {"handshake", "read", "write-shaped", "guess", "exploit-shaped"} <= set(classes)
+    for one in set(classes) - {"class"}:
+        assert f"\n  {one} " in said
+
+
 # --- the lab
 
 

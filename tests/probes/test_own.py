@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+import hostile
 import pytest
 from seen import SETTINGS, view
 from tlslab import hangs, issue, says, serving, serving_tls
@@ -16,6 +17,8 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes import own
 from pytest_nodered_sec.probes.look import Look, Station
+from pytest_nodered_sec.questions import question
+from pytest_nodered_sec.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,3 +111,26 @@ def test_the_function_is_found_by_name_wherever_it_lies(monkeypatch: pytest.Monk
     cast("Any", module).say = lambda look, what: Said(what.encode())
     monkeypatch.setitem(sys.modules, "plant_probes", module)
     assert own.call(look_at(), view(SETTINGS), "plant_probes:say", "x") == Said(b"x")
+
+
+def knock(look: Look) -> Said:
+    for _ in range(40):
+        got = look.ask("GET", "/api/orders")
+    return Said(str(got.status).encode())
+
+
+def test_a_ban_while_it_looks_is_no_refusal() -> None:
+    """What the function saw last is a 401; that everybody gets one by then is seen by a sign of life."""
+    turned = hostile.turns_after(hostile.FakeNodeRED(), 25, hostile.basic_everything)
+    survey = Survey()
+    with hostile.serving(turned) as server:
+        target = Target("plant", server.url, Policy(), timeout=10.0)
+        with pytest.raises(ProbeError, match="plant stopped answering us as before") as raised:
+            survey.answer(target, question(knock))
+        survey.close()
+    assert raised.value.cause is Cause.CHANGED
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        survey = Survey()
+        seen = survey.answer(replace(target, url=server.url), question(knock))
+        assert seen == Said(b"404")
+        survey.close()
