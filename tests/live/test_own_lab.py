@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -76,18 +77,23 @@ def plant(tmp_path: Path) -> Path:
 
 def test_without_and_with_its_part_of_each_proxy(plant: Path, tmp_path: Path) -> None:
     need_nginx()
-    wanted = ("-k", "test_site or anonymous_read or direct_port", f"--nodered-lab={plant}")
-    [controls] = run(tmp_path, *wanted).values()
-    assert with_outcome(controls, "non-compliant") == {"site-01", "admin-01"}  # found below its own roots
-    assert controls["proxy-01"] == {"compliant"}
-    before = sorted(plant.iterdir())
+    folders, labs = [plant], [f"--nodered-lab={plant}"]
     for name, text in GATES.items():
-        (plant / name).write_text(text)
-        [controls] = run(tmp_path, *wanted[:2], f"--nodered-lab={plant}@4").values()
+        other = tmp_path / name.lower()
+        shutil.copytree(plant, other)
+        (other / name).write_text(text)
+        folders.append(other)
+        labs.append(f"--nodered-lab={other}@4")
+    before = {one: one.stat().st_mtime_ns for folder in folders for one in folder.rglob("*")}
+    seen = run(tmp_path, "-k", "test_site or anonymous_read or direct_port", *labs)
+    without, nginx, caddy = (seen[f"lab-{one}"] for one in ("line_7__north_@5", "nginx.conf@4+nginx", "caddyfile@4"))
+    assert with_outcome(without, "non-compliant") == {"site-01", "admin-01"}  # found below its own roots
+    for controls in (nginx, caddy):
         assert controls["site-01"] == {"compliant"}
         assert controls["admin-01"] == {"non-compliant", "not-applicable"}
-        (plant / name).unlink()
-    assert sorted(plant.iterdir()) == before
+    for controls in seen.values():
+        assert controls["proxy-01"] == {"compliant"}
+    assert {one: one.stat().st_mtime_ns for folder in folders for one in folder.rglob("*")} == before  # a copy ran
 
 
 def test_nodes_that_the_site_has_installed_are_used(plant: Path, tmp_path: Path) -> None:
