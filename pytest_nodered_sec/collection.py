@@ -12,13 +12,12 @@ import importlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_nodered_sec import options, plan
-from pytest_nodered_sec.controls import MARK, Control
-from pytest_nodered_sec.model import Ask
+from pytest_nodered_sec.controls import MARK, Control, asks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,13 +25,14 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.accounts import CollectedCase
     from pytest_nodered_sec.evidence.replay import Stored
     from pytest_nodered_sec.ledger import Record
-    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model import Ask, Target
 
 PREFIX: Final = "nodered-sec"
 PACKAGE: Final = "pytest_nodered_sec.suite"
 SUITE: Final = Path(__file__).resolve().parent / "suite"
 PARAMETER: Final = "_nodered_case"
 TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
+LAB: Final = pytest.StashKey[list[dict[str, Any]]]()  # the lab's deployments as plain values  # Any: of all types
 ATTEMPTS: Final = pytest.StashKey[Path]()  # where every process of the run counts log-in attempts; made with the first
 REPLAYED: Final[pytest.StashKey[Stored]] = pytest.StashKey()  # judged again; not there where we look
 RECORDING: Final = pytest.StashKey[bool]()  # whether what was seen is kept for a report
@@ -218,6 +218,11 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     cases: list[object] = []
     for target in metafunc.config.stash.get(TARGETS, ()):
         asks = _asks_of(control, target) if control else None
+        if control and asks and not _LOOKING & set(metafunc.fixturenames):
+            raise pytest.Collector.CollectError(
+                f"control {control.id!r}: {metafunc.function.__name__} does not look at the answer: give it the "
+                "argument nodered_seen, or one named after what is seen, such as nodered_attempt"
+            )
         if asks is None:
             cases.append(pytest.param(Case(target), id=str(Case(target))))
         elif not asks:
@@ -228,6 +233,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(PARAMETER, cases or [pytest.param(Case(), id="no-target")], indirect=True)
 
 
+_LOOKING: Final = {"nodered_seen", "nodered_host"}  # a control that asks for neither would pass without a look
 _NEEDED: Final = {
     "credentials": 'not judged without an account: set credentials = {env = "PREFIX"} in the policy file, or '
     "NODERED_USERNAME and NODERED_PASSWORD",
@@ -253,12 +259,10 @@ def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:
 
 
 def _asks_of(control: Control, target: Target) -> list[Ask]:
-    asks = list(control.asks(target))
-    for ask in asks:
-        if not isinstance(ask, Ask):
-            raise pytest.Collector.CollectError(
-                f"control {control.id!r}: asks must be questions such as http('/api/orders'), not {type(ask).__name__}"
-            )
+    try:
+        asks = list(asks_of(control.id, control.asks(target)))
+    except TypeError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
     labels = [ask.label for ask in asks]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:

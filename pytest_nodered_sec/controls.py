@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pytest
 
 from pytest_nodered_sec.errors import NonCompliant
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Severity
+from pytest_nodered_sec.model import Ask, NotApplicable, NotJudged, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from pytest_nodered_sec.model import Ask, Target, Verdict
+    from pytest_nodered_sec.model import Target, Verdict
 
 _Test = TypeVar("_Test", bound="Callable[..., None]")
 MARK: Final = "nodered_control"
+_ID: Final = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)+")
 # A skip that is no verdict; named as pytest's own, whose name pytest leaves out of the reason.
 Unjudged: Final[type[BaseException]] = type("Skipped", (pytest.skip.Exception,), {"__module__": "builtins"})
 
@@ -45,17 +48,23 @@ def control(
     """Declare a test function to be a control, run once per target and question.
 
     Args:
-        id: the control's id; unique, never reused.
+        id: the control's id, e.g. "site-01"; unique, never reused.
         severity: how bad a finding is.
         asks: the questions, or a function that derives them from the target's settings (never from the network).
 
     Raises:
-        TypeError: an unknown severity, a class instead of a function, or a test without docstring.
+        TypeError: an id of another form, an unknown severity, no questions, a class instead of a function, or a test
+            without docstring.
     """
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise TypeError(
+            f"control {id!r}: an id is lower-case letters and digits, joined by hyphens, such as 'site-01'; reports "
+            "bear it for ever"
+        )
     if not isinstance(severity, Severity):
         choices = ", ".join(f"Severity.{one.name}" for one in Severity)
         raise TypeError(f"control {id!r}: severity must be one of {choices}, not {severity!r}")
-    questions = asks if callable(asks) else _constant(tuple(asks))
+    questions = asks if callable(asks) else _constant(asks_of(id, asks))
     mark: pytest.MarkDecorator = getattr(pytest.mark, MARK)(Control(id, severity, questions))
 
     def declare(test: _Test) -> _Test:
@@ -67,6 +76,28 @@ def control(
         return marked
 
     return declare
+
+
+def asks_of(id: str, asks: object) -> tuple[Ask, ...]:
+    """Return what a control asks, if it can be asked.
+
+    Args:
+        id: the control's.
+        asks: what was given as its questions, or what a function made of them.
+
+    Raises:
+        TypeError: something that is no list of questions.
+    """
+    several: list[object] = list(asks) if isinstance(asks, Iterable) and not isinstance(asks, str) else [asks]
+    questions = tuple(one for one in several if isinstance(one, Ask))
+    for one in several:
+        if not isinstance(one, Ask):
+            raise TypeError(
+                f"control {id!r}: asks must be questions such as http('/api/orders'), not {type(one).__name__}"
+            )
+    if isinstance(asks, Ask):
+        raise TypeError(f"control {id!r}: asks must be a list of questions: write asks=[...]")
+    return questions
 
 
 def _constant(asks: tuple[Ask, ...]) -> Callable[[Target], tuple[Ask, ...]]:

@@ -13,6 +13,7 @@ from pytest_nodered_sec.collection import (
     ATTEMPTS,
     COLLECTED,
     ELSEWHERE,
+    LAB,
     LEFT_OUT,
     PREFIX,
     RAN,
@@ -28,6 +29,7 @@ from pytest_nodered_sec.model_waivers import WaivedCase, WaiverUse
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.replay import Replay
+    from pytest_nodered_sec.lab import RunningDeployment
     from pytest_nodered_sec.ledger import Record
     from pytest_nodered_sec.model import (
         AccessAttempt,
@@ -91,6 +93,17 @@ def nodered_targets(request: pytest.FixtureRequest) -> tuple[Target, ...]:
 def nodered_policy(nodered_target: Target) -> Policy:
     """What this site demands of the target."""
     return nodered_target.policy
+
+
+@pytest.fixture
+def nodered_lab(request: pytest.FixtureRequest, nodered_target: Target) -> RunningDeployment:
+    """The lab's deployment that this test case is about: where a test may act. At every other target it is skipped."""
+    for one in request.config.stash.get(LAB, []):
+        if one["url"] == nodered_target.url:
+            from pytest_nodered_sec.lab import RunningDeployment
+
+            return RunningDeployment.from_dict(one)
+    pytest.skip(f"{nodered_target.name} is not in the lab, and this test may act: see --nodered-lab")
 
 
 @pytest.fixture

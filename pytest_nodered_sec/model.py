@@ -43,7 +43,7 @@ class Ask:
         probe: name of a probe in `pytest_nodered_sec.probes.PROBES`; "" where the run itself answers.
         args: its arguments, plain strings without secrets.
         label: what a person calls it, e.g. "GET /flows"; empty where a control has one instance only.
-        needs: what a target must have been given for it: "credentials", or "".
+        needs: what a target must have been given for it: "credentials", "host", or "".
     """
 
     probe: str

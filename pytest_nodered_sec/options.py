@@ -142,8 +142,8 @@ OPTIONS: Final = (
     ),
     Option(
         "lab",
-        "Start a real Node-RED on this machine and look at it (default fresh; NAME@4 chooses the major, NAME+nginx "
-        "the proxy)",
+        "Start a real Node-RED on this machine and look at it: a deployment (default fresh), or a directory with your "
+        "settings.js, flows.json, and nginx.conf or Caddyfile (NAME@4 chooses the major, NAME+nginx the proxy)",
         many=True,
         metavar="NAME",
     ),
@@ -521,7 +521,8 @@ def prepare_lab(
         target = _target(one.label, one.url, found, {})
         ports = HttpSettings(ports={9229: one.inspector_port})  # 9229 itself is the developer's
         prepared.append(Prepared(replace(target, credentials=_lab_account(one), http=ports), found))
-    return prepared
+    alone = len(prepared) == 1 and Path(one.name).is_absolute()  # a site's own directory, whose accounts the site knows
+    return _with_bare_credentials(prepared) if alone else prepared
 
 
 def _lab_account(one: RunningDeployment) -> Callable[[], Credentials] | None:

@@ -27,9 +27,10 @@ class Manner(enum.Enum):
     WRITE = "write-shaped"  # the form of a write, made to write nothing; or a log-in that is ended at once
     GUESS = "guess"  # a password that somebody else chose
     EXPLOIT = "exploit-shaped"  # the form of an attack: dot segments, a stranger's identity
+    OWN = "the site's own"  # what a function of the site's own does
 
 
-CALM: Final = (Manner.HANDSHAKE, Manner.READ, Manner.WRITE)
+CALM: Final = (Manner.HANDSHAKE, Manner.READ, Manner.WRITE, Manner.OWN)
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,12 @@ def _host(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [Request(Manner.READ, "RUN", "the commands of docs/sudoers, on its host")] if target.host else []
 
 
+def _own(target: Target, args: tuple[str, ...]) -> list[Request]:
+    del target
+    function, *rest = args
+    return [Request(Manner.OWN, "CALL", f"{function}({', '.join(rest)})")]
+
+
 PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] = {
     "access": _access,
     "login_offer": lambda target, args: (),  # a landmark
@@ -289,6 +296,8 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "closed_port": lambda target, args: [Request(Manner.HANDSHAKE, "CONNECT", f"port {args[0]}")],
     "cookies": lambda target, args: _pages(target),
     "chain": _tls,
+    "chain_at": lambda target, args: [Request(Manner.HANDSHAKE, "TLS", f"port {args[0]}")],
+    "own": _own,
     "host": _host,
     "release": lambda target, args: [Request(Manner.READ, "GET", target.admin(args[0]))],
     "sign_in": _sign_in,

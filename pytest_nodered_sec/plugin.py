@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 pytest_plugins = ("pytest_nodered_sec.fixtures",)
 
 _RUN: Final = pytest.StashKey[options.Run]()
-_LAB: Final = pytest.StashKey[list[dict[str, Any]]]()  # Any: a deployment as plain values
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -161,7 +160,7 @@ def _lab(config: pytest.Config, settings: options.Settings, file: PolicyFile | N
             running = lab.start(specs, say=lambda line: _say(config, line))
             config.add_cleanup(running.stop)
             found = [deployment.as_dict() for deployment in running.deployments]
-        config.stash[_LAB] = found
+        config.stash[collection.LAB] = found
         return options.prepare_lab(settings, file, [lab.RunningDeployment.from_dict(one) for one in found])
     except lab.LabError as error:
         raise pytest.UsageError(str(error)) from None
@@ -186,7 +185,7 @@ def _say(config: pytest.Config, line: str) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(_LAB, []))
+    node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(collection.LAB, []))
     node.workerinput["nodered_today"] = node.config.stash[collection.TODAY].isoformat()
     node.workerinput["nodered_attempts"] = str(node.config.stash.get(collection.ATTEMPTS, ""))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Literal
 
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
@@ -13,7 +14,9 @@ from pytest_nodered_sec.data.writes import safe_writes
 from pytest_nodered_sec.model import Ask, Surface
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Target
+    from collections.abc import Callable
+
+    from pytest_nodered_sec.model import Observation, Target
 
 CHAIN = (Ask("chain"),)
 REACH = (Ask("reach"),)
@@ -69,13 +72,66 @@ def host_keys(target: Target) -> tuple[Ask, ...]:
 
 
 def http(path: str, method: str = "GET") -> Ask:
-    """Return the question what an anonymous request to a site's own endpoint gets.
+    """Return the question what an anonymous request to a site's own endpoint gets; seen is an `AccessAttempt`.
 
     Args:
         path: path below the node root, e.g. "/api/orders".
-        method: HTTP method. Mind that a request runs the flow behind an open endpoint.
+        method: HTTP method. Mind that a GET or HEAD runs the flow behind an open endpoint; what may write is asked with
+            a body that http-in cannot parse, so that it does not.
     """
-    return _access(Surface.NODE, path, method=method)
+    method = method.upper()
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return _access(Surface.NODE, _path(path), method=method)
+    return Ask("endpoint", (method, _path(path), "unknown"), f"{method} {path}")
+
+
+def websocket(path: str) -> Ask:
+    """Return the question whether an anonymous client can open a site's own WebSocket; seen is a `ChannelAttempt`.
+
+    Args:
+        path: path below the node root, e.g. "/ws/line".
+    """
+    return Ask("channel", (Surface.NODE.name, _path(path), "accept"), path)
+
+
+def tls(port: int) -> Ask:
+    """Return the question which certificates another port of the target's machine presents; seen is a `PresentedChain`.
+
+    Args:
+        port: TCP port that begins with a TLS handshake, e.g. 8883 for MQTT.
+    """
+    return Ask("chain_at", (str(port),), str(port))
+
+
+def question(
+    look: Callable[..., Observation], *args: str, label: str = "", needs: Literal["", "credentials", "host"] = ""
+) -> Ask:
+    """Return a question of a site's own kind.
+
+    Args:
+        look: looks at a target: takes a `Look` and the arguments, returns an observation or raises ProbeError; a
+            function of a module, which the question names.
+        args: its arguments, without secrets.
+        label: what a person calls this instance; needed where a control has several.
+        needs: what a target must have been given, or the case is skipped as not judged.
+
+    Raises:
+        TypeError: a function that has no name of its own in a module, or arguments that are no texts.
+    """
+    name = getattr(look, "__name__", type(look).__name__)
+    module = getattr(look, "__module__", "")
+    if getattr(sys.modules.get(module), name, None) is not look:
+        raise TypeError(f"question: write {name} as a function at the top of a module; the question finds it by name")
+    for one in args:
+        if not isinstance(one, str):
+            raise TypeError(f"question: the arguments of {name} must be texts, not {type(one).__name__}")
+    return Ask("own", (f"{module}:{name}", *args), label, needs)
+
+
+def _path(path: str) -> str:
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise TypeError(f"{path!r} must be a path below the node root that starts with /, such as '/api/orders'")
+    return path
 
 
 def _access(surface: Surface, path: str, how: str = "anonymous", method: str = "GET") -> Ask:

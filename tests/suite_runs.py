@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -169,6 +170,14 @@ def run(folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:
 
 def with_outcome(controls: dict[str, set[str]], outcome: str) -> set[str]:
     return {control for control, outcomes in controls.items() if outcome in outcomes}
+
+
+def installed(name: str) -> str:
+    """Return a program, or leave the test out where a developer does not have it; in CI nothing may be left out."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
+    return found
 
 
 def need_nginx() -> None:

@@ -58,7 +58,7 @@ ROOMS = {
     "lab": {"errors", "model", "policy"},
     "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
-    "fixtures": {"codec", "collection", "errors", "model", "model_waivers", "options", "probes", "survey"},
+    "fixtures": {"codec", "collection", "errors", "lab", "model", "model_waivers", "options", "probes", "survey"},
     "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction"},
     "evidence": {
         "accounts", "codec", "collection", "controls", "data", "errors", "facts", "ledger", "model", "options",

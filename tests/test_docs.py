@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import configparser
 import re
+import tomllib
 from pathlib import Path
 
+import pytest
+
+from pytest_nodered_sec.options import _FLAGS as FLAGS
+from pytest_nodered_sec.options import OPTIONS
 from pytest_nodered_sec.policyfile import KEYS, effective, policy_of, read
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -38,6 +44,30 @@ def test_the_docs_show_every_key() -> None:
         assert re.search(rf"^{key.rpartition('.')[2]} = ", POLICY, re.MULTILINE), key
 
 
-def test_the_python_of_the_docs_compiles() -> None:
-    for text in blocks(POLICY, "python"):
-        compile(text, "policy.md", "exec")
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_the_code_of_the_docs_can_be_read(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for block in blocks(text, "python"):
+        compile(block, page.name, "exec")
+    for block in blocks(text, "toml"):
+        tomllib.loads(block)
+    for block in blocks(text, "ini"):
+        configparser.ConfigParser(strict=False).read_string(block)
+
+
+PAGES = [*DOCS.glob("*.md"), DOCS.parent / "README.md", *(DOCS.parent / "conftest_examples").rglob("README.md")]
+
+
+@pytest.mark.parametrize("page", sorted(PAGES), ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_links_lead_somewhere_and_options_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+    known = {option.flag for option in OPTIONS} | {f"--nodered-{name}" for name, _ in FLAGS}
+    assert set(re.findall(r"--nodered-[a-z]+(?:-[a-z]+)*", text)) <= known
+
+
+def test_the_docs_name_every_example() -> None:
+    text = (DOCS / "extending.md").read_text(encoding="utf-8")
+    for folder in (DOCS.parent / "conftest_examples").iterdir():
+        assert f"`{folder.name}`" in text

@@ -253,7 +253,35 @@ def test_a_users_own_endpoint() -> None:
     assert questions.http("/api/orders") == Ask(
         "access", ("NODE", "GET", "/api/orders", "anonymous"), "GET /api/orders"
     )
-    assert questions.http("/x", method="PUT") == Ask("access", ("NODE", "PUT", "/x", "anonymous"), "PUT /x")
+    # what may write is asked so that it does not
+    assert questions.http("/x", method="put") == Ask("endpoint", ("PUT", "/x", "unknown"), "PUT /x")
+    assert questions.websocket("/ws/line") == Ask("channel", ("NODE", "/ws/line", "accept"), "/ws/line")
+    assert questions.tls(8883) == Ask("chain_at", ("8883",), "8883")
+    with pytest.raises(TypeError, match="'api/orders' must be a path below the node root that starts with /"):
+        questions.http("api/orders")
+
+
+def look_at_broker(look: object, port: str) -> Any:
+    del look, port
+
+
+def test_a_question_of_a_sites_own_is_data() -> None:
+    one = questions.question(look_at_broker, "8883", label="8883", needs="host")
+    assert one == Ask("own", (f"{__name__}:look_at_broker", "8883"), "8883", "host")
+    assert hash(one) == hash(questions.question(look_at_broker, "8883", label="8883", needs="host"))
+
+
+@pytest.mark.parametrize(
+    ("look", "args", "sentence"),
+    [
+        (lambda look: None, (), "write <lambda> as a function at the top of a module"),
+        (object(), (), "write object as a function at the top of a module"),
+        (look_at_broker, (8883,), "the arguments of look_at_broker must be texts, not int"),
+    ],
+)
+def test_questions_that_cannot_be_asked(look: Any, args: Any, sentence: str) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        questions.question(look, *args)
 
 
 @pytest.mark.parametrize("control", sorted(CONTROLS))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import email
+import re
+import tarfile
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from wheels import ROOT, build
 
-ROOT = Path(__file__).parents[1]
+from pytest_nodered_sec import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PACKAGE = ROOT / "pytest_nodered_sec"
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    [built] = folder.glob("*.whl")
-    return zipfile.Path(built)
+    return zipfile.Path(build("wheel", tmp_path_factory.mktemp("wheel")))
 
 
 def test_every_file_of_the_package_is_there_and_nothing_else(wheel: zipfile.Path) -> None:
@@ -49,3 +50,51 @@ def test_pytest_finds_the_plugin_and_its_reader_the_licence(wheel: zipfile.Path)
     [info] = [one for one in wheel.iterdir() if one.name.endswith(".dist-info")]
     assert "[pytest11]\nnodered_sec = pytest_nodered_sec.plugin" in (info / "entry_points.txt").read_text()
     assert (info / "licenses" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution, unpacked."""
+    folder = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(build("sdist", folder)) as packed:
+        packed.extractall(folder, filter="data")
+    return folder / f"pytest_nodered_sec-{__version__}"
+
+
+def test_the_source_distribution_holds_what_a_packager_needs(sdist: Path) -> None:
+    for name in ("LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/install", "docs/hardening.md"):
+        assert (sdist / name).read_bytes() == (ROOT / name).read_bytes()
+    for folder in ("conftest_examples", "tests", "docs"):
+        files = [one for one in (ROOT / folder).rglob("*") if one.is_file()]
+        wanted = {one.relative_to(ROOT) for one in files if not {"__pycache__", ".pytest_cache"} & set(one.parts)}
+        assert {one for one in wanted if not (sdist / one).is_file()} == set()
+    assert {one.name for one in sdist.iterdir()} <= {
+        "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "conftest_examples", "docs", "pyproject.toml",
+        "pytest_nodered_sec", "tests", ".gitignore",
+    }  # fmt: skip
+
+
+def test_the_same_wheel_comes_of_the_source_distribution(sdist: Path, wheel: zipfile.Path, tmp_path: Path) -> None:
+    again = zipfile.Path(build("wheel", tmp_path, sdist))
+    ours, theirs = (
+        {name: one.root.read(name) for name in one.root.namelist() if not name.endswith("/")} for one in (wheel, again)
+    )
+    assert ours == theirs
+
+
+def test_the_metadata_say_what_it_is(wheel: zipfile.Path) -> None:
+    [info] = [one for one in wheel.iterdir() if one.name.endswith(".dist-info")]
+    told = email.message_from_string((info / "METADATA").read_text())
+    assert told["Version"] == __version__
+    classifiers = told.get_all("Classifier") or []
+    assert "Framework :: Pytest" in classifiers
+    assert "Typing :: Typed" in classifiers
+    assert told["Requires-Python"] == ">=3.11"
+    assert told.get_all("Project-URL")
+
+
+def test_there_is_one_version() -> None:
+    newest = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    assert newest == __version__
+    sources = [one for one in ROOT.rglob("*.py") if one.is_relative_to(PACKAGE)]
+    assert [one.name for one in sources if f'"{__version__}"' in one.read_text()] == ["__init__.py"]

@@ -1,11 +1,15 @@
 """What this site demands besides the bundled controls."""
 
-from pytest_nodered_sec import Severity, control, require
-from pytest_nodered_sec.questions import http
-from pytest_nodered_sec.rules.access import refuses_access
+from pytest_nodered_sec import Severity, control, endpoint_refuses, http, require, websocket, websocket_refuses
 
 
-@control("site-01", severity=Severity.HIGH, asks=[http("/api/orders")])
+@control("site-01", severity=Severity.HIGH, asks=[http("/api/orders"), http("/api/orders", "POST")])
 def test_orders_are_refused(nodered_attempt, nodered_policy):
-    """The list of orders refuses anonymous requests."""
-    require(refuses_access(nodered_attempt, nodered_policy))
+    """The list of orders, and placing one, are refused to strangers."""
+    require(endpoint_refuses(nodered_attempt, nodered_policy))
+
+
+@control("site-02", severity=Severity.HIGH, asks=[websocket("/ws/line")])
+def test_line_is_not_streamed_to_strangers(nodered_channel, nodered_policy):
+    """The line's WebSocket refuses strangers."""
+    require(websocket_refuses(nodered_channel, nodered_policy))

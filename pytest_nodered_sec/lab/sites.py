@@ -1,0 +1,141 @@
+"""A site's own directory in the lab: its settings.js, its flows, and its part of the proxy's configuration.
+
+Node-RED runs on a copy. Its settings hold, but for where it listens and what is logged; Node-RED 4 and 5 alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.lab.toolchain import LabError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SNIPPETS: Final = {"caddy": "Caddyfile", "nginx": "nginx.conf"}
+SETTINGS: Final = "lab-settings.js"
+_LEFT_OUT: Final = shutil.ignore_patterns("node_modules", ".git", ".npm", ".sessions.json", ".venv", *SNIPPETS.values())
+_READ: Final = """
+const site = require("./settings.js");
+const root = (one) => typeof (one ?? site.httpRoot) === "string" ? "/" + (one ?? site.httpRoot) : "/";
+const near = typeof site.uiPort === "string" || ["127.0.0.1", "localhost", "::1"].includes(site.uiHost);
+const told = {near, adminRoot: root(site.httpAdminRoot), nodeRoot: root(site.httpNodeRoot)};
+require("fs").writeFileSync(process.argv[1], JSON.stringify(told));
+process.exit(0);  // whatever the settings have begun
+"""
+_OWN: Final = """\
+// The lab's part: where Node-RED listens and what it logs. Everything else is the site's.
+const site = require("./settings.js");
+const {https, ...rest} = site;  // TLS is the proxy's
+const logging = {...site.logging, console: {metrics: false, audit: false, ...site.logging?.console, level: "info"}};
+module.exports = {flowFile: "flows.json", ...rest, uiPort: @PORT@, uiHost: "127.0.0.1", logging};
+"""
+_UPSTREAM: Final = r"(127\.0\.0\.1|localhost|\[::1\]):1880\b"
+_ACCOUNTS: Final = re.compile(r"(\bauth_basic_user_file\s+)[^;]+;")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the site's settings.js says.
+
+    Attributes:
+        near: whether Node-RED listens where only the proxy gets to.
+        admin_root: httpAdminRoot.
+        node_root: httpNodeRoot.
+    """
+
+    near: bool
+    admin_root: str
+    node_root: str
+
+
+def check(folder: Path, proxy: str) -> None:
+    """Raise LabError where a directory is none that the lab can use, or has nothing for that proxy."""
+    if not (folder / "settings.js").is_file():
+        raise LabError(f"{folder} has no settings.js: put Node-RED's there, and flows.json beside it")
+    there = [one for one, file in SNIPPETS.items() if (folder / file).is_file()]
+    if there and proxy not in there:
+        raise LabError(f"{folder} has no {SNIPPETS[proxy]}, and the lab was asked for {proxy}")
+
+
+def proxy_of(folder: Path) -> str:
+    """Return the proxy that a directory has something for, "" where it has for none."""
+    return next((one for one, file in SNIPPETS.items() if (folder / file).is_file()), "")
+
+
+def copy(folder: Path, user_dir: Path, modules: Path) -> Site:
+    """Make a user directory of a site's directory, and return what its settings.js says.
+
+    Args:
+        folder: the site's.
+        user_dir: does not exist yet.
+        modules: the packages of a Node-RED; those that the site has installed beside its flows come first.
+
+    Raises:
+        LabError: settings.js cannot be read.
+    """
+    shutil.copytree(folder, user_dir, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
+    packages = user_dir / "node_modules"
+    packages.mkdir()
+    own = _installed(folder / "node_modules")
+    for name, place in {**{one: modules / one for one in toolchain.asked_for(modules)}, **own}.items():
+        (packages / name).parent.mkdir(exist_ok=True)
+        (packages / name).symlink_to(place)
+    if not (user_dir / "package.json").exists():
+        shutil.copyfile(modules.parent / "package.json", user_dir / "package.json")
+    return _read(folder, user_dir)
+
+
+def _installed(modules: Path) -> dict[str, Path]:
+    """Return the packages in a node_modules by name, but for Node-RED itself."""
+    places = [*modules.glob("[!.@]*/"), *modules.glob("@*/*/")]
+    named = {one.relative_to(modules).as_posix(): one for one in places}
+    return {name: place.resolve() for name, place in named.items() if name != "node-red"}
+
+
+def _read(folder: Path, user_dir: Path) -> Site:
+    said = user_dir.parent / "site.json"
+    command = [str(toolchain.node()), "-e", _READ, str(said)]
+    try:
+        done = subprocess.run(command, cwd=user_dir, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"{folder}/settings.js cannot be read: it does not end within a minute") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "Error" in line]
+        raise LabError(f"{folder}/settings.js cannot be read: {(lines or ['no reason given'])[0].strip()}")
+    found = json.loads(said.read_text())
+    return Site(found["near"], *(re.sub("/+", "/", found[key]).rstrip("/") or "/" for key in ("adminRoot", "nodeRoot")))
+
+
+def write_settings(user_dir: Path, port: str) -> None:
+    """Write the settings that Node-RED starts with; `port` is uiPort, a number or a quoted socket path."""
+    (user_dir / SETTINGS).write_text(_OWN.replace("@PORT@", port))
+
+
+def own_part(folder: Path, proxy: str, upstream: str, accounts: Path) -> str:
+    """Return a site's part of the proxy's configuration, for where the lab's Node-RED listens; "" for none.
+
+    Args:
+        folder: the site's.
+        proxy: "caddy" or "nginx".
+        upstream: what stands for 127.0.0.1:1880.
+        accounts: file that nginx shall read accounts from, whatever the site's own is called.
+    """
+    file = folder / SNIPPETS[proxy]
+    if not file.is_file():
+        return ""
+    scheme = "(http://)?" if proxy == "caddy" else ""  # which Caddy takes before TCP addresses only
+    text = re.sub(scheme + _UPSTREAM, lambda found: upstream, file.read_text(encoding="utf-8"))
+    return _ACCOUNTS.sub(lambda found: f"{found[1]}{accounts};", text)
+
+
+def missing_types(log: str) -> str:
+    """Return the node types that a log says are missing, "" for none."""
+    _, found, rest = log.partition("Waiting for missing types to be registered:")
+    return ", ".join(re.findall(r"\[info\]  - (\S+)", rest)) if found else ""

@@ -1,0 +1,50 @@
+"""What a release is: built by hatchling, installed into environments of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def build(kind: str, folder: Path, source: Path = ROOT) -> Path:
+    """Build a "wheel" or an "sdist" into a folder; return the file."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [built] = folder.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return built
+
+
+def lowest(extra: str = "") -> list[str]:
+    """Return the oldest release series of what the package, or one of its extras, depends on."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needs = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    pins = []
+    for name, version in (re.split(r"\s*>=\s*", need) for need in needs):
+        parts = version.split(".")
+        pins.append(f"{name}=={version}" if len(parts) > 2 else f"{name}=={'.'.join([*parts, '0'][:2])}.*")
+    return pins
+
+
+def install(folder: Path, *what: str) -> Path:
+    """Make an environment with these, as pip resolves them; return its folder of programs."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    programs = folder / "bin"
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(programs / "python"),
+        "install",
+        "-q",
+        "--no-warn-conflicts",
+    ]
+    done = subprocess.run([*command, *what], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return programs
