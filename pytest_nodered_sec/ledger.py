@@ -92,6 +92,7 @@ class Record(TypedDict):
 _RECORD: Final = pytest.StashKey[Record]()
 _PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
+_PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
 _OTHERWISE: Final = "deselected"  # by a hook, not by an option
 
 
@@ -484,7 +485,8 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")
 
     def _answered(self) -> bool:
-        return any(record["outcome"] in accounts.JUDGED for record in self.records)
+        judged = (record["control"] for record in self.records if record["outcome"] in accounts.JUDGED)
+        return any(control != _PAPERWORK for control in judged)
 
     def summary(self) -> str:
         """Return the counts by outcome, findings by severity."""

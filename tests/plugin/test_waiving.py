@@ -273,6 +273,26 @@ def test_a_warning_is_enough_where_the_policy_says_so(site_with_control: Site) -
     )
 
 
+def test_a_judged_waiver_is_no_answer(site: Site) -> None:
+    site.write(
+        test_site="""
+from pytest_nodered_sec import Ask, NotApplicable, Severity, control, require
+
+@control("site-01", severity=Severity.LOW, asks=[Ask("stub", ("good",))])
+def test_a(nodered_seen):
+    '''A.'''
+    require(NotApplicable("none here"))
+""",
+        few="def pytest_collection_modifyitems(items):\n"
+        "    items[:] = [one for one in items if 'test_site' in one.nodeid or 'waiver' in one.nodeid]\n",
+    )
+    write(site, 'stale_waivers = "warn"', waiver("site-01"))
+    result = site.run("-p", "few")
+    result.assert_outcomes(passed=1, skipped=1, warnings=1)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["nodered-sec: no question was answered, so nothing is proven"])
+
+
 def test_a_worker_that_died_took_what_it_saw_with_it(site: Site) -> None:
     site.write(
         test_site="""
