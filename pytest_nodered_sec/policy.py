@@ -20,6 +20,7 @@ Suites = Literal["none-broken", "intermediate", "modern", "nist-800-52r2"]
 Effect = Literal["none", "unknown", "acts"]
 Pace = Literal["normal", "quiet"]
 Mode = Literal["full", "calm"]
+Revocation = Literal["none", "crl"]
 InterfaceKind = Literal["uibuilder", "worldmap", "flexdash"]
 
 
@@ -261,6 +262,9 @@ class Policy:
         mode: "calm": nothing that has the form of a guess or of an attack is sent.
         join_channels: whether dashboards' live channels are joined, which a flow sees as one `connect` and `lost`.
         host: what is demanded of the machine behind it.
+        issuer: organisation of the CA that must have issued the certificate, "" for any.
+        mutual_tls: whether a client certificate must be demanded.
+        revocation: "crl": the certificates must not be revoked by the lists that they name.
         certificate: SHA-256 of the one certificate that is right here (lower-case hex), "" where trust decides.
         own_thresholds: what replaces the profile's thresholds, None for nothing.
         deviations: where this policy is weaker than its profile.
@@ -283,6 +287,9 @@ class Policy:
     mode: Mode = "full"
     join_channels: bool = True
     host: HostDemands = HostDemands()
+    issuer: str = ""
+    mutual_tls: bool = False
+    revocation: Revocation = "none"
     certificate: str = ""
     own_thresholds: Thresholds | None = None
     deviations: tuple[Deviation, ...] = ()

@@ -67,6 +67,8 @@ PROBES: Final[dict[str, Probe]] = {
     "strange_name": Probe("doors", "try_strange_name", ("admin", "node"), trips=9),
     "closed_port": Probe("doors", "try_closed_port", ("admin",), trips=2),
     "chain": Probe("tls", "present_chain", trips=5),
+    "client_certificate": Probe("demand", "come_without_certificate", trips=4),
+    "revocation": Probe("revocation", "look_up_revocation", trips=6),
     "host": Probe("host_parts", "look_inside", given=("host",)),
     "release": Probe("told", "ask_release", ("admin",)),
     "guess_login": Probe("guess", "guess_login", ("admin",), stage=1),

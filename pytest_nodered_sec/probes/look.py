@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 import ssl
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
@@ -23,7 +26,7 @@ from pytest_nodered_sec.probes.answers import cookies_of, follow, location_of, o
 from pytest_nodered_sec.probes.http import BODY_LIMIT, Client, Exchange, tls_context
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
-from pytest_nodered_sec.probes.once import Once
+from pytest_nodered_sec.probes.once import Memo, Once
 from pytest_nodered_sec.probes.pace import Pace
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, Target
     from pytest_nodered_sec.model_doors import Cookie
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
+
+_Found = TypeVar("_Found")
 
 _RETRIES: Final = 2
 _RATE_LIMITED: Final = (429, 503)
@@ -43,11 +48,13 @@ class Station:
     Args:
         target: the deployment.
         logins: what all log-ins of the run share; None where no password is tried.
+        lists: what the run knows of revoked certificates.
     """
 
-    def __init__(self, target: Target, logins: Logins | None = None) -> None:
+    def __init__(self, target: Target, logins: Logins | None = None, lists: Memo[Any] | None = None) -> None:
         self.target = target
         self.logins = logins or Logins(None)
+        self.lists: Memo[Any] = lists or Memo()  # Any, here and below: whatever several looks need
         self.basic_logins: dict[str, str] = {}  # those that were asked with passwords, and where
         self.addresses: tuple[str, ...] = ()
         self.address = ""
@@ -56,7 +63,9 @@ class Station:
         self.pace = Pace(quiet=target.policy.pace == "quiet")
         self.verified = False  # whether a certificate of the target has verified
         self._places = Places()
-        self._asked: dict[Hashable, Once[Answer]] = {}
+        self._asked: Memo[Answer] = Memo()
+        self.found: Memo[Any] = Memo()
+        self.skew: float | None = None  # seconds by which the target's clock is ahead, by the first Date it sent
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
@@ -71,9 +80,7 @@ class Station:
 
     def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
         """Return what the first look with this key was answered."""
-        with self._lock:
-            answer = self._asked.setdefault(key, Once(ask))
-        return answer.get()
+        return self._asked.get(key, ask)
 
     def arrive(self, deadline: float) -> None:
         """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
@@ -224,6 +231,8 @@ class Station:
         """Take note of the cookies that an answer sets; of each kind the first."""
         with self._lock:
             self.answers += 1
+            if self.skew is None:
+                self.skew = _skew(got.headers.get("date", ""))
             for one in cookies_of(got):
                 self._cookies.setdefault(one, replace(one, where=f"{method} {path.partition('?')[0]}"))
 
@@ -268,6 +277,30 @@ class Look:
     def connect(self) -> Timed:
         """Return a TCP connection to the URL's port."""
         return self.station.connect(self.deadline)
+
+    def shared(self, key: str, find: Callable[[], _Found]) -> _Found:
+        """Return what the first look at this target that needed it found.
+
+        Raises:
+            ProbeError: it could not be found.
+        """
+        return cast("_Found", self.station.found.get(key, find))
+
+    def listed(self, url: str, fetch: Callable[[], _Found]) -> _Found:
+        """Return what the first look of the run at a list of revoked certificates fetched.
+
+        Raises:
+            ProbeError: it could not be had.
+        """
+        return cast("_Found", self.station.lists.get(url, fetch))
+
+    def skew(self) -> float | None:
+        """Return by how many seconds the target's clock is ahead of ours; None where it does not tell."""
+        if self.station.skew is None:
+            with contextlib.suppress(ProbeError):
+                letters = (secrets.choice(ascii_lowercase) for _ in range(24))  # as a canary's
+                self.ask("GET", self.target.admin(f"/{''.join(letters)}"))
+        return self.station.skew
 
     def extend(self) -> None:
         """Begin a new time limit: for undoing what the look has done, or for the next of several addresses."""
@@ -418,3 +451,11 @@ class Look:
         if not plain:
             return origin_of(self.target.url)
         return origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")
+
+
+def _skew(date: str) -> float | None:
+    """Return by how many seconds a Date header is ahead of our clock, None where there is none that can be read."""
+    try:
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):  # TypeError: a date without time zone
+        return None
