@@ -116,7 +116,7 @@ def _strength(seen: PresentedChain) -> tuple[Violation, ...]:
     for one in counted(seen):
         if one.key_bits < _LEAST_BITS.get(one.key_type, 0):
             replace = _NEW_KEY if one.position == 0 else _other_chain(one)
-            observed = f"{one.named()} has a {one.key_type} key of {one.key_bits} bits"
+            observed = f"{one.named()} has a key of {one.key_bits} bits ({one.key_type})"
             faults.append(Violation("weak-key", observed, "RSA ≥ 2048, EC ≥ 256, Ed25519 or Ed448", replace))
         if one.signature_hash in _WEAK and not one.self_signed:
             replace = (

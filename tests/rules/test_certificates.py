@@ -117,7 +117,7 @@ def test_keys_are_measured_by_their_kind(key_type: str, bits: int, found: list[s
     ):
         verdict = faults(keys_are_strong(chain(*sent), Policy()))
         assert codes(verdict) == found
-        assert all(f"has a {key_type} key of {bits} bits" in one.observed for one in verdict)
+        assert all(f"has a key of {bits} bits ({key_type})" in one.observed for one in verdict)
 
 
 @pytest.mark.parametrize(
