@@ -183,6 +183,7 @@ class Refuser(enum.Enum):
     NODE_RED_BASIC = "Node-RED's Basic login"  # Basic realm="Authorization Required": httpNodeAuth
     PROXY = "the proxy's login"  # any other WWW-Authenticate
     LOGIN = "the declared login"  # a redirect to a declared login URL
+    CERTIFICATE = "the demand for a client certificate"
     UNNAMED = "an unnamed gate"  # 401 or 403 without a realm
 
 
@@ -197,6 +198,7 @@ class Mark(enum.Enum):
     EXPRESS = "an answer of Express itself"  # "Cannot GET /x": nobody in front answered
     CLEARTEXT_REDIRECT = "a redirect to plain HTTP"
     VERSION = "an error page that names the server's version"
+    CERTIFICATE_DEMAND = "a demand for a client certificate"
 
 
 NODE_RED_MARKS = frozenset({Mark.EDITOR, Mark.SETTINGS, Mark.LOGIN_OPEN, Mark.LOGIN_CONFIGURED, Mark.DASHBOARD})
@@ -261,6 +263,10 @@ class Classified:
     cause: Cause | None = None
 
 
+_CERTIFICATE = (
+    "a client certificate is demanded; give one in the hook (HttpSettings.client_certificate), or say "
+    "mutual_tls = true where strangers shall get no further"
+)
 _RETRY_STATUSES = frozenset({408, 429})
 
 
@@ -310,7 +316,8 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None, open_
     """Return what an answer is.
 
     Only answers that name themselves count: 5xx, 429, 408 and challenge pages are no answers, and a page
-    that every path serves is indistinct, as is a 400 that every path gets (nginx that wants a client certificate).
+    that every path serves is indistinct, as is a 400 that every path gets. A demand for a client certificate is a
+    refusal where the site means it.
 
     Args:
         answer: what came.
@@ -320,6 +327,10 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None, open_
     """
     if answer.block:
         return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
+    if Mark.CERTIFICATE_DEMAND in answer.marks:
+        if target.policy.mutual_tls:
+            return Classified(Kind.REFUSED, Refuser.CERTIFICATE)
+        return Classified(Kind.NO_ANSWER, why=_CERTIFICATE, cause=Cause.REJECTED)
     if open_answer and open_answer == f"{answer.status} {answer.content_type}":
         if canary is None or (answer.status, answer.content_type) != (canary.status, canary.content_type):
             return Classified(Kind.SERVED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_certificates import CertificateDemand
+from pytest_nodered_sec.probes.answers import NO_CERTIFICATE
 from pytest_nodered_sec.probes.http import USER_AGENT
 from pytest_nodered_sec.probes.landmarks import random_path
 from pytest_nodered_sec.probes.tls import Client, Incompatible
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _LIMIT: Final = 4096  # bytes; nginx's page has some 200
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
-_MISSING: Final = b"No required SSL certificate was sent"  # nginx, ngx_http_special_response.c
 _OF_CERTIFICATES: Final = ("certificate", "handshake failure", "access denied", "unknown ca")
 
 
@@ -46,4 +46,4 @@ def come_without_certificate(look: Look) -> CertificateDemand:
     status = _STATUS.match(got)
     if status is None:
         raise ProbeError(f"{target.url} answered GET {path} with no HTTP", Cause.PROTOCOL)
-    return CertificateDemand(client.asked, status=int(status[1]), named=_MISSING in got)
+    return CertificateDemand(client.asked, status=int(status[1]), named=NO_CERTIFICATE.encode() in got)

@@ -18,7 +18,7 @@ from suite_runs import need_nginx
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Ask, HttpSettings, NotApplicable, Target, settle
+from pytest_nodered_sec.model import Ask, HttpSettings, Kind, NotApplicable, Refuser, Target, settle
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes.demand import come_without_certificate
 from pytest_nodered_sec.probes.revocation import look_up_revocation
@@ -396,6 +396,30 @@ def test_the_targets_own_certificate_is_shown_for_the_chain_and_not_for_the_dema
     broken = HttpSettings(client_certificate=(str(pair[0]), str(pair[0])))
     with pytest.raises(ProbeError, match="the client certificate of t cannot be used"):
         present_chain(look_at(1, tmp_path / "ca.pem", Policy(), http=broken))
+
+
+@pytest.mark.parametrize("meant", [True, False])
+def test_an_alert_in_place_of_an_answer_is_a_refusal_where_that_is_meant(meant: bool, tmp_path: Path) -> None:
+    root = issue("Root", ca=True)
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    policy = Policy(mutual_tls=meant, admin_api="proxied")
+    with tlslab.serving_tls(
+        tmp_path,
+        [issue(HOST, root, dns=[HOST])],
+        clients=root.certificate,
+        demand=ssl.CERT_REQUIRED,
+        version=ssl.TLSVersion.TLSv1_3,
+    ) as server:
+        survey = Survey()
+        target = Target("t", f"https://{HOST}:{server.port}", policy, ca_file=str(tmp_path / "ca.pem"), timeout=5)
+        try:
+            if meant:
+                seen = cast("Any", survey.answer(target, Ask("access", ("ADMIN", "GET", "/settings", "anonymous"))))
+                assert (seen.answer.status, seen.kind, seen.refuser) == (496, Kind.REFUSED, Refuser.CERTIFICATE)
+            with pytest.raises(ProbeError, match="client certificate"):
+                survey.answer(target, Ask("page", ("admin", "/")))
+        finally:
+            survey.close()
 
 
 @pytest.mark.parametrize(
