@@ -155,7 +155,7 @@ class Client:
             try:
                 return self._once(method, headers or {}, body, limit)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                if _certificate_required(error):
+                if certificate_required(error):
                     return Exchange(CERTIFICATE_REQUIRED, {}, b"")
                 if time.monotonic() >= deadline - 0.005 or isinstance(error, requests.Timeout):
                     raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT) from None
@@ -194,12 +194,12 @@ class Client:
             sock.close()
 
 
-def _certificate_required(error: BaseException) -> bool:
+def certificate_required(error: BaseException) -> bool:
     """Whether what urllib3 and requests wrapped is the alert that a client certificate is missing (TLS 1.3)."""
     if isinstance(error, ssl.SSLError) and error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         return True
     inner = [error.__cause__ or error.__context__, *error.args]  # urllib3 hands some on without raising them
-    return any(_certificate_required(one) for one in inner if isinstance(one, BaseException))
+    return any(certificate_required(one) for one in inner if isinstance(one, BaseException))
 
 
 def _explain(what: str, error: Exception) -> ProbeError:
