@@ -1,12 +1,45 @@
-"""Chains as they were seen, for tables about them: a leaf, an intermediate, a root, all in order."""
+"""Chains as they were seen, for tables: a leaf, an intermediate, a root, all in order; and what is found in them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.model import CertificateFacts, NotApplicable, PresentedChain, Violation
+from pytest_nodered_sec.rules.certificates import (
+    chain_is_in_order,
+    issued_by_the_named_ca,
+    keys_are_strong,
+    lifetime_is_limited,
+)
+from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_nodered_sec.policy import Policy
+
+RULES: Mapping[str, Callable[[PresentedChain, Policy], Any]] = {
+    "tls-01": chain_is_trusted,
+    "tls-02": names_the_host,
+    "tls-03": renewal_is_in_time,
+    "tls-04": chain_is_in_order,
+    "tls-05": keys_are_strong,
+    "tls-06": lifetime_is_limited,
+    "tls-11": issued_by_the_named_ca,
+}
+
+
+def findings(seen: PresentedChain, policy: Policy) -> str:
+    """Return control and codes of what is found, as a case says it."""
+    found = []
+    for control, rule in RULES.items():
+        verdict = rule(seen, policy)
+        if verdict and not isinstance(verdict, NotApplicable):
+            found.append(f"{control}: " + " ".join(sorted(one.code for one in verdict)))
+    return " ".join(found)
+
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

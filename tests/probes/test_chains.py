@@ -12,39 +12,24 @@ from typing import TYPE_CHECKING, Any, cast
 import nginxlab
 import pytest
 import tlslab
+from chains import findings
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from suite_runs import need_nginx
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
 
-from pytest_nodered_sec.model import NotApplicable, Target
+from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes import certificates as probe
 from pytest_nodered_sec.probes import tls
-from pytest_nodered_sec.rules.certificates import (
-    chain_is_in_order,
-    issued_by_the_named_ca,
-    keys_are_strong,
-    lifetime_is_limited,
-)
-from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
+from pytest_nodered_sec.rules.chain import chain_is_trusted, renewal_is_in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pytest_nodered_sec.model import PresentedChain
     from pytest_nodered_sec.probes.look import Look
 
-RULES: Mapping[str, Callable[[PresentedChain, Policy], Any]] = {
-    "tls-01": chain_is_trusted,
-    "tls-02": names_the_host,
-    "tls-03": renewal_is_in_time,
-    "tls-04": chain_is_in_order,
-    "tls-05": keys_are_strong,
-    "tls-06": lifetime_is_limited,
-    "tls-11": issued_by_the_named_ca,
-}
 POLICY = Policy()
 
 
@@ -302,16 +287,6 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
-
-
-def findings(seen: PresentedChain, policy: Policy) -> str:
-    """Return control and codes of what is found, as a case says it."""
-    found = []
-    for control, rule in RULES.items():
-        verdict = rule(seen, policy)
-        if verdict and not isinstance(verdict, NotApplicable):
-            found.append(f"{control}: " + " ".join(sorted(one.code for one in verdict)))
-    return " ".join(found)
 
 
 @pytest.mark.parametrize("name", CASES)
