@@ -50,6 +50,21 @@ def system_store() -> tuple[str | None, str | None, str]:
 
 
 @functools.cache
+def windows_roots() -> tuple[x509.Certificate, ...]:
+    """Return the roots of Windows' own store that servers may use; () elsewhere.
+
+    There is no file of them, and Windows fetches the public ones only when they are needed: certifi's are trusted too.
+    """
+    enumerated = getattr(ssl, "enum_certificates", None)
+    found = []
+    for der, encoding, usages in enumerated("ROOT") if enumerated else ():
+        if encoding == "x509_asn" and (usages is True or ssl.Purpose.SERVER_AUTH.oid in usages):
+            with contextlib.suppress(*UNREADABLE):
+                found.append(x509.load_der_x509_certificate(der))
+    return tuple(found)
+
+
+@functools.cache
 def public_roots() -> frozenset[str]:
     """Return the SHA-256 (lower-case hex) of every root that Mozilla's programme trusts, as certifi has them.
 

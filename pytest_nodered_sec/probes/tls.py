@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Final
 import idna
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import PresentedChain
-from pytest_nodered_sec.probes.certificates import UNREADABLE, facts, path_of, public_roots, system_store
+from pytest_nodered_sec.probes.certificates import UNREADABLE, facts, path_of, public_roots, system_store, windows_roots
 from pytest_nodered_sec.probes.ocsp import read_staple
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography import x509
-    from OpenSSL import crypto
 
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.probes.look import Look
@@ -320,6 +319,11 @@ def _context(target: Target, *, legacy: bool, authentication: str) -> tuple[SSL.
         context.set_cipher_list(f"{chosen}:!aNULL:!eNULL{':@SECLEVEL=0' if legacy else ''}".encode())
     file, folder, trust = system_store()
     context.load_verify_locations(file, folder)
+    store, roots = context.get_cert_store(), windows_roots()
+    if store is not None and roots:
+        for one in roots:
+            store.add_cert(crypto.X509.from_cryptography(one))
+        trust += " and the system's store"
     if target.ca_file:
         try:
             context.load_verify_locations(target.ca_file)

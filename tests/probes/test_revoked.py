@@ -355,7 +355,7 @@ def test_whether_nginx_demands_a_client_certificate_is_seen(
     chain = [issue(HOST, middle, dns=[HOST]), middle]
     with nginxlab.serving(tmp_path, chain, server=asks + settings) as nginx:
         seen = come_without_certificate(look_at(nginx.port, tmp_path / "ca.pem", MUTUAL))
-        assert nginx.accepted() == 1
+        assert (nginx.accepted(), nginx.logged()) == (1, [])
     assert codes(demands_client_certificate(seen, MUTUAL)) == found
     assert said in seen.evidence()
 

@@ -12,6 +12,7 @@ import certifi
 import pytest
 import tlslab
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
 
@@ -328,6 +329,28 @@ def test_without_a_system_store_certifi_is_used(monkeypatch: pytest.MonkeyPatch,
     )
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     assert certificates.system_store.__wrapped__() == (certifi.where(), None, "certifi")
+
+
+def test_windows_own_store_is_trusted_besides(
+    lab: Authority, good: tlslab.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    der = lab.root.certificate.public_bytes(Encoding.DER)
+    stored = [(b"no certificate", "x509_asn", True), (b"", "pkcs_7_asn", True), (lab.stranger.pem, "x509_asn", set())]
+    kinds = {"ROOT": [*stored, (der, "x509_asn", {ssl.Purpose.SERVER_AUTH.oid})]}
+    monkeypatch.setattr(ssl, "enum_certificates", kinds.__getitem__, raising=False)
+    certificates.windows_roots.cache_clear()
+    try:
+        seen = present_chain(look_at(good.port))
+    finally:
+        certificates.windows_roots.cache_clear()
+    assert (chain_is_trusted(seen, Policy()), seen.public) == ((), False)
+    assert seen.trust.endswith(" and the system's store")
+
+
+def test_public_roots_are_those_of_mozillas_programme() -> None:
+    isrg_root_x1 = "96bcec06264976f37460779acf28c5a7cfe8a3c0aae11a8ffcee05c0bddf08c6"
+    assert isrg_root_x1 in certificates.public_roots()
+    assert len(certificates.public_roots()) > 100
 
 
 def test_a_ca_file_without_certificates_is_could_not_look(good: tlslab.Server, tmp_path: Path) -> None:
