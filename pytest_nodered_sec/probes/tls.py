@@ -300,7 +300,7 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
         target.port,
         address,
         path=walked,
-        public=walked[-1].fingerprint in public_roots(),
+        public=bool(walked) and walked[-1].fingerprint in public_roots(),
         wants_certificate=client.asked,
         staple=staple,
     )
@@ -358,7 +358,9 @@ def _explain(where: str, error: SSL.Error, received: bytes) -> Exception:
 
 
 def _reasons(error: SSL.Error) -> str:
-    return (", ".join(reason for *_, reason in error.args[0]) if error.args else "") or "failed"
+    queue = error.args[0] if error.args else ()
+    reasons = [reason for *_, reason in queue] if isinstance(queue, list) else []  # SysCallError has a number there
+    return ", ".join(reasons) or "failed"
 
 
 def ascii_name(hostname: str) -> str:
