@@ -232,6 +232,11 @@ def test_a_leaf_without_a_list_that_can_be_asked_for_is_could_not_look(
         Plant(shop, tmp_path, crls=crls).look_up()
 
 
+def test_a_place_that_never_answers_ends_at_the_deadline(shop: Shop, tmp_path: Path) -> None:
+    with tlslab.serving(tlslab.hangs) as silent, pytest.raises(ProbeError, match="no complete answer within the time"):
+        Plant(shop, tmp_path, crls=[f"http://localhost:{silent.port}/x"]).look_up(timeout=1)
+
+
 def test_the_second_place_will_do(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path, crls=["ldap://ca.test/x", shop.url("/gone"), shop.url("/middle.crl")])
     assert plant.look_up() == ()
