@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         VariantAttempt,
     )
     from pytest_nodered_sec.model_account import SignIn
+    from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
     from pytest_nodered_sec.model_channels import InterfaceAttempt, ShownWidgets
     from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
     from pytest_nodered_sec.model_doors import (
@@ -289,6 +290,18 @@ def nodered_plain(nodered_seen: PlainAttempt) -> PlainAttempt:
 @pytest.fixture
 def nodered_chain(nodered_seen: PresentedChain) -> PresentedChain:
     """`nodered_seen` of a control that asks for the certificate chain."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_certificate_demand(nodered_seen: CertificateDemand) -> CertificateDemand:
+    """`nodered_seen` of a control that comes without a client certificate."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_revocation(nodered_seen: RevocationCheck) -> RevocationCheck:
+    """`nodered_seen` of a control that asks whether certificates are revoked."""
     return nodered_seen
 
 

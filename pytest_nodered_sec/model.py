@@ -183,6 +183,7 @@ class Refuser(enum.Enum):
     NODE_RED_BASIC = "Node-RED's Basic login"  # Basic realm="Authorization Required": httpNodeAuth
     PROXY = "the proxy's login"  # any other WWW-Authenticate
     LOGIN = "the declared login"  # a redirect to a declared login URL
+    CERTIFICATE = "the demand for a client certificate"
     UNNAMED = "an unnamed gate"  # 401 or 403 without a realm
 
 
@@ -197,6 +198,7 @@ class Mark(enum.Enum):
     EXPRESS = "an answer of Express itself"  # "Cannot GET /x": nobody in front answered
     CLEARTEXT_REDIRECT = "a redirect to plain HTTP"
     VERSION = "an error page that names the server's version"
+    CERTIFICATE_DEMAND = "a demand for a client certificate"
 
 
 NODE_RED_MARKS = frozenset({Mark.EDITOR, Mark.SETTINGS, Mark.LOGIN_OPEN, Mark.LOGIN_CONFIGURED, Mark.DASHBOARD})
@@ -261,6 +263,10 @@ class Classified:
     cause: Cause | None = None
 
 
+_CERTIFICATE = (
+    "a client certificate is demanded; give one in the hook (HttpSettings.client_certificate), or say "
+    "mutual_tls = true where strangers shall get no further"
+)
 _RETRY_STATUSES = frozenset({408, 429})
 
 
@@ -310,7 +316,8 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None, open_
     """Return what an answer is.
 
     Only answers that name themselves count: 5xx, 429, 408 and challenge pages are no answers, and a page
-    that every path serves is indistinct, as is a 400 that every path gets (nginx that wants a client certificate).
+    that every path serves is indistinct, as is a 400 that every path gets. A demand for a client certificate is a
+    refusal where the site means it.
 
     Args:
         answer: what came.
@@ -320,6 +327,10 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None, open_
     """
     if answer.block:
         return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
+    if Mark.CERTIFICATE_DEMAND in answer.marks:
+        if target.policy.mutual_tls:
+            return Classified(Kind.REFUSED, Refuser.CERTIFICATE)
+        return Classified(Kind.NO_ANSWER, why=_CERTIFICATE, cause=Cause.REJECTED)
     if open_answer and open_answer == f"{answer.status} {answer.content_type}":
         if canary is None or (answer.status, answer.content_type) != (canary.status, canary.content_type):
             return Classified(Kind.SERVED)
@@ -764,8 +775,17 @@ class CertificateFacts:
         fingerprint: SHA-256 of the DER, lower-case hex.
         key_type: "RSA", "EC", "Ed25519", "Ed448", "DSA", or what it is called otherwise.
         key_bits: size of the key.
-        signature_hash: e.g. "sha256"; "" where the signature scheme has none of its own (Ed25519).
+        signature_hash: e.g. "sha256"; "" where the signature scheme has none of its own (Ed25519); the scheme's OID
+            where it is not known here.
         ca_issuers: whether it says where its issuer's certificate can be had (RFC 5280, 4.2.2.1).
+        names: subject and issuer in full, as RFC 4514 text.
+        key_ids: of its own key and of its issuer's, as it says itself (RFC 5280, 4.2.1.1 and 4.2.1.2); "" for none.
+        organisations: organisations (O) of subject and of issuer, "" for none.
+        must_staple: whether it demands a stapled OCSP response (RFC 7633).
+        crls: URLs at which its issuer publishes what is revoked (RFC 5280, 4.2.1.13).
+        authority: whether it says that it is a CA's (basicConstraints).
+        for_servers: whether extendedKeyUsage, where there is one, lets servers use it.
+        kind: kind of key by which a leaf is told from another one of the same server, "" where there is one only.
     """
 
     position: int
@@ -782,6 +802,26 @@ class CertificateFacts:
     key_bits: int = 0
     signature_hash: str = ""
     ca_issuers: bool = False
+    names: tuple[str, str] = ("", "")
+    key_ids: tuple[str, str] = ("", "")
+    organisations: tuple[str, str] = ("", "")
+    must_staple: bool = False
+    crls: tuple[str, ...] = ()
+    authority: bool = False
+    for_servers: bool = True
+    kind: str = ""
+
+    @property
+    def self_signed(self) -> bool:
+        """Whether it was signed by its own key, as roots are; not by a new key of the same name."""
+        own, issuer = self.key_ids
+        return self.self_issued and (not issuer or not own or own == issuer)
+
+    def issued(self, other: CertificateFacts) -> bool:
+        """Whether another certificate names this one as its issuer, by name and by key where both say which."""
+        own, named = self.key_ids[0], other.key_ids[1]
+        same_name = (self.names[0] or self.subject) == (other.names[1] or other.issuer)
+        return same_name and (not own or not named or own == named)
 
     @property
     def lifetime(self) -> float:
@@ -792,8 +832,28 @@ class CertificateFacts:
         """Return what a finding calls it."""
         if self.position < 0:
             return f"certificate `{self.subject}` of the trust store"
-        role = "leaf" if self.position == 0 else f"certificate {self.position + 1} of the chain"
+        role = f"{self.kind} leaf".lstrip() if self.position == 0 else f"certificate {self.position + 1} of the chain"
         return f"{role} `{self.subject}`"
+
+
+_NOT_OF_TRUST = frozenset({3, 23, 62, 66, 67, 68})  # no CRL, revoked; name; keys and digests too weak
+
+
+@dataclass(frozen=True)
+class Staple:
+    """An OCSP response that a server sent along with its certificate (RFC 6066, 8).
+
+    Attributes:
+        status: "good", "revoked" or "unknown"; "" where it tells nothing.
+        since: first second for which it holds, UTC.
+        until: last second for which it holds, UTC; None where it does not say.
+        trouble: why it tells nothing, "" where it does.
+    """
+
+    status: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -810,6 +870,12 @@ class PresentedChain:
         port: TCP port asked.
         address: the address dialled, "" where nothing was.
         path: certificates by depth, as verification walked them; not always those sent, nor in that order.
+        public: whether the path ends at a root of the public programmes (Mozilla's, as certifi has them).
+        also: the chain that clients get who take the other kind of key only, RSA or ECDSA, where there are two.
+        unseen: why it is not known whether there are two, "" where it is.
+        wants_certificate: whether the server asked for a client certificate.
+        skew: seconds by which the server's clock is ahead of ours, where its dates gave cause to ask; else None.
+        staple: the OCSP response that came with it, None for none.
     """
 
     host: str
@@ -821,6 +887,23 @@ class PresentedChain:
     port: int = 443
     address: str = ""
     path: tuple[CertificateFacts, ...] = ()
+    public: bool = False
+    also: PresentedChain | None = None
+    unseen: str = ""
+    wants_certificate: bool = False
+    skew: int | None = None
+    staple: Staple | None = None
+
+    @property
+    def leaf(self) -> CertificateFacts:
+        """The certificate of the server itself."""
+        return self.certificates[0]
+
+    @property
+    def trust_errors(self) -> tuple[tuple[int, int], ...]:
+        """Those verify errors that concern trust: dates of the leaf, names, strength and revocation aside."""
+        own_dates = ((9, 0), (10, 0))
+        return tuple(one for one in self.verify_errors if one[0] not in _NOT_OF_TRUST and one not in own_dates)
 
     def at_depth(self, depth: int) -> CertificateFacts:
         """Return the certificate that a verify error of this depth is about."""
@@ -834,10 +917,13 @@ class PresentedChain:
         leaf = self.certificates[0]
         left = (leaf.not_after - self.looked_at).total_seconds() / 86400
         sent = "1 certificate" if len(self.certificates) == 1 else f"{len(self.certificates)} certificates"
-        return (
+        line = (
             f"{leaf.subject} by {leaf.issuer}, {sent} sent, valid to {leaf.not_after:%Y-%m-%d} "
             f"({left:.1f} of {leaf.lifetime / 86400:.1f} days left), {self.protocol}"
         )
+        if self.also is not None:
+            line += f"; with an {self.also.leaf.key_type} key: {self.also.evidence()}"
+        return line + (f"; {self.unseen}" if self.unseen else "")
 
 
 # --- is it an answer? ------------------------------------------------------------------------------------

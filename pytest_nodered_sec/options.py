@@ -519,8 +519,9 @@ def prepare_lab(
             ]
         )
         target = _target(one.label, one.url, found, {})
-        ports = HttpSettings(ports={9229: one.inspector_port})  # 9229 itself is the developer's
-        prepared.append(Prepared(replace(target, credentials=_lab_account(one), http=ports), found))
+        # 9229 itself is the developer's
+        http = HttpSettings(ports={9229: one.inspector_port}, client_certificate=one.client_certificate)
+        prepared.append(Prepared(replace(target, credentials=_lab_account(one), http=http), found))
     alone = len(prepared) == 1 and Path(one.name).is_absolute()  # a site's own directory, whose accounts the site knows
     return _with_bare_credentials(prepared) if alone else prepared
 

@@ -261,6 +261,16 @@ def _tls(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")] if target.tls else []
 
 
+def _without_certificate(target: Target, args: tuple[str, ...]) -> list[Request]:
+    return [*_tls(target, args), Request(Manner.READ, "GET", target.admin("/<random>"))]
+
+
+def _revocation(target: Target, args: tuple[str, ...]) -> list[Request]:
+    fetched = target.tls and target.policy.revocation == "crl"
+    lists = Request(Manner.READ, "GET", "the lists of revoked certificates, from the CA over plain HTTP")
+    return [*_tls(target, args), *([lists] if fetched else [])]
+
+
 def _host(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     return [Request(Manner.READ, "RUN", "the commands of docs/sudoers, on its host")] if target.host else []
@@ -298,6 +308,8 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "chain": _tls,
     "chain_at": lambda target, args: [Request(Manner.HANDSHAKE, "TLS", f"port {args[0]}")],
     "own": _own,
+    "client_certificate": _without_certificate,
+    "revocation": _revocation,
     "host": _host,
     "release": lambda target, args: [Request(Manner.READ, "GET", target.admin(args[0]))],
     "sign_in": _sign_in,
@@ -331,10 +343,14 @@ def left_out(target: Target, ask: Ask) -> str:
 
 
 def does_not_arise(target: Target, ask: Ask) -> str:
-    """Return why a question that joins a live channel does not arise, "" where it does: nobody is joined for nothing.
+    """Return why a question does not arise, "" where it does: nobody comes for nothing.
 
     What strangers may join is joined once, to read what it shows.
     """
+    if ask.probe == "client_certificate":
+        if not target.tls:
+            return "served without TLS: see tls-01"
+        return "" if target.policy.mutual_tls else "not demanded: mutual_tls = true has everybody show a certificate"
     channel = _channel_of(ask)
     reason = target.policy.public_reason(channel) if channel else ""
     if ask.probe == "widgets":

@@ -21,6 +21,7 @@ Suites = Literal["none-broken", "intermediate", "modern", "nist-800-52r2"]
 Effect = Literal["none", "unknown", "acts"]
 Pace = Literal["normal", "quiet"]
 Mode = Literal["full", "calm"]
+Revocation = Literal["none", "crl"]
 InterfaceKind = Literal["uibuilder", "worldmap", "flexdash"]
 StaleWaivers = Literal["fail", "warn"]
 
@@ -309,6 +310,9 @@ class Policy:
         mode: "calm": nothing that has the form of a guess or of an attack is sent.
         join_channels: whether dashboards' live channels are joined, which a flow sees as one `connect` and `lost`.
         host: what is demanded of the machine behind it.
+        issuer: organisation of the CA that must have issued the certificate, "" for any.
+        mutual_tls: whether a client certificate must be demanded.
+        revocation: "crl": the certificates must not be revoked by the lists that they name.
         certificate: SHA-256 of the one certificate that is right here (lower-case hex), "" where trust decides.
         waivers: findings that the site accepts until a date.
         stale_waivers: whether a waiver that is no longer needed fails the run, or is warned of.
@@ -333,6 +337,9 @@ class Policy:
     mode: Mode = "full"
     join_channels: bool = True
     host: HostDemands = HostDemands()
+    issuer: str = ""
+    mutual_tls: bool = False
+    revocation: Revocation = "none"
     certificate: str = ""
     waivers: tuple[Waiver, ...] = ()
     stale_waivers: StaleWaivers = "fail"

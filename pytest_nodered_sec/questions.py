@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Observation, Target
 
 CHAIN = (Ask("chain"),)
+CLIENT_CERTIFICATE = (Ask("client_certificate"),)
+REVOCATION = (Ask("revocation"),)
 REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
 COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)

@@ -19,7 +19,7 @@ from pytest_nodered_sec.model import NamesRelease, Observation, settle
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import AT_ONCE
-from pytest_nodered_sec.probes.once import Once
+from pytest_nodered_sec.probes.once import Memo, Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +43,7 @@ class Survey:
     def __init__(self, attempts: Path | None = None) -> None:
         self._logins = Logins(attempts)
         self._logins.hold_signals()
+        self._lists: Memo[Any] = Memo()  # Any: what a probe makes of it
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
         self._places: dict[str, _Place] = {}
@@ -99,7 +100,7 @@ class Survey:
             host = self._hosts.setdefault(target.hostname, _Host())
             if target.policy.pace == "quiet":
                 host.at_once = 1
-            self._places[target.name] = _Place(target, host, self._logins)
+            self._places[target.name] = _Place(target, host, self._logins, self._lists)
         return self._places[target.name]
 
 
@@ -148,13 +149,13 @@ class _Host:
 class _Place:
     """One target: its station, its landmarks, its questions."""
 
-    def __init__(self, target: Target, host: _Host, logins: Logins) -> None:
+    def __init__(self, target: Target, host: _Host, logins: Logins, lists: Memo[Any]) -> None:
         from pytest_nodered_sec.probes import account, roots, told  # noqa: F401  before the threads need it: see above
         from pytest_nodered_sec.probes.look import Station  # imports requests: only when something is asked
 
         self._target = target
         self._host = host
-        self._station = Station(target, logins)
+        self._station = Station(target, logins, lists)
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet

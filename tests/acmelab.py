@@ -97,16 +97,19 @@ class AcmeLab:
         """Let certbot renew a certificate before its time; nginx does not reload by that."""
         self._certbot("renew", f"--cert-name={name}", "--force-renewal", "--no-random-sleep-on-renew")
 
-    def serve(self, name: str, *, rules: str = "return 204;", certificate: Path | None = None) -> None:
+    def serve(
+        self, name: str, *, rules: str = "return 204;", certificate: Path | None = None, file: str = "fullchain.pem"
+    ) -> None:
         """Have nginx serve a name over HTTPS, by the certificate that certbot got for it.
 
         Args:
             name: host name.
             rules: what its server block does.
             certificate: directory of the certificate, where it is not the name's own.
+            file: what `ssl_certificate` points at in there.
         """
         live = certificate or self.config_dir / "live" / name
-        files = f"ssl_certificate {live}/fullchain.pem; ssl_certificate_key {live}/privkey.pem;"
+        files = f"ssl_certificate {live}/{file}; ssl_certificate_key {live}/privkey.pem;"
         listen = f"listen 127.0.0.1:{self.https_port} ssl;"
         self._sites[name] = f"server {{ {listen} server_name {name}; {files} {rules} }}"
         self._write()

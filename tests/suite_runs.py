@@ -23,6 +23,9 @@ def ids(text: str) -> set[str]:
     return set(text.split())
 
 
+# what needs the account, which is not sent to a certificate that does not verify
+UNVERIFIED = ids("admin-08 admin-09 admin-10 editor-04 flow-01 patch-01 patch-02 patch-03")
+
 # deployment: controls with a failure, controls with an error; everything else passes or does not apply
 EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "fresh": (
@@ -115,6 +118,14 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "any-name": (ids("proxy-03"), set()),
     "any-name-open": (ids("admin-01 admin-02 admin-03 admin-04 csrf-01 proxy-03 version-01"), set()),
     "inspector-open": (ids("proxy-04"), set()),
+    "leaf-only": (ids("tls-01"), UNVERIFIED),
+    "wrong-name": (ids("tls-02"), UNVERIFIED),
+    "expired": (ids("tls-03"), UNVERIFIED),
+    "root-sent": (ids("tls-04"), set()),
+    "weak-key": (ids("tls-05"), UNVERIFIED),
+    "long-lived": (ids("tls-06"), set()),
+    "unmet": (ids("tls-11 tls-12 tls-13"), set()),
+    "mutual": (set(), set()),
     "plain-cookie": (ids("cookie-01"), set()),
     "cors": (ids("admin-07"), set()),
     "wrong-account": (ids("admin-08"), set()),

@@ -18,6 +18,7 @@ from pytest_nodered_sec.policy import Endpoint, Policy
 from pytest_nodered_sec.rules import (
     access,
     browser,
+    certificates,
     chain,
     channels,
     credentials,
@@ -29,6 +30,7 @@ from pytest_nodered_sec.rules import (
     interfaces,
     patches,
     reach,
+    revocation,
     static,
     transport,
     variants,
@@ -50,6 +52,15 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "tls-01": (lambda target: questions.CHAIN, chain.chain_is_trusted),
     "tls-02": (lambda target: questions.CHAIN, chain.names_the_host),
     "tls-03": (lambda target: questions.CHAIN, chain.renewal_is_in_time),
+    "tls-04": (lambda target: questions.CHAIN, certificates.chain_is_in_order),
+    "tls-05": (lambda target: questions.CHAIN, certificates.keys_are_strong),
+    "tls-06": (lambda target: questions.CHAIN, certificates.lifetime_is_limited),
+    "tls-11": (lambda target: questions.CHAIN, certificates.issued_by_the_named_ca),
+    "tls-12": (  # collection leaves it out otherwise
+        lambda target: questions.CLIENT_CERTIFICATE if target.policy.mutual_tls else (),
+        revocation.demands_client_certificate,
+    ),
+    "tls-13": (lambda target: questions.REVOCATION, revocation.not_revoked),
     "admin-01": (questions.guarded_reads, access.refuses_access),
     "admin-02": (questions.forged_reads, access.refuses_access),
     "admin-03": (questions.harmless_writes, access.refuses_access),
@@ -87,12 +98,17 @@ CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Poli
     "cred-02": (questions.basic_logins, credentials.known_password_opens_nothing),
     "dash-02": (questions.dashboard_channels, dashboard.channel_refuses),
 }
-TLS = {"tls-01", "tls-02", "tls-03"}
-ALWAYS = set(CONTROLS) - {"node-01", "node-02"}  # the controls that ask without being told of anything at the site
+TLS = {"tls-01", "tls-02", "tls-03", "tls-04", "tls-05", "tls-06"}
+ON_DEMAND = {"tls-11", "tls-13"}  # of TLS too, judged where the policy asks for it
+ALWAYS = set(CONTROLS) - {
+    "node-01",
+    "node-02",
+    "tls-12",
+}  # the controls that ask without being told of anything at the site
 CLEAR = {"http-01", "http-03", "http-05", "proxy-01", "proxy-04"}  # nothing listens on other ports: these pass
 SAID = {"http-06", "proxy-02", "cookie-01"}  # judged by what any answer says, whoever gives it
 STEER = {"http-02", "http-04"}  # and these do not apply
-OTHERS = ALWAYS - TLS
+OTHERS = ALWAYS - TLS - ON_DEMAND
 BASIC = {"cred-02"}  # no Basic login is asked for: it does not apply, whoever answers
 
 
@@ -144,8 +160,8 @@ DEAD = ["hangs", "drips_raw", "tls_garbage", "ssh_banner", "plain_http", "closes
 def test_what_is_no_tls_errs_everywhere(name: str) -> None:
     begun = time.monotonic()
     with hostile.serving(getattr(hostile, name), tls=False) as server:
-        letters, sentences = judge(server.url.replace("http:", "https:"))
-    expect(letters, errs=ALWAYS)
+        letters, sentences = judge(server.url.replace("http:", "https:"), policy=Policy(mutual_tls=True))
+    expect(letters, errs=ALWAYS | {"tls-12"})
     assert all(sentences)
     assert time.monotonic() - begun < 6 * LIMIT
 
@@ -172,14 +188,14 @@ HTTP_DEAD = ["hangs_after_handshake", "drips", "closes_without_answer", "redirec
 def test_good_certificate_and_no_answer(name: str) -> None:
     with hostile.serving(getattr(hostile, name)) as server:
         letters, _ = judge(server.url)
-    expect(letters, passes=TLS, errs=OTHERS)
+    expect(letters, passes=TLS, errs=OTHERS, skips=ON_DEMAND)
 
 
 @pytest.mark.parametrize("status", [503, 429])
 def test_a_proxy_that_only_refuses_to_work(status: int) -> None:
     with hostile.serving(hostile.always(status)) as server:
         letters, sentences = judge(server.url)
-    expect(letters, passes=TLS, errs=OTHERS)
+    expect(letters, passes=TLS, errs=OTHERS, skips=ON_DEMAND)
     assert any(str(status) in one for one in sentences)
 
 
@@ -192,7 +208,7 @@ def test_every_path_answers_the_same_page(name: str) -> None:
         passes=TLS | CLEAR | {"proxy-02"},  # no version is told in any answer
         fails={"http-06"},
         errs=OTHERS - CLEAR - STEER - SAID - BASIC,
-        skips=STEER | BASIC | {"cookie-01"},
+        skips=STEER | BASIC | ON_DEMAND | {"cookie-01"},
     )
 
 
@@ -205,6 +221,7 @@ def test_wrong_admin_root_where_everything_is_404() -> None:
         fails={"admin-01", "admin-02", "http-06"},
         errs={"reach-01", "editor-01", "editor-02", "editor-03", "proxy-03", "static-01", "static-02"},
         skips=STEER
+        | ON_DEMAND
         | {
             "admin-01",
             "admin-02",

@@ -38,6 +38,7 @@ from pytest_nodered_sec.model import (
     Channel,
     Kind,
     LoginOffer,
+    Mark,
     Observation,
     PresentedChain,
     Refuser,
@@ -206,6 +207,16 @@ def test_classify(answer: Answer, kind: Kind, refuser: Refuser | None, cause: Ca
 def test_classify_a_redirect_to_a_declared_login() -> None:
     found = classify(TO_SSO, target(login_urls=("https://sso.example/login",)))
     assert (found.kind, found.refuser) == (Kind.REFUSED, Refuser.LOGIN)
+
+
+def test_classify_a_demand_for_a_client_certificate_by_what_the_site_means() -> None:
+    demand = Answer(400, "text/html", 230, marks=frozenset({Mark.CERTIFICATE_DEMAND}))
+    for canary in (None, demand):
+        meant = classify(demand, target(mutual_tls=True), canary)
+        assert (meant.kind, meant.refuser) == (Kind.REFUSED, Refuser.CERTIFICATE)
+        other = classify(demand, target(), canary)
+        assert (other.kind, other.cause) == (Kind.NO_ANSWER, Cause.REJECTED)
+        assert "HttpSettings.client_certificate" in other.why
 
 
 def test_classify_an_undeclared_login_says_what_to_declare() -> None:

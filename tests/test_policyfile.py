@@ -222,6 +222,9 @@ http_port = 8080
 direct_port = 1881
 closed_ports = [9229, 502]
 sha256 = "{":".join(["AB"] * 32)}"
+issuer = "Let's Encrypt"
+mutual_tls = true
+revocation = "crl"
 connect = "[::1]:9443"
 host = "ssh://ops@plant"
 timeout = 2.5
@@ -250,6 +253,7 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
     assert policy.known_credentials == (("plc", ""),)
     assert policy.login_realm == "plant"
     assert policy.certificate == PIN
+    assert (policy.issuer, policy.mutual_tls, policy.revocation) == ("Let's Encrypt", True, "crl")
     assert (policy.thresholds.hsts_max_age, policy.thresholds.session_days) == (300, 0.5)
     assert policy.thresholds.private_lifetime_days == math.inf
     assert policy.thresholds.bcrypt_cost == PROFILES["strict"].bcrypt_cost
@@ -297,6 +301,7 @@ def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     assert twin.thresholds == policy.thresholds
     assert twin.interfaces == policy.interfaces
     assert twin.public_reason("/m") == "x"
+    assert (twin.issuer, twin.mutual_tls, twin.revocation) == (policy.issuer, policy.mutual_tls, policy.revocation)
     assert set(twin.deviations) == set(policy.deviations)
 
 

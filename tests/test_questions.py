@@ -64,7 +64,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
         "reach-01 "
         "http-01 http-02 http-03 http-04 http-05 http-06 "
-        "tls-01 tls-02 tls-03 "
+        "tls-01 tls-02 tls-03 tls-04 tls-05 tls-06 tls-11 tls-12 tls-13 "
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-10 admin-12 "
         "csrf-01 "
         "cred-01 cred-02 "

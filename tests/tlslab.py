@@ -13,16 +13,18 @@ import ipaddress
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
@@ -83,10 +85,17 @@ def issue(
     path_length: int | None = None,
     ca_issuers: bool = False,
     raw_san: bytes = b"",
+    organisation: str = "",
+    key_usage: x509.KeyUsage | None = None,
+    must_staple: bool = False,
+    named_by_key: bool = True,
+    crls: Sequence[str] = (),
 ) -> Issued:
     """Return a certificate; by itself where no issuer is given; without a subject where the name is empty."""
     key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)] if organisation else []
+    attributes += [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
+    subject = x509.Name(attributes)
     signer = by.key if by else key
     builder = (
         x509.CertificateBuilder()
@@ -97,14 +106,21 @@ def issue(
         .not_valid_before(since or now() - 30 * DAY)
         .not_valid_after(until or now() + 60 * DAY)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=path_length if ca else None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    if named_by_key:
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = builder.add_extension(own, critical=False)
     if by:
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key())
         builder = builder.add_extension(issuer_key, critical=False)
-    if ca:
-        builder = builder.add_extension(_CA_USAGE, critical=True)
-    else:
+    if ca or key_usage:
+        builder = builder.add_extension(key_usage or CA_USAGE, critical=True)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+    if crls:
+        points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in crls]
+        builder = builder.add_extension(x509.CRLDistributionPoints(points), critical=False)
+    if not ca:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     names = [*map(x509.DNSName, dns), *(x509.IPAddress(ipaddress.ip_address(one)) for one in ips)]
     if names:
@@ -124,17 +140,111 @@ def issue(
     return Issued(builder.sign(signer, digest), key)
 
 
-_CA_USAGE: Final = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
+def usages(*names: str) -> x509.KeyUsage:
+    """Return a key usage with these bits, named as cryptography names them."""
+    return x509.KeyUsage(**{name: name in names for name in _BITS})
+
+
+_BITS: Final = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
 )
+CA_USAGE: Final = usages("key_cert_sign", "crl_sign")
+
+
+def issue_by_openssl(folder: Path, name: str, by: Issued, digest: str, *, ca: bool = False) -> Issued:
+    """Return a certificate signed with an old digest ("sha1", "md5"), as cryptography no longer does.
+
+    Args:
+        folder: where files go.
+        name: common name, and of a leaf the only name.
+        by: the issuer.
+        digest: as openssl calls it.
+        ca: whether it is an intermediate.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+    (folder / "request.pem").write_bytes(request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    (folder / "by.pem").write_bytes(by.pem)
+    (folder / "by.key").write_bytes(by.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    own = (
+        "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign"
+        if ca
+        else f"subjectAltName=DNS:{name}"
+    )
+    (folder / "extensions").write_text(f"{own}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+    options = ["-req", "-in", "request.pem", "-CA", "by.pem", "-CAkey", "by.key", "-days", "90", f"-{digest}"]
+    done = subprocess.run(
+        ["openssl", "x509", *options, "-set_serial", "77", "-extfile", "extensions"],  # noqa: S607
+        cwd=folder,
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    return Issued(x509.load_pem_x509_certificate(done.stdout), key)
+
+
+def crl(
+    by: Issued,
+    *revoked: Issued,
+    since: datetime.datetime | None = None,
+    until: datetime.datetime | None = None,
+    url: str = "",
+) -> bytes:
+    """Return a list of revoked certificates as DER, with the URL of the part that it is, where one is given."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(by.certificate.subject)
+        .last_update(since or now() - HOUR)
+        .next_update(until or now() + DAY)
+    )
+    for one in revoked:
+        entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, now() - HOUR)
+        builder = builder.add_revoked_certificate(
+            entry.add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False).build()
+        )
+    if url:
+        name = [x509.UniformResourceIdentifier(url)]
+        point = x509.IssuingDistributionPoint(name, None, False, False, None, False, False)
+        builder = builder.add_extension(point, critical=True)
+    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def ocsp_response(
+    of: Issued,
+    issuer: Issued,
+    *,
+    signer: Issued | None = None,
+    revoked: bool = False,
+    until: datetime.datetime | None = None,
+) -> bytes:
+    """Return an OCSP response as DER, signed by the issuer or by a responder of its own."""
+    by = signer or issuer
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            cert=of.certificate,
+            issuer=issuer.certificate,
+            algorithm=hashes.SHA256(),
+            cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
+            this_update=now() - 2 * DAY,
+            next_update=until or now() + DAY,
+            revocation_time=now() - DAY if revoked else None,
+            revocation_reason=None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, by.certificate)
+    )
+    if signer:
+        builder = builder.certificates([signer.certificate])
+    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
 
 # --- servers ---------------------------------------------------------------------------------------------
 
@@ -199,6 +309,7 @@ def serving_tls(
     clients: x509.Certificate | None = None,
     demand: ssl.VerifyMode = ssl.CERT_NONE,
     small_dh: bool = False,
+    reply: bytes = b"",
 ) -> Iterator[Server]:
     """Present a chain exactly as given.
 
@@ -210,6 +321,7 @@ def serving_tls(
         clients: CA of the client certificates.
         demand: whether a client certificate is asked for.
         small_dh: use a 1024-bit Diffie-Hellman group.
+        reply: what it says to whatever it is asked.
     """
     server = Server(0)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -233,7 +345,8 @@ def serving_tls(
 
     def handle(sock: socket.socket) -> None:
         with context.wrap_socket(sock, server_side=True) as wrapped:
-            wrapped.recv(1)
+            if wrapped.recv(65536):
+                wrapped.sendall(reply)
 
     with serving(handle, server):
         yield server
@@ -295,3 +408,12 @@ class LoopbackLook:
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.target.port), timeout=1)
+
+    def shared(self, _key: str, find: Callable[[], Any]) -> Any:  # Any: whatever is shared among looks
+        return find()
+
+    def listed(self, _url: str, fetch: Callable[[], Any]) -> Any:  # Any: as above
+        return fetch()
+
+    def clock_offset(self) -> int | None:
+        return None

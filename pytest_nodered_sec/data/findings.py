@@ -26,5 +26,7 @@ ONLY_FINDING: Final = {
     "proxy-04": "open",
     "static-01": "file",
     "static-02": "hole",
+    "tls-06": "lives-too-long",
+    "tls-12": "not-demanded",
     "version-01": "release-told",
 }

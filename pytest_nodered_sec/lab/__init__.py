@@ -15,11 +15,11 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from pytest_nodered_sec.lab import guardian, sites, toolchain
+from pytest_nodered_sec.lab.certificates import Authority
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, Deployment, flows, settings_js
 from pytest_nodered_sec.lab.proxies import PROXIES, Front
 from pytest_nodered_sec.lab.toolchain import MAJORS, DamagedError, LabError
@@ -105,6 +105,7 @@ class RunningDeployment:
         credentials_file: JSON file, mode 0600, with user name and password; see `credentials`.
         user_dir: Node-RED's user directory.
         has_login: whether user and password open the admin API.
+        client_certificate: PEM files of a client certificate and its key, where one is demanded.
         expect: policy keys the deployment is meant for.
     """
 
@@ -122,6 +123,7 @@ class RunningDeployment:
     credentials_file: str
     user_dir: str
     has_login: bool
+    client_certificate: tuple[str, str] | None = None
     expect: tuple[tuple[str, Any], ...] = ()  # Any: values as a policy file has them
 
     def credentials(self) -> tuple[str, str]:
@@ -140,7 +142,9 @@ class RunningDeployment:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return what `as_dict` was made from."""
-        return cls(**{**values, "expect": tuple((key, value) for key, value in values["expect"])})
+        shown = values["client_certificate"]
+        plain = {**values, "client_certificate": shown and tuple(shown)}
+        return cls(**{**plain, "expect": tuple((key, value) for key, value in values["expect"])})
 
 
 def names() -> tuple[str, ...]:
@@ -160,7 +164,8 @@ def majors(name: str) -> tuple[int, ...]:
 
 def proxies(name: str) -> tuple[str, ...]:
     """Return the proxies that a deployment can stand behind, the usual one first."""
-    return ("nginx",) if DEPLOYMENTS[name].locations else tuple(PROXIES)
+    one = DEPLOYMENTS[name]
+    return ("nginx",) if one.locations or one.certificate or one.mutual else tuple(PROXIES)
 
 
 def parse(spec: str) -> Spec:
@@ -291,7 +296,7 @@ def _modules(wanted: Sequence[Spec], say: Callable[[str], None]) -> dict[int | s
 def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path]) -> Lab:
     lab = Lab()
     try:
-        _certificates(lab.folder)
+        authority = Authority(lab.folder)
         # Deployments that differ in the proxy alone share a Node-RED.
         shared: dict[tuple[object, ...], list[Spec]] = {}
         for spec in wanted:
@@ -307,7 +312,9 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path]) -> Lab:
             plant = _plant(specs[0], modules, lab.folder, own, password, hashed, commands)
             for spec in specs:
                 first = "" if spec == specs[0] else specs[0].label
-                running[spec] = _prepare(spec, plant, lab.folder, (next(ports), next(ports)), commands, first)
+                running[spec] = _prepare(
+                    spec, plant, lab.folder, (next(ports), next(ports)), commands, first, authority
+                )
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
         for spec, one in zip(wanted, lab.deployments, strict=True):
@@ -330,22 +337,6 @@ class _Plant:
     hashed: str
     admin_root: str
     node_root: str
-
-
-def _certificates(folder: Path) -> None:
-    try:
-        import trustme
-    except ImportError:
-        raise LabError("the lab needs trustme: pip install 'pytest-nodered-sec[lab]'") from None
-    now = datetime.now(UTC)
-    authority = trustme.CA()
-    leaf = authority.issue_cert(
-        "localhost", "127.0.0.1", "::1", not_before=now - timedelta(days=1), not_after=now + timedelta(days=89)
-    )
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    leaf.private_key_pem.write_to_path(folder / "leaf.key")
-    for number, blob in enumerate(leaf.cert_chain_pems):
-        blob.write_to_path(folder / "leaf.pem", append=number > 0)
 
 
 def _plant(
@@ -393,7 +384,13 @@ def _plant(
 
 
 def _prepare(
-    spec: Spec, plant: _Plant, folder: Path, ports: tuple[int, int], commands: list[dict[str, Any]], first: str
+    spec: Spec,
+    plant: _Plant,
+    folder: Path,
+    ports: tuple[int, int],
+    commands: list[dict[str, Any]],
+    first: str,
+    authority: Authority,
 ) -> RunningDeployment:
     """Write the files of a deployment's proxy into a directory of its own, and add the command that starts it.
 
@@ -405,13 +402,18 @@ def _prepare(
         commands: what is started.
         first: label of the deployment with the same Node-RED at which passwords are guessed, "" for this one: Node-RED
             counts attempts, whichever way they come.
+        authority: issues what is not right.
     """
     deployment = spec.deployment
     here = folder / str(spec)
     here.mkdir()
     https_port, http_port = ports
     password, hashed = deployment.gate_login or (plant.password, plant.hashed)
-    front = Front(https_port, http_port, plant.listen, folder, here, _USER, password, hashed, spec.folder)
+    if deployment.certificate:
+        authority.write(here, deployment.certificate, f"http://localhost:{http_port}/lab.crl")
+    certificates = here if deployment.certificate else folder
+    ca = folder / "ca.pem"
+    front = Front(https_port, http_port, plant.listen, certificates, ca, here, _USER, password, hashed, spec.folder)
     argv = PROXIES[spec.proxy](deployment, front)
     environment = {"HOME": str(here), "XDG_DATA_HOME": str(here), "XDG_CONFIG_HOME": str(here)}
     commands.append({"argv": argv, "cwd": str(here), "env": environment, "log": str(here / "proxy.log")})
@@ -424,12 +426,13 @@ def _prepare(
         http_port=http_port,
         direct_port=plant.direct_port,
         inspector_port=plant.inspector_port,
-        ca_file=str(folder / "ca.pem"),
+        ca_file=str(ca),
         admin_root=plant.admin_root,
         node_root=plant.node_root,
         credentials_file=str(plant.folder / "credentials.json"),
         user_dir=str(plant.folder / "node-red"),
         has_login=deployment.has_login,
+        client_certificate=(str(folder / "client.pem"), str(folder / "client.key")) if deployment.mutual else None,
         expect=(*deployment.expect, *([("guess", _elsewhere(first))] if first else [])),
     )
 

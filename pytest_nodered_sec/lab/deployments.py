@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pytest_nodered_sec.lab.certificates import ORGANISATION
+
 SAMPLE_HASH: Final = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."  # "password", from settings.js
 _BLANK_HASH: Final = "$2b$08$sWZKHEZtLKrVblzwv5zx8ePAI1NVBYzH8r.MMMXdlYRbydc8K55OC"  # ""; quick, so that all are asked
 
@@ -40,6 +42,9 @@ class Deployment:
         extra: headers that the proxy adds to every answer besides.
         versions: whether the proxy tells its version.
         named: whether the proxy answers HTTPS under its own names only.
+        certificate: "" for a right one; "leaf-only", "wrong-name", "expired", "long-lived", "root-sent", "weak-key", or
+            "listed" and "revoked", which name a list of revoked certificates; behind nginx only, as the next.
+        mutual: whether the proxy demands a client certificate.
         inspector: whether Node's inspector listens.
         dashboards: whether there are dashboards.
         flows: "both"; "first": Dashboard 1 only; "display-only": both, without a widget that acts; "login-form";
@@ -68,6 +73,8 @@ class Deployment:
     extra: tuple[tuple[str, str], ...] = ()
     versions: bool = False
     named: bool = True
+    certificate: str = ""
+    mutual: bool = False
     inspector: bool = False
     dashboards: bool = True
     flows: str = "both"
@@ -278,6 +285,23 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "any-name": replace(_HARDENED, named=False),
     "any-name-open": replace(  # no login of Node-RED's own behind it
         _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), named=False
+    ),
+    "leaf-only": replace(_HARDENED, certificate="leaf-only"),
+    "wrong-name": replace(_HARDENED, certificate="wrong-name"),
+    "expired": replace(_HARDENED, certificate="expired"),
+    "root-sent": replace(_HARDENED, certificate="root-sent"),
+    "weak-key": replace(_HARDENED, certificate="weak-key"),
+    "long-lived": replace(_HARDENED, certificate="long-lived"),
+    "unmet": replace(  # what only the policy asks for, and is not so
+        _HARDENED,
+        certificate="revoked",
+        expect=(*_SITE, ("issuer", "Let's Encrypt"), ("mutual_tls", True), ("revocation", "crl")),
+    ),
+    "mutual": replace(
+        _HARDENED,
+        certificate="listed",
+        mutual=True,
+        expect=(*_SITE, ("issuer", ORGANISATION), ("mutual_tls", True), ("revocation", "crl")),
     ),
     "inspector-open": replace(_HARDENED, inspector=True),
     "plain-cookie": replace(_HARDENED, extra=(("Set-Cookie", "line=7; Path=/"),)),

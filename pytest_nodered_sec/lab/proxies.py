@@ -50,7 +50,8 @@ class Front:
         https_port: TCP port of HTTPS.
         http_port: TCP port of plain HTTP.
         upstream: Node-RED: path of a unix socket, or HOST:PORT.
-        certificates: directory with `leaf.pem` and `leaf.key`.
+        certificates: directory with `leaf.pem` and `leaf.key`, and `lab.crl` where they name it.
+        authority: PEM of the CA, for client certificates.
         folder: directory for the proxy's own files; exists.
         user: user name of the Basic gate.
         password: its password.
@@ -62,6 +63,7 @@ class Front:
     http_port: int
     upstream: str
     certificates: Path
+    authority: Path
     folder: Path
     user: str
     password: str
@@ -178,10 +180,16 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
         "302": [f"return 302 https://localhost:{front.https_port}$request_uri;"],
         "echo": [f"return 301 https://$host:{front.https_port}$request_uri;"],
     }
-    sites = [[f"listen 127.0.0.1:{front.http_port};", *plain[deployment.plain]]]
+    lists = f"location = /lab.crl {{ root {front.certificates}; }}"
+    redirect = f"location / {{ return 301 https://localhost:{front.https_port}$request_uri; }}"
+    plain_rules = [lists, redirect] if (front.certificates / "lab.crl").exists() else plain[deployment.plain]
+    sites = [[f"listen 127.0.0.1:{front.http_port};", *plain_rules]]
     if deployment.tls:
         tls = [f"ssl_certificate {front.certificates}/leaf.pem;", f"ssl_certificate_key {front.certificates}/leaf.key;"]
-        tls += [f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {_CIPHERS}; ssl_session_tickets off;"]
+        tls += ["ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off;"]
+        weak = ":@SECLEVEL=0" if deployment.certificate == "weak-key" else ""  # or OpenSSL would not load the key
+        tls += [f"ssl_ciphers {_CIPHERS}{weak};"]
+        tls += [f"ssl_client_certificate {front.authority}; ssl_verify_client on;"] if deployment.mutual else []
         listen = f"listen 127.0.0.1:{front.https_port} ssl"
         # Of the first server of a port is what no other server names; closed only now, so that 127.0.0.1 finds its own.
         sites += [[f"{listen} default_server;", *tls, "return 444;"]] if deployment.named else []

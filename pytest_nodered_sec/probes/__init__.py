@@ -69,6 +69,8 @@ PROBES: Final[dict[str, Probe]] = {
     "chain": Probe("tls", "present_chain", trips=5),
     "chain_at": Probe("own", "present_chain_at", ("admin",), trips=5),
     "own": Probe("own", "call", ("admin",)),
+    "client_certificate": Probe("demand", "come_without_certificate", trips=4),
+    "revocation": Probe("revocation", "look_up_revocation", trips=6),
     "host": Probe("host_parts", "look_inside", given=("host",)),
     "release": Probe("told", "ask_release", ("admin",)),
     "guess_login": Probe("guess", "guess_login", ("admin",), stage=1),

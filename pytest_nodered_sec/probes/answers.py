@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Mark, is_login
 from pytest_nodered_sec.model_doors import Cookie
+from pytest_nodered_sec.probes.http import CERTIFICATE_REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ _TOLD: Final = (
     "server",
     "x-powered-by",
 )
+NO_CERTIFICATE: Final = "No required SSL certificate was sent"  # nginx, ngx_http_special_response.c
 _BLOCK_HEADERS: Final = ("cf-mitigated", "x-amzn-waf-action", "x-sucuri-block", "x-datadome")
 
 
@@ -179,6 +181,8 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
         marks.add(Mark.EXPRESS)
     if got.status >= 300 and re.search(r"<(center|address)>[\w ().-]{1,60}/\d", text):  # nginx's, Apache's
         marks.add(Mark.VERSION)
+    if got.status == CERTIFICATE_REQUIRED or (got.status >= 400 and NO_CERTIFICATE in text):
+        marks.add(Mark.CERTIFICATE_DEMAND)
     if got.status >= 300:
         return marks
     if "red/red.min.js" in text or 'id="red-ui-editor"' in text:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.net import Timed
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
+CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
 
 
@@ -142,6 +143,9 @@ class Client:
             limit: bytes of the answer's body that are read.
             once: whether it must not be sent again, though the connection was kept and may have been closed meanwhile.
 
+        Returns:
+            The answer; CERTIFICATE_REQUIRED where a TLS alert came instead, which says that (RFC 8446, 6.2).
+
         Raises:
             ProbeError: no answer (unreachable, time-out, closed, not HTTP).
         """
@@ -151,6 +155,8 @@ class Client:
             try:
                 return self._once(method, headers or {}, body, limit)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+                if certificate_required(error):
+                    return Exchange(CERTIFICATE_REQUIRED, {}, b"")
                 if time.monotonic() >= deadline - 0.005 or isinstance(error, requests.Timeout):
                     raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT) from None
                 if self._now.fresh:
@@ -186,6 +192,14 @@ class Client:
         self._adapter.close()
         while sock := self._take_ready():
             sock.close()
+
+
+def certificate_required(error: BaseException) -> bool:
+    """Whether what urllib3 and requests wrapped is the alert that a client certificate is missing (TLS 1.3)."""
+    if isinstance(error, ssl.SSLError) and error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+        return True
+    inner = [error.__cause__ or error.__context__, *error.args]  # urllib3 hands some on without raising them
+    return any(certificate_required(one) for one in inner if isinstance(one, BaseException))
 
 
 def _explain(what: str, error: Exception) -> ProbeError:

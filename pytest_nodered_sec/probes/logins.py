@@ -133,7 +133,7 @@ class Logins:
 
 def _me() -> int:
     """Return who this process is; 0 on Windows, where each person has a temporary directory of his own."""
-    return os.geteuid() if os.name == "posix" else 0
+    return int(getattr(os, "geteuid", int)())
 
 
 @contextlib.contextmanager
@@ -145,7 +145,7 @@ def _countable(folder: Path | None) -> Iterator[Path]:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         found = folder.lstat()
-        theirs = os.name == "posix" and (found.st_uid != _me() or stat.S_IMODE(found.st_mode) & 0o077)
+        theirs = hasattr(os, "geteuid") and (found.st_uid != _me() or stat.S_IMODE(found.st_mode) & 0o077)
         if theirs or not stat.S_ISDIR(found.st_mode):
             raise ProbeError(f"no password is tried: {folder} belongs to somebody else", Cause.NOT_ASKED)
         yield folder

@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
@@ -22,9 +22,10 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.answers import clock_offset, cookies_of, follow, location_of, origin_of, reduced
 from pytest_nodered_sec.probes.http import BODY_LIMIT, Client, Exchange, tls_context
 from pytest_nodered_sec.probes.identity import key_fingerprint
+from pytest_nodered_sec.probes.landmarks import random_path
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import Places, dial, dial_through, resolve
-from pytest_nodered_sec.probes.once import Once
+from pytest_nodered_sec.probes.once import Memo, Once
 from pytest_nodered_sec.probes.pace import Pace
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, Target
     from pytest_nodered_sec.model_doors import Cookie
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
+
+_Found = TypeVar("_Found")
 
 _RETRIES: Final = 2
 _RATE_LIMITED: Final = (429, 503)
@@ -44,11 +47,13 @@ class Station:
     Args:
         target: the deployment.
         logins: what all log-ins of the run share; None where no password is tried.
+        lists: what the run knows of revoked certificates.
     """
 
-    def __init__(self, target: Target, logins: Logins | None = None) -> None:
+    def __init__(self, target: Target, logins: Logins | None = None, lists: Memo[Any] | None = None) -> None:
         self.target = target
         self.logins = logins or Logins(None)
+        self.lists: Memo[Any] = lists or Memo()  # Any, here and below: whatever several looks need
         self.basic_logins: dict[str, str] = {}  # those that were asked with passwords, and where
         self.addresses: tuple[str, ...] = ()
         self.address = ""
@@ -57,7 +62,8 @@ class Station:
         self.pace = Pace(quiet=target.policy.pace == "quiet")
         self.verified = False  # whether a certificate of the target has verified
         self._places = Places()
-        self._asked: dict[Hashable, Once[Answer]] = {}
+        self._asked: Memo[Answer] = Memo()
+        self.found: Memo[Any] = Memo()
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
@@ -66,7 +72,7 @@ class Station:
         self._leaf = ""
         self._certificate = b""
         self._source = ""
-        self._clock: int | None = None
+        self.clock_offset: int | None = None  # seconds by which the target's clock is ahead, by the first Date it sent
         self.answers = 0
         self._cookies: dict[Cookie, Cookie] = {}
         redaction.learn(urlsplit(target.http.proxy).password or "")
@@ -75,9 +81,7 @@ class Station:
 
     def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
         """Return what the first look with this key was answered."""
-        with self._lock:
-            answer = self._asked.setdefault(key, Once(ask))
-        return answer.get()
+        return self._asked.get(key, ask)
 
     def arrive(self, deadline: float) -> None:
         """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
@@ -250,7 +254,8 @@ class Station:
         """Take note of the cookies that an answer sets; of each kind the first."""
         with self._lock:
             self.answers += 1
-            self._clock = clock_offset(got, datetime.now(UTC)) if self._clock is None else self._clock
+            if self.clock_offset is None:
+                self.clock_offset = clock_offset(got, datetime.now(UTC))
             for one in cookies_of(got):
                 self._cookies.setdefault(one, replace(one, where=f"{method} {path.partition('?')[0]}"))
 
@@ -262,7 +267,7 @@ class Station:
             "source": self._source,
             "leaf_sha256": self._leaf,
             "key_sha256": key_fingerprint(self._certificate) if self._certificate else "",
-            "clock_offset": self._clock,
+            "clock_offset": self.clock_offset,
         }
 
     @property
@@ -336,6 +341,29 @@ class Look:
         from pytest_nodered_sec.probes.host import host_of  # imports testinfra
 
         return host_of(self.target.host or "")
+
+    def shared(self, key: str, find: Callable[[], _Found]) -> _Found:
+        """Return what the first look at this target that needed it found.
+
+        Raises:
+            ProbeError: it could not be found.
+        """
+        return cast("_Found", self.station.found.get(key, find))
+
+    def listed(self, url: str, fetch: Callable[[], _Found]) -> _Found:
+        """Return what the first look of the run at a list of revoked certificates fetched.
+
+        Raises:
+            ProbeError: it could not be had.
+        """
+        return cast("_Found", self.station.lists.get(url, fetch))
+
+    def clock_offset(self) -> int | None:
+        """Return by how many seconds the target's clock is ahead of ours; None where no answer of its tells."""
+        if self.station.clock_offset is None:
+            with contextlib.suppress(ProbeError):
+                self.ask("GET", self.target.admin(random_path()))
+        return self.station.clock_offset
 
     def extend(self) -> None:
         """Begin a new time limit: for undoing what the look has done, or for the next of several addresses."""

@@ -53,6 +53,18 @@ class Timed(socket.socket):
 class TimedTLS(Timed, ssl.SSLSocket):
     """The same with TLS."""
 
+    def sendall(self, data: Any, flags: int = 0) -> None:  # Any: socket's own signature, passed through
+        """Send, as `socket.sendall`; where the peer has gone, the alert by which it said why is raised.
+
+        Raises:
+            ssl.SSLError: the alert, or that it has gone.
+        """
+        try:
+            super().sendall(data, flags)
+        except ssl.SSLEOFError:
+            self.recv(1)
+            raise
+
 
 class Places:
     """The connections to one target, those kept for later included: never more than eight at once.

@@ -1,4 +1,4 @@
-"""A value that several threads need and one of them finds."""
+"""Values that several threads need and one of them finds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from pytest_nodered_sec.errors import ProbeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 _Value = TypeVar("_Value")
 
@@ -50,3 +50,21 @@ class Once(Generic[_Value]):
                     self._outcome.append(self._find())
                 except ProbeError as error:
                     self._outcome.append(error)
+
+
+class Memo(Generic[_Value]):
+    """Such values by key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Hashable, Once[_Value]] = {}
+
+    def get(self, key: Hashable, find: Callable[[], _Value]) -> _Value:
+        """Return what the first caller with this key found.
+
+        Raises:
+            ProbeError: it could not be found.
+        """
+        with self._lock:
+            known = self._known.setdefault(key, Once(find))
+        return known.get()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_doors import Announcements, PageAnswers, SeenCookies
 from pytest_nodered_sec.probes.access import JSON
 from pytest_nodered_sec.probes.answers import follow
+from pytest_nodered_sec.probes.http import CERTIFICATE_REQUIRED
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Answer, RootView
@@ -34,6 +35,8 @@ def open_page(look: Look, admin: RootView, root: str, path: str) -> PageAnswers:
     if not target.tls or not target.named:
         return PageAnswers(absolute, target.tls, target.named)
     plainly = look.read(absolute, JSON if root == "admin" else {})  # as others have asked already
+    if plainly.status == CERTIFICATE_REQUIRED:
+        raise ProbeError(f"GET {absolute}: a TLS alert, no answer, without a client certificate", Cause.REJECTED)
     if not plainly.hops:
         return PageAnswers(absolute, True, True, ((absolute, plainly),))
     answers: list[tuple[str, Answer]] = []

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Answer, Channel, ChannelAttempt, Classified, Kind, Surface
 from pytest_nodered_sec.probes.access import describe
-from pytest_nodered_sec.probes.http import BODY_LIMIT, USER_AGENT, Exchange
+from pytest_nodered_sec.probes.http import BODY_LIMIT, CERTIFICATE_REQUIRED, USER_AGENT, Exchange, certificate_required
 from pytest_nodered_sec.probes.landmarks import random_path
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ def upgrade(
         try:
             return _converse(sock, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire)))
         except (OSError, ValueError, http.client.HTTPException) as error:
+            if certificate_required(error):
+                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
             if time.monotonic() >= look.deadline - 0.005 or isinstance(error, TimeoutError):
                 raise ProbeError(f"WebSocket {path}: no answer within the time limit", Cause.TIMEOUT) from None
             if isinstance(error, ConnectionError):

@@ -1,5 +1,7 @@
 """Whether the presented chain is trusted, names the host, and is renewed in time.
 
+Where a server has two certificates, one with an RSA key and one with an ECDSA key, both must be right.
+
 One fault, one control: 9 and 10 at depth 0 belong to tls-03, 62 to tls-02, 66 to 68 to tls-05, 3 and 23 to
 tls-13; everything else that verifying meets is tls-01's, unknown codes included. Codes: OpenSSL, x509_vfy.h.
 """
@@ -13,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.model import NotApplicable, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_nodered_sec.model import CertificateFacts, PresentedChain, Verdict
     from pytest_nodered_sec.policy import Policy
 
-_OTHERS: Final = frozenset({3, 23, 62, 66, 67, 68})
 _NO_ISSUER: Final = frozenset({2, 20, 21})
 _TOO_LONG: Final = 22
 _NOT_A_CA: Final = frozenset({24, 79})
@@ -49,20 +52,45 @@ _FULL_CHAIN: Final = "nginx: ssl_certificate must point at fullchain.pem; Caddy:
 _CA_FILE: Final = (
     "if this CA is yours, pass its root with --nodered-ca-file=FILE; otherwise get a certificate from a public CA"
 )
+_USAGE: Final = "issue the certificate for server authentication"
 _REMEDIES: Final = {
     9: "set the clocks of CA and checker (timedatectl), or issue that certificate again",
     10: f"replace the expired certificate: certbot renew --force-renewal brings a current chain ({_FULL_CHAIN})",
     18: _CA_FILE,
     19: _CA_FILE,
-    26: "issue the certificate for server authentication (extendedKeyUsage = serverAuth)",
+    26: f"{_USAGE} (extendedKeyUsage = serverAuth)",
     47: "get a certificate whose names the CA is allowed to certify",
     48: "get a certificate whose names the CA is allowed to certify",
     94: "make a new key on a named curve: openssl ecparam -genkey -name prime256v1 -param_enc named_curve",
 }
 _NEW_CHAIN: Final = f"replace the chain by the CA's own ({_FULL_CHAIN})"
 _TRUSTED: Final = "a chain that verifies to a trusted root"
+_SKEW: Final = 120  # seconds by which clocks may differ
 _SHORT: Final = timedelta(days=10).total_seconds()
 _SHOWN: Final = 5
+
+
+def of_each(seen: PresentedChain, judge: Callable[[PresentedChain], Verdict]) -> Verdict:
+    """Judge the chain, and the one for the other kind of key; what both have in common is told once."""
+    verdict = judge(seen)
+    if seen.also is None or isinstance(verdict, NotApplicable):
+        return verdict
+    other = judge(seen.also)
+    return verdict if isinstance(other, NotApplicable) else tuple(dict.fromkeys((*verdict, *other)))
+
+
+def counted(seen: PresentedChain) -> tuple[CertificateFacts, ...]:
+    """Return the certificates that verification walked, and all that were sent where it found no way to the end."""
+    walked = seen.path or seen.certificates
+    if not no_issuer(seen):
+        return walked
+    known = {one.fingerprint for one in walked}
+    return (*walked, *(one for one in seen.certificates if one.fingerprint not in known))
+
+
+def no_issuer(seen: PresentedChain) -> bool:
+    """Whether verification found no way to the end."""
+    return any(code in _NO_ISSUER for code, _ in seen.verify_errors)
 
 
 def chain_is_trusted(seen: PresentedChain, policy: Policy) -> Verdict:
@@ -77,17 +105,25 @@ def chain_is_trusted(seen: PresentedChain, policy: Policy) -> Verdict:
             ),
         )
     if policy.certificate:
-        return _pinned(seen, policy.certificate)
+        return of_each(seen, lambda one: _pinned(one, policy.certificate))
+    return of_each(seen, _faults)
+
+
+def _faults(seen: PresentedChain) -> tuple[Violation, ...]:
     faults: dict[tuple[str, str], Violation] = {}
     for code, depth in _own(seen):
         certificate = seen.at_depth(depth)
-        fault = _no_issuer(seen, certificate) if code in _NO_ISSUER else _fault(certificate, code)
+        fault = _no_issuer(seen, certificate) if code in _NO_ISSUER else _fault(seen, certificate, code)
         faults.setdefault((fault.code, certificate.fingerprint), fault)
+    for certificate in counted(seen):  # OpenSSL does not look at the dates of a last one without an issuer
+        code = 10 if certificate.not_after < seen.looked_at else 9 if certificate.not_before > seen.looked_at else 0
+        if code and certificate.position > 0:
+            faults.setdefault((f"verify-{code}", certificate.fingerprint), _fault(seen, certificate, code))
     return tuple(faults.values())
 
 
-def _pinned(seen: PresentedChain, pinned: str) -> Verdict:
-    leaf = seen.certificates[0]
+def _pinned(seen: PresentedChain, pinned: str) -> tuple[Violation, ...]:
+    leaf = seen.leaf
     if leaf.fingerprint == pinned:
         return ()
     return (
@@ -102,7 +138,7 @@ def _pinned(seen: PresentedChain, pinned: str) -> Verdict:
 
 def _own(seen: PresentedChain) -> list[tuple[int, int]]:
     """Return the verify errors that tls-01 judges, without those that only follow from another of them."""
-    met = [(code, depth) for code, depth in seen.verify_errors if not _elsewhere(code, depth)]
+    met = seen.trust_errors
     too_long = any(code == _TOO_LONG for code, _ in met)
     not_a_ca = {depth for code, depth in met if code in _NOT_A_CA}
     no_issuer = max((depth for code, depth in met if code in _NO_ISSUER), default=0)
@@ -114,10 +150,6 @@ def _own(seen: PresentedChain) -> list[tuple[int, int]]:
             continue
         own.append((code, depth))
     return own
-
-
-def _elsewhere(code: int, depth: int) -> bool:
-    return code in _OTHERS or (code in (9, 10) and depth == 0)
 
 
 def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
@@ -155,18 +187,33 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
     )
 
 
-def _fault(certificate: CertificateFacts, code: int) -> Violation:
+def _fault(seen: PresentedChain, certificate: CertificateFacts, code: int) -> Violation:
     text = _TEXTS.get(code, f"does not verify (OpenSSL verify code {code})")
     remedy = _REMEDIES.get(code, _NEW_CHAIN)
     if code == 9:
-        text += f" (from {certificate.not_before:%Y-%m-%d %H:%MZ})"
+        text += f" (from {certificate.not_before:%Y-%m-%d %H:%MZ}){clocks(seen)}"
     elif code == 10:
-        text += f" ({certificate.not_after:%Y-%m-%d %H:%MZ})"
+        text += f" ({certificate.not_after:%Y-%m-%d %H:%MZ}){clocks(seen)}"
+    elif code in _NOT_A_CA and certificate.authority:
+        text = "may not sign certificates (keyUsage), yet issued another"
+    elif code == 26 and not certificate.position and certificate.for_servers:
+        text, remedy = (
+            "may not be used for a server (keyUsage)",
+            f"{_USAGE} (keyUsage = digitalSignature; extendedKeyUsage = serverAuth)",
+        )
     elif code == 26 and certificate.position:
         text, remedy = "may not issue certificates for servers (extendedKeyUsage)", _NEW_CHAIN
     if certificate.position < 0:
         remedy = "bring the trust store up to date (apt-get install --only-upgrade ca-certificates), or the CA file"
     return Violation(f"verify-{code}", f"{certificate.named()} {text}", _TRUSTED, remedy)
+
+
+def clocks(seen: PresentedChain) -> str:
+    """Return a hint where the target's clock and ours differ, which may be the whole fault; else ""."""
+    if seen.skew is None or abs(seen.skew) < _SKEW:
+        return ""
+    much = timedelta(seconds=abs(seen.skew))
+    return f"; the target's clock is {much} {'ahead of' if seen.skew > 0 else 'behind'} ours, by its Date header"
 
 
 def names_the_host(seen: PresentedChain, policy: Policy) -> Verdict:
@@ -175,7 +222,11 @@ def names_the_host(seen: PresentedChain, policy: Policy) -> Verdict:
         return NotApplicable("served without TLS: see tls-01")
     if policy.certificate:
         return NotApplicable("the pinned certificate identifies this target, whatever it names: see tls-01")
-    leaf = seen.certificates[0]
+    return of_each(seen, _names)
+
+
+def _names(seen: PresentedChain) -> tuple[Violation, ...]:
+    leaf = seen.leaf
     host = seen.host.lower().rstrip(".")
     address = _address(host)
     if address in leaf.ip_addresses if address else any(_covers(name.lower(), host) for name in leaf.dns_names):
@@ -234,20 +285,25 @@ def renewal_is_in_time(seen: PresentedChain, policy: Policy) -> Verdict:
     """The leaf is in date, and more of its lifetime is left than the profile's share."""
     if not seen.certificates:
         return NotApplicable("served without TLS: see tls-01")
-    leaf = seen.certificates[0]
+    return of_each(seen, lambda one: _in_time(one, policy))
+
+
+def _in_time(seen: PresentedChain, policy: Policy) -> tuple[Violation, ...]:
+    leaf = seen.leaf
     left = (leaf.not_after - seen.looked_at).total_seconds()
     renew = (
         "certbot renew && systemctl reload nginx, and enable the timer (systemctl enable --now certbot.timer); "
         "Caddy renews by itself: see its log; a private CA: issue the certificate again"
     )
     if left < 0:
-        return (Violation("expired", f"{leaf.named()} expired on {leaf.not_after:%Y-%m-%d %H:%MZ}", "in date", renew),)
+        observed = f"{leaf.named()} expired on {leaf.not_after:%Y-%m-%d %H:%MZ}"
+        return (Violation("expired", observed + clocks(seen), "in date", renew),)
     if leaf.not_before > seen.looked_at:
         return (
             Violation(
                 "not-yet-valid",
                 f"{leaf.named()} is valid from {leaf.not_before:%Y-%m-%d %H:%MZ}, our clock says "
-                f"{seen.looked_at:%Y-%m-%d %H:%MZ}",
+                f"{seen.looked_at:%Y-%m-%d %H:%MZ}{clocks(seen)}",
                 "in date",
                 "set the clocks of server and checker (timedatectl), or issue the certificate again",
             ),

@@ -1,14 +1,22 @@
-"""The certificate chain that the target presents."""
+"""TLS: the certificates that the target presents, and who may come."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec import Severity, control, questions, require
+from pytest_nodered_sec.rules.certificates import (
+    chain_is_in_order,
+    issued_by_the_named_ca,
+    keys_are_strong,
+    lifetime_is_limited,
+)
 from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
+from pytest_nodered_sec.rules.revocation import demands_client_certificate, not_revoked
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import PresentedChain
+    from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
     from pytest_nodered_sec.policy import Policy
 
 
@@ -39,3 +47,60 @@ def test_renewal_is_in_time(nodered_chain: PresentedChain, nodered_policy: Polic
     false alarms: a certificate that should have been renewed by now will lapse soon.
     """
     require(renewal_is_in_time(nodered_chain, nodered_policy))
+
+
+@control("tls-04", severity=Severity.LOW, asks=questions.CHAIN)
+def test_chain_is_in_order(nodered_chain: PresentedChain, nodered_policy: Policy) -> None:
+    """The chain is sent complete, in order, without duplicates, without the root.
+
+    Browsers mend what is wrong here, many clients do not: a chain that works in one of them fails in a gateway.
+    """
+    require(chain_is_in_order(nodered_chain, nodered_policy))
+
+
+@control("tls-05", severity=Severity.HIGH, asks=questions.CHAIN)
+def test_keys_and_signatures_are_strong(nodered_chain: PresentedChain, nodered_policy: Policy) -> None:
+    """Keys and signatures of the chain are strong enough.
+
+    RSA from 2048 bits, elliptic curves from 256, Ed25519, Ed448; SHA-256 or better. The self-signature of a root is
+    not judged, because nobody relies on it.
+    """
+    require(keys_are_strong(nodered_chain, nodered_policy))
+
+
+@control("tls-06", severity=Severity.MEDIUM, asks=questions.CHAIN)
+def test_lifetime_is_limited(nodered_chain: PresentedChain, nodered_policy: Policy) -> None:
+    """The certificate was issued for no longer than is allowed.
+
+    Publicly trusted ones: what the Baseline Requirements allowed on the day of issue. Those of a private CA: what
+    the policy allows. A key that is used for years can be lost for years.
+    """
+    require(lifetime_is_limited(nodered_chain, nodered_policy))
+
+
+@control("tls-11", severity=Severity.MEDIUM, asks=questions.CHAIN)
+def test_issuer_is_the_named_one(nodered_chain: PresentedChain, nodered_policy: Policy) -> None:
+    """The certificate was issued by the CA that the policy names.
+
+    By its organisation, whichever of its intermediates it was: those change without notice.
+    """
+    require(issued_by_the_named_ca(nodered_chain, nodered_policy))
+
+
+@control("tls-12", severity=Severity.MEDIUM, asks=questions.CLIENT_CERTIFICATE)
+def test_client_certificate_is_demanded(nodered_certificate_demand: CertificateDemand, nodered_policy: Policy) -> None:
+    """Whoever shows no client certificate gets no further.
+
+    Where the policy says mutual_tls = true: by a TLS alert, or by an answer that says what is missing.
+    """
+    require(demands_client_certificate(nodered_certificate_demand, nodered_policy))
+
+
+@control("tls-13", severity=Severity.HIGH, asks=questions.REVOCATION)
+def test_certificates_are_not_revoked(nodered_revocation: RevocationCheck, nodered_policy: Policy) -> None:
+    """No certificate of the chain is revoked.
+
+    Where the policy says revocation = "crl": by the lists that the certificates themselves name. A stapled OCSP
+    response is judged where there is one, and missed where the certificate demands one.
+    """
+    require(not_revoked(nodered_revocation, nodered_policy))

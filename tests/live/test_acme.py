@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import acmelab
 import pytest
+from chains import findings
 from tlslab import LoopbackLook
 
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes.tls import present_chain
-from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
+from pytest_nodered_sec.rules.chain import chain_is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 HOST = "nodered.test"
+POLICY = Policy()
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[acmelab.AcmeLab]:
         yield running
 
 
-def seen_at(acme: acmelab.AcmeLab) -> PresentedChain:
-    target = Target("t", f"https://{HOST}:{acme.https_port}", Policy(), ca_file=str(acme.ca_file))
+def seen_at(acme: acmelab.AcmeLab, host: str = HOST) -> PresentedChain:
+    target = Target("t", f"https://{host}:{acme.https_port}", Policy(), ca_file=str(acme.ca_file))
     return present_chain(cast("Look", LoopbackLook(target)))
 
 
@@ -47,6 +49,21 @@ def test_a_certificate_of_certbot_passes_until_and_after_its_renewal(acme: acmel
     acme.reload()
     renewed = seen_at(acme)
     assert renewed.certificates[0].fingerprint != fresh.certificates[0].fingerprint
-    for seen in (fresh, renewed):
-        for rule in (chain_is_trusted, names_the_host, renewal_is_in_time):
-            assert rule(seen, Policy()) == ()
+    assert findings(fresh, POLICY) == findings(renewed, POLICY) == ""
+
+
+def test_the_file_that_certbot_gives_beside_the_right_one_is_told(acme: acmelab.AcmeLab) -> None:
+    live = acme.config_dir / "live" / HOST
+    acme.serve(f"www.{HOST}", certificate=live, file="cert.pem")
+    seen = seen_at(acme, f"www.{HOST}")
+    assert findings(seen, POLICY) == "tls-01: incomplete-chain"
+    [fault] = chain_is_trusted(seen, POLICY)  # type: ignore[misc]
+    assert fault.remedy.startswith("add the intermediate `CN=Pebble Intermediate CA ")
+    assert "(nginx: ssl_certificate must point at fullchain.pem" in fault.remedy
+
+
+def test_an_issuer_without_an_organisation_is_known_by_its_root(acme: acmelab.AcmeLab) -> None:
+    seen = seen_at(acme)
+    root = seen.path[-1].subject.removeprefix("CN=")
+    assert findings(seen, Policy(issuer=root)) == ""
+    assert findings(seen, Policy(issuer=seen.leaf.issuer.removeprefix("CN="))) == "tls-11: other-issuer"

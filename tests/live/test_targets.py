@@ -328,6 +328,11 @@ http {{ {temporary} access_log off;
         (folder / "conftest.py").unlink()
         (controls,) = run(folder, *args).values()
         assert "admin-01" in with_outcome(controls, "could-not-look")
+        assert "a client certificate is demanded; give one in the hook" in (folder / "out.xml").read_text()
+        (folder / "nodered-sec.toml").write_text('mutual_tls = true\nadmin_api = "proxied"')
+        (controls,) = run(folder, *args).values()  # strangers shall get no further, and that is all that is seen
+        assert {"admin-01", "dash-01", "dash-02", "editor-01", "tls-12"} <= with_outcome(controls, "compliant")
+        assert with_outcome(controls, "could-not-look") == set()
     finally:
         process.terminate()
         process.wait(10)

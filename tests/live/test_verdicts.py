@@ -41,8 +41,7 @@ def test_every_deployment_is_expected() -> None:
 
 def test_every_control_from_outside_is_seen_to_fail() -> None:
     failing = set[str]().union(*(failing for failing, _ in EXPECTED.values()))
-    # it only errs (sso); tests/probes/test_tls.py has theirs; tests/live/test_waivers.py
-    never = {"reach-01", "tls-02", "tls-03", "waiver-01"}
+    never = {"reach-01", "waiver-01"}  # it only errs (sso); tests/live/test_waivers.py
     assert {one for one in CONTROLS if not one.startswith("host-")} - failing == never
     assert "reach-01" in EXPECTED["sso"][1]
 

@@ -39,7 +39,7 @@ class Lab:
         self.deployments = tuple(
             RunningDeployment(name=spec.name, label=spec.label, url="https://localhost:4443",
                 http_port=8080, direct_port=1880, inspector_port=9229, ca_file=None,
-                admin_root="/", node_root="/", has_login=False, user_dir="/x",
+                admin_root="/", node_root="/", has_login=False, client_certificate=None, user_dir="/x",
                 expect=[["admin_api", "disabled"]] if spec.name == "gone" else [])
             for spec in map(parse, specs))
     def stop(self):

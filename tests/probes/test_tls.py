@@ -12,13 +12,14 @@ import certifi
 import pytest
 import tlslab
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import NotApplicable, PresentedChain, Target
 from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.probes import tls
+from pytest_nodered_sec.probes import certificates
 from pytest_nodered_sec.probes.tls import present_chain
 from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
 
@@ -199,7 +200,7 @@ def test_every_fault_is_found_once_by_its_own_control(case: Case, lab: Authority
     assert sorted(codes(chain_is_trusted(seen, policy))) == sorted(case.trusted), seen.verify_errors
     assert codes(names_the_host(seen, policy)) == list(case.named)
     assert codes(renewal_is_in_time(seen, policy)) == list(case.renewed)
-    assert server.connections == 1
+    assert server.connections == 2  # for each kind of key
 
 
 @pytest.fixture
@@ -247,7 +248,7 @@ def test_a_certificate_is_reduced_to_facts(lab: Authority, tmp_path: Path, ca_fi
 )
 def test_keys_are_told_apart(key: Any, expected: tuple[str, int]) -> None:
     one = issue("self", key=key)
-    facts = tls._facts(0, one.certificate)
+    facts = certificates.facts(0, one.certificate)
     assert (facts.key_type, facts.key_bits) == expected
     assert facts.signature_hash == ("" if expected[0].startswith("Ed") else "sha256")
 
@@ -269,9 +270,9 @@ class _Strange:
 
 def test_unknown_keys_are_named_by_their_oid() -> None:
     small = dsa.generate_private_key(2048).public_key()
-    assert tls._key(cast("Any", _Strange(small))) == ("DSA", 2048)
-    assert tls._key(cast("Any", _Strange(object()))) == ("1.2.3", 0)
-    assert tls._key(cast("Any", _Strange(ValueError("no such curve")))) == ("1.2.3", 0)
+    assert certificates._key(cast("Any", _Strange(small))) == ("DSA", 2048)
+    assert certificates._key(cast("Any", _Strange(object()))) == ("1.2.3", 0)
+    assert certificates._key(cast("Any", _Strange(ValueError("no such curve")))) == ("1.2.3", 0)
 
 
 def test_an_empty_subject_is_called_by_the_san(lab: Authority, ca_file: str, tmp_path: Path) -> None:
@@ -285,7 +286,7 @@ def test_escape_sequences_in_names_do_not_reach_the_terminal(lab: Authority, tmp
     with tlslab.serving_tls(tmp_path, [lab.leaf(name="evil\x1b[31m\nname")]) as server:
         seen = present_chain(look_at(server.port))
     assert seen.certificates[0].subject == "CN=evil\\x1b[31m\\x0aname"
-    assert len(tls._plain("n" * 1000)) == 256
+    assert len(certificates.plain("n" * 1000)) == 256
 
 
 def test_the_expired_certificate_is_named_even_when_others_were_sent_before_it(
@@ -317,9 +318,9 @@ def test_a_private_root_is_not_trusted_unless_passed(good: tlslab.Server) -> Non
 def test_the_environment_adds_no_trust(good: tlslab.Server, ca_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, ca_file)
-    tls._system_store.cache_clear()
+    certificates.system_store.cache_clear()
     assert codes(chain_is_trusted(present_chain(look_at(good.port)), Policy())) == ["unknown-ca"]
-    tls._system_store.cache_clear()
+    certificates.system_store.cache_clear()
 
 
 def test_without_a_system_store_certifi_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -327,7 +328,29 @@ def test_without_a_system_store_certifi_is_used(monkeypatch: pytest.MonkeyPatch,
         openssl_cafile=str(tmp_path / "none.pem"), openssl_capath=str(tmp_path)
     )
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
-    assert tls._system_store.__wrapped__() == (certifi.where(), None, "certifi")
+    assert certificates.system_store.__wrapped__() == (certifi.where(), None, "certifi")
+
+
+def test_windows_own_store_is_trusted_besides(
+    lab: Authority, good: tlslab.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    der = lab.root.certificate.public_bytes(Encoding.DER)
+    stored = [(b"no certificate", "x509_asn", True), (b"", "pkcs_7_asn", True), (lab.stranger.pem, "x509_asn", set())]
+    kinds = {"ROOT": [*stored, (der, "x509_asn", {ssl.Purpose.SERVER_AUTH.oid})]}
+    monkeypatch.setattr(ssl, "enum_certificates", kinds.__getitem__, raising=False)
+    certificates.windows_roots.cache_clear()
+    try:
+        seen = present_chain(look_at(good.port))
+    finally:
+        certificates.windows_roots.cache_clear()
+    assert (chain_is_trusted(seen, Policy()), seen.public) == ((), False)
+    assert seen.trust.endswith(" and the system's store")
+
+
+def test_public_roots_are_those_of_mozillas_programme() -> None:
+    isrg_root_x1 = "96bcec06264976f37460779acf28c5a7cfe8a3c0aae11a8ffcee05c0bddf08c6"
+    assert isrg_root_x1 in certificates.public_roots()
+    assert len(certificates.public_roots()) > 100
 
 
 def test_a_ca_file_without_certificates_is_could_not_look(good: tlslab.Server, tmp_path: Path) -> None:
@@ -340,7 +363,7 @@ def test_a_ca_file_without_certificates_is_could_not_look(good: tlslab.Server, t
 def test_sni_is_sent_for_names_and_not_for_addresses(good: tlslab.Server) -> None:
     for host in (HOST, "faß.test", f"{HOST}.", "127.0.0.1"):
         present_chain(look_at(good.port, host=host))
-    assert good.names == [HOST, "xn--fa-hia.test", HOST, None]
+    assert good.names[::2] == good.names[1::2] == [HOST, "xn--fa-hia.test", HOST, None]
 
 
 def test_an_http_url_is_not_dialled() -> None:
@@ -361,7 +384,7 @@ def test_the_chain_of_a_server_with_old_versions_only_is_seen(
     chain = [lab.leaf(issue("Old", lab.root, ca=True, until=now() - DAY)), lab.intermediate]
     with tlslab.serving_tls(tmp_path, [lab.leaf(), lab.intermediate], version=version) as server:
         seen = present_chain(look_at(server.port, ca_file=ca_file))
-    assert (seen.protocol, seen.verify_errors, server.connections) == (version.name.replace("_", "."), (), 2)
+    assert (seen.protocol, seen.verify_errors, server.connections) == (version.name.replace("_", "."), (), 3)
     with tlslab.serving_tls(tmp_path, chain, version=version) as server:
         seen = present_chain(look_at(server.port, ca_file=ca_file))
     assert codes(chain_is_trusted(seen, Policy())) == ["incomplete-chain"]
@@ -377,7 +400,7 @@ def test_the_chain_behind_a_small_diffie_hellman_group_is_seen(lab: Authority, c
         small_dh=True,
     ) as server:
         seen = present_chain(look_at(server.port, ca_file=ca_file))
-    assert (seen.verify_errors, len(seen.certificates), server.connections) == ((), 2, 2)
+    assert (seen.verify_errors, len(seen.certificates), server.connections) == ((), 2, 3)
 
 
 def test_anonymous_suites_show_no_chain(tmp_path: Path) -> None:

@@ -3,63 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
+from chains import CLEAR, DAY, HOUR, LEAF, MID, NOW, ROOT, SECOND, STORE_ROOT, certificate, chain, codes, faults
 
-from pytest_nodered_sec.model import CertificateFacts, NotApplicable, PresentedChain, Violation
+from pytest_nodered_sec.model import NotApplicable, PresentedChain
 from pytest_nodered_sec.policy import Policy, Profile
-from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
-SECOND = timedelta(seconds=1)
-HOST = "plant.example"
-
-
-def certificate(position: int, subject: str, issuer: str, **what: Any) -> CertificateFacts:
-    facts: dict[str, Any] = {
-        "not_before": NOW - 30 * DAY,
-        "not_after": NOW + 60 * DAY - SECOND,
-        "dns_names": (HOST,) if position == 0 else (),
-        "ip_addresses": (),
-        "has_san": position == 0,
-        "fingerprint": f"{subject} {issuer}",
-    }
-    return CertificateFacts(position, subject, issuer, subject == issuer, **(facts | what))
-
-
-LEAF = certificate(0, "CN=plant.example", "CN=Mid")
-MID = certificate(1, "CN=Mid", "CN=Root")
-ROOT = certificate(2, "CN=Root", "CN=Root")
-STORE_ROOT = replace(ROOT, position=-1)
-
-
-def chain(*sent: CertificateFacts, errors: tuple[tuple[int, int], ...] = (), **what: Any) -> PresentedChain:
-    what.setdefault("host", HOST)
-    return PresentedChain(
-        protocol="TLSv1.3",
-        certificates=sent or (LEAF, MID),
-        verify_errors=errors,
-        trust="the system's store",
-        looked_at=NOW,
-        **what,
-    )
-
-
-CLEAR = PresentedChain("plant.example", "", (), (), "", NOW, 80)
-
-
-def faults(verdict: tuple[Violation, ...] | NotApplicable) -> tuple[Violation, ...]:
-    assert not isinstance(verdict, NotApplicable)
-    return verdict
-
-
-def codes(verdict: tuple[Violation, ...] | NotApplicable) -> list[str]:
-    return [one.code for one in faults(verdict)]
-
+from pytest_nodered_sec.rules.chain import chain_is_trusted, counted, names_the_host, renewal_is_in_time
 
 # --- tls-01 ----------------------------------------------------------------------------------------------
 
@@ -298,3 +249,53 @@ def test_a_pinned_certificate_is_trusted_by_its_fingerprint_alone() -> None:
     assert isinstance(names_the_host(seen, pinned), NotApplicable)
     (fault,) = faults(chain_is_trusted(seen, Policy(certificate="00" * 32)))
     assert fault.code == "not-the-pinned-one"
+
+
+# --- dates, clocks, two chains ---------------------------------------------------------------------------
+
+
+def test_dates_that_openssl_does_not_look_at_are_looked_at() -> None:
+    late = replace(MID, not_after=NOW - DAY)
+    early = replace(MID, not_before=NOW + DAY)
+    for one, code in ((late, "verify-10"), (early, "verify-9")):
+        assert codes(chain_is_trusted(chain(LEAF, one, errors=((20, 1),)), Policy())) == ["unknown-ca", code]
+    met = chain(LEAF, late, errors=((10, 1),))
+    assert codes(chain_is_trusted(met, Policy())) == ["verify-10"]  # once
+    unused = chain(LEAF, MID, replace(ROOT, not_after=NOW - DAY), path=(LEAF, MID, STORE_ROOT))
+    assert chain_is_trusted(unused, Policy()) == ()
+
+
+@pytest.mark.parametrize(
+    ("skew", "hint"),
+    [
+        (None, ""),
+        (119, ""),
+        (-7200, "; the target's clock is 2:00:00 behind ours, by its Date header"),
+        (90000, "; the target's clock is 1 day, 1:00:00 ahead of ours, by its Date header"),
+    ],
+)
+def test_clocks_that_differ_are_a_hint(skew: int | None, hint: str) -> None:
+    seen = replace(dated(90 * DAY, 91 * DAY), skew=skew)
+    [leaf] = faults(renewal_is_in_time(seen, Policy()))
+    assert leaf.observed.endswith(hint or "12:00Z")
+    [above] = faults(chain_is_trusted(chain(errors=((9, 1),), skew=skew), Policy()))
+    assert above.observed.endswith(hint or "12:00Z)")
+
+
+def test_what_may_not_sign_is_told_from_what_is_no_ca() -> None:
+    [no_ca] = faults(chain_is_trusted(chain(errors=((79, 1),)), Policy()))
+    [mute] = faults(chain_is_trusted(chain(LEAF, replace(MID, authority=True), errors=((79, 1),)), Policy()))
+    assert "is not a CA certificate" in no_ca.observed
+    assert "may not sign certificates (keyUsage)" in mute.observed
+    [purpose] = faults(chain_is_trusted(chain(replace(LEAF, for_servers=False), errors=((26, 0),)), Policy()))
+    assert purpose.observed == "leaf `CN=plant.example` may not be used for a server"
+
+
+def test_both_chains_of_a_server_are_judged() -> None:
+    other = replace(LEAF, kind="RSA", dns_names=("other.example",))
+    seen = replace(chain(), also=chain(other, MID, errors=((20, 1),)))
+    assert codes(chain_is_trusted(seen, Policy())) == ["unknown-ca"]
+    [name] = faults(names_the_host(seen, Policy()))
+    assert name.observed.startswith("RSA leaf `CN=plant.example` is for other.example")
+    assert replace(seen, unseen="whether …").evidence().endswith("; whether …")
+    assert [one.subject for one in counted(seen)] == ["CN=plant.example", "CN=Mid"]

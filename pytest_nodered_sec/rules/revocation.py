@@ -1,0 +1,81 @@
+"""Whether nothing that was presented is revoked, and whether clients must show a certificate of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.model import NotApplicable, Violation
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import PresentedChain, Verdict
+    from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
+    from pytest_nodered_sec.policy import Policy
+
+_STAPLE = "nginx: ssl_stapling on; with a resolver and ssl_trusted_certificate; or a certificate without must-staple"
+
+
+def not_revoked(seen: RevocationCheck, policy: Policy) -> Verdict:
+    """No certificate of the chain is revoked, by the lists that they name or by a stapled response.
+
+    A stapled response is judged where there is one, and missed only where the certificate itself demands one
+    (RFC 7633). OCSP responders are not asked.
+    """
+    if not seen.chain.certificates:
+        return NotApplicable("served without TLS: see tls-01")
+    faults = [
+        Violation(
+            "revoked",
+            one.line(),
+            "not revoked",
+            "make a new key, get a new certificate, and find out why this one was revoked: its key may be known"
+            if one.certificate.position == 0
+            else "get a certificate of another intermediate: certbot renew --force-renewal",
+        )
+        for one in seen.lists
+        if one.revoked
+    ]
+    for chain in (seen.chain, seen.chain.also):
+        faults += _stapled(chain) if chain else []
+    if faults:
+        return tuple(faults)
+    if seen.lists or any(chain.staple for chain in (seen.chain, seen.chain.also) if chain):
+        return ()
+    if policy.revocation != "crl":
+        return NotApplicable('not demanded: revocation = "crl" has the lists fetched that the certificates name')
+    if policy.certificate:
+        return NotApplicable("the pinned certificate is trusted by its fingerprint, no list speaks of it: see tls-01")
+    return NotApplicable("the certificate is its own issuer: there is nobody who could revoke it")
+
+
+def _stapled(chain: PresentedChain) -> list[Violation]:
+    leaf, staple = chain.leaf, chain.staple
+    if staple is None:
+        if not leaf.must_staple:
+            return []
+        observed = f"{leaf.named()} demands a stapled OCSP response (must-staple), and none was sent"
+        return [Violation("staple-missing", observed, "a response with every handshake", _STAPLE)]
+    name = f"the OCSP response stapled for the {leaf.named()}"
+    if staple.trouble:
+        return [Violation("staple-unusable", f"{name} tells nothing: {staple.trouble}", "its issuer's word", _STAPLE)]
+    if staple.status != "good":
+        return [Violation("revoked", f"{name} says: {staple.status}", "good", "get a new certificate with a new key")]
+    if staple.until is not None and staple.until < chain.looked_at:
+        observed = f"{name} has been out of date since {staple.until:%Y-%m-%d %H:%MZ}"
+        return [Violation("staple-late", observed, "a response that holds", _STAPLE)]
+    return []
+
+
+def demands_client_certificate(seen: CertificateDemand, policy: Policy) -> Verdict:
+    """Whoever shows no client certificate gets no further (mutual TLS)."""
+    del policy
+    if seen.demanded:
+        return ()
+    return (
+        Violation(
+            "not-demanded",
+            seen.evidence(),
+            "a TLS alert, or an answer that says that the certificate is missing",
+            "nginx: ssl_client_certificate /etc/nginx/clients-ca.pem; ssl_verify_client on; "
+            "(Caddy: tls { client_auth { mode require_and_verify } })",
+        ),
+    )
