@@ -97,14 +97,15 @@ _BUILT_IN: Final[dict[str, Callable[[Any], Any]]] = {
 
 @functools.cache
 def _classes() -> dict[str, type[Any]]:
-    """Return our values' classes by name: those of `errors`, `policy` and every `model` module.
+    """Return our values' classes by name: those of `errors`, `policy`, every `model` module, and rows of `data.suites`.
 
     By bare name, so that a class may move; two of one name are an error, but for what is never stored.
     """
     here = Path(__file__).parent
     found: dict[str, type[Any]] = {}
-    for path in (here / "errors.py", here / "policy.py", *sorted(here.glob("model*.py"))):
-        module = importlib.import_module(f"{__package__}.{path.stem}")
+    names = ("errors", "policy", "data.suites", *sorted(path.stem for path in here.glob("model*.py")))
+    for name in names:
+        module = importlib.import_module(f"{__package__}.{name}")
         for one in vars(module).values():
             ours = isinstance(one, type) and one.__module__ == module.__name__
             if not ours or one is Renewal or not (is_dataclass(one) or issubclass(one, enum.Enum)):

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         StrangeName,
     )
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
+    from pytest_nodered_sec.model_tls import OfferedGroups, OfferedVersions, ProtocolOffer
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.survey import Survey
 
@@ -302,6 +303,24 @@ def nodered_certificate_demand(nodered_seen: CertificateDemand) -> CertificateDe
 @pytest.fixture
 def nodered_revocation(nodered_seen: RevocationCheck) -> RevocationCheck:
     """`nodered_seen` of a control that asks whether certificates are revoked."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_tls_versions(nodered_seen: OfferedVersions) -> OfferedVersions:
+    """`nodered_seen` of a control that asks whether versions of TLS are spoken."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_tls_protocol(nodered_seen: ProtocolOffer) -> ProtocolOffer:
+    """`nodered_seen` of a control that asks what is accepted of one version of TLS."""
+    return nodered_seen
+
+
+@pytest.fixture
+def nodered_tls_groups(nodered_seen: OfferedGroups) -> OfferedGroups:
+    """`nodered_seen` of a control that asks in which groups keys are agreed on."""
     return nodered_seen
 
 

@@ -271,6 +271,10 @@ def _revocation(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [*_tls(target, args), *([lists] if fetched else [])]
 
 
+def _hellos(target: Target, args: tuple[str, ...]) -> list[Request]:
+    return [replace(one, path=f"{one.path}, ClientHellos alone") for one in _tls(target, args)]
+
+
 def _host(target: Target, args: tuple[str, ...]) -> list[Request]:
     del args
     return [Request(Manner.READ, "RUN", "the commands of docs/sudoers, on its host")] if target.host else []
@@ -306,6 +310,7 @@ PLANS: Final[dict[str, Callable[[Target, tuple[str, ...]], Iterable[Request]]]] 
     "closed_port": lambda target, args: [Request(Manner.HANDSHAKE, "CONNECT", f"port {args[0]}")],
     "cookies": lambda target, args: _pages(target),
     "chain": _tls,
+    "tls": _hellos,
     "chain_at": lambda target, args: [Request(Manner.HANDSHAKE, "TLS", f"port {args[0]}")],
     "own": _own,
     "client_certificate": _without_certificate,

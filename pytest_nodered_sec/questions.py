@@ -12,6 +12,7 @@ from pytest_nodered_sec.data.spellings import SPELLINGS, respelled_routes
 from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.writes import safe_writes
 from pytest_nodered_sec.model import Ask, Surface
+from pytest_nodered_sec.model_tls import NEW, OLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 CHAIN = (Ask("chain"),)
 CLIENT_CERTIFICATE = (Ask("client_certificate"),)
 REVOCATION = (Ask("revocation"),)
+OLD_VERSIONS = tuple(Ask("tls", (f"speaks {version}",), version) for version in OLD)
+NEW_VERSIONS = (Ask("tls", (f"speaks {' '.join(NEW)}",)),)
+SUITES = tuple(Ask("tls", (version,), version) for version in (*OLD, *NEW))
+GROUPS = (Ask("tls", ("groups",)),)
 REACH = (Ask("reach"),)
 LOGIN_OFFER = (Ask("login_offer"),)
 COMMS = (Ask("channel", (Surface.ADMIN.name, "/comms", "subscribe")),)

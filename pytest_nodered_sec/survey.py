@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Ask, Target
 
 CANARY_EVERY: Final = 20  # looks between two signs of life
-_FOUND_ONCE: Final = ("admin", "node", "plain", "host", "account", "told")
+_FOUND_ONCE: Final = ("admin", "node", "plain", "host", "account", "told", "tls")
 _ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
 _IN_CLEAR: Final = 2  # how many ask the plain port at once
 
@@ -180,10 +180,13 @@ class _Place:
             self._open.update(map(_in_clear, now))
         now.sort(key=lambda ask: -PROBES[ask.probe].trips)
         clear = [ask for ask in now if _in_clear(ask)]
-        rest = [ask for ask in now if not _in_clear(ask)]
+        tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
+        rest = [ask for ask in now if not _in_clear(ask) and not _of_tls(ask)]
         # All at once, those on the plain port would take the others' connections, which then had to be made again.
         for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
             self._put(*lane)
+        if tls:
+            self._put(*tls)
         for ask in rest:
             self._put(ask)
         self._turn_to_later()
@@ -306,13 +309,15 @@ class _Place:
 
     def _finder(self, name: str) -> Callable[[], Any]:
         def find() -> Any:
-            from pytest_nodered_sec.probes import account, landmarks, roots, told
+            from pytest_nodered_sec.probes import account, landmarks, roots, suites, told
             from pytest_nodered_sec.probes.look import Look
 
             if name == "host":
                 from pytest_nodered_sec.probes import host  # imports testinfra: only where a host is asked
 
                 return host.gather(Look(self._station))
+            if name == "tls":
+                return suites.see_offers(Look(self._station))
             if name == "admin":
                 return roots.find_roots(self._station)
             admin = self._landmarks["admin"].get()  # first: it settles where the roots are
@@ -390,3 +395,7 @@ class _Place:
 
 def _in_clear(ask: Ask) -> bool:
     return "plain" in PROBES[ask.probe].landmarks
+
+
+def _of_tls(ask: Ask) -> bool:
+    return "tls" in PROBES[ask.probe].given

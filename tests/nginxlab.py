@@ -78,7 +78,8 @@ def serving(
     """
     pairs = "".join(_certificate(folder, number, chain) for number, chain in enumerate(chains))
     for turn in range(_TRIES):
-        running = Nginx(_free_port(), folder, _free_port())
+        port, status_port = _free_ports()
+        running = Nginx(port, folder, status_port)
         places = "".join(
             f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
@@ -96,7 +97,7 @@ http {{
         program = [str(toolchain.nginx()), "-p", str(folder), "-e", str(folder / "start.log")]
         process = subprocess.Popen([*program, "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
         try:
-            if _listens(process, running.port):
+            if _listens(process, status_port):  # where `begin` asks next: connections to one port are counted in order
                 running.begin()
                 yield running
                 return
@@ -121,9 +122,9 @@ def _certificate(folder: Path, number: int, chain: Sequence[Issued]) -> str:
     return f"ssl_certificate {certificates}; ssl_certificate_key {key}; "
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:

@@ -15,9 +15,11 @@ from seen import AUTH, BEARER, attempt
 from pytest_nodered_sec import codec, errors, model, policy
 from pytest_nodered_sec.codec import CodecError, decode, encode
 from pytest_nodered_sec.credentials import Credentials
+from pytest_nodered_sec.data.suites import suite_table
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Mark, SocketAttempt, Surface
 from pytest_nodered_sec.model_account import Installed, View
+from pytest_nodered_sec.model_tls import ProtocolOffer, TlsOffers, VersionOffer
 from pytest_nodered_sec.policy import PROFILES, Policy
 
 
@@ -32,6 +34,7 @@ def through_text(value: Any) -> Any:
         SocketAttempt(attempt(Surface.DASHBOARD, "/ui", BEARER, AUTH), model.Channel.OPEN, 3),
         Installed("modules", (("a", "1.0"),), "as told", "", date(2026, 1, 2), date(2026, 1, 1)),
         model.Reach("192.0.2.1", (), datetime.now(UTC), datetime.now(UTC), 7, ("x",), AUTH),
+        ProtocolOffer(TlsOffers((VersionOffer("TLSv1.2", (suite_table().suite(0xC02F),)),)), "TLSv1.2"),
         Policy(own_thresholds=PROFILES["baseline"], dashboards=()),
         frozenset(Mark),
         model.Target("plant", "https://plant.example", Policy(), labels={"line": "7"}),

@@ -64,7 +64,7 @@ def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
     expected = (
         "reach-01 "
         "http-01 http-02 http-03 http-04 http-05 http-06 "
-        "tls-01 tls-02 tls-03 tls-04 tls-05 tls-06 tls-11 tls-12 tls-13 "
+        "tls-01 tls-02 tls-03 tls-04 tls-05 tls-06 tls-07 tls-08 tls-09 tls-10 tls-11 tls-12 tls-13 tls-14 tls-15 "
         "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-10 admin-12 "
         "csrf-01 "
         "cred-01 cred-02 "
@@ -231,6 +231,15 @@ def test_every_surface_is_asked_in_clear() -> None:
 
 def test_the_three_controls_of_a_chain_share_one_question() -> None:
     assert asked("tls-01") == asked("tls-02") == asked("tls-03") == (Ask("chain"),)
+
+
+def test_what_is_accepted_of_tls_is_one_look() -> None:
+    assert [ask.label for ask in asked("tls-07")] == ["SSLv3", "TLSv1.0", "TLSv1.1"]
+    assert [ask.label for ask in asked("tls-09")] == ["SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+    assert asked("tls-09") == asked("tls-14") == asked("tls-15")
+    of = [ask for control in ("tls-07", "tls-08", "tls-09", "tls-10") for ask in asked(control)]
+    assert {ask.probe for ask in of} == {"tls"}
+    assert PROBES["tls"].given == ("tls",)
 
 
 def test_what_the_account_is_told_is_asked_of_open_targets_too() -> None:

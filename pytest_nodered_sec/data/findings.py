@@ -27,6 +27,8 @@ ONLY_FINDING: Final = {
     "static-01": "file",
     "static-02": "hole",
     "tls-06": "lives-too-long",
+    "tls-07": "old-version",
     "tls-12": "not-demanded",
+    "tls-15": "unlisted",
     "version-01": "release-told",
 }

@@ -84,7 +84,7 @@ class Suite:
 
     @property
     def broken(self) -> str:
-        """Why nobody may rely on it, "" where that is not so."""
+        """Why nobody may rely on it, the worst first: "no authentication, RC4"; "" where that is not so."""
         return ", ".join(why for part, why in _BROKEN if part.search(self.name))
 
     def __str__(self) -> str:

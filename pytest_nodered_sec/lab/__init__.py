@@ -165,7 +165,7 @@ def majors(name: str) -> tuple[int, ...]:
 def proxies(name: str) -> tuple[str, ...]:
     """Return the proxies that a deployment can stand behind, the usual one first."""
     one = DEPLOYMENTS[name]
-    return ("nginx",) if one.locations or one.certificate or one.mutual else tuple(PROXIES)
+    return ("nginx",) if one.locations or one.certificate or one.mutual or one.accepts else tuple(PROXIES)
 
 
 def parse(spec: str) -> Spec:

@@ -51,6 +51,7 @@ class Deployment:
             "undeclared": ways in of which the policy does not know.
         packages: set of contributed packages beside Node-RED and its dashboards, "" for none.
         gated: first parts of further paths behind the gate.
+        accepts: nginx's lines on versions, suites and curves of TLS, which no other proxy has; "" for the advised ones.
         majors: Node-RED's that it exists for; () for each that the lab runs everything on.
         node: release of Node.js, "" for the lab's own.
         admin_root: httpAdminRoot as seen from outside.
@@ -80,6 +81,7 @@ class Deployment:
     flows: str = "both"
     packages: str = ""
     gated: tuple[str, ...] = ()
+    accepts: str = ""
     majors: tuple[int, ...] = ()
     node: str = ""
     admin_root: str = "/"
@@ -134,6 +136,13 @@ _SITE: Final = (
 )
 
 _COOKIE: Final = ("Set-Cookie", "line=7; Path=/; Secure; HttpOnly; SameSite=Lax")
+
+CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
+    f"ECDHE-{key}-{cipher}"
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+    for key in ("ECDSA", "RSA")
+)
+_TODAY: Final = "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers"
 
 _FRESH: Final = Deployment()
 _HARDENED: Final = Deployment(
@@ -343,6 +352,21 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         settings=f"{_HARDENED.settings} uibuilder: {{telemetryEnabled: false}},",
         packages="contrib",
         expect=(*_SITE, ("interfaces", [{"kind": "uibuilder", "path": "/hmi"}])),
+    ),
+    # @SECLEVEL=0: what OpenSSL itself would not do any more.
+    "old-versions": replace(  # which know CBC only, so that TLS 1.2 has it too
+        _HARDENED,
+        accepts=f"ssl_protocols TLSv1 TLSv1.1 TLSv1.2; ssl_ciphers {CIPHERS}:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0;",
+    ),
+    "no-tls13": replace(
+        _HARDENED,
+        accepts=f"ssl_protocols TLSv1.2; ssl_ciphers {CIPHERS};",
+        expect=(*_SITE, ("thresholds.tls_offered", {"value": ["1.3"]})),
+    ),
+    "null-suite": replace(_HARDENED, accepts=f"{_TODAY} {CIPHERS}:ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0;"),
+    "other-suite": replace(_HARDENED, accepts=f"{_TODAY} {CIPHERS}:ECDHE-ECDSA-AES128-CCM;"),
+    "small-curve": replace(
+        _HARDENED, accepts=f"{_TODAY} {CIPHERS}:@SECLEVEL=0; ssl_ecdh_curve X25519:prime256v1:secp192r1;"
     ),
     "public-acting": replace(_HARDENED, gate="endpoints", expect=(*_SITE, _PUBLIC)),
 }

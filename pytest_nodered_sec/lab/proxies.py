@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.lab.deployments import CIPHERS
 from pytest_nodered_sec.lab.sites import own_part
 
 if TYPE_CHECKING:
@@ -35,11 +36,6 @@ _RELEASE: Final = "^/red/about"  # the editor's change log, which names the rele
 _BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased", "but-flows", "but-ui")
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
-_CIPHERS: Final = ":".join(  # Mozilla's intermediate guideline; nginx offers more by itself
-    f"ECDHE-{key}-{cipher}"
-    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
-    for key in ("ECDSA", "RSA")
-)
 
 
 @dataclass(frozen=True)
@@ -186,9 +182,9 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     sites = [[f"listen 127.0.0.1:{front.http_port};", *plain_rules]]
     if deployment.tls:
         tls = [f"ssl_certificate {front.certificates}/leaf.pem;", f"ssl_certificate_key {front.certificates}/leaf.key;"]
-        tls += ["ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off;"]
         weak = ":@SECLEVEL=0" if deployment.certificate == "weak-key" else ""  # or OpenSSL would not load the key
-        tls += [f"ssl_ciphers {_CIPHERS}{weak};"]
+        tls += [deployment.accepts or f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHERS}{weak};"]
+        tls += ["ssl_session_tickets off;"]
         tls += [f"ssl_client_certificate {front.authority}; ssl_verify_client on;"] if deployment.mutual else []
         listen = f"listen 127.0.0.1:{front.https_port} ssl"
         # Of the first server of a port is what no other server names; closed only now, so that 127.0.0.1 finds its own.

@@ -27,7 +27,7 @@ class Probe:
             lock somebody out: known passwords; 2: when those are done, side by side, what one log-in of the site's own
             account found, after which Node-RED forgets them; 3: at the very end, what sums up.
         given: what is found once per target and handed in before the landmarks, without a canary: "host", "account",
-            "told", or a landmark of which the probe asks the canary itself.
+            "told", "tls", or a landmark of which the probe asks the canary itself.
         trips: round trips of one look, roughly; those with many begin first, so that nobody waits for them at the end.
     """
 
@@ -67,6 +67,7 @@ PROBES: Final[dict[str, Probe]] = {
     "strange_name": Probe("doors", "try_strange_name", ("admin", "node"), trips=9),
     "closed_port": Probe("doors", "try_closed_port", ("admin",), trips=2),
     "chain": Probe("tls", "present_chain", trips=5),
+    "tls": Probe("suites", "see_part", given=("tls",), trips=10),
     "chain_at": Probe("own", "present_chain_at", ("admin",), trips=5),
     "own": Probe("own", "call", ("admin",)),
     "client_certificate": Probe("demand", "come_without_certificate", trips=4),

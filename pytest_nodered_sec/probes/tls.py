@@ -9,14 +9,12 @@ URL's, or under none, is not looked at: the clients of this URL never see it.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import idna
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
@@ -24,6 +22,7 @@ from OpenSSL import SSL, crypto
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import PresentedChain
 from pytest_nodered_sec.probes.certificates import UNREADABLE, facts, path_of, public_roots, system_store, windows_roots
+from pytest_nodered_sec.probes.names import ascii_name, banner, is_address
 from pytest_nodered_sec.probes.ocsp import read_staple
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 _RECORD_LIMIT: Final = 65536
 _LEGACY_SERVER_CONNECT: Final = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT (OpenSSL, ssl.h.in): servers without RFC 5746
-_BANNERS: Final = ((b"HTTP/", "plain HTTP"), (b"SSH-", "an SSH server"), (b"220 ", "a mail or FTP server"))
 _REQUEST: Final = b"read server certificate request"  # OpenSSL's name of the state, after the version
 
 
@@ -171,7 +169,7 @@ class Client:
         context.set_ocsp_client_callback(self._keep_staple)
         context.set_info_callback(self._notice)
         self.connection = SSL.Connection(context, None)
-        if not _is_address(self.host):  # RFC 6066, 3: no literal addresses in SNI
+        if not is_address(self.host):  # RFC 6066, 3: no literal addresses in SNI
             self.connection.set_tlsext_host_name(self.host.rstrip(".").encode("ascii"))
         self.connection.request_ocsp()
         self.connection.set_connect_state()
@@ -349,9 +347,8 @@ def _show_certificate(context: SSL.Context, target: Target) -> None:
 
 
 def _explain(where: str, error: SSL.Error, received: bytes) -> Exception:
-    for start, what in _BANNERS:
-        if received.startswith(start):
-            return ProbeError(f"no TLS at {where}: {what} answered", Cause.PROTOCOL)
+    if what := banner(received):
+        return ProbeError(f"no TLS at {where}: {what} answered", Cause.PROTOCOL)
     if received[:1] not in (b"\x15", b"\x16"):  # neither an alert nor a handshake record
         return ProbeError(f"no TLS at {where}: something else answered ({received[:16]!r})", Cause.PROTOCOL)
     return Incompatible(where, _reasons(error))
@@ -361,24 +358,3 @@ def _reasons(error: SSL.Error) -> str:
     queue = error.args[0] if error.args else ()
     reasons = [reason for *_, reason in queue] if isinstance(queue, list) else []  # SysCallError has a number there
     return ", ".join(reasons) or "failed"
-
-
-def ascii_name(hostname: str) -> str:
-    """Return a host name in ASCII, an address as it is.
-
-    Raises:
-        ProbeError: it is no host name.
-    """
-    if _is_address(hostname) or hostname.isascii():
-        return hostname
-    try:
-        return idna.encode(hostname, uts46=True).decode("ascii")  # str.encode("idna") is of 2003: faß.de -> fass.de
-    except idna.IDNAError as error:
-        raise ProbeError(f"{hostname!r} is no host name: {error}", Cause.UNREACHABLE) from None
-
-
-def _is_address(hostname: str) -> bool:
-    with contextlib.suppress(ValueError):
-        ipaddress.ip_address(hostname)
-        return True
-    return False

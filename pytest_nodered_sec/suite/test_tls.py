@@ -1,4 +1,4 @@
-"""TLS: the certificates that the target presents, and who may come."""
+"""TLS: the certificates that the target presents, what it accepts, and who may come."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from pytest_nodered_sec.rules.certificates import (
 )
 from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
 from pytest_nodered_sec.rules.revocation import demands_client_certificate, not_revoked
+from pytest_nodered_sec.rules.suites import (
+    groups_are_large_enough,
+    new_version_is_offered,
+    no_suite_is_broken,
+    old_version_is_refused,
+    suites_are_forward_secret,
+    suites_are_listed,
+)
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import PresentedChain
     from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
+    from pytest_nodered_sec.model_tls import OfferedGroups, OfferedVersions, ProtocolOffer
     from pytest_nodered_sec.policy import Policy
 
 
@@ -104,3 +113,58 @@ def test_certificates_are_not_revoked(nodered_revocation: RevocationCheck, noder
     response is judged where there is one, and missed where the certificate demands one.
     """
     require(not_revoked(nodered_revocation, nodered_policy))
+
+
+@control("tls-07", severity=Severity.HIGH, asks=questions.OLD_VERSIONS)
+def test_old_version_is_refused(nodered_tls_versions: OfferedVersions, nodered_policy: Policy) -> None:
+    """SSLv3, TLS 1.0 and TLS 1.1 are refused.
+
+    Refused is what a server turns away while it speaks a newer version; one that does not answer at all refuses
+    nothing. A policy may accept TLS 1.0 or 1.1, with a reason.
+    """
+    require(old_version_is_refused(nodered_tls_versions, nodered_policy))
+
+
+@control("tls-08", severity=Severity.MEDIUM, asks=questions.NEW_VERSIONS)
+def test_new_version_is_offered(nodered_tls_versions: OfferedVersions, nodered_policy: Policy) -> None:
+    """TLS 1.2 or 1.3 is offered, as the profile demands.
+
+    Under the profile strict that is TLS 1.3 alone.
+    """
+    require(new_version_is_offered(nodered_tls_versions, nodered_policy))
+
+
+@control("tls-09", severity=Severity.HIGH, asks=questions.SUITES)
+def test_no_suite_is_broken(nodered_tls_protocol: ProtocolOffer, nodered_policy: Policy) -> None:
+    """No broken cipher suite is accepted: NULL, anonymous, export, RC4, DES, 3DES, MD5.
+
+    Every suite there is was offered, in every version, until the server refused what was left.
+    """
+    require(no_suite_is_broken(nodered_tls_protocol, nodered_policy))
+
+
+@control("tls-14", severity=Severity.MEDIUM, asks=questions.SUITES)
+def test_suites_are_forward_secret(nodered_tls_protocol: ProtocolOffer, nodered_policy: Policy) -> None:
+    """Every accepted cipher suite has forward secrecy and authenticated encryption (AEAD).
+
+    So no static RSA and no CBC. Broken suites are tls-09's.
+    """
+    require(suites_are_forward_secret(nodered_tls_protocol, nodered_policy))
+
+
+@control("tls-15", severity=Severity.LOW, asks=questions.SUITES)
+def test_suites_are_listed(nodered_tls_protocol: ProtocolOffer, nodered_policy: Policy) -> None:
+    """No cipher suite outside the profile's list is accepted.
+
+    The list is TLSRef's intermediate one, strict has the modern one; `tls_suites` in the policy chooses another.
+    """
+    require(suites_are_listed(nodered_tls_protocol, nodered_policy))
+
+
+@control("tls-10", severity=Severity.LOW, asks=questions.GROUPS)
+def test_groups_are_large_enough(nodered_tls_groups: OfferedGroups, nodered_policy: Policy) -> None:
+    """Keys are agreed on in Diffie-Hellman groups that are large enough.
+
+    2048 bits, or curves of equal strength; under the profile strict in no other groups than its list has.
+    """
+    require(groups_are_large_enough(nodered_tls_groups, nodered_policy))

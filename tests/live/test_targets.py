@@ -18,6 +18,7 @@ from proxylab import forward_proxy
 from suite_runs import ALSO_ON_4, EXPECTED, installed, run, with_outcome
 
 from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab.deployments import CIPHERS
 from pytest_nodered_sec.policyfile import toml
 
 if TYPE_CHECKING:
@@ -290,6 +291,7 @@ def test_with_a_client_certificate(three: dict[str, lab.RunningDeployment], tmp_
 daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log;
 events {{}}
 http {{ {temporary} access_log off;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHERS};
   server_tokens off; ssl_certificate {certificates}/leaf.pem; ssl_certificate_key {certificates}/leaf.key;
   server {{ listen 127.0.0.1:{http_port}; return 301 https://localhost:{https_port}$request_uri; }}
   server {{ listen 127.0.0.1:{https_port} ssl default_server; return 444; }}

@@ -1,0 +1,224 @@
+"""Whether a server accepts only what is safe of TLS: versions, cipher suites, groups.
+
+One fault, one control. A version that should not be spoken is tls-07's (tls-08's if it is TLS 1.2); its suites are
+then tls-09's where they are broken, and nobody's otherwise, since with TLS 1.1 and older there is nothing better. Of
+a version that may be spoken, a suite is judged once: broken (tls-09), without forward secrecy or AEAD (tls-14), or
+merely outside the list (tls-15). A group that is too small is tls-10's, not its suite's fault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.data.suites import LEAST_STRENGTH, suite_table
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_tls import OLD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_nodered_sec.data.suites import Suite
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_tls import AcceptedGroup, OfferedGroups, OfferedVersions, ProtocolOffer
+    from pytest_nodered_sec.policy import Policy
+
+_ELSEWHERE: Final = "served without TLS: see tls-01"
+_LEAST_FIELD: Final = 2048  # bits of a finite field
+_SHOWN: Final = 10
+
+
+def old_version_is_refused(seen: OfferedVersions, policy: Policy) -> Verdict:
+    """An old version is refused (RFC 7568, RFC 8996), unless the policy says otherwise."""
+    if not seen.offers.tls:
+        return NotApplicable(_ELSEWHERE)
+    return tuple(
+        Violation(
+            "old-version",
+            f"{one.version} is accepted with {_some(one.suites)}",
+            f"{one.version} is refused",
+            _versions_line(policy),
+        )
+        for one in seen.accepted
+        if not _may_speak(one.version, policy)
+    )
+
+
+def new_version_is_offered(seen: OfferedVersions, policy: Policy) -> Verdict:
+    """TLS 1.2 or 1.3 is offered as the profile demands, and none of the two that it does not accept."""
+    if not seen.offers.tls:
+        return NotApplicable(_ELSEWHERE)
+    spoken = [one.version for one in seen.accepted]
+    wanted = [f"TLSv{version}" for version in policy.thresholds.tls_offered]
+    faults = []
+    if not {one.version for one in seen.offers.versions if one.accepted} & set(wanted):
+        faults.append(
+            Violation("not-offered", seen.evidence(), f"{' or '.join(wanted)} is accepted", _versions_line(policy))
+        )
+    for version in spoken:
+        if not _may_speak(version, policy):
+            expected = f"{version} is refused (profile {policy.profile})"
+            faults.append(Violation("too-old", f"{version} is accepted", expected, _versions_line(policy)))
+    return tuple(faults)
+
+
+def no_suite_is_broken(seen: ProtocolOffer, policy: Policy) -> Verdict:
+    """No suite is accepted on which nobody may rely."""
+    del policy
+    if unasked := _unasked(seen):
+        return unasked
+    why: dict[str, list[Suite]] = {}
+    for suite in seen.offer.suites:
+        if suite.broken:
+            why.setdefault(suite.broken.partition(",")[0], []).append(suite)  # the worst comes first
+    return tuple(
+        Violation(
+            reason.replace(" ", "-").lower(),
+            f"{seen.version} is accepted with {_named(suites)}: {reason}",
+            "no such suite is accepted",
+            _suites_line(seen.version, "intermediate"),
+        )
+        for reason, suites in why.items()
+    )
+
+
+def suites_are_forward_secret(seen: ProtocolOffer, policy: Policy) -> Verdict:
+    """Every suite that is not broken has forward secrecy and is AEAD; the latter from TLS 1.2 on, which brought it."""
+    if unasked := _unasked(seen) or _not_to_be_spoken(seen, policy):
+        return unasked
+    suites = [one for one in seen.offer.suites if one.known and not one.broken]
+    static = [one for one in suites if not one.forward_secret]
+    unauthenticated = [] if seen.version in OLD else [one for one in suites if one.forward_secret and not one.aead]
+    faults = []
+    remedy = _suites_line(seen.version, "intermediate")
+    if static:
+        observed = f"{seen.version} is accepted with {_named(static)}: what is recorded today can be read by who gets "
+        faults.append(
+            Violation("no-forward-secrecy", f"{observed}the server's key some day", "ECDHE or DHE suites only", remedy)
+        )
+    if unauthenticated:
+        observed = (
+            f"{seen.version} is accepted with {_named(unauthenticated)}: authenticated first, then encrypted (CBC)"
+        )
+        faults.append(Violation("no-aead", observed, "AEAD suites only (GCM, CCM, ChaCha20-Poly1305)", remedy))
+    return tuple(faults)
+
+
+def suites_are_listed(seen: ProtocolOffer, policy: Policy) -> Verdict:
+    """No other suite is accepted than those of the policy's list."""
+    if unasked := _unasked(seen) or _not_to_be_spoken(seen, policy):
+        return unasked
+    demanded = policy.thresholds.tls_suites
+    if demanded == "none-broken":
+        return NotApplicable(f"not demanded by profile {policy.profile}: any suite that is not broken will do")
+    if seen.version in OLD:
+        return NotApplicable("the lists are of TLS 1.2 and 1.3")
+    allowed = suite_table().lists[demanded]
+    others = [one for one in seen.offer.suites if not _judged_elsewhere(one) and one.name not in allowed.suites]
+    if not others:
+        return ()
+    return (
+        Violation(
+            "unlisted",
+            f"{seen.version} is accepted with {_named(others)}, outside {allowed.title}",
+            f"only suites of {allowed.title}",
+            _suites_line(seen.version, demanded),
+        ),
+    )
+
+
+def groups_are_large_enough(seen: OfferedGroups, policy: Policy) -> Verdict:
+    """Keys are agreed on in groups of sufficient strength, and where the list names groups (strict), in those."""
+    if not seen.offers.tls:
+        return NotApplicable(_ELSEWHERE)
+    if not seen.offers.groups:
+        return NotApplicable("there is no group to judge")
+    allowed = suite_table().lists.get(policy.thresholds.tls_suites)
+    faults: dict[str, Violation] = {}
+    for one in seen.offers.groups:
+        fault = _weak(one) or (_unlisted(one, allowed.groups, allowed.title) if allowed and allowed.groups else None)
+        if fault:
+            faults.setdefault(f"{one}", fault)  # once, though every version has it
+    return tuple(faults.values())
+
+
+def _weak(one: AcceptedGroup) -> Violation | None:
+    if one.group is None and one.bits:
+        if one.bits >= _LEAST_FIELD:
+            return None
+        return Violation(
+            "small-field",
+            f"{one.version}, {one.suite}: {one}",
+            f"at least {_LEAST_FIELD} bits",
+            f"nginx: openssl dhparam -out /etc/nginx/dhparam.pem {_LEAST_FIELD}, and ssl_dhparam "
+            "/etc/nginx/dhparam.pem; or leave DHE out of ssl_ciphers",
+        )
+    if one.group is not None and (one.group.strength >= LEAST_STRENGTH or not one.group.strength):
+        return None
+    strength = f", {one.group.strength} bits of strength" if one.group else ""
+    return Violation(
+        "small-curve",
+        f"{one.version}: keys are agreed on in {one}{strength}",
+        f"named curves with at least {LEAST_STRENGTH} bits of strength",
+        _CURVES,
+    )
+
+
+_CURVES: Final = "nginx: ssl_ecdh_curve X25519:prime256v1:secp384r1; Caddy: tls { curves x25519 secp256r1 secp384r1 }"
+
+
+def _unlisted(one: AcceptedGroup, groups: frozenset[str], title: str) -> Violation | None:
+    if one.group is None or one.group.name in groups:
+        return None
+    observed = f"{one.version}: keys are agreed on in {one}"
+    return Violation("unlisted-group", observed, f"groups of {title}, or stronger ones of OpenSSL", _CURVES)
+
+
+def _unasked(seen: ProtocolOffer) -> NotApplicable | None:
+    if not seen.offers.tls:
+        return NotApplicable(_ELSEWHERE)
+    if not seen.offer.accepted:
+        return NotApplicable(f"{seen.version} is refused: it has no suite to judge")
+    return None
+
+
+def _not_to_be_spoken(seen: ProtocolOffer, policy: Policy) -> NotApplicable | None:
+    if _may_speak(seen.version, policy):
+        return None
+    control = "tls-07" if seen.version in OLD else "tls-08"
+    return NotApplicable(f"{seen.version} must not be spoken at all: see {control}")
+
+
+def _may_speak(version: str, policy: Policy) -> bool:
+    return version.removeprefix("TLSv") in policy.thresholds.tls_accepted
+
+
+def _judged_elsewhere(suite: Suite) -> bool:
+    return suite.known and bool(suite.broken or not (suite.forward_secret and suite.aead))
+
+
+def _named(suites: Iterable[Suite]) -> str:
+    return ", ".join(map(str, suites))
+
+
+def _some(suites: Sequence[Suite]) -> str:
+    more = f" and {len(suites) - _SHOWN} more" if len(suites) > _SHOWN else ""
+    return _named(suites[:_SHOWN]) + more
+
+
+def _versions_line(policy: Policy) -> str:
+    wanted = sorted(policy.thresholds.tls_accepted)
+    nginx = " ".join("TLSv1" if one == "1.0" else f"TLSv{one}" for one in wanted)
+    caddy = [f"tls{one}" for one in wanted if one in ("1.2", "1.3")]
+    return f"nginx: ssl_protocols {nginx}; Caddy: tls {{ protocols {' '.join(caddy)} }}"
+
+
+def _suites_line(version: str, demanded: str) -> str:
+    """Return the line that leaves only suites of a list, of those that are judged well."""
+    table = suite_table()
+    listed = [one for one in table.suites.values() if one.name in table.lists[demanded].suites]
+    good = [one for one in listed if one.openssl and not _judged_elsewhere(one)]
+    if version == "TLSv1.3":
+        names = ":".join(one.openssl for one in good if not one.key_exchange)
+        return f"nginx: ssl_conf_command Ciphersuites {names};"
+    names = ":".join(one.openssl for one in good if one.key_exchange in ("ECDHE_ECDSA", "ECDHE_RSA"))
+    return f"nginx: ssl_ciphers {names}; Caddy's own are these: leave `ciphers` out of tls"
