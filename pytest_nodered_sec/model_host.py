@@ -181,7 +181,7 @@ class ChannelSettings:
     Attributes:
         file: path of settings.js.
         dashboards: for each dashboard in use: name (key of settings.js), whether pages and whether sockets are guarded.
-        web_sockets: how many listening WebSocket nodes the flows have.
+        web_sockets: paths of the WebSocket nodes that listen.
         web_sockets_guarded: whether webSocketNodeVerifyClient is a function.
         proxy_guards: what a proxy guards by the policy's word, or "".
         paths: where the dashboards are, in the same order.
@@ -190,7 +190,7 @@ class ChannelSettings:
 
     file: str
     dashboards: tuple[tuple[str, bool, bool], ...]
-    web_sockets: int
+    web_sockets: tuple[str, ...]
     web_sockets_guarded: bool
     proxy_guards: str = ""
     paths: tuple[str, ...] = ()
@@ -202,7 +202,9 @@ class ChannelSettings:
             f"{name}: page middleware {_yes(page)}, ioMiddleware {_yes(live)}" for name, page, live in self.dashboards
         ]
         if self.web_sockets:
-            parts.append(f"{self.web_sockets} WebSocket nodes, verifyClient {_yes(self.web_sockets_guarded)}")
+            parts.append(
+                f"WebSocket nodes at {', '.join(self.web_sockets)}, verifyClient {_yes(self.web_sockets_guarded)}"
+            )
         if self.proxy_guards:
             parts.append(self.proxy_guards)
         return f"{self.file}: {'; '.join(parts) or 'no dashboard and no WebSocket node in the flows'}"
@@ -244,7 +246,7 @@ class EditorSettings:
 
 @dataclass(frozen=True)
 class SecretSettings:
-    """credentialSecret (host-06); `kind` is "set", "computed" by a module, "unset", "false", "empty"."""
+    """credentialSecret (host-06); `kind` is "set", "computed" by a module, "published", "unset", "false", "empty"."""
 
     file: str
     kind: str
@@ -298,6 +300,7 @@ class FileStep:
         gid: group.
         folder: whether it is a directory.
         strangers: members of the group other than root and the user Node-RED runs as.
+        owner: name of the owner where that is nobody who should own it, or "" (keys only).
     """
 
     path: str
@@ -306,6 +309,7 @@ class FileStep:
     gid: int
     folder: bool
     strangers: tuple[str, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -314,7 +318,7 @@ class FileAccess:
 
     Attributes:
         kind: "settings", "flows" ….
-        user_dir: Node-RED's user directory.
+        user_dir: Node-RED's user directory; of "environment files" the unit that names them.
         process: whose files they are.
         files: each as its steps, the file first.
     """
@@ -372,11 +376,6 @@ class Unit:
     def get(self, key: str) -> str:
         """Return a property's value, "" where it has none."""
         return dict(self.properties).get(key, "")
-
-    @property
-    def there(self) -> bool:
-        """Whether the unit exists."""
-        return self.get("LoadState") == "loaded"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ import testinfra.backend
 import testinfra.host
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model_host import Unit
 from pytest_nodered_sec.probes import host_nginx
 from pytest_nodered_sec.probes import host_text as text_of
 from pytest_nodered_sec.probes.http import tls_context
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.host_text import Candidate, Me, Section
     from pytest_nodered_sec.probes.look import Look
 
-KNOWN_HASHES: Final = {  # node-red's settings.js repeats this one under adminAuth, httpNodeAuth and httpStaticAuth
+PUBLISHED: Final = {  # what stands in node-red's settings.js, as a comment that is ready to be used
+    # under adminAuth, httpNodeAuth and httpStaticAuth
     "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN.": "of settings.js (its password is published)",
+    "a-secret-key": "credentialSecret of settings.js",
 }
 _EVALUATION: Final = 3.0  # seconds that settings.js may take
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -266,7 +269,9 @@ def gather(look: Look) -> Inside:
         node_red = choose(text_of.candidates(found, who), found, demands, target.direct_port)
         settings = _kept(lambda: evaluate(way, who, node_red, demands, found))
         nginx = _kept(lambda: _nginx(found, target.port))
-        paths = _paths(nginx)
+        unit = node_red.process.unit
+        paths = [*_paths(nginx), *(f"time:{path}" for path in files_of_unit(found, unit))]
+        paths += [step for path in environment_of_unit(found, unit) for step in (path, *_above(path))]
         later = text_of.sections(_script(way, *first, *paths), mark) if paths else {}
         pid = node_red.process.pid
         docker = found.get(f"docker {pid}")
@@ -373,14 +378,14 @@ def evaluate(way: Way, who: Me, node_red: Candidate, demands: HostDemands, found
         "userDir": demands.user_dir,
         "settingsFile": demands.settings_file,
         "args": node_red.args[1:] if len(node_red.args) > 1 else text_of.starts(found.get("starts"), process.unit)[1:],
-        "known": KNOWN_HASHES,
+        "known": PUBLISHED,
         "limit": int(_EVALUATION * 1000),
         "program": PROGRAM,
     }
     text = way.run("sh -c %s sh %s", as_user(who, process.uid, process.user, node, sudo=way.sudo), source(given))
     seen = text_of.answer_of_node(text, mark)
     if not seen:
-        reason = text_of.why(text_of.Section(text, 1))
+        reason = text_of.why(text_of.Section(re.sub(r"\nNode\.js v\S+\s*$", "", text), 1))
         raise ProbeError(
             f"the host's Node.js ({node}) did not run as {process.user}: {reason}; "
             "name one with the host's `node` in the policy; for rights see docs/sudoers",
@@ -452,10 +457,33 @@ def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
     if not isinstance(nginx, Nginx) or nginx.tree is None:
         return []
     keys = [path for path in named(nginx.tree, "ssl_certificate_key") if path.startswith("/") and "$" not in path]
-    above = [str(parent) for key in keys for parent in PurePosixPath(key).parents]
+    above = [parent for key in keys for parent in _above(key)]
     certificates = [path for path in named(nginx.tree, "ssl_certificate") if path.startswith("/") and "$" not in path]
     times = [f"time:{path}" for path in sorted(files_of(nginx.tree))]
     return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates), *times]))
+
+
+def files_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+    """Return the files that say how a service runs: its own, its drop-ins, its environment's."""
+    one = _unit(found, unit)
+    paths = (one.get("FragmentPath"), *one.get("DropInPaths").split())
+    return (*(path for path in paths if path), *environment_of_unit(found, unit))
+
+
+def environment_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+    """Return the files that a service's environment comes from."""
+    values = [value for key, value in _unit(found, unit).properties if key == "EnvironmentFiles"]
+    return tuple(value.rsplit(" (", 1)[0] for value in values if value.startswith("/"))
+
+
+def _unit(found: dict[str, Section], name: str) -> Unit:
+    with contextlib.suppress(ProbeError):  # host-10 carries why there are none
+        return text_of.units(found.get("units")).get(name, Unit(name))
+    return Unit(name)
+
+
+def _above(path: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(path).parents]
 
 
 def named(directives: tuple[Directive, ...], name: str) -> list[str]:

@@ -49,24 +49,33 @@ candidates() {
     grep -lE 'node-?red|red\.js' /proc/[0-9]*/comm /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | sort -un
 }
 
-nginx_masters() { # PID, seconds after boot in ticks, of the master and its workers
+nginx_masters() { # of the masters and their workers: PID, its parent's, start in ticks after boot, user, title
     for file in $(grep -l '^nginx$' /proc/[0-9]*/comm 2>/dev/null); do
         pid=${file#/proc/} pid=${pid%/comm}
-        printf '%s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
-            "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\000\n' '  ')"
+        printf '%s %s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
+            "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\000\n' '  ')"
     done
+}
+
+unit_of() { # PID: the service that it runs in, or nothing
+    sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -1
+}
+
+changed() { # PATH: when content and inode changed, of a link and of what it leads to
+    stat -c '%Y %Z' "$1" && stat -L -c '%Y %Z' "$1"
 }
 
 properties=Id,Names,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,Restart,User,UMask,Result
 properties=$properties,ExecMainStatus,NextElapseUSecRealtime,LastTriggerUSec,NoNewPrivileges,ProtectSystem,ProtectHome
-properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers
+properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers,DropInPaths
+properties=$properties,EnvironmentFiles
 
 starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
 
 if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "certificate:", of files after "time:"
     for path in "$@"; do
         case $path in
-        time:*) section "$path" stat -L -c %Y "${path#time:}" ;;
+        time:*) section "$path" changed "${path#time:}" ;;
         certificate:*) section "$path" cat "${path#certificate:}" ;;
         *) section "key:$path" root stat -L -c '%a %u %g %U %G %Y %n' "$path" ;;
         esac
@@ -86,7 +95,7 @@ for pid in $(candidates); do
     section "process $pid" process "$pid"
     section "sockets $pid" sockets "$pid"
     section "fd $pid" root ls -l "/proc/$pid/fd" | grep -E "^$mark|socket:|denied|sudo:|cannot"
-    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
+    unit=$(unit_of "$pid")
     [ -n "$unit" ] && found="$found $unit"
     id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
     if [ -n "$id" ] && has docker; then
@@ -94,10 +103,15 @@ for pid in $(candidates); do
             '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"
     fi
 done
+proxies=
+for pid in $(nginx_masters | sed -n 's/ .*nginx: master.*//p'); do
+    proxies="$proxies $(unit_of "$pid")"
+    section "unit-of $pid" unit_of "$pid"
+done
 section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
 if has systemctl; then
     section starts starts $found node-red.service
-    section units systemctl show --no-pager -p "$properties" $found node-red.service nginx.service caddy.service certbot.timer certbot.service \
+    section units systemctl show --no-pager -p "$properties" $found $proxies node-red.service nginx.service caddy.service certbot.timer certbot.service \
         certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
     for unit in $found; do
         has systemd-analyze && section "security $unit" sh -c "systemd-analyze security --no-pager $unit | tail -1"
@@ -120,10 +134,11 @@ if has nginx; then
 fi
 if [ -d /etc/letsencrypt ]; then
     section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
-    section certificates root find -L /etc/letsencrypt -name cert.pem -exec cat '{}' +
-    section renewal root grep -E '^(renew_hook|deploy_hook|installer|authenticator|post_hook)' -r /etc/letsencrypt/renewal
-    section hooks root grep -lrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
+    section certificates root find -L /etc/letsencrypt -name 'cert*.pem' -exec grep -H . '{}' +
+    section renewal root grep -HrE '^(renew|deploy|post).hook|^installer' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini
+    section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
 fi
 has certbot && section certbot sh -c 'command -v certbot'
-section cron grep -lsr certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section cron root grep -sHrE certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section crond grep -lE '^(cron|crond|anacron)$' /proc/[0-9]*/comm
 section end true

@@ -2,7 +2,8 @@
 // The first reads the running process (environment, directories), looks at files, and starts the second, which
 // evaluates settings.js: with inert modules, without timers, within a time limit. Only what `reduce` lists comes back,
 // on one marked line; password hashes as "which known sample, which scheme, which cost". Nothing is written.
-// Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, known (hash to name), limit (ms).
+// Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, known (published hash or
+// secret to name), limit (ms).
 "use strict";
 const fs = require("fs"), os = require("os"), path = require("path"), vm = require("vm"), url = require("url");
 const { spawnSync } = require("child_process");
@@ -10,6 +11,11 @@ const { spawnSync } = require("child_process");
 const INERT = Symbol("inert");
 const REAL = new Set(["path", "os", "url", "util"]);
 const say = (value) => fs.writeSync(1, `\n${INPUT.mark} ${JSON.stringify(value)}\n`);
+
+// When a file, or the link to it, last changed: of the inode too, so that a date that was kept does not hide it.
+// Not of one with several names: a new name, as backups by hard links give it, changes the inode too.
+const changed = (file) => Math.floor(Math.max(...[fs.lstatSync(file), fs.statSync(file)]
+  .flatMap((one) => [one.mtimeMs, one.nlink === 1 ? one.ctimeMs : 0])) / 1000);
 
 // --- the second process: settings.js itself
 
@@ -50,7 +56,7 @@ function loader(environment, loaded) {
   }
   function load(file) {
     if (cache.has(file)) return cache.get(file).exports;
-    loaded.push({ path: file, mtime: Math.floor(fs.statSync(file).mtimeMs / 1000) });
+    loaded.push({ path: file, changed: changed(file) });
     const text = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
     const module = { exports: {}, id: file, filename: file, paths: [], children: [] };
     cache.set(file, module);
@@ -121,7 +127,8 @@ function reduce(s) {
     flowFileIsSet: kindOf(s.flowFile), httpAdminRoot: text(s.httpAdminRoot), httpNodeRoot: text(s.httpNodeRoot),
     httpRoot: text(s.httpRoot), disableEditor: s.disableEditor === true, requireHttps: kindOf(s.requireHttps),
     adminAuth: login(s.adminAuth), httpAdminAuth: basic(s.httpAdminAuth), httpNodeAuth: basic(s.httpNodeAuth),
-    httpStaticAuth: basic(s.httpStaticAuth), credentialSecret: kindOf(s.credentialSecret),
+    httpStaticAuth: basic(s.httpStaticAuth),
+    credentialSecret: Object.hasOwn(INPUT.known, s.credentialSecret) ? "published" : kindOf(s.credentialSecret),
     adminMiddleware: kindOf(s.httpAdminMiddleware), nodeMiddleware: kindOf(s.httpNodeMiddleware),
     ui: { path: text(own(s.ui).path), middleware: kindOf(own(s.ui).middleware),
       ioMiddleware: kindOf(own(s.ui).ioMiddleware) },
@@ -200,46 +207,73 @@ function below(folder, accept, depth = 4) {
   }).slice(0, 200);
 }
 
+const backup = (file) => path.join(path.dirname(file), `.${path.basename(file)}.backup`); // where Node-RED keeps it
+
+const lax = (file) => attempt(() => { // somebody else's, or open to group or others: all others of a thousand are alike
+  const stat = fs.statSync(file);
+  return Boolean(stat.mode & 0o022) || ![0, process.getuid()].includes(stat.uid);
+}, false);
+const children = (folder) => attempt(() => fs.readdirSync(folder), []).slice(0, 500).map((one) => path.join(folder, one));
+
 function filesOf(userDir, settings, loaded) {
   const flow = path.resolve(userDir, settings.flowFile || `flows_${os.hostname()}.json`);
   const found = settings.flowFile ? flow : [path.join(userDir, "flows.json"), flow].find((one) => fs.existsSync(one));
   const flows = found || flow;
   const credentials = flows.replace(/(\.[^./]*)?$/, (suffix) => `_cred${suffix}`);
   const kinds = {
-    settings: loaded.map((one) => one.path), flows: [flows], credentials: [credentials],
+    settings: loaded.map((one) => one.path), flows: [flows, backup(flows)],
+    credentials: [credentials, backup(credentials)],
     sessions: [path.join(userDir, ".sessions.json")],
     "runtime config": attempt(() => fs.readdirSync(userDir), []).filter((name) => /^\.config\./.test(name))
       .map((name) => path.join(userDir, name)),
     context: below(path.join(userDir, "context"), () => true),
     projects: [path.join(userDir, "package.json"), ...below(path.join(userDir, "projects"),
       (file) => /\/\.git\/config$/.test(file) || /(^|\/)(flows?|.*_cred)[^/]*\.json$/.test(file))],
+    code: [path.join(userDir, "node_modules"), ...children(path.join(userDir, "node_modules")).filter(lax),
+      path.join(userDir, "lib"), ...below(path.join(userDir, "lib"), lax)],
     "ssh keys": below(path.join(userDir, "projects", ".sshkeys"), () => true),
   };
   const types = attempt(() => {
     const nodes = JSON.parse(fs.readFileSync(flows, "utf8"));
     return { known: true, dashboard1: nodes.some((one) => /^ui_/.test(one.type)),
       dashboard2: nodes.some((one) => /^ui-/.test(one.type)),
-      webSockets: nodes.filter((one) => one.type === "websocket-listener" && !one.d).length };
-  }, { known: false, dashboard1: false, dashboard2: false, webSockets: 0 });
-  return { kinds: Object.fromEntries(Object.entries(kinds).map(([kind, names]) =>
-    [kind, names.map(looked).filter(Boolean)])), types };
+      webSockets: nodes.filter((one) => one.type === "websocket-listener" && !one.d).map((one) => text(one.path)) };
+  }, { known: false, dashboard1: false, dashboard2: false, webSockets: [] });
+  const listed = Object.entries(kinds).map(([kind, names]) => [kind, names.map(looked).filter(Boolean)]);
+  const steps = listed.flatMap(([, many]) => many.flatMap((one) => one.steps));
+  const shown = attempt(() => spawnSync("ls", ["-ld", ...new Set(steps.map((one) => one.path))],
+    { encoding: "utf8", timeout: 3000, env: { PATH: "/usr/bin:/bin" } }).stdout, "") || "";
+  const wider = shown.split("\n").filter((line) => /^\S{10}\+/.test(line)); // with an access control list
+  for (const one of steps) one.acl = wider.some((line) => line.endsWith(` ${one.path}`));
+  return { kinds: Object.fromEntries(listed), types };
 }
 
 function versions(pid, cwd, userDir) {
+  const red = INPUT.args.map((one) => attempt(() => fs.realpathSync(/\//.test(one) ? path.resolve(cwd, one)
+    : ["/usr/bin", "/usr/local/bin"].map((at) => path.join(at, one)).find(fs.existsSync)), ""))
+    .filter((one) => /\/node-red\/red\.js$/.test(one)).map((one) => path.resolve(one, "../.."));
   const maps = attempt(() => fs.readFileSync(`/proc/${pid}/maps`, "utf8"), "");
   const mapped = [...maps.matchAll(/(\/\S*?\/node_modules)\//g)].map((one) => one[1]);
   const roots = [...new Set([...mapped, path.join(cwd, "node_modules"), path.join(userDir, "node_modules"),
     path.resolve(process.execPath, "../../lib/node_modules"), "/usr/lib/node_modules", "/usr/local/lib/node_modules"])];
-  const version = (name, places) => {
-    for (const root of places) {
-      const found = attempt(() => JSON.parse(fs.readFileSync(path.join(root, name, "package.json"))).version, "");
-      if (found) return found;
-    }
-    return "";
+  const packages = [];
+  const version = (name, places, all) => { // the first that is there; where that is a guess, all must be of one release
+    const found = [...new Set(places.map((root) => path.join(root, name, "package.json")).filter(fs.existsSync)
+      .map((file) => attempt(() => fs.realpathSync(file), file)))].slice(0, all ? undefined : 1);
+    const told = new Set(found.map((file) => attempt(() => JSON.parse(fs.readFileSync(file, "utf8")).version, "")));
+    if (told.size !== 1) return "";
+    const times = [found[0], path.dirname(found[0])].map((one) => fs.statSync(one).mtimeMs); // replaced: its directory's
+    packages.push({ path: found[0], changed: Math.floor(Math.max(...times) / 1000) });
+    return [...told][0];
   };
-  const users = [path.join(userDir, "node_modules"), ...roots];
-  return { node: process.version.slice(1), nodeRed: version("node-red", roots),
-    dashboard1: version("node-red-dashboard", users), dashboard2: version("@flowfuse/node-red-dashboard", users) };
+  const users = [path.join(userDir, "node_modules"), ...red, ...roots];
+  const running = `/proc/${pid}/exe`; // Node-RED's own Node.js, though the one that runs this be another
+  const same = attempt(() => fs.realpathSync(running) === fs.realpathSync(process.execPath), false);
+  const node = same ? process.version : attempt(() => spawnSync(running, ["--version"], { encoding: "utf8",
+    timeout: 3000, cwd: "/", env: {} }).stdout.trim(), "");
+  return { node: (/^v(\d\S*)/.exec(node || "") || [])[1] || "", nodeRed: version("node-red", red.length ? red : roots, !red.length),
+    dashboard1: version("node-red-dashboard", users), dashboard2: version("@flowfuse/node-red-dashboard", users),
+    packages };
 }
 
 function dialled(value) { // whom a route of Caddy hands requests to, however deep it stands

@@ -182,8 +182,8 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         Violation(
             "stale-settings",
             f"{path} is {seconds} s newer than {seen.process.line()}",
-            "a Node-RED started after its settings were last changed",
-            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old settings are in force",
+            "a Node-RED started after what it reads was last changed",
+            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old one is in force",
         )
         for path, seconds in seen.newer
     ]

@@ -85,10 +85,10 @@ Result=success"""
 SETTINGS: dict[str, Any] = {
     "file": "/home/nodered/.node-red/settings.js",
     "userDir": "/home/nodered/.node-red",
-    "loaded": [{"path": "/home/nodered/.node-red/settings.js", "mtime": 1_699_000_000}],
-    "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": 0},
-    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "dashboard1": "", "dashboard2": ""},
-    "kinds": {}, "groups": {}, "port": "",
+    "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
+    "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
+    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "dashboard1": "", "dashboard2": "", "packages": []},
+    "guessed": False, "kinds": {}, "groups": {}, "port": "",
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "ui": {"middleware": "unset", "ioMiddleware": "function"},
         "webSocketNodeVerifyClient": "unset",
@@ -271,7 +271,7 @@ def test_whose_rights_the_evaluator_gets() -> None:
 
 
 def test_settings_newer_than_the_process_prove_nothing() -> None:
-    late = {**SETTINGS, "loaded": [{"path": "/home/nodered/.node-red/settings.js", "mtime": 1_700_000_350}]}
+    late = {**SETTINGS, "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_700_000_350}]}
     assert "changed 300 s after Node-RED started" in trouble(inside(found(), settings=late), "login")
     seen = part(inside(found(), settings=late), "freshness")
     assert seen.newer == (("/home/nodered/.node-red/settings.js", 300),)
@@ -382,11 +382,16 @@ def certbot(**more: Section) -> dict[str, Section]:
     return found(
         certbot=Section("/usr/bin/certbot", 0),
         lineages=Section(LINEAGES, 0),
-        certificates=Section(PEM, 0),
+        certificates=Section(
+            "\n".join(f"/etc/letsencrypt/live/plant.example/cert.pem:{one}" for one in PEM.split("\n")), 0
+        ),
         renewal=Section("/etc/letsencrypt/renewal/plant.example.conf:installer = nginx", 0),
         hooks=Section("", 1),
         **more,
     )
+
+
+CRON = "0 */12 * * * root test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew"
 
 
 def test_a_lineage_that_is_served_and_renewed() -> None:
@@ -406,10 +411,57 @@ def test_without_a_served_certificate_no_lineage_can_be_compared() -> None:
 
 
 def test_certbot_by_cron_where_there_is_no_systemd() -> None:
-    by_cron = certbot(cron=Section("/etc/cron.d/certbot", 0))
+    by_cron = certbot(cron=Section("/etc/cron.d/certbot:" + CRON, 0), crond=Section("/proc/300/comm", 0))
     del by_cron["units"]
     seen: Renewal = part(inside(by_cron, served=SERVED), "renewal")
     assert (seen.schedule, seen.scheduled) == ("/etc/cron.d/certbot", True)
+    resting = part(inside({**by_cron, "crond": Section("", 1)}, served=SERVED), "renewal")
+    assert resting.scheduled is False  # nobody reads the file
+
+
+def test_debians_cron_file_does_nothing_where_systemd_runs() -> None:
+    units = UNITS.replace(
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nTriggers", "LoadState=masked\nTriggers"
+    )
+    masked = certbot(cron=Section("/etc/cron.d/certbot:" + CRON, 0), crond=Section("/proc/300/comm", 0))
+    seen: Renewal = part(inside({**masked, "units": Section(units, 0)}, served=SERVED), "renewal")
+    assert (seen.schedule, seen.scheduled) == ("certbot.timer", False)
+    own = {**masked, "units": Section(units, 0), "cron": Section("/etc/crontab:0 3 * * * root certbot renew", 0)}
+    assert part(inside(own, served=SERVED), "renewal").scheduled is True
+    off = {**own, "cron": Section("/etc/crontab:# 0 3 * * * root certbot renew", 0)}
+    assert part(inside(off, served=SERVED), "renewal").scheduled is False
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "reloads"),
+    [
+        ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = systemctl reload nginx", "", True),
+        ("/etc/letsencrypt/renewal/other.example.conf:renew_hook = systemctl reload nginx", "", False),
+        ("/etc/letsencrypt/cli.ini:deploy-hook = systemctl reload nginx", "", True),
+        ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = /usr/bin/tell-somebody", "", False),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "755", True),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "644", False),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:# systemctl reload nginx", "755", False),
+        ("/etc/letsencrypt/renewal-hooks/pre/nginx:systemctl stop nginx", "755", False),
+    ],
+)
+def test_what_reloads_the_proxy_after_a_renewal(line: str, mode: str, reloads: bool) -> None:
+    place = "hooks" if "renewal-hooks" in line else "renewal"
+    listed = f"{LINEAGES}\n{mode} 0 0 root root 17 '{line.partition(':')[0]}'"
+    sections = {**certbot(), "renewal": Section("", 1), place: Section(line, 0), "lineages": Section(listed, 0)}
+    assert bool(part(inside(sections, served=SERVED), "renewal").reloads) is reloads
+
+
+@pytest.mark.parametrize("name", ["certificates", "renewal", "hooks", "cron"])
+def test_a_line_of_sudoers_that_is_missing_is_an_error(name: str) -> None:
+    denied = {**certbot(), name: Section("sudo: a password is required", 1)}
+    assert f"{name}: sudo: a password is required" in trouble(inside(denied, served=SERVED), "renewal")
+
+
+def test_a_caddy_elsewhere_does_not_renew_what_nginx_serves() -> None:
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert part(inside(found(**CADDY), nginx=nginx), "renewal").other == ""
+    assert part(inside(found(**CADDY)), "renewal").other == "Caddy"
 
 
 def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:

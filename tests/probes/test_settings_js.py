@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pytest
 
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, SAMPLE_HASH, flows, settings_js
 from pytest_nodered_sec.lab.toolchain import node
-from pytest_nodered_sec.probes.host import KNOWN_HASHES, PROGRAM, source
+from pytest_nodered_sec.probes.host import PROGRAM, PUBLISHED, source
 from pytest_nodered_sec.probes.host_text import answer_of_node
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Evaluator:
         (self.folder / "settings.js").write_text(text, encoding="utf-8")
         mark = f"=={secrets.token_hex(4)}"
         defaults = {"mark": mark, "pid": self.pid, "userDir": str(self.folder), "settingsFile": "", "args": []}
-        program = source({**defaults, "known": KNOWN_HASHES, "limit": limit, "program": PROGRAM, **given})
+        program = source({**defaults, "known": PUBLISHED, "limit": limit, "program": PROGRAM, **given})
         done = subprocess.run(
             [str(node()), "-"], input=program, capture_output=True, text=True, timeout=20, check=False
         )
@@ -211,6 +212,10 @@ def test_files_are_listed_with_every_directory_above_them(evaluate: Evaluator) -
     (folder / "lab_cred.json").write_text("{}")
     (folder / ".sessions.json").write_text("{}")
     (folder / ".config.runtime.json").write_text("{}")
+    (folder / ".lab.json.backup").write_text("[]")
+    for module, mode in (("node-red-contrib-a", 0o755), ("node-red-contrib-b", 0o777)):
+        (folder / "node_modules" / module).mkdir(parents=True)
+        (folder / "node_modules" / module).chmod(mode)
     for path in ("context/global/global.json", "projects/line/.git/config", "projects/.sshkeys/__plant"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("{}")
@@ -221,12 +226,50 @@ def test_files_are_listed_with_every_directory_above_them(evaluate: Evaluator) -
     }
     assert found == {
         "settings": ["/settings.js"],
-        "flows": ["/lab.json"],
+        "flows": ["/lab.json", "/.lab.json.backup"],
         "credentials": ["/lab_cred.json"],
         "sessions": ["/.sessions.json"],
         "runtime config": ["/.config.runtime.json"],
         "context": ["/context/global/global.json"],
         "projects": ["/projects/line/.git/config"],
+        "code": ["/node_modules", "/node_modules/node-red-contrib-b"],  # all, and those that others may change
         "ssh keys": ["/projects/.sshkeys/__plant"],
     }
     assert kinds["flows"][0]["steps"][-1]["path"] == "/"
+
+
+def test_an_access_control_list_is_seen(evaluate: Evaluator) -> None:
+    if shutil.which("setfacl") is None:
+        pytest.skip("no setfacl here: apt install acl")
+    evaluate.settings("")
+    before = evaluate("module.exports = {};")["kinds"]["settings"][0]["steps"]
+    subprocess.run(["setfacl", "-m", "u:nobody:r", str(evaluate.folder / "settings.js")], check=True)  # noqa: S607
+    after = evaluate("module.exports = {};")["kinds"]["settings"][0]["steps"]
+    assert [one["acl"] for one in before] == [False] * len(before)
+    assert [one["acl"] for one in after] == [True] + [False] * (len(after) - 1)
+
+
+def test_a_date_that_was_kept_does_not_hide_a_change(evaluate: Evaluator) -> None:
+    file = evaluate.folder / "kept.js"
+    file.write_text("module.exports = {};")
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    [loaded] = evaluate("", args=["-s", str(file)])["loaded"]
+    assert loaded["changed"] > 1_700_000_000
+
+
+def test_the_sample_secret_is_known(evaluate: Evaluator) -> None:
+    assert evaluate.settings("credentialSecret: 'a-secret-key'")["credentialSecret"] == "published"
+    assert evaluate.settings("credentialSecret: 'of our own'")["credentialSecret"] == "set"
+
+
+def test_releases_are_those_of_what_runs(evaluate: Evaluator) -> None:
+    root = evaluate.folder / "opt" / "node_modules"
+    for place, version in ((root, "5.0.7"), (evaluate.folder / "node_modules", "1.0.0")):
+        (place / "node-red").mkdir(parents=True)
+        (place / "node-red" / "package.json").write_text(json.dumps({"version": version}))
+    (root / "node-red" / "red.js").touch()
+    started = evaluate("module.exports = {};", args=[str(root / "node-red" / "red.js")])["versions"]
+    assert (started["nodeRed"], started["packages"][0]["path"]) == ("5.0.7", str(root / "node-red" / "package.json"))
+    assert started["node"] == ""  # what stands in for it is no Node.js, and cannot tell
+    guessed = evaluate("module.exports = {};")["versions"]
+    assert guessed["nodeRed"] == "1.0.0"

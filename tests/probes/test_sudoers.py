@@ -28,7 +28,7 @@ def allowed() -> list[list[str]]:
     [listed] = re.findall(r"^Cmnd_Alias.*?=(.*)$", text, re.MULTILINE)
     commands = [re.split(r"(?<!\\) ", one.strip()) for one in re.split(r"(?<!\\),", listed)]
     return sorted(
-        [part.rsplit("/", 1)[1] if not at else part.replace("\\ ", " ") for at, part in enumerate(one)]
+        [part.rsplit("/", 1)[1] if not at else part.replace("\\", "") for at, part in enumerate(one)]
         for one in commands
     )
 
