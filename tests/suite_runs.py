@@ -16,6 +16,7 @@ from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -166,9 +167,9 @@ def spec(name: str, release: str) -> str:
     return f"{name}@{major if int(major) in majors else max(majors)}+{proxy if proxy in proxies else proxies[0]}"
 
 
-def run(folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:
-    """Run pytest in a directory of its own; return the outcomes by target and control."""
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "--junitxml=out.xml", *args]
+def run(folder: Path, *args: str, through: Sequence[str] = ()) -> dict[str, dict[str, set[str]]]:
+    """Run pytest in a directory of its own, started through a command; return the outcomes by target and control."""
+    command = [*through, sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "--junitxml=out.xml", *args]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=540, check=False)
     report = folder / "out.xml"
     assert report.is_file(), done.stdout + done.stderr
