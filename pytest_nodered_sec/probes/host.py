@@ -30,6 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import testinfra.backend
 import testinfra.host
+from testinfra.backend.ssh import SshBackend
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_host import Unit
@@ -81,7 +82,8 @@ class Way:
         seconds: time limit of everything that is run.
 
     Attributes:
-        sudo: whether sudo was asked for. The backend's own is off: only what needs it gets it.
+        sudo: "sudo" where it was asked for, with the user where that is not root, else "". The backend's own is off:
+            only what needs it gets it.
         commands: how many commands were run.
 
     Raises:
@@ -96,12 +98,19 @@ class Way:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._backend: Any = backend_of(spec)  # Any: each backend has attributes of its own
-        self.sudo = bool(self._backend.sudo)
+        self.sudo = ""
+
+    def __enter__(self) -> Way:
+        if self._backend.NAME == "ansible" and not self._backend.force_ansible:
+            self._backend = self._within(self._ansibles) or self._backend
+        if self._backend.sudo:
+            user = self._backend.sudo_user or "root"
+            self.sudo = "sudo" if user == "root" else f"sudo -u {user}"
         self._backend.sudo = False
         self._backend._encoding = "utf-8"  # else testinfra asks the host, which costs a round trip
         self._backend.run_local = self._run_local
-
-    def __enter__(self) -> Way:
+        if self._backend.NAME == "safe-ssh":  # keeps what commands print in files there; our marks do what they are for
+            self._backend.run = SshBackend.run.__get__(self._backend)
         if self._backend.NAME in ("ssh", "safe-ssh"):
             extra = self._backend.ssh_extra_args or ""
             if "controlpath" not in extra.lower():
@@ -128,27 +137,8 @@ class Way:
         Raises:
             ProbeError: no connection, an error, or the time limit.
         """
-        future: Future[Any] = Future()
-
-        def work() -> None:
-            _QUIET.threads.add(threading.get_ident())
-            try:
-                future.set_result(testinfra.host.Host(self._backend).run(command, *args))
-            except BaseException as error:  # noqa: BLE001  handed to the thread that waits
-                future.set_exception(error)
-            finally:
-                _QUIET.threads.discard(threading.get_ident())
-
-        logging.getLogger("testinfra").addFilter(_QUIET)
         self.commands += 1
-        threading.Thread(target=work, daemon=True, name="nodered-sec-host").start()
-        try:
-            done = future.result(max(0.0, self._deadline - time.monotonic()))
-        except FutureTimeout:
-            self._kill()
-            raise ProbeError(f"{self._where()} did not answer within {self._seconds:g} s", Cause.TIMEOUT) from None
-        except (RuntimeError, OSError, AssertionError) as error:
-            raise ProbeError(f"{self._where()} cannot be reached: {_reason(error)}", Cause.UNREACHABLE) from None
+        done = self._within(lambda: testinfra.host.Host(self._backend).run(command, *args))
         errors = done.stderr_bytes.decode("utf-8", "replace")
         output: str = done.stdout_bytes.decode("utf-8", "replace")
         if done.rc and not output:
@@ -156,16 +146,57 @@ class Way:
             raise ProbeError(f"{self._where()} cannot be asked: {last or f'exit code {done.rc}'}", Cause.UNREACHABLE)
         return output
 
+    def _within(self, act: Callable[[], Any]) -> Any:
+        """Run this in a thread of its own, for as long as there is time.
+
+        Raises:
+            ProbeError: no connection, an error, or the time limit.
+        """
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            _QUIET.threads.add(threading.get_ident())
+            try:
+                future.set_result(act())
+            except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+                future.set_exception(error)
+            finally:
+                _QUIET.threads.discard(threading.get_ident())
+
+        logging.getLogger("testinfra").addFilter(_QUIET)
+        threading.Thread(target=work, daemon=True, name="nodered-sec-host").start()
+        try:
+            return future.result(max(0.0, self._deadline - time.monotonic()))
+        except FutureTimeout:
+            self._kill()
+            raise ProbeError(f"{self._where()} did not answer within {self._seconds:g} s", Cause.TIMEOUT) from None
+        except (RuntimeError, OSError, AssertionError, ValueError) as error:
+            raise ProbeError(f"{self._where()} cannot be reached: {_reason(error)}", Cause.UNREACHABLE) from None
+
+    def _ansibles(self) -> Any:
+        """Return the backend that ansible's inventory names for a host, None where only ansible itself gets there."""
+        one = self._backend
+        host = one.ansible_runner.get_host(one.host, ssh_config=one.ssh_config, ssh_identity_file=one.ssh_identity_file)
+        return None if host is None else host.backend
+
     def _where(self) -> str:
         return f"host {self.spec.partition('?')[0]}"
 
-    def container_ports(self) -> str:
-        """Return what the local docker says of the container that the backend goes into, "" for other backends."""
-        if self._backend.NAME != "docker":
-            return ""
-        form = "{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}"
-        self.commands += 1
-        return str(self._run_local("docker inspect --format %s %s", form, self._backend.name).stdout)
+    def container(self) -> tuple[Section, Section] | None:
+        """Return what the local docker or podman says of the container that the backend goes into, and its networks.
+
+        None for other backends.
+        """
+        tool = self._backend.NAME
+        if tool not in ("docker", "podman"):
+            return None
+        name = self._backend.name
+        forms = (text_of.CONTAINER, text_of.NETWORKS)
+        self.commands += 3
+        told, names = (self._run_local(f"{tool} inspect --format %s %s", form, name) for form in forms)
+        listed = names.stdout.split()
+        drivers = self._run_local(f"{tool} network inspect --format %s" + " %s" * len(listed), text_of.DRIVERS, *listed)
+        return text_of.Section(told.stdout + told.stderr, told.rc), text_of.Section(drivers.stdout, drivers.rc)
 
     def _run_local(self, command: str, *args: str) -> Any:
         """Stand in for testinfra's run_local, which has no time limit and leaves no way to end what it started."""
@@ -245,6 +276,7 @@ class Inside:
     found: dict[str, Section]
     node_red: Candidate
     docker: Section | None
+    networks: Section | None
     connected: bool
     served: str
     settings: dict[str, Any] | ProbeError
@@ -263,7 +295,7 @@ def gather(look: Look) -> Inside:
     demands = target.policy.host
     mark = f"=={secrets.token_hex(8)}"
     with Way(target.host or "", demands.seconds) as way, _served(look) as (served, address, port):
-        first = [mark, "sudo" if way.sudo else "", f"{port:04X}"]
+        first = [mark, way.sudo, f"{port:04X}"]
         found = text_of.sections(_script(way, *first), mark)
         who = text_of.me(found["me"])
         node_red = choose(text_of.candidates(found, who), found, demands, target.direct_port)
@@ -274,9 +306,7 @@ def gather(look: Look) -> Inside:
         paths += [step for path in environment_of_unit(found, unit) for step in (path, *_above(path))]
         later = text_of.sections(_script(way, *first, *paths), mark) if paths else {}
         pid = node_red.process.pid
-        docker = found.get(f"docker {pid}")
-        if inspected := way.container_ports():
-            docker = text_of.Section(inspected, 0)
+        docker, networks = way.container() or (found.get(f"docker {pid}"), found.get(f"networks {pid}"))
     return Inside(
         demands=demands,
         url=target.url,
@@ -284,6 +314,7 @@ def gather(look: Look) -> Inside:
         found=found,
         node_red=node_red,
         docker=docker,
+        networks=networks,
         connected=text_of.connected(found.get("connection"), address, port),
         served=served,
         settings=settings,
@@ -382,7 +413,7 @@ def evaluate(way: Way, who: Me, node_red: Candidate, demands: HostDemands, found
         "limit": int(_EVALUATION * 1000),
         "program": PROGRAM,
     }
-    text = way.run("sh -c %s sh %s", as_user(who, process.uid, process.user, node, sudo=way.sudo), source(given))
+    text = way.run("sh -c %s sh %s", as_user(who, process.uid, process.user, node, sudo=bool(way.sudo)), source(given))
     seen = text_of.answer_of_node(text, mark)
     if not seen:
         reason = text_of.why(text_of.Section(re.sub(r"\nNode\.js v\S+\s*$", "", text), 1))

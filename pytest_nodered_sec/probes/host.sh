@@ -1,14 +1,14 @@
 # What one round trip learns of a host: sections between marked lines, each with the exit code of what made it.
 # POSIX sh, dash and busybox included. Reads only: nothing is written, restarted or reloaded. What may need root goes
 # through `root`, so that these lines, and no others, are what docs/sudoers allows; a test compares the two.
-# Arguments: a random mark, "sudo" or "", our end of a connection to the URL (a port in hexadecimal, or -), paths of
+# Arguments: a random mark, "sudo" ("sudo -u USER") or "", our end of a connection to the URL (a port in hexadecimal, or -), paths of
 # keys to be looked at on a second trip.
 mark=$1 asked=$2 port=$3
 shift 3
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH LC_ALL=C
 sudo=
-if [ "$asked" = sudo ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n"; fi
+if [ -n "$asked" ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n${asked#sudo}"; fi
 root() { $sudo "$@"; }
 section() { # NAME COMMAND...
     printf '%s begin %s\n' "$mark" "$1"
@@ -101,6 +101,8 @@ for pid in $(candidates); do
     if [ -n "$id" ] && has docker; then
         section "docker $pid" docker inspect --format \
             '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"
+        section "networks $pid" docker network inspect --format '{{.Driver}}' \
+            $(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$id" 2>/dev/null)
     fi
 done
 proxies=

@@ -90,7 +90,7 @@ def _fingerprints(text: str) -> list[str]:
 
 def _listening(inside: Inside) -> Listening:
     process = inside.node_red.process
-    ports, _ = text_of.published(inside.docker)
+    ports, _ = text_of.published(inside.docker, inside.networks)
     if process.container and inside.docker is None:
         raise ProbeError(f"{process.line()}: no docker here tells which ports are published", Cause.FORBIDDEN)
     return Listening(process, text_of.listening(inside.found, process.pid), ports)
@@ -308,7 +308,7 @@ def _patch(inside: Inside) -> PatchLevel:
 def _supervision(inside: Inside) -> Supervision:
     process = inside.node_red.process
     if process.container:
-        return Supervision(process, None, restart_policy=text_of.published(inside.docker)[1])
+        return Supervision(process, None, restart_policy=text_of.published(inside.docker, inside.networks)[1])
     units = text_of.units(inside.found.get("units"))
     unit = units.get(process.unit) if process.unit else None
     if stale := _unit_newer(inside):

@@ -59,7 +59,7 @@ def me(section: Section) -> Me:
         raise ProbeError(f"the host runs {lines[2]}; only Linux hosts can be looked at", Cause.PROTOCOL)
     try:
         uid, user, _, asked, now, uptime, ticks, *_ = lines
-        return Me(int(uid), user, asked == "sudo", float(now), float(uptime), float(ticks))
+        return Me(int(uid), user, asked.startswith("sudo"), float(now), float(uptime), float(ticks))
     except ValueError:
         raise ProbeError("the host does not say who we are there (id, date, /proc/uptime)", Cause.PROTOCOL) from None
 
@@ -180,11 +180,22 @@ def connected(section: Section | None, address: str, port: int) -> bool:
     return False
 
 
-def published(section: Section | None) -> tuple[tuple[tuple[str, int], ...] | None, str]:
-    """Return the ports that docker publishes (None: it shares the host's network) and the restart policy.
+# What docker and podman are asked, in their own templates; host.sh has the same.
+CONTAINER: Final = "{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}"
+NETWORKS: Final = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
+DRIVERS: Final = "{{.Driver}}"
+_HIDES: Final = ("bridge", "nat", "null", "none")  # network drivers behind which only published ports are reached
+
+
+def published(
+    section: Section | None, networks: Section | None = None
+) -> tuple[tuple[tuple[str, int], ...] | None, str]:
+    """Return the ports that are published and the restart policy.
+
+    None for the ports where nothing hides the others: it shares the host's network, or has an address of its own there.
 
     Raises:
-        ProbeError: docker did not tell.
+        ProbeError: docker did not tell, or another container has the network.
     """
     if section is None:
         return None, ""
@@ -192,6 +203,16 @@ def published(section: Section | None) -> tuple[tuple[tuple[str, int], ...] | No
         raise ProbeError(f"docker does not tell what it publishes: {why(section)}", Cause.FORBIDDEN)
     text, mode, restart = section.text.strip().rsplit(" ", 2)
     if mode == "host":
+        return None, restart
+    if mode.startswith("container:"):
+        raise ProbeError(
+            "the container shares the network of another, whose published ports are not known: look at that one",
+            Cause.UNIDENTIFIED,
+        )
+    drivers = networks.text.split() if networks is not None and not networks.code else []
+    if unknown := sorted(set(drivers) - {*_HIDES, "macvlan", "ipvlan"}):
+        raise ProbeError(f"what a network of driver {', '.join(unknown)} publishes cannot be told", Cause.UNIDENTIFIED)
+    if set(drivers) - set(_HIDES):
         return None, restart
     ports: dict[str, list[dict[str, str]] | None] = json.loads(text) or {}
     pairs = {

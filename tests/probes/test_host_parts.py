@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,7 +116,8 @@ def inside(sections: dict[str, Section], **changes: Any) -> Inside:
     [candidate] = host_text.candidates(sections, OPS)
     values: dict[str, Any] = {
         "demands": HostDemands(), "url": "https://plant.example", "who": OPS, "found": sections,
-        "node_red": candidate, "docker": None, "connected": False, "served": "", "settings": SETTINGS, "nginx": None,
+        "node_red": candidate, "docker": None, "networks": None,
+        "connected": False, "served": "", "settings": SETTINGS, "nginx": None,
     }  # fmt: skip
     return Inside(**{**values, **changes})
 
@@ -236,6 +238,20 @@ def test_a_container_with_published_ports(ports: str, mode: str, expected: objec
     assert seen.process.container == BOX
     supervision: Supervision = part(box(Section(f"{ports} {mode} unless-stopped", 0)), "supervision")
     assert supervision.restart_policy == "unless-stopped"
+
+
+@pytest.mark.parametrize(("drivers", "published"), [("bridge bridge", ()), ("macvlan", None), ("bridge ipvlan", None)])
+def test_a_container_with_an_address_of_its_own_hides_nothing(drivers: str, published: object) -> None:
+    inspected = box(Section("{} line_default no", 0))
+    seen: Listening = part(replace(inspected, networks=Section(drivers, 0)), "listening")
+    assert seen.published == published
+
+
+def test_a_containers_network_that_cannot_be_told() -> None:
+    shared = box(Section("{} container:8f4e0c1d no", 0))
+    assert "shares the network of another" in trouble(shared, "listening")
+    swarm = replace(box(Section("{} ingress no", 0)), networks=Section("overlay", 0))
+    assert "a network of driver overlay" in trouble(swarm, "listening")
 
 
 def test_a_container_runtime_that_does_not_tell() -> None:
