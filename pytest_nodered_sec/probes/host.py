@@ -298,7 +298,7 @@ def gather(look: Look) -> Inside:
         first = [mark, way.sudo, f"{port:04X}"]
         found = text_of.sections(_script(way, *first), mark)
         who = text_of.me(found["me"])
-        node_red = choose(text_of.candidates(found, who), found, demands, target.direct_port)
+        node_red = choose(text_of.candidates(found, who, target.direct_port), found, demands, target.direct_port)
         settings = _kept(lambda: evaluate(way, who, node_red, demands, found))
         nginx = _kept(lambda: _nginx(found, target.port))
         unit = node_red.process.unit
@@ -362,7 +362,8 @@ def choose(candidates: list[Candidate], found: dict[str, Section], demands: Host
     """
     if not candidates:
         raise ProbeError(
-            "no Node-RED runs on this host (no process node-red or red.js is to be seen); is it the right host? "
+            "no Node-RED runs on this host (no process node-red or red.js is to be seen, and no Node.js on its port "
+            f"{direct_port}); is it the right host? "
             "A container on another one is looked into with --nodered-host=docker://NAME",
             Cause.UNIDENTIFIED,
         )

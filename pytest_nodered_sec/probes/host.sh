@@ -24,7 +24,7 @@ me() {
         { getconf CLK_TCK 2>/dev/null || echo 100; }
 }
 
-process() { # PID: only of programs that may be Node-RED; its arguments without values that may be secrets
+process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
     printf 'comm %s\n' "$(cat "/proc/$1/comm")"
     sed -n 's/^\(Uid\|PPid\):[^0-9]*\([0-9]*\).*/\1 \2/p' "/proc/$1/status"
     printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
@@ -32,7 +32,7 @@ process() { # PID: only of programs that may be Node-RED; its arguments without 
     printf 'cwd %s\n' "$(root readlink "/proc/$1/cwd" 2>/dev/null)"
     printf 'exe %s\n' "$(root readlink "/proc/$1/exe" 2>/dev/null)"
     sed 's/^/cgroup /' "/proc/$1/cgroup"
-    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | masked)"
+    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -E 'node-red|red\.js' | masked)"
 }
 
 sockets() { # PID: what listens in its network namespace, by inode
@@ -46,7 +46,7 @@ sockets() { # PID: what listens in its network namespace, by inode
 }
 
 candidates() {
-    grep -lE 'node-?red|red\.js' /proc/[0-9]*/comm /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | sort -un
+    grep -lE '^(node-red.*|node|nodejs|MainThread)$' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | sort -n | head -40
 }
 
 nginx_masters() { # of the masters and their workers: PID, its parent's, start in ticks after boot, user, title
@@ -88,10 +88,6 @@ section self cat /proc/self/cgroup
 section os cat /etc/os-release
 found=nodered.service
 for pid in $(candidates); do
-    case $(cat "/proc/$pid/comm" 2>/dev/null) in
-    node-red* | node | nodejs | MainThread) ;;
-    *) continue ;;
-    esac
     section "process $pid" process "$pid"
     section "sockets $pid" sockets "$pid"
     section "fd $pid" root ls -l "/proc/$pid/fd" | grep -E "^$mark|socket:|denied|sudo:|cannot"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import re
@@ -81,37 +82,59 @@ class Candidate:
     args: tuple[str, ...]
 
 
-def candidates(found: dict[str, Section], who: Me) -> list[Candidate]:
-    """Return the processes that are Node-RED, in order of their ids."""
+def candidates(found: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
+    """Return the processes that are Node-RED, in order of their ids: by title or program.
+
+    Where there is none: one of Node.js that runs in a service of that name, or listens on Node-RED's own port, as it is
+    where an application of somebody's own embeds Node-RED.
+    """
     inside = _CONTAINER.search(found["self"].text) if "self" in found else None
-    result = []
+    by_name, by_place = [], []
     for name, section in found.items():
         if not name.startswith("process ") or section.code:
             continue
         lines = [line.partition(" ") for line in section.text.split("\n")]
         facts = {key: value for key, _, value in lines}
         groups = [value for key, _, value in lines if key == "cgroup"]
-        args = tuple(facts.get("args", "").split())
-        comm = facts.get("comm", "")
-        titled = comm.startswith("node-red") and not comm.startswith("node-red-a")  # not node-red-admin
-        if not titled and not (
-            comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in args[1:])
-        ):
-            continue
         if "Uid" not in facts or not facts.get("ticks"):
             continue  # it ended while we looked
-        unit = next((one[1] for one in (re.search(r"/([^/]+\.service)$", line) for line in groups) if one), "")
-        box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
-        process = NodeRedProcess(
-            pid=int(name.split()[1]),
-            uid=int(facts["Uid"]),
-            user=facts.get("user") if facts.get("user") not in (None, "", "UNKNOWN") else facts["Uid"],  # type: ignore[arg-type]
-            started=who.now - who.uptime + int(facts["ticks"]) / who.ticks,
-            unit=unit if not unit.startswith(("user@", "session")) else "",
-            container="" if inside and inside[0] == box else box,
-        )
-        result.append(Candidate(process, facts.get("exe", ""), facts.get("cwd", ""), args))
-    return sorted(result, key=lambda one: one.process.pid)
+        one = _candidate(int(name.split()[1]), facts, groups, inside[0] if inside else "", who)
+        comm = facts.get("comm", "")
+        titled = comm.startswith("node-red") and not comm.startswith("node-red-a")  # not node-red-admin
+        if titled or (comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in one.args[1:])):
+            by_name.append(one)
+        elif comm in _NODE and (_is_main(found, one) or _is_on(found, one, direct_port)):
+            by_place.append(one)
+    return sorted(by_name or by_place, key=lambda one: one.process.pid)
+
+
+def _candidate(pid: int, facts: dict[str, str], groups: list[str], inside: str, who: Me) -> Candidate:
+    unit = next((one[1] for one in (re.search(r"/([^/]+\.service)$", line) for line in groups) if one), "")
+    box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
+    user = facts.get("user", "")
+    process = NodeRedProcess(
+        pid=pid,
+        uid=int(facts["Uid"]),
+        user=user if user not in ("", "UNKNOWN") else facts["Uid"],
+        started=who.now - who.uptime + int(facts["ticks"]) / who.ticks,
+        unit=unit if not unit.startswith(("user@", "session")) else "",
+        container="" if inside and inside == box else box,
+    )
+    return Candidate(process, facts.get("exe", ""), facts.get("cwd", ""), tuple(facts.get("args", "").split()))
+
+
+def _is_main(found: dict[str, Section], one: Candidate) -> bool:
+    """Whether it is the main process of a service named like Node-RED."""
+    with contextlib.suppress(ProbeError):
+        unit = units(found.get("units")).get(one.process.unit) if re.match("node-?red", one.process.unit) else None
+        return unit is not None and unit.get("MainPID") == str(one.process.pid)
+    return False
+
+
+def _is_on(found: dict[str, Section], one: Candidate, port: int) -> bool:
+    with contextlib.suppress(ProbeError):
+        return any(here.port == port and here.family.startswith("tcp") for here in listening(found, one.process.pid))
+    return False
 
 
 def starts(section: Section | None, unit: str) -> tuple[str, ...]:

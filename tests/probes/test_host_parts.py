@@ -176,6 +176,20 @@ def test_who_is_a_node_red(comm: str, args: str, is_one: bool) -> None:
     assert bool(host_text.candidates({"process 812": Section(text, 0)}, OPS)) is is_one
 
 
+def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() -> None:
+    """Simulated: `node app.js` with require("node-red"), which has no title of its own."""
+    app = PROCESS.replace("comm node-red", "comm node").replace("args node-red", "args node /srv/app.js")
+    alone = app.replace("cgroup 0::/system.slice/nodered.service", "cgroup 0::/system.slice/line.service")
+    main = Section("Id=nodered.service\nMainPID=812", 0)
+    sections = {"sockets 812": Section(SOCKETS, 0), "fd 812": Section(FILES, 0), "units": main}
+    for text, port, there in ((app, 0, True), (alone, 1880, True), (alone, 1881, False), (alone, 0, False)):
+        assert bool(host_text.candidates({"process 812": Section(text, 0), **sections}, OPS, port)) is there
+    titled = {"process 812": Section(alone, 0), "process 900": Section(PROCESS, 0), **sections}
+    assert [one.process.pid for one in host_text.candidates(titled, OPS, 1880)] == [900]
+    unseen = {"process 812": Section(alone, 0)}
+    assert host_text.candidates(unseen, OPS, 1880) == []  # whose files are not ours to see
+
+
 def test_one_that_ended_while_we_looked_is_none() -> None:
     gone = Section(PROCESS.replace("ticks 5000", "ticks "), 0)
     assert host_text.candidates({"process 812": gone, "process 813": Section("", 1)}, OPS) == []
