@@ -185,7 +185,7 @@ class ChannelSettings:
         web_sockets_guarded: whether webSocketNodeVerifyClient is a function.
         proxy_guards: what a proxy guards by the policy's word, or "".
         paths: where the dashboards are, in the same order.
-        nginx: the nginx in front, where one runs on the host and shows its configuration.
+        proxy: the nginx or Caddy in front, where one runs on the host and shows its configuration.
     """
 
     file: str
@@ -194,7 +194,7 @@ class ChannelSettings:
     web_sockets_guarded: bool
     proxy_guards: str = ""
     paths: tuple[str, ...] = ()
-    nginx: NginxConfig | None = None
+    proxy: NginxConfig | CaddyConfig | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -484,6 +484,57 @@ class NginxConfig:
 
 
 @dataclass(frozen=True)
+class CaddyMatch:
+    """A set of conditions of a route in Caddy, all of which must hold.
+
+    Attributes:
+        hosts: names, of which one is asked for; () for any.
+        paths: path patterns, of which one fits, whatever the letter case; () for any.
+        pattern: regular expression that the path fits, or "".
+        none: sets of which none may hold.
+        others: whether there are further conditions (headers, addresses …), which are not looked at.
+    """
+
+    hosts: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    pattern: str = ""
+    none: tuple[CaddyMatch, ...] = ()
+    others: bool = False
+
+
+@dataclass(frozen=True)
+class CaddyStep:
+    """What a handler of Caddy does to a request.
+
+    Attributes:
+        kind: "login", "proxy", "routes", "rewrite", "end" or "other" (which lets it pass).
+        dials: whom "proxy" hands it to.
+        routes: what "routes" tries in turn.
+    """
+
+    kind: str
+    dials: tuple[str, ...] = ()
+    routes: tuple[CaddyRoute, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaddyRoute:
+    """A route of Caddy.
+
+    Attributes:
+        matches: sets of conditions of which one must hold; () for every request.
+        steps: its handlers.
+        group: of the routes of one group only the first that fits is taken; "" for none.
+        last: whether nothing is tried after it.
+    """
+
+    matches: tuple[CaddyMatch, ...]
+    steps: tuple[CaddyStep, ...]
+    group: str = ""
+    last: bool = False
+
+
+@dataclass(frozen=True)
 class CaddyServer:
     """A server of Caddy's adapted configuration.
 
@@ -492,12 +543,14 @@ class CaddyServer:
         listen: its addresses.
         tls: whether it speaks TLS.
         dials: whom it hands requests to, and whether over TLS.
+        routes: how it gets there.
     """
 
     name: str
     listen: tuple[str, ...]
     tls: bool
     dials: tuple[tuple[str, bool], ...]
+    routes: tuple[CaddyRoute, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_host import (
     AuditSettings,
     CaddyConfig,
+    CaddyMatch,
+    CaddyRoute,
     CaddyServer,
+    CaddyStep,
     ChannelSettings,
     EditorSettings,
     FileAccess,
@@ -204,13 +207,13 @@ def _channels(inside: Inside) -> ChannelSettings:
     names = {"ui": settings["ui"].get("path") or "ui", "dashboard": "dashboard"}
     paths = tuple(f"{root}/{names[key].strip('/')}" for key, _, _ in dashboards)
     verified = settings["webSocketNodeVerifyClient"] in guard
-    nginx = None
+    proxy = None
     try:
-        nginx = _nginx_config(inside)
+        proxy = _way(inside)
     except ProbeError as error:
         alone = all(page and live for _, page, live in dashboards) and (verified or not types["webSockets"])
         if not alone and not inside.demands.proxy_guards:
-            raise ProbeError(f"whether nginx guards what the settings do not: {error}", error.cause) from None
+            raise ProbeError(f"whether the proxy guards what the settings do not: {error}", error.cause) from None
     return ChannelSettings(
         seen["file"],
         dashboards,
@@ -218,7 +221,7 @@ def _channels(inside: Inside) -> ChannelSettings:
         verified,
         inside.demands.proxy_guards,
         paths,
-        nginx,
+        proxy,
     )
 
 
@@ -387,7 +390,11 @@ def _way(inside: Inside) -> NginxConfig | CaddyConfig:
     for one in inside.settings["caddies"]:
         servers = tuple(
             CaddyServer(
-                raw["name"], tuple(raw["listen"]), raw["tls"], tuple((to["dial"], to["secure"]) for to in raw["dials"])
+                raw["name"],
+                tuple(raw["listen"]),
+                raw["tls"],
+                tuple((to["dial"], to["secure"]) for to in raw["dials"]),
+                _routes(raw["routes"]),
             )
             for raw in one["servers"]
         )
@@ -398,6 +405,25 @@ def _way(inside: Inside) -> NginxConfig | CaddyConfig:
     why = "; ".join(dict.fromkeys(one["trouble"] for one in inside.settings["caddies"] if one["trouble"]))
     raise ProbeError(
         f"Caddy runs there, but none was seen to serve port {_port(inside)}{': ' + why if why else ''}", Cause.FORBIDDEN
+    )
+
+
+def _routes(raw: list[dict[str, Any]]) -> tuple[CaddyRoute, ...]:
+    return tuple(
+        CaddyRoute(
+            _matches(one["sets"]),
+            tuple(CaddyStep(step["kind"], tuple(step["dials"]), _routes(step["routes"])) for step in one["steps"]),
+            one["group"],
+            one["last"],
+        )
+        for one in raw
+    )
+
+
+def _matches(raw: list[dict[str, Any]]) -> tuple[CaddyMatch, ...]:
+    return tuple(
+        CaddyMatch(tuple(one["hosts"]), tuple(one["paths"]), one["pattern"], _matches(one["not"]), one["others"])
+        for one in raw
     )
 
 

@@ -285,6 +285,25 @@ function dialled(value) { // whom a route of Caddy hands requests to, however de
   return Object.values(value).flatMap(dialled);
 }
 
+const listOf = (value) => Array.isArray(value) ? value : [];
+
+function matched(set) { // one set of conditions: those on host and path, and whether there are others
+  const { host, path: paths, path_regexp: pattern, not, ...others } = own(set);
+  return { hosts: listOf(host).map(text), paths: listOf(paths).map(text), pattern: text(own(pattern).pattern),
+    not: listOf(not).map(matched), others: Object.keys(others).length > 0 };
+}
+
+function done(one) { // what a handler of Caddy does to a request
+  const kind = { authentication: "login", authenticator: "login", subroute: "routes", rewrite: "rewrite",
+    static_response: "end", error: "end", file_server: "end", reverse_proxy: "proxy" }[one.handler] || "other";
+  const asks = kind === "proxy" && listOf(one.handle_response).length > 0; // forward_auth
+  return { kind: asks ? "login" : kind, dials: kind === "proxy" && !asks ? listOf(one.upstreams).map((to) => text(to.dial)) : [],
+    routes: kind === "routes" ? routed(one.routes) : [] };
+}
+
+const routed = (routes) => listOf(routes).map((one) => ({ sets: listOf(one.match).map(matched), group: text(one.group),
+  last: one.terminal === true, steps: listOf(one.handle).map(done) }));
+
 function caddies() { // what each Caddy serves, adapted by itself and reduced: no hash and no token leaves
   const found = attempt(() => fs.readdirSync("/proc"), []).filter((one) => /^\d+$/.test(one))
     .filter((pid) => attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "") === "caddy");
@@ -298,7 +317,7 @@ function caddies() { // what each Caddy serves, adapted by itself and reduced: n
         { encoding: "utf8", timeout: 5000, maxBuffer: 1 << 22, cwd: "/", env: { PATH: "/usr/local/bin:/usr/bin:/bin" } })
         .stdout;
     const servers = Object.entries(JSON.parse(json).apps.http.servers).map(([name, one]) => ({
-      name, listen: one.listen.map(text), dials: dialled(one.routes || []),
+      name, listen: one.listen.map(text), dials: dialled(one.routes || []), routes: routed(one.routes),
       tls: Boolean(one.tls_connection_policies) ||
         !own(one.automatic_https).disable && one.listen.every((at) => /:443$/.test(at)),
     }));

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.rules.nginx import guards, guards_exactly
+from pytest_nodered_sec.rules.proxy import guards_page, guards_path
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -85,7 +85,7 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
     found = []
     paths = seen.paths or ("",) * len(seen.dashboards)
     for (name, page, live), path in zip(seen.dashboards, paths, strict=True):
-        if seen.nginx is not None and guards(seen.nginx, path):
+        if guards_page(seen.proxy, path):
             continue
         if not page:
             remedy = f"settings.js: {name}: {{middleware: (req, res, next) => …}}; {declare}"
@@ -97,8 +97,7 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
                 f"{seen.file}: {name} has no ioMiddleware: anybody gets its live values and can press its buttons"
             )
             found.append(Violation(f"{name}-socket", observed, "Socket.IO middleware, or a proxy's login", remedy))
-    nginx = seen.nginx
-    left = [path for path in seen.web_sockets if nginx is None or not guards_exactly(nginx, path)]
+    left = [path for path in seen.web_sockets if not guards_path(seen.proxy, path)]
     if left and not seen.web_sockets_guarded:
         remedy = f"settings.js: webSocketNodeVerifyClient: (info) => …; {declare}"
         observed = f"{seen.file}: WebSocket nodes listen at {', '.join(left)}, webSocketNodeVerifyClient is not set"

@@ -41,11 +41,7 @@ CONFTEST = """
 from dataclasses import replace
 
 def pytest_nodered_targets(config, targets):
-    guards = "Caddy asks for a login on /ui, /dashboard and their sockets"
-    return [
-        replace(t, policy=replace(t.policy, host=replace(t.policy.host, user_dir={!r}, proxy_guards=guards)))
-        for t in targets
-    ]
+    return [replace(t, policy=replace(t.policy, host=replace(t.policy.host, user_dir={!r}))) for t in targets]
 """
 
 

@@ -504,7 +504,8 @@ def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
 
 
 CADDY = {"caddy": Section("running", 0)}
-SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "dials": [{"dial": "127.0.0.1:1880", "secure": False}]}
+SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
+          "dials": [{"dial": "127.0.0.1:1880", "secure": False}]}  # fmt: skip
 
 
 def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
