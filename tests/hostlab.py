@@ -17,6 +17,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Final, Self
@@ -322,3 +323,15 @@ class Machine:
             f"  UserKnownHostsFile {self.folder}/known\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
         )
         return f"ssh://{user}@{NAME}?ssh_config={config}" + ("&sudo=true" if sudo and user != "root" else "")
+
+
+def record() -> str:
+    """Return what probes/host.sh prints on the machine for the login `ops` with sudo: the recordings of the tests."""
+    script = (HERE.parent / "pytest_nodered_sec" / "probes" / "host.sh").read_text()
+    with tempfile.TemporaryDirectory(prefix="nrs-") as folder, Machine(Path(folder)) as machine:
+        machine.run("cat >/run/host.sh", given=script)
+        return machine.run("runuser -u ops -- sh /run/host.sh == sudo 1F90")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(record())

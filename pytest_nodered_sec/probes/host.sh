@@ -111,7 +111,7 @@ if has systemctl; then
     section starts starts $found node-red.service
     section units systemctl show --no-pager -p "$properties" $found $proxies node-red.service nginx.service caddy.service certbot.timer certbot.service \
         certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
-    for unit in $found; do
+    for unit in $(printf '%s\n' $found | sort -u); do
         has systemd-analyze && section "security $unit" sh -c "systemd-analyze security --no-pager $unit | tail -1"
     done
 fi

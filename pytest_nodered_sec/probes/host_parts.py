@@ -555,7 +555,8 @@ def _schedule(found: dict[str, Section]) -> tuple[str, bool, str]:
         service = units.get(timer.get("Triggers") or name.replace(".timer", ".service"))
         result = service.get("Result") if service is not None else ""
         if not on:
-            schedule, on = name, timer.get("ActiveState") == "active" and timer.get("UnitFileState") in _STARTED_AT_BOOT
+            states = (timer.get("LoadState"), timer.get("ActiveState"))
+            schedule, on = name, states == ("loaded", "active") and timer.get("UnitFileState") in _STARTED_AT_BOOT
         break
     return schedule, on, result
 

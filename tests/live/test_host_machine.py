@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -266,3 +267,59 @@ def test_exactly_these_controls_fail_and_err(name: str, bench: Bench, tmp_path: 
         bench.machine.run(weak.undo or "true")
     assert with_outcome(seen, "non-compliant") == ids(weak.fails)
     assert with_outcome(seen, "could-not-look") == ids(weak.errs)
+
+
+def test_a_login_without_sudo_is_told_what_it_lacks(bench: Bench, tmp_path: Path) -> None:
+    bench.bring(Weak(""))
+    spec = bench.machine.spec(sudo=False)
+    ways = [f"--nodered-url={URL}", f"--nodered-host={spec}", f"--nodered-ca-file={bench.machine.ca_file}"]
+    [seen] = run(tmp_path, *ways, "-k", "test_host_", through=bench.machine.outside(tmp_path)).values()
+    assert with_outcome(seen, "non-compliant") == set()
+    rights = "host-01 host-11 host-12 host-13 host-14 host-15 host-17"
+    assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} {rights}")
+    assert {"host-00", "host-02", "host-10"} <= with_outcome(seen, "compliant")
+    report = (tmp_path / "out.xml").read_text()
+    assert "settings.js is read as nodered, whom Node-RED runs as; we came as ops: add ?sudo=true" in report
+    assert "/etc/letsencrypt" in report
+    assert "denied" in report
+
+
+SLEEPS = "systemctl kill -s STOP --kill-whom=main ssh"
+
+
+@pytest.mark.parametrize(
+    ("key", "port", "do", "undo", "says"),
+    [
+        ("wrong", 22, "", "", "ops@plant.example: Permission denied (publickey)"),
+        ("key", 9, "", "", "port 9: Connection refused"),
+        ("key", 22, SLEEPS, SLEEPS.replace("STOP", "CONT"), "did not answer within 3 s"),
+    ],
+    ids=["a wrong key", "nobody there", "somebody who never answers"],
+)
+def test_a_host_that_cannot_be_asked_says_so_in_time(
+    key: str, port: int, do: str, undo: str, says: str, bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "nodered-sec.toml").write_text(f"{SITE}[target.inside]\nseconds = 3\n")
+    spec = bench.machine.spec(key=key).replace("@plant.example", f"@plant.example:{port}")
+    ways = [f"--nodered-host={spec}", f"--nodered-ca-file={bench.machine.ca_file}", "-k", "test_host_"]
+    bench.machine.run(do or "true")
+    begun = time.monotonic()
+    try:
+        [seen] = run(tmp_path, *ways, through=bench.machine.outside(tmp_path)).values()
+    finally:
+        bench.machine.run(undo or "true")
+    assert time.monotonic() - begun < 30
+    assert {outcome for outcomes in seen.values() for outcome in outcomes} == {"could-not-look"}
+    assert says in (tmp_path / "out.xml").read_text()
+
+
+def test_a_broken_settings_file_is_an_error_that_says_so(bench: Bench, tmp_path: Path) -> None:
+    bench.bring(Weak(""))
+    bench.machine.run(f"echo 'module.exports.secret = \"hunter2' >>{RED}/settings.js")
+    bench.now = {}
+    seen = bench.judged(tmp_path, Weak(""))
+    assert with_outcome(seen, "non-compliant") == set()
+    assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} host-17")
+    report = (tmp_path / "out.xml").read_text()
+    assert f"{RED}/settings.js cannot be evaluated: it throws SyntaxError" in report
+    assert "hunter2" not in report
