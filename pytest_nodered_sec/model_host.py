@@ -609,24 +609,16 @@ class Renewal:
 
 @dataclass(frozen=True)
 class PatchLevel:
-    """The releases that run (host-16), on a date; "" where one is not installed or not known."""
+    """The releases that run (host-16), on a date; of the modules those in the table of advisories."""
 
     node_red: str
     node: str
     on: date
-    dashboard1: str = ""
-    dashboard2: str = ""
+    modules: tuple[tuple[str, str], ...] = ()
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        more = "".join(
-            f", {name} {version}"
-            for name, version in (
-                ("node-red-dashboard", self.dashboard1),
-                ("@flowfuse/node-red-dashboard", self.dashboard2),
-            )
-            if version
-        )
+        more = "".join(f", {name} {release}" for name, release in self.modules)
         return f"Node-RED {self.node_red or 'of unknown release'}, Node.js {self.node}{more}"
 
 

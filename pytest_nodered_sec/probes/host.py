@@ -32,6 +32,7 @@ import testinfra.backend
 import testinfra.host
 from testinfra.backend.ssh import SshBackend
 
+from pytest_nodered_sec.data.releases import advisories
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_host import Unit
 from pytest_nodered_sec.probes import host_nginx
@@ -51,6 +52,7 @@ PUBLISHED: Final = {  # what stands in node-red's settings.js, as a comment that
     "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN.": "of settings.js (its password is published)",
     "a-secret-key": "credentialSecret of settings.js",
 }
+MODULES: Final = sorted({row.package for row in advisories()} - {"node-red"})
 _EVALUATION: Final = 3.0  # seconds that settings.js may take
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 SCRIPT: Final = resources.files(__package__).joinpath("host.sh").read_text(encoding="ascii")
@@ -411,6 +413,7 @@ def evaluate(way: Way, who: Me, node_red: Candidate, demands: HostDemands, found
         "settingsFile": demands.settings_file,
         "args": node_red.args[1:] if len(node_red.args) > 1 else text_of.starts(found.get("starts"), process.unit)[1:],
         "known": PUBLISHED,
+        "modules": MODULES,
         "limit": int(_EVALUATION * 1000),
         "program": PROGRAM,
     }

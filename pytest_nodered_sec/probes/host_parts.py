@@ -305,7 +305,8 @@ def _patch(inside: Inside) -> PatchLevel:
             Cause.CHANGED,
         )
     today = datetime.now(UTC).date()
-    return PatchLevel(versions["nodeRed"], versions["node"], today, versions["dashboard1"], versions["dashboard2"])
+    modules = tuple((name, release) for name, release in versions["modules"])
+    return PatchLevel(versions["nodeRed"], versions["node"], today, modules)
 
 
 def _supervision(inside: Inside) -> Supervision:

@@ -3,7 +3,7 @@
 // evaluates settings.js: with inert modules, without timers, within a time limit. Only what `reduce` lists comes back,
 // on one marked line; password hashes as "which known sample, which scheme, which cost". Nothing is written.
 // Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, known (published hash or
-// secret to name), limit (ms).
+// secret to name), modules (whose releases are asked for), limit (ms).
 "use strict";
 const fs = require("fs"), os = require("os"), path = require("path"), vm = require("vm"), url = require("url");
 const { spawnSync } = require("child_process");
@@ -272,7 +272,7 @@ function versions(pid, cwd, userDir) {
   const node = same ? process.version : attempt(() => spawnSync(running, ["--version"], { encoding: "utf8",
     timeout: 3000, cwd: "/", env: {} }).stdout.trim(), "");
   return { node: (/^v(\d\S*)/.exec(node || "") || [])[1] || "", nodeRed: version("node-red", red.length ? red : roots, !red.length),
-    dashboard1: version("node-red-dashboard", users), dashboard2: version("@flowfuse/node-red-dashboard", users),
+    modules: INPUT.modules.map((name) => [name, version(name, users)]).filter(([, release]) => release),
     packages };
 }
 

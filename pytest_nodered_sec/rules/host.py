@@ -166,12 +166,11 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
 
 
 def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
-    """Node-RED and its dashboards are without known advisories, and Node.js is a maintained major."""
+    """Node-RED and its modules are without known advisories, and Node.js is a maintained major."""
     told = "on the host"
-    dashboards = {"node-red-dashboard": seen.dashboard1, "@flowfuse/node-red-dashboard": seen.dashboard2}
     return (
         *faults_of("node-red", seen.node_red, told),
-        *(one for name, release in dashboards.items() if release for one in faults_of(name, release, told)),
+        *(one for name, release in seen.modules for one in faults_of(name, release, told)),
         *node_faults(seen.node, seen.on, told),
     )
 

@@ -88,7 +88,7 @@ SETTINGS: dict[str, Any] = {
     "userDir": "/home/nodered/.node-red",
     "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
     "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
-    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "dashboard1": "", "dashboard2": "", "packages": []},
+    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
     "guessed": False, "kinds": {}, "groups": {}, "port": "",
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "ui": {"middleware": "unset", "ioMiddleware": "function"},

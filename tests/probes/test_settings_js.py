@@ -46,7 +46,16 @@ class Evaluator:
         (self.folder / "settings.js").write_text(text, encoding="utf-8")
         mark = f"=={secrets.token_hex(4)}"
         defaults = {"mark": mark, "pid": self.pid, "userDir": str(self.folder), "settingsFile": "", "args": []}
-        program = source({**defaults, "known": PUBLISHED, "limit": limit, "program": PROGRAM, **given})
+        program = source(
+            {
+                **defaults,
+                "known": PUBLISHED,
+                "modules": ["node-red-dashboard"],
+                "limit": limit,
+                "program": PROGRAM,
+                **given,
+            }
+        )
         done = subprocess.run(
             [str(node()), "-"], input=program, capture_output=True, text=True, timeout=20, check=False
         )
@@ -268,8 +277,11 @@ def test_releases_are_those_of_what_runs(evaluate: Evaluator) -> None:
         (place / "node-red").mkdir(parents=True)
         (place / "node-red" / "package.json").write_text(json.dumps({"version": version}))
     (root / "node-red" / "red.js").touch()
+    (evaluate.folder / "node_modules" / "node-red-dashboard").mkdir()
+    (evaluate.folder / "node_modules" / "node-red-dashboard" / "package.json").write_text('{"version": "3.6.6"}')
     started = evaluate("module.exports = {};", args=[str(root / "node-red" / "red.js")])["versions"]
     assert (started["nodeRed"], started["packages"][0]["path"]) == ("5.0.7", str(root / "node-red" / "package.json"))
+    assert started["modules"] == [["node-red-dashboard", "3.6.6"]]
     assert started["node"] == ""  # what stands in for it is no Node.js, and cannot tell
     guessed = evaluate("module.exports = {};")["versions"]
     assert guessed["nodeRed"] == "1.0.0"
