@@ -386,17 +386,17 @@ class Supervision:
         process: the process.
         unit: its service, None where it runs in none.
         exposure: what `systemd-analyze security` says, 0 (safe) to 10, or None where it said nothing.
-        restart_policy: the container runtime's restart policy, "" where it runs in no container.
+        restart_policy: the container runtime's restart policy, None where it runs in no container.
     """
 
     process: NodeRedProcess
     unit: Unit | None
     exposure: float | None = None
-    restart_policy: str = ""
+    restart_policy: str | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        if self.process.container:
+        if self.restart_policy is not None:
             return f"{self.process.line()}: restart policy {self.restart_policy or 'none'}"
         if self.unit is None:
             return f"{self.process.line()} runs in no service of systemd"

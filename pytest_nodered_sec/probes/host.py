@@ -184,6 +184,11 @@ class Way:
     def _where(self) -> str:
         return f"host {self.spec.partition('?')[0]}"
 
+    @property
+    def into_container(self) -> bool:
+        """Whether the backend goes into a container, behind whose walls its proxy's things are not to be seen."""
+        return self._backend.NAME in ("docker", "podman", "kubectl", "openshift")
+
     def container(self) -> tuple[Section, Section] | None:
         """Return what the local docker or podman says of the container that the backend goes into, and its networks.
 
@@ -279,6 +284,7 @@ class Inside:
     node_red: Candidate
     docker: Section | None
     networks: Section | None
+    in_container: bool
     connected: bool
     served: str
     settings: dict[str, Any] | ProbeError
@@ -317,6 +323,7 @@ def gather(look: Look) -> Inside:
         node_red=node_red,
         docker=docker,
         networks=networks,
+        in_container=way.into_container,
         connected=text_of.connected(found.get("connection"), address, port),
         served=served,
         settings=settings,

@@ -49,9 +49,15 @@ candidates() {
     grep -lE '^(node-red.*|node|nodejs|MainThread)$' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | sort -n | head -40
 }
 
+boxed() { # PID: whether it runs in a container that we do not
+    box=$(grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | tail -1)
+    [ -n "$box" ] && ! grep -q "$box" /proc/self/cgroup
+}
+
 nginx_masters() { # of the masters and their workers: PID, its parent's, start in ticks after boot, user, title
     for file in $(grep -l '^nginx$' /proc/[0-9]*/comm 2>/dev/null); do
         pid=${file#/proc/} pid=${pid%/comm}
+        boxed "$pid" && continue # its configuration lies in there, and ours is another
         printf '%s %s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
             "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\000\n' '  ')"
     done
@@ -101,6 +107,10 @@ for pid in $(candidates); do
             $(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$id" 2>/dev/null)
     fi
 done
+for file in $(grep -lE '^(nginx|caddy)$' /proc/[0-9]*/comm 2>/dev/null); do
+    pid=${file#/proc/} pid=${pid%/comm}
+    boxed "$pid" && section "boxed $(cat "$file")" echo "$box"
+done
 proxies=
 for pid in $(nginx_masters | sed -n 's/ .*nginx: master.*//p'); do
     proxies="$proxies $(unit_of "$pid")"
@@ -115,7 +125,10 @@ if has systemctl; then
         has systemd-analyze && section "security $unit" sh -c "systemd-analyze security --no-pager $unit | tail -1"
     done
 fi
-grep -qs '^caddy$' /proc/[0-9]*/comm && section caddy echo running
+for file in $(grep -l '^caddy$' /proc/[0-9]*/comm 2>/dev/null); do
+    pid=${file#/proc/} pid=${pid%/comm}
+    boxed "$pid" || section caddy echo running
+done
 if has nginx; then
     section nginx-version nginx -v
     section nginx-processes nginx_masters

@@ -67,6 +67,11 @@ def look_inside(look: Look, inside: Inside, part: str, *args: str) -> Observatio
 
 def _identity(inside: Inside) -> Identity:
     disk = _certificates(inside)
+    if inside.in_container and not inside.connected and inside.served not in disk:
+        raise ProbeError(
+            f"a container does not show whether it is the one behind {inside.url}: look at the machine of the proxy",
+            Cause.UNIDENTIFIED,
+        )
     return Identity(inside.url, inside.connected, len(disk), disk.get(inside.served, ""))
 
 
@@ -311,7 +316,7 @@ def _patch(inside: Inside) -> PatchLevel:
 
 def _supervision(inside: Inside) -> Supervision:
     process = inside.node_red.process
-    if process.container:
+    if inside.docker is not None or process.container:
         return Supervision(process, None, restart_policy=text_of.published(inside.docker, inside.networks)[1])
     units = text_of.units(inside.found.get("units"))
     unit = units.get(process.unit) if process.unit else None
@@ -325,6 +330,15 @@ def _supervision(inside: Inside) -> Supervision:
     return Supervision(process, unit, float(exposure[1]) if exposure else None)
 
 
+def _check_no_box(inside: Inside, proxy: str) -> None:
+    if (section := inside.found.get(f"boxed {proxy}")) is not None:
+        raise ProbeError(
+            f"{proxy} runs in the container {section.text.strip()[:12]}: its configuration lies in there, and cannot be "
+            "looked at from the host",
+            Cause.FORBIDDEN,
+        )
+
+
 def _other_proxy(inside: Inside) -> str:
     return "Caddy" if "caddy" in inside.found else ""
 
@@ -336,6 +350,8 @@ def _masters(inside: Inside) -> list[list[str]]:
 
 def _nginx_service(inside: Inside) -> NginxService:
     other = _other_proxy(inside)
+    if inside.nginx is None:
+        _check_no_box(inside, "nginx")
     if "nginx-version" not in inside.found:
         return NginxService(installed=False, running=False, other=other)
     running = bool(_masters(inside))
@@ -351,7 +367,7 @@ def _nginx_service(inside: Inside) -> NginxService:
     own = inside.found.get(f"unit-of {inside.nginx.master}", Section("", 1)).text.strip()
     unit = units.get(own or "nginx.service")
     tested = inside.nginx.section
-    if tested.code and re.search(r"denied|sudo:", tested.text):
+    if text_of.denied(tested):
         raise ProbeError(f"nginx -T may not be run: {text_of.why(tested)} (docs/sudoers has the line)", Cause.FORBIDDEN)
     if unknown is not None and tested.code == 0 and inside.nginx.master != 1:  # a container's first process is nginx
         message = f"nginx runs and its configuration is valid; whether it starts at boot cannot be seen: {unknown}"
@@ -364,6 +380,8 @@ def _nginx_config(inside: Inside) -> NginxConfig:
     if isinstance(inside.nginx, ProbeError):
         raise inside.nginx.again()
     if inside.nginx is None:
+        for proxy in ("nginx", "caddy"):
+            _check_no_box(inside, proxy)
         there = "nginx-version" in inside.found
         other = f"{_other_proxy(inside)} is the proxy there" if _other_proxy(inside) else "no other proxy was found"
         why = "nginx is installed but does not run, so nothing comes through it" if there else "nginx is not installed"
@@ -504,6 +522,12 @@ def _renewal(inside: Inside) -> Renewal:
     found = inside.found
     other = inside.demands.acme_client or ("" if _nginx_in_front(inside) else _other_proxy(inside))
     if "certbot" not in found and "lineages" not in found:
+        if inside.in_container and not other:
+            raise ProbeError(
+                "who renews the certificate is not to be seen in a container: look at the machine of the proxy, or say "
+                'it in the policy: acme_client = "acme.sh"',
+                Cause.UNIDENTIFIED,
+            )
         return Renewal("", other=other)
     listed = found.get("lineages")
     if listed is None or listed.code:
@@ -522,7 +546,7 @@ def _check_rights(found: dict[str, Section], *names: str) -> None:
     """Raise ProbeError where one of the script's commands was denied; grep's "found nothing" is an answer."""
     for name in names:
         section = found.get(name, Section("", 0))
-        if section.code and re.search(r"^sudo: .*(password|allowed|may not)|denied", section.text, re.MULTILINE):
+        if text_of.denied(section):
             raise ProbeError(f"{name}: {text_of.why(section)} (docs/sudoers has the line)", Cause.FORBIDDEN)
 
 

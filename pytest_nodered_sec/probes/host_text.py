@@ -177,6 +177,12 @@ def listening(found: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...
     return tuple(sorted(result))
 
 
+def denied(section: Section) -> bool:
+    """Whether a command failed for want of a right; sudo complains of names that do not resolve, too."""
+    pattern = r"^sudo: .*(password|allowed|may not|must be)|denied"
+    return bool(section.code) and re.search(pattern, section.text, re.MULTILINE) is not None
+
+
 def why(section: Section) -> str:
     """Return the last line of a failed command, or that it said nothing."""
     lines = [line for line in section.text.split("\n") if line.strip()]

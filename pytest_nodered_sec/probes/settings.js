@@ -304,9 +304,15 @@ function done(one) { // what a handler of Caddy does to a request
 const routed = (routes) => listOf(routes).map((one) => ({ sets: listOf(one.match).map(matched), group: text(one.group),
   last: one.terminal === true, steps: listOf(one.handle).map(done) }));
 
+function boxed(pid) { // in a container that we do not run in: its files lie in there
+  const group = (of) => attempt(() => fs.readFileSync(`/proc/${of}/cgroup`, "utf8"), "");
+  const box = /[0-9a-f]{64}/.exec(group(pid));
+  return Boolean(box) && !group("self").includes(box[0]);
+}
+
 function caddies() { // what each Caddy serves, adapted by itself and reduced: no hash and no token leaves
   const found = attempt(() => fs.readdirSync("/proc"), []).filter((one) => /^\d+$/.test(one))
-    .filter((pid) => attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "") === "caddy");
+    .filter((pid) => attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "") === "caddy" && !boxed(pid));
   return found.map((pid) => attempt(() => {
     const args = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
     const given = (name) => args.includes(name) ? args[args.indexOf(name) + 1] : "";

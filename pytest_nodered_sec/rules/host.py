@@ -97,7 +97,7 @@ def runs_without_root(seen: RunningAs, policy: Policy) -> Verdict:
 
 def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
     """A service manager starts Node-RED at boot, restarts it, and keeps it from what the profile says."""
-    if seen.process.container:
+    if seen.restart_policy is not None:
         if seen.restart_policy not in ("", "no"):
             return ()
         remedy = "docker run --restart unless-stopped (compose: restart: unless-stopped)"

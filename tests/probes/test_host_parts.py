@@ -117,6 +117,7 @@ def inside(sections: dict[str, Section], **changes: Any) -> Inside:
     values: dict[str, Any] = {
         "demands": HostDemands(), "url": "https://plant.example", "who": OPS, "found": sections,
         "node_red": candidate, "docker": None, "networks": None,
+        "in_container": False,
         "connected": False, "served": "", "settings": SETTINGS, "nginx": None,
     }  # fmt: skip
     return Inside(**{**values, **changes})
@@ -282,6 +283,22 @@ def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
 def test_seen_from_inside_its_own_container_it_is_no_containers() -> None:
     sections = {"self": Section(f"12:pids:/docker/{BOX}", 0), "process 812": Section(IN_BOX, 0)}
     assert host_text.candidates(sections, OPS)[0].process.container == ""
+
+
+def test_what_only_the_machine_of_the_proxy_shows() -> None:
+    gathered = inside(found(), in_container=True, docker=Section("{} bridge always", 0))
+    assert "does not show whether it is the one behind https://plant.example" in trouble(gathered, "identity")
+    assert "who renews the certificate is not to be seen in a container" in trouble(gathered, "renewal")
+    assert part(gathered, "supervision").restart_policy == "always"
+    assert part(replace(gathered, connected=True), "identity").connected
+    declared = replace(gathered, demands=HostDemands(acme_client="acme.sh"))
+    assert part(declared, "renewal").other == "acme.sh"
+
+
+def test_a_proxy_in_a_container_is_not_taken_for_the_hosts_own() -> None:
+    gathered = inside(found(**{"boxed_nginx": Section(BOX, 0), "nginx-version": Section("nginx/1.22.1", 0)}))
+    for name in ("nginx service", "nginx", "way"):
+        assert "nginx runs in the container 8f4e0c1d8f4e" in trouble(gathered, name)
 
 
 # --- rights

@@ -35,7 +35,18 @@ def gathered(text: str) -> Inside:
     [node_red] = host_text.candidates(found, who)
     reason: Any = ProbeError("no Node.js is asked here", None)  # type: ignore[arg-type]
     inside = Inside(
-        HostDemands(), "https://plant.example", who, found, node_red, None, None, True, "", reason, _nginx(found, 443)
+        HostDemands(),
+        "https://plant.example",
+        who,
+        found,
+        node_red,
+        None,
+        None,
+        False,
+        True,
+        "",
+        reason,
+        _nginx(found, 443),
     )
     served = next(iter(_certificates(inside)))
     paths = files_of_unit(found, node_red.process.unit)
