@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+QUIETLY = ("-q", "--tb=no", "--no-summary", "--junitxml=out.xml")
+
+
 def ids(text: str) -> set[str]:
     return set(text.split())
 
@@ -169,10 +172,14 @@ def spec(name: str, release: str) -> str:
 
 def run(folder: Path, *args: str, through: Sequence[str] = ()) -> dict[str, dict[str, set[str]]]:
     """Run pytest in a directory of its own, started through a command; return the outcomes by target and control."""
-    command = [*through, sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "--junitxml=out.xml", *args]
+    command = [*through, sys.executable, "-m", "pytest", *QUIETLY, *args]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=540, check=False)
-    report = folder / "out.xml"
-    assert report.is_file(), done.stdout + done.stderr
+    assert (folder / "out.xml").is_file(), done.stdout + done.stderr
+    return read(folder / "out.xml")
+
+
+def read(report: Path) -> dict[str, dict[str, set[str]]]:
+    """Return the outcomes of a JUnit file by target and control."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  our own file
         of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}

@@ -333,7 +333,7 @@ def _supervision(inside: Inside) -> Supervision:
 def _check_no_box(inside: Inside, proxy: str) -> None:
     if (section := inside.found.get(f"boxed {proxy}")) is not None:
         raise ProbeError(
-            f"{proxy} runs in the container {section.text.strip()[:12]}: its configuration lies in there, and cannot be "
+            f"{proxy} runs in the container {section.text.strip()[:12]}: its configuration lies in there and cannot be "
             "looked at from the host",
             Cause.FORBIDDEN,
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import hostlab
 import pytest
-from hostlab import LIVE, NAME, NGINX, UNIT, URL, Machine
+from hostlab import LIVE, NAME, NGINX, UNIT, URL, Machine, Runner
 from suite_runs import ids, run, with_outcome
 from test_questions import CONTROLS
 
@@ -77,6 +77,7 @@ class Bench:
     """The machine with what stands on it now: only what differs is written, and only its reader started again."""
 
     machine: Machine
+    run: Runner
     now: dict[str, str] = field(default_factory=dict)
 
     def bring(self, weak: Weak) -> None:
@@ -92,16 +93,14 @@ class Bench:
         self.now = wanted
         if any("nginx" not in path for path in late):
             self.machine.run("systemctl daemon-reload && systemctl restart nodered")
-            self.machine.wait_for_node_red()
         if any("nginx" in path for path in late):
             self.machine.run("systemctl reload nginx")
-        if weak.do:
-            self.machine.run(weak.do)
+        self.machine.run(weak.do or "true")
+        self.machine.wait_for_node_red()
 
     def judged(self, folder: Path, weak: Weak) -> dict[str, set[str]]:
         ways = [f"--nodered-host={self.machine.spec(weak.user)}", f"--nodered-ca-file={self.machine.ca_file}"]
-        outside = self.machine.outside(folder)
-        [seen] = run(folder, f"--nodered-url={weak.url}", *ways, "-k", "test_host_", through=outside).values()
+        [seen] = self.run(folder, f"--nodered-url={weak.url}", *ways, "-k", "test_host_").values()
         return seen
 
 
@@ -115,8 +114,9 @@ def changed(text: str, replacements: tuple[tuple[str, str], ...]) -> str:
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
     assert hostlab.missing() == ""
-    with tempfile.TemporaryDirectory(prefix="nrs-") as folder, Machine(Path(folder)) as machine:
-        bench = Bench(machine)
+    folder = tempfile.TemporaryDirectory(prefix="nrs-")
+    with folder as name, Machine(Path(name)) as machine, Runner(machine) as runner:
+        bench = Bench(machine, runner)
         bench.bring(Weak(""))
         yield bench
 
@@ -273,7 +273,7 @@ def test_a_login_without_sudo_is_told_what_it_lacks(bench: Bench, tmp_path: Path
     bench.bring(Weak(""))
     spec = bench.machine.spec(sudo=False)
     ways = [f"--nodered-url={URL}", f"--nodered-host={spec}", f"--nodered-ca-file={bench.machine.ca_file}"]
-    [seen] = run(tmp_path, *ways, "-k", "test_host_", through=bench.machine.outside(tmp_path)).values()
+    [seen] = bench.run(tmp_path, *ways, "-k", "test_host_").values()
     assert with_outcome(seen, "non-compliant") == set()
     rights = "host-01 host-11 host-12 host-13 host-14 host-15 host-17"
     assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} {rights}")
@@ -305,7 +305,7 @@ def test_a_host_that_cannot_be_asked_says_so_in_time(
     bench.machine.run(do or "true")
     begun = time.monotonic()
     try:
-        [seen] = run(tmp_path, *ways, through=bench.machine.outside(tmp_path)).values()
+        [seen] = bench.run(tmp_path, *ways).values()
     finally:
         bench.machine.run(undo or "true")
     assert time.monotonic() - begun < 30
