@@ -31,7 +31,7 @@ from pytest_nodered_sec.lab.proxies import Front, nginx
 
 HERE: Final = Path(__file__).parent
 SUDOERS: Final = HERE.parent / "docs" / "sudoers"
-_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
+_PATH: Final = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ROOT: Final = [] if os.geteuid() == 0 else ["sudo", "-n"]
 _NEEDS: Final = ["unshare", "nsenter", "systemctl", "sshd", "nginx", "sudo", "certbot", "pebble"]
 NAME: Final = "plant.example"
@@ -87,6 +87,13 @@ KbdInteractiveAuthentication no
 LogLevel VERBOSE
 """
 _TRUST: Final = "[Service]\nEnvironment=REQUESTS_CA_BUNDLE=/etc/ssl/api-ca.pem\n"
+# returns when a new worker runs, which read what is there now
+_RELOAD: Final = """#!/bin/sh
+before=$(pgrep -nx nginx)
+systemctl reload nginx
+for _ in $(seq 300); do [ "$(pgrep -nx nginx)" != "$before" ] && exit 0; sleep 0.1; done
+exit 1
+"""
 HOOK: Final = "#!/bin/sh\nsystemctl reload nginx\n"
 _CLI: Final = """
 server = https://ca.example:14000/dir
@@ -245,6 +252,7 @@ class Machine:
             "etc/ssh/host": (self.folder / "host").read_text(),
             "etc/ssh/authorized": (self.folder / "key.pub").read_text(),
             "etc/sudoers.d/nodered-sec": SUDOERS.read_text(),
+            "usr/local/sbin/reload-nginx": _RELOAD,
             "home/ops/.profile": "",
             "home/nodered/.node-red/settings.js": self.settings,
             "home/nodered/.node-red/flows.json": flows(deployment),
@@ -253,6 +261,7 @@ class Machine:
         for name, text in texts.items():
             (files / name).parent.mkdir(parents=True, exist_ok=True)
             (files / name).write_text(text)
+        (files / "usr/local/sbin/reload-nginx").chmod(0o755)
 
     def _site(self) -> str:
         """Return the lab's own servers behind TLS, moved to where a Debian has them."""
@@ -314,7 +323,7 @@ class Machine:
         self.ca_file = self.folder / "root.pem"
         self.ca_file.write_text(self._root())
         self.run(f"REQUESTS_CA_BUNDLE=/etc/ssl/api-ca.pem certbot certonly -q -d {NAME}")
-        self.run("ln -s ../sites-available/plant /etc/nginx/sites-enabled/plant && systemctl reload nginx")
+        self.run("ln -s ../sites-available/plant /etc/nginx/sites-enabled/plant && reload-nginx")
 
     def _root(self) -> str:
         """Return the root that pebble made at its start."""

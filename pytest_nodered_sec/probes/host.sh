@@ -1,8 +1,8 @@
 # What one round trip learns of a host: sections between marked lines, each with the exit code of what made it.
 # POSIX sh, dash and busybox included. Reads only: nothing is written, restarted or reloaded. What may need root goes
 # through `root`, so that these lines, and no others, are what docs/sudoers allows; a test compares the two.
-# Arguments: a random mark, "sudo" ("sudo -u USER") or "", our end of a connection to the URL (a port in hexadecimal, or -), paths of
-# keys to be looked at on a second trip.
+# Arguments: a random mark; "sudo" ("sudo -u USER") or ""; our end of a connection to the URL (a port in hexadecimal, or
+# -); and on a second trip what to look at: paths of keys, or of others behind what they are.
 mark=$1 asked=$2 port=$3
 shift 3
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -119,8 +119,8 @@ done
 section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
 if has systemctl; then
     section starts starts $found node-red.service
-    section units systemctl show --no-pager -p "$properties" $found $proxies node-red.service nginx.service caddy.service certbot.timer certbot.service \
-        certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
+    section units systemctl show --no-pager -p "$properties" $found $proxies node-red.service nginx.service \
+        caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
     for unit in $(printf '%s\n' $found | sort -u); do
         has systemd-analyze && section "security $unit" sh -c "systemd-analyze security --no-pager $unit | tail -1"
     done
@@ -146,7 +146,7 @@ fi
 if [ -d /etc/letsencrypt ]; then
     section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
     section certificates root find -L /etc/letsencrypt -name 'cert*.pem' -exec grep -H . '{}' +
-    section renewal root grep -HrE '^(renew|deploy|post).hook|^installer' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini
+    section renewal root grep -sHriE '^(renew|deploy|post).hook|^installer' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini /etc/sysconfig/certbot
     section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
 fi
 has certbot && section certbot sh -c 'command -v certbot'

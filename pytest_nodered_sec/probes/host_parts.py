@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -283,9 +284,9 @@ def _environment(inside: Inside) -> FileAccess:
     """Return the files from which the service manager gives Node-RED its environment, secrets perhaps."""
     process = inside.node_red.process
     paths = environment_of_unit(inside.found, process.unit)
-    steps = _looked_at(inside, {"root", process.user}) if paths else {}
-    there = tuple(path for path in paths if path in steps)
-    return FileAccess("environment files", process.unit or "no service", process, _on_the_way(list(there), steps))
+    steps = _looked_at(inside, {"root", process.user}, paths)
+    there = [path for path in paths if path in steps]
+    return FileAccess("environment files", process.unit or "no service", process, _on_the_way(there, steps))
 
 
 def _step(raw: dict[str, Any], groups: dict[str, Any], own: set[str]) -> FileStep:
@@ -588,10 +589,14 @@ def _schedule(found: dict[str, Section]) -> tuple[str, bool, str]:
 
 def _reload(found: dict[str, Section], lineage: str) -> str:
     """Return what reloads the proxy after a renewal of this lineage, "" where nothing does."""
-    files = ("/etc/letsencrypt/cli.ini", *([f"/etc/letsencrypt/renewal/{lineage}.conf"] if lineage else []))
+    for_all = ("/etc/letsencrypt/cli.ini", "/etc/sysconfig/certbot")  # the latter read by the timer of Red Hat's
+    files = (*for_all, f"/etc/letsencrypt/renewal/{lineage}.conf")
     for path, _, line in _lines(found, "renewal"):
-        if path in files and re.match(r"((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
+        if path in files and re.match(r"(?i)((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
             return line.strip()
+    for path, _, line in _lines(found, "cron"):  # as its own argument, or by the next command
+        if re.search("nginx|caddy", line):
+            return path
     runnable = {path for path, mode in _modes(found) if mode & 0o111}
     for path, _, _line in _lines(found, "hooks"):
         if re.match(r"/etc/letsencrypt/renewal-hooks/(deploy|post)/[^/]+$", path) and path in runnable:
@@ -628,7 +633,7 @@ def _keys(inside: Inside, place: str) -> KeyAccess:
     keys = list(dict.fromkeys(named(_nginx_tree(inside), "ssl_certificate_key")))
     if not keys:
         return KeyAccess(place, (), "no nginx runs there, or it uses no key")
-    steps = _looked_at(inside, allowed)
+    steps = _looked_at(inside, allowed, keys)
     if "lineages" in inside.found:  # live/ holds links: who gets through is told by the directories of archive/
         steps |= _listed(inside.found["lineages"].text, allowed)
         keys = [_led_to(path, inside.found["lineages"]) for path in keys]
@@ -641,22 +646,21 @@ def _led_to(path: str, listed: Section) -> str:
     return str(PurePosixPath(path).parents[2] / found[1]) if found else path
 
 
-def _looked_at(inside: Inside, allowed: set[str]) -> dict[str, FileStep]:
-    """Return the files of the second trip, and the directories above them.
+def _looked_at(inside: Inside, allowed: set[str], paths: Sequence[str]) -> dict[str, FileStep]:
+    """Return files that the second trip looked at, and the directories above them.
 
     Raises:
         ProbeError: one cannot be looked at.
     """
     steps: dict[str, FileStep] = {}
-    for name, section in inside.later.items():
-        if name.startswith("key:"):
-            path = name.removeprefix("key:")
-            found = _listed(section.text, allowed)
-            if "No such file" in section.text:
-                continue
-            if path not in found:
-                raise ProbeError(f"{path} cannot be looked at: {text_of.why(section)} (docs/sudoers)", Cause.FORBIDDEN)
-            steps |= found
+    for path in dict.fromkeys(step for end in paths for step in (end, *map(str, PurePosixPath(end).parents))):
+        section = inside.later.get(f"key:{path}")
+        if section is None or "No such file" in section.text:
+            continue
+        found = _listed(section.text, allowed)
+        if path not in found:
+            raise ProbeError(f"{path} cannot be looked at: {text_of.why(section)} (docs/sudoers)", Cause.FORBIDDEN)
+        steps |= found
     return steps
 
 
@@ -670,12 +674,19 @@ def _on_the_way(paths: list[str], steps: dict[str, FileStep]) -> tuple[tuple[Fil
         if path not in steps:  # a variable in its name, or a path that is relative to nginx's own
             raise ProbeError(f"where the key {path} lies cannot be told", Cause.UNIDENTIFIED)
     return tuple(
-        tuple(steps[one] for one in (path, *map(str, PurePosixPath(path).parents)) if one in steps) for path in paths
+        (
+            replace(steps[path], folder=False),
+            *(steps[one] for one in map(str, PurePosixPath(path).parents) if one in steps),
+        )
+        for path in paths
     )
 
 
 def _listed(text: str, allowed: set[str]) -> dict[str, FileStep]:
-    """Read lines of `stat -c '%a %u %g %U %G %Y %N'`; links are left out, what they point to stands elsewhere."""
+    """Read lines of `stat -c '%a %u %g %U %G %Y %N'`, all as directories.
+
+    Links are left out: what they point to stands elsewhere.
+    """
     steps = {}
     for line in text.split("\n"):
         parts = line.strip().split(" ", 6)
@@ -683,9 +694,8 @@ def _listed(text: str, allowed: set[str]) -> dict[str, FileStep]:
             continue  # sudo may complain on a line of its own
         path = parts[6].strip("'")
         strangers = () if parts[4] in allowed else (f"group {parts[4]}",)
-        folder = not path.endswith((".pem", ".key"))
         owner = "" if parts[3] in allowed else parts[3]
-        steps[path] = FileStep(path, int(parts[0], 8), int(parts[1]), int(parts[2]), folder, strangers, owner)
+        steps[path] = FileStep(path, int(parts[0], 8), int(parts[1]), int(parts[2]), True, strangers, owner)
     return steps
 
 

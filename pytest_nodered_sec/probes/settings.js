@@ -213,7 +213,8 @@ const lax = (file) => attempt(() => { // somebody else's, or open to group or ot
   const stat = fs.statSync(file);
   return Boolean(stat.mode & 0o022) || ![0, process.getuid()].includes(stat.uid);
 }, false);
-const children = (folder) => attempt(() => fs.readdirSync(folder), []).slice(0, 500).map((one) => path.join(folder, one));
+const children = (folder) =>
+  attempt(() => fs.readdirSync(folder), []).slice(0, 500).map((one) => path.join(folder, one));
 
 function filesOf(userDir, settings, loaded) {
   const flow = path.resolve(userDir, settings.flowFile || `flows_${os.hostname()}.json`);
@@ -262,7 +263,8 @@ function versions(pid, cwd, userDir) {
       .map((file) => attempt(() => fs.realpathSync(file), file)))].slice(0, all ? undefined : 1);
     const told = new Set(found.map((file) => attempt(() => JSON.parse(fs.readFileSync(file, "utf8")).version, "")));
     if (told.size !== 1) return "";
-    const times = [found[0], path.dirname(found[0])].map((one) => fs.statSync(one).mtimeMs); // replaced: its directory's
+    // its directory's as well: what was replaced may have kept its own date
+    const times = [found[0], path.dirname(found[0])].map((one) => fs.statSync(one).mtimeMs);
     packages.push({ path: found[0], changed: Math.floor(Math.max(...times) / 1000) });
     return [...told][0];
   };
@@ -271,7 +273,8 @@ function versions(pid, cwd, userDir) {
   const same = attempt(() => fs.realpathSync(running) === fs.realpathSync(process.execPath), false);
   const node = same ? process.version : attempt(() => spawnSync(running, ["--version"], { encoding: "utf8",
     timeout: 3000, cwd: "/", env: {} }).stdout.trim(), "");
-  return { node: (/^v(\d\S*)/.exec(node || "") || [])[1] || "", nodeRed: version("node-red", red.length ? red : roots, !red.length),
+  return { node: (/^v(\d\S*)/.exec(node || "") || [])[1] || "",
+    nodeRed: version("node-red", red.length ? red : roots, !red.length),
     modules: INPUT.modules.map((name) => [name, version(name, users)]).filter(([, release]) => release),
     packages };
 }
@@ -297,8 +300,8 @@ function done(one) { // what a handler of Caddy does to a request
   const kind = { authentication: "login", authenticator: "login", subroute: "routes", rewrite: "rewrite",
     static_response: "end", error: "end", file_server: "end", reverse_proxy: "proxy" }[one.handler] || "other";
   const asks = kind === "proxy" && listOf(one.handle_response).length > 0; // forward_auth
-  return { kind: asks ? "login" : kind, dials: kind === "proxy" && !asks ? listOf(one.upstreams).map((to) => text(to.dial)) : [],
-    routes: kind === "routes" ? routed(one.routes) : [] };
+  const dials = kind === "proxy" && !asks ? listOf(one.upstreams).map((to) => text(to.dial)) : [];
+  return { kind: asks ? "login" : kind, dials, routes: kind === "routes" ? routed(one.routes) : [] };
 }
 
 const routed = (routes) => listOf(routes).map((one) => ({ sets: listOf(one.match).map(matched), group: text(one.group),

@@ -120,7 +120,11 @@ def tls_is_as_demanded(seen: NginxConfig, policy: Policy) -> Verdict:
 def _weak_suites(value: tuple[str, ...], policy: Policy) -> str:
     """Say which parts of ssl_ciphers the profile does not allow, "" for none."""
     if not value:  # HIGH:!aNULL:!MD5, by nginx itself
-        return "" if policy.profile == "baseline" else "ssl_ciphers is not set, which allows suites without either"
+        return (
+            ""
+            if policy.profile == "baseline"
+            else "ssl_ciphers is not set: nginx then allows CBC, and suites without forward secrecy"
+        )
     parts = [one for one in re.split(r"[: ,]", ":".join(value)) if one and one[0] not in "!-@" and one[:4] != "TLS_"]
     weak = [one for one in parts if _BROKEN.search(one)]
     if policy.profile != "baseline":

@@ -94,7 +94,7 @@ class Bench:
         if any("nginx" not in path for path in late):
             self.machine.run("systemctl daemon-reload && systemctl restart nodered")
         if any("nginx" in path for path in late):
-            self.machine.run("systemctl reload nginx")
+            self.machine.run("reload-nginx")
         self.machine.run(weak.do or "true")
         self.machine.wait_for_node_red()
 
@@ -186,7 +186,7 @@ WEAK = {
         "host-11",
         "host-04 host-12 host-13",
         do="echo 'server {' >/etc/nginx/conf.d/broken.conf",
-        undo="rm /etc/nginx/conf.d/broken.conf && systemctl reload nginx",
+        undo="rm /etc/nginx/conf.d/broken.conf && reload-nginx",
     ),
     "a way in clear": Weak(
         "host-12", site=(("listen 443 ssl; server_name", "listen 8080; listen 443 ssl; server_name"),)
@@ -228,7 +228,7 @@ WEAK = {
     "a certificate that was renewed, and an nginx that was not told": Weak(
         "host-17",
         do=f"chmod -x {HOOK_FILE} && {RENEW} --force-renewal && chmod +x {HOOK_FILE}",
-        undo="systemctl reload nginx",
+        undo="reload-nginx",
     ),
     "settings that were changed, with the date kept": Weak(
         "host-17",
@@ -246,7 +246,7 @@ WEAK = {
         "host-17",
         "host-04 host-12 host-13",
         do="sleep 3 && touch -d yesterday /etc/nginx/nginx.conf",
-        undo="systemctl reload nginx",
+        undo="reload-nginx",
     ),
 }
 

@@ -33,7 +33,7 @@ from pytest_nodered_sec.model_host import (
 )
 from pytest_nodered_sec.policy import HostDemands
 from pytest_nodered_sec.probes import host_text
-from pytest_nodered_sec.probes.host import Inside, Nginx, as_user, choose, evaluate
+from pytest_nodered_sec.probes.host import Inside, Nginx, as_user, choose, environment_of_unit, evaluate
 from pytest_nodered_sec.probes.host_nginx import tree
 from pytest_nodered_sec.probes.host_parts import look_inside
 from pytest_nodered_sec.probes.host_text import Me, Section
@@ -485,6 +485,8 @@ def test_debians_cron_file_does_nothing_where_systemd_runs() -> None:
         ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = systemctl reload nginx", "", True),
         ("/etc/letsencrypt/renewal/other.example.conf:renew_hook = systemctl reload nginx", "", False),
         ("/etc/letsencrypt/cli.ini:deploy-hook = systemctl reload nginx", "", True),
+        ("/etc/sysconfig/certbot:POST_HOOK=\"--post-hook 'systemctl reload nginx'\"", "", True),
+        ("/etc/crontab:0 3 * * * root certbot -q renew --deploy-hook 'systemctl reload nginx'", "", True),
         ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = /usr/bin/tell-somebody", "", False),
         ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "755", True),
         ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "644", False),
@@ -493,7 +495,7 @@ def test_debians_cron_file_does_nothing_where_systemd_runs() -> None:
     ],
 )
 def test_what_reloads_the_proxy_after_a_renewal(line: str, mode: str, reloads: bool) -> None:
-    place = "hooks" if "renewal-hooks" in line else "renewal"
+    place = "hooks" if "renewal-hooks" in line else "cron" if "crontab" in line else "renewal"
     listed = f"{LINEAGES}\n{mode} 0 0 root root 17 '{line.partition(':')[0]}'"
     sections = {**certbot(), "renewal": Section("", 1), place: Section(line, 0), "lineages": Section(listed, 0)}
     assert bool(part(inside(sections, served=SERVED), "renewal").reloads) is reloads
@@ -558,6 +560,49 @@ def test_a_key_of_nginx_that_cannot_be_looked_at() -> None:
     denied = {"key:/etc/ssl/private/plant.key": Section("stat: cannot statx: Permission denied", 1)}
     gathered = inside(found(), nginx=Nginx(70, Section(text, 0), tree(text)), later=denied)
     assert "/etc/ssl/private/plant.key cannot be looked at" in trouble(gathered, "keys", "nginx")
+
+
+def test_files_that_a_units_environment_comes_from() -> None:
+    units = UNITS.replace("NoNewPrivileges=yes", "EnvironmentFiles=/etc/default/red (ignore_errors=no)\n"
+                          "EnvironmentFiles=/etc/none (ignore_errors=yes)", 1)  # fmt: skip
+    later = {
+        "key:/etc/default/red": Section("644 0 0 root root 1700000000 /etc/default/red", 0),
+        "key:/etc/default": Section("755 0 0 root root 1700000000 /etc/default", 0),
+        "key:/etc/none": Section("stat: cannot statx '/etc/none': No such file or directory", 1),
+        "key:/etc/ssl/plant.key": Section("sudo: a password is required", 1),  # somebody else's affair
+    }
+    sections = {**found(), "units": Section(units, 0)}
+    assert environment_of_unit(sections, "nodered.service") == ("/etc/default/red", "/etc/none")
+    seen = part(inside(sections, later=later), "files", "environment files")
+    [[file, above]] = seen.files
+    assert (file.path, file.mode, file.folder, above.folder) == ("/etc/default/red", 0o644, False, True)
+    assert part(inside(found()), "files", "environment files").files == ()
+    denied = {**later, "key:/etc/default/red": Section("sudo: a password is required", 1)}
+    assert "/etc/default/red cannot be looked at" in trouble(
+        inside(sections, later=denied), "files", "environment files"
+    )
+
+
+def test_a_keys_link_leads_to_the_archive() -> None:
+    text = (
+        "# configuration file /n.conf:\nhttp { ssl_certificate_key /etc/letsencrypt/live/plant.example/privkey.pem; }"
+    )
+    later = {
+        "key:/etc/letsencrypt/live/plant.example/privkey.pem": Section(
+            "sudo: unable to resolve host plant\n600 0 0 root root 17 /etc/letsencrypt/live/plant.example/privkey.pem",
+            0,
+        )
+    }
+    gathered = inside(certbot(), nginx=Nginx(70, Section(text, 0), tree(text)), later=later)
+    seen: KeyAccess = part(gathered, "keys", "nginx")
+    assert [one.path for one in seen.keys[0]] == [
+        "/etc/letsencrypt/archive/plant.example/privkey1.pem",
+        "/etc/letsencrypt/archive/plant.example",
+        "/etc/letsencrypt/archive",
+    ]
+    variable = text.replace("plant.example/privkey", "$ssl_server_name/privkey")
+    unknown = inside(certbot(), nginx=Nginx(70, Section(variable, 0), tree(variable)))
+    assert "$ssl_server_name/privkey.pem lies cannot be told" in trouble(unknown, "keys", "nginx")
 
 
 def test_nginx_that_cannot_be_parsed() -> None:
