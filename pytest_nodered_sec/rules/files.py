@@ -44,7 +44,7 @@ def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
             code,
             observed,
             "only root and the service that uses the key can read it",
-            f"chmod 0640 {steps[0].path} && chgrp ssl-cert {steps[0].path} (0600 where only root reads it); "
+            f"chown root:ssl-cert {steps[0].path} && chmod 0640 {steps[0].path} (0600 where only root reads it); "
             "a key that others could read is to be replaced",
         )
         for steps, (code, observed) in found
