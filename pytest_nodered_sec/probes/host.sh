@@ -46,7 +46,8 @@ sockets() { # PID: what listens in its network namespace, by inode
 }
 
 candidates() {
-    grep -lE '^(node-red.*|node|nodejs|MainThread)$' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | sort -n | head -40
+    grep -lE '^node-red' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3
+    grep -lE '^(node|nodejs|MainThread)$' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | head -40 # one of them may be it
 }
 
 boxed() { # PID: whether it runs in a container that we do not

@@ -142,3 +142,23 @@ def test_by_testinfras_own_options(
         "--ssh-extra-args=-o IdentityAgent=none",
     ]
     assert ways("ssh://plant", tmp_path, monkeypatch, *options) == here
+
+
+def test_each_target_is_looked_at_on_its_own_host(ways: Ways, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{ways.programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    (tmp_path / "nodered-sec.toml").write_text(
+        "".join(
+            f'[[target]]\nname = "{name}"\nurl = "{ways.red.url}"\nhost = "{host}"\nca_file = "{ways.red.ca_file}"\n'
+            f'direct_port = {ways.red.direct_port}\ninside = {{user_dir = "{ways.red.user_dir}"}}\n'
+            for name, host in (("one", "docker://one"), ("two", "kubectl://two"), ("three", ways.sshd.spec()))
+        )
+    )
+    before = ways.sshd.connections()
+    seen = run(tmp_path, "-k", "test_what_was_read or test_runs_without")
+    assert {name: outcomes["host-17"] for name, outcomes in seen.items()} == dict.fromkeys(
+        ("one", "two", "three"), frozenset({"compliant"})
+    )
+    asked = {tuple(line.split()[:3]) for line in (tmp_path / "log").read_text().splitlines() if "exec" in line}
+    assert asked == {("docker", "exec", "one"), ("kubectl", "exec", "two")}
+    assert ways.sshd.connections() == before + 1
