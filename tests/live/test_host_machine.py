@@ -239,8 +239,8 @@ WEAK = {
     "a service that was changed": Weak(
         "host-17",
         "host-10",
-        do="sleep 3 && touch /etc/systemd/system/nodered.service && systemctl daemon-reload",
-        undo="systemctl restart nodered",
+        do="touch -d '1 minute' /etc/systemd/system/nodered.service && systemctl daemon-reload",
+        undo="touch /etc/systemd/system/nodered.service && systemctl daemon-reload && systemctl restart nodered",
     ),
     "an nginx that was changed": Weak(
         "host-17",
