@@ -10,6 +10,7 @@ Making namespaces takes root, or sudo without a password.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -106,13 +107,26 @@ non-interactive = true
 
 
 def missing() -> str:
-    """Say what this machine lacks to boot another one, or ""."""
+    """Say which programs this machine lacks to boot another one, or ""."""
     lacking = [name for name in _NEEDS if shutil.which(name, path=f"{os.environ['PATH']}:{_PATH}") is None]
-    if lacking:
-        return f"no {', '.join(lacking)} here: sh tests/install"
-    if _ROOT and subprocess.run([*_ROOT, "true"], capture_output=True, timeout=10, check=False).returncode:
-        return "namespaces take root, or sudo without a password"
-    return ""
+    return f"no {', '.join(lacking)} here: sh tests/install" if lacking else ""
+
+
+@functools.cache
+def forbidden() -> str:
+    """Say what this machine does not let us do, as in a container without rights, or ""."""
+    tree = _cgroups()
+    if tree is None:
+        return "no unified cgroup hierarchy here"
+    trial = 'mkdir "$0" && rmdir "$0" && unshare -m -p -n -u -i -C -f ip link add name a type veth peer name b'
+    argv = [*_ROOT, "sh", "-c", trial, str(tree / f"nodered-sec-{os.getpid()}")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    return f"namespaces take root, or sudo without a password: {done.stderr.strip()}" if done.returncode else ""
+
+
+def _cgroups() -> Path | None:
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    return next((Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"), None)
 
 
 class Runner:
@@ -277,8 +291,8 @@ class Machine:
     # --- its life
 
     def _boot(self) -> None:
-        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-        tree = next(Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2")
+        tree = _cgroups()
+        assert tree is not None
         self._cgroup = tree / f"nodered-sec-{os.getpid()}-{secrets.token_hex(3)}"
         modules = toolchain.node_red(5, lambda line: None)
         boot = ["sh", str(HERE / "boot.sh"), str(self.folder), str(toolchain.node()), str(modules)]

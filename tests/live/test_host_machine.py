@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.skipif(bool(hostlab.missing()) and not os.environ.get("CI"), reason=hostlab.missing() or "it can"),
+    pytest.mark.skipif(
+        bool(hostlab.missing()) and not os.environ.get("CI"), reason=hostlab.missing() or "all is there"
+    ),
 ]
 
 SITE = """
@@ -114,6 +116,8 @@ def changed(text: str, replacements: tuple[tuple[str, str], ...]) -> str:
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
     assert hostlab.missing() == ""
+    if why := hostlab.forbidden():
+        pytest.skip(why)  # tests/probes/test_host_recorded.py has what such a machine told
     folder = tempfile.TemporaryDirectory(prefix="nrs-")
     with folder as name, Machine(Path(name)) as machine, Runner(machine) as runner:
         bench = Bench(machine, runner)
