@@ -124,6 +124,11 @@ def _settings(inside: Inside) -> dict[str, Any]:
             "see host-17",
             Cause.CHANGED,
         )
+    if seen["define"]:
+        raise ProbeError(
+            f"Node-RED was started with -D, which sets what {seen['file']} does not say: put it there instead",
+            Cause.UNIDENTIFIED,
+        )
     _check_it_is_this_one(inside, seen)
     return seen
 

@@ -179,7 +179,9 @@ function place(environment, cwd) { // as red.js does, from what is left of its a
   const absolute = (name) => name && path.resolve(cwd, name);
   const given = INPUT.userDir || absolute(option(["-u", "--userDir"]));
   const home = environment.HOME && path.join(environment.HOME, ".node-red");
-  const guesses = given ? [given] : [home, cwd, environment.HOME, "/data"];
+  // where its arguments are known and name none, it is its default; else it may be anywhere that is usual
+  const known = INPUT.args.some((one) => /node-red|red\.js/.test(one));
+  const guesses = given ? [given] : known ? [home] : [home, cwd, environment.HOME, "/data"];
   const file = INPUT.settingsFile || absolute(option(["-s", "--settings"]));
   const there = (one) => one && attempt(() => fs.statSync(path.join(one, "settings.js")).isFile(), false);
   const userDir = guesses.find(there) || given || home || "";
@@ -347,6 +349,10 @@ function groups() { // who else is in a group: /etc/group and the primary groups
 function main() {
   const environment = environmentOf(INPUT.pid);
   const cwd = attempt(() => fs.readlinkSync(`/proc/${INPUT.pid}/cwd`), "/");
+  INPUT.args = INPUT.args.flatMap((one) => { // a unit may leave words to the environment: $NODE_RED_OPTIONS
+    const name = (/^\$\{?(\w+)\}?$/.exec(one) || [])[1];
+    return name ? (environment[name] || "").split(/\s+/).filter(Boolean) : [one];
+  });
   const found = place(environment, cwd);
   delete environment.NODE_OPTIONS; // would load modules into our child, or open a debugger
   delete environment.NODE_V8_COVERAGE;
@@ -363,7 +369,7 @@ function main() {
   const listed = seen.settings ? filesOf(userDir, seen.settings, seen.loaded) : { kinds: {}, types: {} };
   say({ ...seen, file: found.file, guessed: found.guessed, userDir, ...listed, groups: groups(), caddies: caddies(),
     versions: versions(INPUT.pid, cwd, userDir), port: option(["-p", "--port"]),
-    define: INPUT.args.some((one) => one === "-D" || one.startsWith("--define")) });
+    define: INPUT.args.some((one) => /^(-D|--define)/.test(one)) });
 }
 
 if (INPUT.child) evaluate(); else main();

@@ -89,7 +89,7 @@ SETTINGS: dict[str, Any] = {
     "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
     "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
     "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
-    "guessed": False, "kinds": {}, "groups": {}, "port": "",
+    "guessed": False, "define": False, "kinds": {}, "groups": {}, "port": "",
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "ui": {"middleware": "unset", "ioMiddleware": "function"},
         "webSocketNodeVerifyClient": "unset",
@@ -329,6 +329,17 @@ def test_settings_of_another_node_red_prove_nothing() -> None:
     assert "says uiPort 1990, but Node-RED (pid 812" in trouble(inside(found(), settings=other), "login")
     moved = {**other, "port": "1880"}  # -p on the command line
     assert isinstance(part(inside(found(), settings=moved), "login"), LoginSettings)
+
+
+def test_a_directory_that_was_guessed_must_be_told_by_the_port() -> None:
+    unseen = found(**{"fd_812": Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)})
+    assert isinstance(part(inside(unseen), "login"), LoginSettings)  # it was named
+    assert "Permission denied" in trouble(inside(unseen, settings={**SETTINGS, "guessed": True}), "login")
+
+
+def test_settings_that_the_command_line_overrides_prove_nothing() -> None:
+    overridden = {**SETTINGS, "define": True}
+    assert "started with -D" in trouble(inside(found(), settings=overridden), "login")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ HASH = "$2y$12$" + "a" * 53
 def stand_in(tmp_path: Path) -> Any:
     """A process in Node-RED's place: its environment and directory are what the evaluator reads of it."""
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PLANT_SECRET": "from-the-environment"}
+    environment["NODE_RED_OPTIONS"] = f"-s {tmp_path}/line.js -D disableEditor=false"
     environment["NODE_OPTIONS"] = "--require=/does/not/exist.js"
     process = subprocess.Popen(["/bin/sleep", "60"], cwd=tmp_path, env=environment)
     yield process
@@ -125,6 +126,20 @@ def test_the_environment_is_the_running_processs_without_its_node_options(evalua
     assert (found["credentialSecret"], found["uiPort"], found["httpAdminRoot"]) == ("set", "1880", "/admin")
     assert "from-the-environment" not in evaluate.raw
     assert evaluate.settings("credentialSecret: process.env.MISSING")["credentialSecret"] == "unset"
+
+
+def test_arguments_that_a_unit_leaves_to_the_environment_are_followed(evaluate: Evaluator) -> None:
+    (evaluate.folder / "line.js").write_text("module.exports = {httpAdminRoot: '/line'};")
+    seen = evaluate("module.exports = {};", userDir="", args=["node-red-pi", "$NODE_RED_OPTIONS"])
+    assert (seen["settings"]["httpAdminRoot"], seen["define"]) == ("/line", True)
+    assert evaluate("module.exports = {};", args=["node-red-pi", "${NOTHING}"])["define"] is False
+
+
+def test_where_its_arguments_are_known_no_other_place_is_guessed(evaluate: Evaluator) -> None:
+    assert "settings" in evaluate("module.exports = {};", userDir="")  # the working directory, for want of arguments
+    seen = evaluate("module.exports = {};", userDir="", args=["node-red"])
+    assert seen["file"] == str(evaluate.folder / ".node-red" / "settings.js")
+    assert seen["trouble"] == "it throws Error"
 
 
 def test_modules_are_inert_and_what_they_make_is_called_computed(evaluate: Evaluator) -> None:
