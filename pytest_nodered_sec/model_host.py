@@ -181,20 +181,20 @@ class ChannelSettings:
     Attributes:
         file: path of settings.js.
         dashboards: for each dashboard in use: name (key of settings.js), whether pages and whether sockets are guarded.
-        web_sockets: how many listening WebSocket nodes the flows have.
+        web_sockets: paths of the WebSocket nodes that listen.
         web_sockets_guarded: whether webSocketNodeVerifyClient is a function.
         proxy_guards: what a proxy guards by the policy's word, or "".
         paths: where the dashboards are, in the same order.
-        nginx: the nginx in front, where one runs on the host and shows its configuration.
+        proxy: the nginx or Caddy in front, where one runs on the host and shows its configuration.
     """
 
     file: str
     dashboards: tuple[tuple[str, bool, bool], ...]
-    web_sockets: int
+    web_sockets: tuple[str, ...]
     web_sockets_guarded: bool
     proxy_guards: str = ""
     paths: tuple[str, ...] = ()
-    nginx: NginxConfig | None = None
+    proxy: NginxConfig | CaddyConfig | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -202,7 +202,9 @@ class ChannelSettings:
             f"{name}: page middleware {_yes(page)}, ioMiddleware {_yes(live)}" for name, page, live in self.dashboards
         ]
         if self.web_sockets:
-            parts.append(f"{self.web_sockets} WebSocket nodes, verifyClient {_yes(self.web_sockets_guarded)}")
+            parts.append(
+                f"WebSocket nodes at {', '.join(self.web_sockets)}, verifyClient {_yes(self.web_sockets_guarded)}"
+            )
         if self.proxy_guards:
             parts.append(self.proxy_guards)
         return f"{self.file}: {'; '.join(parts) or 'no dashboard and no WebSocket node in the flows'}"
@@ -244,7 +246,7 @@ class EditorSettings:
 
 @dataclass(frozen=True)
 class SecretSettings:
-    """credentialSecret (host-06); `kind` is "set", "computed" by a module, "unset", "false", "empty"."""
+    """credentialSecret (host-06); `kind` is "set", "computed" by a module, "published", "unset", "false", "empty"."""
 
     file: str
     kind: str
@@ -298,6 +300,7 @@ class FileStep:
         gid: group.
         folder: whether it is a directory.
         strangers: members of the group other than root and the user Node-RED runs as.
+        owner: name of the owner where that is nobody who should own it, or "" (keys only).
     """
 
     path: str
@@ -306,6 +309,7 @@ class FileStep:
     gid: int
     folder: bool
     strangers: tuple[str, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -314,7 +318,7 @@ class FileAccess:
 
     Attributes:
         kind: "settings", "flows" ….
-        user_dir: Node-RED's user directory.
+        user_dir: Node-RED's user directory; of "environment files" the unit that names them.
         process: whose files they are.
         files: each as its steps, the file first.
     """
@@ -373,11 +377,6 @@ class Unit:
         """Return a property's value, "" where it has none."""
         return dict(self.properties).get(key, "")
 
-    @property
-    def there(self) -> bool:
-        """Whether the unit exists."""
-        return self.get("LoadState") == "loaded"
-
 
 @dataclass(frozen=True)
 class Supervision:
@@ -387,17 +386,17 @@ class Supervision:
         process: the process.
         unit: its service, None where it runs in none.
         exposure: what `systemd-analyze security` says, 0 (safe) to 10, or None where it said nothing.
-        restart_policy: the container runtime's restart policy, "" where it runs in no container.
+        restart_policy: the container runtime's restart policy, None where it runs in no container.
     """
 
     process: NodeRedProcess
     unit: Unit | None
     exposure: float | None = None
-    restart_policy: str = ""
+    restart_policy: str | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        if self.process.container:
+        if self.restart_policy is not None:
             return f"{self.process.line()}: restart policy {self.restart_policy or 'none'}"
         if self.unit is None:
             return f"{self.process.line()} runs in no service of systemd"
@@ -485,6 +484,57 @@ class NginxConfig:
 
 
 @dataclass(frozen=True)
+class CaddyMatch:
+    """A set of conditions of a route in Caddy, all of which must hold.
+
+    Attributes:
+        hosts: names, of which one is asked for; () for any.
+        paths: path patterns, of which one fits, whatever the letter case; () for any.
+        pattern: regular expression that the path fits, or "".
+        none: sets of which none may hold.
+        others: whether there are further conditions (headers, addresses …), which are not looked at.
+    """
+
+    hosts: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    pattern: str = ""
+    none: tuple[CaddyMatch, ...] = ()
+    others: bool = False
+
+
+@dataclass(frozen=True)
+class CaddyStep:
+    """What a handler of Caddy does to a request.
+
+    Attributes:
+        kind: "login", "proxy", "routes", "rewrite", "end" or "other" (which lets it pass).
+        dials: whom "proxy" hands it to.
+        routes: what "routes" tries in turn.
+    """
+
+    kind: str
+    dials: tuple[str, ...] = ()
+    routes: tuple[CaddyRoute, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaddyRoute:
+    """A route of Caddy.
+
+    Attributes:
+        matches: sets of conditions of which one must hold; () for every request.
+        steps: its handlers.
+        group: of the routes of one group only the first that fits is taken; "" for none.
+        last: whether nothing is tried after it.
+    """
+
+    matches: tuple[CaddyMatch, ...]
+    steps: tuple[CaddyStep, ...]
+    group: str = ""
+    last: bool = False
+
+
+@dataclass(frozen=True)
 class CaddyServer:
     """A server of Caddy's adapted configuration.
 
@@ -493,12 +543,14 @@ class CaddyServer:
         listen: its addresses.
         tls: whether it speaks TLS.
         dials: whom it hands requests to, and whether over TLS.
+        routes: how it gets there.
     """
 
     name: str
     listen: tuple[str, ...]
     tls: bool
     dials: tuple[tuple[str, bool], ...]
+    routes: tuple[CaddyRoute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -557,24 +609,16 @@ class Renewal:
 
 @dataclass(frozen=True)
 class PatchLevel:
-    """The releases that run (host-16), on a date; "" where one is not installed or not known."""
+    """The releases that run (host-16), on a date; of the modules those in the table of advisories."""
 
     node_red: str
     node: str
     on: date
-    dashboard1: str = ""
-    dashboard2: str = ""
+    modules: tuple[tuple[str, str], ...] = ()
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        more = "".join(
-            f", {name} {version}"
-            for name, version in (
-                ("node-red-dashboard", self.dashboard1),
-                ("@flowfuse/node-red-dashboard", self.dashboard2),
-            )
-            if version
-        )
+        more = "".join(f", {name} {release}" for name, release in self.modules)
         return f"Node-RED {self.node_red or 'of unknown release'}, Node.js {self.node}{more}"
 
 

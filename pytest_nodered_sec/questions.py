@@ -55,6 +55,8 @@ HOST_FILES = (
     "context",
     "projects",
     "ssh keys",
+    "code",
+    "environment files",
 )
 HOST_KEYS = ("nginx", "certbot")
 

@@ -16,7 +16,11 @@ from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+
+QUIETLY = ("-q", "--tb=no", "--no-summary", "--junitxml=out.xml")
 
 
 def ids(text: str) -> set[str]:
@@ -171,12 +175,16 @@ def spec(name: str, release: str) -> str:
     return f"{name}@{major if int(major) in majors else max(majors)}+{proxy if proxy in proxies else proxies[0]}"
 
 
-def run(folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:
-    """Run pytest in a directory of its own; return the outcomes by target and control."""
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "--junitxml=out.xml", *args]
+def run(folder: Path, *args: str, through: Sequence[str] = ()) -> dict[str, dict[str, set[str]]]:
+    """Run pytest in a directory of its own, started through a command; return the outcomes by target and control."""
+    command = [*through, sys.executable, "-m", "pytest", *QUIETLY, *args]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=540, check=False)
-    report = folder / "out.xml"
-    assert report.is_file(), done.stdout + done.stderr
+    assert (folder / "out.xml").is_file(), done.stdout + done.stderr
+    return read(folder / "out.xml")
+
+
+def read(report: Path) -> dict[str, dict[str, set[str]]]:
+    """Return the outcomes of a JUnit file by target and control."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  our own file
         of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}

@@ -30,8 +30,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import testinfra.backend
 import testinfra.host
+from testinfra.backend.ssh import SshBackend
 
+from pytest_nodered_sec.data.releases import advisories
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model_host import Unit
 from pytest_nodered_sec.probes import host_nginx
 from pytest_nodered_sec.probes import host_text as text_of
 from pytest_nodered_sec.probes.http import tls_context
@@ -44,9 +47,12 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.host_text import Candidate, Me, Section
     from pytest_nodered_sec.probes.look import Look
 
-KNOWN_HASHES: Final = {  # node-red's settings.js repeats this one under adminAuth, httpNodeAuth and httpStaticAuth
+PUBLISHED: Final = {  # what stands in node-red's settings.js, as a comment that is ready to be used
+    # under adminAuth, httpNodeAuth and httpStaticAuth
     "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN.": "of settings.js (its password is published)",
+    "a-secret-key": "credentialSecret of settings.js",
 }
+MODULES: Final = sorted({row.package for row in advisories()} - {"node-red"})
 _EVALUATION: Final = 3.0  # seconds that settings.js may take
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 SCRIPT: Final = resources.files(__package__).joinpath("host.sh").read_text(encoding="ascii")
@@ -78,7 +84,8 @@ class Way:
         seconds: time limit of everything that is run.
 
     Attributes:
-        sudo: whether sudo was asked for. The backend's own is off: only what needs it gets it.
+        sudo: "sudo" where it was asked for, with the user where that is not root, else "". The backend's own is off:
+            only what needs it gets it.
         commands: how many commands were run.
 
     Raises:
@@ -93,12 +100,19 @@ class Way:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._backend: Any = backend_of(spec)  # Any: each backend has attributes of its own
-        self.sudo = bool(self._backend.sudo)
+        self.sudo = ""
+
+    def __enter__(self) -> Way:
+        if self._backend.NAME == "ansible" and not self._backend.force_ansible:
+            self._backend = self._within(self._ansibles) or self._backend
+        if self._backend.sudo:
+            user = self._backend.sudo_user or "root"
+            self.sudo = "sudo" if user == "root" else f"sudo -u {user}"
         self._backend.sudo = False
         self._backend._encoding = "utf-8"  # else testinfra asks the host, which costs a round trip
         self._backend.run_local = self._run_local
-
-    def __enter__(self) -> Way:
+        if self._backend.NAME == "safe-ssh":  # keeps what commands print in files there; our marks do what they are for
+            self._backend.run = SshBackend.run.__get__(self._backend)
         if self._backend.NAME in ("ssh", "safe-ssh"):
             extra = self._backend.ssh_extra_args or ""
             if "controlpath" not in extra.lower():
@@ -125,27 +139,8 @@ class Way:
         Raises:
             ProbeError: no connection, an error, or the time limit.
         """
-        future: Future[Any] = Future()
-
-        def work() -> None:
-            _QUIET.threads.add(threading.get_ident())
-            try:
-                future.set_result(testinfra.host.Host(self._backend).run(command, *args))
-            except BaseException as error:  # noqa: BLE001  handed to the thread that waits
-                future.set_exception(error)
-            finally:
-                _QUIET.threads.discard(threading.get_ident())
-
-        logging.getLogger("testinfra").addFilter(_QUIET)
         self.commands += 1
-        threading.Thread(target=work, daemon=True, name="nodered-sec-host").start()
-        try:
-            done = future.result(max(0.0, self._deadline - time.monotonic()))
-        except FutureTimeout:
-            self._kill()
-            raise ProbeError(f"{self._where()} did not answer within {self._seconds:g} s", Cause.TIMEOUT) from None
-        except (RuntimeError, OSError, AssertionError) as error:
-            raise ProbeError(f"{self._where()} cannot be reached: {_reason(error)}", Cause.UNREACHABLE) from None
+        done = self._within(lambda: testinfra.host.Host(self._backend).run(command, *args))
         errors = done.stderr_bytes.decode("utf-8", "replace")
         output: str = done.stdout_bytes.decode("utf-8", "replace")
         if done.rc and not output:
@@ -153,16 +148,62 @@ class Way:
             raise ProbeError(f"{self._where()} cannot be asked: {last or f'exit code {done.rc}'}", Cause.UNREACHABLE)
         return output
 
+    def _within(self, act: Callable[[], Any]) -> Any:
+        """Run this in a thread of its own, for as long as there is time.
+
+        Raises:
+            ProbeError: no connection, an error, or the time limit.
+        """
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            _QUIET.threads.add(threading.get_ident())
+            try:
+                future.set_result(act())
+            except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+                future.set_exception(error)
+            finally:
+                _QUIET.threads.discard(threading.get_ident())
+
+        logging.getLogger("testinfra").addFilter(_QUIET)
+        threading.Thread(target=work, daemon=True, name="nodered-sec-host").start()
+        try:
+            return future.result(max(0.0, self._deadline - time.monotonic()))
+        except FutureTimeout:
+            self._kill()
+            raise ProbeError(f"{self._where()} did not answer within {self._seconds:g} s", Cause.TIMEOUT) from None
+        except (RuntimeError, OSError, AssertionError, ValueError) as error:
+            raise ProbeError(f"{self._where()} cannot be reached: {_reason(error)}", Cause.UNREACHABLE) from None
+
+    def _ansibles(self) -> Any:
+        """Return the backend that ansible's inventory names for a host, None where only ansible itself gets there."""
+        one = self._backend
+        host = one.ansible_runner.get_host(one.host, ssh_config=one.ssh_config, ssh_identity_file=one.ssh_identity_file)
+        return None if host is None else host.backend
+
     def _where(self) -> str:
         return f"host {self.spec.partition('?')[0]}"
 
-    def container_ports(self) -> str:
-        """Return what the local docker says of the container that the backend goes into, "" for other backends."""
-        if self._backend.NAME != "docker":
-            return ""
-        form = "{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}"
-        self.commands += 1
-        return str(self._run_local("docker inspect --format %s %s", form, self._backend.name).stdout)
+    @property
+    def into_container(self) -> bool:
+        """Whether the backend goes into a container, behind whose walls its proxy's things are not to be seen."""
+        return self._backend.NAME in ("docker", "podman", "kubectl", "openshift")
+
+    def container(self) -> tuple[Section, Section] | None:
+        """Return what the local docker or podman says of the container that the backend goes into, and its networks.
+
+        None for other backends.
+        """
+        tool = self._backend.NAME
+        if tool not in ("docker", "podman"):
+            return None
+        name = self._backend.name
+        forms = (text_of.CONTAINER, text_of.NETWORKS)
+        self.commands += 3
+        told, names = (self._run_local(f"{tool} inspect --format %s %s", form, name) for form in forms)
+        listed = names.stdout.split()
+        drivers = self._run_local(f"{tool} network inspect --format %s" + " %s" * len(listed), text_of.DRIVERS, *listed)
+        return text_of.Section(told.stdout + told.stderr, told.rc), text_of.Section(drivers.stdout, drivers.rc)
 
     def _run_local(self, command: str, *args: str) -> Any:
         """Stand in for testinfra's run_local, which has no time limit and leaves no way to end what it started."""
@@ -242,6 +283,8 @@ class Inside:
     found: dict[str, Section]
     node_red: Candidate
     docker: Section | None
+    networks: Section | None
+    in_container: bool
     connected: bool
     served: str
     settings: dict[str, Any] | ProbeError
@@ -260,18 +303,18 @@ def gather(look: Look) -> Inside:
     demands = target.policy.host
     mark = f"=={secrets.token_hex(8)}"
     with Way(target.host or "", demands.seconds) as way, _served(look) as (served, address, port):
-        first = [mark, "sudo" if way.sudo else "", f"{port:04X}"]
+        first = [mark, way.sudo, f"{port:04X}"]
         found = text_of.sections(_script(way, *first), mark)
         who = text_of.me(found["me"])
-        node_red = choose(text_of.candidates(found, who), found, demands, target.direct_port)
+        node_red = choose(text_of.candidates(found, who, target.direct_port), found, demands, target.direct_port)
         settings = _kept(lambda: evaluate(way, who, node_red, demands, found))
         nginx = _kept(lambda: _nginx(found, target.port))
-        paths = _paths(nginx)
+        unit = node_red.process.unit
+        paths = [*_paths(nginx), *(f"time:{path}" for path in files_of_unit(found, unit))]
+        paths += [step for path in environment_of_unit(found, unit) for step in (path, *_above(path))]
         later = text_of.sections(_script(way, *first, *paths), mark) if paths else {}
         pid = node_red.process.pid
-        docker = found.get(f"docker {pid}")
-        if inspected := way.container_ports():
-            docker = text_of.Section(inspected, 0)
+        docker, networks = way.container() or (found.get(f"docker {pid}"), found.get(f"networks {pid}"))
     return Inside(
         demands=demands,
         url=target.url,
@@ -279,6 +322,8 @@ def gather(look: Look) -> Inside:
         found=found,
         node_red=node_red,
         docker=docker,
+        networks=networks,
+        in_container=way.into_container,
         connected=text_of.connected(found.get("connection"), address, port),
         served=served,
         settings=settings,
@@ -326,7 +371,8 @@ def choose(candidates: list[Candidate], found: dict[str, Section], demands: Host
     """
     if not candidates:
         raise ProbeError(
-            "no Node-RED runs on this host (no process node-red or red.js is to be seen); is it the right host? "
+            "no Node-RED runs on this host (no process node-red or red.js is to be seen, and no Node.js on its port "
+            f"{direct_port}); is it the right host? "
             "A container on another one is looked into with --nodered-host=docker://NAME",
             Cause.UNIDENTIFIED,
         )
@@ -373,14 +419,15 @@ def evaluate(way: Way, who: Me, node_red: Candidate, demands: HostDemands, found
         "userDir": demands.user_dir,
         "settingsFile": demands.settings_file,
         "args": node_red.args[1:] if len(node_red.args) > 1 else text_of.starts(found.get("starts"), process.unit)[1:],
-        "known": KNOWN_HASHES,
+        "known": PUBLISHED,
+        "modules": MODULES,
         "limit": int(_EVALUATION * 1000),
         "program": PROGRAM,
     }
-    text = way.run("sh -c %s sh %s", as_user(who, process.uid, process.user, node, sudo=way.sudo), source(given))
+    text = way.run("sh -c %s sh %s", as_user(who, process.uid, process.user, node, sudo=bool(way.sudo)), source(given))
     seen = text_of.answer_of_node(text, mark)
     if not seen:
-        reason = text_of.why(text_of.Section(text, 1))
+        reason = text_of.why(text_of.Section(re.sub(r"\nNode\.js v\S+\s*$", "", text), 1))
         raise ProbeError(
             f"the host's Node.js ({node}) did not run as {process.user}: {reason}; "
             "name one with the host's `node` in the policy; for rights see docs/sudoers",
@@ -452,10 +499,33 @@ def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
     if not isinstance(nginx, Nginx) or nginx.tree is None:
         return []
     keys = [path for path in named(nginx.tree, "ssl_certificate_key") if path.startswith("/") and "$" not in path]
-    above = [str(parent) for key in keys for parent in PurePosixPath(key).parents]
+    above = [parent for key in keys for parent in _above(key)]
     certificates = [path for path in named(nginx.tree, "ssl_certificate") if path.startswith("/") and "$" not in path]
     times = [f"time:{path}" for path in sorted(files_of(nginx.tree))]
     return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates), *times]))
+
+
+def files_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+    """Return the files that say how a service runs: its own, its drop-ins, its environment's."""
+    one = _unit(found, unit)
+    paths = (one.get("FragmentPath"), *one.get("DropInPaths").split())
+    return (*(path for path in paths if path), *environment_of_unit(found, unit))
+
+
+def environment_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+    """Return the files that a service's environment comes from."""
+    values = [value for key, value in _unit(found, unit).properties if key == "EnvironmentFiles"]
+    return tuple(value.rsplit(" (", 1)[0] for value in values if value.startswith("/"))
+
+
+def _unit(found: dict[str, Section], name: str) -> Unit:
+    with contextlib.suppress(ProbeError):  # host-10 carries why there are none
+        return text_of.units(found.get("units")).get(name, Unit(name))
+    return Unit(name)
+
+
+def _above(path: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(path).parents]
 
 
 def named(directives: tuple[Directive, ...], name: str) -> list[str]:

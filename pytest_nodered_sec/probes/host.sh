@@ -1,14 +1,14 @@
 # What one round trip learns of a host: sections between marked lines, each with the exit code of what made it.
 # POSIX sh, dash and busybox included. Reads only: nothing is written, restarted or reloaded. What may need root goes
 # through `root`, so that these lines, and no others, are what docs/sudoers allows; a test compares the two.
-# Arguments: a random mark, "sudo" or "", our end of a connection to the URL (a port in hexadecimal, or -), paths of
-# keys to be looked at on a second trip.
+# Arguments: a random mark; "sudo" ("sudo -u USER") or ""; our end of a connection to the URL (a port in hexadecimal, or
+# -); and on a second trip what to look at: paths of keys, or of others behind what they are.
 mark=$1 asked=$2 port=$3
 shift 3
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH LC_ALL=C
 sudo=
-if [ "$asked" = sudo ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n"; fi
+if [ -n "$asked" ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n${asked#sudo}"; fi
 root() { $sudo "$@"; }
 section() { # NAME COMMAND...
     printf '%s begin %s\n' "$mark" "$1"
@@ -24,7 +24,7 @@ me() {
         { getconf CLK_TCK 2>/dev/null || echo 100; }
 }
 
-process() { # PID: only of programs that may be Node-RED; its arguments without values that may be secrets
+process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
     printf 'comm %s\n' "$(cat "/proc/$1/comm")"
     sed -n 's/^\(Uid\|PPid\):[^0-9]*\([0-9]*\).*/\1 \2/p' "/proc/$1/status"
     printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
@@ -32,7 +32,7 @@ process() { # PID: only of programs that may be Node-RED; its arguments without 
     printf 'cwd %s\n' "$(root readlink "/proc/$1/cwd" 2>/dev/null)"
     printf 'exe %s\n' "$(root readlink "/proc/$1/exe" 2>/dev/null)"
     sed 's/^/cgroup /' "/proc/$1/cgroup"
-    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | masked)"
+    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -E 'node-red|red\.js' | masked)"
 }
 
 sockets() { # PID: what listens in its network namespace, by inode
@@ -46,27 +46,43 @@ sockets() { # PID: what listens in its network namespace, by inode
 }
 
 candidates() {
-    grep -lE 'node-?red|red\.js' /proc/[0-9]*/comm /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | sort -un
+    grep -lE '^node-red' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3
+    grep -lE '^(node|nodejs|MainThread)$' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | head -40 # one of them may be it
 }
 
-nginx_masters() { # PID, seconds after boot in ticks, of the master and its workers
+boxed() { # PID: whether it runs in a container that we do not
+    box=$(grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | tail -1)
+    [ -n "$box" ] && ! grep -q "$box" /proc/self/cgroup
+}
+
+nginx_masters() { # of the masters and their workers: PID, its parent's, start in ticks after boot, user, title
     for file in $(grep -l '^nginx$' /proc/[0-9]*/comm 2>/dev/null); do
         pid=${file#/proc/} pid=${pid%/comm}
-        printf '%s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
-            "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\000\n' '  ')"
+        boxed "$pid" && continue # its configuration lies in there, and ours is another
+        printf '%s %s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
+            "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr '\000\n' '  ')"
     done
+}
+
+unit_of() { # PID: the service that it runs in, or nothing
+    sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$1/cgroup" 2>/dev/null | tail -1
+}
+
+changed() { # PATH: when content and inode changed, of a link and of what it leads to
+    stat -c '%Y %Z' "$1" && stat -L -c '%Y %Z' "$1"
 }
 
 properties=Id,Names,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,Restart,User,UMask,Result
 properties=$properties,ExecMainStatus,NextElapseUSecRealtime,LastTriggerUSec,NoNewPrivileges,ProtectSystem,ProtectHome
-properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers
+properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers,DropInPaths
+properties=$properties,EnvironmentFiles
 
 starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
 
 if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "certificate:", of files after "time:"
     for path in "$@"; do
         case $path in
-        time:*) section "$path" stat -L -c %Y "${path#time:}" ;;
+        time:*) section "$path" changed "${path#time:}" ;;
         certificate:*) section "$path" cat "${path#certificate:}" ;;
         *) section "key:$path" root stat -L -c '%a %u %g %U %G %Y %n' "$path" ;;
         esac
@@ -79,31 +95,41 @@ section self cat /proc/self/cgroup
 section os cat /etc/os-release
 found=nodered.service
 for pid in $(candidates); do
-    case $(cat "/proc/$pid/comm" 2>/dev/null) in
-    node-red* | node | nodejs | MainThread) ;;
-    *) continue ;;
-    esac
     section "process $pid" process "$pid"
     section "sockets $pid" sockets "$pid"
     section "fd $pid" root ls -l "/proc/$pid/fd" | grep -E "^$mark|socket:|denied|sudo:|cannot"
-    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
+    unit=$(unit_of "$pid")
     [ -n "$unit" ] && found="$found $unit"
     id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
     if [ -n "$id" ] && has docker; then
         section "docker $pid" docker inspect --format \
             '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"
+        section "networks $pid" docker network inspect --format '{{.Driver}}' \
+            $(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$id" 2>/dev/null)
     fi
+done
+for file in $(grep -lE '^(nginx|caddy)$' /proc/[0-9]*/comm 2>/dev/null); do
+    pid=${file#/proc/} pid=${pid%/comm}
+    boxed "$pid" && section "boxed $(cat "$file")" echo "$box"
+done
+proxies=
+for pid in $(nginx_masters | sed -n 's/ .*nginx: master.*//p'); do
+    proxies="$proxies $(unit_of "$pid")"
+    section "unit-of $pid" unit_of "$pid"
 done
 section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
 if has systemctl; then
     section starts starts $found node-red.service
-    section units systemctl show --no-pager -p "$properties" $found node-red.service nginx.service caddy.service certbot.timer certbot.service \
-        certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
-    for unit in $found; do
+    section units systemctl show --no-pager -p "$properties" $found $proxies node-red.service nginx.service \
+        caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
+    for unit in $(printf '%s\n' $found | sort -u); do
         has systemd-analyze && section "security $unit" sh -c "systemd-analyze security --no-pager $unit | tail -1"
     done
 fi
-grep -qs '^caddy$' /proc/[0-9]*/comm && section caddy echo running
+for file in $(grep -l '^caddy$' /proc/[0-9]*/comm 2>/dev/null); do
+    pid=${file#/proc/} pid=${pid%/comm}
+    boxed "$pid" || section caddy echo running
+done
 if has nginx; then
     section nginx-version nginx -v
     section nginx-processes nginx_masters
@@ -120,10 +146,11 @@ if has nginx; then
 fi
 if [ -d /etc/letsencrypt ]; then
     section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
-    section certificates root find -L /etc/letsencrypt -name cert.pem -exec cat '{}' +
-    section renewal root grep -E '^(renew_hook|deploy_hook|installer|authenticator|post_hook)' -r /etc/letsencrypt/renewal
-    section hooks root grep -lrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
+    section certificates root find -L /etc/letsencrypt -name 'cert*.pem' -exec grep -H . '{}' +
+    section renewal root grep -sHriE '^(renew|deploy|post).hook|^installer' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini /etc/sysconfig/certbot
+    section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
 fi
 has certbot && section certbot sh -c 'command -v certbot'
-section cron grep -lsr certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section cron root grep -sHrE certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section crond grep -lE '^(cron|crond|anacron)$' /proc/[0-9]*/comm
 section end true

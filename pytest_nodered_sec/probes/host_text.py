@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import re
@@ -59,7 +60,7 @@ def me(section: Section) -> Me:
         raise ProbeError(f"the host runs {lines[2]}; only Linux hosts can be looked at", Cause.PROTOCOL)
     try:
         uid, user, _, asked, now, uptime, ticks, *_ = lines
-        return Me(int(uid), user, asked == "sudo", float(now), float(uptime), float(ticks))
+        return Me(int(uid), user, asked.startswith("sudo"), float(now), float(uptime), float(ticks))
     except ValueError:
         raise ProbeError("the host does not say who we are there (id, date, /proc/uptime)", Cause.PROTOCOL) from None
 
@@ -81,37 +82,59 @@ class Candidate:
     args: tuple[str, ...]
 
 
-def candidates(found: dict[str, Section], who: Me) -> list[Candidate]:
-    """Return the processes that are Node-RED, in order of their ids."""
+def candidates(found: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
+    """Return the processes that are Node-RED, in order of their ids: by title or program.
+
+    Where there is none: one of Node.js that runs in a service of that name, or listens on Node-RED's own port, as it is
+    where an application of somebody's own embeds Node-RED.
+    """
     inside = _CONTAINER.search(found["self"].text) if "self" in found else None
-    result = []
+    by_name, by_place = [], []
     for name, section in found.items():
         if not name.startswith("process ") or section.code:
             continue
         lines = [line.partition(" ") for line in section.text.split("\n")]
         facts = {key: value for key, _, value in lines}
         groups = [value for key, _, value in lines if key == "cgroup"]
-        args = tuple(facts.get("args", "").split())
-        comm = facts.get("comm", "")
-        titled = comm.startswith("node-red") and not comm.startswith("node-red-a")  # not node-red-admin
-        if not titled and not (
-            comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in args[1:])
-        ):
-            continue
         if "Uid" not in facts or not facts.get("ticks"):
             continue  # it ended while we looked
-        unit = next((one[1] for one in (re.search(r"/([^/]+\.service)$", line) for line in groups) if one), "")
-        box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
-        process = NodeRedProcess(
-            pid=int(name.split()[1]),
-            uid=int(facts["Uid"]),
-            user=facts.get("user") if facts.get("user") not in (None, "", "UNKNOWN") else facts["Uid"],  # type: ignore[arg-type]
-            started=who.now - who.uptime + int(facts["ticks"]) / who.ticks,
-            unit=unit if not unit.startswith(("user@", "session")) else "",
-            container="" if inside and inside[0] == box else box,
-        )
-        result.append(Candidate(process, facts.get("exe", ""), facts.get("cwd", ""), args))
-    return sorted(result, key=lambda one: one.process.pid)
+        one = _candidate(int(name.split()[1]), facts, groups, inside[0] if inside else "", who)
+        comm = facts.get("comm", "")
+        titled = comm.startswith("node-red") and not comm.startswith("node-red-a")  # not node-red-admin
+        if titled or (comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in one.args[1:])):
+            by_name.append(one)
+        elif comm in _NODE and (_is_main(found, one) or _is_on(found, one, direct_port)):
+            by_place.append(one)
+    return sorted(by_name or by_place, key=lambda one: one.process.pid)
+
+
+def _candidate(pid: int, facts: dict[str, str], groups: list[str], inside: str, who: Me) -> Candidate:
+    unit = next((one[1] for one in (re.search(r"/([^/]+\.service)$", line) for line in groups) if one), "")
+    box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
+    user = facts.get("user", "")
+    process = NodeRedProcess(
+        pid=pid,
+        uid=int(facts["Uid"]),
+        user=user if user not in ("", "UNKNOWN") else facts["Uid"],
+        started=who.now - who.uptime + int(facts["ticks"]) / who.ticks,
+        unit=unit if not unit.startswith(("user@", "session")) else "",
+        container="" if inside and inside == box else box,
+    )
+    return Candidate(process, facts.get("exe", ""), facts.get("cwd", ""), tuple(facts.get("args", "").split()))
+
+
+def _is_main(found: dict[str, Section], one: Candidate) -> bool:
+    """Whether it is the main process of a service named like Node-RED."""
+    with contextlib.suppress(ProbeError):
+        unit = units(found.get("units")).get(one.process.unit) if re.match("node-?red", one.process.unit) else None
+        return unit is not None and unit.get("MainPID") == str(one.process.pid)
+    return False
+
+
+def _is_on(found: dict[str, Section], one: Candidate, port: int) -> bool:
+    with contextlib.suppress(ProbeError):
+        return any(here.port == port and here.family.startswith("tcp") for here in listening(found, one.process.pid))
+    return False
 
 
 def starts(section: Section | None, unit: str) -> tuple[str, ...]:
@@ -154,6 +177,12 @@ def listening(found: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...
     return tuple(sorted(result))
 
 
+def denied(section: Section) -> bool:
+    """Whether a command failed for want of a right; sudo complains of names that do not resolve, too."""
+    pattern = r"^sudo: .*(password|allowed|may not|must be)|denied"
+    return bool(section.code) and re.search(pattern, section.text, re.MULTILINE) is not None
+
+
 def why(section: Section) -> str:
     """Return the last line of a failed command, or that it said nothing."""
     lines = [line for line in section.text.split("\n") if line.strip()]
@@ -180,11 +209,22 @@ def connected(section: Section | None, address: str, port: int) -> bool:
     return False
 
 
-def published(section: Section | None) -> tuple[tuple[tuple[str, int], ...] | None, str]:
-    """Return the ports that docker publishes (None: it shares the host's network) and the restart policy.
+# What docker and podman are asked, in their own templates; host.sh has the same.
+CONTAINER: Final = "{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}"
+NETWORKS: Final = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
+DRIVERS: Final = "{{.Driver}}"
+_HIDES: Final = ("bridge", "nat", "null", "none")  # network drivers behind which only published ports are reached
+
+
+def published(
+    section: Section | None, networks: Section | None = None
+) -> tuple[tuple[tuple[str, int], ...] | None, str]:
+    """Return the ports that are published and the restart policy.
+
+    None for the ports where nothing hides the others: it shares the host's network, or has an address of its own there.
 
     Raises:
-        ProbeError: docker did not tell.
+        ProbeError: docker did not tell, or another container has the network.
     """
     if section is None:
         return None, ""
@@ -192,6 +232,16 @@ def published(section: Section | None) -> tuple[tuple[tuple[str, int], ...] | No
         raise ProbeError(f"docker does not tell what it publishes: {why(section)}", Cause.FORBIDDEN)
     text, mode, restart = section.text.strip().rsplit(" ", 2)
     if mode == "host":
+        return None, restart
+    if mode.startswith("container:"):
+        raise ProbeError(
+            "the container shares the network of another, whose published ports are not known: look at that one",
+            Cause.UNIDENTIFIED,
+        )
+    drivers = networks.text.split() if networks is not None and not networks.code else []
+    if unknown := sorted(set(drivers) - {*_HIDES, "macvlan", "ipvlan"}):
+        raise ProbeError(f"what a network of driver {', '.join(unknown)} publishes cannot be told", Cause.UNIDENTIFIED)
+    if set(drivers) - set(_HIDES):
         return None, restart
     ports: dict[str, list[dict[str, str]] | None] = json.loads(text) or {}
     pairs = {

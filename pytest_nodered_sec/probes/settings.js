@@ -2,7 +2,8 @@
 // The first reads the running process (environment, directories), looks at files, and starts the second, which
 // evaluates settings.js: with inert modules, without timers, within a time limit. Only what `reduce` lists comes back,
 // on one marked line; password hashes as "which known sample, which scheme, which cost". Nothing is written.
-// Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, known (hash to name), limit (ms).
+// Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, known (published hash or
+// secret to name), modules (whose releases are asked for), limit (ms).
 "use strict";
 const fs = require("fs"), os = require("os"), path = require("path"), vm = require("vm"), url = require("url");
 const { spawnSync } = require("child_process");
@@ -10,6 +11,11 @@ const { spawnSync } = require("child_process");
 const INERT = Symbol("inert");
 const REAL = new Set(["path", "os", "url", "util"]);
 const say = (value) => fs.writeSync(1, `\n${INPUT.mark} ${JSON.stringify(value)}\n`);
+
+// When a file, or the link to it, last changed: of the inode too, so that a date that was kept does not hide it.
+// Not of one with several names: a new name, as backups by hard links give it, changes the inode too.
+const changed = (file) => Math.floor(Math.max(...[fs.lstatSync(file), fs.statSync(file)]
+  .flatMap((one) => [one.mtimeMs, one.nlink === 1 ? one.ctimeMs : 0])) / 1000);
 
 // --- the second process: settings.js itself
 
@@ -50,7 +56,7 @@ function loader(environment, loaded) {
   }
   function load(file) {
     if (cache.has(file)) return cache.get(file).exports;
-    loaded.push({ path: file, mtime: Math.floor(fs.statSync(file).mtimeMs / 1000) });
+    loaded.push({ path: file, changed: changed(file) });
     const text = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
     const module = { exports: {}, id: file, filename: file, paths: [], children: [] };
     cache.set(file, module);
@@ -121,7 +127,8 @@ function reduce(s) {
     flowFileIsSet: kindOf(s.flowFile), httpAdminRoot: text(s.httpAdminRoot), httpNodeRoot: text(s.httpNodeRoot),
     httpRoot: text(s.httpRoot), disableEditor: s.disableEditor === true, requireHttps: kindOf(s.requireHttps),
     adminAuth: login(s.adminAuth), httpAdminAuth: basic(s.httpAdminAuth), httpNodeAuth: basic(s.httpNodeAuth),
-    httpStaticAuth: basic(s.httpStaticAuth), credentialSecret: kindOf(s.credentialSecret),
+    httpStaticAuth: basic(s.httpStaticAuth),
+    credentialSecret: Object.hasOwn(INPUT.known, s.credentialSecret) ? "published" : kindOf(s.credentialSecret),
     adminMiddleware: kindOf(s.httpAdminMiddleware), nodeMiddleware: kindOf(s.httpNodeMiddleware),
     ui: { path: text(own(s.ui).path), middleware: kindOf(own(s.ui).middleware),
       ioMiddleware: kindOf(own(s.ui).ioMiddleware) },
@@ -172,7 +179,9 @@ function place(environment, cwd) { // as red.js does, from what is left of its a
   const absolute = (name) => name && path.resolve(cwd, name);
   const given = INPUT.userDir || absolute(option(["-u", "--userDir"]));
   const home = environment.HOME && path.join(environment.HOME, ".node-red");
-  const guesses = given ? [given] : [home, cwd, environment.HOME, "/data"];
+  // where its arguments are known and name none, it is its default; else it may be anywhere that is usual
+  const known = INPUT.args.some((one) => /node-red|red\.js/.test(one));
+  const guesses = given ? [given] : known ? [home] : [home, cwd, environment.HOME, "/data"];
   const file = INPUT.settingsFile || absolute(option(["-s", "--settings"]));
   const there = (one) => one && attempt(() => fs.statSync(path.join(one, "settings.js")).isFile(), false);
   const userDir = guesses.find(there) || given || home || "";
@@ -200,46 +209,76 @@ function below(folder, accept, depth = 4) {
   }).slice(0, 200);
 }
 
+const backup = (file) => path.join(path.dirname(file), `.${path.basename(file)}.backup`); // where Node-RED keeps it
+
+const lax = (file) => attempt(() => { // somebody else's, or open to group or others: all others of a thousand are alike
+  const stat = fs.statSync(file);
+  return Boolean(stat.mode & 0o022) || ![0, process.getuid()].includes(stat.uid);
+}, false);
+const children = (folder) =>
+  attempt(() => fs.readdirSync(folder), []).slice(0, 500).map((one) => path.join(folder, one));
+
 function filesOf(userDir, settings, loaded) {
   const flow = path.resolve(userDir, settings.flowFile || `flows_${os.hostname()}.json`);
   const found = settings.flowFile ? flow : [path.join(userDir, "flows.json"), flow].find((one) => fs.existsSync(one));
   const flows = found || flow;
   const credentials = flows.replace(/(\.[^./]*)?$/, (suffix) => `_cred${suffix}`);
   const kinds = {
-    settings: loaded.map((one) => one.path), flows: [flows], credentials: [credentials],
+    settings: loaded.map((one) => one.path), flows: [flows, backup(flows)],
+    credentials: [credentials, backup(credentials)],
     sessions: [path.join(userDir, ".sessions.json")],
     "runtime config": attempt(() => fs.readdirSync(userDir), []).filter((name) => /^\.config\./.test(name))
       .map((name) => path.join(userDir, name)),
     context: below(path.join(userDir, "context"), () => true),
     projects: [path.join(userDir, "package.json"), ...below(path.join(userDir, "projects"),
       (file) => /\/\.git\/config$/.test(file) || /(^|\/)(flows?|.*_cred)[^/]*\.json$/.test(file))],
+    code: [path.join(userDir, "node_modules"), ...children(path.join(userDir, "node_modules")).filter(lax),
+      path.join(userDir, "lib"), ...below(path.join(userDir, "lib"), lax)],
     "ssh keys": below(path.join(userDir, "projects", ".sshkeys"), () => true),
   };
   const types = attempt(() => {
     const nodes = JSON.parse(fs.readFileSync(flows, "utf8"));
     return { known: true, dashboard1: nodes.some((one) => /^ui_/.test(one.type)),
       dashboard2: nodes.some((one) => /^ui-/.test(one.type)),
-      webSockets: nodes.filter((one) => one.type === "websocket-listener" && !one.d).length };
-  }, { known: false, dashboard1: false, dashboard2: false, webSockets: 0 });
-  return { kinds: Object.fromEntries(Object.entries(kinds).map(([kind, names]) =>
-    [kind, names.map(looked).filter(Boolean)])), types };
+      webSockets: nodes.filter((one) => one.type === "websocket-listener" && !one.d).map((one) => text(one.path)) };
+  }, { known: false, dashboard1: false, dashboard2: false, webSockets: [] });
+  const listed = Object.entries(kinds).map(([kind, names]) => [kind, names.map(looked).filter(Boolean)]);
+  const steps = listed.flatMap(([, many]) => many.flatMap((one) => one.steps));
+  const shown = attempt(() => spawnSync("ls", ["-ld", ...new Set(steps.map((one) => one.path))],
+    { encoding: "utf8", timeout: 3000, env: { PATH: "/usr/bin:/bin" } }).stdout, "") || "";
+  const wider = shown.split("\n").filter((line) => /^\S{10}\+/.test(line)); // with an access control list
+  for (const one of steps) one.acl = wider.some((line) => line.endsWith(` ${one.path}`));
+  return { kinds: Object.fromEntries(listed), types };
 }
 
 function versions(pid, cwd, userDir) {
+  const red = INPUT.args.map((one) => attempt(() => fs.realpathSync(/\//.test(one) ? path.resolve(cwd, one)
+    : ["/usr/bin", "/usr/local/bin"].map((at) => path.join(at, one)).find(fs.existsSync)), ""))
+    .filter((one) => /\/node-red\/red\.js$/.test(one)).map((one) => path.resolve(one, "../.."));
   const maps = attempt(() => fs.readFileSync(`/proc/${pid}/maps`, "utf8"), "");
   const mapped = [...maps.matchAll(/(\/\S*?\/node_modules)\//g)].map((one) => one[1]);
   const roots = [...new Set([...mapped, path.join(cwd, "node_modules"), path.join(userDir, "node_modules"),
     path.resolve(process.execPath, "../../lib/node_modules"), "/usr/lib/node_modules", "/usr/local/lib/node_modules"])];
-  const version = (name, places) => {
-    for (const root of places) {
-      const found = attempt(() => JSON.parse(fs.readFileSync(path.join(root, name, "package.json"))).version, "");
-      if (found) return found;
-    }
-    return "";
+  const packages = [];
+  const version = (name, places, all) => { // the first that is there; where that is a guess, all must be of one release
+    const found = [...new Set(places.map((root) => path.join(root, name, "package.json")).filter(fs.existsSync)
+      .map((file) => attempt(() => fs.realpathSync(file), file)))].slice(0, all ? undefined : 1);
+    const told = new Set(found.map((file) => attempt(() => JSON.parse(fs.readFileSync(file, "utf8")).version, "")));
+    if (told.size !== 1) return "";
+    // its directory's as well: what was replaced may have kept its own date
+    const times = [found[0], path.dirname(found[0])].map((one) => fs.statSync(one).mtimeMs);
+    packages.push({ path: found[0], changed: Math.floor(Math.max(...times) / 1000) });
+    return [...told][0];
   };
-  const users = [path.join(userDir, "node_modules"), ...roots];
-  return { node: process.version.slice(1), nodeRed: version("node-red", roots),
-    dashboard1: version("node-red-dashboard", users), dashboard2: version("@flowfuse/node-red-dashboard", users) };
+  const users = [path.join(userDir, "node_modules"), ...red, ...roots];
+  const running = `/proc/${pid}/exe`; // Node-RED's own Node.js, though the one that runs this be another
+  const same = attempt(() => fs.realpathSync(running) === fs.realpathSync(process.execPath), false);
+  const node = same ? process.version : attempt(() => spawnSync(running, ["--version"], { encoding: "utf8",
+    timeout: 3000, cwd: "/", env: {} }).stdout.trim(), "");
+  return { node: (/^v(\d\S*)/.exec(node || "") || [])[1] || "",
+    nodeRed: version("node-red", red.length ? red : roots, !red.length),
+    modules: INPUT.modules.map((name) => [name, version(name, users)]).filter(([, release]) => release),
+    packages };
 }
 
 function dialled(value) { // whom a route of Caddy hands requests to, however deep it stands
@@ -251,9 +290,34 @@ function dialled(value) { // whom a route of Caddy hands requests to, however de
   return Object.values(value).flatMap(dialled);
 }
 
+const listOf = (value) => Array.isArray(value) ? value : [];
+
+function matched(set) { // one set of conditions: those on host and path, and whether there are others
+  const { host, path: paths, path_regexp: pattern, not, ...others } = own(set);
+  return { hosts: listOf(host).map(text), paths: listOf(paths).map(text), pattern: text(own(pattern).pattern),
+    not: listOf(not).map(matched), others: Object.keys(others).length > 0 };
+}
+
+function done(one) { // what a handler of Caddy does to a request
+  const kind = { authentication: "login", authenticator: "login", subroute: "routes", rewrite: "rewrite",
+    static_response: "end", error: "end", file_server: "end", reverse_proxy: "proxy" }[one.handler] || "other";
+  const asks = kind === "proxy" && listOf(one.handle_response).length > 0; // forward_auth
+  const dials = kind === "proxy" && !asks ? listOf(one.upstreams).map((to) => text(to.dial)) : [];
+  return { kind: asks ? "login" : kind, dials, routes: kind === "routes" ? routed(one.routes) : [] };
+}
+
+const routed = (routes) => listOf(routes).map((one) => ({ sets: listOf(one.match).map(matched), group: text(one.group),
+  last: one.terminal === true, steps: listOf(one.handle).map(done) }));
+
+function boxed(pid) { // in a container that we do not run in: its files lie in there
+  const group = (of) => attempt(() => fs.readFileSync(`/proc/${of}/cgroup`, "utf8"), "");
+  const box = /[0-9a-f]{64}/.exec(group(pid));
+  return Boolean(box) && !group("self").includes(box[0]);
+}
+
 function caddies() { // what each Caddy serves, adapted by itself and reduced: no hash and no token leaves
   const found = attempt(() => fs.readdirSync("/proc"), []).filter((one) => /^\d+$/.test(one))
-    .filter((pid) => attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "") === "caddy");
+    .filter((pid) => attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim(), "") === "caddy" && !boxed(pid));
   return found.map((pid) => attempt(() => {
     const args = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
     const given = (name) => args.includes(name) ? args[args.indexOf(name) + 1] : "";
@@ -264,7 +328,7 @@ function caddies() { // what each Caddy serves, adapted by itself and reduced: n
         { encoding: "utf8", timeout: 5000, maxBuffer: 1 << 22, cwd: "/", env: { PATH: "/usr/local/bin:/usr/bin:/bin" } })
         .stdout;
     const servers = Object.entries(JSON.parse(json).apps.http.servers).map(([name, one]) => ({
-      name, listen: one.listen.map(text), dials: dialled(one.routes || []),
+      name, listen: one.listen.map(text), dials: dialled(one.routes || []), routes: routed(one.routes),
       tls: Boolean(one.tls_connection_policies) ||
         !own(one.automatic_https).disable && one.listen.every((at) => /:443$/.test(at)),
     }));
@@ -285,6 +349,10 @@ function groups() { // who else is in a group: /etc/group and the primary groups
 function main() {
   const environment = environmentOf(INPUT.pid);
   const cwd = attempt(() => fs.readlinkSync(`/proc/${INPUT.pid}/cwd`), "/");
+  INPUT.args = INPUT.args.flatMap((one) => { // a unit may leave words to the environment: $NODE_RED_OPTIONS
+    const name = (/^\$\{?(\w+)\}?$/.exec(one) || [])[1];
+    return name ? (environment[name] || "").split(/\s+/).filter(Boolean) : [one];
+  });
   const found = place(environment, cwd);
   delete environment.NODE_OPTIONS; // would load modules into our child, or open a debugger
   delete environment.NODE_V8_COVERAGE;
@@ -301,7 +369,7 @@ function main() {
   const listed = seen.settings ? filesOf(userDir, seen.settings, seen.loaded) : { kinds: {}, types: {} };
   say({ ...seen, file: found.file, guessed: found.guessed, userDir, ...listed, groups: groups(), caddies: caddies(),
     versions: versions(INPUT.pid, cwd, userDir), port: option(["-p", "--port"]),
-    define: INPUT.args.some((one) => one === "-D" || one.startsWith("--define")) });
+    define: INPUT.args.some((one) => /^(-D|--define)/.test(one)) });
 }
 
 if (INPUT.child) evaluate(); else main();

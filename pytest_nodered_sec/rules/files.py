@@ -19,11 +19,14 @@ def others_cannot_reach(seen: FileAccess, policy: Policy) -> Verdict:
     """Nobody but root and Node-RED's user can read these files, replace them or write to them."""
     if not seen.files:
         return NotApplicable(seen.evidence())
-    home = f"chmod 0700 {seen.user_dir}, and in the unit UMask=0077 (modes of rewritten files do not last)"
+    remedy = f"chmod 0700 {seen.user_dir}, and in the unit UMask=0077 (modes of rewritten files do not last)"
+    if seen.kind == "environment files":
+        remedy = "chmod 0600 the file, owner root: the service manager reads it"
     found = [fault for steps in seen.files for fault in _faults(steps, {0, seen.process.uid})]
     return tuple(
-        Violation(code, observed, "only root and Node-RED's user can read or change it", home)
+        Violation(code, observed, "only root and Node-RED's user can read or change it", remedy)
         for code, observed in dict.fromkeys(found)
+        if not (seen.kind == "code" and code == "readable")  # of packages that anybody can download
     )
 
 
@@ -31,13 +34,17 @@ def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
     """Private keys are readable only by root and the services that use them."""
     if not seen.keys:
         return NotApplicable(seen.evidence())
-    found = [(steps, fault) for steps in seen.keys for fault in _faults(steps, {0, steps[0].uid})]
+    found = [
+        (steps, fault)
+        for steps in seen.keys
+        for fault in _faults(steps, {0, *(step.uid for step in steps if not step.owner)})
+    ]
     return tuple(
         Violation(
             code,
             observed,
             "only root and the service that uses the key can read it",
-            f"chmod 0640 {steps[0].path} && chgrp ssl-cert {steps[0].path} (0600 where only root reads it); "
+            f"chown root:ssl-cert {steps[0].path} && chmod 0640 {steps[0].path} (0600 where only root reads it); "
             "a key that others could read is to be replaced",
         )
         for steps, (code, observed) in found
@@ -59,7 +66,7 @@ def _faults(steps: tuple[FileStep, ...], owners: set[int]) -> list[tuple[str, st
                 what = "lets files in it be replaced" if step.folder else "can be written"
                 found.append(("writable", f"{step.path} (mode {step.mode:04o}) {what} by {who}"))
         if step.uid not in owners:
-            found.append(("owner", f"{step.path} belongs to uid {step.uid}, who can change it"))
+            found.append(("owner", f"{step.path} belongs to {step.owner or f'uid {step.uid}'}, who can change it"))
     return found
 
 

@@ -97,7 +97,7 @@ def runs_without_root(seen: RunningAs, policy: Policy) -> Verdict:
 
 def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
     """A service manager starts Node-RED at boot, restarts it, and keeps it from what the profile says."""
-    if seen.process.container:
+    if seen.restart_policy is not None:
         if seen.restart_policy not in ("", "no"):
             return ()
         remedy = "docker run --restart unless-stopped (compose: restart: unless-stopped)"
@@ -166,12 +166,11 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
 
 
 def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
-    """Node-RED and its dashboards are without known advisories, and Node.js is a maintained major."""
+    """Node-RED and its modules are without known advisories, and Node.js is a maintained major."""
     told = "on the host"
-    dashboards = {"node-red-dashboard": seen.dashboard1, "@flowfuse/node-red-dashboard": seen.dashboard2}
     return (
         *faults_of("node-red", seen.node_red, told),
-        *(one for name, release in dashboards.items() if release for one in faults_of(name, release, told)),
+        *(one for name, release in seen.modules for one in faults_of(name, release, told)),
         *node_faults(seen.node, seen.on, told),
     )
 
@@ -182,8 +181,8 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         Violation(
             "stale-settings",
             f"{path} is {seconds} s newer than {seen.process.line()}",
-            "a Node-RED started after its settings were last changed",
-            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old settings are in force",
+            "a Node-RED started after what it reads was last changed",
+            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old one is in force",
         )
         for path, seconds in seen.newer
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.rules.nginx import guards
+from pytest_nodered_sec.rules.proxy import guards_page, guards_path
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -85,7 +85,7 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
     found = []
     paths = seen.paths or ("",) * len(seen.dashboards)
     for (name, page, live), path in zip(seen.dashboards, paths, strict=True):
-        if seen.nginx is not None and guards(seen.nginx, path):
+        if guards_page(seen.proxy, path):
             continue
         if not page:
             remedy = f"settings.js: {name}: {{middleware: (req, res, next) => …}}; {declare}"
@@ -97,9 +97,10 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
                 f"{seen.file}: {name} has no ioMiddleware: anybody gets its live values and can press its buttons"
             )
             found.append(Violation(f"{name}-socket", observed, "Socket.IO middleware, or a proxy's login", remedy))
-    if seen.web_sockets and not seen.web_sockets_guarded:
+    left = [path for path in seen.web_sockets if not guards_path(seen.proxy, path)]
+    if left and not seen.web_sockets_guarded:
         remedy = f"settings.js: webSocketNodeVerifyClient: (info) => …; {declare}"
-        observed = f"{seen.file}: {seen.web_sockets} WebSocket nodes listen, webSocketNodeVerifyClient is not set"
+        observed = f"{seen.file}: WebSocket nodes listen at {', '.join(left)}, webSocketNodeVerifyClient is not set"
         found.append(Violation("websocket", observed, "webSocketNodeVerifyClient, or a proxy's login", remedy))
     return tuple(found)
 
@@ -133,7 +134,10 @@ def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
     """credentialSecret is the operator's own; else Node-RED writes the key beside what it encrypts."""
     if seen.kind in ("set", "computed"):
         return ()
-    why = "credentials are stored in clear" if seen.kind == "false" else "the key lies in .config.runtime.json"
+    why = {
+        "false": "credentials are stored in clear",
+        "published": "it is the sample of Node-RED's own settings.js",
+    }.get(seen.kind, "the key lies in .config.runtime.json")
     return (
         Violation(
             f"secret-{seen.kind}",

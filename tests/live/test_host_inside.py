@@ -30,15 +30,6 @@ pytestmark = [
 
 ROOT = {"host-02"} if os.geteuid() == 0 else set()  # the lab runs as whoever runs the tests
 MACHINE = {"host-10", "host-11", "host-12", "host-13", "host-14", "host-15"}
-DECLARED = """
-from dataclasses import replace
-
-def pytest_nodered_targets(config, targets):
-    def declared(t):
-        host = replace(t.policy.host, proxy_guards="Caddy asks for a login on /ui, /dashboard and their sockets")
-        return replace(t, policy=replace(t.policy, host=host)) if "hardened" in t.name else t
-    return [declared(t) for t in targets]
-"""
 EXPECTED = {
     "hardened": set(),
     "fresh": {"host-03", "host-04", "host-05", "host-06", "host-08", "host-09"},
@@ -55,7 +46,6 @@ def of_host(controls: dict[str, set[str]], outcome: str) -> set[str]:
 
 
 def test_exactly_these_controls_fail_on_this_machine(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(DECLARED)
     specs = [f"--nodered-lab={name}" for name in EXPECTED]
     seen = run(tmp_path, "--nodered-host=local://", "-k", "test_host_", *specs)
     failing = {name.split("@")[0].removeprefix("lab-"): of_host(one, "non-compliant") for name, one in seen.items()}
@@ -70,7 +60,6 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshLab]:
 
 
 def test_over_ssh_one_connection_and_a_handful_of_commands_tell_the_same(sshd: SshLab, tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(DECLARED)
     [seen] = run(tmp_path, f"--nodered-host={sshd.spec()}", "-k", "test_host_", "--nodered-lab=hardened").values()
     assert of_host(seen, "non-compliant") == ROOT
     assert of_host(seen, "could-not-look") == set()

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(NGINX is None and not os.environ.get("CI"), reason="no nginx here: apt install nginx-light"),
 ]
 
-SECURE = "server_tokens off; ssl_protocols TLSv1.2 TLSv1.3;"
+SECURE = "server_tokens off; ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM;"
 PROXY = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ from pytest_nodered_sec.model_host import (
 )
 from pytest_nodered_sec.policy import HostDemands
 from pytest_nodered_sec.probes import host_text
-from pytest_nodered_sec.probes.host import Inside, Nginx, as_user, choose, evaluate
+from pytest_nodered_sec.probes.host import Inside, Nginx, as_user, choose, environment_of_unit, evaluate
 from pytest_nodered_sec.probes.host_nginx import tree
 from pytest_nodered_sec.probes.host_parts import look_inside
 from pytest_nodered_sec.probes.host_text import Me, Section
@@ -85,10 +86,10 @@ Result=success"""
 SETTINGS: dict[str, Any] = {
     "file": "/home/nodered/.node-red/settings.js",
     "userDir": "/home/nodered/.node-red",
-    "loaded": [{"path": "/home/nodered/.node-red/settings.js", "mtime": 1_699_000_000}],
-    "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": 0},
-    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "dashboard1": "", "dashboard2": ""},
-    "kinds": {}, "groups": {}, "port": "",
+    "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
+    "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
+    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
+    "guessed": False, "define": False, "kinds": {}, "groups": {}, "port": "",
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "ui": {"middleware": "unset", "ioMiddleware": "function"},
         "webSocketNodeVerifyClient": "unset",
@@ -115,7 +116,9 @@ def inside(sections: dict[str, Section], **changes: Any) -> Inside:
     [candidate] = host_text.candidates(sections, OPS)
     values: dict[str, Any] = {
         "demands": HostDemands(), "url": "https://plant.example", "who": OPS, "found": sections,
-        "node_red": candidate, "docker": None, "connected": False, "served": "", "settings": SETTINGS, "nginx": None,
+        "node_red": candidate, "docker": None, "networks": None,
+        "in_container": False,
+        "connected": False, "served": "", "settings": SETTINGS, "nginx": None,
     }  # fmt: skip
     return Inside(**{**values, **changes})
 
@@ -172,6 +175,20 @@ def test_open_files_that_are_not_ours_to_see_are_an_error_that_names_the_right()
 def test_who_is_a_node_red(comm: str, args: str, is_one: bool) -> None:
     text = PROCESS.replace("comm node-red", f"comm {comm}").replace("args node-red", f"args {args}")
     assert bool(host_text.candidates({"process 812": Section(text, 0)}, OPS)) is is_one
+
+
+def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() -> None:
+    """Simulated: `node app.js` with require("node-red"), which has no title of its own."""
+    app = PROCESS.replace("comm node-red", "comm node").replace("args node-red", "args node /srv/app.js")
+    alone = app.replace("cgroup 0::/system.slice/nodered.service", "cgroup 0::/system.slice/line.service")
+    main = Section("Id=nodered.service\nMainPID=812", 0)
+    sections = {"sockets 812": Section(SOCKETS, 0), "fd 812": Section(FILES, 0), "units": main}
+    for text, port, there in ((app, 0, True), (alone, 1880, True), (alone, 1881, False), (alone, 0, False)):
+        assert bool(host_text.candidates({"process 812": Section(text, 0), **sections}, OPS, port)) is there
+    titled = {"process 812": Section(alone, 0), "process 900": Section(PROCESS, 0), **sections}
+    assert [one.process.pid for one in host_text.candidates(titled, OPS, 1880)] == [900]
+    unseen = {"process 812": Section(alone, 0)}
+    assert host_text.candidates(unseen, OPS, 1880) == []  # whose files are not ours to see
 
 
 def test_one_that_ended_while_we_looked_is_none() -> None:
@@ -238,6 +255,20 @@ def test_a_container_with_published_ports(ports: str, mode: str, expected: objec
     assert supervision.restart_policy == "unless-stopped"
 
 
+@pytest.mark.parametrize(("drivers", "published"), [("bridge bridge", ()), ("macvlan", None), ("bridge ipvlan", None)])
+def test_a_container_with_an_address_of_its_own_hides_nothing(drivers: str, published: object) -> None:
+    inspected = box(Section("{} line_default no", 0))
+    seen: Listening = part(replace(inspected, networks=Section(drivers, 0)), "listening")
+    assert seen.published == published
+
+
+def test_a_containers_network_that_cannot_be_told() -> None:
+    shared = box(Section("{} container:8f4e0c1d no", 0))
+    assert "shares the network of another" in trouble(shared, "listening")
+    swarm = replace(box(Section("{} ingress no", 0)), networks=Section("overlay", 0))
+    assert "a network of driver overlay" in trouble(swarm, "listening")
+
+
 def test_a_container_runtime_that_does_not_tell() -> None:
     assert "no docker here tells" in trouble(box(None), "listening")
     assert "permission denied" in trouble(box(Section("permission denied while trying to connect", 1)), "listening")
@@ -252,6 +283,22 @@ def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
 def test_seen_from_inside_its_own_container_it_is_no_containers() -> None:
     sections = {"self": Section(f"12:pids:/docker/{BOX}", 0), "process 812": Section(IN_BOX, 0)}
     assert host_text.candidates(sections, OPS)[0].process.container == ""
+
+
+def test_what_only_the_machine_of_the_proxy_shows() -> None:
+    gathered = inside(found(), in_container=True, docker=Section("{} bridge always", 0))
+    assert "does not show whether it is the one behind https://plant.example" in trouble(gathered, "identity")
+    assert "who renews the certificate is not to be seen in a container" in trouble(gathered, "renewal")
+    assert part(gathered, "supervision").restart_policy == "always"
+    assert part(replace(gathered, connected=True), "identity").connected
+    declared = replace(gathered, demands=HostDemands(acme_client="acme.sh"))
+    assert part(declared, "renewal").other == "acme.sh"
+
+
+def test_a_proxy_in_a_container_is_not_taken_for_the_hosts_own() -> None:
+    gathered = inside(found(**{"boxed_nginx": Section(BOX, 0), "nginx-version": Section("nginx/1.22.1", 0)}))
+    for name in ("nginx service", "nginx", "way"):
+        assert "nginx runs in the container 8f4e0c1d8f4e" in trouble(gathered, name)
 
 
 # --- rights
@@ -271,7 +318,7 @@ def test_whose_rights_the_evaluator_gets() -> None:
 
 
 def test_settings_newer_than_the_process_prove_nothing() -> None:
-    late = {**SETTINGS, "loaded": [{"path": "/home/nodered/.node-red/settings.js", "mtime": 1_700_000_350}]}
+    late = {**SETTINGS, "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_700_000_350}]}
     assert "changed 300 s after Node-RED started" in trouble(inside(found(), settings=late), "login")
     seen = part(inside(found(), settings=late), "freshness")
     assert seen.newer == (("/home/nodered/.node-red/settings.js", 300),)
@@ -282,6 +329,17 @@ def test_settings_of_another_node_red_prove_nothing() -> None:
     assert "says uiPort 1990, but Node-RED (pid 812" in trouble(inside(found(), settings=other), "login")
     moved = {**other, "port": "1880"}  # -p on the command line
     assert isinstance(part(inside(found(), settings=moved), "login"), LoginSettings)
+
+
+def test_a_directory_that_was_guessed_must_be_told_by_the_port() -> None:
+    unseen = found(**{"fd_812": Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)})
+    assert isinstance(part(inside(unseen), "login"), LoginSettings)  # it was named
+    assert "Permission denied" in trouble(inside(unseen, settings={**SETTINGS, "guessed": True}), "login")
+
+
+def test_settings_that_the_command_line_overrides_prove_nothing() -> None:
+    overridden = {**SETTINGS, "define": True}
+    assert "started with -D" in trouble(inside(found(), settings=overridden), "login")
 
 
 @pytest.mark.parametrize(
@@ -382,11 +440,16 @@ def certbot(**more: Section) -> dict[str, Section]:
     return found(
         certbot=Section("/usr/bin/certbot", 0),
         lineages=Section(LINEAGES, 0),
-        certificates=Section(PEM, 0),
+        certificates=Section(
+            "\n".join(f"/etc/letsencrypt/live/plant.example/cert.pem:{one}" for one in PEM.split("\n")), 0
+        ),
         renewal=Section("/etc/letsencrypt/renewal/plant.example.conf:installer = nginx", 0),
         hooks=Section("", 1),
         **more,
     )
+
+
+CRON = "0 */12 * * * root test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew"
 
 
 def test_a_lineage_that_is_served_and_renewed() -> None:
@@ -406,10 +469,59 @@ def test_without_a_served_certificate_no_lineage_can_be_compared() -> None:
 
 
 def test_certbot_by_cron_where_there_is_no_systemd() -> None:
-    by_cron = certbot(cron=Section("/etc/cron.d/certbot", 0))
+    by_cron = certbot(cron=Section("/etc/cron.d/certbot:" + CRON, 0), crond=Section("/proc/300/comm", 0))
     del by_cron["units"]
     seen: Renewal = part(inside(by_cron, served=SERVED), "renewal")
     assert (seen.schedule, seen.scheduled) == ("/etc/cron.d/certbot", True)
+    resting = part(inside({**by_cron, "crond": Section("", 1)}, served=SERVED), "renewal")
+    assert resting.scheduled is False  # nobody reads the file
+
+
+def test_debians_cron_file_does_nothing_where_systemd_runs() -> None:
+    units = UNITS.replace(
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nTriggers", "LoadState=masked\nTriggers"
+    )
+    masked = certbot(cron=Section("/etc/cron.d/certbot:" + CRON, 0), crond=Section("/proc/300/comm", 0))
+    seen: Renewal = part(inside({**masked, "units": Section(units, 0)}, served=SERVED), "renewal")
+    assert (seen.schedule, seen.scheduled) == ("certbot.timer", False)
+    own = {**masked, "units": Section(units, 0), "cron": Section("/etc/crontab:0 3 * * * root certbot renew", 0)}
+    assert part(inside(own, served=SERVED), "renewal").scheduled is True
+    off = {**own, "cron": Section("/etc/crontab:# 0 3 * * * root certbot renew", 0)}
+    assert part(inside(off, served=SERVED), "renewal").scheduled is False
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "reloads"),
+    [
+        ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = systemctl reload nginx", "", True),
+        ("/etc/letsencrypt/renewal/other.example.conf:renew_hook = systemctl reload nginx", "", False),
+        ("/etc/letsencrypt/cli.ini:deploy-hook = systemctl reload nginx", "", True),
+        ("/etc/sysconfig/certbot:POST_HOOK=\"--post-hook 'systemctl reload nginx'\"", "", True),
+        ("/etc/crontab:0 3 * * * root certbot -q renew --deploy-hook 'systemctl reload nginx'", "", True),
+        ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = /usr/bin/tell-somebody", "", False),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "755", True),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "644", False),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:# systemctl reload nginx", "755", False),
+        ("/etc/letsencrypt/renewal-hooks/pre/nginx:systemctl stop nginx", "755", False),
+    ],
+)
+def test_what_reloads_the_proxy_after_a_renewal(line: str, mode: str, reloads: bool) -> None:
+    place = "hooks" if "renewal-hooks" in line else "cron" if "crontab" in line else "renewal"
+    listed = f"{LINEAGES}\n{mode} 0 0 root root 17 '{line.partition(':')[0]}'"
+    sections = {**certbot(), "renewal": Section("", 1), place: Section(line, 0), "lineages": Section(listed, 0)}
+    assert bool(part(inside(sections, served=SERVED), "renewal").reloads) is reloads
+
+
+@pytest.mark.parametrize("name", ["certificates", "renewal", "hooks", "cron"])
+def test_a_line_of_sudoers_that_is_missing_is_an_error(name: str) -> None:
+    denied = {**certbot(), name: Section("sudo: a password is required", 1)}
+    assert f"{name}: sudo: a password is required" in trouble(inside(denied, served=SERVED), "renewal")
+
+
+def test_a_caddy_elsewhere_does_not_renew_what_nginx_serves() -> None:
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert part(inside(found(**CADDY), nginx=nginx), "renewal").other == ""
+    assert part(inside(found(**CADDY)), "renewal").other == "Caddy"
 
 
 def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
@@ -422,7 +534,8 @@ def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
 
 
 CADDY = {"caddy": Section("running", 0)}
-SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "dials": [{"dial": "127.0.0.1:1880", "secure": False}]}
+SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
+          "dials": [{"dial": "127.0.0.1:1880", "secure": False}]}  # fmt: skip
 
 
 def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
@@ -458,6 +571,49 @@ def test_a_key_of_nginx_that_cannot_be_looked_at() -> None:
     denied = {"key:/etc/ssl/private/plant.key": Section("stat: cannot statx: Permission denied", 1)}
     gathered = inside(found(), nginx=Nginx(70, Section(text, 0), tree(text)), later=denied)
     assert "/etc/ssl/private/plant.key cannot be looked at" in trouble(gathered, "keys", "nginx")
+
+
+def test_files_that_a_units_environment_comes_from() -> None:
+    units = UNITS.replace("NoNewPrivileges=yes", "EnvironmentFiles=/etc/default/red (ignore_errors=no)\n"
+                          "EnvironmentFiles=/etc/none (ignore_errors=yes)", 1)  # fmt: skip
+    later = {
+        "key:/etc/default/red": Section("644 0 0 root root 1700000000 /etc/default/red", 0),
+        "key:/etc/default": Section("755 0 0 root root 1700000000 /etc/default", 0),
+        "key:/etc/none": Section("stat: cannot statx '/etc/none': No such file or directory", 1),
+        "key:/etc/ssl/plant.key": Section("sudo: a password is required", 1),  # somebody else's affair
+    }
+    sections = {**found(), "units": Section(units, 0)}
+    assert environment_of_unit(sections, "nodered.service") == ("/etc/default/red", "/etc/none")
+    seen = part(inside(sections, later=later), "files", "environment files")
+    [[file, above]] = seen.files
+    assert (file.path, file.mode, file.folder, above.folder) == ("/etc/default/red", 0o644, False, True)
+    assert part(inside(found()), "files", "environment files").files == ()
+    denied = {**later, "key:/etc/default/red": Section("sudo: a password is required", 1)}
+    assert "/etc/default/red cannot be looked at" in trouble(
+        inside(sections, later=denied), "files", "environment files"
+    )
+
+
+def test_a_keys_link_leads_to_the_archive() -> None:
+    text = (
+        "# configuration file /n.conf:\nhttp { ssl_certificate_key /etc/letsencrypt/live/plant.example/privkey.pem; }"
+    )
+    later = {
+        "key:/etc/letsencrypt/live/plant.example/privkey.pem": Section(
+            "sudo: unable to resolve host plant\n600 0 0 root root 17 /etc/letsencrypt/live/plant.example/privkey.pem",
+            0,
+        )
+    }
+    gathered = inside(certbot(), nginx=Nginx(70, Section(text, 0), tree(text)), later=later)
+    seen: KeyAccess = part(gathered, "keys", "nginx")
+    assert [one.path for one in seen.keys[0]] == [
+        "/etc/letsencrypt/archive/plant.example/privkey1.pem",
+        "/etc/letsencrypt/archive/plant.example",
+        "/etc/letsencrypt/archive",
+    ]
+    variable = text.replace("plant.example/privkey", "$ssl_server_name/privkey")
+    unknown = inside(certbot(), nginx=Nginx(70, Section(variable, 0), tree(variable)))
+    assert "$ssl_server_name/privkey.pem lies cannot be told" in trouble(unknown, "keys", "nginx")
 
 
 def test_nginx_that_cannot_be_parsed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pytest
 
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, SAMPLE_HASH, flows, settings_js
 from pytest_nodered_sec.lab.toolchain import node
-from pytest_nodered_sec.probes.host import KNOWN_HASHES, PROGRAM, source
+from pytest_nodered_sec.probes.host import PROGRAM, PUBLISHED, source
 from pytest_nodered_sec.probes.host_text import answer_of_node
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ HASH = "$2y$12$" + "a" * 53
 def stand_in(tmp_path: Path) -> Any:
     """A process in Node-RED's place: its environment and directory are what the evaluator reads of it."""
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PLANT_SECRET": "from-the-environment"}
+    environment["NODE_RED_OPTIONS"] = f"-s {tmp_path}/line.js -D disableEditor=false"
     environment["NODE_OPTIONS"] = "--require=/does/not/exist.js"
     process = subprocess.Popen(["/bin/sleep", "60"], cwd=tmp_path, env=environment)
     yield process
@@ -45,7 +47,16 @@ class Evaluator:
         (self.folder / "settings.js").write_text(text, encoding="utf-8")
         mark = f"=={secrets.token_hex(4)}"
         defaults = {"mark": mark, "pid": self.pid, "userDir": str(self.folder), "settingsFile": "", "args": []}
-        program = source({**defaults, "known": KNOWN_HASHES, "limit": limit, "program": PROGRAM, **given})
+        program = source(
+            {
+                **defaults,
+                "known": PUBLISHED,
+                "modules": ["node-red-dashboard"],
+                "limit": limit,
+                "program": PROGRAM,
+                **given,
+            }
+        )
         done = subprocess.run(
             [str(node()), "-"], input=program, capture_output=True, text=True, timeout=20, check=False
         )
@@ -115,6 +126,20 @@ def test_the_environment_is_the_running_processs_without_its_node_options(evalua
     assert (found["credentialSecret"], found["uiPort"], found["httpAdminRoot"]) == ("set", "1880", "/admin")
     assert "from-the-environment" not in evaluate.raw
     assert evaluate.settings("credentialSecret: process.env.MISSING")["credentialSecret"] == "unset"
+
+
+def test_arguments_that_a_unit_leaves_to_the_environment_are_followed(evaluate: Evaluator) -> None:
+    (evaluate.folder / "line.js").write_text("module.exports = {httpAdminRoot: '/line'};")
+    seen = evaluate("module.exports = {};", userDir="", args=["node-red-pi", "$NODE_RED_OPTIONS"])
+    assert (seen["settings"]["httpAdminRoot"], seen["define"]) == ("/line", True)
+    assert evaluate("module.exports = {};", args=["node-red-pi", "${NOTHING}"])["define"] is False
+
+
+def test_where_its_arguments_are_known_no_other_place_is_guessed(evaluate: Evaluator) -> None:
+    assert "settings" in evaluate("module.exports = {};", userDir="")  # the working directory, for want of arguments
+    seen = evaluate("module.exports = {};", userDir="", args=["node-red"])
+    assert seen["file"] == str(evaluate.folder / ".node-red" / "settings.js")
+    assert seen["trouble"] == "it throws Error"
 
 
 def test_modules_are_inert_and_what_they_make_is_called_computed(evaluate: Evaluator) -> None:
@@ -211,6 +236,10 @@ def test_files_are_listed_with_every_directory_above_them(evaluate: Evaluator) -
     (folder / "lab_cred.json").write_text("{}")
     (folder / ".sessions.json").write_text("{}")
     (folder / ".config.runtime.json").write_text("{}")
+    (folder / ".lab.json.backup").write_text("[]")
+    for module, mode in (("node-red-contrib-a", 0o755), ("node-red-contrib-b", 0o777)):
+        (folder / "node_modules" / module).mkdir(parents=True)
+        (folder / "node_modules" / module).chmod(mode)
     for path in ("context/global/global.json", "projects/line/.git/config", "projects/.sshkeys/__plant"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("{}")
@@ -221,12 +250,53 @@ def test_files_are_listed_with_every_directory_above_them(evaluate: Evaluator) -
     }
     assert found == {
         "settings": ["/settings.js"],
-        "flows": ["/lab.json"],
+        "flows": ["/lab.json", "/.lab.json.backup"],
         "credentials": ["/lab_cred.json"],
         "sessions": ["/.sessions.json"],
         "runtime config": ["/.config.runtime.json"],
         "context": ["/context/global/global.json"],
         "projects": ["/projects/line/.git/config"],
+        "code": ["/node_modules", "/node_modules/node-red-contrib-b"],  # all, and those that others may change
         "ssh keys": ["/projects/.sshkeys/__plant"],
     }
     assert kinds["flows"][0]["steps"][-1]["path"] == "/"
+
+
+def test_an_access_control_list_is_seen(evaluate: Evaluator) -> None:
+    if shutil.which("setfacl") is None:
+        pytest.skip("no setfacl here: apt install acl")
+    evaluate.settings("")
+    before = evaluate("module.exports = {};")["kinds"]["settings"][0]["steps"]
+    subprocess.run(["setfacl", "-m", "u:nobody:r", str(evaluate.folder / "settings.js")], check=True)  # noqa: S607
+    after = evaluate("module.exports = {};")["kinds"]["settings"][0]["steps"]
+    assert [one["acl"] for one in before] == [False] * len(before)
+    assert [one["acl"] for one in after] == [True] + [False] * (len(after) - 1)
+
+
+def test_a_date_that_was_kept_does_not_hide_a_change(evaluate: Evaluator) -> None:
+    file = evaluate.folder / "kept.js"
+    file.write_text("module.exports = {};")
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    [loaded] = evaluate("", args=["-s", str(file)])["loaded"]
+    assert loaded["changed"] > 1_700_000_000
+
+
+def test_the_sample_secret_is_known(evaluate: Evaluator) -> None:
+    assert evaluate.settings("credentialSecret: 'a-secret-key'")["credentialSecret"] == "published"
+    assert evaluate.settings("credentialSecret: 'of our own'")["credentialSecret"] == "set"
+
+
+def test_releases_are_those_of_what_runs(evaluate: Evaluator) -> None:
+    root = evaluate.folder / "opt" / "node_modules"
+    for place, version in ((root, "5.0.7"), (evaluate.folder / "node_modules", "1.0.0")):
+        (place / "node-red").mkdir(parents=True)
+        (place / "node-red" / "package.json").write_text(json.dumps({"version": version}))
+    (root / "node-red" / "red.js").touch()
+    (evaluate.folder / "node_modules" / "node-red-dashboard").mkdir()
+    (evaluate.folder / "node_modules" / "node-red-dashboard" / "package.json").write_text('{"version": "3.6.6"}')
+    started = evaluate("module.exports = {};", args=[str(root / "node-red" / "red.js")])["versions"]
+    assert (started["nodeRed"], started["packages"][0]["path"]) == ("5.0.7", str(root / "node-red" / "package.json"))
+    assert started["modules"] == [["node-red-dashboard", "3.6.6"]]
+    assert started["node"] == ""  # what stands in for it is no Node.js, and cannot tell
+    guessed = evaluate("module.exports = {};")["versions"]
+    assert guessed["nodeRed"] == "1.0.0"

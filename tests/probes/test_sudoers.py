@@ -28,7 +28,7 @@ def allowed() -> list[list[str]]:
     [listed] = re.findall(r"^Cmnd_Alias.*?=(.*)$", text, re.MULTILINE)
     commands = [re.split(r"(?<!\\) ", one.strip()) for one in re.split(r"(?<!\\),", listed)]
     return sorted(
-        [part.rsplit("/", 1)[1] if not at else part.replace("\\ ", " ") for at, part in enumerate(one)]
+        [part.rsplit("/", 1)[1] if not at else part.replace("\\", "") for at, part in enumerate(one)]
         for one in commands
     )
 
@@ -58,7 +58,10 @@ def test_the_file_is_what_is_run() -> None:
 
 def test_nothing_else_in_the_script_uses_sudo() -> None:
     used = [line.strip() for line in SCRIPT.split("\n") if re.search(r"\$sudo|sudo -n", line)]
-    assert used == ['if [ "$asked" = sudo ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n"; fi', 'root() { $sudo "$@"; }']
+    assert used == [
+        'if [ -n "$asked" ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n${asked#sudo}"; fi',
+        'root() { $sudo "$@"; }',
+    ]
 
 
 def test_the_evaluator_runs_as_the_file_says() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from seen import SKIP, outcome, target, violations
+from seen import PASS, SKIP, outcome, target, violations
 
 from pytest_nodered_sec.model_host import FileAccess, FileStep, KeyAccess, NodeRedProcess
 from pytest_nodered_sec.rules.files import keys_are_private, others_cannot_reach
@@ -80,6 +82,30 @@ def test_keys_are_private(found: tuple[FileStep, ...], expected: list[str]) -> N
     got = [one.code for one in violations(keys_are_private(seen, target().policy))]
     assert got == expected
     assert "plant.key" in seen.evidence()
+
+
+def test_a_key_of_somebody_else() -> None:
+    [file, *above] = key(0o600)
+    owned = (replace(file, uid=1000, owner="pi"), *above)
+    [found] = violations(keys_are_private(KeyAccess("nginx", (owned,)), target().policy))
+    assert (found.code, "belongs to pi" in found.observed) == ("owner", True)
+    own = (replace(file, uid=998), *above)  # of a service that may own it
+    assert outcome(keys_are_private, KeyAccess("nginx", (own,)), target()) == PASS
+
+
+def test_code_may_be_read_but_not_written() -> None:
+    modules = FileStep(f"{HOME}/node_modules/node-red-contrib-x", 0o777, 998, 998, True)
+    above = (FileStep(HOME, 0o755, 998, 998, True), FileStep("/", 0o755, 0, 0, True))
+    for mode, codes in ((0o777, ["writable"]), (0o755, [])):
+        seen = FileAccess("code", HOME, NODE_RED, ((replace(modules, mode=mode), *above),))
+        assert [one.code for one in violations(others_cannot_reach(seen, target().policy))] == codes
+
+
+def test_files_of_the_environment_have_a_remedy_of_their_own() -> None:
+    file = FileStep("/etc/default/nodered", 0o644, 0, 0, False)
+    seen = FileAccess("environment files", "nodered.service", NODE_RED, ((file, FileStep("/", 0o755, 0, 0, True)),))
+    [found] = violations(others_cannot_reach(seen, target().policy))
+    assert (found.code, found.remedy[:10]) == ("readable", "chmod 0600")
 
 
 def test_keys_that_are_not_there() -> None:

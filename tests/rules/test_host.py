@@ -173,14 +173,18 @@ def test_another_acme_client_is_somebody_elses_control_unless_certbot_is_demande
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        (PatchLevel("4.1.15", "22.11.0", TODAY, "3.6.6", "1.31.0"), []),
+        (PatchLevel("4.1.15", "22.11.0", TODAY, (("node-red-dashboard", "3.6.6"),)), []),
         (PatchLevel("5.0.7", "24.19.0", TODAY), []),
         (PatchLevel("6.0.0", "28.1.0", TODAY), []),
         (PatchLevel("4.1.11", "22.11.0", TODAY), [*JSONATA, "node-red#5884"]),
         (PatchLevel("5.0.4", "24.0.0", TODAY), JSONATA),
         (PatchLevel("3.1.15", "22.11.0", TODAY), [*JSONATA, *SINCE_3, "unmaintained"]),
         (PatchLevel("not a release", "24.0.0", TODAY), ["unknown-release"]),
-        (PatchLevel("5.0.7", "24.0.0", TODAY, "2.15.0"), ["CVE-2022-3783", "CVE-2021-3223", "CVE-2019-10756"]),
+        (
+            PatchLevel("5.0.7", "24.0.0", TODAY, (("node-red-dashboard", "2.15.0"),)),
+            ["CVE-2022-3783", "CVE-2021-3223", "CVE-2019-10756"],
+        ),
+        (PatchLevel("5.0.7", "24.0.0", TODAY, (("node-red-contrib-huemagic", "3.0.0"),)), ["CVE-2021-25864"]),
         (PatchLevel("5.0.7", "20.20.2", TODAY), ["node-unmaintained"]),
         (PatchLevel("5.0.7", "22.11.0", date(2027, 5, 1)), ["node-unmaintained"]),
         (PatchLevel("5.0.7", "v?", TODAY), ["node-unmaintained"]),

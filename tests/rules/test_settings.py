@@ -70,14 +70,14 @@ def test_logins_are_sound(seen: LoginSettings, demands: dict[str, Any], expected
 @pytest.mark.parametrize(
     ("dashboards", "sockets", "verified", "expected"),
     [
-        ((("ui", True, True), ("dashboard", True, True)), 2, True, []),
-        ((("ui", True, False),), 0, False, ["ui-socket"]),
-        ((("dashboard", False, True),), 0, False, ["dashboard-page"]),
-        ((), 1, False, ["websocket"]),
+        ((("ui", True, True), ("dashboard", True, True)), ("/ws/a", "/ws/b"), True, []),
+        ((("ui", True, False),), (), False, ["ui-socket"]),
+        ((("dashboard", False, True),), (), False, ["dashboard-page"]),
+        ((), ("/ws/a",), False, ["websocket"]),
     ],
 )
 def test_channels_are_guarded(
-    dashboards: tuple[tuple[str, bool, bool], ...], sockets: int, verified: bool, expected: list[str]
+    dashboards: tuple[tuple[str, bool, bool], ...], sockets: tuple[str, ...], verified: bool, expected: list[str]
 ) -> None:
     seen = ChannelSettings(FILE, dashboards, sockets, verified)
     assert codes(channels_are_guarded, seen) == expected
@@ -85,10 +85,10 @@ def test_channels_are_guarded(
 
 def test_channels_that_a_declared_proxy_guards_and_those_that_are_not_there() -> None:
     declared = HostDemands(proxy_guards="nginx asks for a login on /ui and its socket")
-    seen = ChannelSettings(FILE, (("ui", False, False),), 0, False, declared.proxy_guards)
+    seen = ChannelSettings(FILE, (("ui", False, False),), (), False, declared.proxy_guards)
     assert outcome(channels_are_guarded, seen, target(host=declared)) == PASS
     assert declared.proxy_guards in seen.evidence()
-    assert outcome(channels_are_guarded, ChannelSettings(FILE, (), 0, False), target()) == SKIP
+    assert outcome(channels_are_guarded, ChannelSettings(FILE, (), (), False), target()) == SKIP
 
 
 NGINX = "http {{ server {{ listen 443 ssl; location / {{ {0} proxy_pass http://127.0.0.1:1880; }} {1} }} }}"
@@ -107,12 +107,19 @@ NGINX = "http {{ server {{ listen 443 ssl; location / {{ {0} proxy_pass http://1
 def test_channels_that_nginx_guards(inside: str, beside: str, expected: list[str]) -> None:
     text = "# configuration file /etc/nginx/nginx.conf:\n" + NGINX.format(inside, beside)
     nginx = NginxConfig(tree(text), (ListeningSocket("tcp", "127.0.0.1", 1880),))
-    seen = ChannelSettings(FILE, (("ui", False, False),), 0, False, "", ("/hmi",), nginx)
+    seen = ChannelSettings(FILE, (("ui", False, False),), (), False, "", ("/hmi",), nginx)
     assert codes(channels_are_guarded, seen) == expected
 
 
+@pytest.mark.parametrize(("inside", "expected"), [("auth_basic plant;", []), ("", ["websocket"])])
+def test_web_sockets_that_nginx_guards(inside: str, expected: list[str]) -> None:
+    text = "# configuration file /etc/nginx/nginx.conf:\n" + NGINX.format(inside, "")
+    nginx = NginxConfig(tree(text), (ListeningSocket("tcp", "127.0.0.1", 1880),))
+    assert codes(channels_are_guarded, ChannelSettings(FILE, (), ("/ws/a",), False, "", (), nginx)) == expected
+
+
 def test_an_nginx_that_leads_elsewhere_guards_nothing() -> None:
-    seen = ChannelSettings(FILE, (("ui", False, True),), 0, False, "", ("/ui",), NginxConfig((), ()))
+    seen = ChannelSettings(FILE, (("ui", False, True),), (), False, "", ("/ui",), NginxConfig((), ()))
     assert codes(channels_are_guarded, seen) == ["ui-page"]
 
 
@@ -141,6 +148,7 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
         ("unset", ["secret-unset"]),
         ("false", ["secret-false"]),
         ("empty", ["secret-empty"]),
+        ("published", ["secret-published"]),
     ],
 )
 def test_secret_is_set(kind: str, expected: list[str]) -> None:
