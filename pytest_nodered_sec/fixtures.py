@@ -119,7 +119,10 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
     if _nodered_case.ask is None:
         pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
     if not _nodered_case.ask.probe:
-        return _use_of_waiver(request.config, nodered_target, _nodered_case.ask.label)
+        use = _use_of_waiver(request.config, nodered_target, _nodered_case.ask.label)
+        if use.stale and nodered_target.policy.stale_waivers == "warn":
+            request.node.warn(pytest.PytestWarning(f"nodered-sec: no longer needed: {use.evidence()}"))
+        return use
     survey = _survey(request.session)
     ahead = request.session.stash.setdefault(_AHEAD, set())
     if nodered_target.name not in ahead:
@@ -395,12 +398,4 @@ def nodered_closed_port(nodered_seen: ClosedPort) -> ClosedPort:
 @pytest.fixture
 def nodered_cookies(nodered_seen: SeenCookies) -> SeenCookies:
     """`nodered_seen` of a control that gathers the cookies that were set."""
-    return nodered_seen
-
-
-@pytest.fixture
-def nodered_waiver(request: pytest.FixtureRequest, nodered_seen: WaiverUse, nodered_policy: Policy) -> WaiverUse:
-    """`nodered_seen` of the control that judges waivers; warns of a stale one where the policy wants no more."""
-    if nodered_seen.stale and nodered_policy.stale_waivers == "warn":
-        request.node.warn(pytest.PytestWarning(f"nodered-sec: no longer needed: {nodered_seen.evidence()}"))
     return nodered_seen

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 @control("waiver-01", severity=Severity.MEDIUM, asks=questions.waivers)
-def test_waiver_is_needed(nodered_waiver: WaiverUse, nodered_policy: Policy) -> None:
+def test_waiver_is_needed(nodered_seen: WaiverUse, nodered_policy: Policy) -> None:
     """A waiver has not expired, is about something that is tested, and the finding is still there.
 
     Runs after everything else of its target, and judges nothing where tests were left out.
     """
-    require(is_needed(nodered_waiver, nodered_policy))
+    require(is_needed(nodered_seen, nodered_policy))
