@@ -16,17 +16,11 @@ from pytest_nodered_sec.controls import control, require  # noqa: E402  after th
 from pytest_nodered_sec.credentials import Credentials  # noqa: E402  same
 from pytest_nodered_sec.errors import Cause, NonCompliant, ProbeError  # noqa: E402  same
 from pytest_nodered_sec.model import (  # noqa: E402  same
-    AccessAttempt,
-    Answer,
     Ask,
-    Channel,
-    ChannelAttempt,
     HttpSettings,
-    Kind,
     NotApplicable,
     NotJudged,
     Observation,
-    PresentedChain,
     Severity,
     Target,
     Verdict,
@@ -35,6 +29,9 @@ from pytest_nodered_sec.model import (  # noqa: E402  same
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.lab import RunningDeployment
+    from pytest_nodered_sec.model_access import AccessAttempt, Channel, ChannelAttempt
+    from pytest_nodered_sec.model_answers import Answer, Kind
+    from pytest_nodered_sec.model_chain import PresentedChain
     from pytest_nodered_sec.policy import Policy
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.questions import http, question, tls, websocket
@@ -84,8 +81,14 @@ __all__ = [
 ]
 
 _WITH_FIRST_USE: Final = {
+    "AccessAttempt": "model_access",
+    "Answer": "model_answers",
+    "Channel": "model_access",
+    "ChannelAttempt": "model_access",
+    "Kind": "model_answers",
     "Look": "probes.look",
     "Policy": "policy",
+    "PresentedChain": "model_chain",
     "RunningDeployment": "lab",
     "chain_is_trusted": "rules.chain",
     "endpoint_refuses": "rules.endpoints",

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import NODE_RED_MARKS, Kind, Mark, Refuser
+from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Kind, Mark, Refuser
 from pytest_nodered_sec.policyfile import DEFAULTS, FILE_NAME, toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_nodered_sec.model import Answer, RootView, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_answers import Answer, RootView
     from pytest_nodered_sec.probes.look import Station
 
 _ADMIN_ROOTS: Final = ("/admin", "/red", "/nodered", "/node-red", "/editor")  # as guides and images choose them

@@ -31,22 +31,21 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.replay import Replay
     from pytest_nodered_sec.lab import RunningDeployment
     from pytest_nodered_sec.ledger import Record
-    from pytest_nodered_sec.model import (
+    from pytest_nodered_sec.model import Observation, Target
+    from pytest_nodered_sec.model_access import (
         AccessAttempt,
         ChannelAttempt,
         FileAttempt,
         ForeignAttempt,
         LoginOffer,
-        Observation,
         PlainAttempt,
-        PresentedChain,
         Reach,
         SocketAttempt,
-        Target,
         VariantAttempt,
     )
     from pytest_nodered_sec.model_account import SignIn
     from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
+    from pytest_nodered_sec.model_chain import PresentedChain
     from pytest_nodered_sec.model_channels import InterfaceAttempt, ShownWidgets
     from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
     from pytest_nodered_sec.model_doors import (

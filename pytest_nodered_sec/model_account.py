@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import settle
+from pytest_nodered_sec.model_access import settle
 
 if TYPE_CHECKING:
     from datetime import date
 
     from pytest_nodered_sec.errors import ProbeError
-    from pytest_nodered_sec.model import AccessAttempt, Answer, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model_answers import Answer
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pytest_nodered_sec.model import CertificateFacts, PresentedChain, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Channel, Kind, settle
+from pytest_nodered_sec.model_access import Channel, settle
+from pytest_nodered_sec.model_answers import Kind
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, SocketAttempt, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_access import AccessAttempt, SocketAttempt
 
 
 class Product(enum.Enum):

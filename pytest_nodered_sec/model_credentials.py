@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Kind, Mark, settle
+from pytest_nodered_sec.model_access import settle
+from pytest_nodered_sec.model_answers import Kind, Mark
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, Answer, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model_answers import Answer
 
 
 @dataclass(frozen=True)

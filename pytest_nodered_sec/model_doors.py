@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NODE_RED_MARKS, Kind, Mark, PortState, Refuser, no_answer
+from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Kind, Mark, Refuser, no_answer
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Answer, Classified, RootView, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_access import PortState
+    from pytest_nodered_sec.model_answers import Answer, Classified, RootView
 
 _VERSION: Final = re.compile(r"/v?\d|\d\.\d")
 _IN_BODY: Final = "a server's version in its body"

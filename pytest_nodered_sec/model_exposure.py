@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import PortState, no_answer, settle_plain
+from pytest_nodered_sec.model_access import PortState, settle_plain
+from pytest_nodered_sec.model_answers import no_answer
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Answer, PlainAttempt, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_access import PlainAttempt
+    from pytest_nodered_sec.model_answers import Answer
 
 # --- plain HTTP ----------------------------------------------------------------------------------------------
 

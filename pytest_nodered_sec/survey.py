@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NamesRelease, Observation, settle
+from pytest_nodered_sec.model import NamesRelease, Observation
+from pytest_nodered_sec.model_access import settle
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import AT_ONCE

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_nodered_sec.model import CertificateFacts, NotApplicable, PresentedChain, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
 from pytest_nodered_sec.rules.certificates import (
     chain_is_in_order,
     issued_by_the_named_ca,

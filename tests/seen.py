@@ -6,25 +6,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import (
-    Answer,
-    Mark,
-    NotApplicable,
-    RootView,
-    Seen,
-    Surface,
-    Target,
-    Violation,
-    classify,
-    settle,
-)
+from pytest_nodered_sec.model import NotApplicable, Surface, Target, Violation
+from pytest_nodered_sec.model_access import settle
+from pytest_nodered_sec.model_answers import Answer, Mark, RootView, Seen, classify
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes.access import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_nodered_sec.model import AccessAttempt, Observation, Verdict
+    from pytest_nodered_sec.model import Observation, Verdict
+    from pytest_nodered_sec.model_access import AccessAttempt
 
 PASS, FAIL, ERROR, SKIP = "P", "F", "E", "–"  # the letters of the edge-case table  # noqa: RUF001
 

@@ -18,6 +18,8 @@ NAMES = {
     path: ".".join([PACKAGE, *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__") for path in FILES
 }
 
+MODELS = {path.stem for path in FILES if path.stem.startswith("model")}  # what is seen may be of any of them
+
 # Room by room, what it may import of ours when it runs, its own room aside; "" is the package itself. Imports
 # under TYPE_CHECKING are annotations only and point wherever the type lives. A new room needs a line here.
 ROOMS = {
@@ -28,13 +30,16 @@ ROOMS = {
     "xdist": set(),
     "redaction": {"data"},
     "model": {"errors"},
+    "model_answers": {"errors", "model"},
+    "model_access": {"errors", "model", "model_answers"},
+    "model_chain": set(),
     "model_host": set(),
-    "model_exposure": {"errors", "model"},
-    "model_account": {"model"},
+    "model_exposure": {"errors", "model", "model_access", "model_answers"},
+    "model_account": {"errors", "model", "model_access", "model_answers"},
     "model_certificates": {"errors", "model"},
-    "model_channels": {"errors", "model"},
-    "model_credentials": {"errors", "model"},
-    "model_doors": {"errors", "model"},
+    "model_channels": {"errors", "model", "model_access", "model_answers"},
+    "model_credentials": {"errors", "model", "model_access", "model_answers"},
+    "model_doors": {"errors", "model", "model_access", "model_answers"},
     "model_tls": set(),
     "model_waivers": set(),
     "accounts": set(),
@@ -42,29 +47,23 @@ ROOMS = {
     "credentials": {"errors", "redaction"},
     "policyfile": {"data", "model", "policy"},
     "codec": {"errors", "policy"},
-    "draft": {"errors", "model", "policyfile", "probes"},
-    "rules": {
-        "data", "errors", "model", "model_account", "model_certificates", "model_channels",
-        "model_credentials", "model_doors", "model_exposure", "model_host", "model_tls", "model_waivers", "policy",
-    },
-    "probes": {
-        "", "data", "errors", "model", "model_account", "model_certificates", "model_channels",
-        "model_credentials", "model_doors", "model_exposure", "model_host", "model_tls", "policy", "redaction",
-    },
+    "draft": {"errors", "model", "model_answers", "policyfile", "probes"},
+    "rules": {"data", "errors", "policy", *MODELS},
+    "probes": {"", "data", "errors", "policy", "redaction", *MODELS},
     "questions": {"data", "model", "model_tls"},
     "plan": {"model"},
     "controls": {"errors", "model"},
     "": {"controls", "credentials", "errors", "model"},
     "suite": {"", "controls", "model", "questions", "rules"},
-    "survey": {"errors", "model", "probes"},
+    "survey": {"errors", "model", "model_access", "probes"},
     "lab": {"errors", "model", "policy"},
     "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
     "fixtures": {"codec", "collection", "errors", "lab", "model", "model_waivers", "options", "probes", "survey"},
     "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction"},
     "evidence": {
-        "accounts", "codec", "collection", "controls", "data", "errors", "facts", "ledger", "model", "options",
-        "policy", "policyfile",
+        "accounts", "codec", "collection", "controls", "data", "errors", "facts", "ledger", "model", "model_access",
+        "model_chain", "options", "policy", "policyfile",
     },
     "plugin": {
         "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",

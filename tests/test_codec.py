@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from seen import AUTH, BEARER, attempt
 
-from pytest_nodered_sec import codec, errors, model, policy
+from pytest_nodered_sec import codec, errors, policy
 from pytest_nodered_sec.codec import CodecError, decode, encode
 from pytest_nodered_sec.credentials import Credentials
 from pytest_nodered_sec.data.suites import suite_table
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Mark, SocketAttempt, Surface
+from pytest_nodered_sec.model import Surface, Target
+from pytest_nodered_sec.model_access import Channel, Reach, SocketAttempt
 from pytest_nodered_sec.model_account import Installed, View
+from pytest_nodered_sec.model_answers import Answer, Mark
 from pytest_nodered_sec.model_tls import ProtocolOffer, TlsOffers, VersionOffer
 from pytest_nodered_sec.policy import PROFILES, Policy
 
@@ -31,13 +33,13 @@ def through_text(value: Any) -> Any:
     "value",
     [
         attempt(Surface.ADMIN, "/flows", BEARER, AUTH),
-        SocketAttempt(attempt(Surface.DASHBOARD, "/ui", BEARER, AUTH), model.Channel.OPEN, 3),
+        SocketAttempt(attempt(Surface.DASHBOARD, "/ui", BEARER, AUTH), Channel.OPEN, 3),
         Installed("modules", (("a", "1.0"),), "as told", "", date(2026, 1, 2), date(2026, 1, 1)),
-        model.Reach("192.0.2.1", (), datetime.now(UTC), datetime.now(UTC), 7, ("x",), AUTH),
+        Reach("192.0.2.1", (), datetime.now(UTC), datetime.now(UTC), 7, ("x",), AUTH),
         ProtocolOffer(TlsOffers((VersionOffer("TLSv1.2", (suite_table().suite(0xC02F),)),)), "TLSv1.2"),
         Policy(own_thresholds=PROFILES["baseline"], dashboards=()),
         frozenset(Mark),
-        model.Target("plant", "https://plant.example", Policy(), labels={"line": "7"}),
+        Target("plant", "https://plant.example", Policy(), labels={"line": "7"}),
         (1, 2.5, math.inf, None, True, "ä\x7f"),
     ],
     ids=lambda value: type(value).__name__,
@@ -53,9 +55,9 @@ def test_what_could_not_be_asked_comes_back_with_its_cause() -> None:
 
 
 def test_a_field_that_is_new_takes_its_default() -> None:
-    old = encode(model.Answer(200))
+    old = encode(Answer(200))
     del old["headers"]
-    assert decode(old) == model.Answer(200)
+    assert decode(old) == Answer(200)
 
 
 @pytest.mark.parametrize(

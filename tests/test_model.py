@@ -33,28 +33,13 @@ from seen import (
 )
 
 from pytest_nodered_sec.errors import Cause, NonCompliant, ProbeError
-from pytest_nodered_sec.model import (
-    Answer,
-    Channel,
-    Kind,
-    LoginOffer,
-    Mark,
-    Observation,
-    PresentedChain,
-    Refuser,
-    Seen,
-    SocketAttempt,
-    Surface,
-    Violation,
-    alike,
-    classify,
-    is_login,
-    refuser_of,
-    settle,
-)
+from pytest_nodered_sec.model import Observation, Surface, Violation
+from pytest_nodered_sec.model_access import Channel, LoginOffer, SocketAttempt, settle
+from pytest_nodered_sec.model_answers import Answer, Kind, Mark, Refuser, Seen, alike, classify, is_login, refuser_of
+from pytest_nodered_sec.model_chain import PresentedChain
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
 
 # --- Target
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.report import Report
     from pytest_nodered_sec.facts import WaiverFacts
     from pytest_nodered_sec.ledger import Record
-    from pytest_nodered_sec.model import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
 
 # outcome: sign, words, in the order of the cards and columns
 _SHOWN: Final = {

@@ -13,7 +13,8 @@ import pytest
 from pytest_nodered_sec import codec, options, policyfile
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.evidence.folder import NEEDED, check
-from pytest_nodered_sec.model import Observation, Target, settle
+from pytest_nodered_sec.model import Observation, Target
+from pytest_nodered_sec.model_access import settle
 from pytest_nodered_sec.options import Run, Settings
 from pytest_nodered_sec.policy import PolicyError
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.catalogue import Entry
     from pytest_nodered_sec.facts import RunFacts
     from pytest_nodered_sec.ledger import Finding, Record
-    from pytest_nodered_sec.model import PresentedChain
+    from pytest_nodered_sec.model_chain import PresentedChain
 
 SEVERITIES: Final = tuple(one.value for one in Severity)
 

@@ -17,7 +17,7 @@ from pytest_nodered_sec.evidence.html import html
 from pytest_nodered_sec.evidence.replay import Comparison
 from pytest_nodered_sec.evidence.report import Report
 from pytest_nodered_sec.evidence.summary import markdown
-from pytest_nodered_sec.model import PresentedChain
+from pytest_nodered_sec.model_chain import PresentedChain
 from pytest_nodered_sec.policy import PolicyError
 
 if TYPE_CHECKING:

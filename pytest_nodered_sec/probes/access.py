@@ -6,12 +6,14 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import AccessAttempt, Kind, LoginOffer, Surface, classify
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import AccessAttempt, LoginOffer
+from pytest_nodered_sec.model_answers import Kind, classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_nodered_sec.model import Answer, RootView
+    from pytest_nodered_sec.model_answers import Answer, RootView
     from pytest_nodered_sec.probes.look import Look
 
 JSON: Final = {"Accept": "application/json"}

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Refuser, refuser_of
 from pytest_nodered_sec.model_account import SignIn
+from pytest_nodered_sec.model_answers import Refuser, refuser_of
 from pytest_nodered_sec.probes.inside import LIMIT, read_view
 from pytest_nodered_sec.probes.session import json_object, session
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.credentials import Credentials
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Answer, Mark, is_login
+from pytest_nodered_sec.model_answers import Answer, Mark, is_login
 from pytest_nodered_sec.model_doors import Cookie
 from pytest_nodered_sec.probes.http import CERTIFICATE_REQUIRED
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from pytest_nodered_sec.model import CertificateFacts
+from pytest_nodered_sec.model_chain import CertificateFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

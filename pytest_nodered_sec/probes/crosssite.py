@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, Surface, VariantAttempt
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import VariantAttempt
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.probes.access import HOW, as_headers, attempt_access, describe
 from pytest_nodered_sec.probes.account import basic_login
 from pytest_nodered_sec.probes.origin import STRANGER
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, RootView
+    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.account import Visit
     from pytest_nodered_sec.probes.look import Look
 

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Channel, Kind, SocketAttempt, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import Channel, SocketAttempt
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.probes.access import with_hint
 from pytest_nodered_sec.probes.socketio import JOIN, forgotten, hear, joined, knock
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.probes.socketio import Session
 

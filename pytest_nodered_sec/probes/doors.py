@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Kind, PortState, Refuser, alike, classify
+from pytest_nodered_sec.model_access import PortState
+from pytest_nodered_sec.model_answers import Kind, Refuser, alike, classify
 from pytest_nodered_sec.model_doors import ClosedPort, DirectDoors, Door, StrangeName, Visit
 from pytest_nodered_sec.probes.answers import location_of, origin_of, reduced
 from pytest_nodered_sec.probes.engineio import QUERY, farewell, offered
@@ -22,7 +23,7 @@ from pytest_nodered_sec.probes.pace import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.probes.net import Timed, TimedTLS

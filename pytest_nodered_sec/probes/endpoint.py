@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Seen, Surface, classify
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_answers import Seen, classify
 from pytest_nodered_sec.probes.access import attempt_access, describe
 from pytest_nodered_sec.probes.landmarks import random_path
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, RootView
+    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 _UNPARSABLE: Final = {"Content-Type": "nonsense"}  # http-in's body parser stops at it, before the flow

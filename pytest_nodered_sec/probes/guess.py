@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.data.known_credentials import to_try
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Mark, Refuser, Surface, is_login, no_answer
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_answers import Mark, Refuser, is_login, no_answer
 from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
 from pytest_nodered_sec.probes.access import JSON, describe, read_login_offer
 from pytest_nodered_sec.probes.answers import location_of, origin_of, path_and_query, without_query
@@ -23,7 +24,8 @@ from pytest_nodered_sec.probes.session import TOKEN, session
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.data.known_credentials import Kind, KnownPair
-    from pytest_nodered_sec.model import AccessAttempt, Answer, RootView
+    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model_answers import Answer, RootView
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
 

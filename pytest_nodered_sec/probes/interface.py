@@ -13,14 +13,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Channel, Kind, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import Channel
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.model_channels import InterfaceAttempt
 from pytest_nodered_sec.probes.access import describe
 from pytest_nodered_sec.probes.landmarks import random_path
 from pytest_nodered_sec.probes.socketio import hear, joined, knock
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 _HOW = "without credentials"

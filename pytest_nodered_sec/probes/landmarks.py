@@ -10,22 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import (
-    NODE_RED_MARKS,
-    Kind,
-    PlainAnswer,
-    PortState,
-    Refuser,
-    RootView,
-    Seen,
-    classify,
-)
+from pytest_nodered_sec.model_access import PlainAnswer, PortState
+from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Kind, Refuser, RootView, Seen, classify
 from pytest_nodered_sec.probes.engineio import QUERY, farewell, offered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_nodered_sec.model import Answer
+    from pytest_nodered_sec.model_answers import Answer
     from pytest_nodered_sec.probes.look import Look
 
 

@@ -31,7 +31,8 @@ from pytest_nodered_sec.probes.pace import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    from pytest_nodered_sec.model import Answer, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_answers import Answer
     from pytest_nodered_sec.model_doors import Cookie
     from pytest_nodered_sec.probes.net import Timed, TimedTLS
 

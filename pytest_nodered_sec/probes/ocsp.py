@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pytest_nodered_sec.model import Staple
+from pytest_nodered_sec.model_chain import Staple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Channel, ForeignAttempt, Kind, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import Channel, ForeignAttempt
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.probes.dashboard import connect_from
 from pytest_nodered_sec.probes.websocket import attempt_channel
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import ChannelAttempt, RootView, SocketAttempt
+    from pytest_nodered_sec.model_access import ChannelAttempt, SocketAttempt
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 STRANGER: Final = "https://stranger.invalid"  # an Origin that is nobody's (RFC 2606)

@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Observation, PresentedChain
+from pytest_nodered_sec.model import Observation
 from pytest_nodered_sec.probes.look import Look
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
+    from pytest_nodered_sec.model_chain import PresentedChain
     from pytest_nodered_sec.probes.net import Timed
 
 

@@ -12,7 +12,7 @@ from pytest_nodered_sec.probes.answers import follow
 from pytest_nodered_sec.probes.http import CERTIFICATE_REQUIRED
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Answer, RootView
+    from pytest_nodered_sec.model_answers import Answer, RootView
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.landmarks import PlainView
     from pytest_nodered_sec.probes.look import Look

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import PlainAnswer, PlainAttempt, PortState, alike, is_login
+from pytest_nodered_sec.model_access import PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.model_answers import alike, is_login
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
 from pytest_nodered_sec.probes.answers import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.engineio import QUERY, farewell, offered
@@ -18,7 +19,7 @@ from pytest_nodered_sec.probes.websocket import accept, upgrade
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.landmarks import PlainView
     from pytest_nodered_sec.probes.look import Look
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Reach
+from pytest_nodered_sec.model_access import Reach
 from pytest_nodered_sec.probes.landmarks import canary_of
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 

@@ -22,7 +22,7 @@ from pytest_nodered_sec.probes.net import dial, dial_through, resolve
 from pytest_nodered_sec.probes.tls import shake_hands
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import CertificateFacts
+    from pytest_nodered_sec.model_chain import CertificateFacts
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.probes.net import Timed

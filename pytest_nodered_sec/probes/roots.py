@@ -11,12 +11,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_nodered_sec.model import NODE_RED_MARKS, Kind, Refuser
+from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Kind, Refuser
 from pytest_nodered_sec.probes.landmarks import random_path, see, view_admin
 from pytest_nodered_sec.probes.look import Look
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Station
 
 

@@ -14,7 +14,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_nodered_sec.model import Answer
+    from pytest_nodered_sec.model_answers import Answer
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
 

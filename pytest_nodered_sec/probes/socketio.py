@@ -18,7 +18,9 @@ from pytest_nodered_sec.probes.http import BODY_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_nodered_sec.model import AccessAttempt, RootView, Surface
+    from pytest_nodered_sec.model import Surface
+    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 _TEXT: Final = {"Content-Type": "text/plain;charset=UTF-8"}

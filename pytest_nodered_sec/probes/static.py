@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import FileAttempt, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import FileAttempt
 from pytest_nodered_sec.probes.access import describe
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import PresentedChain
+from pytest_nodered_sec.model_chain import PresentedChain
 from pytest_nodered_sec.probes.certificates import UNREADABLE, facts, path_of, public_roots, system_store, windows_roots
 from pytest_nodered_sec.probes.names import ascii_name, banner, is_address
 from pytest_nodered_sec.probes.ocsp import read_staple

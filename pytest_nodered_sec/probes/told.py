@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.data.releases import advisories_checked
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import Kind, Mark, Surface
+from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.model_account import AdminRoutes, Entries, Installed, InstallRights, ReleaseAttempt, View
+from pytest_nodered_sec.model_answers import Kind, Mark
 from pytest_nodered_sec.probes.access import JSON, describe
 from pytest_nodered_sec.probes.inside import LIMIT, read_view, release_in
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.account import Visit
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import Kind, VariantAttempt
+from pytest_nodered_sec.model_access import VariantAttempt
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.probes.access import attempt_access
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 

@@ -17,7 +17,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Answer, Channel, ChannelAttempt, Classified, Kind, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import Channel, ChannelAttempt
+from pytest_nodered_sec.model_answers import Answer, Classified, Kind
 from pytest_nodered_sec.probes.access import describe
 from pytest_nodered_sec.probes.http import BODY_LIMIT, CERTIFICATE_REQUIRED, USER_AGENT, Exchange, certificate_required
 from pytest_nodered_sec.probes.landmarks import random_path
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3

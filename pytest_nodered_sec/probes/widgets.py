@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Channel, SocketAttempt, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import Channel, SocketAttempt
 from pytest_nodered_sec.model_channels import Product, ShownWidgets
 from pytest_nodered_sec.probes.access import with_hint
 from pytest_nodered_sec.probes.dashboard import outcome
@@ -22,7 +23,7 @@ from pytest_nodered_sec.probes.socketio import JOIN, hear, joined, knock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
 
 _POLLS: Final = 3  # answers in which it must have come

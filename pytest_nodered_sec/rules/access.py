@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, Mark, NotApplicable, Surface, Violation
+from pytest_nodered_sec.model import NotApplicable, Surface, Violation
+from pytest_nodered_sec.model_answers import Kind, Mark
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, LoginOffer, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import AccessAttempt, LoginOffer
     from pytest_nodered_sec.policy import Policy
 
 _ADMIN_AUTH: Final = (

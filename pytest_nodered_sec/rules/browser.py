@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, NotApplicable, NotJudged, Refuser, Severity, Surface, Violation
+from pytest_nodered_sec.model import NotApplicable, NotJudged, Severity, Surface, Violation
+from pytest_nodered_sec.model_answers import Kind, Refuser
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, VariantAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import AccessAttempt, VariantAttempt
     from pytest_nodered_sec.policy import Policy
 
 _XFO: Final = ("DENY", "SAMEORIGIN")

@@ -13,7 +13,8 @@ from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
 from pytest_nodered_sec.rules.chain import chain_is_trusted, counted, no_issuer, of_each
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import CertificateFacts, PresentedChain, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
     from pytest_nodered_sec.policy import Policy
 
 _WITHOUT_TLS: Final = NotApplicable("served without TLS: see tls-01")

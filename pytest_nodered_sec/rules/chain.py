@@ -17,7 +17,8 @@ from pytest_nodered_sec.model import NotApplicable, Violation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_nodered_sec.model import CertificateFacts, PresentedChain, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
     from pytest_nodered_sec.policy import Policy
 
 _NO_ISSUER: Final = frozenset({2, 20, 21})

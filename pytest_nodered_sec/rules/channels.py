@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Channel, Kind, NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_access import Channel
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.rules.endpoints import absent
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import ChannelAttempt, ForeignAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import ChannelAttempt, ForeignAttempt
     from pytest_nodered_sec.policy import Policy
 
 _SHUT: Final = (Channel.REFUSED_BY_MIDDLEWARE, Channel.UNANSWERED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, Mark, NotApplicable, Refuser, Surface, Violation
+from pytest_nodered_sec.model import NotApplicable, Surface, Violation
+from pytest_nodered_sec.model_answers import Kind, Mark, Refuser
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict

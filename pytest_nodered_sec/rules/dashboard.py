@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Channel, Kind, Mark, NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_access import Channel
+from pytest_nodered_sec.model_answers import Kind, Mark
 from pytest_nodered_sec.rules.access import served
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, SocketAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import AccessAttempt, SocketAttempt
     from pytest_nodered_sec.policy import Policy
 
 _KEYS: Final = {"/ui": "ui", "/dashboard": "dashboard"}  # the products' defaults: Dashboard 1, Dashboard 2

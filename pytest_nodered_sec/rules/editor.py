@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Kind, Mark, NotApplicable, Refuser, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_answers import Kind, Mark, Refuser
 from pytest_nodered_sec.rules.access import served
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import AccessAttempt
     from pytest_nodered_sec.policy import Policy
 
 _DISABLE: Final = "settings.js: disableEditor: true"

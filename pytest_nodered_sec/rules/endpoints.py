@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import Kind, Violation
+from pytest_nodered_sec.model import Violation
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.rules.access import refuses_access
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import AccessAttempt, ChannelAttempt
     from pytest_nodered_sec.policy import Policy
 
 

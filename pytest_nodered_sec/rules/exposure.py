@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, PortState, Severity, Violation
+from pytest_nodered_sec.model import NotApplicable, Severity, Violation
+from pytest_nodered_sec.model_access import PortState
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict

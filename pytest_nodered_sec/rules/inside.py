@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.releases import unguarded_packages
-from pytest_nodered_sec.model import Kind, NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.policy import Interface
 
 if TYPE_CHECKING:

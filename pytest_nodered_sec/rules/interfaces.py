@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Channel, Kind, NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_access import Channel
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.model_channels import Product
 from pytest_nodered_sec.rules.dashboard import absent_dashboard
 

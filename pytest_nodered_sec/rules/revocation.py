@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.model import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import PresentedChain, Verdict
+    from pytest_nodered_sec.model import Verdict
     from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
+    from pytest_nodered_sec.model_chain import PresentedChain
     from pytest_nodered_sec.policy import Policy
 
 _STAPLE = "nginx: ssl_stapling on; with a resolver and ssl_trusted_certificate; or a certificate without must-staple"

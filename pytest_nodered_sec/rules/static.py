@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import Kind, NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_answers import Kind
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import FileAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import FileAttempt
     from pytest_nodered_sec.policy import Policy
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import Mark, NotApplicable, PortState, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_access import PortState
+from pytest_nodered_sec.model_answers import Mark
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Answer, PlainAnswer, PlainAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import PlainAnswer, PlainAttempt
+    from pytest_nodered_sec.model_answers import Answer
     from pytest_nodered_sec.model_doors import PageAnswers
     from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
     from pytest_nodered_sec.policy import Policy

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import Kind, NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.rules.access import refuses_access
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import VariantAttempt, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_access import VariantAttempt
     from pytest_nodered_sec.policy import Policy
 
 

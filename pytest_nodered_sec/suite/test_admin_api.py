@@ -13,7 +13,7 @@ from pytest_nodered_sec.rules.inside import admin_routes_are_guarded
 from pytest_nodered_sec.rules.variants import identity_header_opens_nothing, spelling_opens_nothing
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, LoginOffer, VariantAttempt
+    from pytest_nodered_sec.model_access import AccessAttempt, ChannelAttempt, LoginOffer, VariantAttempt
     from pytest_nodered_sec.model_account import AdminRoutes, SignIn
     from pytest_nodered_sec.policy import Policy
 

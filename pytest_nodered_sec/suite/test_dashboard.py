@@ -11,7 +11,7 @@ from pytest_nodered_sec.rules.interfaces import interface_refuses, public_dashbo
 from pytest_nodered_sec.rules.variants import page_spelling_opens_nothing
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ForeignAttempt, SocketAttempt, VariantAttempt
+    from pytest_nodered_sec.model_access import AccessAttempt, ForeignAttempt, SocketAttempt, VariantAttempt
     from pytest_nodered_sec.model_channels import InterfaceAttempt, ShownWidgets
     from pytest_nodered_sec.policy import Policy
 

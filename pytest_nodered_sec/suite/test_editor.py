@@ -10,7 +10,7 @@ from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_pro
 from pytest_nodered_sec.rules.inside import nothing_installs_from_the_editor
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt
+    from pytest_nodered_sec.model_access import AccessAttempt
     from pytest_nodered_sec.model_account import InstallRights
     from pytest_nodered_sec.policy import Policy
 

@@ -11,7 +11,7 @@ from pytest_nodered_sec.rules.inside import ways_in_are_declared
 from pytest_nodered_sec.rules.static import file_is_not_served, hole_is_shut
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import AccessAttempt, ChannelAttempt, FileAttempt
+    from pytest_nodered_sec.model_access import AccessAttempt, ChannelAttempt, FileAttempt
     from pytest_nodered_sec.model_account import Entries
     from pytest_nodered_sec.policy import Policy
 

@@ -8,7 +8,7 @@ from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.reach import answers_throughout
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Reach
+    from pytest_nodered_sec.model_access import Reach
     from pytest_nodered_sec.policy import Policy
 
 

@@ -23,8 +23,8 @@ from pytest_nodered_sec.rules.suites import (
 )
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import PresentedChain
     from pytest_nodered_sec.model_certificates import CertificateDemand, RevocationCheck
+    from pytest_nodered_sec.model_chain import PresentedChain
     from pytest_nodered_sec.model_tls import OfferedGroups, OfferedVersions, ProtocolOffer
     from pytest_nodered_sec.policy import Policy
 

@@ -15,7 +15,7 @@ from pytest_nodered_sec.rules.transport import (
 )
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import PlainAttempt
+    from pytest_nodered_sec.model_access import PlainAttempt
     from pytest_nodered_sec.model_doors import PageAnswers
     from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
     from pytest_nodered_sec.policy import Policy

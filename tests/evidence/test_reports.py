@@ -14,7 +14,7 @@ from pytest_nodered_sec.evidence.hdf import hdf
 from pytest_nodered_sec.evidence.html import html
 from pytest_nodered_sec.evidence.report import Report
 from pytest_nodered_sec.evidence.summary import LIMIT, markdown
-from pytest_nodered_sec.model import CertificateFacts, PresentedChain
+from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from pytest_nodered_sec.rules.chain import chain_is_trusted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_nodered_sec.model import PresentedChain
+    from pytest_nodered_sec.model_chain import PresentedChain
     from pytest_nodered_sec.probes.look import Look
 
 pytestmark = pytest.mark.live

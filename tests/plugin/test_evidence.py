@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 # Observations are real ones here: an evidence folder takes no others.
 SEES = """
-from pytest_nodered_sec.model import (AccessAttempt, Answer, Classified, Kind, RootView, Surface, settle)
-from pytest_nodered_sec.model import Seen as Landmark
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import AccessAttempt, settle
+from pytest_nodered_sec.model_answers import Answer, Classified, Kind, RootView
+from pytest_nodered_sec.model_answers import Seen as Landmark
 
 VIEW = RootView("/", Landmark("/x", Answer(404), Classified(Kind.ABSENT)))
 
@@ -54,7 +56,7 @@ pytest_nodered_sec.survey.Survey = Sees
 HOSTILE = "<script>alert(1)</script>\"'|`[x](javascript:alert(2))</details>"
 CONTROLS = """
 from pytest_nodered_sec import Ask, NotApplicable, Severity, Violation, control, require
-from pytest_nodered_sec.model import Kind
+from pytest_nodered_sec.model_answers import Kind
 
 HOSTILE = %r
 

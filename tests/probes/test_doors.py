@@ -11,7 +11,8 @@ import pytest
 
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import HttpSettings, NotApplicable, PortState, Target
+from pytest_nodered_sec.model import HttpSettings, NotApplicable, Target
+from pytest_nodered_sec.model_access import PortState
 from pytest_nodered_sec.model_doors import ClosedPort, DirectDoors, StrangeName
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.exposure import own_port_is_shut, port_is_closed, strange_name_is_turned_away

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import Ask, Mark, Target
+from pytest_nodered_sec.model import Ask, Target
+from pytest_nodered_sec.model_answers import Mark
 from pytest_nodered_sec.model_doors import Announcements, Cookie, PageAnswers, SeenCookies
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes.answers import cookies_of

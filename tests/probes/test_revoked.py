@@ -18,7 +18,9 @@ from suite_runs import need_nginx
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Ask, HttpSettings, Kind, NotApplicable, Refuser, Target, settle
+from pytest_nodered_sec.model import Ask, HttpSettings, NotApplicable, Target
+from pytest_nodered_sec.model_access import settle
+from pytest_nodered_sec.model_answers import Kind, Refuser
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes.demand import come_without_certificate
 from pytest_nodered_sec.probes.revocation import look_up_revocation

@@ -9,7 +9,8 @@ import hostile
 import pytest
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Ask, Channel, ForeignAttempt, SocketAttempt, Target
+from pytest_nodered_sec.model import Ask, Target
+from pytest_nodered_sec.model_access import Channel, ForeignAttempt, SocketAttempt
 from pytest_nodered_sec.model_channels import InterfaceAttempt, Product, ShownWidgets
 from pytest_nodered_sec.policy import Policy, PublicPath
 from pytest_nodered_sec.survey import Survey

@@ -26,7 +26,8 @@ from tlslab import LoopbackLook, issue
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.lab.deployments import CIPHERS
-from pytest_nodered_sec.model import Ask, NotApplicable, Target, settle
+from pytest_nodered_sec.model import Ask, NotApplicable, Target
+from pytest_nodered_sec.model_access import settle
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes.suites import see_offers, see_part
 from pytest_nodered_sec.probes.tls import present_chain

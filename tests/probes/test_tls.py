@@ -17,7 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NotApplicable, PresentedChain, Target
+from pytest_nodered_sec.model import NotApplicable, Target
+from pytest_nodered_sec.model_chain import PresentedChain
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes import certificates
 from pytest_nodered_sec.probes.tls import present_chain

@@ -12,7 +12,8 @@ import pytest
 
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Channel, ChannelAttempt, Target
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.model_access import Channel, ChannelAttempt
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.survey import Survey
 

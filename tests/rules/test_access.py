@@ -37,12 +37,15 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, LoginOffer, NotApplicable, Surface, Violation
+from pytest_nodered_sec.model import NotApplicable, Surface, Violation
+from pytest_nodered_sec.model_access import LoginOffer
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView, Verdict
+    from pytest_nodered_sec.model import Verdict
+    from pytest_nodered_sec.model_answers import RootView
 
 ADMIN_AUTH = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
 

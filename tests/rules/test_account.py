@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from seen import violations
 
-from pytest_nodered_sec.model import Answer, NotApplicable
+from pytest_nodered_sec.model import NotApplicable
 from pytest_nodered_sec.model_account import SignIn, View
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
 

@@ -27,7 +27,9 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, NotJudged, RootView, Severity, Surface, VariantAttempt
+from pytest_nodered_sec.model import NotJudged, Severity, Surface
+from pytest_nodered_sec.model_access import VariantAttempt
+from pytest_nodered_sec.model_answers import Answer, RootView
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cannot_be_framed, cross_site_post_is_refused
 

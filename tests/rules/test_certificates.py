@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from chains import CLEAR, DAY, LEAF, MID, NOW, ROOT, SECOND, STORE_ROOT, both, certificate, chain, codes, faults
 
 from pytest_nodered_sec.data.lifetimes import LIMITS, public_limit
-from pytest_nodered_sec.model import CertificateFacts, NotApplicable, NotJudged, PresentedChain
+from pytest_nodered_sec.model import NotApplicable, NotJudged
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.certificates import (
     chain_is_in_order,
@@ -17,6 +18,9 @@ from pytest_nodered_sec.rules.certificates import (
     keys_are_strong,
     lifetime_is_limited,
 )
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
 
 UPPER = certificate(1, "CN=Upper", "CN=Root")
 LOWER = certificate(2, "CN=Mid", "CN=Upper")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from chains import CLEAR, DAY, HOUR, LEAF, MID, NOW, ROOT, SECOND, STORE_ROOT, certificate, chain, codes, faults
 
-from pytest_nodered_sec.model import NotApplicable, PresentedChain
+from pytest_nodered_sec.model import NotApplicable
 from pytest_nodered_sec.policy import Policy, Profile
 from pytest_nodered_sec.rules.chain import chain_is_trusted, counted, names_the_host, renewal_is_in_time
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model_chain import PresentedChain
 
 # --- tls-01 ----------------------------------------------------------------------------------------------
 

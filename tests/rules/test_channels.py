@@ -27,12 +27,14 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, Channel, ChannelAttempt, ForeignAttempt, SocketAttempt, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import Channel, ChannelAttempt, ForeignAttempt, SocketAttempt
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.policy import Policy, PublicPath
 from pytest_nodered_sec.rules.channels import comms_refuses, foreign_origin_is_refused, websocket_refuses
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
 
 SWITCHED = Answer(101)
 

@@ -28,12 +28,15 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface
+from pytest_nodered_sec.model import NotApplicable, Surface
+from pytest_nodered_sec.model_access import Channel, SocketAttempt
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.policy import Policy, PublicPath
 from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses, support_data_is_refused
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView, Target
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_answers import RootView
 
 HANDSHAKE = Answer(200, "text/plain", 118, likeness=(20,))
 BAD_REQUEST = Answer(400, "application/json", 41)

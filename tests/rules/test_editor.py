@@ -32,12 +32,13 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import RootView, Seen, Surface, classify
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_answers import RootView, Seen, classify
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.editor import editor_is_gone, editor_is_off_or_protected
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Answer
+    from pytest_nodered_sec.model_answers import Answer
 
 
 def page(answer: Answer, root: RootView, **demands: Any) -> str:

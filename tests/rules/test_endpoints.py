@@ -6,7 +6,8 @@ import pytest
 from seen import BROKEN, ERROR, FAIL, FLOWS, FORBIDDEN, NODE_BASIC, NOT_FOUND, OPEN, PASS, attempt, outcome, target
 from seen import violations as found
 
-from pytest_nodered_sec.model import Answer, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.endpoints import endpoint_refuses
 

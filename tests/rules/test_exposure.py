@@ -30,7 +30,9 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, Mark, PortState, RootView, Severity, classify
+from pytest_nodered_sec.model import Severity
+from pytest_nodered_sec.model_access import PortState
+from pytest_nodered_sec.model_answers import Answer, Mark, RootView, classify
 from pytest_nodered_sec.model_doors import (
     Announcements,
     ClosedPort,

@@ -26,8 +26,9 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, NotApplicable, NotJudged, RootView, Surface
+from pytest_nodered_sec.model import NotApplicable, NotJudged, Surface
 from pytest_nodered_sec.model_account import AdminRoutes, Entries, Entry, InstallRights, Palette, ReleaseAttempt
+from pytest_nodered_sec.model_answers import Answer, RootView
 from pytest_nodered_sec.policy import Endpoint, HostDemands, Interface, Policy, PublicPath
 from pytest_nodered_sec.rules.inside import (
     admin_routes_are_guarded,

@@ -24,7 +24,9 @@ from seen import (
 )
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import Answer, Channel, NotApplicable, SocketAttempt, Surface, settle
+from pytest_nodered_sec.model import NotApplicable, Surface
+from pytest_nodered_sec.model_access import Channel, SocketAttempt, settle
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.model_channels import InterfaceAttempt, Product, ShownWidgets
 from pytest_nodered_sec.policy import Interface, Policy, PublicPath
 from pytest_nodered_sec.rules.interfaces import interface_refuses, public_dashboard_only_shows

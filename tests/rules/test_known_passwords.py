@@ -28,7 +28,8 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, NotApplicable, RootView, Surface
+from pytest_nodered_sec.model import NotApplicable, Surface
+from pytest_nodered_sec.model_answers import Answer, RootView
 from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
 from pytest_nodered_sec.policy import Deviation, Policy
 from pytest_nodered_sec.rules.credentials import known_password_cannot_log_in, known_password_opens_nothing

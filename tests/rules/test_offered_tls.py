@@ -9,7 +9,8 @@ import pytest
 
 from pytest_nodered_sec.data.suites import suite_table
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NotApplicable, Target, Violation, settle
+from pytest_nodered_sec.model import NotApplicable, Target, Violation
+from pytest_nodered_sec.model_access import settle
 from pytest_nodered_sec.model_tls import (
     NEW,
     OLD,

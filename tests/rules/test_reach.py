@@ -23,11 +23,12 @@ from seen import (
 )
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Answer, Reach, settle
+from pytest_nodered_sec.model_access import Reach, settle
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.rules.reach import answers_throughout
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import RootView
+    from pytest_nodered_sec.model_answers import RootView
 
 START, END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 9, tzinfo=UTC)
 

@@ -9,8 +9,9 @@ from chains import CLEAR, DAY, LEAF, MID, NOW, both, chain, codes, faults
 from seen import target
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NotApplicable, Staple
+from pytest_nodered_sec.model import NotApplicable
 from pytest_nodered_sec.model_certificates import CertificateDemand, ListLookup, RevocationCheck
+from pytest_nodered_sec.model_chain import Staple
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.revocation import demands_client_certificate, not_revoked
 

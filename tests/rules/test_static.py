@@ -28,7 +28,9 @@ from seen import (
 
 from pytest_nodered_sec.data.known_holes import KNOWN_HOLES
 from pytest_nodered_sec.data.user_files import USER_FILES
-from pytest_nodered_sec.model import Answer, FileAttempt, RootView, Surface
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import FileAttempt
+from pytest_nodered_sec.model_answers import Answer, RootView
 from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.rules.static import file_is_not_served, hole_is_shut
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, SKIP, outcome, target, violations
 
-from pytest_nodered_sec.model import Answer, NotApplicable, PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.model import NotApplicable
+from pytest_nodered_sec.model_access import PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.model_answers import Answer
 from pytest_nodered_sec.model_doors import PageAnswers
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
 from pytest_nodered_sec.policy import PROFILES, Deviation, Policy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from seen import (
     AUTH,
@@ -21,13 +23,17 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import Answer, Surface, VariantAttempt
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model_access import VariantAttempt
 from pytest_nodered_sec.policy import Policy, PublicPath
 from pytest_nodered_sec.rules.variants import (
     identity_header_opens_nothing,
     page_spelling_opens_nothing,
     spelling_opens_nothing,
 )
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model_answers import Answer
 
 
 def flows(spelled: Answer, plain: Answer | None = None) -> VariantAttempt:
