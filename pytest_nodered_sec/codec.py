@@ -58,6 +58,11 @@ def encode(value: Any) -> Any:  # Any, here and below: whatever an observation h
     raise TypeError(f"{type(value).__name__} has no place in an observation")
 
 
+def knows(value: object) -> bool:
+    """Whether a value is of a kind of ours, and not of one that a site made for itself."""
+    return isinstance(value, ProbeError) or type(value) is _classes().get(type(value).__name__)
+
+
 def decode(value: Any) -> Any:
     """Return what `encode` was given; lists come back as tuples.
 

@@ -5,6 +5,7 @@ An observation is fetched here, in setup, so that could-not-look is an error and
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -202,8 +203,18 @@ def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
         "target": case.target.name,
         "probe": case.ask.probe,
         "args": list(case.ask.args),
-        "outcome": codec.encode(outcome),
+        "outcome": json.dumps(codec.encode(_kept(outcome))),  # plain ASCII: what a target sent may be half a character
     }
+
+
+def _kept(outcome: Observation | ProbeError) -> Observation | ProbeError:
+    """Return what is kept of what was seen: values of ours, and of a site's own kind that nothing is."""
+    from pytest_nodered_sec import codec
+
+    if codec.knows(outcome):
+        return outcome
+    kind = type(outcome).__name__
+    return ProbeError(f"evidence keeps nothing of the kind {kind}, which is the site's own", Cause.NOT_ASKED)
 
 
 def close(session: pytest.Session) -> None:

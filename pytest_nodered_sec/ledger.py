@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pytest
 
-from pytest_nodered_sec import accounts, plan, redaction
+from pytest_nodered_sec import accounts, plan, redaction, texts
 from pytest_nodered_sec.collection import (
     COLLECTED,
     LEFT_OUT,
@@ -106,6 +106,10 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         fail_on: least severity whose findings fail the run; a lower one becomes an expected failure.
     """
     _annotate(item, call, report, fail_on)
+    if control_of(item):
+        for name in ("longrepr", "wasxfail"):  # texts, and a skip's triple; pytest's tracebacks are its own affair
+            if isinstance(getattr(report, name, None), (str, tuple)):
+                setattr(report, name, texts.readable_within(getattr(report, name)))
     redaction.scrub_within(report)  # last: nothing that is added later is left out
 
 
@@ -113,7 +117,7 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     control = control_of(item)
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
-        report.longrepr = worded(control, error)
+        report.longrepr = texts.readable(worded(control, error))
     if control is None:
         return
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
@@ -122,7 +126,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     elif report.when == "call" or not report.passed:
         accepted = _waive(item, control, report, error) if report.when == "call" else None
         below = _soften(control, report, error, accepted, fail_on)
-        record = item.stash[_RECORD] = _record(item, control, report, error, accepted, below=below)
+        record = _record(item, control, report, error, accepted, below=below)
+        record = item.stash[_RECORD] = texts.readable_within(record)
         item.config.stash.setdefault(RAN, {})[item.nodeid] = record
         report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
 
@@ -250,6 +255,8 @@ def _record(
         reason = str(error.msg)
         observed = f"{observed}: {reason}" if observed else reason
     outcome = _outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below)
+    if outcome == "waived" and accepted is None:
+        reason = f"by a mark of the test: {getattr(report, 'wasxfail', '')}"
     left = error
     if isinstance(error, NonCompliant) and accepted and outcome == "non-compliant":
         left = _without(error, accepted["findings"])

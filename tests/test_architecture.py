@@ -29,6 +29,7 @@ ROOMS = {
     "newhooks": set(),
     "xdist": set(),
     "redaction": {"data"},
+    "texts": set(),
     "model": {"errors"},
     "model_answers": {"errors", "model"},
     "model_access": {"errors", "model", "model_answers"},
@@ -60,10 +61,11 @@ ROOMS = {
     "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
     "fixtures": {"codec", "collection", "errors", "lab", "model", "model_waivers", "options", "probes", "survey"},
-    "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction"},
+    "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction",
+               "texts"},
     "evidence": {
         "accounts", "codec", "collection", "controls", "data", "errors", "facts", "ledger", "model", "model_access",
-        "model_chain", "options", "policy", "policyfile",
+        "model_chain", "options", "policy", "policyfile", "texts",
     },
     "plugin": {
         "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",
@@ -71,7 +73,7 @@ ROOMS = {
     },
 }  # fmt: skip
 LOADED_EVERYWHERE = ("", "controls", "errors", "model", "policy", "newhooks", "options", "collection", "fixtures",
-                     "ledger", "plugin", "policyfile", "redaction", "credentials", "plan", "accounts",
+                     "ledger", "plugin", "policyfile", "redaction", "credentials", "plan", "accounts", "texts",
                      "model_waivers")  # fmt: skip
 JUDGES = ("rules", "suite")
 IO = {"requests", "urllib3", "socket", "ssl", "OpenSSL", "testinfra", "websockets", "http", "subprocess"}

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec import codec, policyfile
+from pytest_nodered_sec import codec, policyfile, texts
 from pytest_nodered_sec.evidence.files import write
 from pytest_nodered_sec.model import HttpSettings
 from pytest_nodered_sec.policy import PolicyError
@@ -46,7 +46,7 @@ def fill(
     report: Report,
     targets: Sequence[Target],
     looked: Iterable[Mapping[str, Any]],
-    texts: Mapping[str, str],
+    files: Mapping[str, str],
 ) -> None:
     """Write everything into a folder that is there; what is in it already counts as evidence too.
 
@@ -55,7 +55,7 @@ def fill(
         report: the run.
         targets: as they were looked at.
         looked: what was seen, line by line.
-        texts: further files, by name.
+        files: further ones, as texts by name.
 
     Raises:
         OSError: a file cannot be written.
@@ -67,7 +67,7 @@ def fill(
         "unfinished": report.unfinished,
         "targets": [{"credentials": one.credentials is not None, "target": _shown(one)} for one in ours],
     }
-    write(folder / RUN, json.dumps(run, ensure_ascii=False, indent=1) + "\n")
+    write(folder / RUN, texts.as_json(run, indent=1) + "\n")
     write(folder / OBSERVATIONS, _lines(looked))
     write(folder / RESULTS, _lines(report.records))
     write(folder / "policy.toml", _policy(report, ours))
@@ -75,13 +75,13 @@ def fill(
         folder / "versions.json",
         json.dumps(report.facts["tools"] | {"pytest-nodered-sec": report.facts["plugin"]}, indent=1) + "\n",
     )
-    for name, text in texts.items():
+    for name, text in files.items():
         write(folder / name, text)
     write(folder / SUMS, "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir())))
 
 
 def _lines(values: Iterable[Any]) -> str:
-    return "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in values)
+    return "".join(f"{texts.as_json(one)}\n" for one in values)
 
 
 def _with_ca(folder: Path, target: Target) -> Target:
@@ -112,11 +112,11 @@ def _shown(target: Target) -> Any:  # Any: JSON
 
 def _policy(report: Report, targets: Sequence[Target]) -> str:
     """Return what was demanded as one policy file, which finds the CA files where they are now."""
-    texts = []
+    tables = []
     for facts, target in zip(report.facts["targets"], targets, strict=True):
         here = f"ca_file = {policyfile.toml(target.ca_file)}"  # a name of ours: nothing in it means anything to `sub`
-        texts.append(_CA_FILE.sub(here, facts["policy"]))
-    return f'fail_on = "{report.facts["fail_on"]}"\n\n' + "\n".join(texts)
+        tables.append(_CA_FILE.sub(here, facts["policy"]))
+    return f'fail_on = "{report.facts["fail_on"]}"\n\n' + "\n".join(tables)
 
 
 def _digest(path: Path) -> str:

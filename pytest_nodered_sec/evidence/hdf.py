@@ -7,10 +7,10 @@ failed, passed, and "Not Reviewed" where all is skipped.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.data.frameworks import frameworks
+from pytest_nodered_sec.texts import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ _STATUS: Final = {
 def hdf(report: Report) -> str:
     """Return a run as HDF."""
     named = {one["name"]: one for one in report.facts["targets"]}
-    return json.dumps(
+    return as_json(
         {
             "platform": {
                 "name": "pytest-nodered-sec",
@@ -45,7 +45,6 @@ def hdf(report: Report) -> str:
             "statistics": {"duration": sum(one["seconds"] for one in report.records)},
             "profiles": [_profile(report, name, named.get(name)) for name in report.names],
         },
-        ensure_ascii=False,
         indent=1,
     )
 

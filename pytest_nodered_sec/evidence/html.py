@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pytest_nodered_sec.accounts import ORDER, line
 from pytest_nodered_sec.data.frameworks import frameworks
 from pytest_nodered_sec.evidence.report import SEVERITIES, findings
+from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,6 +40,7 @@ def html(report: Report) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,  # what a target sent is never markup
+        finalize=lambda value: readable(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -120,8 +120,8 @@ def read(folder: Path) -> Stored:
         if facts["schema"] != codec.SCHEMA:
             raise PolicyError(f"{folder} has schema {facts['schema']}, and this version reads {codec.SCHEMA}")
         targets = tuple(_target(one, folder) for one in facts["targets"])
-        outcomes = dict(_outcome(json.loads(line)) for line in looked.splitlines())
-        records = {one["nodeid"]: one for one in map(json.loads, results.splitlines())}
+        outcomes = dict(_outcome(json.loads(line)) for line in looked.split("\n") if line)
+        records = {one["nodeid"]: one for one in map(json.loads, filter(None, results.split("\n")))}
         return Stored(
             folder,
             facts["facts"],

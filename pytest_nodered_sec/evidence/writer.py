@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -96,7 +97,8 @@ class Writer:
         looked: dict[str, Any] | None = getattr(report, "nodered_looked", None)
         if looked is not None:
             key = (looked["target"], looked["probe"], *looked["args"])
-            cases = self._looked.setdefault(key, looked | {"cases": []})["cases"]
+            outcome = json.loads(looked["outcome"])
+            cases = self._looked.setdefault(key, looked | {"outcome": outcome, "cases": []})["cases"]
             if report.nodeid not in cases:
                 cases.append(report.nodeid)
 
