@@ -120,6 +120,22 @@ def join(config: pytest.Config, suite: str, *, typed: bool) -> None:
     config.args[:] = [arg for arg, one in zip(config.args, ids, strict=True) if not one and suite != "only"]
 
 
+def check_audit(config: pytest.Config, suite: str) -> None:
+    """Refuse a run that cannot be an audit.
+
+    Args:
+        config: pytest's, after `join`.
+        suite: "with", "only" or "off".
+
+    Raises:
+        pytest.UsageError: saying what to leave out, or that the advisories are too old.
+    """
+    left_out = config.stash[LEFT_OUT]
+    if not config.stash[WANTED] and suite != "off":
+        left_out = ", ".join(filter(None, (left_out, f"the paths, or name {PREFIX} beside them")))
+    options.check_audit(config, left_out, suite, config.stash[TODAY])
+
+
 def _own_left_out(config: pytest.Config, suite: str) -> str:
     """Return why the site's own tests may not all be in a run, "" where they are."""
     if suite == "only":
@@ -162,23 +178,20 @@ def check_wanted(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
             raise pytest.UsageError(f"not found: {wanted} (add --collect-only -q to a run to see its ids)")
 
 
-def note(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
-    """Remember every case of a control, before anything is left out."""
-    found: list[CollectedCase] = []
-    for item in items:
-        control, case = control_of(item), case_of(item)
-        if control and case and case.target:
-            found.append(
-                {
-                    "nodeid": item.nodeid,
-                    "control": control.id,
-                    "title": title_of(item),
-                    "severity": control.severity.value,
-                    "target": case.target.name,
-                    "instance": case.ask.label if case.ask else "",
-                }
-            )
-    session.config.stash[COLLECTED] = found
+def note(item: pytest.Item) -> None:
+    """Remember a case of a control as it is collected, before any hook can leave it out."""
+    control, case = control_of(item), case_of(item)
+    if control and case and case.target:
+        item.config.stash[COLLECTED].append(
+            {
+                "nodeid": item.nodeid,
+                "control": control.id,
+                "title": title_of(item),
+                "severity": control.severity.value,
+                "target": case.target.name,
+                "instance": case.ask.label if case.ask else "",
+            }
+        )
 
 
 def tell_collected(config: pytest.Config, report: pytest.TestReport) -> None:
@@ -243,10 +256,15 @@ _NEEDED: Final = {
 
 def _case(target: Target, ask: Ask) -> object:
     case = Case(target, ask)
-    missing = ask.needs and not getattr(target, ask.needs)
-    unasked = plan.does_not_arise(target, ask) or plan.left_out(target, ask)
-    reason = _NEEDED[ask.needs] if missing else unasked
+    reason = why_not_asked(target, ask)
     return pytest.param(case, id=str(case), marks=pytest.mark.skip(reason=reason) if reason else ())
+
+
+def why_not_asked(target: Target, ask: Ask) -> str:
+    """Return why a question is not put to a target, "" where it is."""
+    if ask.needs and not getattr(target, ask.needs):
+        return _NEEDED[ask.needs]
+    return plan.does_not_arise(target, ask) or plan.left_out(target, ask)
 
 
 def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:
@@ -255,6 +273,11 @@ def _check_id(control: Control, metafunc: pytest.Metafunc) -> None:
     if other != test:
         raise pytest.Collector.CollectError(
             f"control {control.id!r} stands twice, at {other} and at {test}: give each an id of its own"
+        )
+    if not of_suite(test) and control.id in bundled():
+        raise pytest.Collector.CollectError(
+            f"control {control.id!r} at {test} bears an id of the bundled suite, and reports would take it for that "
+            "one: give it an id of its own, such as site-01"
         )
 
 
@@ -271,6 +294,11 @@ def _asks_of(control: Control, target: Target) -> list[Ask]:
             "the test ids are made of them"
         )
     return asks
+
+
+def of_suite(nodeid: str) -> bool:
+    """Whether a node id is one of the bundled suite's."""
+    return nodeid.startswith(f"{PREFIX}/")
 
 
 def control_of(node: pytest.Item) -> Control | None:
@@ -301,11 +329,19 @@ def described() -> str:
     lines: list[str] = []
     for path in sorted(SUITE.glob("test_*.py")):
         lines.append(f"{PREFIX}/{path.name}")
-        module = importlib.import_module(f"{PACKAGE}.{path.stem}")
-        for function in vars(module).values():
-            for mark in getattr(function, "pytestmark", []):
-                if mark.name == MARK:
-                    control: Control = mark.args[0]
-                    title = (function.__doc__ or "").strip().splitlines()[0]
-                    lines.append(f"  {control.id:<10} {control.severity.value:<9} {title}")
+        for control, title in _in_file(path):
+            lines.append(f"  {control.id:<10} {control.severity.value:<9} {title}")
     return "\n".join(lines) + "\n"
+
+
+def bundled() -> frozenset[str]:
+    """Return the ids of the bundled controls."""
+    return frozenset(control.id for path in SUITE.glob("test_*.py") for control, _ in _in_file(path))
+
+
+def _in_file(path: Path) -> Iterator[tuple[Control, str]]:
+    """Yield the controls of a file of the suite with their titles."""
+    for function in vars(importlib.import_module(f"{PACKAGE}.{path.stem}")).values():
+        for mark in getattr(function, "pytestmark", []):
+            if mark.name == MARK:
+                yield mark.args[0], (function.__doc__ or "").strip().splitlines()[0]

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 _SURVEY: Final = pytest.StashKey["Survey | Replay"]()
 _TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
 _LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
+_SEEN: Final[pytest.StashKey[Observation]] = pytest.StashKey()  # what an item was given to judge
 _AHEAD: Final = pytest.StashKey[set[str]]()
 
 
@@ -119,7 +120,7 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
     if _nodered_case.ask is None:
         pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
     if not _nodered_case.ask.probe:
-        use = _use_of_waiver(request.config, nodered_target, _nodered_case.ask.label)
+        use = request.node.stash[_SEEN] = _use_of_waiver(request.config, nodered_target, _nodered_case.ask.label)
         if use.stale and nodered_target.policy.stale_waivers == "warn":
             request.node.warn(pytest.PytestWarning(f"nodered-sec: no longer needed: {use.evidence()}"))
         return use
@@ -135,9 +136,32 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
     try:
         if request.config.stash.get(RECORDING, False):
             request.node.stash[_LOOKED] = survey.outcome(nodered_target, _nodered_case.ask)
-        return survey.answer(nodered_target, _nodered_case.ask)
+        seen = request.node.stash[_SEEN] = survey.answer(nodered_target, _nodered_case.ask)
+        return seen
     except ProbeError as error:
         raise error.again() from None
+
+
+def check_given(item: pytest.Item) -> None:
+    """See that a test of the suite judges what was seen by what is demanded, and nothing that stands in for either.
+
+    Raises:
+        ProbeError: a fixture of that name in a conftest or another plugin took the place of ours.
+    """
+    __tracebackhide__ = True
+    case = case_of(item)
+    if case is None or case.target is None:
+        return
+    ours = {"nodered_target": case.target, "nodered_policy": case.target.policy}
+    seen = item.stash.get(_SEEN, None)
+    given = getattr(item, "funcargs", {})
+    for name, value in sorted(given.items(), key=lambda one: one[0] != "nodered_seen"):  # others are made of it
+        if name.startswith("nodered_") and value is not ours.get(name, seen):
+            raise ProbeError(
+                f"a fixture of this site is called {name} as well, and would be judged in place of {case.target.name}: "
+                "give it another name",
+                Cause.NOT_ASKED,
+            )
 
 
 def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverUse:

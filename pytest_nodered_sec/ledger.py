@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pytest
 
-from pytest_nodered_sec import accounts, plan, redaction, texts
+from pytest_nodered_sec import accounts, collection, plan, redaction, texts
 from pytest_nodered_sec.collection import (
     COLLECTED,
     LEFT_OUT,
-    PREFIX,
     RAN,
     TARGETS,
     TODAY,
+    bundled,
     case_of,
     control_of,
     title_of,
@@ -116,6 +116,9 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
 def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
     control = control_of(item)
     error = call.excinfo.value if call.excinfo else None
+    if collection.of_suite(item.nodeid):
+        _take_no_mark_for_a_waiver(report)
+        report.nodered_skipped = _skipped_by_others(item, report, error)  # type: ignore[attr-defined]  # crosses, too
     if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
         report.longrepr = texts.readable(worded(control, error))
     if control is None:
@@ -130,6 +133,21 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         record = item.stash[_RECORD] = texts.readable_within(record)
         item.config.stash.setdefault(RAN, {})[item.nodeid] = record
         report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
+
+
+def _take_no_mark_for_a_waiver(report: pytest.TestReport) -> None:
+    """Make what a mark turned into an expected failure a failure again: it has no reason, no date and no finding."""
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+        report.outcome = "failed" if report.skipped else report.outcome
+
+
+def _skipped_by_others(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> bool:
+    """Whether a case that arises, and could be judged, was skipped by a mark or a fixture of somebody else."""
+    case = case_of(item)
+    if report.when != "setup" or not isinstance(error, pytest.skip.Exception) or case is None:
+        return False
+    return bool(case.target and case.ask and not collection.why_not_asked(case.target, case.ask))
 
 
 def _properties(record: Record | None) -> list[tuple[str, str]]:
@@ -364,8 +382,11 @@ class Ledger:
         self._untold = dict(policies)
         self._fail_on = fail_on
         self._demanded = demanded
-        self._errors = 0
+        self._places: dict[str, int] = {}  # in `records`, by node id
+        self._broken: set[str] = set()  # node ids of tests that did not come to a verdict although they ran
         self._reran = False
+        self._overruled: set[str] = set()
+        self._skipped = 0
         self._collected: list[CollectedCase] = []
         self._crashed: list[str] = []
         self._identities: dict[str, Identity] = {}
@@ -388,26 +409,54 @@ class Ledger:
         if report.when == "teardown":  # here and not in the worker, so that each policy stands in the file once
             policy = self._untold.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
             report.user_properties += [("nodered_sec.policy", policy)] if policy else []
+        self._skipped += vars(report).pop("nodered_skipped", False)
         if record is not None:
-            self.records.append(record)
+            self._keep(record)
+            self._restore(record, report)
             if isinstance(report.longrepr, str):
                 report.longrepr = _Words(report.longrepr)
-            broken = report.failed and record["outcome"] == "not-judged"
-            self._errors += broken or record["outcome"] == "could-not-look"
+            if record["outcome"] == "could-not-look" or (report.failed and record["outcome"] == "not-judged"):
+                self._broken.add(report.nodeid)
         elif report.failed and report.when not in ("setup", "call", "teardown"):
-            self._errors += report.nodeid.startswith(f"{PREFIX}/")  # xdist's report of a test whose worker died
+            if collection.of_suite(report.nodeid):  # xdist's report of a test whose worker died
+                self._broken.add(report.nodeid)
             self._crashed.append(report.nodeid)
+
+    def _keep(self, record: Record) -> None:
+        """Keep a record; of several of one case (`--dist=each`) the gravest."""
+        place = self._places.setdefault(record["nodeid"], len(self.records))
+        if place == len(self.records):
+            self.records.append(record)
+        elif accounts.ORDER.index(record["outcome"]) < accounts.ORDER.index(self.records[place]["outcome"]):
+            self.records[place] = record
+
+    def _restore(self, record: Record, report: pytest.TestReport) -> None:
+        """Let a failure be one whatever another plugin made of its report; what a site's own mark expects stays so."""
+        bad = record["outcome"] == "non-compliant" and not _below(Severity(record["severity"]), self._fail_on)
+        if report.failed or not (bad or record["outcome"] == "could-not-look"):
+            return
+        self._overruled.add(report.nodeid)
+        if not hasattr(report, "wasxfail"):
+            report.outcome = "failed"
+            report.longrepr = report.longrepr or f"{record['control']} {record['severity']} · {record['observed']}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Turn a run that answered nothing into a failure, and an audit that asked less than all."""
         self.ended = datetime.now(UTC)
-        self.interrupted = session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        broken_off = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        self.interrupted = self.interrupted or session.exitstatus in broken_off
         if session.exitstatus == pytest.ExitCode.OK:
-            if self._demanded and not self._answered():
+            if self.interrupted:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+            elif self._demanded and not self._answered():
                 session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-            elif self._no_audit():
+            elif self._overruled or self._no_audit():
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Know that the run was broken off, also by `pytest.exit(returncode=0)`."""
+        self.interrupted = True
 
     def accounts(self) -> list[Account]:
         """Account for every control of every target."""
@@ -476,7 +525,12 @@ class Ledger:
             return "tests were run again"
         if self.interrupted or self._narrowed():
             return f"tests were left out ({self._why_left_out()})"
-        return ""
+        if self._skipped:
+            return f"{_counted(self._skipped, 'case')} skipped by a mark or a fixture that is not the suite's"
+        there = {(one["target"], one["control"]) for one in self._collected}
+        wanted = ((target.name, control) for target in self._config.stash[TARGETS] for control in sorted(bundled()))
+        missing = dict.fromkeys(control for target, control in wanted if (target, control) not in there)
+        return f"not collected: {', '.join(missing)}" if missing else ""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
@@ -484,10 +538,15 @@ class Ledger:
         yield
         if self._demanded and not self._answered():
             terminalreporter.write_line("nodered-sec: no question was answered, so nothing is proven")
+        if self._overruled:
+            terminalreporter.write_line(
+                f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something "
+                "other than a waiver made a pass or an expected failure of it: that counts"
+            )
         why = self._no_audit()
         if why:
             terminalreporter.write_line(f"nodered-sec: no audit: {why}")
-        if self.records or self._errors:
+        if self.records or self._broken:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
             terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")
 
@@ -507,7 +566,7 @@ class Ledger:
             f"{outcomes['compliant']} compliant",
             f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
             f"{outcomes['waived']} waived",
-            _counted(self._errors, "error"),
+            _counted(len(self._broken), "error"),
             f"{outcomes['not-applicable']} not applicable",
         ]
         if outcomes["not-judged"]:

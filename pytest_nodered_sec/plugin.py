@@ -65,6 +65,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}(control): a security control; set it with @control")
     config.stash[collection.TARGETS] = config.stash[collection.WANTED] = ()
+    config.stash[collection.COLLECTED] = []
     if config.option.help:
         return
     given = getattr(config, "workerinput", {}).get("nodered_today")
@@ -87,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     typed = run.settings.typed("url", "lab", "target", "replay")
     collection.join(config, suite, typed=typed)
     if config.option.nodered_audit:
-        options.check_audit(config, config.stash[collection.LEFT_OUT], suite, config.stash[collection.TODAY])
+        collection.check_audit(config, suite)
     book = None
     if not hasattr(config, "workerinput"):
         demanded = bool(config.stash[collection.WANTED]) and options.answers_are_due(config, typed=typed)
@@ -228,9 +229,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    collection.note(item)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     collection.check_wanted(session, items)
-    collection.note(session, items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -244,6 +249,16 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     session.config.get_terminal_writer().write(f"\n{collection.planned(session)}")
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    __tracebackhide__ = True
+    yield
+    if collection.of_suite(item.nodeid) and not options.only_shows(item.config):
+        from pytest_nodered_sec import fixtures  # pytest imports it itself, with rewritten asserts: not before that
+
+        fixtures.check_given(item)
 
 
 @pytest.hookimpl(wrapper=True)

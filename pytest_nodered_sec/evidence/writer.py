@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _BROKEN: Final[dict[int, str]] = {
     pytest.ExitCode.INTERRUPTED: "the run was interrupted",
     pytest.ExitCode.INTERNAL_ERROR: "the run broke off",
+    pytest.ExitCode.USAGE_ERROR: "the run could not begin",
 }
 
 
@@ -119,12 +120,13 @@ class Writer:
             terminalreporter.write_line(f"nodered-sec: {line}")
 
     def _report(self, session: pytest.Session, exitstatus: int) -> Report:
+        cut = _BROKEN[pytest.ExitCode.INTERRUPTED] if self._ledger.interrupted else ""
         return Report(
             facts=self._ledger.facts(),
             records=sorted([*self._ledger.records, *self._ledger.lost()], key=self._place_of),
             accounts=self._ledger.accounts(),
             chains=self._chains(),
-            unfinished=str(session.shouldfail or session.shouldstop or _BROKEN.get(exitstatus, "")),
+            unfinished=str(session.shouldfail or session.shouldstop or _BROKEN.get(exitstatus, "")) or cut,
             replayed=self._replayed,
         )
 
