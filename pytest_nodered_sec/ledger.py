@@ -369,13 +369,16 @@ class Ledger:
         config: pytest's, after the targets were found.
         policies: what holds for each target, by name, as TOML.
         fail_on: least severity whose findings fail the run.
+        started: when the run began, UTC.
         demanded: whether a run in which no question was answered is a failure.
     """
 
-    def __init__(self, config: pytest.Config, policies: Mapping[str, str], fail_on: str, *, demanded: bool) -> None:
+    def __init__(
+        self, config: pytest.Config, policies: Mapping[str, str], fail_on: str, started: datetime, *, demanded: bool
+    ) -> None:
         self.records: list[Record] = []
         self.policies = dict(policies)
-        self.started = datetime.now(UTC)
+        self.started = started
         self.ended = self.started
         self.interrupted = False
         self._config = config
@@ -540,8 +543,8 @@ class Ledger:
             terminalreporter.write_line("nodered-sec: no question was answered, so nothing is proven")
         if self._overruled:
             terminalreporter.write_line(
-                f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something "
-                "other than a waiver made a pass or an expected failure of it: that counts"
+                f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something"
+                " other than a waiver made a pass or an expected failure of it: that counts"
             )
         why = self._no_audit()
         if why:

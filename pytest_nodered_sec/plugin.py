@@ -68,8 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[collection.COLLECTED] = []
     if config.option.help:
         return
+    started = datetime.now(UTC)  # once: the day by which waivers hold is the day of the run, also at midnight
     given = getattr(config, "workerinput", {}).get("nodered_today")
-    config.stash[collection.TODAY] = date.fromisoformat(given) if given else datetime.now(UTC).date()
+    config.stash[collection.TODAY] = date.fromisoformat(given) if given else started.date()
     run = config.stash[_RUN] = _run_of(config)
     stored = config.stash.get(collection.REPLAYED, None)
     if stored is not None:
@@ -95,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
         policies = options.policies(run) if run.targets else {}
         if stored is not None and run.file is None:
             policies = stored.policies
-        book = ledger.Ledger(config, policies, run.fail_on, demanded=demanded)
+        book = ledger.Ledger(config, policies, run.fail_on, started, demanded=demanded)
         if run.targets:
             from pytest_nodered_sec.evidence.junit import Completion
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.policy import PolicyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -20,10 +23,17 @@ def check_file(path: Path, option: str) -> None:
     if path.is_dir():
         raise PolicyError(f"{option}={path} is a folder; name a file")
     _make(path.parent, f"{option}={path}")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PolicyError(f"{option}={path} cannot be written: {os.strerror(errno.EACCES)}")
 
 
-def check_folder(path: Path, option: str) -> None:
-    """See before the run that a folder can be filled; it is made. Evidence is never written over.
+CLAIM: Final = ".being-written"
+
+
+def claim_folder(path: Path, option: str) -> Callable[[], None]:
+    """See before the run that a folder can be filled, and keep other runs out; it is made.
+
+    Evidence is never written over. Returns what gives the claim up again.
 
     Raises:
         PolicyError: it cannot, or something is in it.
@@ -31,8 +41,17 @@ def check_folder(path: Path, option: str) -> None:
     if path.exists() and not path.is_dir():
         raise PolicyError(f"{option}={path} is a file; name a folder")
     _make(path, f"{option}={path}")
-    if any(path.iterdir()):
+    claim = (path / CLAIM).absolute()
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        raise PolicyError(
+            f"{option}={path} is being written by another run, or one was killed there; name a new folder"
+        ) from None
+    if any(one.name != CLAIM for one in path.iterdir()):
+        claim.unlink()
         raise PolicyError(f"{option}={path} is not empty, and evidence is never written over; name a new folder")
+    return lambda: claim.unlink(missing_ok=True)
 
 
 def _make(folder: Path, what: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec import codec, policyfile, texts
-from pytest_nodered_sec.evidence.files import write
+from pytest_nodered_sec.evidence.files import CLAIM, write
 from pytest_nodered_sec.model import HttpSettings
 from pytest_nodered_sec.policy import PolicyError
 
@@ -77,7 +77,10 @@ def fill(
     )
     for name, text in files.items():
         write(folder / name, text)
-    write(folder / SUMS, "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir())))
+    write(
+        folder / SUMS,
+        "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != CLAIM),
+    )
 
 
 def _lines(values: Iterable[Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from pytest_nodered_sec import codec
 from pytest_nodered_sec.evidence import folder as evidence_folder
 from pytest_nodered_sec.evidence.catalogue import catalogue
-from pytest_nodered_sec.evidence.files import check_file, check_folder, write
+from pytest_nodered_sec.evidence.files import check_file, claim_folder, write
 from pytest_nodered_sec.evidence.hdf import hdf
 from pytest_nodered_sec.evidence.html import html
 from pytest_nodered_sec.evidence.replay import Comparison
@@ -57,10 +57,12 @@ def register(
     for name in ("hdf", "report"):
         if name in places:
             check_file(places[name], f"--nodered-{name}")
+    if "job-summary" in places:
+        check_file(places["job-summary"], "--nodered-job-summary: GITHUB_STEP_SUMMARY")
     if "evidence" in places:
-        check_folder(places["evidence"], "--nodered-evidence")
         if not hasattr(config.option, "xmlpath"):
             raise PolicyError("--nodered-evidence needs pytest's JUnit plugin: leave out -p no:junitxml")
+        config.add_cleanup(claim_folder(places["evidence"], "--nodered-evidence"))
         config.option.xmlpath = config.option.xmlpath or str(places["evidence"] / evidence_folder.JUNIT)
     if places:
         config.pluginmanager.register(Writer(places, ledger, targets, stored), "nodered-sec-evidence")
@@ -106,11 +108,13 @@ class Writer:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write it all, behind pytest's own JUnit file."""
-        try:
-            self._write(self._report(session, exitstatus), session.config.option.xmlpath)
-        except OSError as error:
-            self._said.append(f"the evidence is not complete: {error.filename or ''}: {error.strerror}")
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        report = self._report(session, exitstatus)
+        for name in self._places:  # one that fails takes none of the others with it
+            try:
+                self._write(name, report, session.config.option.xmlpath)
+            except OSError as error:
+                self._said.append(f"the evidence is not complete: {error.filename or name}: {error.strerror}")
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
@@ -144,24 +148,19 @@ class Writer:
         order = [one.name for one in self._targets]
         return {name: found[name] for name in order if isinstance(found.get(name), PresentedChain)}
 
-    def _write(self, report: Report, junit: str | None) -> None:
-        if "hdf" in self._places:
-            self._put("hdf", hdf(report))
-        if "report" in self._places:
-            self._put("report", html(report))
-        if "job-summary" in self._places:
-            with self._places["job-summary"].open("a", encoding="utf-8") as file:
+    def _write(self, name: str, report: Report, junit: str | None) -> None:
+        place = self._places[name]
+        if name == "job-summary":
+            with place.open("a", encoding="utf-8") as file:
                 file.write(markdown(report))
-        folder = self._places.get("evidence")
-        if folder:
-            own = folder / evidence_folder.JUNIT
+            return
+        if name == "evidence":
+            own = place / evidence_folder.JUNIT
             if junit and Path(junit).resolve() != own.resolve():
                 shutil.copyfile(junit, own)
             looked = [self._looked[key] for key in sorted(self._looked)]
-            texts = {"hdf.json": hdf(report), "report.html": html(report)}
-            evidence_folder.fill(folder, report, self._targets, looked, texts)
-            self._said.append(f"evidence written to {folder}")
-
-    def _put(self, name: str, text: str) -> None:
-        write(self._places[name], text)
-        self._said.append(f"{name} written to {self._places[name]}")
+            files = {"hdf.json": hdf(report), "report.html": html(report)}
+            evidence_folder.fill(place, report, self._targets, looked, files)
+        else:
+            write(place, hdf(report) if name == "hdf" else html(report))
+        self._said.append(f"{name} written to {place}")
