@@ -80,7 +80,11 @@ class TargetFacts(TypedDict):
 
 
 class RunFacts(TypedDict):
-    """The run. Times are UTC in ISO 8601; `narrowed` says by what tests were left out, and is "" for a whole run."""
+    """The run.
+
+    Times are UTC in ISO 8601; `narrowed` says by what tests were left out, and is "" for a whole run; `replayed` what
+    was judged again in place of looking, "" where the run looked itself.
+    """
 
     plugin: str
     tools: dict[str, str]
@@ -89,6 +93,7 @@ class RunFacts(TypedDict):
     narrowed: str
     interrupted: bool
     audit: bool
+    replayed: str
     fail_on: str
     targets: list[TargetFacts]
 

@@ -18,6 +18,7 @@ from pytest_nodered_sec.collection import (
     COLLECTED,
     LEFT_OUT,
     RAN,
+    REPLAYED,
     TARGETS,
     TODAY,
     bundled,
@@ -488,6 +489,7 @@ class Ledger:
         from pytest_nodered_sec import __version__, facts  # reads the releases of what is installed: only for a report
 
         config = self._config
+        stored = config.stash.get(REPLAYED, None)
         found = facts.RunFacts(
             plugin=__version__,
             tools=facts.tools(),
@@ -496,6 +498,7 @@ class Ledger:
             narrowed=self._narrowed(),
             interrupted=self.interrupted,
             audit=bool(config.option.nodered_audit),
+            replayed=stored.line() if stored else "",
             fail_on=self._fail_on,
             targets=[
                 facts.of_target(

@@ -65,6 +65,7 @@ def fill(
         "schema": codec.SCHEMA,
         "facts": report.facts,
         "unfinished": report.unfinished,
+        "looked": report.looked,
         "targets": [{"credentials": one.credentials is not None, "target": _shown(one)} for one in ours],
     }
     write(folder / RUN, texts.as_json(run, indent=1) + "\n")

@@ -108,6 +108,7 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "narrowed", facts["narrowed"]
     yield "interrupted", str(facts["interrupted"]).lower()
     yield "audit", str(facts["audit"]).lower()
+    yield "replayed", facts["replayed"]
     yield "fail_on", facts["fail_on"]
     for target in facts["targets"]:
         start = f"target.{target['name']}"

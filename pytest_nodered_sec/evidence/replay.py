@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import pytest
 
 from pytest_nodered_sec import codec, options, policyfile
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.evidence.folder import NEEDED, check
+from pytest_nodered_sec.evidence.folder import NEEDED, OBSERVATIONS, check
 from pytest_nodered_sec.model import Observation, Target
 from pytest_nodered_sec.model_access import settle
 from pytest_nodered_sec.options import Run, Settings
@@ -30,14 +30,22 @@ if TYPE_CHECKING:
 _Key = tuple[str, str, tuple[str, ...]]  # target, probe, arguments
 
 
+class Looked(TypedDict):
+    """When it was looked, UTC in ISO 8601, and by which version: of a second judgement still the first look."""
+
+    at: str
+    by: str
+
+
 @dataclass(frozen=True)
 class Stored:
     """An evidence folder, read.
 
     Attributes:
         folder: where it lies.
-        facts: who looked, when, at what, by which demands.
+        facts: who judged, when, by which demands.
         unfinished: why that run ended before its time, "" where it did not.
+        looked: when, and by which version.
         targets: as they were; their secrets are not here.
         records: what became of each case, by node id.
         replay: gives out what was seen.
@@ -46,6 +54,7 @@ class Stored:
     folder: Path
     facts: RunFacts
     unfinished: str
+    looked: Looked
     targets: tuple[Target, ...]
     records: Mapping[str, Record]
     replay: Replay
@@ -58,12 +67,12 @@ class Stored:
     @property
     def day(self) -> date:
         """The day on which it was looked, UTC: waivers are judged as of then."""
-        return datetime.fromisoformat(self.facts["started"]).date()
+        return datetime.fromisoformat(self.looked["at"]).date()
 
     def line(self) -> str:
         """Return what is judged, in one phrase."""
         cut = f", incomplete: {self.unfinished}" if self.unfinished else ""
-        return f"{self.folder.name}, looked at {self.facts['started']} by version {self.facts['plugin']}{cut}"
+        return f"{self.folder.name}, looked at {self.looked['at']} by version {self.looked['by']}{cut}"
 
 
 class Replay:
@@ -114,30 +123,43 @@ def read(folder: Path) -> Stored:
         PolicyError: it is not, or it is of a version that this one cannot read.
     """
     check(folder)
-    run, looked, results = ((folder / name).read_text(encoding="utf-8") for name in NEEDED)
     try:
-        facts = json.loads(run)
+        run, looked, results = ((folder / name).read_text(encoding="utf-8").split("\n") for name in NEEDED)
+        facts = json.loads("\n".join(run))
         if facts["schema"] != codec.SCHEMA:
             raise PolicyError(f"{folder} has schema {facts['schema']}, and this version reads {codec.SCHEMA}")
-        targets = tuple(_target(one, folder) for one in facts["targets"])
-        outcomes = dict(_outcome(json.loads(line)) for line in looked.split("\n") if line)
-        records = {one["nodeid"]: one for one in map(json.loads, filter(None, results.split("\n")))}
-        return Stored(
+        seen = [_outcome(json.loads(line)) for line in looked if line]
+        outcomes = dict(seen)
+        if len(outcomes) < len(seen):
+            raise PolicyError(f"{folder / OBSERVATIONS} answers a question twice; nobody knows which answer was judged")
+        stored = Stored(
             folder,
             facts["facts"],
             facts["unfinished"],
-            targets,
-            records,
+            facts.get("looked") or Looked(at=facts["facts"]["started"], by=facts["facts"]["plugin"]),
+            tuple(_target(one, folder) for one in facts["targets"]),
+            {one["nodeid"]: one for one in map(json.loads, filter(None, results))},
             Replay(outcomes, {one["name"]: one["identity"] for one in facts["facts"]["targets"]}),
         )
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, codec.CodecError) as error:
+        _ = (
+            stored.day,
+            stored.line(),
+            stored.policies,
+            [_outcome_of(one) for one in stored.records.values()],
+        )  # readable
+    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
+        if isinstance(error, PolicyError):
+            raise
         raise PolicyError(f"{folder} cannot be read by this version: {error}") from None
+    return stored
 
 
 def _target(one: Mapping[str, Any], folder: Path) -> Target:  # Any: JSON
     target = codec.decode(one["target"])
     if not isinstance(target, Target):
         raise codec.CodecError("a target is something else")
+    if target.ca_file is not None and Path(target.ca_file).name != target.ca_file:
+        raise codec.CodecError(f"{target.ca_file} is no file of the folder")
     ca_file = None if target.ca_file is None else str(folder / target.ca_file)
     return replace(target, ca_file=ca_file, credentials=_not_here if one["credentials"] else None)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.accounts import Account
     from pytest_nodered_sec.evidence.catalogue import Entry
+    from pytest_nodered_sec.evidence.replay import Looked
     from pytest_nodered_sec.facts import RunFacts
     from pytest_nodered_sec.ledger import Finding, Record
     from pytest_nodered_sec.model_chain import PresentedChain
@@ -62,7 +63,7 @@ class Report:
         accounts: what became of each control at each target.
         chains: the certificates that each target sent, by name.
         unfinished: why the run ended before its time, "" where it did not.
-        replayed: what was judged again in place of looking, "" where we looked.
+        looked: when it was looked and by which version, None where this run did.
     """
 
     facts: RunFacts
@@ -70,7 +71,12 @@ class Report:
     accounts: Sequence[Account]
     chains: Mapping[str, PresentedChain] = field(default_factory=dict)
     unfinished: str = ""
-    replayed: str = ""
+    looked: Looked | None = None
+
+    @property
+    def replayed(self) -> str:
+        """What was judged again in place of looking, "" where we looked."""
+        return self.facts["replayed"]
 
     @property
     def counts(self) -> Counter[str]:

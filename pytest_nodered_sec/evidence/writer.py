@@ -90,7 +90,7 @@ class Writer:
         self._places = places
         self._ledger = ledger
         self._targets = tuple(targets)
-        self._replayed = stored.line() if stored else ""
+        self._stored = stored
         self._looked: dict[tuple[Any, ...], dict[str, Any]] = {}  # Any: JSON
         self._said: list[str] = []
 
@@ -131,7 +131,7 @@ class Writer:
             accounts=self._ledger.accounts(),
             chains=self._chains(),
             unfinished=str(session.shouldfail or session.shouldstop or _BROKEN.get(exitstatus, "")) or cut,
-            replayed=self._replayed,
+            looked=self._stored.looked if self._stored else None,
         )
 
     def _place_of(self, record: Record) -> tuple[int, int, str]:

@@ -35,7 +35,7 @@ def report(*records: Any, chains: dict[str, PresentedChain] | None = None, **mor
     names = dict.fromkeys(one["target"] for one in records)
     run: facts.RunFacts = {
         "plugin": "9.9", "tools": {}, "started": NOW.isoformat(), "ended": NOW.isoformat(), "narrowed": "",
-        "interrupted": False, "audit": False, "fail_on": "low",
+        "interrupted": False, "audit": False, "replayed": "", "fail_on": "low",
         "targets": [
             {"name": name, "url": f"https://{name}.example", "profile": "production", "policy": "", "deviations": [],
              "policy_sha256": "0" * 64, "waivers": [], "identity": facts.NOBODY}

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,12 +250,46 @@ def _append(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
 
 
-def _of_another_schema(path: Path) -> None:
-    facts = json.loads(path.read_text())
-    path.write_text(json.dumps(facts | {"schema": 99}))
+def _sum_again(path: Path) -> None:
     sums = path.parent / "SHA256SUMS"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     sums.write_text(re.sub(rf"\w+  {path.name}", f"{digest}  {path.name}", sums.read_text()))
+
+
+def _of_another_schema(path: Path) -> None:
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps(facts | {"schema": 99}))
+    _sum_again(path)
+
+
+def _with_a_date_that_is_none(path: Path) -> None:
+    path.write_text(path.read_text().replace('"started": "2', '"started": "x'))
+    _sum_again(path)
+
+
+def _led_astray(path: Path) -> None:
+    path.write_text(path.read_text().replace('"ca_file": null', '"ca_file": "../../etc/passwd"'))
+    _sum_again(path)
+
+
+def _no_text(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+    _sum_again(path)
+
+
+def _too_deep(path: Path) -> None:
+    path.write_text("[" * 100_000)
+    _sum_again(path)
+
+
+def _without_findings(path: Path) -> None:
+    path.write_text(path.read_text().replace('"findings"', '"found"'))
+    _sum_again(path)
+
+
+def _answered_twice(path: Path) -> None:
+    path.write_text(path.read_text() * 2)
+    _sum_again(path)
 
 
 HARMS: tuple[tuple[Callable[[Path], None], str, str], ...] = (
@@ -264,6 +299,12 @@ HARMS: tuple[tuple[Callable[[Path], None], str, str], ...] = (
     (Path.unlink, "SHA256SUMS", "is no complete evidence folder"),
     (_append, "SHA256SUMS", "SHA256SUMS is not as an evidence folder has it"),
     (_of_another_schema, "run.json", "has schema 99, and this version reads 1"),
+    (_with_a_date_that_is_none, "run.json", "cannot be read by this version: Invalid isoformat string"),
+    (_led_astray, "run.json", "cannot be read by this version: ../../etc/passwd is no file of the folder"),
+    (_no_text, "observations.jsonl", "cannot be read by this version: 'utf-8' codec"),
+    (_too_deep, "results.jsonl", "cannot be read by this version: maximum recursion"),
+    (_without_findings, "results.jsonl", "cannot be read by this version: 'findings'"),
+    (_answered_twice, "observations.jsonl", "observations.jsonl answers a question twice"),
 )
 
 
@@ -277,6 +318,22 @@ def test_a_folder_that_is_not_as_it_was_is_refused(kept: Site) -> None:
     result = kept.run(*OWN, "--nodered-replay=ev0", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "ev0/observations.jsonl was changed after it was written" in result.stderr.str()
+
+
+def test_a_second_judgement_remembers_the_first_look(kept: Site) -> None:
+    run = kept.path / "ev/run.json"
+    run.write_text(re.sub(r'"started": "[^T]*T', '"started": "2020-02-03T', run.read_text(), count=1))
+    _sum_again(run)
+    kept.run(*OWN, "--nodered-replay=ev", "--nodered-evidence=again", url=None)
+    suite = ET.parse(kept.path / "again/junit.xml").getroot()[0]  # noqa: S314  our own file
+    told = suite.find("properties/property[@name='nodered_sec.replayed']")
+    assert told is not None
+    assert str(told.get("value")).startswith("ev, looked at 2020-02-03T")
+    stored = replay.read(kept.path / "again")
+    assert stored.day == date(2020, 2, 3)
+    assert stored.line().startswith("again, looked at 2020-02-03T")
+    result = kept.run(*OWN, "--nodered-replay=again", url=None)
+    assert any("(again, looked at 2020-02-03T" in line for line in said(result))
 
 
 def test_later_files_such_as_a_signature_are_no_concern(kept: Site) -> None:
