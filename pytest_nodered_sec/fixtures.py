@@ -221,13 +221,14 @@ def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
     case, outcome = case_of(item), item.stash.get(_LOOKED, None)
     if outcome is None or report.when != "setup" or case is None or case.target is None or case.ask is None:
         return
-    from pytest_nodered_sec import codec  # knows every kind of observation: only where they are kept
+    from pytest_nodered_sec import codec, redaction  # know every kind of observation: only where they are kept
 
     report.nodered_looked = {  # type: ignore[attr-defined]  # crosses from a worker
         "target": case.target.name,
         "probe": case.ask.probe,
         "args": list(case.ask.args),
-        "outcome": json.dumps(codec.encode(_kept(outcome))),  # plain ASCII: what a target sent may be half a character
+        # as bytes: what a target sent may hold half a character, which no text between processes can
+        "outcome": json.dumps(redaction.scrub_within(codec.encode(_kept(outcome)))).encode(),
     }
 
 

@@ -6,6 +6,7 @@ the terminal's last line and the exit code are all derived from it.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -94,6 +95,7 @@ _RECORD: Final = pytest.StashKey[Record]()
 _PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
 _PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
+_LOOKS: Final = "pytest_nodered_sec.probes"  # where looks are made
 _OTHERWISE: Final = "deselected"  # by a hook, not by an option
 
 
@@ -124,6 +126,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.longrepr = texts.readable(worded(control, error))
     if control is None:
         return
+    if error and report.failed and report.when == "setup" and _while_looking(error):
+        report.longrepr = texts.readable(_without_locals(control, error))
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
         record = item.stash.get(_RECORD, None)  # none where pytest only sets up
         report.user_properties.extend((f"nodered_sec.{name}", value) for name, value in _properties(record))
@@ -134,6 +138,18 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         record = item.stash[_RECORD] = texts.readable_within(record)
         item.config.stash.setdefault(RAN, {})[item.nodeid] = record
         report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
+
+
+def _while_looking(error: BaseException) -> bool:
+    """Whether an exception came out of a look, and is none that a look may end with."""
+    frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return not isinstance(error, ProbeError) and any(name.startswith(_LOOKS) for name in frames)
+
+
+def _without_locals(control: Control, error: BaseException) -> str:
+    """Return where a look broke; not what its variables held, also by `--showlocals`: answers, cookies and keys."""
+    lines = "".join(traceback.format_exception(error, chain=False))
+    return f"{control.id} {control.severity.value} · could not look: {type(error).__name__}, a bug\n{lines}"
 
 
 def _take_no_mark_for_a_waiver(report: pytest.TestReport) -> None:

@@ -209,7 +209,11 @@ class Settings:
 
     def described(self) -> str:
         """Return every given setting with its source, for the header."""
-        return ", ".join(f"{name}={' '.join(values)} ({self.sources[name]})" for name, values in self.values.items())
+        from pytest_nodered_sec.policyfile import without_private_paths
+
+        shown = {name: [*map(without_private_paths, found)] if name == "host" else found
+                 for name, found in self.values.items()}  # fmt: skip
+        return ", ".join(f"{name}={' '.join(found)} ({self.sources[name]})" for name, found in shown.items())
 
     def layer(self, source: str) -> tuple[str, dict[str, Any]]:
         """Return the policy keys that one source sets.

@@ -276,6 +276,16 @@ def _host(value: Any, where: Where) -> str:
     return text
 
 
+_OF_A_HOST: Final = ("sudo", "sudo_user", "container", "namespace")  # of testinfra's options, what others may read
+
+
+def without_private_paths(host: str) -> str:
+    """Return a testinfra backend without the options that say where our keys and files lie."""
+    backend, _, query = host.partition("?")
+    shown = [one for one in query.split("&") if one.partition("=")[0] in _OF_A_HOST]
+    return backend + (f"?{'&'.join(shown)}" if shown else "")
+
+
 def _listen(value: Any, where: Where) -> str:
     port, _, why = _text(value, where).partition(" ")
     if not port.isdecimal() or not why.strip():
@@ -876,7 +886,7 @@ def _values_of(target: Target) -> dict[str, Any]:
         "mutual_tls": policy.mutual_tls,
         "revocation": policy.revocation,
         "connect": target.connect,
-        "host": target.host,
+        "host": target.host and without_private_paths(target.host),
         "timeout": target.timeout,
         "stale_waivers": policy.stale_waivers,
     }

@@ -60,7 +60,9 @@ ROOMS = {
     "lab": {"errors", "model", "policy"},
     "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
-    "fixtures": {"codec", "collection", "errors", "lab", "model", "model_waivers", "options", "probes", "survey"},
+    "fixtures": {
+        "codec", "collection", "errors", "lab", "model", "model_waivers", "options", "probes", "redaction", "survey",
+    },
     "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction",
                "texts"},
     "evidence": {

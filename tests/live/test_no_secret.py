@@ -191,3 +191,32 @@ def test_no_secret_in_any_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ]
     assert not found, "\n".join(found[:10])
     assert os.environ["FIRST_PASSWORD"] == PASSWORD
+
+
+BREAKS = """
+from pytest_nodered_sec.probes import answers, http
+
+def broken(got, path):
+    held = {"headers": got.headers, "body": got.body.decode()}
+    raise KeyError("a bug while looking")
+
+answers._marks = broken
+"""
+
+
+def test_a_bug_in_a_look_shows_where_and_not_what_was_seen(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(BREAKS, encoding="utf-8")
+    with hostile.serving(Gossip(hostile.FakeNodeRED())) as server:
+        ca = hostile.default_ca().pem_path
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "pytest", "-vv", "-l", "--tb=long", "-p", "no:randomly", "-ra",
+                "--junitxml=own.xml",
+                f"--nodered-url={server.url}", f"--nodered-ca-file={ca}", "--nodered-suite=only", "-k", "admin_api",
+            ],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    said = done.stdout + done.stderr + (tmp_path / "own.xml").read_text(encoding="utf-8")
+    assert "could not look: KeyError, a bug" in said
+    assert 'raise KeyError("a bug while looking")' in said
+    assert MARK not in said

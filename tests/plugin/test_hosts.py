@@ -92,3 +92,16 @@ def test_own(nodered_host):
     result = site.run("--nodered-suite=off")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*no host given for plant.example*"])
+
+
+def test_nothing_shows_where_our_keys_lie(site: Site) -> None:
+    pytest.importorskip("testinfra")
+    site.write(test_own="def test_own(nodered_target):\n    assert 'secret' in nodered_target.host\n")
+    host = "ssh://me@plant?sudo=true&ssh_identity_file=/secret/key&ssh_config=/secret/config&sudo_user=node-red"
+    shown = site.run(f"--nodered-host={host}", "--nodered-show-policy").stdout.str()
+    assert 'host = "ssh://me@plant?sudo=true&sudo_user=node-red"  # option' in shown
+    args = (f"--nodered-host={host}", "--nodered-suite=off", "--junitxml=junit.xml", "test_own.py")
+    result = site.run(*args)
+    result.assert_outcomes(passed=1)
+    for text in (shown, result.stdout.str(), (site.path / "junit.xml").read_text()):
+        assert "secret" not in text.replace("nodered-sec", "")

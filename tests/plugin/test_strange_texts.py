@@ -46,6 +46,27 @@ def test_nothing_that_steers_leaves(strange: Site, workers: tuple[str, ...], mon
     assert any(one.endswith(": none differs") for one in said(again))
 
 
+SHORT = """
+import pytest
+from pytest_nodered_sec import redaction
+
+@pytest.fixture(autouse=True)
+def learns():
+    redaction.learn("401")
+    redaction.learn("12")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_a_password_that_is_a_number_breaks_no_evidence(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(conftest=(site.path / "conftest.py").read_text() + SEES + SHORT)
+    site.write(test_site=test_evidence.controls("good"))
+    result = site.run(*OWN, "--nodered-evidence=ev", *workers)
+    assert result.ret == pytest.ExitCode.OK
+    [seen] = lines(site.path / "ev/observations.jsonl")
+    assert seen["outcome"]["answer"]["status"] == 401
+
+
 OF_A_SITE = """
 from dataclasses import dataclass
 from pytest_nodered_sec import Ask, Severity, control
