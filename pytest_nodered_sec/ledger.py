@@ -438,9 +438,7 @@ class Ledger:
             if record["outcome"] == "could-not-look" or (report.failed and record["outcome"] == "not-judged"):
                 self._broken.add(report.nodeid)
         elif report.failed and report.when not in ("setup", "call", "teardown"):
-            if collection.of_suite(report.nodeid):  # xdist's report of a test whose worker died
-                self._broken.add(report.nodeid)
-            self._crashed.append(report.nodeid)
+            self._crashed.append(report.nodeid)  # xdist's report of a test whose worker died
 
     def _keep(self, record: Record) -> None:
         """Keep a record; of several of one case (`--dist=each`) the gravest."""
@@ -481,6 +479,12 @@ class Ledger:
     def accounts(self) -> list[Account]:
         """Account for every control of every target."""
         return accounts.accounts(self._collected, self.records, self._crashed, self._why_left_out())
+
+    def untold(self) -> str:
+        """Return why not even the cases are known that took their process down, "" where they are."""
+        known = {case["nodeid"] for case in self._collected}
+        lost = [one for one in self._crashed if one not in known and (collection.of_suite(one) or not known)]
+        return f"a worker died at {lost[0]} before it told what there is" if lost else ""
 
     def lost(self) -> list[Record]:
         """Return a record for each case that took its process down and so left none."""
@@ -534,10 +538,12 @@ class Ledger:
         given = self._config.stash[LEFT_OUT]
         if given or self.interrupted:
             return given
-        return _OTHERWISE if any("not-selected" in one["instances"] for one in self.accounts()) else ""
+        return self._why_left_out() if any("not-selected" in one["instances"] for one in self.accounts()) else ""
 
     def _why_left_out(self) -> str:
-        return "interrupted" if self.interrupted else self._config.stash[LEFT_OUT] or _OTHERWISE
+        if self.interrupted:
+            return "interrupted"
+        return self._config.stash[LEFT_OUT] or ("lost with a worker" if self._crashed else _OTHERWISE)
 
     def _no_audit(self) -> str:
         """Return why a run that was to be an audit is none, "" where it is one."""
@@ -568,7 +574,9 @@ class Ledger:
         why = self._no_audit()
         if why:
             terminalreporter.write_line(f"nodered-sec: no audit: {why}")
-        if self.records or self._broken:
+        if self.untold():
+            terminalreporter.write_line(f"nodered-sec: {self.untold()}")
+        if self.records or self._broken or self._crashed:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
             terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")
 
@@ -588,7 +596,7 @@ class Ledger:
             f"{outcomes['compliant']} compliant",
             f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
             f"{outcomes['waived']} waived",
-            _counted(len(self._broken), "error"),
+            _counted(len(self._broken | {one["nodeid"] for one in self.lost()}), "error"),
             f"{outcomes['not-applicable']} not applicable",
         ]
         if outcomes["not-judged"]:

@@ -127,7 +127,9 @@ def _waivers(report: Report) -> list[tuple[str, WaiverFacts, int]]:
             cases = [
                 one
                 for one in report.records
-                if one["waiver"] and (one["target"], one["control"]) == (target["name"], waiver["control"])
+                if waiver["in_force"]
+                and one["waiver"]
+                and (one["target"], one["control"]) == (target["name"], waiver["control"])
                 if waiver["instance"] in ("", one["instance"])
                 if waiver["finding"] in ("", *one["waiver"]["findings"])
             ]

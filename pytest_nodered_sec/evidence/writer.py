@@ -124,7 +124,7 @@ class Writer:
             terminalreporter.write_line(f"nodered-sec: {line}")
 
     def _report(self, session: pytest.Session, exitstatus: int) -> Report:
-        cut = _BROKEN[pytest.ExitCode.INTERRUPTED] if self._ledger.interrupted else ""
+        cut = _BROKEN[pytest.ExitCode.INTERRUPTED] if self._ledger.interrupted else self._ledger.untold()
         return Report(
             facts=self._ledger.facts(),
             records=sorted([*self._ledger.records, *self._ledger.lost()], key=self._place_of),

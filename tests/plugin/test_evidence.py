@@ -418,6 +418,24 @@ def test_a_case_that_takes_its_worker_down_is_not_lost(site2: Site) -> None:
     assert [one["message"] for one in broken] == ["could not look: the test took its process down"]
 
 
+@pytest.mark.parametrize("workers", ["-n1", "-n2"])
+def test_a_worker_that_dies_before_it_told_anything_leaves_no_complete_report(site2: Site, workers: str) -> None:
+    site2.write(test_site=controls("crash", "good"))
+    result = site2.run(*OWN, workers, "--max-worker-restart=0", "--nodered-hdf=run.json", url=None)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    hdf = json.loads((site2.path / "run.json").read_text())
+    told = {one["status_message"].partition("[")[0] for one in hdf["profiles"]}
+    assert told == {"incomplete: a worker died at test_site.py::test_orders"}
+    assert any(line.startswith("a worker died at test_site.py::test_orders[") for line in said(result))
+
+
+def test_what_was_lost_with_a_worker_is_called_so(site2: Site) -> None:
+    site2.write(test_site=controls("good", "crash", "later"))
+    result = site2.run(*OWN, "-n1", "--max-worker-restart=0", url=None)
+    assert said(result)[-1].endswith("3 not selected (lost with a worker)")
+    assert " · 1 error · " in said(result)[-2]
+
+
 def test_everything_compliant_is_written_too(site2: Site) -> None:
     site2.write(test_site=controls("good"))
     (site2.path / "nodered-sec.toml").write_text(POLICY.partition("[[waiver]]")[0])
