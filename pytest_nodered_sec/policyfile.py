@@ -92,7 +92,7 @@ def _choice(*choices: str) -> Callable[[Any, Where], Any]:  # Any, here and belo
 
 
 def _text(value: Any, where: Where) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise where.says(value, "give some text")
     return value
 

@@ -83,6 +83,10 @@ def test_it_holds_through_its_last_day() -> None:
             "[[waiver]] admin-07: expires = 2030-12-31T12:00:00+00:00: give the last day on *",
         ),
         ('control = "admin-07"\nreason = ""\nexpires = 2030-12-31', '[[waiver]] admin-07: reason = "": give some text'),
+        (
+            'control = "admin-07"\nreason = " "\nexpires = 2030-12-31',
+            '[[waiver]] admin-07: reason = " ": give some text',
+        ),
         ('control = 7\nreason = "why"\nexpires = 2030-12-31', "[[waiver]] 7: control = 7: give some text"),
         (LEAST + 'expiry = "x"', "[[waiver]] admin-07: unknown key expiry; did you mean expires?"),
     ],
