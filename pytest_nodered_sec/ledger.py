@@ -25,7 +25,7 @@ from pytest_nodered_sec.collection import (
     control_of,
     title_of,
 )
-from pytest_nodered_sec.controls import Unjudged
+from pytest_nodered_sec.controls import NoVerdict, Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation, Severity
 
@@ -114,6 +114,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
         report.longrepr = worded(control, error)
+    if isinstance(error, NoVerdict):
+        report.longrepr = str(error)
     if control is None:
         return
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
@@ -316,13 +318,13 @@ def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
         prefix = f"{control.id} {control.severity.value} · " if control else ""
         return f"{prefix}could not look: {error.message}"
     if control is None:
-        return "\n".join(_finding("", violation) for violation in error.violations)
+        return "\n".join(_finding(violation) for violation in error.violations)
     rated = [(violation.severity or control.severity, violation) for violation in error.violations]
     rated.sort(key=lambda one: _rank(one[0]))  # the worst first: its line is what a summary shows
-    return "\n".join(_finding(f"{control.id} {severity.value} · ", violation) for severity, violation in rated)
+    return "\n".join(_finding(one, f"{control.id} {severity.value} {one.code} · ") for severity, one in rated)
 
 
-def _finding(prefix: str, violation: Violation) -> str:
+def _finding(violation: Violation, prefix: str = "") -> str:
     return f"{prefix}{violation.observed}\n  expected  {violation.expected}\n  remedy    {violation.remedy}"
 
 

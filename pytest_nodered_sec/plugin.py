@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec import __version__, collection, ledger, newhooks, options
-from pytest_nodered_sec.controls import MARK
+from pytest_nodered_sec.controls import MARK, judging
 from pytest_nodered_sec.policy import PolicyError
 
 if TYPE_CHECKING:
@@ -244,6 +244,12 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     session.config.get_terminal_writer().write(f"\n{collection.planned(session)}")
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    control = collection.control_of(pyfuncitem)
+    return (yield from judging(control.id, pyfuncitem.function)) if control else (yield)
 
 
 @pytest.hookimpl(wrapper=True)
