@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +15,14 @@ from pytest_nodered_sec.errors import NonCompliant
 from pytest_nodered_sec.model import Ask, NotApplicable, NotJudged, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from pytest_nodered_sec.model import Target, Verdict
 
 _Test = TypeVar("_Test", bound="Callable[..., None]")
 MARK: Final = "nodered_control"
 _ID: Final = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)+")
+_verdicts = 0  # how many were given in this process; tests run one after the other
 # A skip that is no verdict; named as pytest's own, whose name pytest leaves out of the reason.
 Unjudged: Final[type[BaseException]] = type("Skipped", (pytest.skip.Exception,), {"__module__": "builtins"})
 
@@ -104,6 +107,32 @@ def _constant(asks: tuple[Ask, ...]) -> Callable[[Target], tuple[Ask, ...]]:
     return lambda target: asks
 
 
+class NoVerdict(TypeError):
+    """A control's test came to its end and could not have failed: the verdict was forgotten."""
+
+
+def judging(id: str, test: Callable[..., object]) -> Generator[None, object, object]:
+    """Run a control's body, as the inside of a hook wrapper.
+
+    Raises:
+        NoVerdict: it passed, although it never called `require`, and nothing in it raises as an assert does.
+    """
+    before = _verdicts
+    result = yield
+    if _verdicts == before and not _can_fail(test):
+        raise NoVerdict(
+            f"control {id!r}: {test.__name__} passed without a verdict: end it with require(...), as in "
+            "require(endpoint_refuses(nodered_attempt, nodered_policy)), or with an assert"
+        )
+    return result
+
+
+def _can_fail(test: Callable[..., object]) -> bool:
+    """Whether a test can end badly by what stands in its own body: an assert, a raise, or pytest.fail."""
+    code = inspect.unwrap(test).__code__
+    return "fail" in code.co_names or any(one.opname == "RAISE_VARARGS" for one in dis.get_instructions(code))
+
+
 def require(verdict: Verdict) -> None:
     """End a control by its verdict.
 
@@ -111,6 +140,8 @@ def require(verdict: Verdict) -> None:
         NonCompliant: if there is any violation, with all of them.
         pytest.skip.Exception: if the control does not apply; an `Unjudged` where it could not be judged.
     """
+    global _verdicts
+    _verdicts += 1
     if isinstance(verdict, NotJudged):
         raise Unjudged(verdict.reason)
     if isinstance(verdict, NotApplicable):

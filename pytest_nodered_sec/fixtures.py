@@ -72,7 +72,6 @@ _AHEAD: Final = pytest.StashKey[set[str]]()
 @pytest.fixture
 def _nodered_case(request: pytest.FixtureRequest) -> Case:
     """Target and question of this test case."""
-    __tracebackhide__ = True
     case: Case = request.param
     if case.target is None:
         pytest.fail("no target: name one with --nodered-url=https://HOST, or try --nodered-lab", pytrace=False)

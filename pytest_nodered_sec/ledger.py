@@ -27,7 +27,7 @@ from pytest_nodered_sec.collection import (
     control_of,
     title_of,
 )
-from pytest_nodered_sec.controls import Unjudged
+from pytest_nodered_sec.controls import NoVerdict, Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation, Severity
 
@@ -124,6 +124,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.nodered_skipped = _skipped_by_others(item, report, error)  # type: ignore[attr-defined]  # crosses, too
     if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
         report.longrepr = texts.readable(worded(control, error))
+    if isinstance(error, NoVerdict):
+        report.longrepr = texts.readable(str(error))
     if control is None:
         return
     if error and report.failed and report.when == "setup" and _while_looking(error):
@@ -358,13 +360,13 @@ def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
         prefix = f"{control.id} {control.severity.value} · " if control else ""
         return f"{prefix}could not look: {error.message}"
     if control is None:
-        return "\n".join(_finding("", violation) for violation in error.violations)
+        return "\n".join(_finding(violation) for violation in error.violations)
     rated = [(violation.severity or control.severity, violation) for violation in error.violations]
     rated.sort(key=lambda one: _rank(one[0]))  # the worst first: its line is what a summary shows
-    return "\n".join(_finding(f"{control.id} {severity.value} · ", violation) for severity, violation in rated)
+    return "\n".join(_finding(one, f"{control.id} {severity.value} {one.code} · ") for severity, one in rated)
 
 
-def _finding(prefix: str, violation: Violation) -> str:
+def _finding(violation: Violation, prefix: str = "") -> str:
     return f"{prefix}{violation.observed}\n  expected  {violation.expected}\n  remedy    {violation.remedy}"
 
 

@@ -114,7 +114,11 @@ OPTIONS: Final = (
         metavar="BACKEND",
         sets="host",
     ),
-    Option("policy", "Policy file (default: nodered-sec.toml beside the ini file)", metavar="FILE"),
+    Option(
+        "policy",
+        "Policy file: what is right at your site, and waivers (default: nodered-sec.toml beside the ini file)",
+        metavar="FILE",
+    ),
     Option(
         "target",
         "Target of the policy file: name, glob, or LABEL=VALUE (repeatable; default: all)",
@@ -150,7 +154,7 @@ OPTIONS: Final = (
 )
 _LAB_DEFAULT: Final = "fresh"
 _FLAGS: Final = (
-    ("controls", "List the controls (id, severity, title) and exit"),
+    ("controls", "List the bundled controls (id, severity, title) and exit"),
     ("show-policy", "Print what holds for each target as TOML, each value with its source, and exit"),
     ("job-summary", "Append a Markdown summary to the file that GITHUB_STEP_SUMMARY names"),
     ("audit", "Refuse a run that cannot be an audit: a narrowed one, reruns, an old table of advisories"),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec import __version__, collection, ledger, newhooks, options
-from pytest_nodered_sec.controls import MARK
+from pytest_nodered_sec.controls import MARK, judging
 from pytest_nodered_sec.policy import PolicyError
 
 if TYPE_CHECKING:
@@ -260,6 +260,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
         from pytest_nodered_sec import fixtures  # pytest imports it itself, with rewritten asserts: not before that
 
         fixtures.check_given(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    control = collection.control_of(pyfuncitem)
+    return (yield from judging(control.id, pyfuncitem.function)) if control else (yield)
 
 
 @pytest.hookimpl(wrapper=True)

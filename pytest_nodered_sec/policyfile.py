@@ -640,7 +640,7 @@ def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tupl
     if "finding" not in checked and checked["control"] not in ONLY_FINDING:
         raise PolicyError(
             f'{where.place}: add finding = "…": {checked["control"]} can have several, and a waiver of one must not '
-            "hide another (the code stands in the report as nodered_sec.findings)"
+            "hide another (the code stands behind the finding's severity, in JUnit as nodered_sec.findings)"
         )
     return checked.pop("target", ""), Waiver(**checked)
 

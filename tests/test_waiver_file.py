@@ -70,7 +70,7 @@ def test_it_holds_through_its_last_day() -> None:
         (
             'control = "tls-01"\nreason = "why"\nexpires = 2030-12-31',
             '[[waiver]] tls-01: add finding = "…": tls-01 can have several, and a waiver of one must not hide another '
-            "(the code stands in the report as nodered_sec.findings)",
+            "(the code stands behind the finding's severity, in JUnit as nodered_sec.findings)",
         ),
         ('control = "site-01"\nreason = "why"\nexpires = 2030-12-31', '[[waiver]] site-01: add finding = "…": *'),
         (

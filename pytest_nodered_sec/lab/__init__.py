@@ -183,7 +183,8 @@ def parse(spec: str) -> Spec:
         name, major, proxy = _split(spec)
         if not name or not Path(name).is_dir():
             raise LabError(
-                f"the lab has no deployment and finds no directory {spec!r}; it has {', '.join(DEPLOYMENTS)}"
+                f"--nodered-lab={spec}: the lab has no such deployment, and finds no directory {spec!r}; it has "
+                f"{', '.join(DEPLOYMENTS)}"
             )
     known = MAJORS if own else majors(name)
     if major and major not in map(str, known):

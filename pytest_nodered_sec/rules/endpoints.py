@@ -24,8 +24,8 @@ def absent(seen: AccessAttempt | ChannelAttempt, what: str) -> Verdict:
     return (
         Violation(
             "declared-but-absent",
-            f"{seen.evidence()}, though the policy declares this {what}",
+            f"{seen.evidence()}, though this {what} is declared",
             f"the declared {what}, behind a login",
-            "correct the policy, or --nodered-node-root",
+            "correct the path where it is declared, or --nodered-node-root",
         ),
     )

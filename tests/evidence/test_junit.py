@@ -129,10 +129,10 @@ def test_junitparser(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     waived = found["test_orders[plant.example-bad]"]
     (skipped,) = waived.result
     assert (skipped.type, waived.classname) == ("pytest.xfail", "test_site")
-    assert str(skipped.message).startswith(f"site-01 critical · {ANSWER}")
+    assert str(skipped.message).startswith(f"site-01 critical served · {ANSWER}")
     assert waived.is_skipped
     (failure,) = found["test_orders[plant.example-worse]"].result
-    assert str(failure.text).startswith(f"site-01 critical · {ANSWER}")
+    assert str(failure.text).startswith(f"site-01 critical served · {ANSWER}")
     (error,) = found["test_orders[plant.example-error]"].result
     assert "could not look: GET / got no answer within 10 s" in str(error.message)
     if form:
@@ -150,8 +150,8 @@ def test_gitlab(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     status = Counter(_gitlab_status(case)[0] for case in found.values())
     assert status == {"failed": 1, "error": 1, "skipped": 2, "success": 2}
     text = {name: _gitlab_status(case)[1] for (_, name), case in found.items()}
-    assert text["test_orders[plant.example-bad]"].startswith(f"site-01 critical · {ANSWER}\n  expected  401 or 403")
-    assert text["test_orders[plant.example-worse]"].startswith(f"site-01 critical · {ANSWER}\n  expected")
+    assert text["test_orders[plant.example-bad]"].startswith(f"site-01 critical served · {ANSWER}\n  expected  401")
+    assert text["test_orders[plant.example-worse]"].startswith(f"site-01 critical served · {ANSWER}\n  expected")
     assert "could not look: GET / got no answer" in text["test_orders[plant.example-error]"]
     assert "no orders here" in text["test_orders[plant.example-absent]"]
     assert all(float(str(case.get("time"))) >= 0 for case in found.values())

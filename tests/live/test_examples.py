@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,6 +174,7 @@ def test_what_they_ask_is_in_the_plan(tmp_path: Path) -> None:
 # --- CI
 
 
+SUMMARY = " --nodered-job-summary"  # GitHub's alone
 PIPELINES = (".github/workflows/nodered-sec.yml", ".gitlab-ci.yml", "Jenkinsfile")
 
 
@@ -181,20 +184,26 @@ def commands() -> set[str]:
         re.findall(r"(?<![\w-])pytest (--nodered[^'\n]+)", (EXAMPLES / "ci" / one).read_text()) for one in PIPELINES
     ]
     assert [len(one) for one in found] == [1, 1, 1]
-    return {command for one in found for command in one}
+    assert found[0][0].endswith(SUMMARY)
+    return {command.removesuffix(SUMMARY) for one in found for command in one}
 
 
 def test_the_pipelines_do_the_same_and_it_works(
     running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [command] = commands()
-    assert "--junitxml=nodered-sec.xml --nodered-report=nodered-sec.html" in command
-    help = subprocess.run([sys.executable, "-m", "pytest", "--help"], capture_output=True, text=True, check=True).stdout
-    args = [one for one in command.split() if one.split("=")[0] in help or not one.startswith("--nodered-report")]
+    args = [*command.split(), SUMMARY.strip()]
+    published = {"evidence/junit.xml", "evidence/report.html"}
+    wholes = ("path: evidence/\n", "- evidence/\n", "artifacts: 'evidence/*'")
+    for one, whole in zip(PIPELINES, wholes, strict=True):
+        assert whole in (EXAMPLES / "ci" / one).read_text()
+    for one in PIPELINES[1:]:  # GitHub itself reads no JUnit
+        assert re.search("junit:? '?evidence/junit.xml", (EXAMPLES / "ci" / one).read_text())
     for name, status in (("hardened", 0), ("fresh", 1)):
         reach(running[name], monkeypatch)
         monkeypatch.setenv("NODERED_USERNAME", "")  # as CI does with secrets that are not set
         monkeypatch.setenv("NODERED_PASSWORD", "")
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
         folder = tmp_path / name
         folder.mkdir()
         if name == "hardened":
@@ -205,7 +214,8 @@ def test_the_pipelines_do_the_same_and_it_works(
             [sys.executable, "-m", "pytest", *args], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == status, done.stdout
-        assert (folder / "nodered-sec.xml").is_file()
+        assert published <= {file.relative_to(folder).as_posix() for file in folder.rglob("*")}
+        assert "judged" in (tmp_path / "summary.md").read_text()
 
 
 HARDENED = 'dashboards = ["/ui", "/dashboard"]\nwebsockets = ["/ws/line"]\n'
@@ -403,6 +413,68 @@ def test_fail_on_severity(
         assert done.returncode == status, done.stdout
         assert "medium; failing from high)" in done.stdout
         assert 'value="non-compliant"' in (copy / name).read_text()
+
+
+# --- what a run accepts, and what it leaves
+
+
+def outcomes(folder: Path) -> dict[str, str]:
+    """Return the outcome of each case of the last run, by control and what follows in brackets."""
+    found = {}
+    for case in ElementTree.parse(folder / "out.xml").iter("testcase"):  # noqa: S314  our own file
+        of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}
+        found[f"{of['nodered_sec.control']} {str(case.get('name')).partition('[')[2][:-1]}"] = of["nodered_sec.outcome"]
+    return found
+
+
+def test_waivers(running: dict[str, RunningDeployment], tmp_path: Path) -> None:
+    copy = example("waivers", tmp_path, line_7=running["fresh"])
+    file = copy / "nodered-sec.toml"
+    year = datetime.now(UTC).year
+    text = re.sub(r"(?m)^expires = \d{4}", f"expires = {year + 1}", file.read_text())
+    file.write_text(text)
+    assert set(run(copy, "--nodered-suite=only")) == {"line-7"}
+    seen = outcomes(copy)
+    assert {case for case, outcome in seen.items() if outcome == "waived"} == {
+        "dash-02 line-7-/ui",
+        *(case for case in seen if case.startswith("http-06 ")),
+    }
+    assert seen["dash-02 line-7-/dashboard"] == "non-compliant"
+    assert [seen[f"waiver-01 line-7-{one}"] for one in ("dash-02 /ui channel-open", "http-06 missing")] == [
+        "compliant"
+    ] * 2
+    file.write_text(text.replace(f"expires = {year + 1}-06", f"expires = {year - 1}-06"))
+    run(copy, "--nodered-suite=only")
+    seen = outcomes(copy)
+    assert {outcome for case, outcome in seen.items() if case.startswith("http-06 ")} == {"non-compliant"}
+    assert seen["waiver-01 line-7-http-06 missing"] == "non-compliant"
+
+
+def test_evidence(running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keygen = installed("ssh-keygen")
+    copy = example("evidence", tmp_path, plant=running["no-hsts"])
+    key = tmp_path / "key"
+    subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (copy / "allowed_signers").write_text(f"ops@plant.example {key.with_suffix('.pub').read_text()}")
+    monkeypatch.setenv("SIGNING_KEY", str(key))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+    def sh(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["/bin/sh", *args], cwd=copy, capture_output=True, text=True, check=False)
+
+    assert sh("keep.sh").returncode == pytest.ExitCode.TESTS_FAILED
+    [folder] = (copy / "evidence").iterdir()
+    done = sh("verify.sh", f"evidence/{folder.name}")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert 'Good "nodered-sec" signature for ops@plant.example' in done.stdout
+    assert re.search(r"judged \d+ cases again .*: none differs", done.stdout)
+    again = sh("keep.sh")
+    assert again.returncode == pytest.ExitCode.USAGE_ERROR, "the same day: evidence is never written over"
+    report = folder / "report.html"
+    report.write_text(report.read_text().replace("non-compliant", "compliant"))
+    done = sh("verify.sh", f"evidence/{folder.name}")
+    assert "report.html: FAILED" in done.stdout
+    assert "judged" not in done.stdout
 
 
 # --- all of them

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.live
 def test_a_strange_name_is_milder_behind_a_login(tmp_path: Path) -> None:
     run(tmp_path, "-k", "strange_name", "--nodered-lab=any-name", "--nodered-lab=any-name-open")
     report = (tmp_path / "out.xml").read_text()
-    assert "proxy-03 low · the host name" in report
-    assert "proxy-03 medium · the host name" in report
+    assert "proxy-03 low any-name · the host name" in report
+    assert "proxy-03 medium any-name · the host name" in report
 
 
 def test_the_cookie_alone_is_looked_for_by_itself(tmp_path: Path) -> None:

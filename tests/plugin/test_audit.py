@@ -31,10 +31,12 @@ def asks(*labels):
 @control("site-01", severity=Severity.HIGH, asks=asks("good"))
 def test_a(nodered_seen):
     """A."""
+    assert nodered_seen
 
 @control("site-02", severity=Severity.HIGH, asks=asks("good", "error"))
 def test_b(nodered_seen):
     """B."""
+    assert nodered_seen
 
 @control("site-03", severity=Severity.HIGH, asks=asks("good"))
 def test_c(nodered_seen):
@@ -144,6 +146,7 @@ from pytest_nodered_sec import Ask, Severity, control
 @control("site-00", severity=Severity.LOW, asks=[Ask("stub", ("good",))])
 def test_first(nodered_seen):
     '''First.'''
+    assert nodered_seen
 
 def test_sleeps():
     open("here", "w").close()
@@ -214,7 +217,7 @@ def test_a_whole_run_is_an_audit(site: Site, workers: tuple[str, ...]) -> None:
     site.write(
         test_x="from pytest_nodered_sec import Ask, Severity, control\n"
         '@control("site-01", severity=Severity.LOW, asks=[Ask("stub", ("good",))])\n'
-        'def test_a(nodered_seen):\n    """A."""\n',
+        'def test_a(nodered_seen):\n    """A."""\n    assert nodered_seen\n',
         dump=DUMP,
         few="def pytest_collection_modifyitems(items):\n"
         "    items[:] = [one for one in items if 'test_x' in one.nodeid]\n",

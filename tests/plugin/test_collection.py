@@ -175,6 +175,7 @@ def test_plain(nodered_target, nodered_policy, nodered_targets):
 @control("site-09", severity=Severity.LOW, asks=[])
 def test_none(nodered_seen):
     '''Nothing.'''
+    assert nodered_seen
 """
     )
     result = site.run("--nodered-suite=off", "-rs", "--nodered-url=https://b.example")
@@ -276,10 +277,12 @@ from pytest_nodered_sec import Ask, Severity, control
 @control("site-01", severity=Severity.LOW, asks=[Ask("stub", ("good",), "skipped")])
 def test_a(nodered_seen):
     '''A.'''
+    assert nodered_seen
 
 @control("site-02", severity=Severity.LOW, asks=[Ask("stub", ("good",), "asked")])
 def test_b(nodered_seen):
     '''B.'''
+    assert nodered_seen
 """
     )
     site.run("--nodered-suite=off").assert_outcomes(passed=1, skipped=1)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 ANSWER = "GET /api/orders without credentials answered 200 (application/json, 2913 bytes)"
 FINDING = f"""\
-site-01 critical · {ANSWER}
+site-01 critical served · {ANSWER}
   expected  401 or 403
   remedy    settings.js: adminAuth: {{type: "credentials", users: [...]}}, without a `default` user"""
 SECOND = """\
-site-01 critical · any origin may read it
+site-01 critical cors · any origin may read it
   expected  no Access-Control-Allow-Origin
   remedy    settings.js: httpNodeCors"""
 ERROR = "site-01 critical · could not look: GET / got no answer within 10 s"
@@ -47,7 +47,7 @@ def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> Non
     assert f"\n{FINDING}\n" in text
     assert f"\n{FINDING}\n{SECOND}\n" in text
     assert f"\n{ERROR}\n" in text
-    assert f"test_orders[plant.example-bad] - site-01 critical · {ANSWER}\n" in text
+    assert f"test_orders[plant.example-bad] - site-01 critical served · {ANSWER}\n" in text
     assert f"test_orders[plant.example-error] - {ERROR}\n" in text
     assert "hunter2" not in text
     assert "Traceback" not in text
@@ -135,11 +135,13 @@ def test_waived(nodered_seen):
 @control("site-02", severity=Severity.HIGH, asks=[Ask("stub", ("error",), "error")])
 def test_masked(nodered_seen):
     '''Masked by a mark that is too broad.'''
+    assert nodered_seen
 
 @pytest.mark.skip(reason="not today")
 @control("site-03", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
 def test_skipped(nodered_seen):
     '''Skipped.'''
+    assert nodered_seen
 
 @control("site-04", severity=Severity.LOW, asks=[Ask("stub", ("good",), "good")])
 def test_broken(nodered_seen):
@@ -154,6 +156,7 @@ def test_asserts(nodered_seen):
 @control("site-06", severity=Severity.LOW, asks=[Ask("stub", ("bug",), "bug")])
 def test_bug(nodered_seen):
     '''A bug in a probe proves nothing.'''
+    assert nodered_seen
 """
 
 
@@ -251,9 +254,9 @@ def test_circumstances_make_a_finding_milder(site: Site, workers: tuple[str, ...
     result = site.run(*args)
     result.assert_outcomes(xfailed=1, failed=1)
     text = result.stdout.str()
-    assert "site-01 low · it is open behind a login\n" in text
-    assert "test_both[plant.example-good] - site-02 high · it is open\n" in text
-    assert "\nsite-02 low · it is open behind a login\n" in text
+    assert "site-01 low x · it is open behind a login\n" in text
+    assert "test_both[plant.example-good] - site-02 high y · it is open\n" in text
+    assert "\nsite-02 low x · it is open behind a login\n" in text
     seen = {name.partition("[")[0]: properties(case)["severity"] for name, case in junit(site).items()}
     assert seen == {"test_mild": "low", "test_both": "high"}
     assert "2 non-compliant (1 high, 1 low; failing from medium)" in text
@@ -292,3 +295,68 @@ def test_flaky(nodered_seen, runs=[]):
     result = site.run("--nodered-suite=off", "--reruns=1", "--junitxml=junit.xml")
     result.stdout.fnmatch_lines(["nodered-sec: 1 target · 1 compliant · 0 non-compliant*"])
     assert [properties(case)["outcome"] for case in junit(site).values()] == ["compliant"]
+
+
+FORGOTTEN = """
+import functools, pytest
+from pytest_nodered_sec import Ask, NonCompliant, Severity, Violation, control, require
+
+def asked(number):
+    return control(f"site-0{number}", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+
+def judge(seen):
+    require(())
+
+def wrapped(test):
+    return functools.wraps(test)(lambda **given: test(**given))
+
+@asked(1)
+def test_forgotten(nodered_seen):
+    '''Its rule is called, and what it says is dropped.'''
+    judged = ()
+
+class TestSite:
+    @asked(2)
+    def test_empty(self, nodered_seen):
+        '''Nothing.'''
+
+@asked(3)
+def test_helper(nodered_seen):
+    '''Another function gives the verdict.'''
+    judge(nodered_seen)
+
+@asked(4)
+@wrapped
+def test_asserts(nodered_seen):
+    '''An assert is one.'''
+    assert nodered_seen.how == "good"
+
+@asked(5)
+def test_fails(nodered_seen):
+    '''pytest's own way.'''
+    if nodered_seen.how != "good":
+        pytest.fail("bad")
+
+@asked(6)
+def test_raises(nodered_seen):
+    '''Without require.'''
+    if nodered_seen.how != "good":
+        raise NonCompliant([Violation("x", "seen", "good", "mend it")])
+"""
+
+
+@pytest.mark.parametrize("asserts", ["rewrite", "plain"])
+def test_a_control_that_forgot_its_verdict_is_not_green(site: Site, asserts: str) -> None:
+    site.write(test_x=FORGOTTEN)
+    result = site.run("--nodered-suite=off", f"--assert={asserts}", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "control 'site-01': test_forgotten passed without a verdict: end it with require(...), as in *",
+            "control 'site-02': test_empty passed without a verdict: *",
+            "nodered-sec: 1 target · 4 compliant · 0 non-compliant · 0 waived · 2 errors *",
+        ]
+    )
+    assert properties(junit(site)["test_forgotten[plant.example-good]"])["outcome"] == "not-judged"
+    assert "Traceback" not in result.stdout.str()
+    assert ".py:" not in result.stdout.str().split("short test summary")[0]

@@ -66,11 +66,11 @@ def test_what_a_waiver_accepts_and_what_it_does_not_hide(site_with_control: Site
         [
             f"nodered-sec:   waiver: {line}",
             "nodered-sec: 1 waiver, next to expire: site-01 served of plant.example after * (40 days left)",
-            "site-01 critical · any origin may read it",
+            "site-01 critical cors · any origin may read it",
             "  expected  no Access-Control-Allow-Origin",
             "  remedy    settings.js: httpNodeCors",
             f"  waiver    {line}",
-            f"XFAIL *bad* - site-01 critical · {ANSWER}",
+            f"XFAIL *bad* - site-01 critical served · {ANSWER}",
             "nodered-sec: 1 target · 1 compliant · 1 non-compliant (1 critical) · 1 waived · 1 error · 1 not app*",
             "nodered-sec: judged 1 of 1 controls",
         ],
@@ -87,7 +87,7 @@ def test_a_waived_cases_entry_carries_the_finding(site_with_control: Site, worke
     (skipped,) = ET.parse(site_with_control.path / "junit.xml").iterfind(".//skipped[@type='pytest.xfail']")  # noqa: S314
     for said in (skipped.text, skipped.get("message")):
         assert str(said).startswith(
-            f"site-01 critical · {ANSWER}\n  expected  401 or 403\n  remedy    settings.js: adm"
+            f"site-01 critical served · {ANSWER}\n  expected  401 or 403\n  remedy    settings.js: adm"
         )
         assert str(said).endswith(f"\n  waiver    site-01 bad served, until {TODAY + timedelta(40)}: why site-01; "
                                   "approver: J. Doe")  # fmt: skip
@@ -209,13 +209,13 @@ def test_each_waiver_is_judged_when_its_cases_have_run(
     assert found == JUDGED
     result.stdout.fnmatch_lines(
         [
-            "waiver-01 medium · waiver of site-01 absent served, *: why site-01: 1 not-applicable",
+            "waiver-01 medium not-needed · waiver of site-01 absent served, *: why site-01: 1 not-applicable",
             "  expected  the finding served, which no case shows",
             "  remedy    [[][[]waiver[]][]] of site-01 absent served in the policy file: remove it; *",
         ]
     )
-    result.stdout.fnmatch_lines(["waiver-01 medium · waiver of site-01 cors, expired after *"])
-    result.stdout.fnmatch_lines(["waiver-01 medium · waiver of site-09 x served, *: why site-09: no test case"])
+    result.stdout.fnmatch_lines(["waiver-01 medium expired · waiver of site-01 cors, expired after *"])
+    result.stdout.fnmatch_lines(["waiver-01 medium unmatched · waiver of site-09 x served, *: why *: no test case"])
 
 
 @WORKERS

@@ -19,10 +19,12 @@ def asks(kind, count=12):
 @control("site-01", severity=Severity.LOW, asks=asks("a"))
 def test_a(nodered_seen):
     '''A.'''
+    assert nodered_seen
 
 @control("site-02", severity=Severity.LOW, asks=asks("a"))
 def test_b(nodered_seen):
     '''B asks what A asks.'''
+    assert nodered_seen
 
 def test_own():
     pass
@@ -52,6 +54,7 @@ HOW = ["good", "good", "crash", "good", "good"]
 @control("site-01", severity=Severity.LOW, asks=[Ask("stub", (how, str(n)), f"{how} {n}") for n, how in enumerate(HOW)])
 def test_a(nodered_seen):
     '''A.'''
+    assert nodered_seen
 """
     )
     result = site.run("--nodered-suite=off", "-n2", "-v")

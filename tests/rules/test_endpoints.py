@@ -23,5 +23,5 @@ def test_a_declared_endpoint(answer: Answer, letter: str) -> None:
 
 def test_a_declared_endpoint_that_is_not_there_says_what_to_correct() -> None:
     (one,) = found(endpoint_refuses(attempt(Surface.NODE, "/api/orders", NOT_FOUND, OPEN), Policy()))
-    assert "declares this endpoint" in one.observed
+    assert "this endpoint is declared" in one.observed
     assert "--nodered-node-root" in one.remedy

@@ -1,0 +1,88 @@
+"""The README alone leads a new user to the first own control that fails, is fixed, passes, and is waived."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nodered_sec.lab.deployments import SAMPLE_HASH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytestmark = pytest.mark.live
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+FIRST, WALK = (README.split("\n## ")[at] for at in (0, 1))
+TODAY = datetime.now(UTC).date()
+
+
+def block(language: str) -> str:
+    (text,) = re.findall(rf"```{language}\n(.*?)```", WALK, re.DOTALL)
+    return str(text)
+
+
+def arguments(text: str) -> list[list[str]]:
+    return [shlex.split(line) for line in re.findall(r"^\$ pytest (.*)$", text, re.MULTILINE)]
+
+
+def pytest_of(folder: Path, args: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", *args]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_first_look(tmp_path: Path) -> None:
+    done = pytest_of(tmp_path, arguments(FIRST)[0])
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    (kind,) = re.findall(r"```\n(admin-01 .*?)\d+ bytes\)\n(.*?)```", FIRST, re.DOTALL)
+    for shown in kind:
+        assert shown in done.stdout, "what the README shows of a finding"
+    assert "nodered-sec: report written to lab.html\n" in done.stdout
+    assert (tmp_path / "lab.html").is_file()
+
+
+def test_the_first_own_control(tmp_path: Path) -> None:
+    subprocess.run(["/bin/sh", "-ec", block("sh")], cwd=tmp_path, check=True)
+    name, _, code = block("python").partition("\n")
+    (tmp_path / name.removeprefix("# ")).write_text(code, encoding="utf-8")
+    [args] = arguments(WALK)
+
+    done = pytest_of(tmp_path, args)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "site-01 high served · GET /api/orders without credentials answered 200" in done.stdout
+    assert "remedy    settings.js: httpNodeAuth" in done.stdout
+
+    open_to_all = (tmp_path / "plant" / "settings.js").read_text(encoding="utf-8")
+    fixed = re.sub("<what .*? prints>", SAMPLE_HASH, block("js"))
+    assert SAMPLE_HASH in fixed
+    (tmp_path / "plant" / "settings.js").write_text(fixed, encoding="utf-8")
+    done = pytest_of(tmp_path, args)
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
+    assert "1 target · 1 compliant · 0 non-compliant" in done.stdout
+
+    (tmp_path / "plant" / "settings.js").write_text(open_to_all, encoding="utf-8")
+    waiver = re.sub(r"(?m)^expires = \d{4}", f"expires = {TODAY.year + 1}", block("toml"))
+    (tmp_path / "nodered-sec.toml").write_text(waiver, encoding="utf-8")
+    done = pytest_of(tmp_path, args)
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
+    assert "· 0 non-compliant · 1 waived ·" in done.stdout
+    (case,) = ET.parse(tmp_path / "nodered-sec.xml").iter("testcase")  # noqa: S314  our own file
+    (skipped,) = case.iter("skipped")
+    page = (tmp_path / "nodered-sec.html").read_text(encoding="utf-8")
+    for text in (str(skipped.text), page):
+        for told in (
+            "site-01",
+            "served",
+            "GET /api/orders without credentials",
+            "the next release",
+            f"{TODAY.year + 1}-",
+        ):
+            assert told in text, told
