@@ -49,7 +49,7 @@ def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
     lines = [line.split(maxsplit=1) for line in log.read_text().splitlines()]
     nginx = {
         pid for pid, call in lines if call.startswith("execve(") and '"-T"' in call
-    }  # tests/live/test_host_nginx.py
+    }  # tests/machine/test_host_nginx.py
     calls = [call for pid, call in lines if pid not in nginx and not call.startswith(("execve", "<...", "+++", "---"))]
     assert len(calls) > 100
     changing = [one for one in calls if not one.startswith("open") or re.search("O_WRONLY|O_RDWR|O_CREAT", one)]

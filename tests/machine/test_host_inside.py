@@ -1,7 +1,8 @@
 """The host controls at a real Node-RED: through a real sshd, and as this machine; exactly which fail and err.
 
 No systemd runs in a test machine's container, and what else it runs is its own affair: host-10, -11 and -14 are
-proven on their own (tests/rules, tests/probes), here only Node-RED's.
+proven on their own (tests/rules, tests/probes), here only Node-RED's. Nothing else may run beside the tests of this
+directory: host-17 judges whatever nginx the machine has.
 """
 
 from __future__ import annotations
