@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.collection import Case
     from pytest_nodered_sec.controls import Control
     from pytest_nodered_sec.facts import Identity, RunFacts
-    from pytest_nodered_sec.model import Violation
+    from pytest_nodered_sec.model import Target, Violation
     from pytest_nodered_sec.policy import Waiver
 
 
@@ -92,6 +92,7 @@ class Record(TypedDict):
 
 
 _RECORD: Final = pytest.StashKey[Record]()
+_DIGESTS: Final = pytest.StashKey[dict[str, str]]()  # of each target's policy
 _PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
 _PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
@@ -278,8 +279,6 @@ def _record(
     *,
     below: bool,
 ) -> Record:
-    from pytest_nodered_sec.policyfile import digest  # only where there is a control
-
     case = case_of(item)
     seen = getattr(item, "funcargs", {}).get("nodered_seen")
     observed = seen.evidence() if isinstance(seen, Observation) else ""
@@ -311,8 +310,18 @@ def _record(
         waiver=accepted,
         started=datetime.fromtimestamp(report.start, UTC).isoformat(timespec="milliseconds"),
         seconds=report.duration,
-        policy_sha256=digest(case.target.policy) if case and case.target else "",
+        policy_sha256=_policy_sha256(item.config, case.target) if case and case.target else "",
     )
+
+
+def _policy_sha256(config: pytest.Config, target: Target) -> str:
+    """Return the digest of a target's policy, which is the same for all of its cases."""
+    known = config.stash.setdefault(_DIGESTS, {})
+    if target.name not in known:
+        from pytest_nodered_sec.policyfile import digest  # only where there is a control
+
+        known[target.name] = digest(target.policy)
+    return known[target.name]
 
 
 def _findings(control: Control, error: BaseException | None) -> list[Finding]:
