@@ -308,6 +308,22 @@ class Reach:
         )
 
 
+def answered(found: Observation | ProbeError, target: Target) -> Observation:
+    """Return what was seen, if it answers its question under the target's policy.
+
+    Raises:
+        ProbeError: it could not be looked at, or is no answer; a fresh exception for every caller, without our frames.
+    """
+    __tracebackhide__ = True
+    if isinstance(found, ProbeError):
+        raise found.again()
+    try:
+        settle(found, target)
+    except ProbeError as error:
+        raise error.again() from None
+    return found
+
+
 def settle(seen: Observation, target: Target) -> None:
     """Raise `ProbeError` unless the observation answers its question under the target's policy.
 

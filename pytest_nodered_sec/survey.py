@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import NamesRelease, Observation
-from pytest_nodered_sec.model_access import settle
+from pytest_nodered_sec.model_access import answered
 from pytest_nodered_sec.probes import PROBES
 from pytest_nodered_sec.probes.logins import Logins
 from pytest_nodered_sec.probes.net import AT_ONCE
@@ -72,11 +72,7 @@ class Survey:
             ProbeError: it could not be looked at; a fresh exception for every caller, without our frames.
         """
         __tracebackhide__ = True
-        outcome = self.outcome(target, ask)
-        if isinstance(outcome, ProbeError):
-            raise outcome.again()
-        settle(outcome, target)
-        return outcome
+        return answered(self.outcome(target, ask), target)
 
     def identity(self, target: Target) -> dict[str, Any] | None:
         """Return who answered for a target so far, as `facts.Identity` has it; None where nobody was asked."""

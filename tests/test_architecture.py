@@ -61,7 +61,8 @@ ROOMS = {
     "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
     "collection": {"", "controls", "errors", "model", "options", "plan"},
     "fixtures": {
-        "codec", "collection", "errors", "lab", "model", "model_waivers", "options", "probes", "redaction", "survey",
+        "codec", "collection", "errors", "lab", "model", "model_access", "model_waivers", "options", "probes",
+        "redaction", "survey",
     },
     "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction",
                "texts"},

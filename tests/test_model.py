@@ -34,7 +34,7 @@ from seen import (
 
 from pytest_nodered_sec.errors import Cause, NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation, Surface, Violation
-from pytest_nodered_sec.model_access import Channel, LoginOffer, SocketAttempt, settle
+from pytest_nodered_sec.model_access import Channel, LoginOffer, SocketAttempt, answered, settle
 from pytest_nodered_sec.model_answers import Answer, Kind, Mark, Refuser, Seen, alike, classify, is_login, refuser_of
 from pytest_nodered_sec.model_chain import PresentedChain
 
@@ -393,3 +393,17 @@ def test_settle_leaves_a_chain_to_its_rules() -> None:
     chain = PresentedChain("plant.example", "", (), (), "the system's store", datetime(2026, 1, 1, tzinfo=UTC))
     settle(chain, target())
     assert isinstance(chain, Observation)
+
+
+def test_what_is_handed_out_is_an_answer_or_a_fresh_error() -> None:
+    seen = attempt(Surface.ADMIN, "/flows", BEARER, AUTH)
+    assert answered(seen, target()) is seen
+    stored = ProbeError("nothing came back", Cause.TIMEOUT)
+    with pytest.raises(ProbeError, match="nothing came back") as raised:
+        answered(stored, target())
+    assert raised.value is not stored
+    assert raised.value.cause is Cause.TIMEOUT
+    with pytest.raises(ProbeError) as raised:
+        answered(attempt(Surface.ADMIN, "/flows", BROKEN, AUTH), target())
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__

@@ -14,7 +14,6 @@ from pytest_nodered_sec import codec, options, policyfile
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.evidence.folder import NEEDED, OBSERVATIONS, check
 from pytest_nodered_sec.model import Observation, Target
-from pytest_nodered_sec.model_access import settle
 from pytest_nodered_sec.options import Run, Settings
 from pytest_nodered_sec.policy import PolicyError
 
@@ -93,19 +92,6 @@ class Replay:
         if found is None:
             question = " ".join(filter(None, (ask.probe, ask.label)))
             return ProbeError(f"{question} was not asked of {target.name} when the evidence was taken", Cause.NOT_ASKED)
-        return found
-
-    def answer(self, target: Target, ask: Ask) -> Observation:
-        """Return what was seen, if it answers the question under the target's policy.
-
-        Raises:
-            ProbeError: it could not be looked at, was not asked, or is no answer.
-        """
-        __tracebackhide__ = True
-        found = self.outcome(target, ask)
-        if isinstance(found, ProbeError):
-            raise found.again()
-        settle(found, target)
         return found
 
     def identity(self, target: Target) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Observations are real ones here: an evidence folder takes no others.
 SEES = """
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.model_access import AccessAttempt, settle
+from pytest_nodered_sec.model_access import AccessAttempt
 from pytest_nodered_sec.model_answers import Answer, Classified, Kind, RootView
 from pytest_nodered_sec.model_answers import Seen as Landmark
 
@@ -45,12 +45,6 @@ class Sees(Survey):
         kind = Kind.REFUSED if how == "good" else Kind.SERVED
         asked = (Surface.NODE, "GET", "/" + how, "without credentials")
         return AccessAttempt(*asked, answer, Classified(kind), False, VIEW)
-    def answer(self, target, ask):
-        found = self.outcome(target, ask)
-        if isinstance(found, ProbeError):
-            raise found
-        settle(found, target)
-        return found
 
 pytest_nodered_sec.survey.Survey = Sees
 """
