@@ -38,6 +38,14 @@ def seconds(command: Sequence[str], folder: str) -> tuple[float, str]:
     return time.perf_counter() - begun, done.stdout
 
 
+def with_sslyze(folder: str) -> str:
+    """Install sslyze into an environment of its own, whose pins are not ours; return the environment's Python."""
+    venv.create(Path(folder, "sslyze"), with_pip=True)
+    python = str(Path(folder, "sslyze", "bin", "python"))
+    seconds([python, "-m", "pip", "install", "-q", "sslyze"], folder)
+    return python
+
+
 async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Carry bytes one way, each piece half a round trip later, without holding up the next."""
     loop = asyncio.get_running_loop()
@@ -89,9 +97,7 @@ def main(runs: int) -> None:
     far: list[float] = []
     scan: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(Path(folder, "sslyze"), with_pip=True)
-        python = str(Path(folder, "sslyze", "bin", "python"))
-        seconds([python, "-m", "pip", "install", "-q", "sslyze"], folder)
+        python = with_sslyze(folder)
         for turn in range(runs + 1):  # the first does not count
             with lab.start(["hardened+nginx"], say=lambda line: None) as running:
                 [one] = running.deployments

@@ -19,11 +19,9 @@ import statistics
 import sys
 import tempfile
 import time
-import venv
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outside import seconds
+from outside import seconds, with_sslyze
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.model import Target
@@ -62,9 +60,7 @@ def main(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder, lab.start(["hardened+nginx"], say=lambda line: None) as running:
         [one] = running.deployments
         where = one.url.removeprefix("https://")
-        venv.create(Path(folder, "sslyze"), with_pip=True)
-        python = str(Path(folder, "sslyze", "bin", "python"))
-        seconds([python, "-m", "pip", "install", "-q", "sslyze"], folder)
+        python = with_sslyze(folder)
         commands = {
             "our look": [sys.executable, __file__, "look", one.url, one.ca_file],
             "sslyze, the same": [python, "-m", "sslyze", *ASKED, where],
