@@ -117,7 +117,7 @@ def test_the_reports_agree_number_for_number(kept: Kept, name: str) -> None:
 
     hdf = json.loads((folder / "hdf.json").read_text())
     results = [one for profile in hdf["profiles"] for each in profile["controls"] for one in each["results"]]
-    shown = {re.match(r"(.*?\])(: |$)", one["code_desc"], re.DOTALL)[1]: one["status"] for one in results}  # type: ignore[index]
+    shown = {re.match(r"(.*?\])(: |$)", one["code_desc"], re.DOTALL)[1]: one["status"] for one in results}  # type: ignore[index]  # each has a case's name
     assert shown == {nodeid: HDF.get(one, "skipped") for nodeid, one in outcomes.items()}
 
     cards = re.findall(r'data-outcome="([a-z-]+)"><b>(\d+)</b>', (folder / "report.html").read_text())

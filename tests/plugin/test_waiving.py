@@ -84,7 +84,7 @@ def test_what_a_waiver_accepts_and_what_it_does_not_hide(site_with_control: Site
 def test_a_waived_cases_entry_carries_the_finding(site_with_control: Site, workers: tuple[str, ...]) -> None:
     write(site_with_control, waiver("site-01", instance="bad", approver="J. Doe"))
     site_with_control.run("--nodered-suite=off", "--junitxml=junit.xml", *workers)
-    (skipped,) = ET.parse(site_with_control.path / "junit.xml").iterfind(".//skipped[@type='pytest.xfail']")  # noqa: S314
+    (skipped,) = ET.parse(site_with_control.path / "junit.xml").iterfind(".//skipped[@type='pytest.xfail']")  # noqa: S314  pytest wrote it
     for said in (skipped.text, skipped.get("message")):
         assert str(said).startswith(
             f"site-01 critical served · {ANSWER}\n  expected  401 or 403\n  remedy    settings.js: adm"

@@ -325,7 +325,7 @@ def test_an_ipv6_literal_is_named_by_its_certificate(running: Running) -> None:
 def test_what_may_not_sign_is_told_from_what_is_no_ca(running: Running) -> None:
     told = []
     for name in ("no-ca", "ca-that-must-not-sign", "client-purpose", "wrong-key-usage"):
-        [one] = chain_is_trusted(tls.present_chain(running.look_at(host_of(name))), Policy())  # type: ignore[misc]
+        [one] = chain_is_trusted(tls.present_chain(running.look_at(host_of(name))), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
         told.append(one.observed)
     assert told == [
         "certificate 2 of the chain `CN=No CA` is not a CA certificate, yet issued another",
@@ -337,7 +337,7 @@ def test_what_may_not_sign_is_told_from_what_is_no_ca(running: Running) -> None:
 
 def test_which_of_two_leaves_is_meant_is_said(running: Running) -> None:
     seen = tls.present_chain(running.look_at(host_of("rsa-expired")))
-    [fault] = renewal_is_in_time(seen, Policy())  # type: ignore[misc]
+    [fault] = renewal_is_in_time(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
     assert fault.observed.startswith("RSA leaf `CN=rsa-expired.nodered.test` expired on ")
     assert (
         "; with an RSA key: CN=rsa-expired.nodered.test by CN=Lab Intermediate, 2 certificates sent" in seen.evidence()

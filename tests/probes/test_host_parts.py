@@ -146,7 +146,7 @@ def test_a_service_is_found_with_its_start_and_its_sockets() -> None:
                 ListeningSocket("tcp", "127.0.0.1", 1880),
                 ListeningSocket("tcp6", "::", 4320),
                 ListeningSocket("tcp6", "192.168.0.7", 4321),
-                ListeningSocket("udp", "0.0.0.0", 5353),  # noqa: S104
+                ListeningSocket("udp", "0.0.0.0", 5353),  # noqa: S104  only read
                 ListeningSocket("unix", "/run/nodered/nr.sock"),
                 ListeningSocket("unix", "(unnamed)"),
             ]
@@ -239,7 +239,7 @@ def box(inspect: Section | None) -> Inside:
     ("ports", "mode", "expected"),
     [
         ('{"1880/tcp":[{"HostIp":"0.0.0.0","HostPort":"1880"},{"HostIp":"::","HostPort":"1880"}]}', "bridge",
-         (("0.0.0.0", 1880), ("::", 1880))),  # noqa: S104
+         (("0.0.0.0", 1880), ("::", 1880))),  # noqa: S104  only read
         ('{"1880/tcp":[{"HostIp":"127.0.0.1","HostPort":"1880"}]}', "line_default", (("127.0.0.1", 1880),)),
         ('{"1880/tcp":[{"HostIp":"","HostPort":"1880"}]}', "bridge", (("::", 1880),)),
         ('{"1880/tcp":null}', "bridge", ()),

@@ -473,8 +473,8 @@ def test_a_clock_that_differs_is_a_hint_where_dates_are_wrong(
         target = Target("t", f"https://{HOST}:{server.port}", Policy(), ca_file=str(tmp_path / "ca.pem"))
         seen = cast("Any", survey.answer(target, Ask("chain")))
         survey.close()
-    [leaf] = renewal_is_in_time(seen, Policy())  # type: ignore[misc]
-    [above] = chain_is_trusted(seen, Policy())  # type: ignore[misc]
+    [leaf] = renewal_is_in_time(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
+    [above] = chain_is_trusted(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
     for one in (leaf, above):
         hint = one.observed.partition("; the target's clock is ")[2]
         assert hint.endswith(f" {said} ours, by its Date header") if said else not hint

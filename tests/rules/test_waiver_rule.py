@@ -84,7 +84,7 @@ def test_a_finding_says_what_to_do() -> None:
     )
     assert found.expected == "the finding served, which no case shows; they show cleartext-redirect"
     assert found.remedy.startswith("[[waiver]] of admin-01 served in the policy file: remove it")
-    (found,) = is_needed(use(GOOD, waiver=Waiver("own-01", LAST_DAY, "why")), Policy())  # type: ignore[misc]
+    (found,) = is_needed(use(GOOD, waiver=Waiver("own-01", LAST_DAY, "why")), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
     assert found.expected == "a finding, which no case shows"
     assert use(waiver=WAIVER).evidence().endswith(": no test case")
     assert use(UNRUN).evidence().endswith(": 1 did not run")
