@@ -302,7 +302,7 @@ def test_each_question_is_asked_once() -> None:
 
 
 def test_a_rate_limiter_is_obeyed_and_everything_answered() -> None:
-    with hostile.serving(hostile.rate_limited(hostile.FakeNodeRED(), per_second=10, burst=10)) as server:
+    with hostile.serving(hostile.rate_limited(hostile.FakeNodeRED(), per_second=40, burst=10)) as server:
         letters, sentences = judge(server.url, timeout=10.0)
     assert not sentences
     assert "P" in letters["admin-01"]
