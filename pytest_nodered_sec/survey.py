@@ -156,9 +156,9 @@ class _Place:
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
-        self._open = Counter[bool]()  # questions queued or being looked at: of the plain port, others
+        self._open = Counter[str]()  # questions queued or being looked at, by what confirms them
         self._unconfirmed: list[tuple[Ask, Observation]] = []
-        self._confirming = False
+        self._confirming: set[str] = set()
         self._ready_to_guess = False
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
@@ -174,11 +174,11 @@ class _Place:
                 self._futures[ask] = Future()
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
-            self._open.update(map(_in_clear, now))
+            self._open.update(map(_confirmed_by, now))
         now.sort(key=lambda ask: -PROBES[ask.probe].trips)
-        clear = [ask for ask in now if _in_clear(ask)]
+        clear = [ask for ask in now if _confirmed_by(ask) == "plain"]
         tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
-        rest = [ask for ask in now if not _in_clear(ask) and not _of_tls(ask)]
+        rest = [ask for ask in now if ask not in clear and ask not in tls]
         # All at once, those on the plain port would take the others' connections, which then had to be made again.
         for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
             self._put(*lane)
@@ -231,15 +231,19 @@ class _Place:
         except BaseException as bug:  # noqa: BLE001  handed to the test that asked, where it is raised as it is
             self._futures[ask].set_exception(bug)
         else:
-            with self._lock:
-                self._unconfirmed.append((ask, seen))
+            if _confirmed_by(ask):
+                with self._lock:
+                    self._unconfirmed.append((ask, seen))
+            else:
+                self._hand_out(ask, seen)
         with self._lock:
-            self._open[_in_clear(ask)] -= 1
+            self._open[_confirmed_by(ask)] -= 1
 
     def _go_on(self) -> None:
         self._get_ready_to_guess()
         self._turn_to_later()
-        self._confirm()
+        while batch := self._due():
+            self._confirm(batch)
         self._turn_to_later()
 
     def _get_ready_to_guess(self) -> None:
@@ -266,8 +270,6 @@ class _Place:
             if ask.probe == "reach":
                 raise  # it carries the cause
             raise ProbeError(f"{self._target.name} cannot be looked at: see reach-01", Cause.SEE_REACH) from error
-        if self._landmarks["admin"].pending:  # somebody else looks at them: what we shall need meanwhile
-            self._station.warm_up(Look(self._station).deadline)
         marks = [self._landmarks[name].get() for name in (*probe.given, *probe.landmarks)]
         seen = probe.load()(Look(self._station), *marks, *ask.args)
         with self._lock:
@@ -291,7 +293,7 @@ class _Place:
                 return
             next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
-            self._open.update(map(_in_clear, next_ones))
+            self._open.update(map(_confirmed_by, next_ones))
         for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
             self._put(*lane)
 
@@ -330,33 +332,36 @@ class _Place:
 
         return find
 
-    def _confirm(self) -> None:
-        """Hand out what waits, if a canary asked now answers as at the start; every twenty looks and at the end.
+    def _due(self) -> list[tuple[Ask, Observation]]:
+        """Take what waits and must be confirmed now: every twenty looks, and where none of its kind are left.
 
         What was asked of the plain port apart from the rest: its canary has a price, two connections.
         """
-        while True:
-            with self._lock:
-                waiting = Counter(_in_clear(ask) for ask, _ in self._unconfirmed)
-                due = {kind for kind, number in waiting.items() if number >= CANARY_EVERY or not self._open[kind]}
-                batch = [one for one in self._unconfirmed if _in_clear(one[0]) in due]
-                if self._confirming or not batch:
-                    return
-                self._confirming = True
-                self._unconfirmed = [one for one in self._unconfirmed if _in_clear(one[0]) not in due]
-            try:
-                trouble = self._changed({name for ask, _ in batch for name in PROBES[ask.probe].landmarks})
-            except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait for ever
-                for ask, _ in batch:
-                    self._futures[ask].set_exception(bug)
-                batch, trouble = [], None
-            for ask, seen in batch:
-                unaffected = not PROBES[ask.probe].landmarks
-                self._hand_out(ask, seen if trouble is None or unaffected else trouble)
-            with self._lock:
-                self._confirming = False
-                self._good += len(batch) if trouble is None else 0
-                self._lost = self._lost or trouble
+        with self._lock:
+            waiting = Counter(_confirmed_by(ask) for ask, _ in self._unconfirmed)
+            for kind, number in waiting.items():
+                if kind not in self._confirming and (number >= CANARY_EVERY or not self._open[kind]):
+                    self._confirming.add(kind)
+                    batch = [one for one in self._unconfirmed if _confirmed_by(one[0]) == kind]
+                    self._unconfirmed = [one for one in self._unconfirmed if _confirmed_by(one[0]) != kind]
+                    return batch
+        return []
+
+    def _confirm(self, batch: list[tuple[Ask, Observation]]) -> None:
+        """Hand out what waited, all of one kind, if the canaries asked now answer as at the start."""
+        kind = _confirmed_by(batch[0][0])
+        try:
+            trouble = self._changed({name for ask, _ in batch for name in PROBES[ask.probe].landmarks})
+        except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait for ever
+            for ask, _ in batch:
+                self._futures[ask].set_exception(bug)
+            batch, trouble = [], None
+        for ask, seen in batch:
+            self._hand_out(ask, trouble or seen)
+        with self._lock:
+            self._confirming.remove(kind)
+            self._good += len(batch) if trouble is None else 0
+            self._lost = self._lost or trouble
 
     def _changed(self, names: set[str]) -> ProbeError | None:
         """Ask the canaries again; return the sentence of what was lost where one answers otherwise."""
@@ -390,8 +395,10 @@ class _Place:
             return error.message
 
 
-def _in_clear(ask: Ask) -> bool:
-    return "plain" in PROBES[ask.probe].landmarks
+def _confirmed_by(ask: Ask) -> str:
+    """Return which canaries confirm what was seen: those of the "roots", the "plain" port's as well, or "", none."""
+    landmarks = PROBES[ask.probe].landmarks
+    return "plain" if "plain" in landmarks else "roots" if landmarks else ""
 
 
 def _of_tls(ask: Ask) -> bool:

@@ -70,6 +70,7 @@ class Station:
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._arrived: Timed | None = None  # the first connection, as long as nobody uses it
         self._leaf = ""
         self._certificate = b""
         self._source = ""
@@ -104,9 +105,11 @@ class Station:
             except ProbeError as error:
                 trouble.append(error)
             else:
-                with contextlib.closing(sock), contextlib.suppress(OSError):  # it has gone again
+                with contextlib.suppress(OSError):  # it has gone again
                     self._source = str(sock.getsockname()[0])
                 self.address = address
+                sock.idle_since = time.monotonic()
+                self._arrived = sock
                 return
         reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
         raise ProbeError(f"{self.target.url} cannot be reached: {reasons}", trouble[0].cause)
@@ -116,8 +119,16 @@ class Station:
         return self._places.open(make)
 
     def connect(self, deadline: float) -> Timed:
-        """Open a TCP connection to the URL's port at the address found by `arrive`."""
-        return self.dial(self.address, self.target.dialled[1], deadline)
+        """Open a TCP connection to the URL's port at the address found by `arrive`, or return the one made there."""
+        return self._take_arrived(deadline) or self.dial(self.address, self.target.dialled[1], deadline)
+
+    def _take_arrived(self, deadline: float) -> Timed | None:
+        with self._lock:
+            sock, self._arrived = self._arrived, None
+        if sock is None or not self._places.take_up(sock):
+            return None
+        sock.until(deadline)
+        return sock
 
     def dial(self, address: str, port: int, deadline: float) -> Timed:
         """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
@@ -144,7 +155,7 @@ class Station:
 
     def _wrapped(self, deadline: float, *, verified: bool) -> Timed:
         pinned = self.target.policy.certificate
-        sock = self.dial_apart(self.address, self.target.dialled[1], deadline)
+        sock = self._take_arrived(deadline) or self.dial_apart(self.address, self.target.dialled[1], deadline)
         wrapped, certificate = self._shake_hands(sock, self.target.url, deadline, verified=verified and not pinned)
         leaf = hashlib.sha256(certificate).hexdigest()
         if verified and pinned and leaf != pinned:
@@ -212,12 +223,6 @@ class Station:
         with self._checking:  # who comes second waits for the first one's connection
             if not self.verified:
                 self.client(None, verified=True)[0].prepare(deadline)
-
-    def warm_up(self, deadline: float) -> None:
-        """Have a connection ready for the thread that asks first, while landmarks are looked at."""
-        if self.target.policy.pace != "quiet" and not self.target.http.headers:
-            with contextlib.suppress(ProbeError):  # whoever needs one finds out
-                self.client(None, verified=False)[0].prepare(deadline)
 
     def _check_same(self, leaf: str, wrapped: ssl.SSLSocket) -> None:
         with self._lock:

@@ -102,6 +102,15 @@ class Places:
             raise ProbeError("the run has ended", Cause.UNAVAILABLE)
         return made[0]
 
+    def take_up(self, kept: Timed) -> bool:
+        """Whether a connection kept for later is to be had still; then it is in use from now on."""
+        with self._lock:
+            if not kept.ended:
+                kept.idle_since = None
+                return True
+        kept.close()
+        return False
+
     def close(self) -> None:
         """End every connection; who uses one notices, and closes it."""
         with self._lock:

@@ -37,11 +37,6 @@ class Once(Generic[_Value]):
             raise outcome.again()
         return outcome
 
-    @property
-    def pending(self) -> bool:
-        """Whether somebody is about to find the value."""
-        return self._lock.locked()
-
     def settle(self) -> None:
         """Find the value, unless somebody has found it or is about to: then wait for that."""
         with self._lock:
