@@ -57,6 +57,15 @@ class Exchange:
         return f"Exchange({self.status}, {len(self.body)} bytes)"
 
 
+class _Adapter(HTTPAdapter):
+    """requests' transport; of the answer it makes what is read here: no cookie jar, no guess at an encoding."""
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # Any: requests' own
+        response = requests.Response()
+        response.request, response.status_code, response.raw = req, resp.status, resp
+        return response
+
+
 class Client:
     """HTTP to one address and port under one name.
 
@@ -94,7 +103,7 @@ class Client:
             ConnectionCls = Wired
 
         # Not a whole session: nothing of the environment (proxies, .netrc, CA bundles) and no cookie shall come in.
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=AT_ONCE, max_retries=0)
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=AT_ONCE, max_retries=0)
         self._adapter.poolmanager.pool_classes_by_scheme = {"http": WiredPool}
 
     def prepare(self, deadline: float) -> None:
@@ -179,7 +188,7 @@ class Client:
             with self._adapter.send(request, stream=True, timeout=left) as response:
                 content = response.raw.read(limit, decode_content=False) if method != "HEAD" else b""
                 # A body that is longer is left unread; closing the response then drops the connection.
-                fields = {name.lower(): value for name, value in response.headers.items()}
+                fields = {name.lower(): value for name, value in response.raw.headers.items()}
                 cookies = tuple(response.raw.headers.getlist("set-cookie"))
                 return Exchange(response.status_code, fields, content, cookies, time.monotonic() - self._now.begun)
         finally:
