@@ -6,6 +6,7 @@ POSIX only. Everything listens on loopback, in directories of its own, and ends 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import re
 import secrets
@@ -182,9 +183,10 @@ def parse(spec: str) -> Spec:
     if own:
         name, major, proxy = _split(spec)
         if not name or not Path(name).is_dir():
+            near = difflib.get_close_matches(re.split("[@+]", spec)[0], DEPLOYMENTS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(DEPLOYMENTS)}"
             raise LabError(
-                f"--nodered-lab={spec}: the lab has no such deployment, and finds no directory {spec!r}; it has "
-                f"{', '.join(DEPLOYMENTS)}"
+                f"--nodered-lab={spec}: the lab has no such deployment, and finds no directory {spec!r}; {hint}"
             )
     known = MAJORS if own else majors(name)
     if major and major not in map(str, known):

@@ -36,7 +36,8 @@ def test_the_label_names_what_is_not_the_rule(spec: str, label: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "known"),
     [
-        ("nope", "fresh"),
+        ("nope", "it has fresh, hardened"),
+        ("hardend@4+nginx", r"'hardend@4\+nginx'; did you mean hardened\?"),
         ("fresh@3", "4, 5"),
         ("fresh@x", "4, 5"),
         ("old-release@5", "it has 1"),
