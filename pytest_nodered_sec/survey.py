@@ -178,7 +178,7 @@ class _Place:
         now.sort(key=lambda ask: -PROBES[ask.probe].trips)
         clear = [ask for ask in now if _confirmed_by(ask) == "plain"]
         tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
-        rest = [ask for ask in now if ask not in clear and ask not in tls]
+        rest = [ask for ask in now if _confirmed_by(ask) != "plain" and not _of_tls(ask)]
         # All at once, those on the plain port would take the others' connections, which then had to be made again.
         for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
             self._put(*lane)
