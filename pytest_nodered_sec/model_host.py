@@ -345,16 +345,18 @@ class KeyAccess:
         place: "nginx" or "certbot".
         keys: each as its steps, the key first; `strangers` holds the group's name where it is not one of those allowed.
         absent: why there is none, or "".
+        unseen: why those that there are were not looked at, or "".
     """
 
     place: str
     keys: tuple[tuple[FileStep, ...], ...]
     absent: str = ""
+    unseen: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
         if not self.keys:
-            return self.absent
+            return self.unseen or self.absent
         return ", ".join(f"{steps[0].path} ({steps[0].mode:04o}, uid {steps[0].uid})" for steps in self.keys)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -32,6 +32,8 @@ def others_cannot_reach(seen: FileAccess, policy: Policy) -> Verdict:
 
 def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
     """Private keys are readable only by root and the services that use them."""
+    if seen.unseen:
+        return NotJudged(seen.unseen)
     if not seen.keys:
         return NotApplicable(seen.evidence())
     found = [

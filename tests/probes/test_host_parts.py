@@ -550,6 +550,11 @@ def test_an_nginx_on_the_urls_port_is_the_proxy_in_front_though_a_caddy_runs() -
     assert isinstance(part(inside(found(**CADDY), nginx=nginx), "way"), NginxConfig)
 
 
+def test_keys_that_caddy_keeps_are_not_taken_for_none() -> None:
+    assert part(inside(found(**CADDY)), "keys", "nginx").unseen.startswith("Caddy keeps the keys itself")
+    assert part(inside(found()), "keys", "nginx").absent == "no nginx runs there, or it uses no key"
+
+
 def test_a_caddy_that_cannot_be_read_is_an_error() -> None:
     unread = {"file": "", "servers": [], "trouble": "its configuration cannot be read or adapted as Node-RED's user"}
     assert "none was seen to serve port 443: its configuration cannot be read" in trouble(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from seen import PASS, SKIP, outcome, target, violations
 
+from pytest_nodered_sec.model import NotJudged
 from pytest_nodered_sec.model_host import FileAccess, FileStep, KeyAccess, NodeRedProcess
 from pytest_nodered_sec.rules.files import keys_are_private, others_cannot_reach
 
@@ -112,3 +113,5 @@ def test_keys_that_are_not_there() -> None:
     seen = KeyAccess("certbot", (), "there are no certbot lineages (/etc/letsencrypt)")
     assert outcome(keys_are_private, seen, target()) == SKIP
     assert seen.evidence() == seen.absent
+    elsewhere = KeyAccess("nginx", (), unseen="Caddy keeps the keys itself")
+    assert keys_are_private(elsewhere, target().policy) == NotJudged(elsewhere.evidence())
