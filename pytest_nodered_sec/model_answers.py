@@ -232,12 +232,10 @@ class Seen:
 
     def same_as(self, other: Seen) -> bool:
         """Whether a later look at the same landmark found the same (bodies may differ in words)."""
-        return (self.kind, self.refuser, self.answer.status, self.answer.location) == (
-            other.kind,
-            other.refuser,
-            other.answer.status,
-            other.answer.location,
-        )
+        return self._gist() == other._gist()
+
+    def _gist(self) -> tuple[object, ...]:
+        return self.kind, self.refuser, self.answer.status, self.answer.location, Mark.EXPRESS in self.answer.marks
 
 
 @dataclass(frozen=True)
@@ -259,6 +257,18 @@ class RootView:
     login: Seen | None = None
     identity: tuple[str, ...] = ()
     found: str = ""
+
+    @property
+    def sign(self) -> Seen:
+        """What is asked again to see whether the target still answers as at the start.
+
+        A landmark that is answered otherwise than a random path, where there is one: whoever bans us by the very answer
+        that a random path gets, a 404, would not be noticed by that.
+        """
+        for one in (self.settings, self.login):
+            if one is not None and one.kind is not Kind.NO_ANSWER and not one.same_as(self.canary):
+                return one
+        return self.canary
 
     @property
     def blanket(self) -> bool:

@@ -32,6 +32,7 @@ CANARY_EVERY: Final = 20  # looks between two signs of life
 _FOUND_ONCE: Final = ("admin", "node", "plain", "host", "account", "told", "tls")
 _ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
 _IN_CLEAR: Final = 2  # how many ask the plain port at once
+_SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
 
 
 class Survey:
@@ -160,6 +161,7 @@ class _Place:
         self._unconfirmed: list[tuple[Ask, Observation]] = []
         self._confirming: set[str] = set()
         self._ready_to_guess = False
+        self._failed = 0  # looks in a row that got no answer
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
         self._node_red = ""
@@ -176,9 +178,9 @@ class _Place:
             self._later += [ask for ask in fresh if self._stage(ask)]
             self._open.update(map(_confirmed_by, now))
         now.sort(key=lambda ask: -PROBES[ask.probe].trips)
-        clear = [ask for ask in now if _confirmed_by(ask) == "plain"]
+        clear = [ask for ask in now if _in_clear(ask)]
         tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
-        rest = [ask for ask in now if _confirmed_by(ask) != "plain" and not _of_tls(ask)]
+        rest = [ask for ask in now if not _in_clear(ask) and not _of_tls(ask)]
         # All at once, those on the plain port would take the others' connections, which then had to be made again.
         for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
             self._put(*lane)
@@ -228,9 +230,11 @@ class _Place:
             seen = self._observe(ask)
         except ProbeError as error:
             self._hand_out(ask, error)
+            self._note_failure(error)
         except BaseException as bug:  # noqa: BLE001  handed to the test that asked, where it is raised as it is
             self._futures[ask].set_exception(bug)
         else:
+            self._failed = 0
             if _confirmed_by(ask):
                 with self._lock:
                     self._unconfirmed.append((ask, seen))
@@ -238,6 +242,18 @@ class _Place:
                 self._hand_out(ask, seen)
         with self._lock:
             self._open[_confirmed_by(ask)] -= 1
+
+    def _note_failure(self, error: ProbeError) -> None:
+        """Ask for a sign of life where look after look gets no answer: nothing more is asked of whoever bans us."""
+        with self._lock:
+            self._failed += error.cause in _SILENT and self._lost is None
+            if self._failed < AT_ONCE:
+                return
+            self._failed = 0
+        with contextlib.suppress(ProbeError):  # no landmark was ever seen
+            trouble = self._changed({"admin"}, anew=True)
+            with self._lock:
+                self._lost = self._lost or trouble
 
     def _go_on(self) -> None:
         self._get_ready_to_guess()
@@ -333,14 +349,15 @@ class _Place:
         return find
 
     def _due(self) -> list[tuple[Ask, Observation]]:
-        """Take what waits and must be confirmed now: every twenty looks, and where none of its kind are left.
+        """Take what waits and must be confirmed now: where none of its kind are left, and every twenty looks before.
 
-        What was asked of the plain port apart from the rest: its canary has a price, two connections.
+        What was asked of other doors at its end only: what confirms it has a price, connections.
         """
         with self._lock:
             waiting = Counter(_confirmed_by(ask) for ask, _ in self._unconfirmed)
             for kind, number in waiting.items():
-                if kind not in self._confirming and (number >= CANARY_EVERY or not self._open[kind]):
+                enough = kind != "doors" and number >= CANARY_EVERY and self._open[kind] >= AT_ONCE
+                if kind not in self._confirming and (enough or not self._open[kind]):
                     self._confirming.add(kind)
                     batch = [one for one in self._unconfirmed if _confirmed_by(one[0]) == kind]
                     self._unconfirmed = [one for one in self._unconfirmed if _confirmed_by(one[0]) != kind]
@@ -351,7 +368,8 @@ class _Place:
         """Hand out what waited, all of one kind, if the canaries asked now answer as at the start."""
         kind = _confirmed_by(batch[0][0])
         try:
-            trouble = self._changed({name for ask, _ in batch for name in PROBES[ask.probe].landmarks})
+            names = {name for ask, _ in batch for name in PROBES[ask.probe].landmarks}
+            trouble = self._changed(names, anew=kind == "doors")
         except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait for ever
             for ask, _ in batch:
                 self._futures[ask].set_exception(bug)
@@ -363,14 +381,19 @@ class _Place:
             self._good += len(batch) if trouble is None else 0
             self._lost = self._lost or trouble
 
-    def _changed(self, names: set[str]) -> ProbeError | None:
-        """Ask the canaries again; return the sentence of what was lost where one answers otherwise."""
+    def _changed(self, names: set[str], *, anew: bool) -> ProbeError | None:
+        """Ask for signs of life; return the sentence of what was lost where one answers otherwise.
+
+        Args:
+            names: the landmarks.
+            anew: whether a new connection must be accepted as well: firewalls may refuse those, and none they know.
+        """
         known: list[Any] = []  # Any: landmarks are of several types
         for name in sorted(names):
             before = self._landmarks[name].get()
             if not any(before is one for one in known):  # both roots may be one place
                 known.append(before)
-        now = next(filter(None, map(self._otherwise, known)), "")
+        now = (self._refused() if anew else "") or next(filter(None, map(self._otherwise, known)), "")
         if not now:
             return None
         return ProbeError(
@@ -379,8 +402,18 @@ class _Place:
             Cause.CHANGED,
         )
 
+    def _refused(self) -> str:
+        """Return why no new connection to the URL's port can be made, "" where one can."""
+        from pytest_nodered_sec.probes.look import Look
+
+        try:
+            self._station.connect_anew(Look(self._station).deadline)
+        except ProbeError as error:
+            return error.message
+        return ""
+
     def _otherwise(self, before: Any) -> str:  # Any: as above
-        """Return what a landmark's canary gets now, "" where that is the same as before."""
+        """Return what a landmark's sign of life gets now, "" where that is the same as before."""
         from pytest_nodered_sec.probes import landmarks
         from pytest_nodered_sec.probes.look import Look
 
@@ -389,16 +422,20 @@ class _Place:
             if isinstance(before, landmarks.PlainView):
                 again = landmarks.view_plain(look, before)
                 return "" if before.same_as(again) else "something else on the plain HTTP port"
-            seen = landmarks.canary_of(look, before.canary.path)
-            return "" if before.canary.same_as(seen) else seen.answer.line()
+            seen = landmarks.see_again(look, before)
+            return "" if before.sign.same_as(seen) else seen.answer.line()
         except ProbeError as error:
             return error.message
 
 
+def _in_clear(ask: Ask) -> bool:
+    return "plain" in PROBES[ask.probe].landmarks
+
+
 def _confirmed_by(ask: Ask) -> str:
-    """Return which canaries confirm what was seen: those of the "roots", the "plain" port's as well, or "", none."""
-    landmarks = PROBES[ask.probe].landmarks
-    return "plain" if "plain" in landmarks else "roots" if landmarks else ""
+    """Return what confirms what was seen: "doors", a new connection and the landmarks; "roots", those; "", nothing."""
+    probe = PROBES[ask.probe]
+    return "doors" if probe.doors else "roots" if probe.landmarks else ""
 
 
 def _of_tls(ask: Ask) -> bool:

@@ -275,9 +275,10 @@ def test_basic_login_before_everything_shows_nobody() -> None:
 
 
 @pytest.mark.parametrize("after", [15, 40, 70])
-@pytest.mark.parametrize("turn", ["challenge_everything", "basic_everything", "refuse connections"])
+@pytest.mark.parametrize("turn", ["challenge_everything", "basic_everything", "not_found", "refuse connections"])
 def test_a_gate_that_closes_halfway(after: int, turn: str) -> None:
-    other: Any = turn if turn == "refuse connections" else getattr(hostile, turn)
+    others: dict[str, Any] = {"refuse connections": turn, "not_found": hostile.always(404)}
+    other = others.get(turn) or getattr(hostile, turn)
     with hostile.serving(hostile.turns_after(hostile.FakeNodeRED(), after, other)) as server:
         letters, sentences = judge(server.url)
     assert "P" not in letters["reach-01"]

@@ -29,6 +29,7 @@ class Probe:
         given: what is found once per target and handed in before the landmarks, without a canary: "host", "account",
             "told", "tls", or a landmark of which the probe asks the canary itself.
         trips: round trips of one look, roughly; those with many begin first, so that nobody waits for them at the end.
+        doors: whether a connection that is refused or closed is an answer: then one must be accepted afterwards.
     """
 
     module: str
@@ -37,6 +38,7 @@ class Probe:
     stage: int = 0
     given: tuple[str, ...] = ()
     trips: int = 1
+    doors: bool = False
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""
@@ -57,15 +59,15 @@ PROBES: Final[dict[str, Probe]] = {
     "cross_site": Probe("crosssite", "post_across_sites", ("admin", "node"), stage=2, given=("account",)),
     "file": Probe("static", "attempt_file", ("admin",)),
     "hole": Probe("static", "attempt_hole", ("admin",)),
-    "plain": Probe("plain", "ask_in_clear", ("admin", "plain")),
-    "redirects": Probe("plain", "follow_redirects", ("admin", "plain"), trips=8),
-    "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain")),
-    "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain")),
+    "plain": Probe("plain", "ask_in_clear", ("admin", "plain"), doors=True),
+    "redirects": Probe("plain", "follow_redirects", ("admin", "plain"), trips=8, doors=True),
+    "spoofed": Probe("plain", "ask_spoofed", ("admin", "plain"), doors=True),
+    "plain_channel": Probe("plain", "ask_channel_in_clear", ("admin", "plain"), doors=True),
     "page": Probe("pages", "open_page", ("admin",)),
-    "versions": Probe("pages", "read_versions", ("admin", "node", "plain")),
-    "direct": Probe("doors", "try_own_port", ("admin", "node"), trips=9),
-    "strange_name": Probe("doors", "try_strange_name", ("admin", "node"), trips=9),
-    "closed_port": Probe("doors", "try_closed_port", ("admin",), trips=2),
+    "versions": Probe("pages", "read_versions", ("admin", "node", "plain"), doors=True),
+    "direct": Probe("doors", "try_own_port", ("admin", "node"), trips=9, doors=True),
+    "strange_name": Probe("doors", "try_strange_name", ("admin", "node"), trips=9, doors=True),
+    "closed_port": Probe("doors", "try_closed_port", ("admin",), trips=2, doors=True),
     "chain": Probe("tls", "present_chain", trips=5),
     "tls": Probe("suites", "see_part", given=("tls",), trips=10),
     "chain_at": Probe("own", "present_chain_at", ("admin",), trips=5),

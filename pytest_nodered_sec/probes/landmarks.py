@@ -40,6 +40,16 @@ def canary_of(look: Look, path: str) -> Seen:
     return _distinct(look, see(look, path, None))
 
 
+def see_again(look: Look, before: RootView) -> Seen:
+    """Ask a root's sign of life again (`RootView.sign`).
+
+    Raises:
+        ProbeError: no answer.
+    """
+    path = before.sign.path
+    return canary_of(look, path) if path == before.canary.path else see(look, path, before.canary.answer)
+
+
 def _distinct(look: Look, seen: Seen) -> Seen:
     if seen.kind is Kind.NO_ANSWER and seen.classified.cause is Cause.UNAVAILABLE:
         why = f", {seen.classified.why}" if seen.classified.why else ""

@@ -224,6 +224,14 @@ class Station:
             if not self.verified:
                 self.client(None, verified=True)[0].prepare(deadline)
 
+    def connect_anew(self, deadline: float) -> None:
+        """Make a new connection to the URL's port, and keep it for who asks next.
+
+        Raises:
+            ProbeError: none is accepted.
+        """
+        self.client(None, verified=bool(self.target.http.headers))[0].prepare(deadline)
+
     def _check_same(self, leaf: str, wrapped: ssl.SSLSocket) -> None:
         with self._lock:
             self._leaf = self._leaf or leaf

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_access import Reach
-from pytest_nodered_sec.probes.landmarks import canary_of
+from pytest_nodered_sec.probes.landmarks import see_again
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model_answers import RootView
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 def see_both_ends(look: Look, admin: RootView) -> Reach:
-    """Ask the admin root's canary once more and say what lies between.
+    """Ask the admin root's sign of life once more and say what lies between.
 
     Raises:
         ProbeError: it no longer answers as at the start.
     """
-    again = canary_of(look, admin.canary.path)
-    if not again.same_as(admin.canary):
+    again = see_again(look, admin)
+    if not again.same_as(admin.sign):
+        what = "a random path" if admin.sign is admin.canary else admin.sign.path
         raise ProbeError(
-            f"{look.target.url} answered a random path with {admin.canary.answer.line()} at the start and with "
+            f"{look.target.url} answered {what} with {admin.sign.answer.line()} at the start and with "
             f"{again.answer.line()} at the end",
             Cause.CHANGED,
         )
