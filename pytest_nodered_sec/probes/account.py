@@ -6,20 +6,24 @@ Nothing is left behind: a token that was issued is revoked before the look ends,
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model_account import SignIn
 from pytest_nodered_sec.model_answers import Refuser, refuser_of
 from pytest_nodered_sec.probes.inside import LIMIT, read_view
-from pytest_nodered_sec.probes.session import json_object, session
+from pytest_nodered_sec.probes.session import TOKEN, json_object, session
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.credentials import Credentials
     from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.http import Exchange
     from pytest_nodered_sec.probes.look import Look
+
+
+_BETWEEN: Final = 0.2  # seconds between two looks whether an attempt may be made
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def _visited(look: Look, admin: RootView, account: Credentials) -> SignIn:
     login = basic_login(look, admin)
     if login:
         return _look_around(look, login, account.username)
+    _take_a_turn(look, account.username)
     with session(look, account.username, account.password) as entry:
         if entry.refused:
             return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
@@ -91,6 +96,22 @@ def _visited(look: Look, admin: RootView, account: Credentials) -> SignIn:
             raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
         seen = _look_around(look, {"Authorization": f"Bearer {entry.token}"}, account.username)
         return replace(seen, expires_in=entry.expires_in)
+
+
+def _take_a_turn(look: Look, username: str) -> None:
+    """Count the attempt; it is forgotten where it succeeds. Wait a little for others that may succeed at the moment.
+
+    The password may be an old one: what runs again and again must not lock its owner out.
+    """
+    while wait := look.station.logins.note(look.account_keys(TOKEN, username)):
+        if time.monotonic() + _BETWEEN >= look.deadline:
+            raise ProbeError(
+                f"`{username}` was refused, or tried, so often from here that the account might be locked; ask again "
+                f"in {wait:.0f} s, with the right password",
+                Cause.NOT_ASKED,
+            )
+        time.sleep(_BETWEEN)
+    look.extend()
 
 
 def _look_around(look: Look, login: dict[str, str], account: str) -> SignIn:

@@ -500,7 +500,11 @@ class Look:
         Raises:
             ProbeError: no answer, or a redirect loop: that of the first path that has one.
         """
-        asked = [Once(partial(Look(self.station).answer, "GET", path)) for path in paths]
+
+        def ask(path: str) -> Answer:
+            return Look(self.station).answer("GET", path)  # made when it is its turn: its time begins then
+
+        asked = [Once(partial(ask, path)) for path in paths]
         if self.target.policy.pace != "quiet":
             for one in asked[1:]:
                 threading.Thread(target=one.settle, daemon=True, name="nodered-sec-look").start()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
+import hostile
 import pytest
 
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy import Policy
 from pytest_nodered_sec.probes import pace as module
+from pytest_nodered_sec.probes.look import Look, Station
 from pytest_nodered_sec.probes.pace import Pace
 
 
@@ -45,6 +51,15 @@ def ask(clock: Clock, pace: Pace, method: str, status: int, number: int) -> list
         clock.now += 0.004  # as long as an answer takes
         pace.note(method, status)
     return times
+
+
+def test_each_look_begins_its_time_when_it_is_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AFTER_REFUSAL", 0.6)
+    with hostile.serving(hostile.always(404)) as server:
+        station = Station(Target("x", server.url, Policy(pace="quiet"), timeout=1.0))
+        station.arrive(time.monotonic() + 1)
+        assert [one.status for one in Look(station).together(["/a", "/b", "/c", "/d"])] == [404] * 4
+        station.close()
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 404), ("GET", 403), ("GET", 400), ("POST", 401), ("GET", 0)])

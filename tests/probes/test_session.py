@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hostile
@@ -77,8 +79,13 @@ class Guarded:
         return found if isinstance(found, Reply) else json_reply(found)
 
 
-def judged(server: Any, policy: Policy | None = None, **more: Any) -> tuple[dict[str, str], str]:
+def judged(
+    server: Any, policy: Policy | None = None, attempts: Path | None = None, **more: Any
+) -> tuple[dict[str, str], str]:
     """Ask everything; return a letter by control, and all that was said."""
+    if attempts is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return judged(server, policy, Path(folder, "run"), **more)
     lent: dict[str, Any] = {"credentials": lambda: Credentials("viewer", PASSWORD)} | more
     letters, said = {}, ""
     with hostile.serving(server) as running:
@@ -91,7 +98,7 @@ def judged(server: Any, policy: Policy | None = None, **more: Any) -> tuple[dict
             http_port=hostile.closed_port(),
             **lent,
         )
-        survey = Survey()
+        survey = Survey(attempts)
         try:
             survey.ask_ahead(target, [ask for asks, _ in CONTROLS.values() for ask in asks])
             for control, ((ask,), rule) in CONTROLS.items():
@@ -173,6 +180,21 @@ def test_a_refused_account_fails_once() -> None:
     assert letters == {"admin-08": "F", **dict.fromkeys(INSIDE, "-")}
     assert "viewer was refused: POST /auth/token answered 403 (invalid_grant) (admin-08 judges that)" in said
     assert server.asked == ["POST /auth/token"]
+
+
+def test_a_wrong_password_of_our_own_locks_nobody_out(tmp_path: Path) -> None:
+    server = Guarded(login=json_reply({"error": "invalid_grant"}, 403))
+    shared = Policy(login_realm="plant directory")  # counted for all targets together, whatever their ports
+    for number in range(5):
+        letters, said = judged(server, shared, tmp_path / f"run-{number}")
+    assert server.asked == ["POST /auth/token"] * 4  # Node-RED locks out after five
+    assert letters["admin-08"] == "E"
+    assert "`viewer` was refused, or tried, so often from here" in said
+
+
+def test_a_right_password_is_taken_again_and_again(tmp_path: Path) -> None:
+    for number in range(6):
+        assert judged(Guarded(), Policy(login_realm="d"), tmp_path / f"run-{number}")[0]["admin-08"] == "P"
 
 
 def test_a_session_that_cannot_be_ended_is_said() -> None:
