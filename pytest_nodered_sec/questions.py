@@ -333,7 +333,15 @@ def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:
         Ask("plain", ("login", "admin", "/auth/login"), "login"),
         Ask("plain", ("node", "node", ""), "node"),
     )
-    return (*fixed, *(Ask("plain", (path, "node", path), path) for path in dashboards_of(target)))
+    return (
+        *fixed,
+        *(Ask("plain", (path, "node", path), path) for path in dashboards_of(target)),
+        *(
+            Ask("plain", (one.path, "node", one.path), f"GET {one.path}")
+            for one in target.policy.protected_paths
+            if one.method == "GET" and one.effect == "none"
+        ),
+    )
 
 
 def redirects(target: Target) -> tuple[Ask, ...]:

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError
 
 from pytest_nodered_sec import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
 CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
+_READABLE: Final = ("", "identity", "gzip", "x-gzip", "deflate")  # urllib3 decodes these without further packages
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
 
 
@@ -186,9 +187,16 @@ class Client:
             request.headers["Content-Length"] = str(len(body or b""))
         try:
             with self._adapter.send(request, stream=True, timeout=left) as response:
-                content = response.raw.read(limit, decode_content=False) if method != "HEAD" else b""
-                # A body that is longer is left unread; closing the response then drops the connection.
                 fields = {name.lower(): value for name, value in response.raw.headers.items()}
+                content = response.raw.read(limit, decode_content=True)[:limit] if method != "HEAD" else b""
+                # A body that is longer is left unread; closing the response then drops the connection.
+                encoding = fields.get("content-encoding", "identity").lower()
+                if content and encoding not in _READABLE:
+                    raise ProbeError(
+                        f"{method} {self._now.path}: the answer is encoded ({encoding[:40]}), which was not asked for, "
+                        "and cannot be read",
+                        Cause.PROTOCOL,
+                    )
                 cookies = tuple(response.raw.headers.getlist("set-cookie"))
                 return Exchange(response.status_code, fields, content, cookies, time.monotonic() - self._now.begun)
         finally:
@@ -222,6 +230,8 @@ def _explain(what: str, error: Exception) -> ProbeError:
         cause = cause.__cause__ or cause.__context__
     if any(sign in text for sign in ("RemoteDisconnected", "Remote end closed", "Connection reset", "Broken pipe")):
         return ProbeError(f"{what}: the connection was closed without an answer", Cause.CLOSED)
+    if isinstance(error, DecodeError):
+        return ProbeError(f"{what}: the answer's encoding is broken", Cause.PROTOCOL)
     if "BadStatusLine" in text or "Protocol" in type(error).__name__ or "IncompleteRead" in text:
         return ProbeError(f"{what}: the answer is cut off or not HTTP", Cause.PROTOCOL)
     return ProbeError(f"{what}: {type(error).__name__}", Cause.PROTOCOL)

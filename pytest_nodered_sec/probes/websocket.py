@@ -119,12 +119,14 @@ def attempt_channel(
     if channel is not None:
         return ChannelAttempt(attempt, channel)
     if not answer.status or answer.status >= 500:
+        look.extend()
         nowhere, _ = upgrade(look, root(random_path()), headers, accept)
         if nowhere.status != answer.status:
             if answer.status:
                 return ChannelAttempt(attempt, Channel.NO_CHANNEL)  # settled as no answer
             raise ProbeError(f"WebSocket {path} {how}: the connection was closed without an answer", Cause.CLOSED)
-        # Node-RED closes an upgrade that nobody takes after 1.00 s, without a word; a proxy makes a 502 of it.
+        # Node-RED closes an upgrade that nobody takes without a word, and a proxy makes a 502 of it: after 1.00 s where
+        # a dashboard's Socket.IO hears it too (engine.io, destroyUpgradeTimeout), after 5.0 s without (measured).
         attempt = replace(attempt, classified=Classified(Kind.ABSENT), like_canary=view.canary.kind is Kind.ABSENT)
     return ChannelAttempt(attempt, Channel.NO_CHANNEL)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import NotApplicable, Violation
 from pytest_nodered_sec.model_access import PortState
-from pytest_nodered_sec.model_answers import Mark
+from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Mark
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Verdict
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
     from pytest_nodered_sec.policy import Policy
 
+_OF_NODE_RED: Final = NODE_RED_MARKS | {Mark.EXPRESS}
 _REMEDY: Final = "nginx, server on port 80: return 301 https://$server_name$request_uri;"
 _EXPECTED: Final = "a redirect to https, a 4xx other than 401, a close, or a closed port"
 
@@ -162,7 +163,18 @@ def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
             )
             for _, what in _faults(one)
         ]
-    if one.answer is None or value not in one.answer.location:
+    if one.answer is None:
+        return []
+    if name == "Host" and not one.answer.location and one.answer.marks & _OF_NODE_RED:
+        return [
+            Violation(
+                "served-by-name",
+                f"{_observed(seen.after, one, 'it is Node-RED in clear text')}, though under its own name it redirects",
+                "the redirect, whatever name the client says",
+                "nginx, server on port 80: listen 80 default_server; return 301 https://NAME$request_uri;",
+            )
+        ]
+    if value not in one.answer.location:
         return []
     own_name = "nginx: write the name into the redirect, not $host: return 301 https://NAME$request_uri;"
     own_header = (

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import re
 import socket
 import threading
 import time
+import zlib
 from typing import TYPE_CHECKING
 
+import hostile
 import pytest
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.probes.http import Client
+from pytest_nodered_sec.probes.http import BODY_LIMIT, Client
 from pytest_nodered_sec.probes.net import dial
 
 if TYPE_CHECKING:
@@ -107,6 +110,34 @@ def test_nothing_else_is_sent(client: Client, listener: Listener, monkeypatch: p
     assert names == [always, always | {"content-length"}, always | {"content-length", "content-type"}]
     assert listener.heard[2].endswith(b"\r\n\r\n40")
     assert listener.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "found"),
+    [
+        ("gzip", gzip.compress(b"adminAuth"), "adminAuth"),
+        ("GZIP", gzip.compress(b"x" * 10_000_000), "x" * BODY_LIMIT),  # a bomb is cut
+        ("deflate", zlib.compress(b"adminAuth"), "adminAuth"),
+        ("identity", b"adminAuth", "adminAuth"),
+        ("br", b"", ""),
+        ("br", b"\x0b", "the answer is encoded (br), which was not asked for, and cannot be read"),
+        ("gzip", b"no gzip at all", "the answer's encoding is broken"),
+    ],
+)
+def test_an_answer_that_is_encoded_without_being_asked_is_read_or_an_error(
+    encoding: str, body: bytes, found: str
+) -> None:
+    def encoded(_request: hostile.Request) -> hostile.Reply:
+        return hostile.Reply(200, {"Content-Encoding": encoding}, body)
+
+    with hostile.serving(encoded, tls=False) as server:
+        client = Client("plant.example", lambda deadline: dial("127.0.0.1", server.port, deadline))
+        try:
+            got = client.ask("GET", "/settings.js", time.monotonic() + 5).body.decode()
+        except ProbeError as error:
+            got = error.message.removeprefix("GET /settings.js: ")
+        client.close()
+    assert got == found
 
 
 def test_a_byte_now_and_then_does_not_move_the_deadline() -> None:

@@ -10,7 +10,7 @@ from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, SKIP, outcome
 
 from pytest_nodered_sec.model import NotApplicable
 from pytest_nodered_sec.model_access import PlainAnswer, PlainAttempt, PortState
-from pytest_nodered_sec.model_answers import Answer
+from pytest_nodered_sec.model_answers import Answer, Mark
 from pytest_nodered_sec.model_doors import PageAnswers
 from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
 from pytest_nodered_sec.policy import PROFILES, Deviation, Policy
@@ -269,6 +269,8 @@ PROTO, HOST, FORWARDED_HOST = (
     "X-Forwarded-Host: stranger.invalid",
 )
 TO_STRANGER = Answer(301, location="https://stranger.invalid/")
+OF_EXPRESS = Answer(404, "text/html", 139, marks=frozenset({Mark.EXPRESS}))
+WELCOME = Answer(200, "text/html", 615)  # of whichever site is nginx's first
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,9 @@ TO_STRANGER = Answer(301, location="https://stranger.invalid/")
         (spoofed(HOST, answered(TO_HTTPS)), PASS),
         (spoofed(HOST, answered(TO_STRANGER)), FAIL),
         (spoofed(HOST, met(PortState.CLOSED)), PASS),
+        (spoofed(HOST, answered(WELCOME)), PASS),
+        (spoofed(HOST, answered(OF_EXPRESS)), FAIL),
+        (spoofed(HOST, answered(EDITOR)), FAIL),
         (spoofed(FORWARDED_HOST, answered(TO_STRANGER)), FAIL),
         (spoofed(PROTO, answered(EDITOR), answered(EDITOR)), SKIP),
         (spoofed(PROTO, met(PortState.REFUSED), met(PortState.REFUSED)), SKIP),
@@ -306,6 +311,8 @@ def test_what_a_steered_redirect_says() -> None:
     assert "X-Forwarded-Host $server_name" in found.remedy
     (found,) = violations(headers_do_not_steer(spoofed(PROTO, answered(EDITOR)), Policy()))
     assert "though without X-Forwarded-Proto: https it redirects" in found.observed
+    (found,) = violations(headers_do_not_steer(spoofed(HOST, answered(OF_EXPRESS)), Policy()))
+    assert (found.code, "default_server" in found.remedy) == ("served-by-name", True)
     assert seen.evidence() == (
         "GET / over plain HTTP, port 80: 301 (redirect to https://stranger.invalid/) with Host: stranger.invalid"
     )
