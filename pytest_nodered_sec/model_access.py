@@ -111,7 +111,7 @@ class SocketAttempt:
         attempt: the HTTP side: the polling handshake and its answer.
         channel: what the connect packet got.
         events: packets beyond the connect answer that arrived with it (their content is not kept).
-        detour_left_out: whether the way around a gate by dot segments was left out, as the policy's calm mode wants.
+        detour_left_out: whether the ways around a gate were left out, as the policy's calm mode wants.
     """
 
     attempt: AccessAttempt
@@ -128,7 +128,7 @@ class SocketAttempt:
             return f"{where} was refused by ioMiddleware"
         if self.channel is Channel.UNANSWERED:
             return f"{where} was never answered"
-        untried = "; dot segments were not tried (calm mode)" if self.detour_left_out else ""
+        untried = "; ways around that were not tried (calm mode)" if self.detour_left_out else ""
         return f"{where} answered {self.attempt.answer.line()}{untried}"
 
 

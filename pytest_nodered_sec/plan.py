@@ -109,8 +109,9 @@ def _socket(target: Target, args: tuple[str, ...]) -> list[Request]:
     joins = [*_join(target, socket), *hint]
     if target.policy.mode == "calm":
         return joins
-    detour = target.node(socket) + "/.." * target.node(socket).count("/") + "/x" + _POLLING
-    return [*joins, Request(Manner.EXPLOIT, "GET", detour)]
+    base = target.node(socket)
+    detours = (base + "/.." * base.count("/") + "/x" + _POLLING, base + "/x.js" + _POLLING.removeprefix("/"))
+    return [*joins, *(Request(Manner.EXPLOIT, "GET", one) for one in detours)]
 
 
 def _widgets(target: Target, args: tuple[str, ...]) -> list[Request]:

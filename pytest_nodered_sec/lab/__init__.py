@@ -166,7 +166,8 @@ def majors(name: str) -> tuple[int, ...]:
 def proxies(name: str) -> tuple[str, ...]:
     """Return the proxies that a deployment can stand behind, the usual one first."""
     one = DEPLOYMENTS[name]
-    return ("nginx",) if one.locations or one.certificate or one.mutual or one.accepts else tuple(PROXIES)
+    rules = one.locations or one.gate == "but-files" or one.certificate or one.mutual or one.accepts
+    return ("nginx",) if rules else tuple(PROXIES)
 
 
 def parse(spec: str) -> Spec:

@@ -33,7 +33,7 @@ _REMOVED: Final = ("Strict-Transport-Security", "Server", "Via", "X-Powered-By",
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
 _RELEASE: Final = "^/red/about"  # the editor's change log, which names the release; Express ignores letter case
-_BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased", "but-flows", "but-ui")
+_BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased", "but-flows", "but-ui", "but-files")
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
 
@@ -239,6 +239,7 @@ def _gated(deployment: Deployment) -> str:
         "dashboards-cased": f"^/({site})(/|$)",
         "routes-cased": f"^/({_ROUTES}|(?i:{site}))(/|$)",
         "but-flows": f"(?i)^/(?!flows/?$)({_ROUTES}|{site})(/|$)",
+        "but-files": f"(?i)^/(?!.*\\.(css|js|png|svg|woff2)$)({site})(/|$)",
         "but-ui": f"(?i)^/({site.removeprefix('ui|')})(/|$)",
         "all": "^/",
         "unless-named": "^/",

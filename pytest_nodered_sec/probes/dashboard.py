@@ -15,6 +15,7 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.model_access import Channel, SocketAttempt
 from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.probes.access import with_hint
+from pytest_nodered_sec.probes.engineio import QUERY
 from pytest_nodered_sec.probes.socketio import JOIN, forgotten, hear, joined, knock
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ _QUIET: Final = 1.0  # seconds in which a connect packet is answered that is ans
 
 
 def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> SocketAttempt:
-    """Try to join a dashboard's live channel without credentials; where a gate refuses, by way of dot segments too.
+    """Try to join a dashboard's live channel without credentials; where a gate refuses, by detours too.
 
-    A gate by path judges the tidied path (`/ui/socket.io/../../x` is `/x` to it) and may forward the untidied one, of
-    which Socket.IO compares the beginning only (engine.io, lib/server.js: `path === req.url.slice(0, path.length)`).
+    Socket.IO compares the beginning of the path only (engine.io, lib/server.js: `path === req.url.slice(0,
+    path.length)`). A gate by path may let pass what goes on after it: a file's name that it takes for an asset, or dot
+    segments, of which it judges the tidied path (`/ui/socket.io/../../x` is `/x` to it) and forwards the untidied one.
 
     Args:
         look: the look.
@@ -48,18 +50,20 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
     if look.target.policy.mode == "calm":
         return replace(seen, detour_left_out=True)
     up = "/.." * look.target.node(socket).count("/")
-    try:
-        detour = _connect(look, node, path, f"{socket}{up}/x")
-    except ProbeError as error:
-        if error.cause is Cause.CLOSED:
-            return seen  # somebody does not take such paths
-        raise
-    answered = detour.channel is Channel.NO_CHANNEL and detour.attempt.kind is not Kind.NO_ANSWER
-    return seen if answered else detour
+    for further, query in ((f"{up}/x", QUERY), ("/x.js", QUERY.removeprefix("/"))):
+        try:
+            detour = _connect(look, node, path, f"{socket}{further}", query)
+        except ProbeError as error:
+            if error.cause is not Cause.CLOSED:
+                raise
+            continue  # somebody does not take such paths
+        if detour.channel is not Channel.NO_CHANNEL or detour.attempt.kind is Kind.NO_ANSWER:
+            return detour
+    return seen
 
 
-def _connect(look: Look, node: RootView, path: str, socket: str) -> SocketAttempt:
-    attempt, session = knock(look, node, Surface.DASHBOARD, socket, "without credentials")
+def _connect(look: Look, node: RootView, path: str, socket: str, query: str = QUERY) -> SocketAttempt:
+    attempt, session = knock(look, node, Surface.DASHBOARD, socket, "without credentials", query=query)
     if session is None:
         return SocketAttempt(with_hint(look, attempt, path), Channel.NO_CHANNEL)
     with joined(look, session, JOIN):

@@ -41,7 +41,13 @@ class Session:
 
 
 def knock(
-    look: Look, node: RootView, surface: Surface, socket: str, how: str, headers: Mapping[str, str] | None = None
+    look: Look,
+    node: RootView,
+    surface: Surface,
+    socket: str,
+    how: str,
+    headers: Mapping[str, str] | None = None,
+    query: str = QUERY,
 ) -> tuple[AccessAttempt, Session | None]:
     """Ask for a session; return what came, and the session where one was offered.
 
@@ -52,11 +58,12 @@ def knock(
         socket: Socket.IO's path below the node root.
         how: how it is asked, for the evidence.
         headers: further headers.
+        query: what follows the path.
 
     Raises:
         ProbeError: no answer.
     """
-    base = look.target.node(socket) + QUERY
+    base = look.target.node(socket) + query
     answer, got = look.exchange("GET", base, headers=headers)
     attempt = describe(look, surface, "GET", socket, how, answer, node)
     session = offered(got.body) if got.status == 200 else None

@@ -52,8 +52,11 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
         return absent_dashboard(seen.attempt, policy)
     key = _KEYS.get(dashboard, "ui (Dashboard 1) or dashboard (Dashboard 2)")
     gate = f"location ^~ {_absolute(seen.attempt, dashboard + socket)}/ {{ auth_basic ...; }}"
-    if detour:  # the gate is there: what it lets pass is a path that is tidied for it, and not for Node-RED
+    if ".." in detour:  # the gate is there: what it lets pass is a path that is tidied for it, and not for Node-RED
         code, gate = "gate-passed", 'if ($request_uri ~* "(/|%2f)(\\.|%2e)+(/|%2f)") { return 404; }'
+    elif detour:
+        code = "gate-passed"
+        gate = f"before what lets names of files pass (location ~* \\.(js|css)$): {gate.replace('^~', '~*')}"
     else:
         code = "channel-open" if seen.channel is Channel.OPEN else "channel-answers"
     return (

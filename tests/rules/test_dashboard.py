@@ -172,6 +172,9 @@ def test_a_gate_that_dot_segments_pass() -> None:
     assert found.code == "gate-passed"
     assert "ui: {ioMiddleware" in found.remedy
     assert "if ($request_uri ~*" in found.remedy
+    by_name = replace(seen, attempt=replace(seen.attempt, path="/ui/socket.io/x.js"))
+    (found,) = violations(channel_refuses(by_name, Policy()))
+    assert (found.code, "location ~* /ui/socket.io/ {" in found.remedy) == ("gate-passed", True)
 
 
 def test_a_dashboard_declared_public_is_not_judged() -> None:
