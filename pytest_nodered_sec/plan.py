@@ -106,7 +106,8 @@ def _socket(target: Target, args: tuple[str, ...]) -> list[Request]:
     (path,) = args
     socket = path.rstrip("/") + "/socket.io"
     hint = _access(target, (Surface.DASHBOARD.name, "GET", path, "anonymous"))[1:]
-    joins = [*_join(target, socket), *hint]
+    upgraded = target.node(socket) + _POLLING.replace("polling", "websocket")
+    joins = [*_join(target, socket), *hint, Request(Manner.HANDSHAKE, "GET", upgraded)]
     if target.policy.mode == "calm":
         return joins
     base = target.node(socket)

@@ -139,6 +139,8 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "location-exact": (ids("admin-05"), set()),
     "location-prefix": (ids("admin-05"), set()),
     "location-ui": (ids("dash-04"), set()),
+    "location-files": (ids("dash-02"), set()),
+    "unless-upgraded": (ids("dash-02 node-02"), set()),
     "limit-except": (ids("admin-01 admin-02 admin-04 version-01"), set()),
     "old-release": (
         ids(

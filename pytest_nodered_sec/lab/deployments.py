@@ -27,8 +27,9 @@ class Deployment:
             what a dashboard keeps beside its page; "all": before everything;
             "dashboards-cased", "routes-cased": before dashboards, before routes, in lower case only;
             "but-flows", "but-ui", "but-files": before routes and dashboards, all but one, or but what is called like a
-            file; "unless-named": before everything, unless a header names somebody; "same-site": no login, but no form
-            of another site passes; "sso": a redirect to a login elsewhere.
+            file; "unless-named": before everything, unless a header names somebody; "unless-upgraded": before
+            dashboards and endpoints, unless a WebSocket is asked for; "same-site": no login, but no form of another
+            site passes; "sso": a redirect to a login elsewhere.
         locations: nginx's own rules, which no other proxy has: of each location how it matches, and what it does
             before it passes the request on, "gate" being a Basic login.
         tidy: whether a gate by path refuses dot segments, which it and Node-RED read differently.
@@ -343,9 +344,8 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     "location-ui": replace(
         _HARDENED, gate="but-ui", locations=(("^~ /ui/", "gate"),), sockets=("/dashboard/socket.io", "/ws")
     ),
-    "location-files": replace(
-        _HARDENED, settings=_HARDENED.settings.replace("ioMiddleware", "unguarded"), gate="but-files", sockets=()
-    ),
+    "location-files": replace(_HARDENED, gate="but-files", sockets=()),
+    "unless-upgraded": replace(_HARDENED, gate="unless-upgraded"),
     "limit-except": replace(
         _HARDENED, settings=_HARDENED.settings.replace(_LOGIN, ""), locations=(("/", "limit_except GET { deny all; }"),)
     ),

@@ -33,7 +33,10 @@ _REMOVED: Final = ("Strict-Transport-Security", "Server", "Via", "X-Powered-By",
 # /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
 _DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
 _RELEASE: Final = "^/red/about"  # the editor's change log, which names the release; Express ignores letter case
-_BY_PATH: Final = ("dashboards", "dashboards-cased", "endpoints", "routes-cased", "but-flows", "but-ui", "but-files")
+_BY_PATH: Final = (
+    *("dashboards", "dashboards-cased", "endpoints", "routes-cased"),
+    *("but-flows", "but-ui", "but-files", "unless-upgraded"),
+)
 _ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
 _STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
 
@@ -75,8 +78,11 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     elif deployment.gate == "same-site":
         rules += ["@foreign header Sec-Fetch-Site cross-site", "respond @foreign 403"]
     elif deployment.gate:
-        named = deployment.gate == "unless-named"
-        rules += ["@gated not header Remote-User *" if named else f"@gated path_regexp {_gated(deployment)}"]
+        matchers = {
+            "unless-named": "@gated not header Remote-User *",
+            "unless-upgraded": f"@gated {{\npath_regexp {_gated(deployment)}\nnot header Upgrade websocket\n}}",
+        }
+        rules += [matchers.get(deployment.gate, f"@gated path_regexp {_gated(deployment)}")]
         rules += [f"basic_auth @gated bcrypt {_REALM} {{\n{front.user} {front.hashed}\n}}"]
     if deployment.gate in _BY_PATH and deployment.tidy:
         rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
@@ -127,7 +133,8 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
 def nginx(deployment: Deployment, front: Front) -> list[str]:
     """Write the configuration that puts a deployment behind nginx; return the command that runs it."""
     folder = front.folder
-    realm = "$unless_named" if deployment.gate == "unless-named" else f'"{_REALM}"'
+    realms = {"unless-named": "$unless_named", "unless-upgraded": "$unless_upgraded"}
+    realm = realms.get(deployment.gate, f'"{_REALM}"')
 
     def location(match: str, *, gated: bool, upgrade: bool, before: str = "") -> str:
         lines = [before] if before else []
@@ -202,6 +209,7 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
             f"access_log off; {places} server_tokens {'on' if deployment.versions else 'off'};",
             'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
             f'map $http_remote_user $unless_named {{ default off; "" "{_REALM}"; }}',
+            f'map $http_upgrade $unless_upgraded {{ websocket off; default "{_REALM}"; }}',
             f"upstream nodered {{ server {upstream}; }}",
             "proxy_http_version 1.1;",
             *("\n".join(["server {", *lines, "}"]) for lines in sites),
@@ -235,6 +243,7 @@ def _gated(deployment: Deployment) -> str:
     site = "|".join([*(("ui", "dashboard") if deployment.dashboards else ()), "api", "ws", *deployment.gated])
     patterns = {
         "dashboards": f"(?i)^/({site})(/|$)",
+        "unless-upgraded": f"(?i)^/({site})(/|$)",
         "endpoints": "(?i)^/(api|ws|dashboard/_debug)(/|$)",
         "dashboards-cased": f"^/({site})(/|$)",
         "routes-cased": f"^/({_ROUTES}|(?i:{site}))(/|$)",

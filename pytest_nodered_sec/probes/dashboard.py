@@ -14,22 +14,25 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.model_access import Channel, SocketAttempt
 from pytest_nodered_sec.model_answers import Kind
-from pytest_nodered_sec.probes.access import with_hint
+from pytest_nodered_sec.probes.access import describe, with_hint
 from pytest_nodered_sec.probes.engineio import QUERY
 from pytest_nodered_sec.probes.socketio import JOIN, forgotten, hear, joined, knock
+from pytest_nodered_sec.probes.websocket import join, upgrade
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.probes.socketio import Session
 
+_WEBSOCKET: Final = "/?EIO=4&transport=websocket"
 _POLLS: Final = 3  # answers to wait for: the namespace's, the connect packet's, and one with events between
 _QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
 
 
 def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> SocketAttempt:
-    """Try to join a dashboard's live channel without credentials; where a gate refuses, by detours too.
+    """Try to join a dashboard's live channel without credentials; where a gate refuses, in other ways too.
 
+    Some gates let WebSockets pass, because browsers send no Basic login with them.
     Socket.IO compares the beginning of the path only (engine.io, lib/server.js: `path === req.url.slice(0,
     path.length)`). A gate by path may let pass what goes on after it: a file's name that it takes for an asset, or dot
     segments, of which it judges the tidied path (`/ui/socket.io/../../x` is `/x` to it) and forwards the untidied one.
@@ -47,6 +50,10 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
     seen = _connect(look, node, path, socket)
     if seen.channel is not Channel.NO_CHANNEL or seen.attempt.kind is not Kind.REFUSED:
         return seen
+    answer, channel = upgrade(look, look.target.node(socket) + _WEBSOCKET, {}, join)
+    if channel in (Channel.OPEN, Channel.REFUSED_BY_MIDDLEWARE):
+        how = "as a WebSocket, without credentials"
+        return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel)
     if look.target.policy.mode == "calm":
         return replace(seen, detour_left_out=True)
     up = "/.." * look.target.node(socket).count("/")

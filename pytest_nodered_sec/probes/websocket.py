@@ -25,20 +25,21 @@ from pytest_nodered_sec.probes.http import BODY_LIMIT, CERTIFICATE_REQUIRED, USE
 from pytest_nodered_sec.probes.landmarks import random_path
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
 
     from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
+    from pytest_nodered_sec.probes.net import Timed
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+_QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
 
 
 class Wire:
     """An open WebSocket: frames out and in."""
 
-    def __init__(self, sock: socket.socket, lines: BinaryIO) -> None:
+    def __init__(self, sock: Timed, lines: BinaryIO) -> None:
         self._sock = sock
         self._lines = lines
 
@@ -47,6 +48,10 @@ class Wire:
         mask = secrets.token_bytes(4)
         masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
         self._sock.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)
+
+    def hurry(self, seconds: float) -> None:
+        """Wait so long from now on, and no longer."""
+        self._sock.until(min(self._sock.deadline, time.monotonic() + seconds))
 
     def receive(self) -> tuple[int, bytes]:
         """Return the next frame's opcode and payload.
@@ -82,6 +87,31 @@ def _is_refusal(payload: bytes) -> bool:
     with contextlib.suppress(ValueError):
         return bool(json.loads(payload) == {"auth": "fail"})
     return False
+
+
+def join(wire: Wire) -> Channel:
+    """Join the main namespace of Socket.IO 3 or 4, and a namespace that nobody has; leave at once.
+
+    The answer for the second comes after a guard that says nothing, so that silence before it is a refusal.
+    """
+    wire.send(_TEXT, b"40")
+    wire.send(_TEXT, b"40/x" + secrets.token_hex(8).encode() + b",")
+    passed = False
+    while True:
+        try:
+            opcode, payload = wire.receive()
+        except TimeoutError:
+            if passed:
+                return Channel.UNANSWERED
+            raise
+        if opcode == _TEXT and payload.startswith(b"40{"):
+            wire.send(_TEXT, b"41")
+            return Channel.OPEN
+        if opcode == _TEXT and payload.startswith(b"44{"):
+            return Channel.REFUSED_BY_MIDDLEWARE
+        if opcode == _TEXT and payload.startswith(b"44/"):
+            passed = True
+            wire.hurry(_QUIET)  # for a guard that decides later
 
 
 def accept(wire: Wire) -> Channel:
@@ -177,7 +207,7 @@ def upgrade(
     return look.reduce(got, path, plain=plain), heard[0] if heard else None
 
 
-def _converse(sock: socket.socket, path: str, headers: Mapping[str, str], talk: Callable[[Wire], None]) -> Exchange:
+def _converse(sock: Timed, path: str, headers: Mapping[str, str], talk: Callable[[Wire], None]) -> Exchange:
     key = base64.b64encode(secrets.token_bytes(16))
     fields = {
         "User-Agent": USER_AGENT,
