@@ -50,7 +50,7 @@ PROBES: Final[dict[str, Probe]] = {
     "access": Probe("access", "attempt_access", ("admin", "node")),
     "login_offer": Probe("access", "read_login_offer", ("admin",)),
     "endpoint": Probe("endpoint", "attempt_endpoint", ("admin", "node")),
-    "socket": Probe("dashboard", "connect_channel", ("admin", "node"), trips=4),
+    "socket": Probe("dashboard", "connect_channel", ("admin", "node"), trips=7),
     "widgets": Probe("widgets", "show_widgets", ("admin", "node"), trips=5),
     "interface": Probe("interface", "attempt_interface", ("node",), trips=4),
     "channel": Probe("websocket", "attempt_channel", ("admin", "node"), trips=3),

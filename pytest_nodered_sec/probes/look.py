@@ -205,6 +205,8 @@ class Station:
         except ssl.SSLError as error:
             sock.close()
             reason = (error.reason or str(error)).replace("_", " ").lower()
+            if error.reason == "WRONG_VERSION_NUMBER":  # what OpenSSL makes of any answer that is no record of TLS
+                reason = "something else answers there; if it is plain HTTP, the URL begins with http://"
             raise ProbeError(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
         except OSError as error:
             sock.close()
