@@ -290,6 +290,9 @@ def _record(
     elif isinstance(error, pytest.skip.Exception):
         reason = str(error.msg)
         observed = f"{observed}: {reason}" if observed else reason
+    elif error and not isinstance(error, _VERDICTS):
+        reason = _what_broke(error, report)
+        observed = f"{observed}: {reason}" if observed else reason
     outcome = _outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below)
     if outcome == "waived" and accepted is None:
         reason = f"by a mark of the test: {getattr(report, 'wasxfail', '')}"
@@ -312,6 +315,15 @@ def _record(
         seconds=report.duration,
         policy_sha256=_policy_sha256(item.config, case.target) if case and case.target else "",
     )
+
+
+def _what_broke(error: BaseException, report: pytest.TestReport) -> str:
+    """Return in one line why there is no verdict although the test, or a fixture of it, ran."""
+    said = str(error).partition("\n")[0]
+    if isinstance(error, NoVerdict):
+        return said
+    broken = "the test" if report.when == "call" else "a fixture"
+    return f"{broken} broke: {type(error).__name__}" + (f": {said}" if said else "")
 
 
 def _policy_sha256(config: pytest.Config, target: Target) -> str:
@@ -360,7 +372,9 @@ def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_
         return "compliant"  # also where a waiver that is no longer needed makes the test fail
     if isinstance(error, pytest.skip.Exception) and (called or nothing_to_ask) and not isinstance(error, Unjudged):
         return "not-applicable"
-    return "not-judged"  # nothing was given to judge by, skipped by a mark or fixture, or the test itself broke
+    if error and not isinstance(error, (pytest.skip.Exception, *_VERDICTS)):
+        return "could-not-look"  # the test itself broke, or forgot its verdict; also where a mark expects it to
+    return "not-judged"  # nothing was given to judge by, or skipped by a mark or fixture
 
 
 def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
@@ -414,7 +428,6 @@ class Ledger:
         self._fail_on = fail_on
         self._demanded = demanded
         self._places: dict[str, int] = {}  # in `records`, by node id
-        self._broken: set[str] = set()  # node ids of tests that did not come to a verdict although they ran
         self._reran = False
         self._overruled: set[str] = set()
         self._skipped = 0
@@ -446,8 +459,6 @@ class Ledger:
             self._restore(record, report)
             if isinstance(report.longrepr, str):
                 report.longrepr = _Words(report.longrepr)
-            if record["outcome"] == "could-not-look" or (report.failed and record["outcome"] == "not-judged"):
-                self._broken.add(report.nodeid)
         elif report.failed and report.when not in ("setup", "call", "teardown"):
             self._crashed.append(report.nodeid)  # xdist's report of a test whose worker died
 
@@ -587,7 +598,7 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: no audit: {why}")
         if self.untold():
             terminalreporter.write_line(f"nodered-sec: {self.untold()}")
-        if self.records or self._broken or self._crashed:
+        if self.records or self._crashed:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
             terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")
 
@@ -598,6 +609,7 @@ class Ledger:
     def summary(self) -> str:
         """Return the counts by outcome, findings by severity."""
         outcomes = Counter(record["outcome"] for record in self.records)
+        errors = {one["nodeid"] for one in self.records if one["outcome"] == "could-not-look"}
         bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
         severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
         if any(bad[one.value] and _below(one, self._fail_on) for one in Severity):
@@ -607,7 +619,7 @@ class Ledger:
             f"{outcomes['compliant']} compliant",
             f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
             f"{outcomes['waived']} waived",
-            _counted(len(self._broken | {one["nodeid"] for one in self.lost()}), "error"),
+            _counted(len(errors | {one["nodeid"] for one in self.lost()}), "error"),
             f"{outcomes['not-applicable']} not applicable",
         ]
         if outcomes["not-judged"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -172,14 +173,14 @@ def test_waivers_skips_and_broken_tests(site: Site, workers: tuple[str, ...]) ->
         "test_waivederror": "could-not-look",
         "test_maskederror": "could-not-look",
         "test_skipped-good": "not-judged",
-        "test_broken-good": "not-judged",
+        "test_broken-good": "could-not-look",
         "test_asserts-good": "non-compliant",
         "test_buge-bug": "could-not-look",
     }
     assert result.outlines[-3:-1] == [
         "nodered-sec: 1 target · 1 compliant · 1 non-compliant (1 low) · 1 waived · 4 errors · 1 not applicable "
-        "· 2 not judged",
-        "nodered-sec: judged 1 of 6 controls; 3 could not be looked at, 2 not judged",
+        "· 1 not judged",
+        "nodered-sec: judged 1 of 6 controls; 4 could not be looked at, 1 not judged",
     ]
 
 
@@ -354,9 +355,73 @@ def test_a_control_that_forgot_its_verdict_is_not_green(site: Site, asserts: str
         [
             "control 'site-01': test_forgotten passed without a verdict: end it with require(...), as in *",
             "control 'site-02': test_empty passed without a verdict: *",
-            "nodered-sec: 1 target · 4 compliant · 0 non-compliant · 0 waived · 2 errors *",
+            "nodered-sec: 1 target · 4 compliant · 0 non-compliant · 0 waived · 2 errors · 0 not applicable",
         ]
     )
-    assert properties(junit(site)["test_forgotten[plant.example-good]"])["outcome"] == "not-judged"
+    assert properties(junit(site)["test_forgotten[plant.example-good]"])["outcome"] == "could-not-look"
     assert "Traceback" not in result.stdout.str()
     assert ".py:" not in result.stdout.str().split("short test summary")[0]
+
+
+BROKEN = """
+import pytest
+from pytest_nodered_sec import Ask, Severity, control, require
+
+def asked(number):
+    return control(f"site-0{number}", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+
+@pytest.fixture
+def broken():
+    raise LookupError("no such file")
+
+@asked(1)
+def test_breaks(nodered_seen):
+    '''Its rule has a bug.'''
+    require(1 / 0)
+
+@asked(2)
+def test_forgets(nodered_seen):
+    '''It has no verdict.'''
+
+@asked(3)
+def test_fixture(nodered_seen, broken):
+    '''Its fixture has a bug.'''
+    require(())
+
+@pytest.mark.xfail(reason="known")
+@asked(4)
+def test_expected(nodered_seen):
+    '''A mark expects its bug.'''
+    raise ValueError
+"""
+
+
+@WORKERS
+def test_a_broken_control_is_seen_in_every_report(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=BROKEN)
+    args = ("--nodered-suite=off", "--junitxml=junit.xml", "--nodered-report=page.html", "--nodered-hdf=hdf.json")
+    result = site.run(*args, *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=2, errors=1, xfailed=1)
+    assert result.outlines[-3:-1] == [
+        "nodered-sec: 1 target · 0 compliant · 0 non-compliant · 0 waived · 4 errors · 0 not applicable",
+        "nodered-sec: judged 0 of 4 controls; 4 could not be looked at",
+    ]
+    reasons = {
+        "test_breaks": "the test broke: ZeroDivisionError: division by zero",
+        "test_forgets": "control 'site-02': test_forgets passed without a verdict",
+        "test_fixture": "a fixture broke: LookupError: no such file",
+        "test_expected": "the test broke: ValueError",
+    }
+    page = (site.path / "page.html").read_text().partition('<h2 id="unseen">')[2].partition("</section>")[0]
+    hdf = json.loads((site.path / "hdf.json").read_text())
+    results = [one for control in hdf["profiles"][0]["controls"] for one in control["results"]]
+    assert {one["status"] for one in results} == {"error"}
+    messages = "\n".join(one["message"] for one in results)
+    cases = {name.partition("[")[0]: case for name, case in junit(site).items()}
+    for name, reason in reasons.items():
+        case = cases[name]
+        assert reason in page.replace("&#39;", "'")
+        assert f"could not look: {reason}" in messages
+        assert properties(case)["outcome"] == "could-not-look"
+        assert reason in properties(case)["observed"]
