@@ -96,6 +96,7 @@ _DIGESTS: Final = pytest.StashKey[dict[str, str]]()  # of each target's policy
 _PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
 _PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
+_REACH: Final = "reach-01"  # carries the cause where a target is dead
 _LOOKS: Final = "pytest_nodered_sec.probes"  # where looks are made
 _OTHERWISE: Final = "deselected"  # by a hook, not by an option
 
@@ -586,8 +587,8 @@ class Ledger:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
         """Print the last line, below pytest's own summary."""
         yield
-        if self._demanded and not self._answered():
-            terminalreporter.write_line("nodered-sec: no question was answered, so nothing is proven")
+        for line in self._unanswered():
+            terminalreporter.write_line(f"nodered-sec: {line}")
         if self._overruled:
             terminalreporter.write_line(
                 f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something"
@@ -602,9 +603,27 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
             terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")
 
-    def _answered(self) -> bool:
-        judged = (record["control"] for record in self.records if record["outcome"] in accounts.JUDGED)
-        return any(control != _PAPERWORK for control in judged)
+    def _answered(self, *targets: str) -> bool:
+        """Whether a question was answered, of these targets or of any."""
+        judged = (one for one in self.records if one["outcome"] in accounts.JUDGED and one["control"] != _PAPERWORK)
+        return any(not targets or one["target"] in targets for one in judged)
+
+    def _unanswered(self) -> list[str]:
+        """Return a line for each target that answered nothing, with the cause: it may stand far above."""
+        causes = {name: self._cause(name) for name in self.policies if not self._answered(name)}
+        lines = [f"{name}: {cause}" for name, cause in causes.items() if cause]
+        nothing = "no question was answered, so nothing is proven"
+        if self._answered():
+            return [f"{nothing} of {line}" for line in lines]
+        return [f"{nothing}: {line}" for line in lines] or ([nothing] if self._demanded else [])
+
+    def _cause(self, target: str) -> str:
+        """Return why a target could not be looked at: what reach-01 says, else what most of its cases say."""
+        unseen = [one for one in self.records if one["target"] == target and one["outcome"] == "could-not-look"]
+        reach = [one["reason"] for one in unseen if one["control"] == _REACH]
+        others = [one["reason"] for one in unseen if not one["reason"].endswith(f"see {_REACH}")]
+        said = Counter(others or [one["reason"] for one in unseen])
+        return next(iter(reach + [reason for reason, _ in said.most_common(1)]), "")
 
     def summary(self) -> str:
         """Return the counts by outcome, findings by severity."""

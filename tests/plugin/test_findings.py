@@ -230,6 +230,50 @@ def test_absent(nodered_seen):
     assert site.run("-k", "chain_is_trusted", url=None).ret == pytest.ExitCode.TESTS_FAILED
 
 
+HALF_DEAD = """
+import pytest_nodered_sec.survey
+
+class HalfDead(Survey):
+    def outcome(self, target, ask):
+        if ask.probe == "reach":
+            return ProbeError(f"connecting to {target.name} port 443: connection refused", Cause.UNREACHABLE)
+        if target.name == "plant.example" and ask.probe == "stub":
+            return super().outcome(target, ask)
+        return ProbeError(f"{target.name} cannot be looked at: see reach-01", Cause.SEE_REACH)
+
+pytest_nodered_sec.survey.Survey = HalfDead
+"""
+
+
+@WORKERS
+def test_the_last_lines_name_the_cause_where_nothing_was_answered(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(conftest=(site.path / "conftest.py").read_text() + HALF_DEAD)
+    second = "--nodered-url=https://hall.example"
+    said = "nodered-sec: no question was answered, so nothing is proven"
+    cause = "{0}.example: connecting to {0}.example port 443: connection refused"
+    result = site.run("--tb=no", second, *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    lines = [line for line in result.outlines if line.startswith("nodered-sec: ")]
+    assert lines[-4:-2] == [f"{said}: {cause.format('plant')}", f"{said}: {cause.format('hall')}"]
+    site.write(
+        test_x="""
+from pytest_nodered_sec import Ask, Severity, control
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_own(nodered_seen):
+    '''Answered.'''
+    assert nodered_seen
+"""
+    )
+    result = site.run("--tb=no", second, *workers)
+    lines = [line for line in result.outlines if line.startswith("nodered-sec: ")]
+    assert lines[-3] == f"{said} of {cause.format('hall')}"
+    assert not any("proven" in line for line in lines[:-3])
+    result = site.run("--nodered-suite=off", second, "test_x.py", *workers)  # without reach-01: what most cases say
+    lines = [line for line in result.outlines if line.startswith("nodered-sec: ")]
+    assert lines[-3] == f"{said} of hall.example: hall.example cannot be looked at: see reach-01"
+
+
 CIRCUMSTANCES = """
 from pytest_nodered_sec import Ask, Severity, Violation, control, require
 
