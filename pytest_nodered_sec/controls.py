@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import pytest
 
 from pytest_nodered_sec.errors import NonCompliant
-from pytest_nodered_sec.model import Ask, NotApplicable, NotJudged, Severity
+from pytest_nodered_sec.model import Ask, NotApplicable, NotJudged, Severity, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -108,7 +108,7 @@ def _constant(asks: tuple[Ask, ...]) -> Callable[[Target], tuple[Ask, ...]]:
 
 
 class NoVerdict(TypeError):
-    """A control's test came to its end and could not have failed: the verdict was forgotten."""
+    """A control's test gave no verdict: it was forgotten, or `require` was given something else."""
 
 
 def judging(id: str, test: Callable[..., object]) -> Generator[None, object, object]:
@@ -139,6 +139,7 @@ def require(verdict: Verdict) -> None:
     Raises:
         NonCompliant: if there is any violation, with all of them.
         pytest.skip.Exception: if the control does not apply; an `Unjudged` where it could not be judged.
+        NoVerdict: if it is none, such as the `True` or `None` of a rule that is not one.
     """
     global _verdicts
     _verdicts += 1
@@ -146,5 +147,10 @@ def require(verdict: Verdict) -> None:
         raise Unjudged(verdict.reason)
     if isinstance(verdict, NotApplicable):
         pytest.skip(verdict.reason)
+    if not isinstance(verdict, tuple) or not all(isinstance(one, Violation) for one in verdict):
+        raise NoVerdict(
+            f"require was given no verdict but {type(verdict).__name__}: a rule returns () for compliant, a tuple of "
+            "Violation, NotApplicable or NotJudged"
+        )
     if verdict:
         raise NonCompliant(verdict)

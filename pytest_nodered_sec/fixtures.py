@@ -92,8 +92,10 @@ def nodered_targets(request: pytest.FixtureRequest) -> tuple[Target, ...]:
 
 
 @pytest.fixture
-def nodered_policy(nodered_target: Target) -> Policy:
+def nodered_policy(_nodered_case: Case, nodered_target: Target) -> Policy:
     """What this site demands of the target."""
+    __tracebackhide__ = True
+    _check_target(_nodered_case, nodered_target)
     return nodered_target.policy
 
 
@@ -116,12 +118,11 @@ def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_ta
         ProbeError: it could not be looked at.
     """
     __tracebackhide__ = True
+    _check_target(_nodered_case, nodered_target)
     if _nodered_case.ask is None:
         pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
     if not _nodered_case.ask.probe:
         use = request.node.stash[_SEEN] = _use_of_waiver(request.config, nodered_target, _nodered_case.ask.label)
-        if use.stale and nodered_target.policy.stale_waivers == "warn":
-            request.node.warn(pytest.PytestWarning(f"nodered-sec: no longer needed: {use.evidence()}"))
         return use
     survey = _survey(request.session)
     ahead = request.session.stash.setdefault(_AHEAD, set())
@@ -156,11 +157,26 @@ def check_given(item: pytest.Item) -> None:
     given = getattr(item, "funcargs", {})
     for name, value in sorted(given.items(), key=lambda one: one[0] != "nodered_seen"):  # others are made of it
         if name.startswith("nodered_") and value is not ours.get(name, seen):
-            raise ProbeError(
-                f"a fixture of this site is called {name} as well, and would be judged in place of {case.target.name}: "
-                "give it another name",
-                Cause.NOT_ASKED,
-            )
+            raise _stands_in(name, case.target)
+
+
+def _check_target(case: Case, given: object) -> None:
+    """See that what is made of the target is not made of something else.
+
+    Raises:
+        ProbeError: a fixture of a conftest or another plugin took the place of `nodered_target`.
+    """
+    __tracebackhide__ = True
+    if case.target is not None and given is not case.target:
+        raise _stands_in("nodered_target", case.target)
+
+
+def _stands_in(name: str, target: Target) -> ProbeError:
+    return ProbeError(
+        f"a fixture of this site is called {name} as well, and would be judged in place of {target.name}: "
+        "give it another name",
+        Cause.NOT_ASKED,
+    )
 
 
 def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverUse:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 import pytest
 
@@ -29,7 +28,7 @@ from pytest_nodered_sec.collection import (
 )
 from pytest_nodered_sec.controls import NoVerdict, Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
-from pytest_nodered_sec.model import Observation, Severity
+from pytest_nodered_sec.model import Observation, Severity, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -38,7 +37,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.collection import Case
     from pytest_nodered_sec.controls import Control
     from pytest_nodered_sec.facts import Identity, RunFacts
-    from pytest_nodered_sec.model import Target, Violation
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.model_waivers import WaiverUse
     from pytest_nodered_sec.policy import Waiver
 
 
@@ -136,12 +136,31 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         record = item.stash.get(_RECORD, None)  # none where pytest only sets up
         report.user_properties.extend((f"nodered_sec.{name}", value) for name, value in _properties(record))
     elif report.when == "call" or not report.passed:
+        error = error or _warn_of_stale(item, control, report)
         accepted = _waive(item, control, report, error) if report.when == "call" else None
         below = _soften(control, report, error, accepted, fail_on)
         record = _record(item, control, report, error, accepted, below=below)
         record = item.stash[_RECORD] = texts.readable_within(record)
         item.config.stash.setdefault(RAN, {})[item.nodeid] = record
         report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
+
+
+def _warn_of_stale(item: pytest.Item, control: Control, report: pytest.TestReport) -> NonCompliant | None:
+    """Warn of a waiver that nothing needs, where the policy makes no finding of it; return one if `-W error` does."""
+    case = case_of(item)
+    if control.id != _PAPERWORK or case is None or case.target is None or case.target.policy.stale_waivers != "warn":
+        return None
+    use: WaiverUse = getattr(item, "funcargs", {})["nodered_seen"]
+    if not use.stale:
+        return None
+    try:
+        item.warn(pytest.PytestWarning(f"nodered-sec: no longer needed: {use.evidence()}"))
+    except pytest.PytestWarning:
+        remedy = "remove it from the policy file, or let -W error pass over it: -W default::pytest.PytestWarning"
+        error = NonCompliant([Violation("not-needed", use.evidence(), "a finding that it excuses", remedy)])
+        report.outcome, report.longrepr = "failed", texts.readable(worded(control, error))
+        return error
+    return None
 
 
 def _while_looking(error: BaseException) -> bool:
@@ -394,15 +413,25 @@ def _finding(violation: Violation, prefix: str = "") -> str:
     return f"{prefix}{violation.observed}\n  expected  {violation.expected}\n  remedy    {violation.remedy}"
 
 
+class _Crash(NamedTuple):
+    """What a report says of itself in short."""
+
+    message: str
+
+    def __str__(self) -> str:
+        """Return its first line, which is all that `--tb=line` shows."""
+        return self.message.partition("\n")[0]
+
+
 class _Words(str):
     """A report's text that also serves as the message of pytest's short summary (which 8.x takes from here)."""
 
     __slots__ = ()
 
     @property
-    def reprcrash(self) -> SimpleNamespace:
+    def reprcrash(self) -> _Crash:
         """What pytest's own representations have: an object with the message."""
-        return SimpleNamespace(message=str(self))
+        return _Crash(str(self))
 
 
 class Ledger:

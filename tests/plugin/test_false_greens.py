@@ -126,7 +126,7 @@ pytest_nodered_sec.survey.Survey = Reaches
 
 import pytest
 @pytest.fixture
-def %s(nodered_target, nodered_seen):
+def %s(%s):
     return %s
 """
 
@@ -135,6 +135,7 @@ def %s(nodered_target, nodered_seen):
 @pytest.mark.parametrize(
     ("name", "value", "outcome"),
     [
+        ("nodered_target", "'mine'", "could-not-look"),
         ("nodered_policy", 'replace(nodered_target.policy, profile="baseline")', "could-not-look"),
         ("nodered_seen", "replace(REACH, looks=99)", "could-not-look"),
         ("nodered_reach", "replace(REACH, looks=99)", "could-not-look"),
@@ -144,11 +145,38 @@ def %s(nodered_target, nodered_seen):
 def test_no_fixture_stands_in_for_what_the_suite_judges(
     own: Site, name: str, value: str, outcome: str, workers: tuple[str, ...]
 ) -> None:
-    own.write(conftest=(own.path / "conftest.py").read_text() + STANDS_IN % (name, value))
+    takes = "nodered_target, nodered_seen" if name != "nodered_target" else ""
+    own.write(conftest=(own.path / "conftest.py").read_text() + STANDS_IN % (name, takes, value))
     result = own.run("-p", "dump", "nodered-sec/test_reach.py", *workers)
     assert outcomes(own, "reach-01") == [outcome]
     if outcome != "compliant":
         result.stdout.fnmatch_lines([f"*could not look: a fixture of this site is called {name} as well*"])
+        result.stdout.no_fnmatch_line("*traceback entries are hidden*")
+
+
+STALE = """
+stale_waivers = "warn"
+[[waiver]]
+control = "site-01"
+instance = "good"
+finding = "served"
+reason = "until spring"
+expires = 2999-12-31
+[[target]]
+url = "https://plant.example"
+"""
+
+
+@WORKERS
+def test_a_stale_waiver_is_a_finding_where_warnings_are_errors(own: Site, workers: tuple[str, ...]) -> None:
+    (own.path / "nodered-sec.toml").write_text(STALE)
+    own.write(test_site=controls("good"))
+    result = own.run("-W", "error", "-p", "dump", *workers, url=None)
+    assert outcomes(own, "waiver-01") == ["non-compliant"]
+    said = "waiver-01 medium not-needed · waiver of site-01 good served, until 2999-12-31: until spring: 1 compliant"
+    assert f"\n{said}\n  expected  a finding that it excuses\n  remedy    remove it" in result.stdout.str()
+    result = own.run("-W", "error", "-W", "default::pytest.PytestWarning", "-p", "dump", *workers, url=None)
+    assert outcomes(own, "waiver-01") == ["compliant"]
 
 
 def test_an_audit_of_paths_alone_is_none(own: Site) -> None:

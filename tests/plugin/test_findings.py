@@ -390,6 +390,36 @@ def test_raises(nodered_seen):
 """
 
 
+def test_a_line_of_traceback_is_the_finding(site_with_control: Site) -> None:
+    result = site_with_control.run("--nodered-suite=off", "--tb=line")
+    result.assert_outcomes(passed=1, failed=2, errors=1, skipped=1)
+    assert result.outlines.count(FINDING.partition("\n")[0]) >= 2
+    assert "namespace(" not in result.stdout.str()
+    assert "_Crash(" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [("True", "bool"), ("None", "NoneType"), ("False", "bool"), ("('x',)", "tuple"), ("[]", "list")],
+)
+def test_what_is_no_verdict_is_not_green(site: Site, verdict: str, kind: str) -> None:
+    site.write(
+        test_x=f"""
+from pytest_nodered_sec import Ask, Severity, control, require
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_truth(nodered_seen):
+    '''Its rule returns something else.'''
+    require({verdict})
+"""
+    )
+    result = site.run("--nodered-suite=off")
+    result.assert_outcomes(failed=1)
+    said = f"require was given no verdict but {kind}: a rule returns () for compliant, "
+    assert f"\n{said}" in result.stdout.str()
+    assert ".py:" not in result.stdout.str().split("short test summary")[0]
+
+
 @pytest.mark.parametrize("asserts", ["rewrite", "plain"])
 def test_a_control_that_forgot_its_verdict_is_not_green(site: Site, asserts: str) -> None:
     site.write(test_x=FORGOTTEN)
