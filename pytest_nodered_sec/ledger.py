@@ -69,10 +69,10 @@ class Waived(TypedDict):
 class Record(TypedDict):
     """What is known of one test case of a control: plain values, no secrets.
 
-    `title` is the first line of the test's docstring; `reason` says why nothing was judged, and is "" where something
-    was; `findings` are all there are, `severity` that of the worst which is not waived; `waiver` is set where any is
-    waived: the outcome is "waived" where all are. `started` is UTC in ISO 8601, `seconds` how long the phase took that
-    settled the outcome.
+    `title` is the first line of the test's docstring; `reason` says why nothing was judged, or that a mark of the test
+    expects the finding, and is "" otherwise; `findings` are all there are, `severity` that of the worst which is not
+    waived; `waiver` is set where any is waived: the outcome is "waived" where all are. `started` is UTC in ISO 8601,
+    `seconds` how long the phase took that settled the outcome.
     """
 
     nodeid: str
@@ -121,8 +121,8 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
 def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
     control = control_of(item)
     error = call.excinfo.value if call.excinfo else None
+    mark = _taken_mark(report) if control else None
     if collection.of_suite(item.nodeid):
-        _take_no_mark_for_a_waiver(report)
         report.nodered_skipped = _skipped_by_others(item, report, error)  # type: ignore[attr-defined]  # crosses, too
     if isinstance(error, (NonCompliant, ProbeError)) and report.longrepr is not None:
         report.longrepr = texts.readable(worded(control, error))
@@ -139,7 +139,11 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         error = error or _warn_of_stale(item, control, report)
         accepted = _waive(item, control, report, error) if report.when == "call" else None
         below = _soften(control, report, error, accepted, fail_on)
-        record = _record(item, control, report, error, accepted, below=below)
+        if collection.of_suite(item.nodeid) or item.config.option.nodered_audit or not report.failed:
+            mark = None  # nothing to be expected, or not by a mark
+        if mark is not None:
+            _expect(control, report, error, mark)
+        record = _record(item, control, report, error, accepted, below=below, mark=mark)
         record = item.stash[_RECORD] = texts.readable_within(record)
         item.config.stash.setdefault(RAN, {})[item.nodeid] = record
         report.nodered = record  # type: ignore[attr-defined]  # reports carry what plugins add, xdist included
@@ -175,11 +179,25 @@ def _without_locals(control: Control, error: BaseException) -> str:
     return f"{control.id} {control.severity.value} · could not look: {type(error).__name__}, a bug\n{lines}"
 
 
-def _take_no_mark_for_a_waiver(report: pytest.TestReport) -> None:
-    """Make what a mark turned into an expected failure a failure again: it has no reason, no date and no finding."""
-    if hasattr(report, "wasxfail"):
-        del report.wasxfail
-        report.outcome = "failed" if report.skipped else report.outcome
+def _taken_mark(report: pytest.TestReport) -> str | None:
+    """Make what a mark turned into an expected failure a failure again; return the mark's reason, None without one."""
+    mark: str | None = getattr(report, "wasxfail", None)
+    if mark is None or not report.skipped:
+        return None
+    del report.wasxfail
+    report.outcome = "failed"
+    return mark
+
+
+def _expect(control: Control, report: pytest.TestReport, error: BaseException | None, mark: str) -> None:
+    """Let a failure of a site's own control be expected by its mark, as pytest has it, and show it all the same."""
+    shown = _text(control, error, report) if isinstance(error, _VERDICTS) else str(report.longrepr)
+    report.outcome = "skipped"
+    report.wasxfail = f"{shown}\n  expected  {_by_mark(mark)}"
+
+
+def _by_mark(mark: str) -> str:
+    return f"by a mark of the test: {mark or 'it gives no reason'}"
 
 
 def _skipped_by_others(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> bool:
@@ -298,6 +316,7 @@ def _record(
     accepted: Waived | None,
     *,
     below: bool,
+    mark: str | None,
 ) -> Record:
     case = case_of(item)
     seen = getattr(item, "funcargs", {}).get("nodered_seen")
@@ -310,12 +329,12 @@ def _record(
     elif isinstance(error, pytest.skip.Exception):
         reason = str(error.msg)
         observed = f"{observed}: {reason}" if observed else reason
-    elif error and not isinstance(error, _VERDICTS):
+    outcome = _outcome(report, error, nothing_to_ask=_nothing_to_ask(case), found=below or mark is not None)
+    if outcome == "could-not-look" and error and not isinstance(error, ProbeError):
         reason = _what_broke(error, report)
         observed = f"{observed}: {reason}" if observed else reason
-    outcome = _outcome(report, error, nothing_to_ask=_nothing_to_ask(case), below=below)
-    if outcome == "waived" and accepted is None:
-        reason = f"by a mark of the test: {getattr(report, 'wasxfail', '')}"
+    elif mark is not None and not reason:
+        reason = _by_mark(mark)
     left = error
     if isinstance(error, NonCompliant) and accepted and outcome == "non-compliant":
         left = _without(error, accepted["findings"])
@@ -340,7 +359,7 @@ def _record(
 def _what_broke(error: BaseException, report: pytest.TestReport) -> str:
     """Return in one line why there is no verdict although the test, or a fixture of it, ran."""
     said = str(error).partition("\n")[0]
-    if isinstance(error, NoVerdict):
+    if isinstance(error, (NoVerdict, pytest.fail.Exception)):
         return said
     broken = "the test" if report.when == "call" else "a fixture"
     return f"{broken} broke: {type(error).__name__}" + (f": {said}" if said else "")
@@ -379,10 +398,13 @@ def _nothing_to_ask(case: Case | None) -> bool:
     return case.ask is None or bool(plan.does_not_arise(case.target, case.ask))
 
 
-def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_to_ask: bool, below: bool) -> str:
-    """Return what is proven: only a verdict of a test body counts as one."""
+def _outcome(report: pytest.TestReport, error: BaseException | None, *, nothing_to_ask: bool, found: bool) -> str:
+    """Return what is proven: only a verdict of a test body counts as one.
+
+    `found` is set where a finding counts although the test is an expected failure.
+    """
     called = report.when == "call"
-    if called and isinstance(error, NonCompliant) and below:
+    if called and isinstance(error, _VERDICTS) and found:
         return "non-compliant"
     if isinstance(error, ProbeError) or (report.failed and not called):
         return "could-not-look"
@@ -502,7 +524,8 @@ class Ledger:
 
     def _restore(self, record: Record, report: pytest.TestReport) -> None:
         """Let a failure be one whatever another plugin made of its report; what a site's own mark expects stays so."""
-        bad = record["outcome"] == "non-compliant" and not _below(Severity(record["severity"]), self._fail_on)
+        bad = record["outcome"] == "non-compliant" and not record["reason"]
+        bad = bad and not _below(Severity(record["severity"]), self._fail_on)
         if report.failed or not (bad or record["outcome"] == "could-not-look"):
             return
         self._overruled.add(report.nodeid)
@@ -662,6 +685,8 @@ class Ledger:
         severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
         if any(bad[one.value] and _below(one, self._fail_on) for one in Severity):
             severities += f"; failing from {self._fail_on}"
+        if marked := sum(1 for one in self.records if one["outcome"] == "non-compliant" and one["reason"]):
+            severities += f"; {marked} expected by a mark of the test, which is no waiver"
         parts = [
             _counted(len(self.policies), "target"),
             f"{outcomes['compliant']} compliant",

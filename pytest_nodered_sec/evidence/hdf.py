@@ -133,6 +133,8 @@ def _result(case: Record) -> dict[str, Any]:
         found["message"] = "\n\n".join(
             f"{one['observed']}\nexpected: {one['expected']}\nremedy: {one['remedy']}" for one in case["findings"]
         )
+    if status == "failed" and case["reason"]:
+        found["message"] += f"\n\nexpected {case['reason']}"
     if status == "error":
         found["message"] = f"could not look: {case['reason'] or case['observed']}"
     if status == "skipped":

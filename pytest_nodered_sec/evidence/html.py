@@ -99,7 +99,8 @@ def _findings(report: Report) -> list[dict[str, Any]]:
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for case in report.with_outcome("non-compliant"):
         for one in findings(case):
-            key = (one["severity"], case["control"], case["target"], one["code"], one["expected"], one["remedy"])
+            words = (one["code"], one["expected"], one["remedy"], case["reason"])
+            key = (one["severity"], case["control"], case["target"], *words)
             entry = found.setdefault(key, {"case": case, "finding": one, "seen": []})
             entry["seen"].append(one["observed"])
     entries = sorted(found.values(), key=lambda one: SEVERITIES.index(one["finding"]["severity"]))

@@ -88,6 +88,70 @@ def test_a_case_of_the_suite_that_somebody_skips_is_no_audit(own: Site) -> None:
     assert "no audit: 1 case skipped by a mark or a fixture that is not the suite's" in said(result)
 
 
+WAIVES_ALL = """
+[[waiver]]
+control = "site-01"
+finding = "served"
+reason = "until spring"
+expires = 2999-12-31
+[[target]]
+url = "https://plant.example"
+"""
+EXPECTED = """
+import pytest
+from pytest_nodered_sec import Ask, Severity, Violation, control, require
+
+BAD = Violation("served", "it is open", "closed", "close it")
+
+def own(number):
+    mark = control(f"site-0{number}", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+    return lambda test: pytest.mark.xfail(reason=f"known-{number}")(mark(test))
+
+@own(1)
+def test_finding(nodered_seen):
+    '''A finding.'''
+    require((BAD,))
+
+@own(2)
+def test_plain(nodered_seen):
+    '''A plain assert.'''
+    assert nodered_seen is None, "there is something"
+
+@own(3)
+def test_passes(nodered_seen):
+    '''Mended.'''
+    require(())
+"""
+
+
+@WORKERS
+def test_what_a_mark_expects_of_an_own_control_is_a_finding_and_no_waiver(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_site=EXPECTED, dump=DUMP)
+    args = ("-p", "dump", "--junitxml=junit.xml", *workers)
+    result = site.run("--nodered-suite=off", *args)
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(xfailed=2, xpassed=1)
+    assert (outcomes(site, "site-01"), outcomes(site, "site-02")) == (["non-compliant"], ["non-compliant"])
+    expected = "2 non-compliant (2 high; 2 expected by a mark of the test, which is no waiver) · 0 waived · 0 errors"
+    assert expected in said(result)[-2]
+    shown = (site.path / "junit.xml").read_text()
+    for text in (
+        "site-01 high served · it is open",
+        "close it",
+        "by a mark of the test: known-1",
+        "there is something",
+    ):
+        assert text in shown
+    (site.path / "nodered-sec.toml").write_text(WAIVES_ALL)
+    result = site.run("--nodered-suite=off", *args, url=None)  # a waiver counts before a mark does
+    assert (outcomes(site, "site-01"), outcomes(site, "site-02")) == (["waived"], ["non-compliant"])
+    (site.path / "nodered-sec.toml").unlink()
+    result = site.run("--nodered-audit", *args)
+    lines = [line for line in result.outlines if line.startswith("FAILED test_site")]
+    assert len(lines) == 2
+    assert "site-01 high served · it is open" in result.stdout.str()
+
+
 FIRST = """
 import pytest
 @pytest.hookimpl(tryfirst=True)

@@ -102,15 +102,19 @@ def test_what_a_site_sees_in_its_own_way_is_not_kept(site: Site, workers: tuple[
     assert any(one.endswith("compliant → could-not-look") for one in said(again))
 
 
-def test_a_mark_of_the_tests_own_is_shown_in_place_of_a_waiver(site: Site) -> None:
+def test_a_finding_that_a_mark_of_the_test_expects_is_no_waived_one(site: Site) -> None:
     (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + SEES)
     marked = "import pytest\npytestmark = pytest.mark.xfail(reason='not before spring')\n"
     site.write(test_site=marked + test_evidence.controls("bad"))
     site.run("--nodered-suite=off", "test_site.py", "--nodered-evidence=ev")
     page = (site.path / "ev/report.html").read_text()
-    assert "by a mark of the test: not before spring" in page
+    findings = page.partition('<h2 id="findings">')[2].partition("</section>")[0]
+    assert "/bad without credentials answered 200" in findings
+    assert "by a mark of the test: not before spring" in findings
+    assert 'id="waivers"' not in page
     hdf = json.loads((site.path / "ev/hdf.json").read_text())
     [result] = [
         one for control in hdf["profiles"][0]["controls"] for one in control["results"] if "bad" in one["code_desc"]
     ]
-    assert result["skip_message"] == "waived: by a mark of the test: not before spring"
+    assert result["status"] == "failed"
+    assert result["message"].endswith("\n\nexpected by a mark of the test: not before spring")
