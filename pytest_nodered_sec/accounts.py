@@ -114,7 +114,7 @@ _UNJUDGED: Final = (
 
 
 def line(found: Sequence[Account], left_out: str) -> str:
-    """Return how much was judged: "judged 61 of 79 controls; 9 not applicable, 3 not selected (-k)".
+    """Return how much was judged: "judged 62 of 80 controls; 9 not applicable, 9 not judged".
 
     A control counts once for each target.
     """

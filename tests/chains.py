@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ def certificate(position: int, subject: str, issuer: str, **what: Any) -> Certif
         "dns_names": (HOST,) if position == 0 else (),
         "ip_addresses": (),
         "has_san": position == 0,
-        "fingerprint": f"{subject} {issuer}",
+        "fingerprint": hashlib.sha256(f"{subject} {issuer}".encode()).hexdigest(),
     }
     return CertificateFacts(position, subject, issuer, subject == issuer, **(facts | what))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -41,6 +42,24 @@ def test_a_sites_own_control_has_no_requirements() -> None:
 
 def test_every_file_of_the_suite_has_a_family() -> None:
     assert {entry.module for entry in catalogue().values()} == set(FAMILIES)
+
+
+def test_the_example_of_a_last_line_counts_what_there_is() -> None:
+    text = controls_md.PAGE.with_name("evidence.md").read_text(encoding="utf-8")
+    (numbers,) = re.findall(r"judged (\d+) of (\d+) controls; (\d+) not \w+, (\d+) not \w+, (\d+) not", text)
+    judged, there, *others = map(int, numbers)
+    assert there == len(catalogue())
+    assert judged + sum(others) == there
+
+
+def test_samples_are_such_as_a_site_might_meet() -> None:
+    page = controls_md.PAGE.read_text(encoding="utf-8")
+    codes = {int(one) for one in re.findall(r"`verify-(\d+)`", page)}
+    assert codes
+    assert max(codes) < 100, "OpenSSL has no such verify code"
+    pins = re.findall(r'sha256 = "([^"]*)"', page)
+    assert pins
+    assert all(re.fullmatch("[0-9a-f]{64}", one) for one in pins)
 
 
 def test_every_control_that_can_fail_says_what_to_change() -> None:
