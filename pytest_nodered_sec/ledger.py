@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 import pytest
@@ -111,6 +112,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         fail_on: least severity whose findings fail the run; a lower one becomes an expected failure.
     """
     _annotate(item, call, report, fail_on)
+    _place_skip(item, report)
     if control_of(item):
         for name in ("longrepr", "wasxfail"):  # texts, and a skip's triple; pytest's tracebacks are its own affair
             if isinstance(getattr(report, name, None), (str, tuple)):
@@ -198,6 +200,12 @@ def _expect(control: Control, report: pytest.TestReport, error: BaseException | 
 
 def _by_mark(mark: str) -> str:
     return f"by a mark of the test: {mark or 'it gives no reason'}"
+
+
+def _place_skip(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a skip that our code raised stand at the test, which has the same name on every machine."""
+    if isinstance(report.longrepr, tuple) and collection.SUITE.parent in Path(report.longrepr[0]).parents:
+        report.longrepr = (item.nodeid.partition("::")[0], (item.location[1] or 0) + 1, report.longrepr[2])
 
 
 def _skipped_by_others(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> bool:

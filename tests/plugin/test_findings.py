@@ -200,9 +200,21 @@ def test_unknown(nodered_seen):
     result = site.run("--nodered-suite=off", "--junitxml=junit.xml", "-rs", *workers)
     result.assert_outcomes(skipped=1)
     assert [properties(case)["outcome"] for case in junit(site).values()] == ["not-judged"]
-    result.stdout.fnmatch_lines(["SKIPPED * not judged without an account"])
+    result.stdout.fnmatch_lines(["SKIPPED [[]1] test_x.py:5: not judged without an account"])
+    (skipped,) = (one for case in junit(site).values() for one in case.iter("skipped"))
+    assert skipped.text == "test_x.py:5: not judged without an account"
     result.stdout.no_fnmatch_line("*Skipped: *")
     result.stdout.fnmatch_lines(["nodered-sec: 1 target * 0 not applicable * 1 not judged"])
+
+
+@WORKERS
+def test_a_skip_says_where_by_node_id(site: Site, workers: tuple[str, ...]) -> None:
+    result = site.run("--nodered-suite=only", "--junitxml=junit.xml", "-rs", *workers)
+    texts = [str(one.text) for case in junit(site).values() for one in case.iter("skipped")]
+    assert texts
+    assert all(one.startswith("nodered-sec/test_") for one in texts)
+    result.stdout.fnmatch_lines(["SKIPPED [[]*] nodered-sec/test_*.py:*: *"])
+    assert "pytest_nodered_sec" not in "".join(line for line in result.outlines if line.startswith("SKIPPED"))
 
 
 def test_a_run_without_answers_is_not_green(site: Site) -> None:
