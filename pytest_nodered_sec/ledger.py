@@ -6,6 +6,7 @@ the terminal's last line and the exit code are all derived from it.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections import Counter
 from datetime import UTC, datetime
@@ -659,6 +660,8 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: no audit: {why}")
         if self.untold():
             terminalreporter.write_line(f"nodered-sec: {self.untold()}")
+        if self._config.option.nodered_job_summary and self.policies and not os.environ.get("GITHUB_STEP_SUMMARY"):
+            terminalreporter.write_line("nodered-sec: no job summary: GITHUB_STEP_SUMMARY names no file here")
         if self.records or self._crashed:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
             terminalreporter.write_line(f"nodered-sec: {accounts.line(self.accounts(), self._why_left_out())}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -52,13 +53,14 @@ def register(
         stored: what is judged again, None where we look.
 
     Raises:
-        PolicyError: a place cannot be written, or something is there.
+        PolicyError: a place cannot be written, something is there, or two reports would share it.
     """
     for name in ("hdf", "report"):
         if name in places:
             check_file(places[name], f"--nodered-{name}")
     if "job-summary" in places:
         check_file(places["job-summary"], "--nodered-job-summary: GITHUB_STEP_SUMMARY")
+    _check_apart(config, places)
     if "evidence" in places:
         if not hasattr(config.option, "xmlpath"):
             raise PolicyError("--nodered-evidence needs pytest's JUnit plugin: leave out -p no:junitxml")
@@ -68,6 +70,22 @@ def register(
         config.pluginmanager.register(Writer(places, ledger, targets, stored), "nodered-sec-evidence")
     if stored is not None:
         config.pluginmanager.register(Comparison(stored, ledger), "nodered-sec-replay")
+
+
+def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:
+    """See that no report is written over another.
+
+    Raises:
+        PolicyError: two of them are the same file.
+    """
+    junit = getattr(config.option, "xmlpath", None)
+    named = {f"--nodered-{name}": places[name] for name in ("hdf", "report", "job-summary") if name in places}
+    named |= {"--junitxml": Path(os.path.expandvars(junit)).expanduser()} if junit else {}
+    taken: dict[Path, str] = {}
+    for option, path in named.items():
+        other = taken.setdefault((config.invocation_params.dir / path).resolve(), option)
+        if other != option:
+            raise PolicyError(f"{other} and {option} both name {path}, and one would be written over the other")
 
 
 class Writer:

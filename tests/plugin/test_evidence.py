@@ -370,8 +370,11 @@ def test_no_summary_unless_asked_for_and_in_ci(
 ) -> None:
     if not option:
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(site2.path / "summary.md"))
-    assert site2.run(*OWN, *option, url=None).ret == pytest.ExitCode.TESTS_FAILED
+    result = site2.run(*OWN, *option, url=None)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert not (site2.path / "summary.md").exists()
+    line = "no job summary: GITHUB_STEP_SUMMARY names no file here"
+    assert (line in said(result)) == bool(option)
 
 
 def test_what_a_target_sends_is_never_markup(site2: Site, monkeypatch: pytest.MonkeyPatch) -> None:

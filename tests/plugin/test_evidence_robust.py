@@ -52,6 +52,23 @@ def test_a_job_summary_that_cannot_be_written_is_told_before_the_run(
     assert not own.asked()
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("--nodered-hdf=a.html", "--nodered-report=a.html"),
+        ("--nodered-hdf=a.html", "--nodered-report=sub/../a.html"),
+        ("--junitxml=a.xml", "--nodered-report=a.xml"),
+        ("--junitxml=a.xml", "--nodered-hdf=./a.xml"),
+    ],
+)
+def test_no_report_is_written_over_another(own: Site, first: str, second: str) -> None:
+    result = own.run(*OWN, first, second)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --* and --* both name *, and one would be written over the other"])
+    assert {first.partition("=")[0], second.partition("=")[0]} <= set(result.stderr.str().split())
+    assert not own.asked()
+
+
 def test_a_file_that_may_not_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "there").touch()
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # who runs this may be root, who may everything
