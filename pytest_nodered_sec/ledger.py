@@ -194,9 +194,8 @@ def _taken_mark(report: pytest.TestReport) -> str | None:
 
 def _expect(control: Control, report: pytest.TestReport, error: BaseException | None, mark: str) -> None:
     """Let a failure of a site's own control be expected by its mark, as pytest has it, and show it all the same."""
-    shown = _text(control, error, report) if isinstance(error, _VERDICTS) else str(report.longrepr)
     report.outcome = "skipped"
-    report.wasxfail = f"{shown}\n  expected  {_by_mark(mark)}"
+    report.wasxfail = f"{_text(control, error, report)}\n  expected  {_by_mark(mark)}"
 
 
 def _by_mark(mark: str) -> str:
@@ -280,9 +279,9 @@ def _without(error: NonCompliant, codes: Collection[str]) -> NonCompliant:
     return NonCompliant([one for one in error.violations if one.code not in codes])
 
 
-def _text(control: Control, error: BaseException, report: pytest.TestReport) -> str:
+def _text(control: Control, error: BaseException | None, report: pytest.TestReport) -> str:
     """Return a finding in words; of a plain assertion what pytest's summary shows, without its frames."""
-    if isinstance(error, NonCompliant):
+    if isinstance(error, (NonCompliant, ProbeError)):
         return worded(control, error)
     crash = getattr(report.longrepr, "reprcrash", None)
     return f"{control.id} {control.severity.value} · {crash.message if crash else error}"

@@ -65,6 +65,7 @@ def _line(case: Record, observed: str, expected: str = "", remedy: str = "") -> 
     parts = [f"**{case['severity']}** {_text(case['control'])} {_text(where)}: {_text(observed)}"]
     parts += [f"expected: {_text(expected)}"] if expected else []
     parts += [f"remedy: {_text(remedy)}"] if remedy else []
+    parts += [f"expected to fail {_text(case['reason'])}"] if case["reason"] and case["findings"] else []
     return "<br>".join(parts)
 
 

@@ -102,11 +102,15 @@ def test_what_a_site_sees_in_its_own_way_is_not_kept(site: Site, workers: tuple[
     assert any(one.endswith("compliant → could-not-look") for one in said(again))
 
 
-def test_a_finding_that_a_mark_of_the_test_expects_is_no_waived_one(site: Site) -> None:
+def test_a_finding_that_a_mark_of_the_test_expects_is_no_waived_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(site.path / "summary.md"))
     (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + SEES)
     marked = "import pytest\npytestmark = pytest.mark.xfail(reason='not before spring')\n"
     site.write(test_site=marked + test_evidence.controls("bad"))
-    site.run("--nodered-suite=off", "test_site.py", "--nodered-evidence=ev")
+    site.run("--nodered-suite=off", "test_site.py", "--nodered-evidence=ev", "--nodered-job-summary")
+    assert "expected to fail by a mark of the test: not before spring" in (site.path / "summary.md").read_text()
     page = (site.path / "ev/report.html").read_text()
     findings = page.partition('<h2 id="findings">')[2].partition("</section>")[0]
     assert "/bad without credentials answered 200" in findings
