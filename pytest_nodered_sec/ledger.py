@@ -195,7 +195,7 @@ def _taken_mark(report: pytest.TestReport) -> str | None:
 def _expect(control: Control, report: pytest.TestReport, error: BaseException | None, mark: str) -> None:
     """Let a failure of a site's own control be expected by its mark, as pytest has it, and show it all the same."""
     report.outcome = "skipped"
-    report.wasxfail = f"{_text(control, error, report)}\n  expected  {_by_mark(mark)}"
+    report.wasxfail = f"{_text(control, error, report)}\n  xfail     {_by_mark(mark)}"
 
 
 def _by_mark(mark: str) -> str:
