@@ -381,26 +381,40 @@ def prepare(settings: Settings, file: PolicyFile | None) -> list[Prepared]:
 def _named(settings: Settings, file: PolicyFile) -> list[tuple[str, TargetTable | None]]:
     """Choose: what is typed or in the environment, else the policy file's targets, else the ini file's URL."""
     urls = [_checked(settings, url) for url in settings.many("url")]
-    tables = {_same(table.url): table for table in file.targets}
-    from_urls = [(url, tables.get(_same(url))) for url in urls]
     strong = settings.sources.get("url") in ("option", "environment")
     if settings.many("target"):
         chosen = _chosen(settings, file)
-        return [(table.url, table) for table in chosen] + (from_urls if strong else [])
-    if strong:
-        return from_urls
-    if settings.many("lab"):
-        return from_urls
-    return [(table.url, table) for table in file.targets] or from_urls
+        return [(table.url, table) for table in chosen] + (_of_urls(settings, file, urls) if strong else [])
+    if strong or settings.many("lab") or not file.targets:
+        return _of_urls(settings, file, urls)
+    return [(table.url, table) for table in file.targets]
+
+
+def _of_urls(settings: Settings, file: PolicyFile, urls: Sequence[str]) -> list[tuple[str, TargetTable | None]]:
+    """Return each URL with its table of the policy file, if it has one; several tell their tunnels apart by name."""
+    found: list[tuple[str, TargetTable | None]] = []
+    for url in urls:
+        tables = [table for table in file.targets if _same(table.url) == _same(url)]
+        if len(tables) > 1:
+            names = ", ".join(_called(table) for table in tables[:3]) + (", …" if len(tables) > 3 else "")
+            raise settings.places["url"].says(
+                url, f"{len(tables)} targets of the policy file have this URL ({names}); say --nodered-target=NAME"
+            )
+        found.append((url, tables[0] if tables else None))
+    return found
+
+
+def _called(table: TargetTable) -> str:
+    return table.name or name_of(table.url)
 
 
 def _chosen(settings: Settings, file: PolicyFile) -> list[TargetTable]:
-    names = {_same(table.url): table.name or name_of(table.url) for table in file.targets}
     chosen: list[TargetTable] = []
     for selector in settings.many("target"):
-        found = [table for table in file.targets if table.chosen_by(selector, names[_same(table.url)])]
+        found = [table for table in file.targets if table.chosen_by(selector, _called(table))]
         if not found:
-            there = f"it has {', '.join(names.values())}" if names else "there is no policy file with a [[target]]"
+            names = ", ".join(map(_called, file.targets))
+            there = f"it has {names}" if names else "there is no policy file with a [[target]]"
             raise PolicyError(f"--nodered-target={selector}: no target is called so or has that label; {there}")
         chosen += [table for table in found if table not in chosen]
     return chosen
@@ -423,7 +437,7 @@ def _checked(settings: Settings, url: str) -> str:
 def _prepared(settings: Settings, file: PolicyFile, url: str, table: TargetTable | None) -> Prepared:
     from pytest_nodered_sec.policyfile import effective
 
-    name = (table.name if table else "") or name_of(url)
+    name = _called(table) if table else name_of(url)
     found = effective(
         [
             settings.layer("option"),
@@ -578,7 +592,7 @@ def with_waivers(target: Target, file: PolicyFile | None) -> Target:
     """
     if file is None:
         return target
-    own = [one for table in file.targets if (table.name or name_of(table.url)) == target.name for one in table.waivers]
+    own = [one for table in file.targets if _called(table) == target.name for one in table.waivers]
     chosen = [one for selector, one in file.waivers if not selector or _means(selector, target)]
     waivers = (*target.policy.waivers, *own, *chosen)
     ids = [str(one) for one in waivers]
@@ -602,7 +616,7 @@ def check_waivers(file: PolicyFile | None, targets: Sequence[Target]) -> None:
     """
     if file is None or not file.targets:
         return
-    names = [table.name or name_of(table.url) for table in file.targets]
+    names = [_called(table) for table in file.targets]
     for selector, waiver in file.waivers:
         known = any(table.chosen_by(selector, name) for table, name in zip(file.targets, names, strict=True))
         if selector and not known and not any(_means(selector, target) for target in targets):

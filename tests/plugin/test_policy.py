@@ -79,6 +79,33 @@ def test_a_url_takes_its_targets_own_settings(filed: pytest.Pytester) -> None:
     assert south.policy.editor == "disabled"
 
 
+TUNNELS = "".join(
+    f'[[target]]\nname = "gw-{number}"\nurl = "https://gw.local"\nconnect = "127.0.0.1:{port}"\n'
+    for number, port in enumerate((8441, 8442, 8443, 8444), 1)
+)
+
+
+@pytest.mark.parametrize("name", ["gw-1", "gw-2", "gw-4"])
+def test_targets_behind_tunnels_are_told_apart_by_name(filed: pytest.Pytester, name: str) -> None:
+    (filed.path / "nodered-sec.toml").write_text(TUNNELS)
+    (target,) = targets(filed, f"--nodered-target={name}")
+    assert (target.name, target.connect) == (name, f"127.0.0.1:844{name[-1]}")
+    assert names(filed, "--nodered-target=gw-[23]") == ["gw-2", "gw-3"]
+    assert names(filed) == ["gw-1", "gw-2", "gw-3", "gw-4"]
+
+
+def test_a_url_that_several_targets_have_means_none_of_them(filed: pytest.Pytester) -> None:
+    (filed.path / "nodered-sec.toml").write_text(TUNNELS)
+    result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-url=https://gw.local/")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: --nodered-url=https://gw.local: 4 targets of the policy file have this URL (gw-1, gw-2, gw-3, …); "
+            "say --nodered-target=NAME"
+        ]
+    )
+
+
 def test_another_file(filed: pytest.Pytester) -> None:
     (filed.path / "elsewhere").mkdir()
     (filed.path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
