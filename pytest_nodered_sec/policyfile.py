@@ -61,13 +61,17 @@ class Where:
     Attributes:
         place: the file and table, or "" for an option.
         name: the option's flag or the file's key.
+        secret: whether the value, or a part of it, may be one.
     """
 
     place: str
     name: str
+    secret: bool = False
 
     def says(self, value: object, problem: str) -> PolicyError:
-        """Return the error about a value."""
+        """Return the error about a value, which is shown unless it may be a secret."""
+        if self.secret:
+            return self.hides(problem)
         if self.place:
             return PolicyError(f"{self.place}: {self.name} = {toml(value)}: {problem}")
         return PolicyError(f"{self.name}={value}: {problem}")
@@ -122,6 +126,11 @@ def _flag(value: Any, where: Where) -> bool:
     return value
 
 
+def _hidden(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
+    """Have no sentence show the value or a part of it."""
+    return lambda value, where: check(value, replace(where, secret=True))
+
+
 def _list(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
     def checked(value: Any, where: Where) -> list[Any]:
         if not isinstance(value, list):
@@ -137,17 +146,18 @@ def split_url(url: str, where: Where) -> SplitResult:
     Raises:
         PolicyError: credentials, a query, or no http or https URL at all.
     """
-    if "@" in url.split("://", 1)[-1].split("/", 1)[0] or ("@" in url and "://" not in url):
-        raise where.hides(
-            "credentials do not belong into a URL (ids and logs would show them); "
-            "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
-        )
     shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    # Behind the first /, ? or # an @ may be the end of a password with that character in it: then it is no good URL.
+    if "@" in url and (not usable or shown != url or "@" in url.split("://", 1)[-1].split("/", 1)[0]):
+        raise where.hides(
+            "credentials do not belong into a URL (ids and logs would show them); "
+            "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
+        )
     if not usable or not url.isprintable() or " " in url or "\\" in url:
         raise where.says(shown, "not a URL; give one such as https://plant.example")
     if "?" in url or "#" in url:
@@ -176,7 +186,7 @@ def _table(raw: Any, where: Where, /, **allowed: Callable[[Any, Where], Any]) ->
     for key in raw:
         if key not in allowed:
             raise where.says(raw, _unknown(key, allowed))
-    return {key: allowed[key](one, Where(where.place, f"{where.name}.{key}")) for key, one in raw.items()}
+    return {key: allowed[key](one, replace(where, name=f"{where.name}.{key}")) for key, one in raw.items()}
 
 
 def _needs(table: dict[str, Any], where: Where, *keys: str) -> dict[str, Any]:
@@ -225,17 +235,26 @@ def _public_path(value: Any, where: Where) -> dict[str, Any]:
 def _pair(value: Any, where: Where) -> dict[str, Any]:
     def any_text(one: Any, where: Where) -> str:
         if not isinstance(one, str):
-            raise where.hides("give some text")
+            raise where.says(one, "give some text")
         return one  # a blank password is one that is found in the field
 
     return _needs(_table(value, where, username=_text, password=any_text), where, "username", "password")
 
 
 def _credentials(value: Any, where: Where) -> dict[str, Any]:
-    table = _table(value, where, env=_text, command=_list(_text))
+    ways = 'give one of {env = "PREFIX"} and {command = ["program", "argument"]}'
+    if not isinstance(value, dict) or not value.keys() <= {"env", "command"}:
+        raise where.says(value, f"secrets do not belong into this file; {ways}")
+    table = _table(value, where, env=_prefix, command=_list(_text))
     if len(table) != 1 or table.get("command") == []:
-        raise where.hides('give one of {env = "PREFIX"} and {command = ["program", "argument"]}')
+        raise where.says(value, ways)
     return table
+
+
+def _prefix(value: Any, where: Where) -> str:
+    if not _text(value, where).isidentifier():
+        raise where.says(value, "give what the names of the variables begin with: letters, digits and _")
+    return str(value)
 
 
 def _guess(value: Any, where: Where) -> Any:
@@ -257,9 +276,11 @@ def _fingerprint(value: Any, where: Where) -> str:
 
 
 def _connect(value: Any, where: Where) -> str:
+    if "@" in _text(value, where):
+        raise where.hides("credentials do not belong here (logs would show them); give HOST or HOST:PORT")
     try:
-        parts = urlsplit(f"//{_text(value, where)}")
-        usable = bool(parts.hostname) and not parts.path and "@" not in parts.netloc and parts.port != 0
+        parts = urlsplit(f"//{value}")
+        usable = bool(parts.hostname) and not parts.path and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
@@ -384,7 +405,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "interfaces": _list(_interface),
     "guess": _guess,
     "login_realm": _text,
-    "known_credentials": _list(_pair),
+    "known_credentials": _hidden(_list(_pair)),
     "pace": _choice(*get_args(Pace)),
     "mode": _choice(*get_args(Mode)),
     "join_channels": _flag,
@@ -398,7 +419,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "revocation": _choice(*get_args(Revocation)),
     "connect": _connect,
     "host": _host,
-    "credentials": _credentials,
+    "credentials": _hidden(_credentials),
     "timeout": _seconds,
     "stale_waivers": _choice(*get_args(StaleWaivers)),
     **{f"thresholds.{name}": _threshold(check) for name, check in _THRESHOLDS.items()},
@@ -423,7 +444,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "timeout": 10,
     "stale_waivers": "fail",
 }
-_TARGET_ONLY: Final[dict[str, Callable[[Any, Where], Any]]] = {"name": _text, "url": _url, "labels": _labels}
+_TARGET_ONLY: Final[dict[str, Callable[[Any, Where], Any]]] = {"url": _url, "name": _text, "labels": _labels}
 _NOT_SHARED: Final = ("sha256", "connect", "credentials")  # of one target by nature: never a default for several
 
 
