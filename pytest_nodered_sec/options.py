@@ -56,7 +56,7 @@ class Option:
     @property
     def key(self) -> str:
         """The ini form."""
-        return f"nodered_{self.name.replace('-', '_')}"
+        return _key(self.name)
 
     @property
     def variable(self) -> str:
@@ -178,7 +178,12 @@ def add(parser: pytest.Parser) -> None:
         kind: Literal["args", "string"] = "args" if option.many else "string"
         parser.addini(option.key, f"{option.help}; as {option.flag}", type=kind)
     for name, text in _FLAGS:
-        group.addoption(f"--nodered-{name}", action="store_true", dest=f"nodered_{name.replace('-', '_')}", help=text)
+        group.addoption(f"--nodered-{name}", action="store_true", dest=_key(name), help=text)
+        parser.addini(_key(name), f"Refused: type --nodered-{name}, or put it into addopts", default="")
+
+
+def _key(name: str) -> str:
+    return f"nodered_{name.replace('-', '_')}"
 
 
 def name_the_default_lab(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -252,8 +257,9 @@ def resolve(config: pytest.Config) -> Settings:
     """Collect the settings: command line over environment over ini file.
 
     Raises:
-        pytest.UsageError: a value that its option does not know.
+        pytest.UsageError: a value that its option does not know, or one for an option that has none.
     """
+    _refuse_flags(config)
     values: dict[str, tuple[str, ...]] = {}
     sources: dict[str, str] = {}
     for option in OPTIONS:
@@ -280,6 +286,18 @@ def resolve(config: pytest.Config) -> Settings:
                     f"{option.flag}={value}: no such choice; it must be one of {', '.join(option.choices)}"
                 )
     return Settings(values, sources, _places(sources, config.inipath) if values else {})
+
+
+def _refuse_flags(config: pytest.Config) -> None:
+    """Refuse an option without a value that is set where it has no effect: NODERED_PLAN=1 would send everything."""
+    for name, _ in _FLAGS:
+        key = _key(name)
+        set_by_variable = bool(os.environ.get(key.upper()))
+        if not getattr(config.option, key) and (set_by_variable or config.getini(key)):
+            raise pytest.UsageError(
+                f"{key.upper() if set_by_variable else key} has no effect: type --nodered-{name}, or put it into "
+                f"{'PYTEST_ADDOPTS' if set_by_variable else 'addopts'}"
+            )
 
 
 def _places(sources: Mapping[str, str], inipath: Path | None) -> dict[str, Where]:

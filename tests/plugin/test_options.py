@@ -143,6 +143,34 @@ def test_option_over_environment_over_ini(pytester: pytest.Pytester, monkeypatch
     assert [one.name for one in targets(pytester, "-c", "etc/pytest.ini")] == ["c.example", "d.example"]
 
 
+@pytest.mark.parametrize("name", ["audit", "controls", "init", "job-summary", "plan", "show-policy"])
+def test_an_option_without_a_value_is_typed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    key = f"nodered_{name.replace('-', '_')}"
+    pytester.makeini("[pytest]")
+    monkeypatch.setenv("NODERED_URL", "https://plant.example")
+    monkeypatch.setenv(key.upper(), "1")
+    result = pytester.runpytest_inprocess("-p", "no:randomly")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"ERROR: {key.upper()} has no effect: type --nodered-{name}, or put it into PYTEST_ADDOPTS"]
+    )
+    monkeypatch.delenv(key.upper())
+    for value in ("true", "if you please"):
+        pytester.makeini(f"[pytest]\n{key} = {value}")
+        result = pytester.runpytest_inprocess("-p", "no:randomly")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {key} has no effect: type --nodered-{name}, or put it into addopts"])
+
+
+def test_a_plan_by_pytests_own_variable(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_PLAN", "1")  # says what is typed as well
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nodered-plan")
+    assert site.run().ret == 0
+    assert not (site.path / "asked").exists()
+
+
 def test_settings_without_a_target_hurt_nobody(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODERED_TIMEOUT", "soon")
     assert targets(pytester, "--nodered-editor=protected") == ()
