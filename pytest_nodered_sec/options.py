@@ -748,6 +748,12 @@ def policies(run: Run) -> dict[str, str]:
     return texts
 
 
+def said(run: Run) -> dict[str, Any]:
+    """Return the policy keys that options and environment set, and their values; all targets have the same."""
+    layers = (run.settings.layer(source)[1] for source in ("environment", "option"))
+    return {key: value for layer in layers for key, value in layer.items()}
+
+
 def described(run: Run) -> str:
     """Return what holds for the whole run as one policy file.
 
