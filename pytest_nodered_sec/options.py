@@ -448,8 +448,7 @@ def _same(url: str) -> str:
 def _checked(settings: Settings, url: str) -> str:
     from pytest_nodered_sec.policyfile import split_url
 
-    split_url(url, settings.places["url"])
-    return url.rstrip("/")
+    return split_url(url, settings.places["url"]).geturl().rstrip("/")
 
 
 def _prepared(settings: Settings, file: PolicyFile, url: str, table: TargetTable | None) -> Prepared:
@@ -820,8 +819,10 @@ def check_targets(targets: object) -> tuple[Target, ...]:
     from pytest_nodered_sec.policyfile import Where, split_url
 
     seen: set[str] = set()
+    checked: list[Target] = []
     for target in targets:
-        split_url(target.url, Where("", f"target {target.name}: url"))
+        url = split_url(target.url, Where("", f"target {target.name}: url")).geturl()
+        checked.append(target if url == target.url else replace(target, url=url))
         if not target.name or not target.name.isprintable():
             raise pytest.UsageError(
                 f"target {target.url}: give it a name of printable characters, the ids begin with it"
@@ -832,4 +833,4 @@ def check_targets(targets: object) -> tuple[Target, ...]:
                 "the hook pytest_nodered_targets"
             )
         seen.add(target.name)
-    return tuple(targets)
+    return tuple(checked)

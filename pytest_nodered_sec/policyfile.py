@@ -141,10 +141,10 @@ def _list(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
 
 
 def split_url(url: str, where: Where) -> SplitResult:
-    """Split a URL that holds no secret; never shows one that might.
+    """Split a URL that holds no secret, its host as an A-label (RFC 5890); never shows one that might.
 
     Raises:
-        PolicyError: credentials, a query, or no http or https URL at all.
+        PolicyError: credentials, a query, a host that no name can be, or no http or https URL at all.
     """
     shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
     try:
@@ -162,21 +162,46 @@ def split_url(url: str, where: Where) -> SplitResult:
         raise where.says(shown, "not a URL; give one such as https://plant.example")
     if "?" in url or "#" in url:
         raise where.says(f"{shown}…", "leave out what follows ? or #")
-    return parts
+    host = parts.hostname or ""
+    try:
+        name = _a_label(host)
+    except ValueError as error:
+        raise where.says(shown, f"{host} can be no name of a host ({error})") from None
+    if name == host:
+        return parts
+    return parts._replace(netloc=name + (f":{parts.port}" if parts.port else ""))
+
+
+def _a_label(host: str) -> str:
+    """Return the host of a URL as DNS, SNI and Host have it; an address as it is.
+
+    Raises:
+        ValueError: DNS has no such names (RFC 1035, section 2.3.4), or IDNA (UTS 46) none.
+    """
+    if not host.isascii():
+        import idna  # a table of all of Unicode, for those who need it
+
+        return idna.encode(host, uts46=True).decode("ascii")
+    labels = host.removesuffix(".").split(".")
+    if ":" not in host and not all(labels):
+        raise ValueError("an empty label")
+    if ":" not in host and (len(host) > 253 or max(map(len, labels)) > 63):
+        raise ValueError("too long")
+    return host
 
 
 def _url(value: Any, where: Where) -> str:
-    split_url(_text(value, where), where)
-    return str(value).rstrip("/")
+    return split_url(_text(value, where), where).geturl().rstrip("/")
 
 
 def _login_url(value: Any, where: Where) -> str:
     url = _text(value, where)
     if url.startswith("/") and not url.startswith("//"):
         return _path(url, where) if url == "/" else _path(url, where) + ("/" if url.endswith("/") else "")
-    if split_url(url, where).scheme != "https":
+    parts = split_url(url, where)
+    if parts.scheme != "https":
         raise where.says(url, "give an https:// URL, or a path that starts with /")
-    return url
+    return parts.geturl()
 
 
 def _table(raw: Any, where: Where, /, **allowed: Callable[[Any, Where], Any]) -> dict[str, Any]:

@@ -29,6 +29,12 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         (["--nodered-url=plant.example"], "--nodered-url=plant.example: not a URL; give one such as https://*"),
         (["--nodered-url=ftp://plant.example"], "--nodered-url=ftp://plant.example: not a URL*"),
         (["--nodered-url=https://plant.example:99999"], "*: not a URL*"),
+        (["--nodered-url=https://a..b"], "--nodered-url=https://a..b: a..b can be no name of a host (an empty label)"),
+        (["--nodered-url=https://.b"], "*: .b can be no name of a host (an empty label)"),
+        ([f"--nodered-url=https://{'a' * 64}.b"], "*: a*.b can be no name of a host (too long)"),
+        (["--nodered-url=https://wärme..test"], "*: wärme..test can be no name of a host (Empty Label)"),
+        (["--nodered-url=https://☃.test"], "*: ☃.test can be no name of a host (Codepoint U+2603 *)"),
+        ([URL, "--nodered-login-url=https://a..b/x"], "--nodered-login-url=https://a..b/x: a..b can be no name of *"),
         (["--nodered-url=https://plant example"], "*: not a URL*"),
         (["--nodered-url=https://[::1"], "*: not a URL*"),
         (["--nodered-url=https://plant.example/?token=hunter2"], "--nodered-url=https://plant.example/*: leave out*"),
@@ -118,6 +124,41 @@ def test_a_target_from_options(pytester: pytest.Pytester) -> None:
     assert target.policy == Policy(
         admin_api="proxied", dashboards=("/ui",), login_urls=("/outpost", "https://sso.example/realms/plant")
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://wärme.test", "https://xn--wrme-loa.test"),
+        ("https://Wärme.TEST:8443/red/", "https://xn--wrme-loa.test:8443/red"),
+        ("http://straße.test", "http://xn--strae-oqa.test"),  # UTS 46; IDNA of 2003 would dial another host
+        ("https://xn--wrme-loa.test", "https://xn--wrme-loa.test"),
+        ("https://my_host.", "https://my_host."),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_a_host_is_spelt_as_dns_spells_it(pytester: pytest.Pytester, url: str, seen: str) -> None:
+    login = "--nodered-login-url=https://hütte.test/login/"
+    (target,) = targets(pytester, f"--nodered-url={url}", login)
+    assert target.url == seen
+    assert target.policy.login_urls == ("https://xn--htte-0ra.test/login/",)
+    (pytester.path / "nodered-sec.toml").write_text(
+        f'[[target]]\nname = "line-7"\nurl = "{url}"\nhttp_port = 8080\n', encoding="utf-8"
+    )
+    (target,) = targets(pytester)
+    assert (target.name, target.url) == ("line-7", seen)
+    for spelt in (url, seen):
+        (target,) = targets(pytester, f"--nodered-url={spelt}")
+        assert (target.name, target.http_port) == ("line-7", 8080)
+
+
+def test_a_host_from_the_hook_is_spelt_as_dns_spells_it(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from dataclasses import replace\n\n"
+        "def pytest_nodered_targets(targets):\n    return [replace(targets[0], url='https://wärme.test/red')]\n"
+    )
+    (target,) = targets(pytester, URL)
+    assert (target.name, target.url) == ("plant.example", "https://xn--wrme-loa.test/red")
 
 
 def test_no_dashboards_at_all(pytester: pytest.Pytester) -> None:
