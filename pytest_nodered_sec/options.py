@@ -257,7 +257,8 @@ def resolve(config: pytest.Config) -> Settings:
     """Collect the settings: command line over environment over ini file.
 
     Raises:
-        pytest.UsageError: a value that its option does not know, or one for an option that has none.
+        pytest.UsageError: an empty value, or one for an option that has none.
+        PolicyError: a value that its option does not know.
     """
     _refuse_flags(config)
     values: dict[str, tuple[str, ...]] = {}
@@ -280,12 +281,12 @@ def resolve(config: pytest.Config) -> Settings:
         if option.metavar in ("FILE", "DIR") and sources.get(option.name) == "ini" and config.inipath:
             # as pytest reads its own paths
             values[option.name] = (str(config.inipath.parent / values[option.name][0]),)
+    places = _places(sources, config.inipath) if values else {}
+    for option in OPTIONS:
         for value in values.get(option.name, ()):
             if option.choices and value not in option.choices:
-                raise pytest.UsageError(
-                    f"{option.flag}={value}: no such choice; it must be one of {', '.join(option.choices)}"
-                )
-    return Settings(values, sources, _places(sources, config.inipath) if values else {})
+                raise places[option.name].says(value, f"no such choice; it must be one of {', '.join(option.choices)}")
+    return Settings(values, sources, places)
 
 
 def _refuse_flags(config: pytest.Config) -> None:
@@ -370,7 +371,7 @@ def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:
         return None
     from pytest_nodered_sec import policyfile
 
-    return policyfile.read(Path(named).expanduser() if named else beside)
+    return policyfile.read(Path(named).expanduser() if named else beside, called=named)
 
 
 @dataclass(frozen=True)
@@ -433,7 +434,7 @@ def _chosen(settings: Settings, file: PolicyFile) -> list[TargetTable]:
         if not found:
             names = ", ".join(map(_called, file.targets))
             there = f"it has {names}" if names else "there is no policy file with a [[target]]"
-            raise PolicyError(f"--nodered-target={selector}: no target is called so or has that label; {there}")
+            raise settings.places["target"].says(selector, f"no target is called so or has that label; {there}")
         chosen += [table for table in found if table not in chosen]
     return chosen
 
@@ -638,7 +639,7 @@ def check_waivers(file: PolicyFile | None, targets: Sequence[Target]) -> None:
         known = any(table.chosen_by(selector, name) for table, name in zip(file.targets, names, strict=True))
         if selector and not known and not any(_means(selector, target) for target in targets):
             raise PolicyError(
-                f"{file.path.name if file.path else ''}: [[waiver]] {waiver.control}: target = {selector}: no "
+                f"{file.called}: [[waiver]] {waiver.control}: target = {selector}: no "
                 f"target is called so or has that label; the file has {', '.join(names)}"
             )
 

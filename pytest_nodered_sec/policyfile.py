@@ -523,6 +523,7 @@ class PolicyFile:
         targets: in the file's order.
         fail_on: least severity that fails the run, "" where the file does not say.
         waivers: which targets (NAME, a glob, LABEL=VALUE; "" for all), and what is accepted there until a date.
+        called: what sentences call it.
     """
 
     path: Path | None = None
@@ -531,6 +532,7 @@ class PolicyFile:
     targets: tuple[TargetTable, ...] = ()
     fail_on: str = ""
     waivers: tuple[tuple[str, Waiver], ...] = ()
+    called: str = ""
 
     def layers(self, table: TargetTable | None) -> list[tuple[str, Mapping[str, Any]]]:
         """Return what the file says of one target, the strongest first; None for a target that is not in it.
@@ -548,26 +550,27 @@ class PolicyFile:
             for key, value in values.items():
                 if key in grouped and grouped[key] != value and key not in table.values:
                     raise PolicyError(
-                        f"{_shown(self.path)}: [[group]] {origin[key]} and [[group]] {selector} set {key} of target "
+                        f"{self.called}: [[group]] {origin[key]} and [[group]] {selector} set {key} of target "
                         f"{table.name or table.url} differently; set it in the [[target]]"
                     )
                 grouped[key], origin[key] = value, selector
         return [("[[target]]", table.values), ("[[group]]", grouped), ("policy file", self.values)]
 
 
-def read(path: Path, without: Collection[str] = ()) -> PolicyFile:
+def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyFile:
     """Read and check a policy file.
 
     Args:
         path: where it lies.
         without: keys that are passed over wherever they stand.
+        called: what sentences call it: as it was typed; its name where nobody did.
 
     Raises:
         PolicyError: it cannot be read, is not TOML, or says something that cannot be used.
     """
-    name = _shown(path)
+    name = called or path.name
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin a file with a BOM
     except OSError as error:
         raise PolicyError(f"{name}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -588,14 +591,10 @@ def read(path: Path, without: Collection[str] = ()) -> PolicyFile:
     for key in _NOT_SHARED:
         if key in values:
             raise PolicyError(f"{name}: {key} belongs to one target; move it below a [[target]]")
-    read_targets = tuple(_target(table, path) for table in targets)
-    read_groups = tuple(_group(table, path, read_targets) for table in groups)
+    read_targets = tuple(_target(table, path, name) for table in targets)
+    read_groups = tuple(_group(table, path, name, read_targets) for table in groups)
     read_waivers = tuple(_waiver(table, f"{name}: [[waiver]]", target=_text) for table in waivers)
-    return PolicyFile(path, values, read_groups, read_targets, fail_on, read_waivers)
-
-
-def _shown(path: Path | None) -> str:
-    return path.name if path else ""
+    return PolicyFile(path, values, read_groups, read_targets, fail_on, read_waivers, name)
 
 
 def severity(value: Any, where: Where) -> str:
@@ -631,12 +630,12 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
     return found
 
 
-def _target(table: Any, path: Path) -> TargetTable:
+def _target(table: Any, path: Path, name: str) -> TargetTable:
     if not isinstance(table, dict):
-        raise PolicyError(f"{_shown(path)}: write [[target]] with two brackets, once for each")
-    place = f"{_shown(path)}: [[target]] {table.get('name') or table.get('url') or ''}".rstrip()
+        raise PolicyError(f"{name}: write [[target]] with two brackets, once for each")
+    place = f"{name}: [[target]] {table.get('name') or table.get('url') or ''}".rstrip()
     own = {
-        key: check(table[key], Where(place if key != "url" else f"{_shown(path)}: [[target]]", key))
+        key: check(table[key], Where(place if key != "url" else f"{name}: [[target]]", key))
         for key, check in _TARGET_ONLY.items()
         if key in table
     }
@@ -691,8 +690,8 @@ def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tupl
     return checked.pop("target", ""), Waiver(**checked)
 
 
-def _group(table: Any, path: Path, targets: Sequence[TargetTable]) -> tuple[str, dict[str, Any]]:
-    place = f"{_shown(path)}: [[group]]"
+def _group(table: Any, path: Path, name: str, targets: Sequence[TargetTable]) -> tuple[str, dict[str, Any]]:
+    place = f"{name}: [[group]]"
     if not isinstance(table, dict) or "label" not in table:
         raise PolicyError(f'{place}: add label = "NAME=VALUE", by which targets belong to it')
     selector = _selector(table["label"], Where(place, "label"))

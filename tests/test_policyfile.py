@@ -188,6 +188,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read(tmp_path / "x.toml")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbfprofile = 'strict'\r\n")
+    assert read(tmp_path / "x.toml").values == {"profile": "strict"}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

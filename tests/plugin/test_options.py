@@ -184,6 +184,21 @@ def test_option_over_environment_over_ini(pytester: pytest.Pytester, monkeypatch
     assert [one.name for one in targets(pytester, "-c", "etc/pytest.ini")] == ["c.example", "d.example"]
 
 
+@pytest.mark.parametrize("name", ["profile", "editor", "suite", "fail-on", "target"])
+def test_a_wrong_value_is_told_where_it_stands(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    key = f"nodered_{name.replace('-', '_')}"
+    pytester.makeini(f"[pytest]\n{key} = strickt")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", URL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f'ERROR: tox.ini: {key} = "strickt": no *'])
+    monkeypatch.setenv(key.upper(), "strickt")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", URL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {key.upper()}=strickt: no *"])
+
+
 @pytest.mark.parametrize("name", ["audit", "controls", "init", "job-summary", "plan", "show-policy"])
 def test_an_option_without_a_value_is_typed(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str

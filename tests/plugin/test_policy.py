@@ -146,6 +146,32 @@ def test_sentences_name_the_place_of_the_mistake(pytester: pytest.Pytester, monk
     result.stderr.fnmatch_lines(["ERROR: --nodered-target=x: *there is no policy file with a *target*"])
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("profil = 1", "unknown key profil; did you mean profile?"),
+        ("x =", "is not TOML: *"),
+        (FILE + 'connect = "/"', '*target]] south: connect = "/": give an address*'),
+        (FILE + "[[waiver]]\n", "*waiver]]: add control = *"),
+        (
+            FILE + '[[waiver]]\ncontrol = "tls-01"\nfinding = "x"\nreason = "x"\nexpires = 2030-12-31\ntarget = "west"',
+            "*waiver]] tls-01: target = west: no target is called so*",
+        ),
+        (FILE + "[[group]]\n", "*group]]: add label = *"),
+        (
+            FILE + '[[group]]\nlabel = "line=7"\ntimeout = 1\n[[group]]\nlabel = "line=*"\ntimeout = 2',
+            "*group]] line=7 and *group]] line=[*] set timeout of target north differently*",
+        ),
+    ],
+)
+def test_a_file_that_was_typed_is_called_as_it_was_typed(filed: pytest.Pytester, text: str, sentence: str) -> None:
+    (filed.path / "sites").mkdir()
+    (filed.path / "sites" / "north.toml").write_text(text)
+    result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-policy=sites/north.toml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: sites/north.toml: {sentence}"])
+
+
 def test_a_pin_needs_https(filed: pytest.Pytester) -> None:
     (filed.path / "nodered-sec.toml").write_text(f'[[target]]\nurl = "http://x.example"\nsha256 = "{"ab" * 32}"')
     result = filed.runpytest_inprocess("-p", "no:randomly")
