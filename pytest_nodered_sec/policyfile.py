@@ -147,19 +147,15 @@ def split_url(url: str, where: Where) -> SplitResult:
         PolicyError: credentials, a query, a host that no name can be, or no http or https URL at all.
     """
     shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
+    parts, problem = _split(url)
     # Behind the first /, ? or # an @ may be the end of a password with that character in it: then it is no good URL.
-    if "@" in url and (not usable or shown != url or "@" in url.split("://", 1)[-1].split("/", 1)[0]):
+    if "@" in url and (problem or shown != url or "@" in url.split("://", 1)[-1].split("/", 1)[0]):
         raise where.hides(
             "credentials do not belong into a URL (ids and logs would show them); "
             "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
         )
-    if not usable or not url.isprintable() or " " in url or "\\" in url:
-        raise where.says(shown, "not a URL; give one such as https://plant.example")
+    if problem:
+        raise where.says(shown, problem)
     if "?" in url or "#" in url:
         raise where.says(f"{shown}…", "leave out what follows ? or #")
     host = parts.hostname or ""
@@ -170,6 +166,27 @@ def split_url(url: str, where: Where) -> SplitResult:
     if name == host:
         return parts
     return parts._replace(netloc=name + (f":{parts.port}" if parts.port else ""))
+
+
+def _split(url: str) -> tuple[SplitResult, str]:
+    """Return the parts of a URL, and what is wrong with it as such, "" for nothing."""
+    none = "not a URL; give one such as https://plant.example"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", ""), none
+    if not parts.hostname or not url.isprintable() or " " in url or "\\" in url:
+        return parts, none
+    if parts.scheme not in ("http", "https"):
+        return (
+            parts,
+            f"not a URL that can be asked: its scheme is {parts.scheme or 'missing'}; write https:// or http://",
+        )
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    return parts, "" if port != 0 else "not a URL that can be asked: its port is not one of 1 to 65535"
 
 
 def _a_label(host: str) -> str:
