@@ -156,6 +156,12 @@ def test_a_host_is_spelt_as_dns_spells_it(pytester: pytest.Pytester, url: str, s
         assert (target.name, target.http_port) == ("line-7", 8080)
 
 
+def test_blanks_separate_several_values(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_DASHBOARD", "/hmi /wall")
+    (target,) = targets(pytester, URL)
+    assert target.policy.dashboards == ("/hmi", "/wall")
+
+
 def test_a_host_from_the_hook_is_spelt_as_dns_spells_it(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         "from dataclasses import replace\n\n"
