@@ -178,10 +178,8 @@ def _split(url: str) -> tuple[SplitResult, str]:
     if not parts.hostname or not url.isprintable() or " " in url or "\\" in url:
         return parts, none
     if parts.scheme not in ("http", "https"):
-        return (
-            parts,
-            f"not a URL that can be asked: its scheme is {parts.scheme or 'missing'}; write https:// or http://",
-        )
+        scheme = parts.scheme or "missing"
+        return parts, f"not a URL that can be asked: its scheme is {scheme}; write https:// or http://"
     try:
         port = parts.port
     except ValueError:
