@@ -1,13 +1,13 @@
 """A first `nodered-sec.toml` from one look at a target: what was found, and what a person is likely to change.
 
 What is found is written as a comment beside the demand, never instead of it: a draft that takes what is there for
-what should be there would prove nothing.
+what should be there would prove nothing. What was said on the way here (options, environment) is the demand.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,7 +16,7 @@ from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Kind, Mark, Refuser
 from pytest_nodered_sec.policyfile import DEFAULTS, FILE_NAME, toml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_nodered_sec.model import Target
@@ -27,11 +27,16 @@ _ADMIN_ROOTS: Final = ("/admin", "/red", "/nodered", "/node-red", "/editor")  # 
 _DASHBOARDS: Final = ("/ui", "/dashboard")
 
 
-def write(targets: Sequence[Target], folder: Path) -> str:
+def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> str:
     """Look at the one target, write the file, and return what to say.
 
+    Args:
+        targets: of the run.
+        said: keys of the policy file that were set on the way here, and their values; Any: as TOML has them.
+        folder: where the file will be.
+
     Raises:
-        pytest.UsageError: not one target, a file that exists, or nothing could be seen.
+        pytest.UsageError: not one target, a file that exists or cannot be written, or nothing could be seen.
     """
     if len(targets) != 1:
         raise pytest.UsageError("--nodered-init looks at one target: add one --nodered-url=https://HOST")
@@ -39,15 +44,18 @@ def write(targets: Sequence[Target], folder: Path) -> str:
     if path.exists():
         raise pytest.UsageError(f"--nodered-init: {path} exists; move it away first")
     try:
-        text = drafted(targets[0])
+        text = drafted(targets[0], said)
     except ProbeError as error:
         raise pytest.UsageError(f"--nodered-init: {error.message}") from None
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise pytest.UsageError(f"--nodered-init: {path} cannot be written ({error.strerror})") from None
     return f"{path} written; read it, decide, then run: pytest --nodered-suite=only\n"
 
 
-def drafted(target: Target) -> str:
-    """Look at a target once and return the text of a policy file for it.
+def drafted(target: Target, said: Mapping[str, Any]) -> str:
+    """Look at a target once and return the text of a policy file for it; `said` as for `write`.
 
     Raises:
         ProbeError: it cannot be reached, or every path of it answers with an error.
@@ -57,12 +65,12 @@ def drafted(target: Target) -> str:
     station = Station(target)
     try:
         station.arrive(Look(station).deadline)
-        return _text(station)
+        return _text(station, said)
     finally:
         station.close()
 
 
-def _text(station: Station) -> str:
+def _text(station: Station, said: Mapping[str, Any]) -> str:
     from pytest_nodered_sec.probes import landmarks
     from pytest_nodered_sec.probes.look import Look
 
@@ -71,18 +79,17 @@ def _text(station: Station) -> str:
     lines = [
         f"# What is right at {target.url}; see --nodered-show-policy for all that holds.",
         "",
-        'profile = "production"  # or "baseline", "strict": how much is enough',
-        "",
+        *([] if "profile" in said else ['profile = "production"  # or "baseline", "strict": how much is enough', ""]),
         "[[target]]",
         f"name = {toml(target.name)}  # part of every test id: choose it once",
         f"url = {toml(target.url)}",
-        *_given(target),
+        *_given(target, said),
         "",
-        *_admin(station, view),
+        *_admin(station, view, said),
         "",
-        *_login(view),
+        *_login(view, said),
         "",
-        *_dashboards(station, view),
+        *_dashboards(station, view, said),
         "",
         "# Endpoints of your flows (http-in) that strangers must not use. A GET is sent only where effect is none.",
         '# protected_paths = [{path = "/api/orders", method = "GET", effect = "none"}]',
@@ -95,10 +102,15 @@ def _text(station: Station) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _given(target: Target) -> list[str]:
+_JUDGED: Final = ("admin_root", "editor", "admin_api", "login_urls", "dashboards")  # stand beside what was found
+
+
+def _given(target: Target, said: Mapping[str, Any]) -> list[str]:
     """Return what was said about the target on the way here, so that the file stands alone."""
-    given = {"ca_file": target.ca_file, "http_port": target.http_port, "direct_port": target.direct_port}
-    return [f"{key} = {toml(value)}" for key, value in given.items() if value not in (None, DEFAULTS.get(key))]
+    from_hook = {"ca_file": target.ca_file, "http_port": target.http_port, "direct_port": target.direct_port}
+    given = {key: value for key, value in from_hook.items() if value not in (None, DEFAULTS.get(key))}
+    given |= {key: value for key, value in said.items() if key not in _JUDGED}
+    return [f"{key} = {toml(value)}" for key, value in given.items()]
 
 
 def _seen(station: Station, path: str) -> Answer | None:
@@ -109,23 +121,24 @@ def _seen(station: Station, path: str) -> Answer | None:
     return None
 
 
-def _admin(station: Station, view: RootView) -> list[str]:
+def _admin(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:
     target = station.target
     shown = bool(view.identity) and not view.api_absent
-    root = target.admin_root if shown else _other_root(station)
+    root = target.admin_root if shown or "admin_root" in said else _other_root(station)
     lines = [f"# Found: {', '.join(view.identity) or 'nothing that shows a Node-RED'} at {view.root}."]
     if root and root != "/":
-        lines.append(f"admin_root = {toml(root)}  # httpAdminRoot: /auth/login answers there")
+        seen = "" if not shown and "admin_root" in said else "  # httpAdminRoot: /auth/login answers there"
+        lines.append(f"admin_root = {toml(root)}{seen}")
     elif not root:
         lines.append('# admin_root = "/admin"  # where httpAdminRoot is elsewhere')
     page = _seen(station, target.path(root or target.admin_root, "/"))
     if page is None:
-        said = "the admin root gave no answer"
+        found = "the admin root gave no answer"
     elif Mark.EDITOR in page.marks:
-        said = 'the editor page is served; if that is meant, and a login stands behind it: "protected"'
+        found = 'the editor page is served; if that is meant, and a login stands behind it: "protected"'
     else:
-        said = f"no editor page: {page.line()}"
-    lines.append(f'editor = "disabled"  # found: {said}')
+        found = f"no editor page: {page.line()}"
+    lines.append(f"editor = {toml(said.get('editor', 'disabled'))}  # found: {found}")
     return lines
 
 
@@ -138,18 +151,18 @@ def _other_root(station: Station) -> str:
     return ""
 
 
-def _login(view: RootView) -> list[str]:
+def _login(view: RootView, said: Mapping[str, Any]) -> list[str]:
     canary = view.canary
+    asked = {key: toml(said[key]) for key in ("login_urls", "admin_api") if key in said}
+    lines = [f"login_urls = {asked['login_urls']}"] if "login_urls" in asked else []
     if canary.kind is Kind.REFUSED and view.blanket:
-        return [
-            f"# Found: every path answers {canary.answer.line()}: a gate stands in front of everything.",
-            'admin_api = "proxied"  # remove this line if Node-RED itself should refuse',
-        ]
-    if canary.answer.location.startswith("https:"):
-        return [
-            f"# Found: strangers are sent to {canary.answer.location}. Is that your login?",
-            f"# login_urls = [{toml(canary.answer.location)}]",
-        ]
+        lines.append(f"# Found: every path answers {canary.answer.line()}: a gate stands in front of everything.")
+        proposed = '"proxied"  # remove this line if Node-RED itself should refuse'
+        return [*lines, f"admin_api = {asked.get('admin_api', proposed)}"]
+    if canary.answer.location.startswith("https:") and "login_urls" not in asked:
+        lines.append(f"# Found: strangers are sent to {canary.answer.location}. Is that your login?")
+        lines.append(f"# login_urls = [{toml(canary.answer.location)}]")
+        return [*lines, *(f"admin_api = {value}" for key, value in asked.items() if key == "admin_api")]
     settings = view.settings
     if settings and settings.refuser is Refuser.NODE_RED:
         found = "Node-RED's own login refuses strangers"
@@ -157,10 +170,14 @@ def _login(view: RootView) -> list[str]:
         found = "anybody can read /settings"
     else:
         found = f"/settings answers {settings.answer.line()}" if settings else "nothing"
-    return [f'admin_api = "protected"  # found: {found}; or "proxied" (a gate in front), "disabled"']
+    others = 'or "proxied" (a gate in front), "disabled"'
+    line = f"admin_api = {asked.get('admin_api', toml('protected'))}  # found: {found}"
+    return [*lines, line if "admin_api" in asked else f"{line}; {others}"]
 
 
-def _dashboards(station: Station, view: RootView) -> list[str]:
+def _dashboards(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:
+    if "dashboards" in said:
+        return [f"dashboards = {toml(said['dashboards'] or 'none')}  # each must refuse strangers, page and live data"]
     found: list[str] = []
     for path in _DASHBOARDS:
         answer = _seen(station, station.target.node(path))

@@ -56,7 +56,7 @@ class Option:
     @property
     def key(self) -> str:
         """The ini form."""
-        return f"nodered_{self.name.replace('-', '_')}"
+        return _key(self.name)
 
     @property
     def variable(self) -> str:
@@ -178,7 +178,12 @@ def add(parser: pytest.Parser) -> None:
         kind: Literal["args", "string"] = "args" if option.many else "string"
         parser.addini(option.key, f"{option.help}; as {option.flag}", type=kind)
     for name, text in _FLAGS:
-        group.addoption(f"--nodered-{name}", action="store_true", dest=f"nodered_{name.replace('-', '_')}", help=text)
+        group.addoption(f"--nodered-{name}", action="store_true", dest=_key(name), help=text)
+        parser.addini(_key(name), f"Refused: type --nodered-{name}, or put it into addopts", default="")
+
+
+def _key(name: str) -> str:
+    return f"nodered_{name.replace('-', '_')}"
 
 
 def name_the_default_lab(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -252,8 +257,10 @@ def resolve(config: pytest.Config) -> Settings:
     """Collect the settings: command line over environment over ini file.
 
     Raises:
-        pytest.UsageError: a value that its option does not know.
+        pytest.UsageError: an empty value, or one for an option that has none.
+        PolicyError: a value that its option does not know.
     """
+    _refuse_flags(config)
     values: dict[str, tuple[str, ...]] = {}
     sources: dict[str, str] = {}
     for option in OPTIONS:
@@ -274,12 +281,24 @@ def resolve(config: pytest.Config) -> Settings:
         if option.metavar in ("FILE", "DIR") and sources.get(option.name) == "ini" and config.inipath:
             # as pytest reads its own paths
             values[option.name] = (str(config.inipath.parent / values[option.name][0]),)
+    places = _places(sources, config.inipath) if values else {}
+    for option in OPTIONS:
         for value in values.get(option.name, ()):
             if option.choices and value not in option.choices:
-                raise pytest.UsageError(
-                    f"{option.flag}={value}: no such choice; it must be one of {', '.join(option.choices)}"
-                )
-    return Settings(values, sources, _places(sources, config.inipath) if values else {})
+                raise places[option.name].says(value, f"no such choice; it must be one of {', '.join(option.choices)}")
+    return Settings(values, sources, places)
+
+
+def _refuse_flags(config: pytest.Config) -> None:
+    """Refuse an option without a value that is set where it has no effect: NODERED_PLAN=1 would send everything."""
+    for name, _ in _FLAGS:
+        key = _key(name)
+        set_by_variable = bool(os.environ.get(key.upper()))
+        if not getattr(config.option, key) and (set_by_variable or config.getini(key)):
+            raise pytest.UsageError(
+                f"{key.upper() if set_by_variable else key} has no effect: type --nodered-{name}, or put it into "
+                f"{'PYTEST_ADDOPTS' if set_by_variable else 'addopts'}"
+            )
 
 
 def _places(sources: Mapping[str, str], inipath: Path | None) -> dict[str, Where]:
@@ -352,7 +371,7 @@ def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:
         return None
     from pytest_nodered_sec import policyfile
 
-    return policyfile.read(Path(named).expanduser() if named else beside)
+    return policyfile.read(Path(named).expanduser() if named else beside, called=named)
 
 
 @dataclass(frozen=True)
@@ -381,27 +400,41 @@ def prepare(settings: Settings, file: PolicyFile | None) -> list[Prepared]:
 def _named(settings: Settings, file: PolicyFile) -> list[tuple[str, TargetTable | None]]:
     """Choose: what is typed or in the environment, else the policy file's targets, else the ini file's URL."""
     urls = [_checked(settings, url) for url in settings.many("url")]
-    tables = {_same(table.url): table for table in file.targets}
-    from_urls = [(url, tables.get(_same(url))) for url in urls]
     strong = settings.sources.get("url") in ("option", "environment")
     if settings.many("target"):
         chosen = _chosen(settings, file)
-        return [(table.url, table) for table in chosen] + (from_urls if strong else [])
-    if strong:
-        return from_urls
-    if settings.many("lab"):
-        return from_urls
-    return [(table.url, table) for table in file.targets] or from_urls
+        return [(table.url, table) for table in chosen] + (_of_urls(settings, file, urls) if strong else [])
+    if strong or settings.many("lab") or not file.targets:
+        return _of_urls(settings, file, urls)
+    return [(table.url, table) for table in file.targets]
+
+
+def _of_urls(settings: Settings, file: PolicyFile, urls: Sequence[str]) -> list[tuple[str, TargetTable | None]]:
+    """Return each URL with its table of the policy file, if it has one; several tell their tunnels apart by name."""
+    found: list[tuple[str, TargetTable | None]] = []
+    for url in urls:
+        tables = [table for table in file.targets if _same(table.url) == _same(url)]
+        if len(tables) > 1:
+            names = ", ".join(_called(table) for table in tables[:3]) + (", …" if len(tables) > 3 else "")
+            raise settings.places["url"].says(
+                url, f"{len(tables)} targets of the policy file have this URL ({names}); say --nodered-target=NAME"
+            )
+        found.append((url, tables[0] if tables else None))
+    return found
+
+
+def _called(table: TargetTable) -> str:
+    return table.name or name_of(table.url)
 
 
 def _chosen(settings: Settings, file: PolicyFile) -> list[TargetTable]:
-    names = {_same(table.url): table.name or name_of(table.url) for table in file.targets}
     chosen: list[TargetTable] = []
     for selector in settings.many("target"):
-        found = [table for table in file.targets if table.chosen_by(selector, names[_same(table.url)])]
+        found = [table for table in file.targets if table.chosen_by(selector, _called(table))]
         if not found:
-            there = f"it has {', '.join(names.values())}" if names else "there is no policy file with a [[target]]"
-            raise PolicyError(f"--nodered-target={selector}: no target is called so or has that label; {there}")
+            names = ", ".join(map(_called, file.targets))
+            there = f"it has {names}" if names else "there is no policy file with a [[target]]"
+            raise settings.places["target"].says(selector, f"no target is called so or has that label; {there}")
         chosen += [table for table in found if table not in chosen]
     return chosen
 
@@ -416,14 +449,13 @@ def _same(url: str) -> str:
 def _checked(settings: Settings, url: str) -> str:
     from pytest_nodered_sec.policyfile import split_url
 
-    split_url(url, settings.places["url"])
-    return url.rstrip("/")
+    return split_url(url, settings.places["url"]).geturl().rstrip("/")
 
 
 def _prepared(settings: Settings, file: PolicyFile, url: str, table: TargetTable | None) -> Prepared:
     from pytest_nodered_sec.policyfile import effective
 
-    name = (table.name if table else "") or name_of(url)
+    name = _called(table) if table else name_of(url)
     found = effective(
         [
             settings.layer("option"),
@@ -578,7 +610,7 @@ def with_waivers(target: Target, file: PolicyFile | None) -> Target:
     """
     if file is None:
         return target
-    own = [one for table in file.targets if (table.name or name_of(table.url)) == target.name for one in table.waivers]
+    own = [one for table in file.targets if _called(table) == target.name for one in table.waivers]
     chosen = [one for selector, one in file.waivers if not selector or _means(selector, target)]
     waivers = (*target.policy.waivers, *own, *chosen)
     ids = [str(one) for one in waivers]
@@ -602,12 +634,12 @@ def check_waivers(file: PolicyFile | None, targets: Sequence[Target]) -> None:
     """
     if file is None or not file.targets:
         return
-    names = [table.name or name_of(table.url) for table in file.targets]
+    names = [_called(table) for table in file.targets]
     for selector, waiver in file.waivers:
         known = any(table.chosen_by(selector, name) for table, name in zip(file.targets, names, strict=True))
         if selector and not known and not any(_means(selector, target) for target in targets):
             raise PolicyError(
-                f"{file.path.name if file.path else ''}: [[waiver]] {waiver.control}: target = {selector}: no "
+                f"{file.called}: [[waiver]] {waiver.control}: target = {selector}: no "
                 f"target is called so or has that label; the file has {', '.join(names)}"
             )
 
@@ -716,6 +748,12 @@ def policies(run: Run) -> dict[str, str]:
     return texts
 
 
+def said(run: Run) -> dict[str, Any]:
+    """Return the policy keys that options and environment set, and their values; all targets have the same."""
+    layers = (run.settings.layer(source)[1] for source in ("environment", "option"))
+    return {key: value for layer in layers for key, value in layer.items()}
+
+
 def described(run: Run) -> str:
     """Return what holds for the whole run as one policy file.
 
@@ -782,8 +820,10 @@ def check_targets(targets: object) -> tuple[Target, ...]:
     from pytest_nodered_sec.policyfile import Where, split_url
 
     seen: set[str] = set()
+    checked: list[Target] = []
     for target in targets:
-        split_url(target.url, Where("", f"target {target.name}: url"))
+        url = split_url(target.url, Where("", f"target {target.name}: url")).geturl()
+        checked.append(target if url == target.url else replace(target, url=url))
         if not target.name or not target.name.isprintable():
             raise pytest.UsageError(
                 f"target {target.url}: give it a name of printable characters, the ids begin with it"
@@ -794,4 +834,4 @@ def check_targets(targets: object) -> tuple[Target, ...]:
                 "the hook pytest_nodered_targets"
             )
         seen.add(target.name)
-    return tuple(targets)
+    return tuple(checked)

@@ -54,7 +54,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     elif config.option.nodered_init:
         from pytest_nodered_sec import draft
 
-        sys.stdout.write(draft.write(_run_of(config).targets, config.rootpath))
+        run = _run_of(config)
+        sys.stdout.write(draft.write(run.targets, options.said(run), config.rootpath))
     else:
         if config.option.nodered_plan:
             options.stay_in_one_process(config)

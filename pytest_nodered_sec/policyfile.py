@@ -61,13 +61,17 @@ class Where:
     Attributes:
         place: the file and table, or "" for an option.
         name: the option's flag or the file's key.
+        secret: whether the value, or a part of it, may be one.
     """
 
     place: str
     name: str
+    secret: bool = False
 
     def says(self, value: object, problem: str) -> PolicyError:
-        """Return the error about a value."""
+        """Return the error about a value, which is shown unless it may be a secret."""
+        if self.secret:
+            return self.hides(problem)
         if self.place:
             return PolicyError(f"{self.place}: {self.name} = {toml(value)}: {problem}")
         return PolicyError(f"{self.name}={value}: {problem}")
@@ -122,6 +126,11 @@ def _flag(value: Any, where: Where) -> bool:
     return value
 
 
+def _hidden(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
+    """Have no sentence show the value or a part of it."""
+    return lambda value, where: check(value, replace(where, secret=True))
+
+
 def _list(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
     def checked(value: Any, where: Where) -> list[Any]:
         if not isinstance(value, list):
@@ -132,41 +141,82 @@ def _list(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
 
 
 def split_url(url: str, where: Where) -> SplitResult:
-    """Split a URL that holds no secret; never shows one that might.
+    """Split a URL that holds no secret, its host as an A-label (RFC 5890); never shows one that might.
 
     Raises:
-        PolicyError: credentials, a query, or no http or https URL at all.
+        PolicyError: credentials, a query, a host that no name can be, or no http or https URL at all.
     """
-    if "@" in url.split("://", 1)[-1].split("/", 1)[0] or ("@" in url and "://" not in url):
+    shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
+    parts, problem = _split(url)
+    # Behind the first /, ? or # an @ may be the end of a password with that character in it: then it is no good URL.
+    if "@" in url and (problem or shown != url or "@" in url.split("://", 1)[-1].split("/", 1)[0]):
         raise where.hides(
             "credentials do not belong into a URL (ids and logs would show them); "
             "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
         )
-    shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable() or " " in url or "\\" in url:
-        raise where.says(shown, "not a URL; give one such as https://plant.example")
+    if problem:
+        raise where.says(shown, problem)
     if "?" in url or "#" in url:
         raise where.says(f"{shown}…", "leave out what follows ? or #")
-    return parts
+    host = parts.hostname or ""
+    try:
+        name = _a_label(host)
+    except ValueError as error:
+        raise where.says(shown, f"{host} can be no name of a host ({error})") from None
+    if name == host:
+        return parts
+    return parts._replace(netloc=name + (f":{parts.port}" if parts.port else ""))
+
+
+def _split(url: str) -> tuple[SplitResult, str]:
+    """Return the parts of a URL, and what is wrong with it as such, "" for nothing."""
+    none = "not a URL; give one such as https://plant.example"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", ""), none
+    if not parts.hostname or not url.isprintable() or " " in url or "\\" in url:
+        return parts, none
+    if parts.scheme not in ("http", "https"):
+        scheme = parts.scheme or "missing"
+        return parts, f"not a URL that can be asked: its scheme is {scheme}; write https:// or http://"
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    return parts, "" if port != 0 else "not a URL that can be asked: its port is not one of 1 to 65535"
+
+
+def _a_label(host: str) -> str:
+    """Return the host of a URL as DNS, SNI and Host have it; an address as it is.
+
+    Raises:
+        ValueError: DNS has no such names (RFC 1035, section 2.3.4), or IDNA (UTS 46) none.
+    """
+    if not host.isascii():
+        import idna  # a table of all of Unicode, for those who need it
+
+        return idna.encode(host, uts46=True).decode("ascii")
+    labels = host.removesuffix(".").split(".")
+    if ":" not in host and not all(labels):
+        raise ValueError("an empty label")
+    if ":" not in host and (len(host) > 253 or max(map(len, labels)) > 63):
+        raise ValueError("too long")
+    return host
 
 
 def _url(value: Any, where: Where) -> str:
-    split_url(_text(value, where), where)
-    return str(value).rstrip("/")
+    return split_url(_text(value, where), where).geturl().rstrip("/")
 
 
 def _login_url(value: Any, where: Where) -> str:
     url = _text(value, where)
     if url.startswith("/") and not url.startswith("//"):
         return _path(url, where) if url == "/" else _path(url, where) + ("/" if url.endswith("/") else "")
-    if split_url(url, where).scheme != "https":
+    parts = split_url(url, where)
+    if parts.scheme != "https":
         raise where.says(url, "give an https:// URL, or a path that starts with /")
-    return url
+    return parts.geturl()
 
 
 def _table(raw: Any, where: Where, /, **allowed: Callable[[Any, Where], Any]) -> dict[str, Any]:
@@ -176,7 +226,7 @@ def _table(raw: Any, where: Where, /, **allowed: Callable[[Any, Where], Any]) ->
     for key in raw:
         if key not in allowed:
             raise where.says(raw, _unknown(key, allowed))
-    return {key: allowed[key](one, Where(where.place, f"{where.name}.{key}")) for key, one in raw.items()}
+    return {key: allowed[key](one, replace(where, name=f"{where.name}.{key}")) for key, one in raw.items()}
 
 
 def _needs(table: dict[str, Any], where: Where, *keys: str) -> dict[str, Any]:
@@ -225,17 +275,26 @@ def _public_path(value: Any, where: Where) -> dict[str, Any]:
 def _pair(value: Any, where: Where) -> dict[str, Any]:
     def any_text(one: Any, where: Where) -> str:
         if not isinstance(one, str):
-            raise where.hides("give some text")
+            raise where.says(one, "give some text")
         return one  # a blank password is one that is found in the field
 
     return _needs(_table(value, where, username=_text, password=any_text), where, "username", "password")
 
 
 def _credentials(value: Any, where: Where) -> dict[str, Any]:
-    table = _table(value, where, env=_text, command=_list(_text))
+    ways = 'give one of {env = "PREFIX"} and {command = ["program", "argument"]}'
+    if not isinstance(value, dict) or not value.keys() <= {"env", "command"}:
+        raise where.says(value, f"secrets do not belong into this file; {ways}")
+    table = _table(value, where, env=_prefix, command=_list(_text))
     if len(table) != 1 or table.get("command") == []:
-        raise where.hides('give one of {env = "PREFIX"} and {command = ["program", "argument"]}')
+        raise where.says(value, ways)
     return table
+
+
+def _prefix(value: Any, where: Where) -> str:
+    if not _text(value, where).isidentifier():
+        raise where.says(value, "give what the names of the variables begin with: letters, digits and _")
+    return str(value)
 
 
 def _guess(value: Any, where: Where) -> Any:
@@ -257,9 +316,11 @@ def _fingerprint(value: Any, where: Where) -> str:
 
 
 def _connect(value: Any, where: Where) -> str:
+    if "@" in _text(value, where):
+        raise where.hides("credentials do not belong here (logs would show them); give HOST or HOST:PORT")
     try:
-        parts = urlsplit(f"//{_text(value, where)}")
-        usable = bool(parts.hostname) and not parts.path and "@" not in parts.netloc and parts.port != 0
+        parts = urlsplit(f"//{value}")
+        usable = bool(parts.hostname) and not parts.path and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
@@ -384,7 +445,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "interfaces": _list(_interface),
     "guess": _guess,
     "login_realm": _text,
-    "known_credentials": _list(_pair),
+    "known_credentials": _hidden(_list(_pair)),
     "pace": _choice(*get_args(Pace)),
     "mode": _choice(*get_args(Mode)),
     "join_channels": _flag,
@@ -398,7 +459,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "revocation": _choice(*get_args(Revocation)),
     "connect": _connect,
     "host": _host,
-    "credentials": _credentials,
+    "credentials": _hidden(_credentials),
     "timeout": _seconds,
     "stale_waivers": _choice(*get_args(StaleWaivers)),
     **{f"thresholds.{name}": _threshold(check) for name, check in _THRESHOLDS.items()},
@@ -423,7 +484,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "timeout": 10,
     "stale_waivers": "fail",
 }
-_TARGET_ONLY: Final[dict[str, Callable[[Any, Where], Any]]] = {"name": _text, "url": _url, "labels": _labels}
+_TARGET_ONLY: Final[dict[str, Callable[[Any, Where], Any]]] = {"url": _url, "name": _text, "labels": _labels}
 _NOT_SHARED: Final = ("sha256", "connect", "credentials")  # of one target by nature: never a default for several
 
 
@@ -477,6 +538,7 @@ class PolicyFile:
         targets: in the file's order.
         fail_on: least severity that fails the run, "" where the file does not say.
         waivers: which targets (NAME, a glob, LABEL=VALUE; "" for all), and what is accepted there until a date.
+        called: what sentences call it.
     """
 
     path: Path | None = None
@@ -485,6 +547,7 @@ class PolicyFile:
     targets: tuple[TargetTable, ...] = ()
     fail_on: str = ""
     waivers: tuple[tuple[str, Waiver], ...] = ()
+    called: str = ""
 
     def layers(self, table: TargetTable | None) -> list[tuple[str, Mapping[str, Any]]]:
         """Return what the file says of one target, the strongest first; None for a target that is not in it.
@@ -502,26 +565,27 @@ class PolicyFile:
             for key, value in values.items():
                 if key in grouped and grouped[key] != value and key not in table.values:
                     raise PolicyError(
-                        f"{_shown(self.path)}: [[group]] {origin[key]} and [[group]] {selector} set {key} of target "
+                        f"{self.called}: [[group]] {origin[key]} and [[group]] {selector} set {key} of target "
                         f"{table.name or table.url} differently; set it in the [[target]]"
                     )
                 grouped[key], origin[key] = value, selector
         return [("[[target]]", table.values), ("[[group]]", grouped), ("policy file", self.values)]
 
 
-def read(path: Path, without: Collection[str] = ()) -> PolicyFile:
+def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyFile:
     """Read and check a policy file.
 
     Args:
         path: where it lies.
         without: keys that are passed over wherever they stand.
+        called: what sentences call it: as it was typed; its name where nobody did.
 
     Raises:
         PolicyError: it cannot be read, is not TOML, or says something that cannot be used.
     """
-    name = _shown(path)
+    name = called or path.name
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin a file with a BOM
     except OSError as error:
         raise PolicyError(f"{name}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -542,14 +606,10 @@ def read(path: Path, without: Collection[str] = ()) -> PolicyFile:
     for key in _NOT_SHARED:
         if key in values:
             raise PolicyError(f"{name}: {key} belongs to one target; move it below a [[target]]")
-    read_targets = tuple(_target(table, path) for table in targets)
-    read_groups = tuple(_group(table, path, read_targets) for table in groups)
+    read_targets = tuple(_target(table, path, name) for table in targets)
+    read_groups = tuple(_group(table, path, name, read_targets) for table in groups)
     read_waivers = tuple(_waiver(table, f"{name}: [[waiver]]", target=_text) for table in waivers)
-    return PolicyFile(path, values, read_groups, read_targets, fail_on, read_waivers)
-
-
-def _shown(path: Path | None) -> str:
-    return path.name if path else ""
+    return PolicyFile(path, values, read_groups, read_targets, fail_on, read_waivers, name)
 
 
 def severity(value: Any, where: Where) -> str:
@@ -585,12 +645,12 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
     return found
 
 
-def _target(table: Any, path: Path) -> TargetTable:
+def _target(table: Any, path: Path, name: str) -> TargetTable:
     if not isinstance(table, dict):
-        raise PolicyError(f"{_shown(path)}: write [[target]] with two brackets, once for each")
-    place = f"{_shown(path)}: [[target]] {table.get('name') or table.get('url') or ''}".rstrip()
+        raise PolicyError(f"{name}: write [[target]] with two brackets, once for each")
+    place = f"{name}: [[target]] {table.get('name') or table.get('url') or ''}".rstrip()
     own = {
-        key: check(table[key], Where(place if key != "url" else f"{_shown(path)}: [[target]]", key))
+        key: check(table[key], Where(place if key != "url" else f"{name}: [[target]]", key))
         for key, check in _TARGET_ONLY.items()
         if key in table
     }
@@ -645,8 +705,8 @@ def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tupl
     return checked.pop("target", ""), Waiver(**checked)
 
 
-def _group(table: Any, path: Path, targets: Sequence[TargetTable]) -> tuple[str, dict[str, Any]]:
-    place = f"{_shown(path)}: [[group]]"
+def _group(table: Any, path: Path, name: str, targets: Sequence[TargetTable]) -> tuple[str, dict[str, Any]]:
+    place = f"{name}: [[group]]"
     if not isinstance(table, dict) or "label" not in table:
         raise PolicyError(f'{place}: add label = "NAME=VALUE", by which targets belong to it')
     selector = _selector(table["label"], Where(place, "label"))

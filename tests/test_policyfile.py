@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 ONE = '[[target]]\nurl = "https://plant.example"\n'
 PIN = "ab" * 32
+NO_SECRETS = "secrets do not belong into this file; give one of {env = *} and {command = *}"
 
 
 def file_of(folder: Path, text: str) -> PolicyFile:
@@ -103,8 +104,13 @@ def policy_from(folder: Path, text: str) -> Policy:
         ("guess = {value = false}", "nodered-sec.toml: guess = *: say why: *"),
         ("guess = {reason = 'x'}", "nodered-sec.toml: guess = *: add value = …"),
         ("login_realm = ''", 'nodered-sec.toml: login_realm = "": give some text'),
-        ("known_credentials = [{username = 'x'}]", "nodered-sec.toml: known_credentials = *: add password = …"),
+        ("known_credentials = [{username = 'x'}]", "nodered-sec.toml: known_credentials: add password = …"),
         ("known_credentials = [{username = 'x', password = 3}]", "*: known_credentials.password: give some text"),
+        ("known_credentials = 'maintenance:hunter2'", "nodered-sec.toml: known_credentials: write a list: [[]...]"),
+        ("known_credentials = ['hunter2']", "nodered-sec.toml: known_credentials: write a table: {username = …, *"),
+        ("known_credentials = [{user = 'x', password = 'hunter2'}]", "*: known_credentials: unknown key user; did *"),
+        ("known_credentials = [{password = 'hunter2'}]", "*: known_credentials: add username = …"),
+        ("known_credentials = [{username = ['hunter2'], password = 'x'}]", "*: known_credentials.username: give some*"),
         ("ca_file = 'missing.pem'", "nodered-sec.toml: ca_file = *missing.pem*: cannot be read (No such file*"),
         ("ca_file = 3", "nodered-sec.toml: ca_file = 3: give some text"),
         ("host = 'ssh://u:hunter2@plant'", "nodered-sec.toml: host: a password does not belong here*"),
@@ -114,6 +120,10 @@ def policy_from(folder: Path, text: str) -> Policy:
         ("[group]\nlabel = 'a=b'", "nodered-sec.toml: write [[][[]group]] with two brackets, once for each"),
         ("[[target]]\nname = 'a'", 'nodered-sec.toml: [[][[]target]] a: add url = "https://…"'),
         ("[[target]]\nurl = 'plant'", 'nodered-sec.toml: [[][[]target]]: url = "plant": not a URL*'),
+        ("[[target]]\nname = ''\nurl = 'https://u:hunter2@plant'", "*: url: credentials do not*"),
+        ("[[target]]\nurl = 'https://u:hunter2/x@plant'", "*: url: credentials do not*"),
+        ("[[target]]\nurl = 'https://u:1?hunter2@plant'", "*: url: credentials do not*"),
+        ("[[target]]\nurl = 'https://u:hunter2#x@plant'", "*: url: credentials do not*"),
         ("[[target]]\nurl = 'https://u:hunter2@plant'", "nodered-sec.toml: [[][[]target]]: url: credentials do not*"),
         (ONE + "labels = ['7']", '*: labels = *: write a table of texts: {line = "7"}'),
         (
@@ -126,8 +136,17 @@ def policy_from(folder: Path, text: str) -> Policy:
         (ONE + "credentials = {}", "*: credentials: give one of {env = *} and {command = *}"),
         (ONE + "credentials = {env = 'A', command = ['x']}", "*: credentials: give one of *"),
         (ONE + "credentials = {command = []}", "*: credentials: give one of *"),
-        (ONE + "credentials = {command = 'vault'}", '*credentials.command = "vault": write a list: *'),
-        (ONE + "credentials = 'x'", '*credentials = "x": write a table: {env = …, command = …}'),
+        (ONE + "credentials = {command = 'vault -token=hunter2'}", "*: credentials.command: write a list: *"),
+        (ONE + "credentials = {command = ['vault', ['hunter2']]}", "*: credentials.command: give some text"),
+        (ONE + "credentials = 'admin:hunter2'", f"*: credentials: {NO_SECRETS}"),
+        (ONE + "credentials = ['admin', 'hunter2']", f"*: credentials: {NO_SECRETS}"),
+        (ONE + "credentials = {username = 'a', password = 'hunter2'}", f"*: credentials: {NO_SECRETS}"),
+        (ONE + "credentials = {token = 'hunter2'}", f"*: credentials: {NO_SECRETS}"),
+        (ONE + "credentials = {env = 'X', password = 'hunter2'}", f"*: credentials: {NO_SECRETS}"),
+        (ONE + "credentials = {env = 'hunter2!'}", "*: credentials.env: give what the names of the variables begin*"),
+        (ONE + "credentials = {env = ['hunter2']}", "*: credentials.env: give some text"),
+        (ONE + "connect = 'ops:hunter2@jump'", "*: connect: credentials do not belong here*; give HOST or HOST:PORT"),
+        (ONE + "connect = 'ops:h/hunter2@jump'", "*: connect: credentials do not belong here*"),
         (f"sha256 = '{PIN}'", "nodered-sec.toml: sha256 belongs to one target; move it below a [[][[]target]]"),
         ("credentials = {env = 'A'}", "nodered-sec.toml: credentials belongs to one target; move it below a*"),
         (
@@ -167,6 +186,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"\xff")
     with pytest.raises(PolicyError, match=r"x\.toml: is not UTF-8 text"):
         read(tmp_path / "x.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbfprofile = 'strict'\r\n")
+    assert read(tmp_path / "x.toml").values == {"profile": "strict"}
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def parse(spec: str) -> Spec:
     The deployment's newest major and usual proxy where none is given; of a directory the one it has a file for.
 
     Raises:
-        LabError: unknown name, major or proxy; a directory that the lab cannot use.
+        LabError: unknown name, major or proxy; a directory that the lab cannot use, or that bears a deployment's name.
     """
     rest, _, proxy = spec.partition("+")
     name, _, major = rest.partition("@")
@@ -189,6 +189,11 @@ def parse(spec: str) -> Spec:
             raise LabError(
                 f"--nodered-lab={spec}: the lab has no such deployment, and finds no directory {spec!r}; {hint}"
             )
+    elif Path(name).is_dir():
+        raise LabError(
+            f"--nodered-lab={spec}: the lab has such a deployment, and here is a directory {name}, both exist: write "
+            f"./{spec} for your directory, or run elsewhere for the lab's"
+        )
     known = MAJORS if own else majors(name)
     if major and major not in map(str, known):
         raise LabError(f"the lab has no {name} with Node-RED {major}; it has {', '.join(map(str, known))}")

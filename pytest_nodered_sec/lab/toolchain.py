@@ -118,9 +118,18 @@ def packages(name: str, what: str, say: Callable[[str], None]) -> Path:
 @contextlib.contextmanager
 def _locked(name: str, say: Callable[[str], None]) -> Iterator[tuple[Path, int]]:
     """Hold a place of the cache; yield it, and the open file by which it is held."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pytest-nodered-sec"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{name}.lock").open("w") as guard:
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        cache = Path(caches).expanduser() / "pytest-nodered-sec"
+        cache.mkdir(parents=True, exist_ok=True)
+        opened = (cache / f"{name}.lock").open("w")
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows our home
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise LabError(
+            f"the lab cannot write into its cache below {caches} ({reason}): set XDG_CACHE_HOME to a directory where "
+            "it can"
+        ) from None
+    with opened as guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -94,6 +94,24 @@ def test_a_failed_installation_says_why_and_leaves_nothing(npm: Npm) -> None:
     assert (toolchain.node_red(5, lambda line: None) / "node-red/red.js").is_file()
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "~nobody-here", "locked"])
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    npm: Npm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str
+) -> None:
+    if home == "locked":
+        modules = toolchain.node_red(5, lambda line: None)
+        lock = modules.parent.with_name(f"{modules.parent.name}.lock")
+        lock.unlink()
+        lock.mkdir()  # a mode would not keep root out
+    elif home.startswith("~"):
+        monkeypatch.setenv("XDG_CACHE_HOME", home)
+    else:
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setenv("HOME", home)
+    with pytest.raises(LabError, match=r"the lab cannot write into its cache below .*: set XDG_CACHE_HOME to a"):
+        toolchain.node_red(5, pytest.fail)
+
+
 def test_two_runs_install_once(npm: Npm) -> None:
     waits = threading.Event()
     npm.may_end.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,19 @@ def test_the_label_names_what_is_not_the_rule(spec: str, label: str) -> None:
 def test_an_unknown_name_is_answered_with_the_good_ones(spec: str, known: str) -> None:
     with pytest.raises(lab.LabError, match=known):
         lab.parse(spec)
+
+
+@pytest.mark.parametrize("ending", ["", "@4", "+nginx"])
+def test_a_directory_called_as_a_deployment_is_has_to_be_told_from_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hardened").mkdir()
+    with pytest.raises(lab.LabError, match=rf"both exist: write \./hardened{re.escape(ending)} for your directory"):
+        lab.parse(f"hardened{ending}")
+    (tmp_path / "hardened" / "settings.js").touch()
+    assert lab.parse(f"./hardened{ending}").folder == str(tmp_path / "hardened")
+    assert lab.parse("fresh").name == "fresh"
 
 
 def test_an_nginx_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

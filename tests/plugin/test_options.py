@@ -27,8 +27,18 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
     [
         (["--nodered-url="], "--nodered-url is empty: give a value, or leave the option out"),
         (["--nodered-url=plant.example"], "--nodered-url=plant.example: not a URL; give one such as https://*"),
-        (["--nodered-url=ftp://plant.example"], "--nodered-url=ftp://plant.example: not a URL*"),
-        (["--nodered-url=https://plant.example:99999"], "*: not a URL*"),
+        (["--nodered-url=ftp://plant.example"], "--nodered-url=ftp://plant.example: not a URL*its scheme is ftp; *"),
+        (["--nodered-url=htps://plant.example"], "*: not a URL*its scheme is htps; write https:// or http://"),
+        (["--nodered-url=plant.example:8443"], "--nodered-url=plant.example:8443: not a URL; give one such as *"),
+        (["--nodered-url=https://plant.example:99999"], "*: not a URL*its port is not one of 1 to 65535"),
+        (["--nodered-url=https://plant.example:0"], "*: not a URL*its port is not one of 1 to 65535"),
+        (["--nodered-url=https://plant.example:https"], "*: not a URL*its port is not one of 1 to 65535"),
+        (["--nodered-url=https://a..b"], "--nodered-url=https://a..b: a..b can be no name of a host (an empty label)"),
+        (["--nodered-url=https://.b"], "*: .b can be no name of a host (an empty label)"),
+        ([f"--nodered-url=https://{'a' * 64}.b"], "*: a*.b can be no name of a host (too long)"),
+        (["--nodered-url=https://wärme..test"], "*: wärme..test can be no name of a host (Empty Label)"),
+        (["--nodered-url=https://☃.test"], "*: ☃.test can be no name of a host (Codepoint U+2603 *)"),
+        ([URL, "--nodered-login-url=https://a..b/x"], "--nodered-login-url=https://a..b/x: a..b can be no name of *"),
         (["--nodered-url=https://plant example"], "*: not a URL*"),
         (["--nodered-url=https://[::1"], "*: not a URL*"),
         (["--nodered-url=https://plant.example/?token=hunter2"], "--nodered-url=https://plant.example/*: leave out*"),
@@ -120,6 +130,47 @@ def test_a_target_from_options(pytester: pytest.Pytester) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://wärme.test", "https://xn--wrme-loa.test"),
+        ("https://Wärme.TEST:8443/red/", "https://xn--wrme-loa.test:8443/red"),
+        ("http://straße.test", "http://xn--strae-oqa.test"),  # UTS 46; IDNA of 2003 would dial another host
+        ("https://xn--wrme-loa.test", "https://xn--wrme-loa.test"),
+        ("https://my_host.", "https://my_host."),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_a_host_is_spelt_as_dns_spells_it(pytester: pytest.Pytester, url: str, seen: str) -> None:
+    login = "--nodered-login-url=https://hütte.test/login/"
+    (target,) = targets(pytester, f"--nodered-url={url}", login)
+    assert target.url == seen
+    assert target.policy.login_urls == ("https://xn--htte-0ra.test/login/",)
+    (pytester.path / "nodered-sec.toml").write_text(
+        f'[[target]]\nname = "line-7"\nurl = "{url}"\nhttp_port = 8080\n', encoding="utf-8"
+    )
+    (target,) = targets(pytester)
+    assert (target.name, target.url) == ("line-7", seen)
+    for spelt in (url, seen):
+        (target,) = targets(pytester, f"--nodered-url={spelt}")
+        assert (target.name, target.http_port) == ("line-7", 8080)
+
+
+def test_blanks_separate_several_values(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_DASHBOARD", "/hmi /wall")
+    (target,) = targets(pytester, URL)
+    assert target.policy.dashboards == ("/hmi", "/wall")
+
+
+def test_a_host_from_the_hook_is_spelt_as_dns_spells_it(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from dataclasses import replace\n\n"
+        "def pytest_nodered_targets(targets):\n    return [replace(targets[0], url='https://wärme.test/red')]\n"
+    )
+    (target,) = targets(pytester, URL)
+    assert (target.name, target.url) == ("plant.example", "https://xn--wrme-loa.test/red")
+
+
 def test_no_dashboards_at_all(pytester: pytest.Pytester) -> None:
     (target,) = targets(pytester, URL, "--nodered-dashboard=none")
     assert target.policy.dashboards == ()
@@ -141,6 +192,49 @@ def test_option_over_environment_over_ini(pytester: pytest.Pytester, monkeypatch
         assert one.ca_file == str(pytester.path / "etc" / "ca.pem")
     monkeypatch.setenv("NODERED_URL", "https://c.example https://d.example")
     assert [one.name for one in targets(pytester, "-c", "etc/pytest.ini")] == ["c.example", "d.example"]
+
+
+@pytest.mark.parametrize("name", ["profile", "editor", "suite", "fail-on", "target"])
+def test_a_wrong_value_is_told_where_it_stands(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    key = f"nodered_{name.replace('-', '_')}"
+    pytester.makeini(f"[pytest]\n{key} = strickt")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", URL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f'ERROR: tox.ini: {key} = "strickt": no *'])
+    monkeypatch.setenv(key.upper(), "strickt")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", URL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {key.upper()}=strickt: no *"])
+
+
+@pytest.mark.parametrize("name", ["audit", "controls", "init", "job-summary", "plan", "show-policy"])
+def test_an_option_without_a_value_is_typed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    key = f"nodered_{name.replace('-', '_')}"
+    pytester.makeini("[pytest]")
+    monkeypatch.setenv("NODERED_URL", "https://plant.example")
+    monkeypatch.setenv(key.upper(), "1")
+    result = pytester.runpytest_inprocess("-p", "no:randomly")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"ERROR: {key.upper()} has no effect: type --nodered-{name}, or put it into PYTEST_ADDOPTS"]
+    )
+    monkeypatch.delenv(key.upper())
+    for value in ("true", "if you please"):
+        pytester.makeini(f"[pytest]\n{key} = {value}")
+        result = pytester.runpytest_inprocess("-p", "no:randomly")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {key} has no effect: type --nodered-{name}, or put it into addopts"])
+
+
+def test_a_plan_by_pytests_own_variable(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_PLAN", "1")  # says what is typed as well
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nodered-plan")
+    assert site.run().ret == 0
+    assert not (site.path / "asked").exists()
 
 
 def test_settings_without_a_target_hurt_nobody(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,33 @@ def test_a_url_takes_its_targets_own_settings(filed: pytest.Pytester) -> None:
     assert south.policy.editor == "disabled"
 
 
+TUNNELS = "".join(
+    f'[[target]]\nname = "gw-{number}"\nurl = "https://gw.local"\nconnect = "127.0.0.1:{port}"\n'
+    for number, port in enumerate((8441, 8442, 8443, 8444), 1)
+)
+
+
+@pytest.mark.parametrize("name", ["gw-1", "gw-2", "gw-4"])
+def test_targets_behind_tunnels_are_told_apart_by_name(filed: pytest.Pytester, name: str) -> None:
+    (filed.path / "nodered-sec.toml").write_text(TUNNELS)
+    (target,) = targets(filed, f"--nodered-target={name}")
+    assert (target.name, target.connect) == (name, f"127.0.0.1:844{name[-1]}")
+    assert names(filed, "--nodered-target=gw-[23]") == ["gw-2", "gw-3"]
+    assert names(filed) == ["gw-1", "gw-2", "gw-3", "gw-4"]
+
+
+def test_a_url_that_several_targets_have_means_none_of_them(filed: pytest.Pytester) -> None:
+    (filed.path / "nodered-sec.toml").write_text(TUNNELS)
+    result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-url=https://gw.local/")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: --nodered-url=https://gw.local: 4 targets of the policy file have this URL (gw-1, gw-2, gw-3, …); "
+            "say --nodered-target=NAME"
+        ]
+    )
+
+
 def test_another_file(filed: pytest.Pytester) -> None:
     (filed.path / "elsewhere").mkdir()
     (filed.path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
@@ -117,6 +144,32 @@ def test_sentences_name_the_place_of_the_mistake(pytester: pytest.Pytester, monk
     result.stderr.fnmatch_lines(["ERROR: NODERED_TIMEOUT=later: give seconds*"])
     result = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-target=x")
     result.stderr.fnmatch_lines(["ERROR: --nodered-target=x: *there is no policy file with a *target*"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("profil = 1", "unknown key profil; did you mean profile?"),
+        ("x =", "is not TOML: *"),
+        (FILE + 'connect = "/"', '*target]] south: connect = "/": give an address*'),
+        (FILE + "[[waiver]]\n", "*waiver]]: add control = *"),
+        (
+            FILE + '[[waiver]]\ncontrol = "tls-01"\nfinding = "x"\nreason = "x"\nexpires = 2030-12-31\ntarget = "west"',
+            "*waiver]] tls-01: target = west: no target is called so*",
+        ),
+        (FILE + "[[group]]\n", "*group]]: add label = *"),
+        (
+            FILE + '[[group]]\nlabel = "line=7"\ntimeout = 1\n[[group]]\nlabel = "line=*"\ntimeout = 2',
+            "*group]] line=7 and *group]] line=[*] set timeout of target north differently*",
+        ),
+    ],
+)
+def test_a_file_that_was_typed_is_called_as_it_was_typed(filed: pytest.Pytester, text: str, sentence: str) -> None:
+    (filed.path / "sites").mkdir()
+    (filed.path / "sites" / "north.toml").write_text(text)
+    result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-policy=sites/north.toml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: sites/north.toml: {sentence}"])
 
 
 def test_a_pin_needs_https(filed: pytest.Pytester) -> None:

@@ -38,6 +38,13 @@ def test_an_unused_plugin_imports_nothing_heavy_and_says_nothing(pytester: pytes
     assert written <= {"__pycache__", "runpytest-0", "runpytest-current", "stdout", "stderr"}  # pytest's and pytester's
 
 
+def test_it_can_be_kept_out(site: Site) -> None:
+    site.write(conftest="", test_own="def test_own():\n    pass\n")
+    result = site.run("-p", "no:nodered_sec", "--help", url=None)
+    assert "nodered" not in result.stdout.str().replace("no:nodered_sec", "")
+    site.run("-p", "no:nodered_sec", url=None).assert_outcomes(passed=1)
+
+
 def test_a_run_at_a_target_imports_the_survey_only_when_it_asks(site: Site) -> None:
     site.write(
         conftest="",
