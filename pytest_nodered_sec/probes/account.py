@@ -86,6 +86,7 @@ def _visited(look: Look, admin: RootView, account: Credentials) -> SignIn:
     login = basic_login(look, admin)
     if login:
         return _look_around(look, login, account.username)
+    look.station.check_channel(look.deadline)  # before the attempt is counted
     _take_a_turn(look, account.username)
     with session(look, account.username, account.password) as entry:
         if entry.refused:

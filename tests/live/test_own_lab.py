@@ -144,8 +144,8 @@ def test_directories_are_read_before_anything_starts(plant: Path, monkeypatch: p
     assert lab.parse(f"./{plant.name}").proxy == "nginx"
     with pytest.raises(lab.LabError, match="has no Caddyfile, and the lab was asked for caddy"):
         lab.parse(f"{plant}+caddy")
-    with pytest.raises(lab.LabError, match="finds no directory 'nowhere'; it has fresh, hardened"):
-        lab.parse("nowhere")
+    with pytest.raises(lab.LabError, match="finds no directory 'zzz'; it has fresh, hardened"):
+        lab.parse("zzz")
     (plant / plant.name).mkdir()
     (plant / plant.name / "settings.js").touch()
     with pytest.raises(lab.LabError, match="two of the lab's directories would be called lab-line_7__north_@5"):
