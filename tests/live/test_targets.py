@@ -36,6 +36,13 @@ def three() -> Iterator[dict[str, lab.RunningDeployment]]:
         yield {one.name: one for one in running.deployments}
 
 
+@pytest.fixture
+def two() -> Iterator[dict[str, lab.RunningDeployment]]:
+    """Two of them where nobody has guessed passwords minutes ago, which counts when an account is used."""
+    with lab.start(["hardened", "moved"], say=lambda line: None) as running:
+        yield {one.name: one for one in running.deployments}
+
+
 @pytest.fixture(params=[4, 5])
 def hardened(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
     """One whose admin API has a login, on each major: that is where sessions are made."""
@@ -131,9 +138,9 @@ def test_a_wrong_account_and_a_long_session_are_findings(
 
 
 def test_no_secret_goes_to_a_certificate_that_does_not_verify(
-    three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = three["hardened"]
+    one = two["hardened"]
     account_of(monkeypatch, "admin", password_of(one))
     text = table(one, credentials={"env": "PLANT"})
     policy(tmp_path, text.replace(f"ca_file = {toml(one.ca_file)}\n", ""))
@@ -180,9 +187,9 @@ class Listener(threading.Thread):
 
 
 def test_credentials_of_one_target_never_reach_another(
-    three: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = three["hardened"], three["moved"]
+    one, other = two["hardened"], two["moved"]
     third = Listener(Path(one.ca_file).with_name("leaf.pem"))
     account_of(monkeypatch, "admin", password_of(one))
     command = [sys.executable, "-c", f'print(\'{{"username": "admin", "password": "{password_of(other)}"}}\')']
