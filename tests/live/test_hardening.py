@@ -80,7 +80,7 @@ def test_nginx_is_that_of_the_hardened_deployment(tmp_path: Path) -> None:
     whole = whole.replace(f"location / {{ {redirect} }}", redirect)  # on its own in the lab, where nothing is renewed
     theirs = directives(f"http {{ {whole} }}", tmp_path)
     differ = {line[1:] for line in theirs ^ directives(ours, tmp_path)}
-    only_here = ("access_log", "map $http_remote_user", "add_header Set-Cookie line=7")
+    only_here = ("access_log", "map $http_remote_user", "map $http_upgrade $unless", "add_header Set-Cookie line=7")
     left = {
         line
         for line in differ
