@@ -182,7 +182,7 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
         chosen = settings.sources.get("fail-on") in ("option", "environment")
         fail_on = settings.one("fail-on", "") if chosen else stored.facts["fail_on"]
         return Run(settings, None, (), stored.targets, fail_on), stored
-    file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING)
+    file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING, settings.one("policy", ""))
     prepared = options.prepare(Settings({}, {}, {}), file)
     found = {one.target.name: options.with_waivers(one.target, file) for one in prepared}
     for one in stored.targets:

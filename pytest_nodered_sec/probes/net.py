@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 AT_ONCE: Final = 8  # connections to one target
+_PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
 _GLANCE: Final = 0.005  # seconds between two looks whether a connection is in use still
 _PATIENCE: Final = 10.0  # seconds to wait for one; then a look that holds two goes on
 
@@ -123,7 +124,12 @@ class Places:
         self._open = [one for one in self._open if one.fileno() >= 0]
         if len(self._open) + self._making < AT_ONCE:
             return True
-        idle = [(one.idle_since, number) for number, one in enumerate(self._open) if one.idle_since is not None]
+        rested = time.monotonic() - _PAUSE
+        idle = [
+            (one.idle_since, number)
+            for number, one in enumerate(self._open)
+            if one.idle_since is not None and one.idle_since <= rested
+        ]
         if not idle:
             return False
         _end(self._open.pop(min(idle)[1]))  # the one that was idle longest: another may be taken up at any moment
