@@ -223,6 +223,11 @@ def interfaces(target: Target) -> tuple[Ask, ...]:
     return tuple(Ask("interface", one, " ".join(one).rstrip()) for one in (*declared, *usual))
 
 
+def _harmless_endpoints(target: Target) -> tuple[str, ...]:
+    """Return paths of declared endpoints at which a GET does nothing."""
+    return tuple(one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none"))
+
+
 def endpoints(target: Target) -> tuple[Ask, ...]:
     """Each HTTP endpoint that the policy declares (node-01)."""
     return tuple(
@@ -317,11 +322,7 @@ def basic_logins(target: Target) -> tuple[Ask, ...]:
         Ask("guess_basic", (Surface.ADMIN.name, "/settings"), "admin"),
         Ask("guess_basic", (Surface.NODE.name, ""), "node"),
         *(Ask("guess_basic", (Surface.DASHBOARD.name, path), path) for path in dashboards_of(target)),
-        *(
-            Ask("guess_basic", (Surface.NODE.name, one.path), f"GET {one.path}")
-            for one in target.policy.protected_paths
-            if one.method == "GET" and one.effect == "none"
-        ),
+        *(Ask("guess_basic", (Surface.NODE.name, path), f"GET {path}") for path in _harmless_endpoints(target)),
     )
 
 
@@ -336,11 +337,7 @@ def surfaces_in_clear(target: Target) -> tuple[Ask, ...]:
     return (
         *fixed,
         *(Ask("plain", (path, "node", path), path) for path in dashboards_of(target)),
-        *(
-            Ask("plain", (one.path, "node", one.path), f"GET {one.path}")
-            for one in target.policy.protected_paths
-            if one.method == "GET" and one.effect == "none"
-        ),
+        *(Ask("plain", (path, "node", path), f"GET {path}") for path in _harmless_endpoints(target)),
     )
 
 

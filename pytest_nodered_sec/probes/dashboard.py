@@ -17,16 +17,15 @@ from pytest_nodered_sec.model_answers import Kind
 from pytest_nodered_sec.probes.access import describe, with_hint
 from pytest_nodered_sec.probes.engineio import QUERY
 from pytest_nodered_sec.probes.socketio import JOIN, forgotten, hear, joined, knock
-from pytest_nodered_sec.probes.websocket import join, upgrade
+from pytest_nodered_sec.probes.websocket import QUIET, join, upgrade
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model_answers import RootView
     from pytest_nodered_sec.probes.look import Look
     from pytest_nodered_sec.probes.socketio import Session
 
-_WEBSOCKET: Final = "/?EIO=4&transport=websocket"
+_WEBSOCKET: Final = QUERY.replace("polling", "websocket")
 _POLLS: Final = 3  # answers to wait for: the namespace's, the connect packet's, and one with events between
-_QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
 
 
 def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> SocketAttempt:
@@ -130,7 +129,7 @@ def _answer_of_old(look: Look, session: Session, headers: dict[str, str], socket
     """Return what Socket.IO 2 makes of an Origin: its guard says nothing, but the session is gone."""
     deadline = look.deadline
     with joined(look, session, headers=headers):
-        look.deadline = min(deadline, time.monotonic() + _QUIET)
+        look.deadline = min(deadline, time.monotonic() + QUIET)
         heard: tuple[str, ...] = ()
         try:
             heard = hear(look, session, headers)
@@ -149,7 +148,7 @@ def _listen(look: Look, session: Session, headers: dict[str, str]) -> list[str]:
     heard: list[str] = []
     deadline = look.deadline
     for _ in range(_POLLS):
-        look.deadline = min(deadline, time.monotonic() + _QUIET) if heard else deadline
+        look.deadline = min(deadline, time.monotonic() + QUIET) if heard else deadline
         try:
             heard += hear(look, session, headers)
         except ProbeError as error:

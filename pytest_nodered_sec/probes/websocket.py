@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.net import Timed
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-_QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
+QUIET: Final = 1.0  # seconds in which a connect packet is answered that is answered at all
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
 
 
@@ -111,7 +111,7 @@ def join(wire: Wire) -> Channel:
             return Channel.REFUSED_BY_MIDDLEWARE
         if opcode == _TEXT and payload.startswith(b"44/"):
             passed = True
-            wire.hurry(_QUIET)  # for a guard that decides later
+            wire.hurry(QUIET)  # for a guard that decides later
 
 
 def accept(wire: Wire) -> Channel:
