@@ -25,7 +25,7 @@ from outside import seconds, with_sslyze
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.model import Target
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.policy.model import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,9 @@ EXTRAS = ("fallback", "renegotiation", "compression", "heartbleed", "groups")
 
 def look(url: str, ca_file: str) -> float:
     """Look once; return the seconds that it took."""
-    from pytest_nodered_sec.probes.look import Look, Station
-    from pytest_nodered_sec.probes.suites import see_offers
-    from pytest_nodered_sec.probes.tls import present_chain
+    from pytest_nodered_sec.probes.tls.handshake import present_chain
+    from pytest_nodered_sec.probes.tls.suites import see_offers
+    from pytest_nodered_sec.probes.transport.look import Look, Station
 
     station = Station(Target("benchmark", url, Policy(), ca_file=ca_file))
     begun = time.perf_counter()

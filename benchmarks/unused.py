@@ -1,37 +1,62 @@
-"""What the plugin costs a pytest run that does not use it: with it, against `-p no:nodered_sec`, in turns.
+"""What the plugin costs a pytest run that does not use it: with it, paired against `-p no:nodered_sec`, in turns.
 
-Run it with the Python whose environment has the plugin: `python benchmarks/unused.py [PAIRS]`.
+Run it with the Python whose environment has the plugin: `python benchmarks/unused.py [PAIRS]`. It collects nothing in
+an empty directory, once as it is and once with PYTHONDONTWRITEBYTECODE=1, as most CI images have it.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 
-def seconds(*args: str) -> float:
-    """Return the wall time of one `pytest --collect-only` in an empty directory."""
+class Cost(NamedTuple):
+    """Seconds of one process."""
+
+    wall: float
+    cpu: float
+
+
+def run(environment: dict[str, str], *args: str) -> Cost:
+    """Run `pytest --collect-only` in an empty directory."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        before, begun = os.times(), time.perf_counter()
         subprocess.run(  # noqa: S603  pytest, by this interpreter
             [sys.executable, "-m", "pytest", "--collect-only", "-q", *args],
             cwd=folder,
+            env=os.environ | environment,
             capture_output=True,
             check=False,
         )
-        return time.perf_counter() - begun
+        after, ended = os.times(), time.perf_counter()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Cost(ended - begun, cpu)
+
+
+def compare(title: str, environment: dict[str, str], pairs: int) -> None:
+    """Print medians in milliseconds, and the median of the pairwise ratios."""
+    costs = []
+    for number in range(pairs + 1):
+        args = ((), ("-p", "no:nodered_sec"))
+        first, second = (run(environment, *args[(number + turn) % 2]) for turn in (0, 1))
+        costs.append((first, second) if number % 2 == 0 else (second, first))
+    for kind in ("wall", "cpu"):
+        pairs_of = [(getattr(used, kind), getattr(unused, kind)) for used, unused in costs[1:]]  # the first warms up
+        used, unused = (statistics.median(column) * 1000 for column in zip(*pairs_of, strict=True))
+        ratio = statistics.median(one / other for one, other in pairs_of)
+        sys.stdout.write(f"{title}, {kind}: with {used:.0f} ms, without {unused:.0f} ms, ratio {ratio:.3f}\n")
 
 
 def main(pairs: int) -> None:
-    """Print both medians, in milliseconds, and the median of the pairwise ratios."""
-    times = [(seconds(), seconds("-p", "no:nodered_sec")) for _ in range(pairs)]
-    with_it, without = (statistics.median(column) * 1000 for column in zip(*times, strict=True))
-    ratio = statistics.median(one / other for one, other in times)
-    sys.stdout.write(f"with {with_it:.0f} ms, without {without:.0f} ms, ratio {ratio:.2f} (median of {pairs} pairs)\n")
+    """Compare in both environments."""
+    compare("default", {"PYTHONDONTWRITEBYTECODE": ""}, pairs)
+    compare("PYTHONDONTWRITEBYTECODE=1", {"PYTHONDONTWRITEBYTECODE": "1"}, pairs)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 11)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 31)

@@ -1,4 +1,4 @@
-"""What makes a test a control: the `control` decorator, `require`, and nothing else."""
+"""The decorator `control`, which makes a test a control, and `require`, which turns a verdict into its outcome."""
 
 from __future__ import annotations
 
@@ -12,19 +12,31 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import pytest
 
 from pytest_nodered_sec.errors import NonCompliant
-from pytest_nodered_sec.model import Ask, NotApplicable, NotJudged, Severity, Violation
+from pytest_nodered_sec.model import Ask
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from pytest_nodered_sec.model import Target, Verdict
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.verdict import Verdict
 
 _Test = TypeVar("_Test", bound="Callable[..., None]")
 MARK: Final = "nodered_control"
 _ID: Final = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)+")
-_verdicts = 0  # how many were given in this process; tests run one after the other
+_running: Final[list[Body]] = []  # bodies of controls, innermost last: a test may run a pytest of its own
 # A skip that is no verdict; named as pytest's own, whose name pytest leaves out of the reason.
 Unjudged: Final[type[BaseException]] = type("Skipped", (pytest.skip.Exception,), {"__module__": "builtins"})
+
+
+class Body:
+    """A control's body while it runs.
+
+    Attributes:
+        judged: whether `require` was called in it.
+    """
+
+    judged = False
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Control:
     """One requirement.
 
     Attributes:
-        id: stable for ever, e.g. "admin-01".
+        id: never changed, e.g. "admin-01".
         severity: how bad a finding is.
         asks: what must be asked of a target, known without asking it.
     """
@@ -62,20 +74,21 @@ def control(
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise TypeError(
             f"control {id!r}: an id is lower-case letters and digits, joined by hyphens, such as 'site-01'; reports "
-            "bear it for ever"
+            "refer to it"
         )
     if not isinstance(severity, Severity):
         choices = ", ".join(f"Severity.{one.name}" for one in Severity)
         raise TypeError(f"control {id!r}: severity must be one of {choices}, not {severity!r}")
     questions = asks if callable(asks) else _constant(asks_of(id, asks))
     mark: pytest.MarkDecorator = getattr(pytest.mark, MARK)(Control(id, severity, questions))
+    grade: pytest.MarkDecorator = getattr(pytest.mark, f"nodered_{severity.value}")  # for -m
 
     def declare(test: _Test) -> _Test:
         if isinstance(test, type):
             raise TypeError(f"control {id!r}: a control is one function; move the decorator onto a test of the class")
         if not (test.__doc__ or "").strip():
             raise TypeError(f"control {id!r}: give {test.__name__} a docstring; its first line is the report's title")
-        marked: _Test = pytest.mark.usefixtures("_nodered_case")(mark(test))
+        marked: _Test = pytest.mark.usefixtures("_nodered_case")(grade(mark(test)))
         return marked
 
     return declare
@@ -117,9 +130,13 @@ def judging(id: str, test: Callable[..., object]) -> Generator[None, object, obj
     Raises:
         NoVerdict: it passed, although it never called `require`, and nothing in it raises as an assert does.
     """
-    before = _verdicts
-    result = yield
-    if _verdicts == before and not _can_fail(test):
+    body = Body()
+    _running.append(body)
+    try:
+        result = yield
+    finally:
+        _running.remove(body)
+    if not body.judged and not _can_fail(test):
         raise NoVerdict(
             f"control {id!r}: {test.__name__} passed without a verdict: end it with require(...), as in "
             "require(endpoint_refuses(nodered_attempt, nodered_policy)), or with an assert"
@@ -141,8 +158,8 @@ def require(verdict: Verdict) -> None:
         pytest.skip.Exception: if the control does not apply; an `Unjudged` where it could not be judged.
         NoVerdict: if it is none, such as the `True` or `None` of a rule that is not one.
     """
-    global _verdicts
-    _verdicts += 1
+    if _running:  # else it is called by hand, in no control
+        _running[-1].judged = True
     if isinstance(verdict, NotJudged):
         raise Unjudged(verdict.reason)
     if isinstance(verdict, NotApplicable):

@@ -1,42 +1,34 @@
-"""The values everything else speaks in: targets, questions, what an observation is, and verdicts.
+"""The basic values: targets, questions, credentials, and the protocol of observations.
 
-No I/O, nothing mutable, no third-party import. Imported in every pytest run of its environment: what was seen of a
-target has modules of its own, `model_*.py`, which are imported when it is looked at.
+No I/O, nothing mutable, no third-party import. The observations themselves are in `observations/`.
 """
 
 from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from pytest_nodered_sec import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_nodered_sec.credentials import Credentials
-    from pytest_nodered_sec.policy import Policy
-
-
-class Severity(enum.Enum):
-    """How bad a finding is, in descending order."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
+    from pytest_nodered_sec.policy.model import Policy
 
 
 @dataclass(frozen=True, order=True)
 class Ask:
-    """One question to a target: the key of the survey's cache and the instance in a test's id.
+    """One question to a target: the key in the survey's cache, and the instance in a test's id.
 
     Attributes:
-        probe: name of a probe in `pytest_nodered_sec.probes.PROBES`; "" where the run itself answers.
+        probe: name of a probe in `pytest_nodered_sec.registry.PROBES`; "" where the run itself answers.
         args: its arguments, plain strings without secrets.
         label: what a person calls it, e.g. "GET /flows"; empty where a control has one instance only.
-        needs: what a target must have been given for it: "credentials", "host", or "".
+        needs: what a target must have been given for it: "credentials", "dashboard_credentials", "host", or "".
     """
 
     probe: str
@@ -65,7 +57,7 @@ class HttpSettings:
 
 @dataclass(frozen=True)
 class Target:
-    """A deployment to look at, and how to reach it; known before the first look.
+    """A deployment to test, and how to reach it; known before the first look.
 
     Attributes:
         name: unique in the run; part of every test id.
@@ -81,9 +73,11 @@ class Target:
         host: testinfra backend string of the machine, or None.
         connect: address or name to dial instead of the URL's, with or without port; the URL's name stays in SNI and
             Host.
+        flows: file or folder of flows that is judged alone, without a deployment; "" for a deployment.
         labels: what the site sorts its targets by.
         http: proxy, client certificate and headers.
         credentials: returns the account to use; called when a look needs it, in the process that looks.
+        dashboard_credentials: the same for the account that opens the dashboards.
     """
 
     name: str
@@ -98,9 +92,11 @@ class Target:
     timeout: float = 10.0
     host: str | None = None
     connect: str | None = None
+    flows: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     http: HttpSettings = HttpSettings()
     credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
+    dashboard_credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
 
     @property
     def tls(self) -> bool:
@@ -133,9 +129,12 @@ class Target:
         return parts.hostname or self.hostname, parts.port or self.port
 
     def path(self, root: str, path: str) -> str:
-        """Return the absolute URL path of `path` below `root` ("/" or the admin or node root)."""
+        """Return the absolute URL path of `path` below `root` ("/" or the admin or node root), as it is sent.
+
+        What no request line can hold, such as "ö" or a space, is percent-encoded as UTF-8; the rest stays as written.
+        """
         prefix = urlsplit(self.url).path.rstrip("/")
-        return prefix + root.rstrip("/") + path
+        return re.sub("[^!-~]", lambda found: quote(found[0]), prefix + root.rstrip("/") + path)
 
     def admin(self, path: str) -> str:
         """Return the absolute URL path of an admin path, e.g. "/settings"."""
@@ -148,9 +147,18 @@ class Target:
     @property
     def pages(self) -> tuple[str, ...]:
         """Absolute paths of what people open: the admin root, then each dashboard, guessed where none is declared."""
+        return (self.admin("/"), *(self.node(path) for path in self.dashboards))
+
+    @property
+    def dashboards(self) -> tuple[str, ...]:
+        """Each dashboard's path below the node root, guessed where none is declared."""
         declared = self.policy.dashboards
-        dashboards = ("/ui", "/dashboard") if declared is None else declared
-        return (self.admin("/"), *(self.node(path) for path in dashboards))
+        return ("/ui", "/dashboard") if declared is None else declared
+
+    @property
+    def guarded_dashboards(self) -> tuple[str, ...]:
+        """Those of `dashboards` that are not declared public."""
+        return tuple(path for path in self.dashboards if not self.policy.public_reason(path))
 
     def __str__(self) -> str:
         return self.name
@@ -158,7 +166,7 @@ class Target:
 
 @runtime_checkable
 class Observation(Protocol):
-    """What a probe saw: frozen, free of secrets, with a line for the evidence."""
+    """An observation of a probe: frozen, without secrets, with one line for the evidence."""
 
     def evidence(self) -> str:
         """Return one line saying what was asked and what came back."""
@@ -182,7 +190,7 @@ class NamesRelease(Protocol):
 
 
 class Surface(enum.Enum):
-    """Which part of Node-RED a request went to; decides what absence and a shared refusal mean."""
+    """The part of Node-RED that a request went to; decides what absence and a refusal like the canary's mean."""
 
     ADMIN = "admin API"
     EDITOR = "editor"
@@ -191,34 +199,30 @@ class Surface(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Violation:
-    """One way in which what was seen breaks a control.
+class Credentials:
+    """An account of the target: user name and password, a token, or a session's cookie; no secret is ever shown.
 
     Attributes:
-        code: short stable name, unique within the rule, e.g. "served".
-        observed: what was asked and what came back.
-        expected: what would have been compliant.
-        remedy: the line to change, in settings.js or the proxy's configuration.
-        severity: lower than the control's, where circumstances make it so; None for the control's.
+        username: account name, "" with a token or a cookie.
+        password: its password.
+        token: a bearer token: of Node-RED's admin API, or of the gate before the dashboards.
+        cookie: of the dashboards' account only: "NAME=VALUE", several with "; " between them.
     """
 
-    code: str
-    observed: str
-    expected: str
-    remedy: str
-    severity: Severity | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    cookie: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        self.hide()
 
-@dataclass(frozen=True)
-class NotApplicable:
-    """The control does not apply, for a reason that is true of this target."""
+    def hide(self) -> None:
+        """Keep the password and token out of what the run writes.
 
-    reason: str
-
-
-@dataclass(frozen=True)
-class NotJudged(NotApplicable):
-    """What the control is about is not known; the reason says "not judged" and what to give."""
-
-
-Verdict = tuple[Violation, ...] | NotApplicable
+        Done when it is made, and again by each look that uses it: it may be kept from an earlier run of the process.
+        """
+        redaction.learn(self.password, username=self.username)
+        redaction.learn(self.token)
+        for one in self.cookie.split(";"):
+            redaction.learn(one.partition("=")[2].strip())

@@ -1,37 +1,96 @@
-"""The one place that knows the run's secrets, and removes them from every text that leaves the process.
+"""Redaction: the only module that knows the run's secrets; it removes them from every text that leaves the process.
 
 Values are learnt when credentials are read, before they are used. As long as nothing was learnt nothing here costs
 or changes anything.
+
+Log records are made by one factory per process, and a text does not say which run it belongs to. So runs that overlap
+in one process (a pytester run inside a test) share what they learn: none shows a secret of another. When the last of
+them ends, everything is forgotten, and a later run in the same process starts with nothing.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import dataclasses
+import functools
 import json
 import logging
 import re
 import threading
-from typing import Any, Final
+import traceback
+import types
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INSTEAD: Final = "[redacted]"
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
 
-_lock = threading.Lock()
-_forms: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+
+class Secrets:
+    """What was learnt, and what finds it; kept until the last run of the process that needs it has ended.
+
+    Attributes:
+        pattern: finds every secret in each of its forms; None while nothing was learnt.
+    """
+
+    def __init__(self) -> None:
+        self.pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+        self._forms: set[str] = set()
+        self._runs = 0
+        self._stop_watching: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """Note that a run begins; what was learnt before it, such as by a `conftest.py`, counts for it too."""
+        with self._lock:
+            self._runs += 1
+
+    def end(self) -> None:
+        """Note that a run has ended, and forget everything if it was the last."""
+        with self._lock:
+            self._runs -= 1
+            if self._runs:
+                return
+            self._forms.clear()
+            self.pattern = None
+            if self._stop_watching is not None:
+                self._stop_watching()
+                self._stop_watching = None
+
+    def add(self, forms: set[str]) -> None:
+        """Learn a secret by all its forms."""
+        with self._lock:
+            if forms <= self._forms:
+                return
+            if self._stop_watching is None:
+                self._stop_watching = _watch_logging()
+            self._forms.update(forms)
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self.pattern = re.compile("|".join(_expression(form) for form in longest_first))
+
+
+_secrets: Final = Secrets()
+
+
+def begin() -> Callable[[], None]:
+    """Begin a run, and return what ends it: call that when the run writes nothing any more."""
+    _secrets.begin()
+    return _secrets.end
 
 
 def learn(secret: str, *, username: str = "") -> None:
     """Remember a secret in the forms in which it may turn up: plain, quoted for a URL or JSON, in a Basic header.
 
-    What the whole world knows is none, and often an ordinary word.
+    Published passwords are not secrets, and often ordinary words; they are not remembered.
 
     Args:
         secret: password, token or header value.
         username: the account it belongs to, for the Basic form.
     """
-    global _pattern
     if not secret:
         return
     from pytest_nodered_sec.data.known_credentials import is_public  # a table, read when there is something to compare
@@ -42,14 +101,7 @@ def learn(secret: str, *, username: str = "") -> None:
     forms |= {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
-    with _lock:
-        if forms <= _forms:
-            return
-        if not _forms:
-            _watch_logging()
-        _forms.update(forms)
-        longest_first = sorted(_forms, key=len, reverse=True)
-        _pattern = re.compile("|".join(_expression(form) for form in longest_first))
+    _secrets.add(forms)
 
 
 def _expression(form: str) -> str:
@@ -59,47 +111,205 @@ def _expression(form: str) -> str:
 
 def scrub(text: str) -> str:
     """Return the text without any secret that was learnt."""
-    return _pattern.sub(INSTEAD, text) if _pattern else text
+    pattern = _secrets.pattern
+    return pattern.sub(INSTEAD, text) if pattern else text
 
 
 def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
-    """Return a value without secrets: texts, and containers and report objects that hold texts, in place."""
-    if _pattern is None:
+    """Return a value without secrets: texts, bytes, and containers and report objects that hold them, in place.
+
+    What cannot be changed in place, such as a tuple, is replaced wherever it stands.
+    """
+    if _secrets.pattern is None:
         return value
-    return _scrub_within(value, set())
+    return _scrub_within(value, {})
 
 
-def _scrub_within(value: Any, known: set[int]) -> Any:  # Any: as above
-    if isinstance(value, str):
-        return scrub(value)
-    if id(value) in known or value is None or isinstance(value, (int, float, bool, bytes, type)):
+_PLAIN: Final = (int, float, complex, type, type(None), types.ModuleType, types.FunctionType)
+
+
+def _scrub_within(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:  # Any: as above
+    """Return a value without secrets.
+
+    Args:
+        value: whatever a report holds.
+        known: by identity the values that were met, and what became of each. It holds the values themselves, too:
+            the identity of a tuple that was replaced would soon be that of another object.
+    """
+    if isinstance(value, (str, bytes)):
+        return _scrub_text(value)
+    if isinstance(value, _PLAIN):
         return value
-    known.add(id(value))
-    if isinstance(value, list):
+    if id(value) in known:
+        return known[id(value)][1]
+    unchangeable = isinstance(value, (tuple, frozenset))
+    known[id(value)] = (value, INSTEAD if unchangeable else value)  # seen again while within it: a circle
+    if unchangeable:
+        known[id(value)] = (value, _fresh(value, known))
+    elif isinstance(value, list):
         value[:] = [_scrub_within(one, known) for one in value]
-    elif isinstance(value, tuple):
-        fresh = [_scrub_within(one, known) for one in value]
-        return type(value)(*fresh) if hasattr(value, "_fields") else tuple(fresh)
+    elif isinstance(value, set):
+        clean = {_scrub_within(one, known) for one in value}
+        value.clear()
+        value.update(clean)
     elif isinstance(value, dict):
-        value.update({key: _scrub_within(one, known) for key, one in value.items()})
-    elif hasattr(value, "__dict__"):
-        for name, one in vars(value).items():
-            clean = _scrub_within(one, known)
-            if clean is not one:
-                object.__setattr__(value, name, clean)  # pytest's representations are frozen in part
-    return value
+        _scrub_dict(value, known)
+    else:
+        _scrub_attributes(value, known)
+    return known[id(value)][1]
 
 
-def _watch_logging() -> None:
-    """Scrub log records where they are made, so that no handler, ours or the user's, sees a secret."""
+def _scrub_text(value: str | bytes) -> str | bytes:
+    """Return a text without secrets; the same object where it holds none, so that a subclass stays one."""
+    text = value if isinstance(value, str) else value.decode(errors="surrogateescape")
+    clean = scrub(text)
+    if clean == text:
+        return value
+    return clean if isinstance(value, str) else clean.encode(errors="surrogateescape")
+
+
+def _fresh(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:  # Any: a tuple or frozenset of whatever
+    """Return a tuple or frozenset without secrets; the same where it holds none."""
+    fresh = [_scrub_within(one, known) for one in value]
+    if all(clean is one for clean, one in zip(fresh, value, strict=True)):
+        return value
+    return type(value)(*fresh) if hasattr(value, "_fields") else type(value)(fresh)
+
+
+def _scrub_dict(value: dict[Any, Any], known: dict[int, tuple[Any, Any]]) -> None:  # Any: as above
+    clean = {_scrub_within(key, known): _scrub_within(one, known) for key, one in value.items()}
+    if clean.keys() != value.keys():  # a key was a secret; otherwise the order stays, also in a subclass
+        value.clear()
+    value.update(clean)
+
+
+def _scrub_attributes(value: Any, known: dict[int, tuple[Any, Any]]) -> None:  # Any: as above
+    names = [*getattr(value, "__dict__", ())]
+    if dataclasses.is_dataclass(value):  # one with slots has no __dict__
+        names += [one.name for one in dataclasses.fields(value) if one.name not in names]
+    for name in names:
+        one = getattr(value, name, None)
+        clean = _scrub_within(one, known)
+        if clean is not one:
+            object.__setattr__(value, name, clean)  # pytest's representations are frozen in part
+
+
+_TEXTS: Final = ("msg", "text", "strerror", "filename", "filename2", "code")  # of built-in exceptions, beside `args`
+
+
+def scrub_exception(error: BaseException) -> None:
+    """Remove secrets from an exception's own text, notes, causes and members, in place; others than us show it as well.
+
+    What it merely refers to, such as a request that is sent again, stays as it is.
+    """
+    if _secrets.pattern is None:
+        return
+    waiting: list[BaseException | None] = [error]
+    known: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions  # its message is part of `args`, and cannot be set
+        clean = tuple(arg if _is_members(one, arg) else _clean_argument(arg) for arg in one.args)
+        if any(new is not old for new, old in zip(clean, one.args, strict=True)):
+            one.args = clean
+        for name in {*_TEXTS, *vars(one)}:
+            _scrub_own(one, name)
+
+
+def _is_members(error: BaseException, value: object) -> bool:
+    return isinstance(error, BaseExceptionGroup) and not isinstance(value, str)
+
+
+def _scrub_own(error: BaseException, name: str) -> None:
+    value = getattr(error, name, None)
+    if isinstance(value, (str, bytes)):
+        clean: object = _scrub_text(value)
+    elif isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):  # `__notes__`
+        clean = type(value)(map(scrub, value))
+    else:
+        return
+    if clean != value:
+        with contextlib.suppress(AttributeError, TypeError):  # it cannot be set
+            setattr(error, name, clean)
+
+
+def _watch_logging() -> Callable[[], None]:
+    """Scrub log records where they are made, so that no handler, ours or the user's, sees a secret.
+
+    Returns:
+        What ends that, as far as nobody else has put something of theirs around it since; what stays changes nothing
+        while nothing is learnt.
+    """
     made = logging.getLogRecordFactory()
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:  # Any: logging's own signature, passed through
         record = made(*args, **kwargs)
-        message = record.getMessage()
-        clean = scrub(message)
-        if clean != message:
-            record.msg, record.args = clean, ()
+        _scrub_message(record)
+        _scrub_traceback(record)
+        if record.stack_info:
+            record.stack_info = scrub(record.stack_info)
         return record
 
     logging.setLogRecordFactory(make)
+    # `extra` is put on a record behind the factory
+    complete = logging.Logger.makeRecord
+
+    @functools.wraps(complete)
+    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:  # Any: as above
+        record = complete(*args, **kwargs)
+        extra = kwargs.get("extra") or next((arg for arg in args[9:10] if arg), None)
+        for name in extra or ():
+            record.__dict__[name] = _clean_argument(record.__dict__[name])
+        return record
+
+    logging.Logger.makeRecord = make_record  # type: ignore[method-assign]  # logging offers no other way
+
+    def stop() -> None:
+        if logging.getLogRecordFactory() is make:
+            logging.setLogRecordFactory(made)
+        if logging.Logger.makeRecord is make_record:
+            logging.Logger.makeRecord = complete  # type: ignore[method-assign]  # as above
+
+    return stop
+
+
+def _scrub_message(record: logging.LogRecord) -> None:
+    try:
+        message = record.getMessage()
+    except Exception:  # noqa: BLE001  a malformed call of the site's own: its handlers say so, as without us
+        record.msg = scrub(record.msg) if isinstance(record.msg, str) else record.msg
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_clean_argument, record.args))
+        elif record.args:
+            record.args = {name: _clean_argument(one) for name, one in record.args.items()}
+        return
+    clean = scrub(message)
+    if clean != message:
+        record.msg, record.args = clean, ()
+
+
+def _clean_argument(value: object) -> object:
+    """Return a value of a log call, and in place of one that shows a secret its text; never changed in place."""
+    try:
+        text = value if isinstance(value, str) else f"{value!r} {value}"
+    except Exception:  # noqa: BLE001  whatever a site's own value raises: what cannot be shown shows no secret
+        return value
+    clean = scrub(text)
+    if clean == text:
+        return value
+    return clean if isinstance(value, str) else scrub(repr(value))
+
+
+def _scrub_traceback(record: logging.LogRecord) -> None:
+    """Replace an exception whose traceback shows a secret by its text, which is what formatters print."""
+    if not record.exc_info or record.exc_info[0] is None:
+        return
+    text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+    clean = scrub(text)
+    if clean != text:
+        record.exc_info, record.exc_text = None, clean

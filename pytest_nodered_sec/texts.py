@@ -1,4 +1,4 @@
-"""Texts that strangers had a hand in, made fit to be shown: in a terminal, in XML, on a page, in a line of JSON.
+"""Cleaning of untrusted text for display: in a terminal, in XML, in HTML, in a line of JSON; and misspelt words.
 
 What a target sends may hold escape sequences, what XML forbids, halves of characters, or marks that turn the
 direction of writing: each is written out, and none is obeyed. Pure; knows nothing of tests or targets.
@@ -24,6 +24,25 @@ def _written_out(letter: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
+def in_one_line(text: str, limit: int) -> str:
+    """Return untrusted text fit for one line of a terminal: readable, without line breaks, cut at a limit."""
+    shown = readable(text[:limit]).replace("\n", "\\n").replace("\t", "\\t")
+    return shown if len(shown) <= limit and len(text) <= limit else f"{shown[: limit - 1]}…"
+
+
+def host_in_ascii(host: str) -> str:
+    """Return a host name as A-labels (IDNA 2008 with UTS 46); what is ASCII already stays as it is.
+
+    Raises:
+        ValueError: it is no host name.
+    """
+    if host.isascii():
+        return host
+    import idna  # a table of all of Unicode, for those who need it
+
+    return idna.encode(host, uts46=True).decode("ascii")  # str.encode("idna") is of 2003: faß.de -> fass.de
+
+
 def readable_within(value: Any) -> Any:  # Any: plain values, as a report holds them
     """Return a plain value with every text in it readable."""
     if isinstance(value, str):
@@ -46,3 +65,12 @@ def as_json(value: Any, indent: int | None = None) -> str:  # Any: JSON
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
+
+
+def nearly(word: str, other: str) -> bool:
+    """Whether two words are the same but for letters that changed places, or one that was added or left out."""
+    if sorted(word) == sorted(other):
+        return True
+    longer, shorter = sorted((word, other), key=len, reverse=True)
+    shortened = (longer[:place] + longer[place + 1 :] for place in range(len(longer)))
+    return len(shorter) > 2 and shorter in shortened

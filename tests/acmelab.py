@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 import tlslab
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class AcmeLab:
     """
 
     def __init__(self, folder: Path, *, chain_length: int = 1, days: int = 90) -> None:
-        ports = lab._free_ports(6)
+        ports = free_ports(6)
         self.http_port, self.https_port, self._acme, self._management, self._dns, self._control = ports
         self.folder = folder
         self.ca_file = folder / "acme-root.pem"

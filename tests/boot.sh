@@ -40,11 +40,14 @@ echo plant >etc/hostname
 printf 'ops:x:2001:2001::/home/ops:/bin/sh\nnodered:x:2002:2002::/home/nodered:/bin/sh\n' >>etc/passwd
 printf 'ops:x:2001:\nnodered:x:2002:\n' >>etc/group
 printf 'ops:*:20000::::::\nnodered:*:20000::::::\n' >>etc/shadow
-chown -R 0:0 etc/systemd/system etc/nginx etc/ssh etc/sudoers.d home
+chown -R 0:0 etc/systemd/system etc/nodered etc/nginx etc/ssh etc/sudoers.d home
 chown -R 2001:2001 home/ops
 chown -R 2002:2002 home/nodered
 chmod 755 home
 chmod 700 home/ops home/nodered home/nodered/.node-red
+chmod 755 etc/nodered
+chgrp 2002 etc/nodered/settings.js
+chmod 640 etc/nodered/settings.js
 chmod 600 etc/ssh/host
 chmod 440 etc/sudoers.d/*
 systemctl --root="$PWD" --quiet mask systemd-modules-load.service systemd-sysctl.service

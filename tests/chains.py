@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
+from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
 from pytest_nodered_sec.rules.certificates import (
     chain_is_in_order,
     issued_by_the_named_ca,
@@ -16,11 +15,12 @@ from pytest_nodered_sec.rules.certificates import (
     lifetime_is_limited,
 )
 from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.policy.model import Policy
 
 RULES: Mapping[str, Callable[[PresentedChain, Policy], Any]] = {
     "tls-01": chain_is_trusted,

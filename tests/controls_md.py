@@ -1,4 +1,4 @@
-"""Writes docs/controls.md: `python tests/controls_md.py` (with `-`: to standard output).
+"""Writes docs/controls.md and data/known_findings.toml: `python tests/controls_md.py` (`--check`: names what is old).
 
 Title and reason are a control's docstring, severity its decorator's, requirements `data/frameworks.toml`. Findings and
 remedies are the rule's own: the tables of tests/rules make every rule say everything it can (all branches are covered
@@ -17,20 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from suite_controls import rule_of
 
+from pytest_nodered_sec.catalogue import catalogue
 from pytest_nodered_sec.data.frameworks import frameworks
-from pytest_nodered_sec.evidence.catalogue import catalogue
-from pytest_nodered_sec.model import Surface, Target, Violation
-from pytest_nodered_sec.policy import PROFILES, THRESHOLDS, Endpoint, Policy
-from pytest_nodered_sec.policyfile import toml
+from pytest_nodered_sec.model import Surface, Target
+from pytest_nodered_sec.policy.model import PROFILES, THRESHOLDS, Endpoint, Policy
+from pytest_nodered_sec.policy.toml import toml
+from pytest_nodered_sec.verdict import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_nodered_sec.evidence.catalogue import Entry
+    from pytest_nodered_sec.catalogue import Entry
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "controls.md"
+TABLE = TESTS.parent / "pytest_nodered_sec" / "data" / "known_findings.toml"
 HEAD = """\
 # The controls
 
@@ -42,20 +45,6 @@ shows a path, an address or a name, that is an example. Ids of requirements say 
 evidence for it, never its fulfilment, and no certificate.
 """
 Said = dict[str, list[tuple[Any, Violation]]]  # by rule: what was judged, and what was said of it
-
-
-def rule_of(entry: Entry) -> Callable[..., Any]:
-    """Return the rule that a control's test requires: `require(RULE(…))` is all there is in it."""
-    module = sys.modules[f"pytest_nodered_sec.suite.{entry.module}"]
-    test = ast.parse(textwrap.dedent(inspect.getsource(getattr(module, entry.test)))).body[0]
-    assert isinstance(test, ast.FunctionDef)
-    last = test.body[-1]
-    assert isinstance(last, ast.Expr)
-    assert isinstance(last.value, ast.Call)
-    inner = last.value.args[0]
-    assert isinstance(inner, ast.Call)
-    found: Callable[..., Any] = getattr(module, ast.unparse(inner.func))
-    return found
 
 
 class Listener:
@@ -130,6 +119,38 @@ def thresholds(rule: Callable[..., Any]) -> list[str]:
     return [one for one in THRESHOLDS if one in read or ("renewal" in read and one.startswith("renewal"))]
 
 
+def rows(entry: Entry, said: Said) -> Iterator[tuple[list[str], str, Violation]]:
+    """Yield what a control can find, by remedy: the codes, their severity if not the control's, and one of them."""
+    together: dict[tuple[str, str], dict[str, Violation]] = defaultdict(dict)
+    for code, one in findings(entry, said).items():
+        together[flat(one.expected), flat(one.remedy)][code] = one
+    for those in together.values():
+        for severity in dict.fromkeys(own_severity(entry, one) for one in those.values()):
+            same = {code: one for code, one in those.items() if own_severity(entry, one) == severity}
+            yield list(same), severity, next(iter(same.values()))
+
+
+def own_severity(entry: Entry, one: Violation) -> str:
+    """Return a finding's severity where it is not the control's, else ""."""
+    return one.severity.value if one.severity not in (None, entry.control.severity) else ""
+
+
+def table(said: Said) -> str:
+    """Return the table of findings that the package reads."""
+    text = ["# What each control may find, and the remedy. Written by `python tests/controls_md.py`; change the rules."]
+    for entry in catalogue().values():
+        for codes, severity, one in rows(entry, said):
+            text += [f"\n[[{entry.control.id}]]", f"codes = {toml(codes)}"]
+            text += [f'severity = "{severity}"'] if severity else []
+            text += [f"expected = {toml(one.expected)}", f"remedy = {toml(one.remedy)}"]
+    return "\n".join(text) + "\n"
+
+
+def flat(text: str) -> str:
+    """Return a text in one line."""
+    return " ".join(text.split())
+
+
 def lines(said: Said) -> Iterator[str]:
     yield HEAD
     before = ""
@@ -148,11 +169,12 @@ def of_control(entry: Entry, said: Said) -> Iterator[str]:
     found = findings(entry, said)
     if found:
         yield "| finding | expected | remedy |\n| --- | --- | --- |"
-        rows: dict[tuple[str, str], list[str]] = defaultdict(list)
+        together: dict[tuple[str, str], list[str]] = defaultdict(list)
         for code, one in found.items():
-            milder = f" ({one.severity.value})" if one.severity not in (None, entry.control.severity) else ""
-            rows[cell(one.expected), cell(one.remedy)].append(f"`{code}`{milder}")
-        yield from (f"| {', '.join(codes)} | {' | '.join(texts)} |" for texts, codes in rows.items())
+            severity = own_severity(entry, one)
+            milder = f" ({severity})" if severity else ""
+            together[cell(one.expected), cell(one.remedy)].append(f"`{code}`{milder}")
+        yield from (f"| {', '.join(codes)} | {' | '.join(texts)} |" for texts, codes in together.items())
         yield ""
     for name in thresholds(rule_of(entry)):
         values = ", ".join(f"{profile} {toml(getattr(PROFILES[profile], name))}" for profile in PROFILES)
@@ -164,19 +186,21 @@ def of_control(entry: Entry, said: Said) -> Iterator[str]:
 
 def cell(text: str) -> str:
     """Return a text for a table of Markdown."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return flat(text).replace("|", "\\|").replace("<", "&lt;")
 
 
-def page() -> str:
+def files() -> dict[Path, str]:
+    """Return what the files are to hold."""
     said = listen({rule_of(entry) for entry in catalogue().values()})
-    return "\n".join(lines(said)).rstrip("\n") + "\n"
+    return {PAGE: "\n".join(lines(said)).rstrip("\n") + "\n", TABLE: table(said)}
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
     catalogue()  # before the rules are listened to: the suite keeps its own
-    text = page()
-    if sys.argv[1:] == ["-"]:
-        sys.stdout.write(text)
-    else:
-        PAGE.write_text(text, encoding="utf-8")
+    wanted = files()
+    old = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(", ".join(path.name for path in old) or 0)
+    for path in old:
+        path.write_text(wanted[path], encoding="utf-8")

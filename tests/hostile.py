@@ -31,6 +31,7 @@ import tempfile
 import threading
 import time
 import weakref
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -413,7 +414,8 @@ class _Connection(threading.Thread):
                 self.sock = self._server.context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
             self.sock.do_handshake()
         with self.sock.makefile("rb") as lines:
-            while self._answer(lines):
+            # Asked again once this one is idle: whoever makes it refuse meanwhile spares a busy connection.
+            while self._answer(lines) and self._server.now() != REFUSE:
                 pass
         _close_orderly(self.sock)
 
@@ -726,6 +728,14 @@ def endless_body_without_length(_request: Request) -> Reply:
     """Answer 200 with a body of no declared length that never ends."""
     head = _head(200, {"Content-Type": "text/html", "Connection": "close"})
     return Reply(stream=_pour(head, b"endless " * 1024))
+
+
+def gzip_of_zeros(size: int) -> bytes:
+    """Return a gzip stream that inflates to so many bytes, without ever holding them."""
+    packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
+    block = bytes(1 << 20)
+    packed = b"".join(packer.compress(block) for _ in range(size >> 20))
+    return packed + packer.flush()
 
 
 def redirect_loop(request: Request) -> Reply:

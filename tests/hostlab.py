@@ -27,8 +27,10 @@ import trustme
 from suite_runs import QUIETLY, read
 
 from pytest_nodered_sec.lab import toolchain
-from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, flows, settings_js
-from pytest_nodered_sec.lab.proxies import Front, nginx
+from pytest_nodered_sec.lab.deployments import DEPLOYMENTS
+from pytest_nodered_sec.lab.node_red import flows, settings_js
+from pytest_nodered_sec.lab.proxies import nginx
+from pytest_nodered_sec.lab.rules import Front
 
 HERE: Final = Path(__file__).parent
 SUDOERS: Final = HERE.parent / "docs" / "sudoers"
@@ -40,13 +42,14 @@ URL: Final = f"https://{NAME}"
 LIVE: Final = f"/etc/letsencrypt/live/{NAME}"
 HOSTS: Final = f"127.0.0.1 localhost plant\n10.66.0.1 {NAME}\n10.66.0.2 ca.example\n"
 
-UNIT: Final = """
+SETTINGS: Final = "/etc/nodered/settings.js"  # of root's: in a directory of its own Node-RED could replace it
+UNIT: Final = f"""
 [Unit]
 Description=Node-RED
 [Service]
 User=nodered
 WorkingDirectory=/home/nodered
-ExecStart=/usr/bin/env node-red
+ExecStart=/usr/bin/env node-red --settings {SETTINGS}
 Restart=on-failure
 UMask=0077
 NoNewPrivileges=yes
@@ -141,7 +144,7 @@ class Runner:
     _PROGRAM: Final = """
 import os, sys
 import pytest, crossplane, requests, testinfra.host, OpenSSL.SSL
-import pytest_nodered_sec.probes.host_parts, pytest_nodered_sec.rules.proxy, pytest_nodered_sec.survey
+import pytest_nodered_sec.probes.host.parts, pytest_nodered_sec.rules.proxy, pytest_nodered_sec.survey.survey
 for line in sys.stdin:
     folder, *args = line.rstrip("\\n").split("\\t")
     child = os.fork()
@@ -268,7 +271,7 @@ class Machine:
             "etc/sudoers.d/nodered-sec": SUDOERS.read_text(),
             "usr/local/sbin/reload-nginx": _RELOAD,
             "home/ops/.profile": "",
-            "home/nodered/.node-red/settings.js": self.settings,
+            SETTINGS.removeprefix("/"): self.settings,
             "home/nodered/.node-red/flows.json": flows(deployment),
             "home/nodered/.node-red/package.json": "{}",
         }
@@ -294,8 +297,8 @@ class Machine:
         tree = _cgroups()
         assert tree is not None
         self._cgroup = tree / f"nodered-sec-{os.getpid()}-{secrets.token_hex(3)}"
-        modules = toolchain.node_red(5, lambda line: None)
-        boot = ["sh", str(HERE / "boot.sh"), str(self.folder), str(toolchain.node()), str(modules)]
+        node, modules = toolchain.patched_node(lambda line: None), toolchain.node_red(5, lambda line: None)
+        boot = ["sh", str(HERE / "boot.sh"), str(self.folder), str(node), str(modules)]
         unshare = ["unshare", *["-m", "-p", "-n", "-u", "-i", "-C", "--kill-child=KILL", "-f"], *boot]
         script = 'mkdir "$1" && echo 0 >"$1/cgroup.procs" && shift && exec setpriv --pdeathsig KILL "$@"'
         self._start("boot", ["sh", "-c", script, "sh", str(self._cgroup), *unshare])
@@ -399,8 +402,8 @@ class Machine:
 
 
 def record() -> str:
-    """Return what probes/host.sh prints on the machine for the login `ops` with sudo: the recordings of the tests."""
-    script = (HERE.parent / "pytest_nodered_sec" / "probes" / "host.sh").read_text()
+    """Return what host.sh prints on the machine for the login `ops` with sudo: the recordings of the tests."""
+    script = (HERE.parent / "pytest_nodered_sec" / "probes" / "host" / "host.sh").read_text()
     with tempfile.TemporaryDirectory(prefix="nrs-") as folder, Machine(Path(folder)) as machine:
         machine.run("cat >/run/host.sh", given=script)
         return machine.run("runuser -u ops -- sh /run/host.sh == sudo 1F90")

@@ -72,7 +72,7 @@ def serving(
     Args:
         folder: an existing directory for its files.
         chains: what it presents, leaf first; several for several kinds of key.
-        server: lines of the server block.
+        server: lines of the server block; what they leave open of `location /` is answered 204.
         http: lines beside it, such as further server blocks; `@PORT@` stands for the port of HTTPS.
         ipv6: whether it listens on ::1 as well.
     """
@@ -83,13 +83,14 @@ def serving(
         places = "".join(
             f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        rest = "" if "location / {" in server else "location / { return 204; }"
         also = f"listen [::1]:{running.port} ssl;" if ipv6 else ""
         text = f"""daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log notice;
 events {{}}
 http {{
   access_log off; {places}
   {http.replace("@PORT@", str(running.port))}
-  server {{ listen 127.0.0.1:{running.port} ssl; {also} {pairs} {server} location / {{ return 204; }} }}
+  server {{ listen 127.0.0.1:{running.port} ssl; {also} {pairs} {server} {rest} }}
   server {{ listen 127.0.0.1:{running._status_port}; location / {{ stub_status; }} }}
 }}
 """

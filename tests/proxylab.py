@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from suite_runs import installed
 
-from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab.ports import accepts, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def forward_proxy(folder: Path) -> Iterator[tuple[int, Path]]:
     """Run tinyproxy for user "plant" with password "hunter2-proxy"; yield its port and its log."""
     program = installed("tinyproxy")
-    (port,) = lab._free_ports(1)
+    (port,) = free_ports(1)
     folder.mkdir()
     (folder / "conf").write_text(
         f'Port {port}\nListen 127.0.0.1\nLogFile "{folder}/log"\nLogLevel Connect\nMaxClients 50\n'
@@ -29,7 +29,7 @@ def forward_proxy(folder: Path) -> Iterator[tuple[int, Path]]:
     process = subprocess.Popen([program, "-d", "-c", str(folder / "conf")], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10
-        while not lab._accepts(port):
+        while not accepts(port):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield port, folder / "log"

@@ -6,17 +6,19 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import NotApplicable, Surface, Target, Violation
-from pytest_nodered_sec.model_access import settle
-from pytest_nodered_sec.model_answers import Answer, Mark, RootView, Seen, classify
-from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.probes.access import describe
+from pytest_nodered_sec.model import Surface, Target
+from pytest_nodered_sec.observations.answers import Answer, Mark, RootView, Seen, classify
+from pytest_nodered_sec.observations.settling import settle
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.http.access import describe
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_nodered_sec.model import Observation, Verdict
-    from pytest_nodered_sec.model_access import AccessAttempt
+    from pytest_nodered_sec.model import Observation
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.verdict import Verdict
 
 PASS, FAIL, ERROR, SKIP = "P", "F", "E", "–"  # the letters of the edge-case table  # noqa: RUF001
 

@@ -1,4 +1,4 @@
-"""The rooms of the house, read from the syntax trees: who may import whom."""
+"""The rooms of the house, read from the syntax trees: who may import whom, how long a file is, what is loaded when."""
 
 from __future__ import annotations
 
@@ -18,84 +18,70 @@ NAMES = {
     path: ".".join([PACKAGE, *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__") for path in FILES
 }
 
-MODELS = {path.stem for path in FILES if path.stem.startswith("model")}  # what is seen may be of any of them
-
-# Room by room, what it may import of ours when it runs, its own room aside; "" is the package itself. Imports
-# under TYPE_CHECKING are annotations only and point wherever the type lives. A new room needs a line here.
-ROOMS = {
-    "errors": set(),
-    "policy": set(),
-    "data": set(),
-    "newhooks": set(),
-    "xdist": set(),
-    "redaction": {"data"},
-    "texts": set(),
-    "model": {"errors"},
-    "model_answers": {"errors", "model"},
-    "model_access": {"errors", "model", "model_answers"},
-    "model_chain": set(),
-    "model_host": set(),
-    "model_exposure": {"errors", "model", "model_access", "model_answers"},
-    "model_account": {"errors", "model", "model_access", "model_answers"},
-    "model_certificates": {"errors", "model"},
-    "model_channels": {"errors", "model", "model_access", "model_answers"},
-    "model_credentials": {"errors", "model", "model_access", "model_answers"},
-    "model_doors": {"errors", "model", "model_access", "model_answers"},
-    "model_tls": set(),
-    "model_waivers": set(),
-    "accounts": set(),
-    "facts": {"policyfile"},
-    "credentials": {"errors", "redaction"},
-    "policyfile": {"data", "model", "policy"},
-    "codec": {"errors", "policy"},
-    "draft": {"errors", "model", "model_answers", "policyfile", "probes"},
-    "rules": {"data", "errors", "policy", *MODELS},
-    "probes": {"", "data", "errors", "policy", "redaction", *MODELS},
-    "questions": {"data", "model", "model_tls"},
-    "plan": {"model"},
-    "controls": {"errors", "model"},
-    "": {"controls", "credentials", "errors", "model"},
-    "suite": {"", "controls", "model", "questions", "rules"},
-    "survey": {"errors", "model", "model_access", "probes"},
-    "lab": {"errors", "model", "policy"},
-    "options": {"credentials", "data", "errors", "lab", "model", "policy", "policyfile"},
-    "collection": {"", "controls", "errors", "model", "options", "plan"},
-    "fixtures": {
-        "codec", "collection", "errors", "lab", "model", "model_access", "model_waivers", "options", "probes",
-        "redaction", "survey",
-    },
-    "ledger": {"", "accounts", "collection", "controls", "errors", "facts", "model", "plan", "policyfile", "redaction",
-               "texts"},
-    "evidence": {
-        "accounts", "codec", "collection", "controls", "data", "errors", "facts", "ledger", "model", "model_access",
-        "model_chain", "options", "policy", "policyfile", "texts",
-    },
-    "plugin": {
-        "", "collection", "controls", "draft", "errors", "evidence", "fixtures", "lab", "ledger", "model", "newhooks",
-        "options", "policy", "xdist",
-    },
-}  # fmt: skip
-LOADED_EVERYWHERE = ("", "controls", "errors", "model", "policy", "newhooks", "options", "collection", "fixtures",
-                     "ledger", "plugin", "policyfile", "redaction", "credentials", "plan", "accounts", "texts",
-                     "model_waivers")  # fmt: skip
-JUDGES = ("rules", "suite")
+# The rooms, floor by floor. A file imports from its own room and from floors below, never from above or from another
+# room on its floor; annotations count. A new room needs a place here. "door" is what every pytest run loads, with the
+# hooks behind it; the package itself ("") imports nothing until one of its names is used.
+FLOORS = (
+    {"_version", "texts", "data", "verdict", "private"},
+    {"errors", "redaction"},
+    {"model and policy"},
+    {"observations", "credentials", "lab", "results"},
+    {"registry", "remedies"},
+    {"rules", "questions", "plan", "controls"},
+    {"catalogue", "probes"},
+    {"survey"},
+    {"session"},
+    {"evidence"},
+    {"door"},
+    {""},
+    {"suite"},
+)
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+TOGETHER = {  # files that stand in another room than their folder
+    "model": "model and policy",  # a target has a policy, and a policy file has targets; no file imports in a circle
+    "policy": "model and policy",
+    "plugin": "door",
+    "session.hooks": "door",
+}
+LOADED_EVERYWHERE = {"", "plugin", "session", "session.options"}
+JUDGES = ("rules", "remedies", "suite")
 IO = {"requests", "urllib3", "socket", "ssl", "OpenSSL", "testinfra", "websockets", "http", "subprocess"}
 ALLOWED_TO_RULES = {"packaging"}
+LONGEST = 400  # lines of a file
+PRIVATE = f"{PACKAGE}.private"  # the one file that touches what is private of other packages
+DOCUMENTED = {"_replace", "_asdict", "_fields", "_make"}  # of named tuples
+UNDOCUMENTED = {"known_args_namespace", "global_and_fixture_disabled", "assigned_work"}  # private without an underscore
+CHANGES = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
+HELD = {  # module-level objects that change: each says in its file why it is not the run's
+    f"{PACKAGE}.controls": {"_running"},  # the bodies of controls that run; empty between tests
+    f"{PACKAGE}.redaction": {"_secrets"},  # empty between runs; runs that overlap share it, which is the safe side
+}
+HEAVY = ["requests", "urllib3", "OpenSSL", "cryptography", "certifi", "idna", "testinfra", "trustme", "xdist", "jinja2",
+         f"{PACKAGE}.survey", f"{PACKAGE}.probes", f"{PACKAGE}.lab", f"{PACKAGE}.evidence"]  # fmt: skip
 
 
 def room(module: str) -> str:
-    return module.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
+    inside = module.removeprefix(PACKAGE).lstrip(".")
+    top = inside.partition(".")[0]
+    return TOGETHER.get(inside, TOGETHER.get(top, top))
+
+
+def within(*rooms: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) in rooms], ids=NAMES.get)
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=NAMES.get)
 
 
 def imports(path: Path, *, top_only: bool = False, types: bool = False) -> set[str]:
     """Modules a file imports, as full names; at module level only, or inside functions too."""
-    found: set[str] = set()
+    names: set[str] = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            found.update(_targets(path, node))
+            names.update(_targets(path, node))
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for statement in node.body if types else node.orelse:
                 visit(statement)
@@ -104,7 +90,7 @@ def imports(path: Path, *, top_only: bool = False, types: bool = False) -> set[s
                 visit(child)
 
     visit(ast.parse(path.read_text(encoding="utf-8")))
-    return found
+    return names
 
 
 def _targets(path: Path, node: ast.ImportFrom) -> set[str]:
@@ -113,77 +99,165 @@ def _targets(path: Path, node: ast.ImportFrom) -> set[str]:
         parts = NAMES[path].split(".")
         up = node.level - (path.name == "__init__.py")
         module = ".".join([*parts[: len(parts) - up], *([module] if module else [])])
-    ours = set(NAMES.values())
-    return {f"{module}.{alias.name}" if f"{module}.{alias.name}" in ours else module for alias in node.names}
+    modules = set(NAMES.values())
+    return {f"{module}.{alias.name}" if f"{module}.{alias.name}" in modules else module for alias in node.names}
 
 
-def rooms_imported(path: Path) -> set[str]:
-    return {room(name) for name in imports(path) if name.partition(".")[0] == PACKAGE}
+def ours(path: Path) -> set[str]:
+    """Modules of the package that a file imports, in functions and annotations too."""
+    return {name for name in imports(path, types=True) if name.partition(".")[0] == PACKAGE}
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
-def test_imports_point_one_way(path: Path) -> None:
+@every_file
+def test_imports_point_downwards(path: Path) -> None:
     own = room(NAMES[path])
-    assert own in ROOMS, f"{own} is a new room: say in ROOMS what it may import"
-    assert rooms_imported(path) - {own} <= ROOMS[own]
+    assert own in FLOOR, f"{own} is a new room: give it a floor in FLOORS"
+    above = {name for name in ours(path) if room(name) != own and FLOOR[room(name)] >= FLOOR[own]}
+    assert not above, f"these stand on the same floor or above: {sorted(above)}"
 
 
-def test_the_table_itself_has_no_circle() -> None:
-    left = {name: uses - {name} for name, uses in ROOMS.items()}
+def test_no_files_import_each_other_in_a_circle() -> None:
+    left = {NAMES[path]: ours(path) - {NAMES[path], PACKAGE} for path in FILES}
     while left:
         ready = {name for name, uses in left.items() if not uses & set(left)}
-        assert ready, f"these rooms import each other: {sorted(left)}"
+        assert ready, f"these files import each other: {sorted(left)}"
         left = {name: uses for name, uses in left.items() if name not in ready}
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) in JUDGES], ids=NAMES.get)
-def test_judgement_does_no_io_not_even_in_its_types(path: Path) -> None:
-    assert not {name.partition(".")[0] for name in imports(path, types=True)} & IO
+@every_file
+def test_no_file_is_too_long(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST, f"{lines} lines: look for a seam"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) == "rules"], ids=NAMES.get)
-def test_rules_use_the_standard_library_and_our_values_only(path: Path) -> None:
-    tops = {name.partition(".")[0] for name in imports(path, types=True)}
-    assert tops <= sys.stdlib_module_names | {PACKAGE} | ALLOWED_TO_RULES
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) == "probes"], ids=NAMES.get)
-def test_probes_never_judge(path: Path) -> None:
-    ours = {name for name in imports(path, types=True) if name.startswith(PACKAGE)}
-    assert "rules" not in {room(name) for name in ours}
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) in LOADED_EVERYWHERE], ids=NAMES.get)
-def test_what_every_run_loads_imports_only_pytest_and_the_standard_library(path: Path) -> None:
-    tops = {name.partition(".")[0] for name in imports(path, top_only=True)}
-    assert tops <= sys.stdlib_module_names | {"pytest", PACKAGE}
-
-
-def test_the_plugin_loads_nothing_heavy_when_imported() -> None:
-    heavy = [
-        "requests",
-        "urllib3",
-        "OpenSSL",
-        "cryptography",
-        "certifi",
-        "idna",
-        "testinfra",
-        "trustme",
-        "xdist",
-        "jinja2",
-    ]
-    ours = [f"{PACKAGE}.{name}" for name in ("survey", "probes", "lab", "evidence", "codec")]
-    code = f"import sys, {PACKAGE}.plugin, {PACKAGE}.fixtures; print([m for m in {heavy + ours} if m in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("path", FILES, ids=NAMES.get)
+@every_file
 def test_every_file_says_what_belongs_in_it(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room(NAMES[path]) == "suite"], ids=NAMES.get)
+def private_of_others(tree: ast.AST) -> set[str]:
+    """Names of other packages' private parts that a file touches: imported, as attributes, or by `getattr`."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_self(node.value)}
+    own |= {
+        node.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not _is_self(node.value):
+            # `super()._x` is of the base, also where the class has a method of that name
+            if node.attr not in own or (isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()"):
+                names.add(node.attr)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr", "delattr"):
+            names.update(str(one.value) for one in node.args[1:2] if isinstance(one, ast.Constant))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] not in (PACKAGE, "__future__"):
+            names.update([*(node.module or "").split("."), *(alias.name for alias in node.names)])
+        elif isinstance(node, ast.Import):
+            names.update(part for alias in node.names for part in alias.name.split("."))
+    hidden = {name for name in names if name.startswith("_") and not name.endswith("__")}
+    return (hidden - DOCUMENTED) | (names & UNDOCUMENTED)
+
+
+def _is_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")
+
+
+def changed_by_functions(tree: ast.Module) -> set[str]:
+    """Module-level names that a function binds anew, or whose object it changes in place."""
+    assigned = [node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    ends = [end for node in assigned for end in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+    names = {end.id for end in ends if isinstance(end, ast.Name)}
+    changed: set[str] = set()
+    for function in ast.walk(tree):
+        if isinstance(function, ast.Global):
+            changed.update(function.names)
+        if not isinstance(function, (ast.FunctionDef, ast.Lambda)):
+            continue
+        local = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+        local |= {
+            node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        for node in ast.walk(function):
+            whose: ast.AST | None = None
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+                whose = node.func.value
+            elif isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+                whose = node.value
+            while isinstance(whose, (ast.Subscript, ast.Attribute)):
+                whose = whose.value
+            if isinstance(whose, ast.Name) and whose.id in names - local:
+                changed.add(whose.id)
+    return changed
+
+
+@every_file
+def test_only_one_file_touches_what_is_private_of_other_packages(path: Path) -> None:
+    names = private_of_others(ast.parse(path.read_text(encoding="utf-8")))
+    if NAMES[path] == PRIVATE:
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        assert {name for name in names if name not in doc} == set(), "list them in the docstring, with the versions"
+    else:
+        assert names == set(), f"find a public way, or an accessor in {PRIVATE}, which lists them"
+
+
+@every_file
+def test_modules_keep_nothing_of_a_run(path: Path) -> None:
+    changed = changed_by_functions(ast.parse(path.read_text(encoding="utf-8")))
+    assert changed == HELD.get(NAMES[path], set()), "two runs in one process would meet there: keep it in the stash"
+
+
+def test_the_readers_of_private_names_and_of_changes_see_what_they_should() -> None:
+    text = (
+        "import a._b\nfrom c import _d\nfrom _e.f import g\n"
+        "from pytest_nodered_sec import _own\n"
+        "table = {}\nnames = []\ncount = 0\nfixed = []\n"
+        "class K(Base):\n"
+        "    def _h(self, other):\n        return self._i, other._h, other._i, super()._h, other._j, other.__dict__\n"
+        "def f(x):\n    global count\n    count += 1\n    names.append(x)\n    table[x] = getattr(x, '_k', 0)\n"
+        "def g(fixed, config):\n    fixed.append(config.known_args_namespace)\n    return fixed._replace(a=1)\n"
+    )
+    assert private_of_others(ast.parse(text)) == {"_b", "_d", "_e", "_h", "_j", "_k", "known_args_namespace"}
+    assert changed_by_functions(ast.parse(text)) == {"table", "names", "count"}
+
+
+@within(*JUDGES)
+def test_judgement_does_no_io_not_even_in_its_types(path: Path) -> None:
+    assert not {name.partition(".")[0] for name in imports(path, types=True)} & IO
+
+
+@within("rules", "remedies")
+def test_judgement_uses_the_standard_library_and_our_values_only(path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(path, types=True)}
+    assert tops <= sys.stdlib_module_names | {PACKAGE} | ALLOWED_TO_RULES
+
+
+@within("model and policy")
+def test_the_policy_knows_no_pytest(path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(path, types=True)}
+    assert tops <= sys.stdlib_module_names | {PACKAGE, "idna"}
+
+
+@within("probes")
+def test_probes_never_judge(path: Path) -> None:
+    assert "rules" not in {room(name) for name in ours(path)}
+
+
+def test_what_every_run_loads_is_a_light_door() -> None:
+    code = f"import sys, {PACKAGE}.plugin; print(sorted(m for m in sys.modules if m.startswith({PACKAGE!r})))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.removeprefix(PACKAGE).lstrip(".") for name in ast.literal_eval(run.stdout)}
+    assert loaded == LOADED_EVERYWHERE
+
+
+def test_what_a_used_plugin_loads_at_once_is_not_heavy() -> None:
+    code = f"import sys, {PACKAGE}.session.hooks; print([m for m in {HEAVY} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@within("suite")
 def test_suite_tests_only_connect_what_was_seen_with_a_rule(path: Path) -> None:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
@@ -199,14 +273,14 @@ def test_the_readers_see_what_they_should(tmp_path: Path) -> None:
     path.write_text(
         "from typing import TYPE_CHECKING\n"
         "import a.b\n"
-        "from . import net\n"
+        "from . import own\n"
         f"from {PACKAGE} import model, control\n"
         "if TYPE_CHECKING:\n    import c\n"
         "class K:\n    import e\n"
         "def f():\n    import d\n"
     )
     try:
-        common = {"typing", "a.b", f"{PACKAGE}.probes.net", f"{PACKAGE}.model", PACKAGE, "e"}
+        common = {"typing", "a.b", f"{PACKAGE}.probes.own", f"{PACKAGE}.model", PACKAGE, "e"}
         assert imports(path, top_only=True) == common
         assert imports(path) == common | {"d"}
         assert imports(path, types=True) == common | {"c", "d"}

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from pytest_nodered_sec import credentials, redaction
-from pytest_nodered_sec.credentials import Credentials
 from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.model import Credentials
 
 
 def printing(text: str, status: int = 0) -> list[str]:
@@ -71,3 +71,44 @@ def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "_COMMAND_LIMIT", 0.2)
     with pytest.raises(ProbeError, match="took over 0 s"):
         credentials.from_command([sys.executable, "-c", "import time; time.sleep(9)"], "plant")
+
+
+def test_the_dashboards_account_may_be_a_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie = "theme=dark; session=0123456789abcdef"
+    monkeypatch.setenv("P_COOKIE", cookie)
+    assert credentials.missing("P", dashboards=True) == ""
+    assert credentials.from_environment("P", dashboards=True) == Credentials(cookie=cookie)
+    assert credentials.missing("P").startswith("P_USERNAME is not set")
+    assert credentials.from_environment("P").cookie == ""
+    assert redaction.scrub("0123456789abcdef") == "[redacted]"
+    said = printing('{"cookie": "a=b"}')
+    assert credentials.from_command(said, "plant", dashboards=True).cookie == "a=b"
+    with pytest.raises(ProbeError, match="must print"):
+        credentials.from_command(said, "plant")
+    monkeypatch.setenv("P_TOKEN", "t")
+    assert credentials.missing("P", dashboards=True) == "P_COOKIE and another of its variables are set; set one"
+
+
+TELL = "import json, os; print(json.dumps({'token': ' '.join(sorted(os.environ))}))"
+
+
+def test_a_command_inherits_no_secret_of_another_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LINE_7_PASSWORD", "NODERED_PASSWORD", "HTTPS_PROXY", "SSL_CERT_FILE", "PYTHONPATH", "VAULT_TOKEN"):
+        monkeypatch.setenv(name, "hunter2-of-line-7")
+    monkeypatch.setenv("LC_TIME", "C")
+    monkeypatch.setenv("HOME", "/home/operator")
+
+    def given(*variables: str) -> set[str]:
+        return set(credentials.from_command([sys.executable, "-c", TELL], "plant", variables).token.split())
+
+    assert {"PATH", "HOME", "LC_TIME"} <= given() <= {"LC_CTYPE", *credentials._PASSED_ON, "LC_TIME", "LC_ALL"}
+    assert given("VAULT_TOKEN", "NOT_SET") - given() == {"VAULT_TOKEN"}
+
+
+def test_a_command_that_fails_says_what_it_may_have_missed() -> None:
+    with pytest.raises(ProbeError, match=r"status 3; if it needs .* environment = \["):
+        credentials.from_command(printing("", 3), "plant")
+    with pytest.raises(ProbeError, match="status 3; NOT_SET of its environment is not set"):
+        credentials.from_command(printing("", 3), "plant", ["PATH", "NOT_SET"])
+    with pytest.raises(ProbeError, match=r"status 3$"):
+        credentials.from_command(printing("", 3), "plant", ["PATH"])

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_nodered_sec.options import _FLAGS as FLAGS
-from pytest_nodered_sec.options import OPTIONS
-from pytest_nodered_sec.policyfile import KEYS, effective, policy_of, read
+from pytest_nodered_sec.policy.file import read
+from pytest_nodered_sec.policy.merge import effective, policy_of
+from pytest_nodered_sec.policy.schema import KEYS
+from pytest_nodered_sec.session.options import FLAGS as FLAGS
+from pytest_nodered_sec.session.options import OPTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 POLICY = (DOCS / "policy.md").read_text(encoding="utf-8")
@@ -31,7 +33,7 @@ def test_the_policy_of_the_docs_can_be_used(tmp_path: Path) -> None:
 
 
 def test_the_waivers_of_the_docs_can_be_used(tmp_path: Path) -> None:
-    (text,) = blocks((DOCS / "evidence.md").read_text(encoding="utf-8"), "toml")
+    text = "".join(blocks((DOCS / "evidence.md").read_text(encoding="utf-8"), "toml"))
     (tmp_path / "nodered-sec.toml").write_text(text, encoding="utf-8")
     assert [str(one) for _, one in read(tmp_path / "nodered-sec.toml").waivers] == [
         "tls-01 unknown-ca",
@@ -55,7 +57,12 @@ def test_the_code_of_the_docs_can_be_read(page: Path) -> None:
         configparser.ConfigParser(strict=False).read_string(block)
 
 
-PAGES = [*DOCS.glob("*.md"), DOCS.parent / "README.md", *(DOCS.parent / "conftest_examples").rglob("README.md")]
+PAGES = [
+    *DOCS.glob("*.md"),
+    DOCS.parent / "README.md",
+    DOCS.parent / "CONTRIBUTING.md",
+    *(DOCS.parent / "conftest_examples").rglob("README.md"),
+]
 
 
 @pytest.mark.parametrize("page", sorted(PAGES), ids=lambda page: f"{page.parent.name}/{page.name}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pytest_nodered_sec
-from pytest_nodered_sec import fixtures
+from pytest_nodered_sec import plugin
 
 DOC = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 NAMES = [name for name in pytest_nodered_sec.__all__ if name not in ("Verdict", "__version__")]  # those are no objects
@@ -32,12 +32,10 @@ def test_the_docs_name_exactly_what_is_public() -> None:
 
 def test_the_docs_name_exactly_the_fixtures_for_users() -> None:
     definitions = {
-        name: fixture
-        for name, fixture in vars(fixtures).items()
-        if type(fixture).__name__ == "FixtureFunctionDefinition"
-    } or {name: one for name, one in vars(fixtures).items() if hasattr(one, "_pytestfixturefunction")}
+        name: fixture for name, fixture in vars(plugin).items() if type(fixture).__name__ == "FixtureFunctionDefinition"
+    } or {name: one for name, one in vars(plugin).items() if hasattr(one, "_pytestfixturefunction")}
     there = {name for name in definitions if name.startswith("nodered_")}
-    aliases = {name for name in there if f"def {name}(nodered_seen:" in inspect.getsource(fixtures)}
+    aliases = {name for name in there if f"def {name}(nodered_seen:" in inspect.getsource(plugin)}
     found = set(documented("Fixtures"))
     assert there - aliases <= found <= there
 
@@ -95,4 +93,4 @@ def test_what_is_imported_late_is_what_type_checkers_see() -> None:
         for module, names in re.findall(r"from (\S+) import (.+)", block)
         for name in names.split(", ")
     }
-    assert told == pytest_nodered_sec._WITH_FIRST_USE
+    assert told == pytest_nodered_sec._MODULES

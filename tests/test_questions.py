@@ -2,94 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 from seen import target
+from suite_controls import CONTROLS
 
 from pytest_nodered_sec import plan, questions
+from pytest_nodered_sec.catalogue import catalogue
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
+from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.ways import PROXY_05
 from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.policy import Endpoint, Interface, Waiver
-from pytest_nodered_sec.probes import PROBES
-from pytest_nodered_sec.suite import (
-    test_admin_api,
-    test_credentials,
-    test_dashboard,
-    test_editor,
-    test_endpoints,
-    test_exposure,
-    test_host_files,
-    test_host_node_red,
-    test_host_services,
-    test_patch_level,
-    test_reach,
-    test_tls,
-    test_transport,
-    test_waivers,
-)
-
-SUITE = (
-    test_admin_api,
-    test_credentials,
-    test_dashboard,
-    test_editor,
-    test_endpoints,
-    test_exposure,
-    test_host_files,
-    test_host_node_red,
-    test_host_services,
-    test_patch_level,
-    test_reach,
-    test_tls,
-    test_transport,
-    test_waivers,
-)
-CONTROLS = {
-    mark.args[0].id: mark.args[0]
-    for module in SUITE
-    for _, function in inspect.getmembers(module, inspect.isfunction)
-    for mark in getattr(function, "pytestmark", ())
-    if mark.name == "nodered_control"
-}
+from pytest_nodered_sec.policy.model import Endpoint, Interface, Waiver
+from pytest_nodered_sec.registry import PROBES
 
 
 def asked(control: str, **demands: Any) -> tuple[Ask, ...]:
     return tuple(CONTROLS[control].asks(target(**demands)))
 
 
-def test_the_suite_holds_exactly_the_controls_of_this_stage() -> None:
-    expected = (
-        "reach-01 "
-        "http-01 http-02 http-03 http-04 http-05 http-06 "
-        "tls-01 tls-02 tls-03 tls-04 tls-05 tls-06 tls-07 tls-08 tls-09 tls-10 tls-11 tls-12 tls-13 tls-14 tls-15 "
-        "admin-01 admin-02 admin-03 admin-04 admin-05 admin-06 admin-07 admin-08 admin-09 admin-10 admin-12 "
-        "csrf-01 "
-        "cred-01 cred-02 "
-        "editor-01 editor-02 editor-03 editor-04 "
-        "dash-01 dash-02 dash-03 dash-04 dash-05 "
-        "origin-01 "
-        "live-01 "
-        "node-01 node-02 "
-        "flow-01 "
-        "static-01 static-02 "
-        "version-01 patch-01 patch-02 patch-03 "
-        "proxy-01 proxy-02 proxy-03 proxy-04 cookie-01 "
-        "waiver-01 "
-    )
-    hosts = [f"host-{number:02}" for number in range(18)]
-    assert sorted(CONTROLS) == sorted([*expected.split(), *hosts])
-
-
-def test_every_test_of_the_suite_has_a_title_of_one_line() -> None:
-    for module in SUITE:
-        for name, function in inspect.getmembers(module, inspect.isfunction):
-            if name.startswith("test_"):
-                title, *rest = (inspect.getdoc(function) or "").splitlines()
-                assert title.endswith("."), name
-                assert not rest or not rest[0], name
+def test_every_control_has_a_title_of_one_line() -> None:
+    for control_id, entry in catalogue().items():
+        assert entry.title.endswith("."), control_id
 
 
 def test_guarded_routes_are_asked_without_credentials_and_with_a_forged_token() -> None:
@@ -97,7 +34,9 @@ def test_guarded_routes_are_asked_without_credentials_and_with_a_forged_token() 
     assert [ask.args[2] for ask in anonymous] == [route.path for route in guarded_get_routes()]
     assert Ask("access", ("ADMIN", "GET", "/flows", "anonymous"), "GET /flows") in anonymous
     assert Ask("access", ("ADMIN", "GET", "/flows", "forged"), "GET /flows") in forged
-    assert [ask.label for ask in anonymous] == [ask.label for ask in forged]
+    *hexadecimal, unsigned = forged
+    assert [ask.label for ask in anonymous] == [ask.label for ask in hexadecimal]
+    assert unsigned == Ask("access", ("ADMIN", "GET", "/settings", "unsigned"), "GET /settings JWT")
 
 
 def test_all_majors_are_asked_and_the_landmark_too() -> None:
@@ -134,7 +73,7 @@ def test_dashboards_are_guessed_unless_declared(declared: tuple[str, ...] | None
     assert [(ask.args, ask.label) for ask in pages] == [(("DASHBOARD", "GET", p, "anonymous"), p) for p in paths]
     assert list(asked("dash-02", dashboards=declared)) == [Ask("socket", (p,), p) for p in paths]
     in_clear = asked("http-01", dashboards=declared)
-    assert list(in_clear[4:]) == [Ask("plain", (p, "node", p), p) for p in paths]
+    assert list(in_clear[4:-2]) == [Ask("plain", (p, "node", p), p) for p in paths]
 
 
 def test_each_declared_endpoint_is_asked_as_its_effect_allows() -> None:
@@ -182,6 +121,12 @@ def test_each_dashboard_is_asked_what_it_shows() -> None:
     assert [(ask.args, ask.label) for ask in asked("dash-05", dashboards=("/hmi",))] == [(("/hmi",), "/hmi")]
 
 
+def test_each_dashboard_is_opened_with_the_account_for_it() -> None:
+    assert asked("dash-06", dashboards=("/hmi",)) == (
+        Ask("dashboard_visit", ("/hmi",), "/hmi", "dashboard_credentials"),
+    )
+
+
 def test_each_known_hole_is_a_question() -> None:
     assert [ask.label for ask in asked("static-02")] == ["CVE-2021-3223", "CVE-2021-25864"]
 
@@ -194,11 +139,69 @@ def test_spellings_are_of_literal_routes_and_of_dashboards() -> None:
     assert [ask.args[2] for ask in asked("dash-04", dashboards=("/ui",))] == ["/UI", "/ui/"]
 
 
-def test_each_identity_header_is_a_question_and_dashboards_get_all_of_them() -> None:
-    labels = [ask.label for ask in asked("admin-12")]
+def test_each_identity_header_is_a_question_and_other_surfaces_get_all_of_them() -> None:
+    asks = asked("admin-12", websockets=("/ws/line", "/ws/hall"))
+    labels = [ask.label for ask in asks]
     assert labels[0] == "Remote-User"
-    assert labels[-2:] == ["/ui", "/dashboard"]
-    assert len(asked("admin-12")[-1].args) == 4 + len(labels) - 2
+    assert labels[-5:] == ["/ui", "/dashboard", "/ui/socket.io", "/dashboard/socket.io", "WebSocket /ws/line"]
+    assert len(asks[-5].args) == 4 + len(IDENTITY_HEADERS)
+    assert asks[-2].args == ("channel, polling", "GET", "/dashboard", "identity")
+
+
+def test_every_surface_is_asked_by_every_way() -> None:
+    endpoints = (
+        Endpoint("/api/a", effect="none"),
+        Endpoint("/api/b", "POST", "unknown"),
+        Endpoint("/do/c", "POST", "unknown"),
+        Endpoint("/do/c", "DELETE", "unknown"),
+        Endpoint("/gone", "GET", "unknown"),
+        Endpoint("/stop", "POST", "acts"),
+    )
+    asks = asked("proxy-05", dashboards=("/ui",), protected_paths=endpoints)
+    ways = [ask.args for ask in asks if ask.probe == "way"]
+    assert {args[:3] for args in ways} == {
+        ("admin API", "GET", "/settings"),
+        ("dashboard page", "GET", "/ui"),
+        ("channel, polling", "GET", "/ui"),
+        ("channel, WebSocket", "GET", "/ui"),
+        ("/comms", "GET", "/comms"),
+        ("endpoint", "GET", "/api/a"),
+        ("endpoint", "POST", "/do/c"),
+    }
+    assert {args[3] for args in ways if args[0] == "endpoint"} == set(PROXY_05["endpoint"])
+    assert [ask.args for ask in asks if ask.probe == "spelled_endpoint"] == [
+        ("GET", "/api/a", "/API/A"),
+        ("GET", "/api/a", "/api/a/"),
+        ("POST", "/api/b", "/API/B"),
+        ("POST", "/api/b", "/api/b/"),
+        ("POST", "/do/c", "/DO/C"),
+        ("POST", "/do/c", "/do/c/"),
+    ]
+    assert asks[-1].probe == "by_address"
+    by_number = target("https://192.0.2.7")
+    assert "by_address" not in {ask.probe for ask in CONTROLS["proxy-05"].asks(by_number)}
+
+
+def test_known_roots_are_asked_but_for_the_targets_own() -> None:
+    def roots(url: str = "https://plant.example", **more: Any) -> list[str]:
+        return [ask.label for ask in CONTROLS["roots-01"].asks(replace(target(url), **more))]
+
+    assert "/" not in roots()
+    assert {"/endpoint", "/nodered", "/api", "/hmi", "as told"} <= set(roots())
+    below = roots("https://plant.example/nodered")
+    assert "/" in below
+    assert "/nodered" not in below
+    assert not {"/admin", "/endpoint"} & set(roots(admin_root="/admin", node_root="/endpoint"))
+
+
+@pytest.mark.parametrize(
+    ("declared", "undeclared"),
+    [(None, []), (("/ui",), ["/dashboard"]), ((), ["/ui", "/dashboard"]), (("/hmi",), ["/ui", "/dashboard"])],
+)
+def test_a_declaration_adds_and_never_hides(declared: tuple[str, ...] | None, undeclared: list[str]) -> None:
+    asks = asked("roots-01", dashboards=declared)
+    assert [ask.args[0] for ask in asks if ask.probe == "undeclared"] == undeclared
+    assert ("/hmi" in [ask.label for ask in asks]) == (declared != ("/hmi",))
 
 
 def test_pages_are_the_editor_and_the_dashboards() -> None:
@@ -226,7 +229,24 @@ def test_every_surface_is_asked_in_clear() -> None:
         (("admin-api", "admin", "/settings"), "admin-api"),
         (("login", "admin", "/auth/login"), "login"),
         (("node", "node", ""), "node"),
+        (("flows", "admin", "/flows"), "GET /flows"),
+        ((), "the address as Host"),
     ]
+    declared = (
+        Endpoint("/a", effect="none"),
+        Endpoint("/a", "POST"),
+        Endpoint("/b", "POST"),
+        Endpoint("/c", "PUT", "acts"),
+    )
+    writing = [ask for ask in asked("http-01", protected_paths=declared) if ask.probe == "plain_write"]
+    assert writing == [Ask("plain_write", ("POST", "/b"), "POST /b")]
+
+
+def test_other_origins_are_tried_at_an_endpoint_and_at_files() -> None:
+    declared = (Endpoint("/a", effect="none"), Endpoint("/b", effect="none"))
+    labels = [ask.label for ask in asked("cors-01", protected_paths=declared)]
+    assert labels == ["GET /a", "OPTIONS /a", "OPTIONS of files"]
+    assert [ask.label for ask in asked("cors-01")] == ["OPTIONS of files"]
 
 
 def test_the_three_controls_of_a_chain_share_one_question() -> None:
@@ -285,7 +305,7 @@ def test_a_question_of_a_sites_own_is_data() -> None:
     [
         (lambda look: None, (), "write <lambda> as a function at the top of a module"),
         (object(), (), "write object as a function at the top of a module"),
-        (look_at_broker, (8883,), "the arguments of look_at_broker must be texts, not int"),
+        (look_at_broker, (8883,), "the arguments of look_at_broker must be strings, not int"),
     ],
 )
 def test_questions_that_cannot_be_asked(look: Any, args: Any, sentence: str) -> None:
@@ -319,4 +339,11 @@ def test_each_waiver_is_judged_by_what_the_run_saw() -> None:
 def test_questions_depend_on_settings_only(control: str) -> None:
     assert asked(control) == asked(control)
     other = target("https://other.example:8443/line7", profile="strict", editor="protected", admin_api="disabled")
-    assert tuple(CONTROLS[control].asks(other)) == asked(control)
+    here = [ask for ask in CONTROLS[control].asks(other) if (ask.probe, ask.label) != ("root", "/")]  # that of line7
+    assert tuple(here) == asked(control)
+
+
+def test_a_dashboard_at_the_top_has_no_other_spelling() -> None:
+    assert asked("dash-04", dashboards=("/",)) == ()
+    parts = ["/_setup", "/_debug/datastore/NOPE", "/_debug/statestore/NOPE"]
+    assert [ask.args[2] for ask in asked("dash-03", dashboards=("/",))] == parts

@@ -69,8 +69,8 @@ def test_the_source_distribution_holds_what_a_packager_needs(sdist: Path) -> Non
         wanted = {one.relative_to(ROOT) for one in files if not {"__pycache__", ".pytest_cache"} & set(one.parts)}
         assert {one for one in wanted if not (sdist / one).is_file()} == set()
     assert {one.name for one in sdist.iterdir()} <= {
-        "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "conftest_examples", "docs", "pyproject.toml",
-        "pytest_nodered_sec", "tests", ".gitignore",
+        "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "PKG-INFO", "README.md", "conftest_examples", "docs",
+        "pyproject.toml", "pytest_nodered_sec", "tests", ".gitignore",
     }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_the_metadata_say_what_it_is(wheel: zipfile.Path) -> None:
 
 
 def test_there_is_one_version() -> None:
-    newest = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
-    assert newest == __version__
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert next(name for name in headings if name != "Unreleased") == __version__
     sources = [one for one in ROOT.rglob("*.py") if one.is_relative_to(PACKAGE)]
-    assert [one.name for one in sources if f'"{__version__}"' in one.read_text()] == ["__init__.py"]
+    assert [one.name for one in sources if f'"{__version__}"' in one.read_text()] == ["_version.py"]

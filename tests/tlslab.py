@@ -136,8 +136,7 @@ def issue(
             AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://ca.test/issuer.der")
         )
         builder = builder.add_extension(x509.AuthorityInformationAccess([place]), critical=False)
-    digest = None if isinstance(signer, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
-    return Issued(builder.sign(signer, digest), key)
+    return Issued(builder.sign(signer, _digest(signer)), key)
 
 
 def usages(*names: str) -> x509.KeyUsage:
@@ -197,8 +196,22 @@ def crl(
     since: datetime.datetime | None = None,
     until: datetime.datetime | None = None,
     url: str = "",
+    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
+    extensions: Sequence[x509.ExtensionType] = (),
+    **scope: Any,  # of x509.IssuingDistributionPoint
 ) -> bytes:
-    """Return a list of revoked certificates as DER, with the URL of the part that it is, where one is given."""
+    """Return a list of revoked certificates as DER.
+
+    Args:
+        by: the issuer.
+        revoked: what it lists.
+        since: from when it holds.
+        until: until when it holds.
+        url: of the part that it is.
+        reason: why everything in it is revoked.
+        extensions: critical ones.
+        scope: what else it says of itself, as cryptography names it.
+    """
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(by.certificate.subject)
@@ -207,14 +220,50 @@ def crl(
     )
     for one in revoked:
         entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, now() - HOUR)
-        builder = builder.add_revoked_certificate(
-            entry.add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False).build()
-        )
-    if url:
-        name = [x509.UniformResourceIdentifier(url)]
-        point = x509.IssuingDistributionPoint(name, None, False, False, None, False, False)
-        builder = builder.add_extension(point, critical=True)
-    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        builder = builder.add_revoked_certificate(entry.add_extension(x509.CRLReason(reason), critical=False).build())
+    if url or scope:
+        name = [x509.UniformResourceIdentifier(url)] if url else None
+        values: dict[str, Any] = {  # Any: flags, and None
+            "full_name": name,
+            "relative_name": None,
+            "only_contains_user_certs": False,
+            "only_contains_ca_certs": False,
+            "only_some_reasons": None,
+            "indirect_crl": False,
+            "only_contains_attribute_certs": False,
+        }
+        builder = builder.add_extension(x509.IssuingDistributionPoint(**values | scope), critical=True)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=True)
+    return builder.sign(by.key, _digest(by.key)).public_bytes(Encoding.DER)
+
+
+def without_next_update(der: bytes, by: Issued) -> bytes:
+    """Return a list signed again that does not say until when it holds, as cryptography writes none."""
+    signed = x509.load_der_x509_crl(der)
+    assert signed.next_update_utc is not None
+    written = signed.next_update_utc.strftime("%y%m%d%H%M%SZ").encode()
+    tbs = _contents(signed.tbs_certlist_bytes).replace(b"\x17\x0d" + written, b"", 1)
+    assert isinstance(by.key, ec.EllipticCurvePrivateKey)
+    listed = _sequence(tbs)
+    algorithm = _sequence(bytes.fromhex("06082a8648ce3d040302"))  # ecdsa-with-SHA256
+    signature = b"\0" + by.key.sign(listed, ec.ECDSA(hashes.SHA256()))
+    return _sequence(listed + algorithm + b"\x03" + bytes((len(signature),)) + signature)
+
+
+def _contents(der: bytes) -> bytes:
+    return der[2:] if der[1] < 0x80 else der[2 + (der[1] & 0x7F) :]
+
+
+def _sequence(contents: bytes) -> bytes:
+    size = len(contents)
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    length = octets if size < 0x80 else bytes((0x80 | len(octets),)) + octets
+    return b"\x30" + length + contents
+
+
+def _digest(key: Key) -> hashes.SHA256 | None:
+    return None if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
 
 
 def ocsp_response(
@@ -223,9 +272,21 @@ def ocsp_response(
     *,
     signer: Issued | None = None,
     revoked: bool = False,
+    since: datetime.datetime | None = None,
     until: datetime.datetime | None = None,
+    for_ever: bool = False,
 ) -> bytes:
-    """Return an OCSP response as DER, signed by the issuer or by a responder of its own."""
+    """Return an OCSP response as DER, signed by the issuer or by a responder of its own.
+
+    Args:
+        of: the certificate.
+        issuer: its issuer.
+        signer: who signs it in the issuer's place.
+        revoked: whether it says so.
+        since: thisUpdate.
+        until: nextUpdate.
+        for_ever: leave nextUpdate out.
+    """
     by = signer or issuer
     builder = (
         ocsp.OCSPResponseBuilder()
@@ -234,8 +295,8 @@ def ocsp_response(
             issuer=issuer.certificate,
             algorithm=hashes.SHA256(),
             cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
-            this_update=now() - 2 * DAY,
-            next_update=until or now() + DAY,
+            this_update=since or now() - 2 * DAY,
+            next_update=None if for_ever else until or now() + DAY,
             revocation_time=now() - DAY if revoked else None,
             revocation_reason=None,
         )
@@ -243,7 +304,20 @@ def ocsp_response(
     )
     if signer:
         builder = builder.certificates([signer.certificate])
-    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(by.key, _digest(by.key)).public_bytes(Encoding.DER)
+
+
+def ocsp_response_by_openssl(folder: Path, of: Issued, issuer: Issued, *options: str) -> bytes:
+    """Return an OCSP response as openssl's own responder signs it, e.g. with `-rsigopt rsa_padding_mode:pss`."""
+    (folder / "issuer.pem").write_bytes(issuer.pem)
+    (folder / "issuer.key").write_bytes(issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / "of.pem").write_bytes(of.pem)
+    until = of.certificate.not_valid_after_utc.strftime("%y%m%d%H%M%SZ")
+    (folder / "index.txt").write_text(f"V\t{until}\t\t{of.certificate.serial_number:040X}\tunknown\t/CN=x\n")
+    command = ["-index", "index.txt", "-CA", "issuer.pem", "-rsigner", "issuer.pem", "-rkey", "issuer.key", *options]
+    command += ["-issuer", "issuer.pem", "-cert", "of.pem", "-no_nonce", "-ndays", "1", "-respout", "response"]
+    subprocess.run(["openssl", "ocsp", *command], cwd=folder, capture_output=True, timeout=30, check=True)  # noqa: S607
+    return (folder / "response").read_bytes()
 
 
 # --- servers ---------------------------------------------------------------------------------------------

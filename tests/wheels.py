@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -31,9 +32,22 @@ def lowest(extra: str = "") -> list[str]:
     return pins
 
 
-def install(folder: Path, *what: str) -> Path:
-    """Make an environment with these, as pip resolves them; return its folder of programs."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+def interpreter(version: str) -> str:
+    """Return an interpreter of a Python version, such as "3.13", or the one that runs the tests where there is none.
+
+    pyenv's folders are searched too: its commands on the PATH refuse a version that is not switched on.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    folders = [*map(Path, os.get_exec_path()), *sorted(pyenv.glob(f"{version}.*/bin"))]
+    for program in (folder / f"python{version}" for folder in folders):
+        if program.is_file() and subprocess.run([program, "-c", "import venv"], capture_output=True).returncode == 0:
+            return str(program)
+    return sys.executable
+
+
+def install(folder: Path, *what: str, python: str = sys.executable) -> Path:
+    """Make an environment with these, as pip resolves them for a Python; return its folder of programs."""
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
     programs = folder / "bin"
     command = [
         sys.executable,

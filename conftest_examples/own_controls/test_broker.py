@@ -46,7 +46,7 @@ def connect_as_nobody(look, port):
 
 @control("site-03", severity=Severity.CRITICAL, asks=[question(connect_as_nobody, str(PORT), label=str(PORT))])
 def test_broker_refuses_strangers(nodered_seen):
-    """The MQTT broker asks for a login."""
+    """The MQTT broker requires a login."""
     remedy = "mosquitto.conf: allow_anonymous false, password_file /etc/mosquitto/passwd"
     wrong = Violation("anonymous", nodered_seen.evidence(), "not authorized", remedy)
     require((wrong,) if nodered_seen.code == 0 else ())
@@ -54,17 +54,17 @@ def test_broker_refuses_strangers(nodered_seen):
 
 @control("site-04", severity=Severity.CRITICAL, asks=[tls(PORT)])
 def test_brokers_certificate_is_trusted(nodered_chain, nodered_policy):
-    """The MQTT broker's certificate verifies to a trusted root."""
+    """The MQTT broker's certificate leads to a trusted root."""
     require(chain_is_trusted(nodered_chain, nodered_policy))
 
 
 @control("site-05", severity=Severity.CRITICAL, asks=[tls(PORT)])
 def test_brokers_certificate_names_the_host(nodered_chain, nodered_policy):
-    """The MQTT broker's certificate names the host it is served for."""
+    """The MQTT broker's certificate is valid for the host name."""
     require(names_the_host(nodered_chain, nodered_policy))
 
 
 @control("site-06", severity=Severity.HIGH, asks=[tls(PORT)])
 def test_brokers_certificate_is_renewed_in_time(nodered_chain, nodered_policy):
-    """The MQTT broker's certificate is in date, and its renewal is not late."""
+    """The MQTT broker's certificate is in date and renewed on time."""
     require(renewal_is_in_time(nodered_chain, nodered_policy))

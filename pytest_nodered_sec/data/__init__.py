@@ -107,7 +107,7 @@ class RouteTable:
 
 
 def guarded_get_routes() -> tuple[GuardedRoute, ...]:
-    """Return the requests to be refused to strangers: the admin app's, then the editor app's."""
+    """Return the requests that must be refused without a login: the admin app's, then the editor app's."""
     return _table().guarded
 
 

@@ -1,4 +1,4 @@
-"""Headers by which a login in front names the person, or a proxy the machine, to the one behind; reviewed 2026-11-23.
+"""Headers by which a login in front names the person, or a proxy the machine, to the one behind; reviewed 2026-11-28.
 
 Whoever stands behind believes them. Sent by a stranger they must open nothing: the gate has to drop or replace them.
 Each value is what that product would send for somebody who may do everything.
@@ -18,6 +18,11 @@ IDENTITY_HEADERS: Final = (
     ("X-WebAuth-User", "admin"),  # Grafana's auth.proxy, and what copies it
     ("Cf-Access-Authenticated-User-Email", "admin@localhost"),  # Cloudflare Access
     ("X-Goog-Authenticated-User-Email", "accounts.google.com:admin@localhost"),  # Google's identity-aware proxy
+    ("Tailscale-User-Login", "admin@localhost"),  # Tailscale Serve
+    ("X-Vouch-User", "admin@localhost"),  # Vouch Proxy
+    ("X-MS-CLIENT-PRINCIPAL-NAME", "admin@localhost"),  # Azure App Service
+    ("X-Forwarded-Client-Cert", 'Subject="CN=admin"'),  # Envoy, Istio
+    ("X-SSL-Client-S-DN", "CN=admin"),  # nginx $ssl_client_s_dn, HAProxy
     ("X-SSL-Client-Verify", "SUCCESS"),  # nginx $ssl_client_verify, as most guides pass it on
     ("Ssl-Client-Verify", "SUCCESS"),  # ingress-nginx
     ("X-Forwarded-For", "127.0.0.1"),  # "satisfy any; allow 127.0.0.1" with a real_ip module that trusts anybody

@@ -1,4 +1,4 @@
-"""Passwords that the whole world knows: `known_credentials.toml`, reviewed 2026-11-25, and its loader."""
+"""Passwords that the whole world knows: `known_credentials.toml` and its loader; what to try at which login."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import functools
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
-Kind = Literal["login", "basic"]
-PER_USER: Final = 2  # attempts for one user name at one login: Node-RED locks an account out at the sixth
+Kind = Literal["login", "node_red", "proxy"]
+PER_USER: Final = 1  # attempts for one user name at a log-in that locks accounts: Node-RED does at the sixth
+PER_REALM: Final = 3  # attempts at one Basic login, for all user names together
 _FILE: Final = "known_credentials.toml"
-_KINDS: Final[dict[str, tuple[Kind, ...]]] = {"login": ("login",), "basic": ("basic",), "both": ("login", "basic")}
+_KEYS: Final = {"username", "password", "source", "published"}
 
 
 @dataclass(frozen=True)
@@ -40,57 +42,69 @@ def known_pairs(kind: Kind) -> tuple[KnownPair, ...]:
             row["password"],
             f"the password that {row['source']} publishes" if row["password"] else "a blank password",
         )
-        for row in _rows()
-        if kind in row["kinds"]
+        for row in _table()[kind]
     )
 
 
-def to_try(kind: Kind, own: Iterable[tuple[str, str]]) -> tuple[KnownPair, ...]:
-    """Return the pairs to try at one login: the site's own, then the bundled ones, two at most for each user name.
+def to_try(kind: Kind, own: Iterable[tuple[str, str]], *, locks: bool) -> tuple[KnownPair, ...]:
+    """Return the pairs to try at one login in one run: the site's own, then the bundled ones.
 
     Args:
         kind: which login; a blank password cannot log in at Node-RED's own.
         own: user names and passwords that the site's policy names.
+        locks: whether accounts are locked there, so that each user name is tried once only.
     """
     named = [KnownPair(username, password, "a password that the policy names") for username, password in own]
     chosen: dict[tuple[str, str], KnownPair] = {}
     for pair in (*named, *known_pairs(kind)):
         tried = sum(username == pair.username for username, _ in chosen)
-        if tried < PER_USER and (pair.password or kind == "basic"):
+        if (tried < PER_USER or not locks) and (pair.password or kind != "login"):
             chosen.setdefault((pair.username, pair.password), pair)
-    return tuple(chosen.values())
+    pairs = tuple(chosen.values())
+    return pairs if kind == "login" else pairs[:PER_REALM]
+
+
+def left_out(kind: Kind, own: Iterable[tuple[str, str]], *, locks: bool) -> tuple[str, ...]:
+    """Return the user names of which the site names a password that `to_try` leaves out."""
+    named = list(own)
+    chosen = {(pair.username, pair.password) for pair in to_try(kind, named, locks=locks)}
+    return tuple(sorted({username for username, password in named if (username, password) not in chosen}))
 
 
 def is_public(password: str) -> bool:
     """Whether a password is one of the table."""
-    return any(row["password"] == password for row in _rows())
+    return any(row["password"] == password for kind in get_args(Kind) for row in _table()[kind])
+
+
+def credentials_checked() -> date:
+    """Return when the lists were last reviewed."""
+    checked: date = _table()["checked"]
+    return checked
 
 
 @functools.cache
-def _rows() -> tuple[dict[str, Any], ...]:  # Any: TOML, checked here
+def _table() -> dict[str, Any]:  # Any: TOML, checked here
     return parse((resources.files(__package__) / _FILE).read_text(encoding="utf-8"))
 
 
-def parse(text: str) -> tuple[dict[str, Any], ...]:  # Any: as above
-    """Read a table of pairs.
+def parse(text: str) -> dict[str, Any]:  # Any: as above
+    """Read the lists of pairs.
 
     Raises:
         ValueError: a row is wrong, or would never be tried; the message names it.
     """
-    rows: list[dict[str, Any]] = tomllib.loads(text)["pair"]
-    tried: list[tuple[str, Kind]] = []
-    for number, row in enumerate(rows, 1):
-        name = f"{_FILE}: [[pair]] {number} ({row.get('username', '?')})"
-        if set(row) != {"username", "password", "kind", "source", "published"}:
-            raise ValueError(f"{name}: give username, password, kind, source and published")
-        if row["kind"] not in _KINDS:
-            raise ValueError(f"{name}: kind must be one of {', '.join(_KINDS)}")
-        if not (row["username"] and row["source"] and row["published"]):
-            raise ValueError(f"{name}: only the password may be empty")
-        row["kinds"] = _KINDS[row["kind"]]
-        if not row["password"] and "login" in row["kinds"]:
-            raise ValueError(f"{name}: POST /auth/token takes no blank password")
-        tried += [(row["username"], kind) for kind in row["kinds"]]
-        if any(tried.count((row["username"], kind)) > PER_USER for kind in row["kinds"]):
-            raise ValueError(f"{name}: the third password of that user name would never be tried")
-    return tuple(rows)
+    table = tomllib.loads(text)
+    for kind in get_args(Kind):
+        rows = table.setdefault(kind, [])
+        for number, row in enumerate(rows, 1):
+            name = f"{_FILE}: [[{kind}]] {number} ({row.get('username', '?')})"
+            if set(row) != _KEYS:
+                raise ValueError(f"{name}: give username, password, source and published")
+            if not (row["username"] and row["source"] and row["published"]):
+                raise ValueError(f"{name}: only the password may be empty")
+            if kind == "login" and not row["password"]:
+                raise ValueError(f"{name}: POST /auth/token takes no blank password")
+            before = [other["username"] for other in rows[: number - 1]]
+            if number > PER_REALM if kind != "login" else before.count(row["username"]) >= PER_USER:
+                raise ValueError(f"{name}: it would never be tried")
+    return table

@@ -1,7 +1,8 @@
 """Spellings of a path under which Express serves the same, and by which real proxies were passed; reviewed 2026-11-23.
 
 Measured on Node-RED 4.1.15 and 5.0.7: letter case and one trailing slash make no difference to Express. What does
-(`//flows`, `/./flows`, `/%66lows`, `/flows;x`, `/flows%2f`: all 404) is not here.
+(`//flows`, `/./flows`, `/%66lows`, `/flows;x`, `/flows%2f`: all 404) is not here: proxies that tidy
+such paths are asked by `data.ways`.
 """
 
 from __future__ import annotations

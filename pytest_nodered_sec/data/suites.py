@@ -145,7 +145,7 @@ class SuiteTable:
     lists: dict[str, SuiteList]
 
     def disputed(self, demanded: str) -> tuple[frozenset[int], frozenset[int]]:
-        """Return the groups that who demands a list objects to: up to TLS 1.2; and with 1.3, which has no weak ones."""
+        """Return the groups that the required list forbids: up to TLS 1.2; and with 1.3, which has no weak ones."""
         listed = self.lists[demanded].groups if demanded in self.lists else frozenset()
         unlisted = frozenset(code for code, one in self.groups.items() if listed and one.name not in listed)
         weak = frozenset(code for code, one in self.groups.items() if one.strength < LEAST_STRENGTH)
@@ -176,7 +176,7 @@ def parse(text: str) -> SuiteTable:
     suites = [Suite(int(code, 16), name, _name(openssl)) for code, name, openssl in _rows(tables["suites"])]
     groups = [Group(int(code, 16), name, _name(own), int(bits)) for code, name, own, bits in _rows(tables["groups"])]
     for rows in (suites, groups):
-        for many in ([f"{one.code:04X}" for one in rows], [one.name for one in rows]):
+        for many in ([f"{row.code:04X}" for row in rows], [row.name for row in rows]):
             if twice := [one for one, count in Counter(many).items() if count > 1]:
                 raise ValueError(f"suites.toml: {twice[0]} stands there twice")
     lists = {name: _list(name, one) for name, one in tables["list"].items()}

@@ -15,6 +15,7 @@ _CREDENTIALS: Final = r'^\s*\{\s*"\$"\s*:'
 
 USER_FILES: Final = (  # path below the site's root, regular expression
     ("/settings.js", _SETTINGS),
+    ("/backup/settings.js", _SETTINGS),  # httpStatic: [{path: __dirname, root: "/backup"}]
     ("/settings.js.bak", _SETTINGS),
     ("/settings.js~", _SETTINGS),
     ("/flows.json", _FLOWS),

@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.policy import PolicyError
+from pytest_nodered_sec.policy.model import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +46,11 @@ def claim_folder(path: Path, option: str) -> Callable[[], None]:
         claim.touch(exist_ok=False)
     except FileExistsError:
         raise PolicyError(
-            f"{option}={path} is being written by another run, or one was killed there; name a new folder"
+            f"{option}={path} is being written by another run, or a run was killed while writing it; name a new folder"
         ) from None
     if any(one.name != CLAIM for one in path.iterdir()):
         claim.unlink()
-        raise PolicyError(f"{option}={path} is not empty, and evidence is never written over; name a new folder")
+        raise PolicyError(f"{option}={path} is not empty, and evidence is never overwritten; name a new folder")
     return lambda: claim.unlink(missing_ok=True)
 
 

@@ -7,6 +7,7 @@ policy.toml      what was demanded, for people, and for --nodered-policy
 ca-*.pem         the private CAs that were trusted
 versions.json    what looked and judged
 junit.xml, hdf.json, report.html  the reports
+README.txt       what the folder is, and how to check it
 SHA256SUMS       of all others; written last, so a folder without it is not complete
 """
 
@@ -19,10 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec import codec, policyfile, texts
+from pytest_nodered_sec import texts
 from pytest_nodered_sec.evidence.files import CLAIM, write
 from pytest_nodered_sec.model import HttpSettings
-from pytest_nodered_sec.policy import PolicyError
+from pytest_nodered_sec.observations import codec
+from pytest_nodered_sec.policy.assessment import assessment_of
+from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.policy.toml import toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +70,7 @@ def fill(
         "facts": report.facts,
         "unfinished": report.unfinished,
         "looked": report.looked,
-        "targets": [{"credentials": one.credentials is not None, "target": _shown(one)} for one in ours],
+        "targets": [{**_accounts(one), "target": _shown(one)} for one in ours],
     }
     write(folder / RUN, texts.as_json(run, indent=1) + "\n")
     write(folder / OBSERVATIONS, _lines(looked))
@@ -82,6 +86,12 @@ def fill(
         folder / SUMS,
         "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != CLAIM),
     )
+
+
+def _accounts(target: Target) -> dict[str, bool]:
+    """Return which accounts a target was given: without one, what needs it was not judged."""
+    given = target.credentials is not None
+    return {"credentials": given, "dashboard_credentials": target.dashboard_credentials is not None}
 
 
 def _lines(values: Iterable[Any]) -> str:
@@ -107,6 +117,7 @@ def _shown(target: Target) -> Any:  # Any: JSON
     shown = replace(
         target,
         credentials=None,
+        dashboard_credentials=None,
         http=HttpSettings(),
         host=target.host and target.host.partition("?")[0],
         policy=replace(policy, known_credentials=pairs),
@@ -118,9 +129,10 @@ def _policy(report: Report, targets: Sequence[Target]) -> str:
     """Return what was demanded as one policy file, which finds the CA files where they are now."""
     tables = []
     for facts, target in zip(report.facts["targets"], targets, strict=True):
-        here = f"ca_file = {policyfile.toml(target.ca_file)}"  # a name of ours: nothing in it means anything to `sub`
+        here = f"ca_file = {toml(target.ca_file)}"  # a name of ours: nothing in it means anything to `sub`
         tables.append(_CA_FILE.sub(here, facts["policy"]))
-    return f'fail_on = "{report.facts["fail_on"]}"\n\n' + "\n".join(tables)
+    assessment = assessment_of(report.facts["assessment"]).toml()
+    return f'fail_on = "{report.facts["fail_on"]}"\n\n' + "\n".join(filter(None, [assessment, *tables]))
 
 
 def _digest(path: Path) -> str:
@@ -133,6 +145,8 @@ def check(folder: Path) -> None:
     Raises:
         PolicyError: it is no evidence folder, or something in it was changed.
     """
+    if not folder.is_dir():
+        raise PolicyError(f"{folder}: there is no such folder")
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_nodered_sec.evidence.report import Judged, Report
-    from pytest_nodered_sec.facts import TargetFacts
-    from pytest_nodered_sec.ledger import Record
+    from pytest_nodered_sec.results.metadata import TargetFacts
+    from pytest_nodered_sec.results.records import Record
 
 # Heimdall's bands: critical from 0.9, high from 0.7, medium from 0.4, low from 0.1
 _IMPACT: Final = {"critical": 0.9, "high": 0.7, "medium": 0.5, "low": 0.3}
@@ -56,6 +56,10 @@ def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str,
     for one, _ in controls:
         groups.setdefault(one.family, []).append(one.id)
     url = target["url"] if target else name or "no target"
+    vouched: dict[str, list[str]] = {}
+    for each in report.accounts:
+        if each["target"] == name and each["outcome"] == "attested":
+            vouched.setdefault(each["control"], []).append(each["reason"])
     facts = {key: value for key, value in report.facts.items() if key != "targets"} | {"target": target}
     return {
         "name": f"nodered-sec {name}".rstrip(),
@@ -67,11 +71,11 @@ def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str,
         "groups": [{"id": key, "title": key, "controls": ids} for key, ids in groups.items()],
         "status": "failed" if report.unfinished else "loaded",
         "status_message": f"incomplete: {report.unfinished}" if report.unfinished else report.replayed,
-        "controls": [_control(one, cases) for one, cases in controls],
+        "controls": [_control(one, cases, vouched.get(one.id, [])) for one, cases in controls],
     }
 
 
-def _control(control: Judged, cases: Sequence[Record]) -> dict[str, Any]:
+def _control(control: Judged, cases: Sequence[Record], vouched: Sequence[str]) -> dict[str, Any]:
     applies = any(one["outcome"] != "not-applicable" for one in cases)
     remedies = dict.fromkeys(found["remedy"] for one in cases for found in one["findings"])
     named = frameworks()
@@ -83,7 +87,10 @@ def _control(control: Judged, cases: Sequence[Record]) -> dict[str, Any]:
         "id": control.id,
         "title": control.title,
         "desc": " ".join(filter(None, (control.title, control.why))),
-        "descriptions": [{"label": "fix", "data": "\n".join(remedies)}] if remedies else [],
+        "descriptions": [
+            *([{"label": "fix", "data": "\n".join(remedies)}] if remedies else []),
+            *({"label": "attestation", "data": one} for one in vouched),
+        ],
         "impact": _IMPACT[control.severity] if applies else 0,
         "refs": [],
         "tags": tags,

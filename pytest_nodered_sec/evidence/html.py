@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pytest_nodered_sec.accounts import ORDER, line
-from pytest_nodered_sec.data.frameworks import frameworks
-from pytest_nodered_sec.evidence.report import SEVERITIES, findings
+from pytest_nodered_sec.data.frameworks import frameworks, untouched
+from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
+from pytest_nodered_sec.evidence.plans import alike, front, names, told
+from pytest_nodered_sec.results.rollup import ORDER
 from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_nodered_sec.accounts import Account
     from pytest_nodered_sec.evidence.report import Report
-    from pytest_nodered_sec.facts import WaiverFacts
-    from pytest_nodered_sec.ledger import Record
-    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.results.metadata import WaiverFacts
+    from pytest_nodered_sec.results.records import Account, Finding, Record
 
 # outcome: sign, words, in the order of the cards and columns
 _SHOWN: Final = {
@@ -32,7 +32,12 @@ _SHOWN: Final = {
     "not-applicable": ("–", "not applicable"),  # noqa: RUF001  a dash is meant
     "not-judged": ("?", "not judged"),
     "not-selected": ("·", "not selected"),
+    "attested": ("A", "attested"),
 }
+_ONLY_WHERE_SEEN: Final = ("not-selected", "attested")
+
+
+_GOOD: Final = {"compliant", "not-applicable", "waived"}
 
 
 def html(report: Report) -> str:
@@ -48,9 +53,12 @@ def html(report: Report) -> str:
     environment.filters["when"] = _when
     return environment.get_template("report.html.j2").render(
         report=report,
-        shown={one: words for one, words in _SHOWN.items() if one != "not-selected" or report.counts[one]},
-        outcomes=[one for one in ORDER if report.counts[one]],
+        signs=_SHOWN,
+        shown={one: words for one, words in _SHOWN.items() if one not in _ONLY_WHERE_SEEN or report.counts[one]},
+        outcomes=[one for one in ORDER if report.counts[one] or one in {each["outcome"] for each in report.accounts}],
+        attestations=[(one["name"], each) for one in report.facts["targets"] for each in one["attestations"]],
         severities=SEVERITIES,
+        frameworks=frameworks(),
         families=_families(report),
         findings=_findings(report),
         unseen=_grouped(report.with_outcome("could-not-look"), lambda one: one["target"]),
@@ -62,9 +70,13 @@ def html(report: Report) -> str:
         deviations=[(one["name"], each) for one in report.facts["targets"] for each in one["deviations"]],
         waivers=_waivers(report),
         waived=report.with_outcome("waived"),
-        judged=line(report.accounts, report.facts["narrowed"] or report.unfinished),
+        plans=[(names(group), front(group[0]), told(group)) for group in alike(report.plans)],
+        not_judged=any(report.counts[one] for one in ("could-not-look", "not-judged", "not-selected")),
+        good=not report.unfinished and report.counts.keys() <= _GOOD,
         chains=[(name, one, _links(one)) for name, one in report.chains.items()],
         requirements=_requirements(report),
+        controls={one.id: one for one in report.judged},
+        days_left=lambda day: (date.fromisoformat(day) - datetime.fromisoformat(report.facts["started"]).date()).days,
     )
 
 
@@ -87,7 +99,7 @@ def _families(report: Report) -> dict[str, dict[str, Any]]:  # Any, here and bel
 
 
 def _cell(account: Account | None) -> tuple[str, str]:
-    """Return what stands for all cases of a control at a target, and how many came to what."""
+    """Return the worst outcome of a control at a target, and the number of cases by outcome."""
     if account is None:
         return "", ""
     counted = account["instances"]
@@ -95,19 +107,41 @@ def _cell(account: Account | None) -> tuple[str, str]:
 
 
 def _findings(report: Report) -> list[dict[str, Any]]:
-    """Return findings, the gravest first; those of one kind at one target are one, with each instance below it."""
+    """Return findings, the worst first; those of one kind are one, with each target and instance below it."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
+    controls = {one.id: one for one in report.judged}
+    changed = _changed(report)
     for case in report.with_outcome("non-compliant"):
         for one in findings(case):
-            words = (one["code"], one["expected"], one["remedy"], case["reason"])
-            key = (one["severity"], case["control"], case["target"], *words)
-            entry = found.setdefault(key, {"case": case, "finding": one, "seen": []})
-            entry["seen"].append(one["observed"])
+            key = (one["severity"], case["control"], one["code"], one["expected"], one["remedy"], case["reason"])
+            new = {"case": case, "finding": one, "control": controls[case["control"]], "seen": [], "targets": []}
+            entry = found.setdefault(key, new)
+            entry["seen"].append((case, one["observed"]))
+            entry["change"], fits = changed.get(_key(case, one), ("", True))
+            entry["fits"] = fits or not one["remedy"].startswith("nginx")
+            entry["targets"] = list(dict.fromkeys([*entry["targets"], case["target"] or "none"]))
     entries = sorted(found.values(), key=lambda one: SEVERITIES.index(one["finding"]["severity"]))
     first: dict[str, dict[str, Any]] = {}
     for entry in entries:  # the matrix leads to the first of a control
         entry["first"] = first.setdefault(entry["case"]["control"], entry) is entry
     return entries
+
+
+def _changed(report: Report) -> dict[tuple[str, ...], tuple[str, bool]]:
+    """Return by finding which change ends it, and whether a remedy that is worded for nginx fits there."""
+    return {
+        (planned.target.name, finding.control, finding.code, finding.instance, finding.observed): (
+            words.what,
+            planned.front in (None, "none", "nginx"),
+        )
+        for planned in report.plans
+        for step, words in zip(planned.steps, told([planned]), strict=True)
+        for finding in step.findings
+    }
+
+
+def _key(case: Record, finding: Finding) -> tuple[str, ...]:
+    return case["target"], case["control"], finding["code"], case["instance"], finding["observed"]
 
 
 def _grouped(cases: Iterable[Record], key: Callable[[Record], object]) -> list[dict[str, Any]]:
@@ -162,14 +196,34 @@ def _role(one: CertificateFacts, *, used: bool) -> str:
     return role if used else f"{role}, not part of the chain"
 
 
-def _requirements(report: Report) -> list[tuple[str, list[tuple[str, list[tuple[str, str]]]]]]:
-    """Return by framework and requirement: the controls that bear on it, and what became of them."""
-    table: dict[str, dict[str, list[tuple[str, str]]]] = {}
+class _Framework(NamedTuple):
+    """A framework: for each requirement the controls that bear on it at each target; and what none bears on."""
+
+    name: str
+    rows: list[tuple[str, list[list[tuple[str, str]]]]]
+    untouched: tuple[str, ...]
+
+
+def _requirements(report: Report) -> list[_Framework]:
+    """Return the frameworks: a row for each requirement, a column for each target, of controls and outcomes."""
+    there = {(one["target"], one["control"]): one["outcome"] for one in report.accounts}
+    table: dict[str, dict[str, list[str]]] = {key: {} for key in frameworks()}
     for one in report.judged:
         for key, ids in one.requirements.items():
             for number in ids:
-                table.setdefault(key, {}).setdefault(number, []).append((one.id, one.outcome))
-    return [(name, sorted(table[key].items(), key=_natural)) for key, name in frameworks().items() if key in table]
+                table[key].setdefault(number, []).append(one.id)
+
+    def cells(ids: Sequence[str]) -> list[list[tuple[str, str]]]:
+        return [[(one, there[name, one]) for one in ids if (name, one) in there] for name in report.names]
+
+    return [
+        _Framework(
+            name,
+            [(number, cells(ids)) for number, ids in sorted(table[key].items(), key=_natural)],
+            untouched(key, table[key]),
+        )
+        for key, name in frameworks().items()
+    ]
 
 
 def _natural(item: tuple[str, Any]) -> list[tuple[bool, int, str]]:

@@ -1,4 +1,4 @@
-"""pytest's JUnit file, completed on the controller: what the run knows about itself, and where a schema must hold.
+"""Completes pytest's JUnit file on the controller: metadata of the run, and validity by the schema.
 
 pytest has written the file, so no more than its format is relied on; its own way to suite properties,
 `record_testsuite_property`, loses them under xdist.
@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pytest_nodered_sec.evidence import changes, headline
+from pytest_nodered_sec.evidence.plans import told
 
-    from pytest_nodered_sec.facts import RunFacts
-    from pytest_nodered_sec.ledger import Ledger
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_nodered_sec.evidence.changes import TargetPlan
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.results.metadata import RunFacts
+    from pytest_nodered_sec.session.ledger import Ledger
 
 
 class Completion:
@@ -26,11 +32,13 @@ class Completion:
 
     Args:
         ledger: knows the run.
+        targets: what is looked at.
         strict: whether the file must be valid for junit-10.xsd, which has no properties of test cases.
     """
 
-    def __init__(self, ledger: Ledger, *, strict: bool) -> None:
+    def __init__(self, ledger: Ledger, targets: Sequence[Target], *, strict: bool) -> None:
         self._ledger = ledger
+        self._targets = targets
         self._strict = strict
 
     @pytest.hookimpl(trylast=True)
@@ -40,18 +48,24 @@ class Completion:
         given = getattr(config.option, "xmlpath", None)
         path = config.invocation_params.dir / Path(os.path.expandvars(given or "")).expanduser()  # as pytest reads it
         if given and path.is_file():
-            complete(path, self._ledger.facts(), strict=self._strict)
+            facts = self._ledger.facts()
+            plans = changes.of_run(self._targets, self._ledger.records, facts)
+            cut = "interrupted" if facts["interrupted"] else ""
+            said = headline.headline(self._ledger.records, [one.name for one in self._targets], cut)
+            complete(path, facts, said, plans, strict=self._strict)
 
 
 _RESULTS: Final = ("failure", "error", "skipped")
 
 
-def complete(path: Path, facts: RunFacts, *, strict: bool) -> None:
+def complete(path: Path, facts: RunFacts, said: str, plans: Sequence[TargetPlan], *, strict: bool) -> None:
     """Write the run's facts into a JUnit file, as properties of its test suites.
 
     Args:
         path: the file.
         facts: what the run knows.
+        said: the sentence that says how it stands.
+        plans: what to change at each target.
         strict: whether what test cases carry as properties becomes a line of JSON in their system-out.
     """
     tree = ET.parse(path)  # noqa: S314  pytest wrote it a moment ago
@@ -60,7 +74,7 @@ def complete(path: Path, facts: RunFacts, *, strict: bool) -> None:
         if properties is None:
             properties = ET.Element("properties")
             suite.insert(0, properties)
-        for name, value in _properties(facts):
+        for name, value in (*_properties(facts), ("headline", said), *_changes(plans)):
             ET.SubElement(properties, "property", name=f"nodered_sec.{name}", value=value)
         for case in suite.findall("testcase"):
             if _was_run_again(case):
@@ -110,6 +124,13 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "audit", str(facts["audit"]).lower()
     yield "replayed", facts["replayed"]
     yield "fail_on", facts["fail_on"]
+    if any(facts["assessment"].values()):
+        yield "assessment", json.dumps(facts["assessment"], ensure_ascii=False)
+    yield "command", shlex.join(facts["command"])
+    yield "code_sha256", facts["code"]["record_sha256"]
+    yield "tables", json.dumps(facts["tables"])
+    yield "machine", facts["machine"]
+    yield "clock", facts["clock"]
     for target in facts["targets"]:
         start = f"target.{target['name']}"
         yield f"{start}.url", target["url"]
@@ -122,3 +143,12 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
             yield f"{start}.deviation", json.dumps(deviation, ensure_ascii=False)
         for waiver in target["waivers"]:
             yield f"{start}.waiver", json.dumps(waiver, ensure_ascii=False)
+        for attestation in target["attestations"]:
+            yield f"{start}.attestation", json.dumps(attestation, ensure_ascii=False)
+
+
+def _changes(plans: Sequence[TargetPlan]) -> Iterator[tuple[str, str]]:
+    """Return the plan of each target, a step a property, worst first."""
+    for planned in plans:
+        for step in told([planned]):
+            yield f"target.{planned.target.name}.change", json.dumps(step._asdict(), ensure_ascii=False)

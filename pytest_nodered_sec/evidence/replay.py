@@ -6,34 +6,34 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec import codec, options, policyfile
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.evidence.folder import NEEDED, OBSERVATIONS, check
 from pytest_nodered_sec.model import Observation, Target
-from pytest_nodered_sec.options import Run, Settings
-from pytest_nodered_sec.policy import PolicyError
+from pytest_nodered_sec.observations import codec
+from pytest_nodered_sec.policy import file as policyfile
+from pytest_nodered_sec.policy.assessment import assessment_of
+from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.results.records import Looked
+from pytest_nodered_sec.session.run import Run
+from pytest_nodered_sec.session.settings import REPORTS, Settings, fail_on
+from pytest_nodered_sec.session.targets import prepare as targets_of
+from pytest_nodered_sec.session.targets import with_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
     from datetime import date
 
-    from pytest_nodered_sec.credentials import Credentials
-    from pytest_nodered_sec.facts import RunFacts
-    from pytest_nodered_sec.ledger import Ledger, Record
-    from pytest_nodered_sec.model import Ask
+    from pytest_nodered_sec.model import Ask, Credentials
+    from pytest_nodered_sec.results.metadata import RunFacts
+    from pytest_nodered_sec.results.records import Record
+    from pytest_nodered_sec.session.ledger import Ledger
+    from pytest_nodered_sec.session.state import StoredRun
 
 _Key = tuple[str, str, tuple[str, ...]]  # target, probe, arguments
-
-
-class Looked(TypedDict):
-    """When it was looked, UTC in ISO 8601, and by which version: of a second judgement still the first look."""
-
-    at: str
-    by: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Stored:
 
 
 class Replay:
-    """What was seen, in place of the survey: asks nobody."""
+    """The stored observations, in place of the survey; sends no requests."""
 
     def __init__(
         self, outcomes: Mapping[_Key, Observation | ProbeError], identities: Mapping[str, dict[str, Any]]
@@ -122,7 +122,7 @@ def read(folder: Path) -> Stored:
             folder,
             facts["facts"],
             facts["unfinished"],
-            facts.get("looked") or Looked(at=facts["facts"]["started"], by=facts["facts"]["plugin"]),
+            _looked(facts),
             tuple(_target(one, folder) for one in facts["targets"]),
             {one["nodeid"]: one for one in map(json.loads, filter(None, results))},
             Replay(outcomes, {one["name"]: one["identity"] for one in facts["facts"]["targets"]}),
@@ -140,14 +140,30 @@ def read(folder: Path) -> Stored:
     return stored
 
 
-def _target(one: Mapping[str, Any], folder: Path) -> Target:  # Any: JSON
+def _looked(run: Mapping[str, Any]) -> Looked:  # Any, here and below: JSON
+    facts = run["facts"]
+    own = run.get("looked") or {"at": facts["started"], "by": facts["plugin"]}
+    return Looked(
+        at=own["at"],
+        by=own["by"],
+        machine=own.get("machine", facts.get("machine", "")),  # 0.1.0 has neither
+        clock=own.get("clock", facts.get("clock", "")),
+    )
+
+
+def _target(one: Mapping[str, Any], folder: Path) -> Target:
     target = codec.decode(one["target"])
     if not isinstance(target, Target):
         raise codec.CodecError("a target is something else")
     if target.ca_file is not None and Path(target.ca_file).name != target.ca_file:
         raise codec.CodecError(f"{target.ca_file} is no file of the folder")
     ca_file = None if target.ca_file is None else str(folder / target.ca_file)
-    return replace(target, ca_file=ca_file, credentials=_not_here if one["credentials"] else None)
+    return replace(
+        target,
+        ca_file=ca_file,
+        credentials=_not_here if one["credentials"] else None,
+        dashboard_credentials=_not_here if one.get("dashboard_credentials") else None,  # 0.1.0 has no such
+    )
 
 
 def _not_here() -> Credentials:
@@ -161,8 +177,9 @@ def _outcome(line: Mapping[str, Any]) -> tuple[_Key, Observation | ProbeError]: 
     return (line["target"], line["probe"], tuple(line["args"])), found
 
 
-_OF_LOOKING: Final = ("ca_file", "credentials")  # who judges need not have them
-_ALLOWED: Final = ("replay", "policy", "fail-on", "suite", "junit", "evidence", "hdf", "report")
+_OF_LOOKING: Final = ("ca_file", "credentials", "dashboard_credentials")  # who judges need not have them
+_JUDGES: Final = ("replay", "policy", "fail-on", "suite", "exit")
+_SHOWS: Final = ("junit", "seal", "fix", "show", *REPORTS)
 
 
 def prepare(settings: Settings) -> tuple[Run, Stored]:
@@ -172,27 +189,38 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
         PolicyError: the folder, the file or an option cannot be used.
     """
     stored = read(Path(settings.one("replay", "")).expanduser())
-    given = [f"--nodered-{name}" for name in settings.values if settings.typed(name) and name not in _ALLOWED]
+    given = [
+        f"--nodered-{name}" for name in settings.values if settings.typed(name) and name not in (*_JUDGES, *_SHOWS)
+    ]
     if given:
         raise PolicyError(
-            f"--nodered-replay asks nobody: leave out {', '.join(given)}; to judge by something else give "
+            f"--nodered-replay sends no requests: remove {', '.join(given)}; to judge by another policy give "
             f"--nodered-policy=FILE, e.g. a changed copy of {stored.folder / 'policy.toml'}"
         )
     if not settings.typed("policy"):
         chosen = settings.sources.get("fail-on") in ("option", "environment")
-        fail_on = settings.one("fail-on", "") if chosen else stored.facts["fail_on"]
-        return Run(settings, None, (), stored.targets, fail_on), stored
+        severity = settings.one("fail-on", "") if chosen else stored.facts["fail_on"]
+        assessment = assessment_of(stored.facts.get("assessment", {}))  # 0.1.0 has none
+        return Run(settings, None, (), stored.targets, severity, assessment), stored
     file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING, settings.one("policy", ""))
-    prepared = options.prepare(Settings({}, {}, {}), file)
-    found = {one.target.name: options.with_waivers(one.target, file) for one in prepared}
+    prepared = targets_of(Settings({}, {}, {}), file)
+    found = {one.target.name: with_waivers(one.target, file) for one in prepared}
     for one in stored.targets:
         if one.name not in found:
             raise PolicyError(
                 f"{file.path} has no [[target]] called {one.name}, which {stored.folder} is about; it has "
                 f"{', '.join(found) or 'none'}"
             )
-    targets = tuple(replace(found[one.name], credentials=one.credentials, http=one.http) for one in stored.targets)
-    return Run(settings, file, tuple(prepared), targets, options.fail_on(settings, file)), stored
+    targets = tuple(
+        replace(
+            found[one.name],
+            credentials=one.credentials,
+            dashboard_credentials=one.dashboard_credentials,
+            http=one.http,
+        )
+        for one in stored.targets
+    )
+    return Run(settings, file, tuple(prepared), targets, fail_on(settings, file), file.assessment), stored
 
 
 class Comparison:
@@ -203,7 +231,7 @@ class Comparison:
         ledger: what becomes of it now.
     """
 
-    def __init__(self, stored: Stored, ledger: Ledger) -> None:
+    def __init__(self, stored: StoredRun, ledger: Ledger) -> None:
         self._stored = stored
         self._ledger = ledger
 

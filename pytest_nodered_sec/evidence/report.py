@@ -1,32 +1,30 @@
-"""What every report says, worked out once: a run's records, filed by control, family and target."""
+"""The data of every report, computed once: a run's records by control, family and target."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.accounts import ORDER
-from pytest_nodered_sec.evidence.catalogue import OWN, catalogue
-from pytest_nodered_sec.model import Severity
+from pytest_nodered_sec.catalogue import OWN, catalogue
+from pytest_nodered_sec.evidence.headline import SEVERITIES, headline
+from pytest_nodered_sec.policy.assessment import assessment_of
+from pytest_nodered_sec.results.rollup import ORDER, line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_nodered_sec.accounts import Account
-    from pytest_nodered_sec.evidence.catalogue import Entry
-    from pytest_nodered_sec.evidence.replay import Looked
-    from pytest_nodered_sec.facts import RunFacts
-    from pytest_nodered_sec.ledger import Finding, Record
-    from pytest_nodered_sec.model_chain import PresentedChain
-
-SEVERITIES: Final = tuple(one.value for one in Severity)
+    from pytest_nodered_sec.catalogue import Entry
+    from pytest_nodered_sec.evidence.changes import TargetPlan
+    from pytest_nodered_sec.observations.chain import PresentedChain
+    from pytest_nodered_sec.results.metadata import RunFacts
+    from pytest_nodered_sec.results.records import Account, Looked, Record
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A control and what became of its cases.
+    """A control and the outcomes of its cases.
 
     Attributes:
         id: the control's.
@@ -34,7 +32,7 @@ class Judged:
         why: the reason for it, "" where not known.
         family: what it is filed under.
         severity: the control's own.
-        outcome: the gravest at any target.
+        outcome: the worst at any target.
         requirements: ids by framework.
         records: its cases, in the order of the run.
     """
@@ -55,7 +53,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Report:
-    """A run, as it is told.
+    """A run, as reports show it.
 
     Attributes:
         facts: who looked, when, at what, by which demands.
@@ -64,6 +62,7 @@ class Report:
         chains: the certificates that each target sent, by name.
         unfinished: why the run ended before its time, "" where it did not.
         looked: when it was looked and by which version, None where this run did.
+        plans: what to change at each target.
     """
 
     facts: RunFacts
@@ -72,11 +71,27 @@ class Report:
     chains: Mapping[str, PresentedChain] = field(default_factory=dict)
     unfinished: str = ""
     looked: Looked | None = None
+    plans: Sequence[TargetPlan] = ()
 
     @property
     def replayed(self) -> str:
         """What was judged again in place of looking, "" where we looked."""
         return self.facts["replayed"]
+
+    @property
+    def assessment(self) -> str:
+        """Return who assesses what, and by what right, in one line; "" where the site does not say."""
+        return assessment_of(self.facts["assessment"]).line()
+
+    @property
+    def headline(self) -> str:
+        """Return the sentence that says how it stands."""
+        return headline(self.records, [one["name"] for one in self.facts["targets"]], self.unfinished)
+
+    @property
+    def judgement(self) -> str:
+        """Return how much was judged, and what was not."""
+        return line(self.accounts, self.facts["narrowed"] or self.unfinished)
 
     @property
     def counts(self) -> Counter[str]:
@@ -89,7 +104,7 @@ class Report:
         return Counter(one["severity"] for one in self.with_outcome("non-compliant"))
 
     def with_outcome(self, *outcomes: str) -> list[Record]:
-        """Return the cases of these outcomes, the gravest first."""
+        """Return the cases with these outcomes, the worst first."""
         found = [one for one in self.records if one["outcome"] in outcomes]
         return sorted(found, key=lambda one: SEVERITIES.index(one["severity"]))
 
@@ -125,11 +140,3 @@ def _judged(found: Sequence[Account], cases: Sequence[Record], entry: Entry | No
         requirements=entry.requirements if entry else {},
         records=tuple(cases),
     )
-
-
-def findings(record: Record) -> list[Finding]:
-    """Return a case's findings; a site's own test that failed without one has what it saw."""
-    if record["findings"] or record["outcome"] != "non-compliant":
-        return record["findings"]
-    seen = record["observed"] or "the test failed"
-    return [{"code": "", "severity": record["severity"], "observed": seen, "expected": "", "remedy": ""}]

@@ -3,70 +3,122 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.accounts import line
-from pytest_nodered_sec.evidence.report import SEVERITIES, findings
+from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
+from pytest_nodered_sec.evidence.plans import alike, counted, front, listed, names, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_nodered_sec.evidence.report import Report
-    from pytest_nodered_sec.ledger import Record
+    from pytest_nodered_sec.results.records import Finding, Record
 
 LIMIT: Final = 1024 * 1024  # bytes; GitHub takes no more of one step, and drops all of it where there is more
 _ROOM: Final = 4096  # for what else this step writes, and for our own last line
-_ENOUGH: Final = 50  # lines of one kind; the reports have the rest
+_ENOUGH: Final = 100  # lines of one kind, more than there are grave causes; the reports have the rest
 _LONG: Final = 400  # characters of one text
+_UNSEEN: Final = "could-not-look"
 _MARKUP: Final = re.compile(
     r"""[^\w :,.;/?=%(){}"'…→·-]|_|:(?! )"""
 )  # what Markdown, HTML or an address might begin with
 
 
 def markdown(report: Report) -> str:
-    """Return a run as Markdown, far shorter than what GitHub takes."""
-    counts, bad = report.counts, report.severities
-    severities = ", ".join(f"{bad[one]} {one}" for one in SEVERITIES if bad[one])
+    """Return a run as Markdown, far shorter than what GitHub takes.
+
+    What must not be cut comes first, and nothing stands there twice: each cause once, for all targets that have it;
+    each list of changes once, for all targets that need it; each target.
+    """
     lines = [
         "## Node-RED security",
         "",
-        *([f"**Incomplete:** {_text(report.unfinished)}", ""] if report.unfinished else []),
-        *([f"**Judged again:** {_text(report.replayed)}", ""] if report.replayed else []),
-        f"{_text(line(report.accounts, report.facts['narrowed'] or report.unfinished))}; test cases:",
-        "",
-        "| target | compliant | non-compliant | could not look | waived | not applicable | not judged | not selected |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"**{_text(report.headline)}** {_text(report.judgement[0].upper() + report.judgement[1:])}.",
+        *(["", f"**Incomplete:** {_text(report.unfinished)}"] if report.unfinished else []),
+        *(["", f"**Judged again:** {_text(report.replayed)}"] if report.replayed else []),
+        *(["", f"**Assessment:** {_text(report.assessment)}"] if report.assessment else []),
+        *_plans(report),
+        *_causes(report),
+        *_targets(report),
     ]
-    kinds = ("compliant", "non-compliant", "could-not-look", "waived", "not-applicable", "not-judged", "not-selected")
-    for name in report.names:
-        there = [one["instances"] for one in report.accounts if one["target"] == name]
-        numbers = (str(sum(one.get(kind, 0) for one in there)) for kind in kinds)
-        lines.append(f"| {_text(name or 'no target')} | {' | '.join(numbers)} |")
-    if len(report.names) > 1:
-        lines.append(f"| **all** | {' | '.join(f'**{counts[kind]}**' for kind in kinds)} |")
-    if severities:
-        lines += ["", f"Cases with findings: {severities}."]
-    found = [(case, one) for case in report.with_outcome("non-compliant") for one in findings(case)]
-    lines += _section("Findings", [_line(case, one["observed"], one["expected"], one["remedy"]) for case, one in found])
-    unseen = report.with_outcome("could-not-look")
-    lines += _section("Could not look", [_line(case, case["reason"] or case["observed"]) for case in unseen])
+    vouched = [
+        f"{_text(one['control'])} at {_text(one['target'])}: {_text(one['reason'])}"
+        for one in report.accounts
+        if one["outcome"] == "attested"
+    ]
+    lines += _section(f"Attested, not judged ({len(vouched)})", vouched)
+    unseen = Counter((case["target"], case["reason"] or case["observed"]) for case in report.with_outcome(_UNSEEN))
+    whys = [f"{_text(target or 'no target')}: {_text(why)} ({number})" for (target, why), number in unseen.items()]
+    lines += _section(f"Could not look ({sum(unseen.values())})", whys)
     return _cut("\n".join(lines) + "\n")
+
+
+def _causes(report: Report) -> list[str]:
+    """Return each finding of each control once, the worst first."""
+    found: dict[tuple[str, str, str], list[tuple[Record, Finding]]] = {}
+    for case in report.with_outcome("non-compliant"):
+        for one in findings(case):
+            found.setdefault((one["severity"], case["control"], one["code"]), []).append((case, one))
+    ordered = sorted(found.items(), key=lambda item: SEVERITIES.index(item[0][0]))
+    lines = [_cause(cases, len(report.names)) for _, cases in ordered]
+    bad = report.severities
+    severities = ", ".join(f"{bad[one]} {one}" for one in SEVERITIES if bad[one])
+    return _section(f"Findings ({sum(map(len, found.values()))}; cases: {severities})", lines)
+
+
+def _cause(cases: Sequence[tuple[Record, Finding]], targets: int) -> str:
+    case, first = cases[0]
+    at = f" at {_text(listed([each['target'] for each, _ in cases]))}" if targets > 1 and case["target"] else ""
+    parts = [f"**{first['severity']}** {_text(case['control'])}{at}: {_text(first['observed'])}"]
+    parts += [f"and {len(cases) - 1} more"] if len(cases) > 1 else []
+    parts += [f"expected: {_text(first['expected'])}"] if first["expected"] else []
+    parts += [f"expected to fail {_text(case['reason'])}"] if case["reason"] and case["findings"] else []
+    return "<br>".join(parts)
+
+
+def _plans(report: Report) -> list[str]:
+    """Return what to change, a list for the targets that need the same; where there are many, of each the worst."""
+    groups = alike(report.plans)
+    room = max(1, _ENOUGH // max(1, len(groups)))
+    lines = ["", "### What to change"] if groups else []
+    for group in groups[:_ENOUGH]:
+        steps = told(group)
+        lines += ["", f"{_text(names(group))} ({_text(front(group[0]))}):", ""]
+        lines += [
+            f"{place}. **{step.severity}** {_text(step.what)}<br>{_text(step.ends)}"
+            + (f"; {_text(step.guide)}" if step.guide else "")
+            for place, step in enumerate(steps[:room], 1)
+        ]
+        lines += [f"{room + 1}. … and {len(steps) - room} more, see the report"] if len(steps) > room else []
+    left = groups[_ENOUGH:]
+    return lines + (["", f"… and {counted(sum(map(len, left)), 'target')} more, see the report"] if left else [])
+
+
+def _targets(report: Report) -> list[str]:
+    kinds = ("compliant", "non-compliant", _UNSEEN, "waived", "not-applicable", "not-judged", "not-selected")
+    lines = [
+        "",
+        "### Test cases",
+        "",
+        f"| target | {' | '.join(kind.replace('-', ' ') if kind != 'non-compliant' else kind for kind in kinds)} |",
+        f"| --- |{' ---: |' * len(kinds)}",
+    ]
+    there: dict[str, Counter[str]] = {name: Counter() for name in report.names}
+    for account in report.accounts:
+        there[account["target"]].update(account["instances"])
+    for name, counts in there.items():
+        lines.append(f"| {_text(name or 'no target')} | {' | '.join(str(counts[kind]) for kind in kinds)} |")
+    if len(there) > 1:
+        lines.append(f"| **all** | {' | '.join(f'**{report.counts[kind]}**' for kind in kinds)} |")
+    return lines
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     left = [f"- … and {len(lines) - _ENOUGH} more, see the report"] if len(lines) > _ENOUGH else []
-    return ["", f"### {title} ({len(lines)})", "", *(f"- {one}" for one in lines[:_ENOUGH]), *left]
-
-
-def _line(case: Record, observed: str, expected: str = "", remedy: str = "") -> str:
-    where = " ".join(filter(None, (case["target"], case["instance"])))
-    parts = [f"**{case['severity']}** {_text(case['control'])} {_text(where)}: {_text(observed)}"]
-    parts += [f"expected: {_text(expected)}"] if expected else []
-    parts += [f"remedy: {_text(remedy)}"] if remedy else []
-    parts += [f"expected to fail {_text(case['reason'])}"] if case["reason"] and case["findings"] else []
-    return "<br>".join(parts)
+    return ["", f"### {title}", "", *(f"- {one}" for one in lines[:_ENOUGH]), *left]
 
 
 def _text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Gathers what a run leaves, and writes it at the end; a place that cannot be written fails the run."""
+"""Collects a run's results and writes the reports at its end; a report that cannot be written fails the run."""
 
 from __future__ import annotations
 
@@ -10,25 +10,37 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec import codec
+from pytest_nodered_sec.catalogue import catalogue
+from pytest_nodered_sec.evidence import changes
 from pytest_nodered_sec.evidence import folder as evidence_folder
-from pytest_nodered_sec.evidence.catalogue import catalogue
+from pytest_nodered_sec.evidence.codequality import codequality
+from pytest_nodered_sec.evidence.defectdojo import defectdojo
 from pytest_nodered_sec.evidence.files import check_file, claim_folder, write
+from pytest_nodered_sec.evidence.folded import Anchors, anchors
 from pytest_nodered_sec.evidence.hdf import hdf
 from pytest_nodered_sec.evidence.html import html
+from pytest_nodered_sec.evidence.oscal import oscal
 from pytest_nodered_sec.evidence.replay import Comparison
 from pytest_nodered_sec.evidence.report import Report
+from pytest_nodered_sec.evidence.sarif import sarif
+from pytest_nodered_sec.evidence.seal import README, command_of, readme, seal
 from pytest_nodered_sec.evidence.summary import markdown
-from pytest_nodered_sec.model_chain import PresentedChain
-from pytest_nodered_sec.policy import PolicyError
+from pytest_nodered_sec.observations import codec
+from pytest_nodered_sec.observations.chain import PresentedChain
+from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.session.settings import REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from pytest_nodered_sec.evidence.replay import Stored
-    from pytest_nodered_sec.ledger import Ledger, Record
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.policy.file import PolicyFile
+    from pytest_nodered_sec.results.records import Record
+    from pytest_nodered_sec.session.ledger import Ledger
+    from pytest_nodered_sec.session.state import StoredRun
 
+_FILES: Final = tuple(name for name in REPORTS if name != "evidence")  # which is a folder
+_ANCHORED: Final = {"sarif": sarif, "codequality": codequality, "defectdojo": defectdojo, "oscal": oscal}
 _BROKEN: Final[dict[int, str]] = {
     pytest.ExitCode.INTERRUPTED: "the run was interrupted",
     pytest.ExitCode.INTERNAL_ERROR: "the run broke off",
@@ -41,21 +53,27 @@ def register(
     ledger: Ledger,
     places: Mapping[str, Path],
     targets: Sequence[Target],
-    stored: Stored | None,
+    stored: StoredRun | None,
+    file: PolicyFile | None,
+    sealing: str = "",
 ) -> None:
     """See that all can be written, and make ready to write it.
 
     Args:
         config: pytest's; its JUnit file is asked for where the evidence folder needs one.
         ledger: what becomes of each case.
-        places: "evidence", "hdf", "report", "job-summary" and where to.
+        places: where to write what: the options of REPORTS, and "job-summary".
         targets: what is looked at.
         stored: what is judged again, None where we look.
+        file: the policy file, None for none.
+        sealing: the command that signs the folder, "" for none.
 
     Raises:
-        PolicyError: a place cannot be written, something is there, or two reports would share it.
+        PolicyError: a place cannot be written, something is there, or two reports would share it; or the command
+            cannot be run.
     """
-    for name in ("hdf", "report"):
+    words = command_of(sealing) if sealing and "evidence" in places else []
+    for name in _FILES:
         if name in places:
             check_file(places[name], f"--nodered-{name}")
     if "job-summary" in places:
@@ -67,9 +85,19 @@ def register(
         config.add_cleanup(claim_folder(places["evidence"], "--nodered-evidence"))
         config.option.xmlpath = config.option.xmlpath or str(places["evidence"] / evidence_folder.JUNIT)
     if places:
-        config.pluginmanager.register(Writer(places, ledger, targets, stored), "nodered-sec-evidence")
+        writer = Writer(places, ledger, targets, stored, _anchors(config, file), words)
+        config.pluginmanager.register(writer, "nodered-sec-evidence")
     if stored is not None:
         config.pluginmanager.register(Comparison(stored, ledger), "nodered-sec-replay")
+
+
+def _anchors(config: pytest.Config, file: PolicyFile | None) -> Anchors:
+    """Return where the policy file declares the targets."""
+    if file is None or file.path is None:
+        return Anchors()
+    path = file.path.resolve()
+    text = path.read_text(encoding="utf-8-sig")
+    return anchors(path, text, [one.name for one in file.targets], config.rootpath.resolve())
 
 
 def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:
@@ -79,7 +107,7 @@ def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:
         PolicyError: two of them are the same file.
     """
     junit = getattr(config.option, "xmlpath", None)
-    named = {f"--nodered-{name}": places[name] for name in ("hdf", "report", "job-summary") if name in places}
+    named = {f"--nodered-{name}": places[name] for name in (*_FILES, "job-summary") if name in places}
     named |= {"--junitxml": Path(os.path.expandvars(junit)).expanduser()} if junit else {}
     taken: dict[Path, str] = {}
     for option, path in named.items():
@@ -96,6 +124,8 @@ class Writer:
         ledger: what became of each case.
         targets: what is looked at.
         stored: what is judged again, None where we look.
+        anchors: where the targets are declared.
+        sealing: the command that signs the folder, [] for none.
     """
 
     def __init__(
@@ -103,9 +133,13 @@ class Writer:
         places: Mapping[str, Path],
         ledger: Ledger,
         targets: Sequence[Target],
-        stored: Stored | None,
+        stored: StoredRun | None,
+        anchors: Anchors,
+        sealing: list[str],
     ) -> None:
         self._places = places
+        self._anchors = anchors
+        self._seal = sealing
         self._ledger = ledger
         self._targets = tuple(targets)
         self._stored = stored
@@ -129,9 +163,14 @@ class Writer:
         report = self._report(session, exitstatus)
         for name in self._places:  # one that fails takes none of the others with it
             try:
-                self._write(name, report, session.config.option.xmlpath)
+                self._write(name, report, getattr(session.config.option, "xmlpath", None))
             except OSError as error:
                 self._said.append(f"the evidence is not complete: {error.filename or name}: {error.strerror}")
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if self._seal and not any("not complete" in line for line in self._said):
+            wrong = seal(self._seal, self._places["evidence"] / evidence_folder.SUMS)
+            self._said.append(f"the evidence is not sealed: {wrong}" if wrong else f"sealed by {self._seal[0]}")
+            if wrong:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -143,21 +182,23 @@ class Writer:
 
     def _report(self, session: pytest.Session, exitstatus: int) -> Report:
         cut = _BROKEN[pytest.ExitCode.INTERRUPTED] if self._ledger.interrupted else self._ledger.untold()
+        facts = self._ledger.facts()
         return Report(
-            facts=self._ledger.facts(),
+            facts=facts,
             records=sorted([*self._ledger.records, *self._ledger.lost()], key=self._place_of),
             accounts=self._ledger.accounts(),
             chains=self._chains(),
             unfinished=str(session.shouldfail or session.shouldstop or _BROKEN.get(exitstatus, "")) or cut,
             looked=self._stored.looked if self._stored else None,
+            plans=changes.of_run(self._targets, self._ledger.records, facts),
         )
 
-    def _place_of(self, record: Record) -> tuple[int, int, str]:
-        """Return where a case stands: in the same place, whatever process it ran in."""
+    def _place_of(self, record: Record) -> tuple[int, int, int, str]:
+        """Return where a case stands: by control and target, then as the terminal shows it."""
         controls, targets = list(catalogue()), [one.name for one in self._targets]
         control = controls.index(record["control"]) if record["control"] in controls else len(controls)
         target = targets.index(record["target"]) if record["target"] in targets else len(targets)
-        return control, target, record["nodeid"]
+        return control, target, *self._ledger.place_of(record)
 
     def _chains(self) -> dict[str, PresentedChain]:
         found = {
@@ -177,8 +218,14 @@ class Writer:
             if junit and Path(junit).resolve() != own.resolve():
                 shutil.copyfile(junit, own)
             looked = [self._looked[key] for key in sorted(self._looked)]
-            files = {"hdf.json": hdf(report), "report.html": html(report)}
+            page = readme(report, self._seal[0] if self._seal else "")
+            files = {"hdf.json": hdf(report), "report.html": html(report), README: page}
             evidence_folder.fill(place, report, self._targets, looked, files)
         else:
-            write(place, hdf(report) if name == "hdf" else html(report))
+            write(place, self._text(name, report))
         self._said.append(f"{name} written to {place}")
+
+    def _text(self, name: str, report: Report) -> str:
+        if name in _ANCHORED:
+            return _ANCHORED[name](report, self._anchors)
+        return hdf(report) if name == "hdf" else html(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec.lab.toolchain import LabError
+from pytest_nodered_sec.lab.errors import LabError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +22,18 @@ class Authority:
 
     Args:
         folder: where `ca.pem`, what is right (`leaf.pem`, `leaf.key`) and a client's (`client.pem`, `client.key`) go.
+        organisation: what its certificates name as their issuer.
 
     Raises:
         LabError: trustme is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, organisation: str = ORGANISATION) -> None:
         try:
             import trustme
         except ImportError:
             raise LabError("the lab needs trustme: pip install 'pytest-nodered-sec[lab]'") from None
-        self._root = trustme.CA(organization_name=ORGANISATION)
+        self._root = trustme.CA(organization_name=organisation)
         self._middle = self._root.create_child_ca()
         self._now = datetime.now(UTC)
         self._root.cert_pem.write_to_path(folder / "ca.pem")

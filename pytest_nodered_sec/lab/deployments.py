@@ -5,13 +5,14 @@ Every one is `fresh` or `hardened` with a change, so that what differs is what i
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pytest_nodered_sec.lab.certificates import ORGANISATION
+from pytest_nodered_sec.lab.gates import weak_gates
 
 SAMPLE_HASH: Final = "$2a$08$zZWtXTja0fB1pzD4sHCMyOCMYz2Z6dNbM6tl8sJogENOMcxWV9DN."  # "password", from settings.js
+_COMMON_HASH: Final = "$2b$08$UEc.NPffzIjIm67PFonHwuVD5tYYnADfmgmyzrQNXfVr6ezJUUqt."  # "admin"
 _BLANK_HASH: Final = "$2b$08$sWZKHEZtLKrVblzwv5zx8ePAI1NVBYzH8r.MMMXdlYRbydc8K55OC"  # ""; quick, so that all are asked
 
 
@@ -32,6 +33,9 @@ class Deployment:
             site passes; "sso": a redirect to a login elsewhere.
         locations: nginx's own rules, which no other proxy has: of each location how it matches, and what it does
             before it passes the request on, "gate" being a Basic login.
+        front: nginx's own configuration, which no other proxy has: lines beside the server block, and lines of the
+            server in place of gate and locations. `@GUARD@` is the Basic login, `@PASS@` what passes a request on,
+            `@TLS@` the address of HTTPS and its certificate, `@FOLDER@` the proxy's directory; ("", "") for none.
         tidy: whether a gate by path refuses dot segments, which it and Node-RED read differently.
         sockets: paths below which the proxy forwards `Upgrade`; () for everywhere.
         plain: what the plain HTTP port does: "redirect" to HTTPS (301), "302" (the same with that status), "echo" (to
@@ -49,12 +53,12 @@ class Deployment:
         inspector: whether Node's inspector listens.
         dashboards: whether there are dashboards.
         flows: "both"; "first": Dashboard 1 only; "display-only": both, without a widget that acts; "login-form";
-            "undeclared": ways in of which the policy does not know.
+            "undeclared": ways in of which the policy does not know; "weak": a weakness for each of flow-02 to flow-04.
         packages: set of contributed packages beside Node-RED and its dashboards, "" for none.
         gated: first parts of further paths behind the gate.
         accepts: nginx's lines on versions, suites and curves of TLS, which no other proxy has; "" for the advised ones.
         majors: Node-RED's that it exists for; () for each that the lab runs everything on.
-        node: release of Node.js, "" for the lab's own.
+        node: release of Node.js, "" for one with the last security fixes.
         admin_root: httpAdminRoot as seen from outside.
         node_root: httpNodeRoot as seen from outside.
         expect: policy keys this deployment is meant for.
@@ -65,6 +69,7 @@ class Deployment:
     socket: bool = False
     gate: str = ""
     locations: tuple[tuple[str, str], ...] = ()
+    front: tuple[str, str] = ("", "")
     tidy: bool = True
     sockets: tuple[str, ...] = ()
     plain: str = "redirect"
@@ -93,6 +98,15 @@ class Deployment:
     def has_login(self) -> bool:
         """Whether the account opens the admin API: Node-RED's own login, or a Basic one before it."""
         return "adminAuth" in self.settings or "httpAdminAuth" in self.settings or self.gate in ("all", "unless-named")
+
+    @property
+    def dashboard_user(self) -> str:
+        """Who may log in before the dashboards with the account's password, "" where nobody may, or only others."""
+        if self.gate_login or self.password or any(self.front) or self.gate in ("sso", "same-site"):
+            return ""
+        if not self.gate:
+            return "user" if _NODE_LOGIN in self.settings else ""
+        return "admin"
 
     @property
     def node_red(self) -> tuple[object, ...]:
@@ -162,6 +176,12 @@ _HARDENED: Final = Deployment(
     extra=(_COOKIE,),
     expect=_SITE,
 )
+_EDITED: Final = replace(  # the editor stays, behind the login
+    _HARDENED,
+    settings=_HARDENED.settings.replace("disableEditor: true,", ""),
+    sockets=(*_HARDENED.sockets, "/comms"),
+    expect=(*_SITE, ("editor", "protected")),
+)
 _LEGACY: Final = replace(  # the deprecated Basic login of the admin API
     _HARDENED,
     settings=_HARDENED.settings.replace(_LOGIN, 'httpAdminAuth: {user: "admin", pass: "@HASH@"},').replace(
@@ -213,12 +233,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         f"dashboard: {{middleware: {_REFUSE_PAGES}}},"
     ),
     "plain-leak": replace(_HARDENED, plain="serve"),
-    "editor-protected": replace(
-        _HARDENED,
-        settings=_HARDENED.settings.replace("disableEditor: true,", ""),
-        sockets=(*_HARDENED.sockets, "/comms"),
-        expect=(*_SITE, ("editor", "protected")),
-    ),
+    "editor-protected": _EDITED,
     "nodash": replace(
         _HARDENED,
         settings=_HARDENED.settings.replace("palette: {", f"palette: {{{_NO_DASHBOARDS}, "),
@@ -260,18 +275,10 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         expect=(("editor", "protected"),),
     ),
     "undeclared": replace(_HARDENED, flows="undeclared"),
-    "palette": replace(
-        _HARDENED,
-        settings=_HARDENED.settings.replace("disableEditor: true,", "").replace(_NO_INSTALL, ""),
-        sockets=(*_HARDENED.sockets, "/comms"),
-        expect=(*_SITE, ("editor", "protected")),
-    ),
-    "tells-release": replace(
-        _HARDENED,
-        settings=_HARDENED.settings.replace("disableEditor: true,", ""),
-        sockets=(*_HARDENED.sockets, "/comms"),
-        headers=False,
-        expect=(*_SITE, ("editor", "protected")),
+    "weak-flows": replace(_HARDENED, flows="weak"),
+    "palette": replace(_EDITED, settings=_EDITED.settings.replace(_NO_INSTALL, "")),
+    "tells-release": replace(  # and lets through what no release fixes
+        _EDITED, settings=f"{_EDITED.settings} editorTheme: {{projects: {{enabled: true}}}},", headers=False
     ),
     "sample-login": replace(  # settings.js as it comes, comments removed
         _HARDENED,
@@ -279,6 +286,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         password="password",  # noqa: S106  as above
     ),
     "sample-gate": replace(_HARDENED, gate_login=("password", SAMPLE_HASH)),
+    "common-gate": replace(_HARDENED, gate_login=("admin", _COMMON_HASH)),
     "blank-gate": replace(_HARDENED, gate_login=("", _BLANK_HASH)),
     "sample-nodeauth": replace(
         _HARDENED, settings=f"{_HARDENED.settings} {_NODE_LOGIN.replace('@HASH@', SAMPLE_HASH)}", gate=""
@@ -322,6 +330,7 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
         settings=_HARDENED.settings.replace('type: "credentials",', 'type: "credentials", sessionExpiryTime: 2592000,'),
     ),
     "old-node": replace(_HARDENED, node="20.18.0", majors=(4,)),
+    "node-behind": replace(_HARDENED, node="24.19.0"),  # of a line that is kept
     "basic-gate": replace(  # a login that browsers send by themselves
         _HARDENED,
         settings=_HARDENED.settings.replace(_LOGIN, ""),
@@ -373,101 +382,8 @@ DEPLOYMENTS: Final[dict[str, Deployment]] = {
     ),
     "public-acting": replace(_HARDENED, gate="endpoints", expect=(*_SITE, _PUBLIC)),
 }
+DEPLOYMENTS.update(
+    {name: replace(_HARDENED, **changes) for name, changes in weak_gates(_HARDENED.settings, _LOGIN, _SITE).items()}
+)
 DEPLOYMENTS["interfaces-gated"] = replace(DEPLOYMENTS["interfaces"], gated=("uibuilder", "hmi", "worldmap", "flexdash"))
 DEPLOYMENTS["public-showing"] = replace(DEPLOYMENTS["public-acting"], flows="display-only")
-
-
-def settings_js(deployment: Deployment, listen: str, hashed: str, secret: str) -> str:
-    """Return settings.js; `listen` is uiPort, a number or a quoted socket path."""
-    body = deployment.settings.replace("@HASH@", hashed).replace("@SECRET@", secret)
-    return f"""module.exports = {{
-  uiHost: "127.0.0.1", uiPort: {listen}, flowFile: "flows.json",
-  telemetry: {{enabled: false, updateNotification: false}},
-  {body}
-}};
-"""
-
-
-def flows(deployment: Deployment) -> str:
-    """Return flows.json: an endpoint, and a value that streams every second to both dashboards."""
-    tab = {"id": "tab", "type": "tab", "label": "line"}
-    endpoint = [
-        {"id": "in", "type": "http in", "z": "tab", "url": "/api/orders", "method": "get", "wires": [["body"]]},
-        {"id": "order", "type": "http in", "z": "tab", "url": "/api/orders", "method": "post", "wires": [["ordered"]]},
-        {"id": "ordered", "type": "change", "z": "tab", "wires": [["out"]]}
-        | {"rules": [{"t": "set", "p": "ordered", "pt": "global", "to": "true", "tot": "bool"}]},
-        {"id": "body", "type": "change", "z": "tab", "wires": [["out"]]}
-        | {"rules": [{"t": "set", "p": "payload", "pt": "msg", "to": '{"orders":3}', "tot": "json"}]},
-        {"id": "out", "type": "http response", "z": "tab", "wires": []},
-    ]
-    endpoint += [
-        {"id": "line", "type": "websocket-listener", "path": "/ws/line", "wholemsg": "false"},
-        {"id": "said", "type": "websocket in", "z": "tab", "server": "line", "client": "", "wires": [[]]},
-        {"id": "says", "type": "websocket out", "z": "tab", "server": "line", "client": "", "wires": []},
-    ]
-    if deployment.flows == "undeclared":  # 99999 is no port: nothing of the lab listens elsewhere than on loopback
-        endpoint += [
-            {"id": "stop", "type": "http in", "z": "tab", "url": "/api/stop", "method": "post", "wires": [["out"]]},
-            {"id": "gone", "type": "http in", "z": "tab", "d": True, "url": "/gone", "method": "get", "wires": [[]]},
-            {"id": "hall", "type": "websocket-listener", "path": "/ws/hall", "wholemsg": "false"},
-            {"id": "plc", "type": "tcp in", "z": "tab", "server": "server", "port": "99999", "wires": [[]]},
-        ]
-    if not deployment.dashboards:
-        return json.dumps([tab, *endpoint])
-    dashboard1: list[dict[str, Any]] = [  # Any: nodes differ
-        {"id": "ui1tab", "type": "ui_tab", "name": "Line"},
-        {"id": "ui1group", "type": "ui_group", "name": "Values", "tab": "ui1tab", "width": "6"},
-        {"id": "ui1text", "type": "ui_text", "z": "tab", "group": "ui1group", "label": "temperature", "wires": []}
-        | {"format": "{{msg.payload}}", "layout": "row-spread"},
-        {"id": "ui1button", "type": "ui_button", "z": "tab", "group": "ui1group", "label": "start", "wires": [[]]},
-    ]
-    dashboard2: list[dict[str, Any]] = [
-        {"id": "ui2base", "type": "ui-base", "name": "Line", "path": "/dashboard", "includeClientData": True},
-        {"id": "ui2theme", "type": "ui-theme", "name": "Theme"},
-        {"id": "ui2page", "type": "ui-page", "name": "Line", "ui": "ui2base", "path": "/page1", "layout": "grid"}
-        | {"theme": "ui2theme", "order": 1},
-        {"id": "ui2group", "type": "ui-group", "name": "Values", "page": "ui2page", "width": "6", "height": "1"},
-        {"id": "ui2text", "type": "ui-text", "z": "tab", "group": "ui2group", "label": "temperature", "wires": []}
-        | {"format": "{{msg.payload}}", "layout": "row-spread"},
-        {"id": "ui2button", "type": "ui-button", "z": "tab", "group": "ui2group", "label": "start", "wires": [[]]},
-    ]
-    # what a flow sees of who comes and goes, as lines of the log
-    seen = {"type": "debug", "z": "tab", "active": True, "tosidebar": False, "console": True, "complete": "payload"}
-    dashboard1 += [
-        {"id": "ui1seen", "type": "ui_ui_control", "z": "tab", "events": "all", "wires": [["log1"]]},
-        {"id": "log1", "name": "seen by ui", "wires": []} | seen,
-    ]
-    dashboard2 += [
-        {"id": "ui2seen", "type": "ui-control", "z": "tab", "ui": "ui2base", "events": "all", "wires": [["log2"]]},
-        {"id": "log2", "name": "seen by dashboard", "wires": []} | seen,
-    ]
-    if deployment.flows == "display-only":
-        shown = [[one for one in nodes if "button" not in one["type"]] for nodes in (dashboard1, dashboard2)]
-        dashboard1, dashboard2 = shown
-    ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
-    tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text", "says"]]}
-    if deployment.flows == "login-form":  # as many how-tos teach it: GET /dashboard is never answered
-        form = [
-            {"id": "form", "type": "http in", "z": "tab", "url": "/dashboard", "method": "get", "wires": [["page"]]},
-            {"id": "page", "type": "ui_template", "z": "tab", "group": "ui1group", "wires": [["check"]]}
-            | {"format": '<form ng-submit="send({payload: {user: user, password: password}})"></form>'},
-            {"id": "check", "type": "function", "z": "tab", "wires": [[]]}
-            | {"func": 'return msg.payload.user === "admin" && msg.payload.password === "1234" ? msg : null;'},
-        ]
-        return json.dumps([tab, tick, *endpoint, *dashboard1, *form])
-    if deployment.flows == "first":
-        return json.dumps([tab, tick, *endpoint, *dashboard1])
-    return json.dumps([tab, tick, *endpoint, *dashboard1, *dashboard2, *_contributed(deployment)])
-
-
-def _contributed(deployment: Deployment) -> list[dict[str, Any]]:
-    """Return user interfaces that are no dashboards, each at its usual place."""
-    if deployment.packages != "contrib":
-        return []
-    uibuilder = {"id": "uib", "type": "uibuilder", "z": "tab", "url": "hmi", "copyIndex": True, "wires": [[], []]}
-    return [
-        uibuilder | {"templateFolder": "blank", "sourceFolder": "src", "deployedVersion": "7.7.4"},
-        {"id": "map", "type": "worldmap", "z": "tab", "path": "/worldmap", "wires": []},
-        {"id": "flex", "type": "flexdash dashboard", "name": "Line", "redServer": True, "path": "/flexdash"}
-        | {"ioOpts": "", "saveConfig": True},
-    ]

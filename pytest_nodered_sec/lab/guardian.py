@@ -35,7 +35,11 @@ def main() -> None:
             os.write(sys.stdout.fileno(), f"{directory}\n".encode())
         line = sys.stdin.readline()
         for command in json.loads(line) if line else []:
-            servers.append((_launch(command), Path(command["log"])))
+            log = Path(command["log"])
+            try:
+                servers.append((_launch(command), log))
+            except OSError as error:
+                _note(log, f"{error}\n{ENDED}")
         _watch(servers)
     finally:
         _end([server for server, _ in servers])
@@ -61,8 +65,12 @@ def _watch(servers: list[tuple[subprocess.Popen[bytes], Path]]) -> None:
     while not select.select([sys.stdin], [], [], _WATCH)[0]:
         for one in [one for one in servers if one[0].poll() is not None]:
             servers.remove(one)
-            with one[1].open("a") as log:
-                log.write(f"{ENDED}\n")
+            _note(one[1], ENDED)
+
+
+def _note(log: Path, line: str) -> None:
+    with log.open("a") as file:
+        file.write(f"{line}\n")
 
 
 def _end(servers: list[subprocess.Popen[bytes]]) -> None:

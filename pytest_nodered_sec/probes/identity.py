@@ -1,4 +1,4 @@
-"""Who answers: what is the same at the next renewal of a certificate."""
+"""What identifies a server beyond the next renewal of its certificate."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ def key_fingerprint(certificate: bytes) -> str:
         certificate: DER.
     """
     from cryptography import x509  # heavy: only once something has answered with a certificate
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    from pytest_nodered_sec.probes.tls.certificates import UNREADABLE
 
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
         return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-    except (ValueError, UnsupportedAlgorithm, Warning):  # a warning of cryptography's under `-W error`
+    except UNREADABLE:
         return ""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Observation
-from pytest_nodered_sec.probes.look import Look
+from pytest_nodered_sec.probes.transport.look import Look
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_answers import RootView
-    from pytest_nodered_sec.model_chain import PresentedChain
-    from pytest_nodered_sec.probes.net import Timed
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.chain import PresentedChain
+    from pytest_nodered_sec.probes.transport.net import Timed
 
 
 class _LookAt(Look):
@@ -38,7 +38,7 @@ def present_chain_at(look: Look, admin: RootView, port: str) -> PresentedChain:
     Raises:
         ProbeError: what answered is not TLS, or nothing answered in time.
     """
-    from pytest_nodered_sec.probes.tls import present_chain
+    from pytest_nodered_sec.probes.tls.handshake import present_chain
 
     del admin  # a sign of life
     return present_chain(_LookAt(look, int(port)))

@@ -1,15 +1,15 @@
-"""Whether the site's own account works as an account should."""
+"""Whether the site's own account has the rights it should have, and no more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_account import SignIn
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.account import SignIn
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _DAY: Final = 86400  # seconds
 
@@ -22,7 +22,7 @@ def account_is_honoured(seen: SignIn, policy: Policy) -> Verdict:
             Violation(
                 "account-refused",
                 seen.evidence(),
-                "the account that the policy names is accepted, so that refusals are about credentials",
+                "the policy's account is accepted",
                 "correct the credentials, or the user in settings.js: adminAuth",
             ),
         )
@@ -32,7 +32,7 @@ def account_is_honoured(seen: SignIn, policy: Policy) -> Verdict:
                 "reader-writes",
                 seen.evidence(),
                 "401 or 403 to every write of an account with read permission",
-                'settings.js: adminAuth: {users: [{..., permissions: "read"}]}, and no proxy that adds another login',
+                'settings.js: permissions: "read" for that user in adminAuth.users; no proxy that adds another login',
             ),
         )
     return ()
@@ -41,7 +41,7 @@ def account_is_honoured(seen: SignIn, policy: Policy) -> Verdict:
 def sessions_are_short(seen: SignIn, policy: Policy) -> Verdict:
     """A session token lives no longer than the policy allows."""
     if seen.refusal:
-        return NotApplicable(f"no session began: {seen.evidence()} (admin-08 judges that)")
+        return NotApplicable(f"no session began: {seen.evidence()} (see admin-08)")
     if seen.expires_in is None:
         return NotApplicable(f"no session began: {seen.evidence()}")
     allowed = policy.thresholds.session_days * _DAY
@@ -51,7 +51,7 @@ def sessions_are_short(seen: SignIn, policy: Policy) -> Verdict:
         Violation(
             "long-session",
             seen.evidence(),
-            f"a session token that lives at most {allowed:.0f} s",
-            f"settings.js: adminAuth: {{..., sessionExpiryTime: {allowed:.0f}}}",
+            f"a session token valid for at most {allowed:.0f} s",
+            f"settings.js, in adminAuth: sessionExpiryTime: {allowed:.0f}",
         ),
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Severity, Surface, Violation
-from pytest_nodered_sec.model_answers import Kind, Refuser
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Kind, Refuser
+from pytest_nodered_sec.observations.refusals import METHOD_REFUSED
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import AccessAttempt, VariantAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import AccessAttempt, VariantAttempt
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _XFO: Final = ("DENY", "SAMEORIGIN")
 _ANYBODY: Final = re.compile(r"(^|\s)(\*|https?:|https?://\*)(?=\s|$)")  # sources that leave nobody out
@@ -40,6 +42,29 @@ def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
     return ()
 
 
+def no_foreign_origin_reads(seen: VariantAttempt, policy: Policy) -> Verdict:
+    """Behind a login that browsers send by themselves, no page of another origin may read what is answered."""
+    attempt, plain = seen.attempt, seen.plain
+    reason = policy.public_reason(seen.asked)
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
+    if plain is not None and plain.kind is not Kind.REFUSED:
+        return NotApplicable(f"{plain.evidence()}: it requires no login; see node-01")
+    allowed = attempt.answer.header("access-control-allow-origin")
+    credentials = attempt.answer.header("access-control-allow-credentials").lower() == "true"
+    if not allowed or allowed == "*" or not credentials:
+        return ()
+    return (
+        Violation(
+            "foreign-reader",
+            f"{attempt.evidence()}, Access-Control-Allow-Origin: {allowed}, Access-Control-Allow-Credentials: true",
+            "no credentials for a foreign Origin",
+            'settings.js: httpNodeCors, httpStaticCors: {origin: "https://ALLOWED-SITE", credentials: true}, or '
+            "without credentials",
+        ),
+    )
+
+
 def cross_site_post_is_refused(seen: VariantAttempt, policy: Policy) -> Verdict:
     """A form post from another site is refused, though the browser adds the login by itself."""
     del policy  # nothing to choose here
@@ -52,24 +77,24 @@ def cross_site_post_is_refused(seen: VariantAttempt, policy: Policy) -> Verdict:
                 "cross-site",
                 f"{attempt.evidence()}: a page of another site can deploy flows",
                 "401 or 403",
-                "settings.js: adminAuth, whose token no browser sends by itself; or nginx, before the login: "
+                "settings.js: adminAuth, whose token browsers do not send automatically; or nginx, before the login: "
                 "if ($http_sec_fetch_site = cross-site) { return 403; }",
             ),
         )
     if own.kind is not Kind.REFUSED:
         return ()
     if attempt.refuser is Refuser.NODE_RED:
-        return NotApplicable(f"{attempt.evidence()}: a browser does not send this login by itself")
-    if attempt.answer.status != own.answer.status:
-        return ()  # refused as another site's, before anybody is asked to log in
+        return NotApplicable(f"{attempt.evidence()}: browsers do not send this login automatically")
+    if attempt.answer.status != own.answer.status or attempt.classified.why == METHOD_REFUSED:
+        return ()  # refused as another site's, or because it is a POST, before anybody is asked to log in
     return NotJudged(
-        f"not judged: {attempt.evidence()}, as within the site; a browser may send this login by itself: give an "
+        f"not judged: {attempt.evidence()}, as within the site; a browser may send this login automatically: give an "
         "account that it accepts (Basic: credentials; otherwise headers, in the hook pytest_nodered_targets)"
     )
 
 
 def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
-    """A page that is served lets no stranger frame it, and no browser guess its type.
+    """A served page forbids framing by other sites and content-type sniffing.
 
     The editor asks for Node-RED's own login in whatever frame it stands, where it has one.
     """

@@ -1,144 +1,152 @@
 """Caddy in front of Node-RED: the way that requests take through the routes of its adapted configuration.
 
-How Caddy tries them: caddyserver.com/docs/json/apps/http/servers/routes; its `path` matcher ignores letter case.
-Conditions on hosts and paths are followed. Others (headers, addresses) may hold or not: a login that depends on them is
-none, and a way to Node-RED that depends on them is one. A path that is rewritten is not followed.
+Requests are followed (rules/walk/caddy): every server, under each name that its routes tell apart, is asked for the
+pages in question and for what the routes themselves name, as a stranger and as somebody whom every login lets pass.
 """
 
 from __future__ import annotations
 
-import re
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.rules.nginx import LOOPBACK, is_node_red
+from pytest_nodered_sec.rules.nginx import LOOPBACK
+from pytest_nodered_sec.rules.surfaces import wanted
+from pytest_nodered_sec.rules.walk import caddy, pages
+from pytest_nodered_sec.rules.walk.config import is_node_red
+from pytest_nodered_sec.rules.walk.entries import NOBODY, examples, tried
+from pytest_nodered_sec.rules.walk.entries import ends as every_end
+from pytest_nodered_sec.rules.walk.pages import Way
+from pytest_nodered_sec.rules.walk.request import Client
+from pytest_nodered_sec.rules.walk.samples import ANY
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_host import CaddyConfig, CaddyMatch, CaddyRoute, CaddyServer, CaddyStep
-    from pytest_nodered_sec.policy import Policy
-
-_OPEN: Final = "open"  # it reaches Node-RED, and nobody asked for a login
-_GUARDED: Final = "guarded"
-_ENDED: Final = "ended"  # answered by Caddy, or by somebody else
-_PAGES: Final = ("/ui", "/dashboard")
+    from pytest_nodered_sec.observations.host_proxies import CaddyConfig, CaddyMatch, CaddyRoute, CaddyServer
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.rules.walk.request import Outcome
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def caddy_way_is_guarded(seen: CaddyConfig, policy: Policy) -> Verdict:
     """Servers that lead to Node-RED are TLS-only or redirect, guard sockets as pages, and go to loopback."""
-    found = [(server, dial, secure) for server in seen.servers for dial, secure in server.dials]
-    leading = [(server, dial, secure) for server, dial, secure in found if is_node_red(_address(dial), seen.sockets)]
+    dials = [(server, dial, secure) for server in seen.servers for dial, secure in server.dials]
+    named = [(server, dial, secure) for server, dial, secure in dials if is_node_red(_address(dial), seen.sockets)]
+    surfaces = wanted(seen, policy)
+    leading = _leading(seen, surfaces)
+    if not named or not leading:
+        doubts = _doubts(seen, surfaces)
+        if doubts:
+            return NotJudged(f"{doubts[0]}; so whether Caddy forwards to Node-RED is unknown")
+        return NotApplicable(f"{seen.evidence()}; no Caddy server forwards to it")
+    unsure: list[str] = []
+    faults = [_plain(seen, server) for server in dict.fromkeys(server for server, _ in leading) if not server.tls]
+    faults += [_far(seen, dial) for _, dial, secure in named if not secure and not _near(_address(dial))]
+    for server in dict.fromkeys(server for server, _ in leading):
+        for surface in surfaces:
+            found: dict[str, Violation] = {}
+            for one, ways in leading:
+                if one is server:
+                    for code, (why, guard, way) in pages.uneven(ways, _demanded(server, surface), unsure).items():
+                        found.setdefault(code, _fault(seen, server, code, why, guard, way, surface))
+            faults += found.values()
+    if unsure and not faults:
+        return NotJudged(f"{unsure[0]}: not judged")
+    return tuple(faults)
+
+
+def _demanded(server: CaddyServer, surface: pages.Surface) -> pages.Surface:
+    """Return a surface as a server must guard it: one that only this machine reaches has another in front."""
+    near = all(LOOPBACK.match(at.rpartition(":")[0]) or at.startswith("unix/") for at in server.listen)
+    return replace(surface, gated=surface.gated and not near)
+
+
+def gate(seen: CaddyConfig, page: str, *, exactly: bool) -> str:
+    """Say whether strangers reach a dashboard, page or channel, or a path: "closed", "open", or why it is not known."""
+    surface = pages.Surface(page, "socket" if exactly else "page")
+    leading = _leading(seen, (surface,))
     if not leading:
-        return NotApplicable(f"{seen.evidence()}; no server of Caddy leads there")
-    servers = dict.fromkeys(server for server, _, _ in leading)
-    return (
-        *(_plain(seen, server) for server in servers if not server.tls),
-        *(_far(seen, dial) for _, dial, secure in leading if not secure and not _near(_address(dial))),
-        *(one for server in servers for page in policy.dashboards or _PAGES for one in _uneven(seen, server, page)),
-    )
+        return next(iter(_doubts(seen, (surface,))), "open")
+    gates = [pages.gate(ways, surface) for _, ways in leading]
+    if any(is_open for is_open, _ in gates):
+        return "open"
+    return next((doubt for _, doubts in gates for doubt in doubts), "closed")
 
 
-def guards(seen: CaddyConfig, uris: Sequence[str]) -> bool:
-    """Whether Caddy leads to Node-RED, and at none of these paths without a login."""
-    fates = [
-        _fate(server.routes, host, uri, seen) for server in seen.servers for host in _hosts(server) for uri in uris
+# --- every way -------------------------------------------------------------------------------------------
+
+
+def _leading(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...]) -> list[tuple[CaddyServer, tuple[Way, ...]]]:
+    return [
+        (server, ways)
+        for server, ways in _walked(seen, surfaces)
+        if any(end.kind == "node-red" for way in ways for end in way.ends)
     ]
-    return _GUARDED in fates and _OPEN not in fates
 
 
-def _uneven(seen: CaddyConfig, server: CaddyServer, page: str) -> list[Violation]:
-    found = {}
-    for host in _hosts(server):
-        if _fate(server.routes, host, f"{page}/", seen) != _GUARDED:
-            continue  # Caddy asks for no login there: Node-RED's own settings must (host-03, host-04)
-        for code, uri, why in (
-            ("socket", f"{page}/socket.io/", "the live values and buttons are open to anybody"),
-            ("letter-case", f"{page.upper()}/", "Express ignores letter case, so this is the same page"),
-        ):
-            if _fate(server.routes, host, uri, seen) == _OPEN:
-                found[code] = Violation(
-                    code,
-                    f"{seen.file}: {server.name} asks for a login at {page}/, but for none at {uri}: {why}",
-                    f"the same login at {uri}",
-                    f"Caddyfile: @gated path {page} {page}/*, then basic_auth @gated (path ignores letter case)",
-                )
-    return list(found.values())
+def _doubts(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...]) -> list[str]:
+    return [doubt for _, ways in _walked(seen, surfaces) for way in ways for end in way.ends for doubt in end.doubts]
 
 
-# --- the way of one request ------------------------------------------------------------------------------
+@lru_cache(maxsize=16)
+def _walked(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...]) -> tuple[tuple[CaddyServer, tuple[Way, ...]], ...]:
+    """Ask every server for all that leads to some surfaces, under each of its names."""
+    result = []
+    for server in seen.servers:
+        heads = tuple(text for route in _routes(server) for text in _heads(route))
+        for host in _hosts(server):
+            result.append((server, tried(heads, surfaces, partial(_way, seen, server, host))))
+    return tuple(result)
 
 
-def _fate(routes: tuple[CaddyRoute, ...], host: str, uri: str, seen: CaddyConfig) -> str:
-    """Return what becomes of a request; "" where it falls through. Where it may be open it is."""
-    taken = set()
+def _way(seen: CaddyConfig, server: CaddyServer, host: str, uri: str, method: str) -> Way:
+    def ends(*, granted: bool) -> tuple[Outcome, ...]:
+        client = Client(uri, host, server.tls, method=method, granted=granted)
+        return every_end(lambda made: caddy.walk(seen, server, client, made), server.name)
+
+    return Way(uri, ends(granted=False), ends(granted=True), method)
+
+
+def _routes(server: CaddyServer) -> Iterator[CaddyRoute]:
+    yield from _below(server.routes)
+    yield from _below(server.errors)
+    yield from _below(tuple(route for _, route in server.named))
+
+
+def _below(routes: tuple[CaddyRoute, ...]) -> Iterator[CaddyRoute]:
     for route in routes:
-        fits = _one_fits(route.matches, host, uri)
-        if fits is False or (route.group and route.group in taken):
-            continue
-        if fits and route.group:
-            taken.add(route.group)
+        yield route
         for step in route.steps:
-            fate = _step(step, host, uri, seen)
-            if fate == _OPEN or (fate and fits):
-                return fate
-            if fate:
-                break  # it may be so; what comes later counts
-        if route.last and fits:
-            return _ENDED
-    return ""
+            yield from _below((*step.routes, *step.errors, *(one for _, inner in step.answers for one in inner)))
 
 
-def _step(step: CaddyStep, host: str, uri: str, seen: CaddyConfig) -> str:
-    if step.kind == "routes":
-        return _fate(step.routes, host, uri, seen)
-    if step.kind == "proxy":
-        return _OPEN if any(is_node_red(_address(dial), seen.sockets) for dial in step.dials) else _ENDED
-    return {"login": _GUARDED, "end": _ENDED, "rewrite": _ENDED}.get(step.kind, "")
-
-
-def _one_fits(matches: tuple[CaddyMatch, ...], host: str, uri: str) -> bool | None:
-    """Whether one of the sets holds; None where that depends on what is not looked at."""
-    each = [_fits(one, host, uri) for one in matches]
-    if not each or True in each:
-        return True
-    return None if None in each else False
-
-
-def _fits(one: CaddyMatch, host: str, uri: str) -> bool | None:
-    if one.hosts and not any(fnmatchcase(host, name) for name in one.hosts):
-        return False
-    if one.paths and not any(fnmatchcase(uri.lower(), path.lower()) for path in one.paths):
-        return False
-    by_pattern = _matches(one.pattern, uri)
-    if by_pattern is False:
-        return False
-    excluded = _one_fits(one.none, host, uri) if one.none else False
-    if excluded:
-        return False
-    return None if one.others or excluded is None or by_pattern is None else True
-
-
-def _matches(pattern: str, uri: str) -> bool | None:
-    try:
-        return re.search(pattern, uri) is not None
-    except re.error:  # Go's expressions are nearly Python's
-        return None
+def _sets(matches: tuple[CaddyMatch, ...]) -> Iterator[CaddyMatch]:
+    for one in matches:
+        yield one
+        yield from _sets(one.none)
 
 
 def _hosts(server: CaddyServer) -> list[str]:
     """Return every name that its routes tell apart, and one that is none of them."""
-
-    def named(routes: tuple[CaddyRoute, ...]) -> list[str]:
-        own = [name for route in routes for one in route.matches for name in one.hosts]
-        return own + [name for route in routes for step in route.steps for name in named(step.routes)]
-
-    return list(dict.fromkeys((*named(server.routes), "stranger.invalid")))
+    sets = [one for route in _routes(server) for one in _sets(route.matches)]
+    return list(dict.fromkeys((*(name.replace("*", "any") for one in sets for name in one.hosts), NOBODY)))
 
 
-# --- servers ---------------------------------------------------------------------------------------------
+def _heads(route: CaddyRoute) -> Iterator[str]:
+    """Yield the paths that a route names, ANY standing for what may be anything."""
+    for one in _sets(route.matches):
+        yield from (path.replace("*", ANY) for path in one.paths)
+        yield from examples(one.pattern) if one.pattern else ()
+    for step in route.steps:
+        if step.prefix:
+            yield f"{step.prefix}{ANY}"
+        yield from (f"{find}{ANY}" for find, _, _ in step.swaps)
+        yield from (text for find, _ in step.patterns for text in examples(find))
+
+
+# --- what is said ----------------------------------------------------------------------------------------
 
 
 def _address(dial: str) -> str:
@@ -149,10 +157,21 @@ def _near(address: str) -> bool:
     return address.startswith("/") or LOOPBACK.match(address.rpartition(":")[0]) is not None
 
 
+def _fault(
+    seen: CaddyConfig, server: CaddyServer, code: str, why: str, guard: str, way: Way, surface: pages.Surface
+) -> Violation:
+    return Violation(
+        code,
+        f"{seen.file}: {server.name}: {guard + ', none' if guard else 'no login'} at {way.uri}: {why}",
+        f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
+        f"Caddyfile: @gated path {surface.path} {surface.path}/*, then basic_auth @gated (path ignores letter case)",
+    )
+
+
 def _plain(seen: CaddyConfig, server: CaddyServer) -> Violation:
     return Violation(
         "plain",
-        f"{seen.file}: {server.name} listens on {', '.join(server.listen)} without TLS, leading to Node-RED",
+        f"{seen.file}: {server.name} listens on {', '.join(server.listen)} without TLS and forwards to Node-RED",
         "TLS only, and a redirect on port 80",
         "Caddyfile: name the site without http:// (Caddy then gets a certificate and redirects by itself)",
     )
@@ -161,7 +180,7 @@ def _plain(seen: CaddyConfig, server: CaddyServer) -> Violation:
 def _far(seen: CaddyConfig, dial: str) -> Violation:
     return Violation(
         "upstream",
-        f"{seen.file}: reverse_proxy goes to {dial}: not loopback, a network in clear",
+        f"{seen.file}: reverse_proxy goes to {dial}: not loopback, so in clear text over the network",
         "Node-RED on loopback or a unix socket",
         'settings.js: uiHost: "127.0.0.1"; Caddyfile: reverse_proxy 127.0.0.1:1880',
     )

@@ -9,13 +9,13 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.lifetimes import public_limit
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
 from pytest_nodered_sec.rules.chain import chain_is_trusted, counted, no_issuer, of_each
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _WITHOUT_TLS: Final = NotApplicable("served without TLS: see tls-01")
 _FILE: Final = "nginx: ssl_certificate; Caddy: tls"
@@ -48,16 +48,14 @@ def _order(seen: PresentedChain) -> tuple[Violation, ...]:
         if one.fingerprint in {other.fingerprint for other in before}:
             faults.append(Violation("duplicate", f"{name} was sent before", _ORDER, _take_out(one)))
         elif one.self_signed:
-            observed = f"{name} is a root: who trusts it has it, to others it proves nothing"
+            observed = f"{name} is a root: clients that trust it already have it"
             faults.append(Violation("root-sent", observed, _ORDER, _take_out(one)))
         elif any(one.issued(other) for other in before):
             if one.not_after < seen.looked_at and one.fingerprint not in walked:
-                observed = (
-                    f"{name} has expired ({one.not_after:%Y-%m-%d}); old clients stumble over it, others ignore it"
-                )
+                observed = f"{name} has expired ({one.not_after:%Y-%m-%d}); old clients fail on it, others ignore it"
                 faults.append(Violation("expired-extra", observed, _ORDER, _take_out(one)))
         elif any(one.issued(other) for other in after):
-            observed = f"{name} stands before the certificate that it issued"
+            observed = f"{name} comes before the certificate that it issued"
             remedy = f"put the certificates in order: {_ordered(seen)} ({_FILE})"
             faults.append(Violation("wrong-order", observed, _ORDER, remedy))
         elif not no_issuer(seen):
@@ -68,7 +66,7 @@ def _order(seen: PresentedChain) -> tuple[Violation, ...]:
             faults.append(
                 Violation(
                     "taken-from-the-store",
-                    f"the intermediate `{one.subject}` is not sent; it was found in what is trusted: {seen.trust}",
+                    f"the intermediate `{one.subject}` is not sent; it was found in {seen.trust}",
                     _ORDER,
                     f"add the intermediate `{one.subject}` ({_FILE}: fullchain.pem)",
                 )
@@ -120,9 +118,7 @@ def _strength(seen: PresentedChain) -> tuple[Violation, ...]:
             observed = f"{one.named()} has a key of {one.key_bits} bits ({one.key_type})"
             faults.append(Violation("weak-key", observed, "RSA ≥ 2048, EC ≥ 256, Ed25519 or Ed448", replace))
         if one.signature_hash in _WEAK and not one.self_signed:
-            replace = (
-                "have the certificate issued again: openssl ca -md sha256" if one.position == 0 else _other_chain(one)
-            )
+            replace = "reissue the certificate: openssl ca -md sha256" if one.position == 0 else _other_chain(one)
             observed = f"{one.named()} is signed with {one.signature_hash.upper()}"
             faults.append(Violation("weak-signature", observed, "SHA-256 or better", replace))
     return tuple(faults)
@@ -140,10 +136,10 @@ def lifetime_is_limited(seen: PresentedChain, policy: Policy) -> Verdict:
     if not seen.certificates:
         return _WITHOUT_TLS
     if policy.certificate:
-        return NotApplicable("the pinned certificate is this target's, however long it lives: see tls-01")
+        return NotApplicable("the pinned certificate is accepted whatever its lifetime: see tls-01")
     limits = [_limit(chain, policy)[0] for chain in (seen, seen.also) if chain]
     if all(math.isinf(limit) for limit in limits):
-        return NotApplicable(f"not demanded by profile {policy.profile}, for certificates of a private CA")
+        return NotApplicable(f"not required by profile {policy.profile}, for certificates of a private CA")
     return of_each(seen, lambda one: _lifetime(one, policy))
 
 
@@ -166,7 +162,7 @@ def _lifetime(seen: PresentedChain, policy: Policy) -> tuple[Violation, ...]:
             f"{leaf.named()} is issued for {leaf.lifetime / 86400:.1f} days "
             f"({leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d})",
             f"at most {limit:g} days ({whose})",
-            "have it issued for a shorter time and renewed by itself: certbot, Caddy, or an ACME server of your own "
+            "use a shorter lifetime and automatic renewal: certbot, Caddy, or your own ACME server "
             "(step-ca); openssl x509 -days",
         ),
     )
@@ -180,7 +176,7 @@ def issued_by_the_named_ca(seen: PresentedChain, policy: Policy) -> Verdict:
         return _WITHOUT_TLS
     verdict = of_each(seen, lambda one: _issuer(one, policy.issuer))
     if not verdict and chain_is_trusted(seen, policy):
-        return NotJudged("not judged: the chain does not verify, so anybody may have written who issued it; see tls-01")
+        return NotJudged("not judged: the chain does not verify, so its issuer may be forged; see tls-01")
     return verdict
 
 

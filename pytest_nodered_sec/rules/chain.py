@@ -12,38 +12,38 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _NO_ISSUER: Final = frozenset({2, 20, 21})
 _TOO_LONG: Final = 22
 _NOT_A_CA: Final = frozenset({24, 79})
 _FOLLOWS_FROM_NOT_A_CA: Final = frozenset({26, 32})  # met at the same depth, and the same fault
 _TEXTS: Final = {
-    7: "carries a signature that its issuer's key did not make",
+    7: "has a signature that its issuer's key did not make",
     9: "is not yet valid",
     10: "has expired",
     13: "has an unreadable notBefore date",
     14: "has an unreadable notAfter date",
     18: "is self-signed and not trusted",
     19: "is a root that is not trusted here",
-    22: "is followed by more certificates than OpenSSL will walk: the chain is too long",
+    22: "is in a chain that is too long for OpenSSL",
     24: "is not a CA certificate, yet issued another",
-    25: "stands above more intermediates than its path length constraint allows",
+    25: "has more intermediates below it than its path length constraint allows",
     26: "may not be used for a server",
     27: "is not trusted for servers by the trust store",
     28: "is rejected by the trust store",
     32: "may not sign certificates",
-    34: "has a critical extension that is not understood here",
-    37: "has the marks of a CA, but is none",
-    47: "breaks a name constraint of its CA (not permitted)",
-    48: "breaks a name constraint of its CA (excluded)",
+    34: "has an unknown critical extension",
+    37: "looks like a CA certificate, but is none",
+    47: "violates a name constraint of its CA (not permitted)",
+    48: "violates a name constraint of its CA (excluded)",
     76: "is signed by an unknown algorithm",
     77: "names a signature algorithm that does not fit its issuer's key",
     79: "is not a CA certificate, yet issued another",
@@ -55,7 +55,7 @@ _CA_FILE: Final = (
 )
 _USAGE: Final = "issue the certificate for server authentication"
 _REMEDIES: Final = {
-    9: "set the clocks of CA and checker (timedatectl), or issue that certificate again",
+    9: "set the clocks of CA and checker (timedatectl), or reissue that certificate",
     10: f"replace the expired certificate: certbot renew --force-renewal brings a current chain ({_FULL_CHAIN})",
     18: _CA_FILE,
     19: _CA_FILE,
@@ -86,7 +86,7 @@ def counted(seen: PresentedChain) -> tuple[CertificateFacts, ...]:
     if not no_issuer(seen):
         return walked
     known = {one.fingerprint for one in walked}
-    return (*walked, *(one for one in seen.certificates if one.fingerprint not in known))
+    return (*walked, *(certificate for certificate in seen.certificates if certificate.fingerprint not in known))
 
 
 def no_issuer(seen: PresentedChain) -> bool:
@@ -132,7 +132,7 @@ def _pinned(seen: PresentedChain, pinned: str) -> tuple[Violation, ...]:
             "not-the-pinned-one",
             f"the {leaf.named()} has the SHA-256 {leaf.fingerprint}",
             f"the pinned certificate, {pinned}",
-            f'if you replaced it yourself: sha256 = "{leaf.fingerprint}"; otherwise somebody stands between',
+            f'if you replaced it yourself: sha256 = "{leaf.fingerprint}"; otherwise suspect a man in the middle',
         ),
     )
 
@@ -171,7 +171,7 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
             f"add the intermediate `{last.issuer}` ({_FULL_CHAIN}){certain}",
         )
     walked = {one.fingerprint for one in seen.path or seen.certificates}
-    if any(one.fingerprint not in walked for one in seen.certificates):
+    if any(certificate.fingerprint not in walked for certificate in seen.certificates):
         return Violation(
             "incomplete-chain",
             f"the server sends {len(seen.certificates)} certificates, but not the one that issued the {last.named()}: "
@@ -263,11 +263,11 @@ def _near_miss(leaf: CertificateFacts, host: str, address: str) -> str:
     """Say why a name that looks right to a person does not count."""
     names = {name.lower() for name in leaf.dns_names}
     if address:
-        return " (the address stands there as a DNS name, which does not count)" if address in names else ""
+        return " (the address is listed as a DNS name, which does not count)" if address in names else ""
     if f"*.{host}" in names:
-        return " (a wildcard does not cover the name it hangs below)"
+        return " (a wildcard does not cover its parent domain)"
     if any(name.startswith("*.") and host.endswith(name[1:]) for name in names):
-        return " (a wildcard stands for one label only)"
+        return " (a wildcard matches one label only)"
     return ""
 
 
@@ -294,19 +294,19 @@ def _in_time(seen: PresentedChain, policy: Policy) -> tuple[Violation, ...]:
     left = (leaf.not_after - seen.looked_at).total_seconds()
     renew = (
         "certbot renew && systemctl reload nginx, and enable the timer (systemctl enable --now certbot.timer); "
-        "Caddy renews by itself: see its log; a private CA: issue the certificate again"
+        "Caddy renews by itself: see its log; a private CA: reissue the certificate"
     )
     if left < 0:
         observed = f"{leaf.named()} expired on {leaf.not_after:%Y-%m-%d %H:%MZ}"
-        return (Violation("expired", observed + clocks(seen), "in date", renew),)
+        return (Violation("expired", observed + clocks(seen), "currently valid", renew),)
     if leaf.not_before > seen.looked_at:
         return (
             Violation(
                 "not-yet-valid",
                 f"{leaf.named()} is valid from {leaf.not_before:%Y-%m-%d %H:%MZ}, our clock says "
                 f"{seen.looked_at:%Y-%m-%d %H:%MZ}{clocks(seen)}",
-                "in date",
-                "set the clocks of server and checker (timedatectl), or issue the certificate again",
+                "currently valid",
+                "set the clocks of server and checker (timedatectl), or reissue the certificate",
             ),
         )
     rule = policy.renewal

@@ -1,20 +1,20 @@
-"""Whether strangers can join the WebSockets of Node-RED and of the site's flows."""
+"""Whether anonymous clients can open the WebSockets of Node-RED and of the site's flows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_access import Channel
-from pytest_nodered_sec.model_answers import Kind
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import SHUT, Channel
+from pytest_nodered_sec.remedies.lines import ADMIN_AUTH, nginx_gate
 from pytest_nodered_sec.rules.endpoints import absent
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import ChannelAttempt, ForeignAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.channels import ChannelAttempt, ForeignAttempt
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
-_SHUT: Final = (Channel.REFUSED_BY_MIDDLEWARE, Channel.UNANSWERED)
 _REFUSAL: Final = "a refusal: 401 or 403 to the handshake"
 
 
@@ -33,8 +33,8 @@ def comms_refuses(seen: ChannelAttempt, policy: Policy) -> Verdict:
         _open(
             seen,
             f'{_REFUSAL}, or {{"auth":"fail"}} to the subscription',
-            "settings.js: adminAuth without a `default` user (httpAdminAuth does not cover it), "
-            "or nginx: location ~* ^/comms$ { auth_basic ...; }",
+            f"{ADMIN_AUTH} (httpAdminAuth does not cover /comms). "
+            f"Or nginx: {nginx_gate(attempt.view.root.rstrip('/') + '/comms')}",
         ),
     )
 
@@ -46,31 +46,31 @@ def websocket_refuses(seen: ChannelAttempt, policy: Policy) -> Verdict:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.ABSENT:
         return absent(seen, "WebSocket")
-    path = seen.attempt.view.root.rstrip("/") + seen.attempt.path
+    path = seen.attempt.absolute
     return (
         _open(
             seen,
             _REFUSAL,
-            f"settings.js: webSocketNodeVerifyClient: (info) => ..., or nginx: location = {path} {{ auth_basic ...; }}",
+            f"nginx: {nginx_gate(path)} In Node-RED itself, webSocketNodeVerifyClient can refuse anonymous clients",
         ),
     )
 
 
 def foreign_origin_is_refused(found: ForeignAttempt, policy: Policy) -> Verdict:
-    """A live channel refuses who comes from another site's page."""
+    """A live channel refuses connections from another site's page."""
     seen = found.seen
     attempt = seen.attempt
-    reason = policy.public_reason(attempt.path.removesuffix("/socket.io"))
+    reason = policy.public_reason(attempt.path.removesuffix("/socket.io") or "/")
     if reason:
         return NotApplicable(f"declared public: {reason}")
     if found.login_first:
-        return NotApplicable(f"{found.evidence()}: a login stands before it; the Origin counts only behind it")
+        return NotApplicable(f"{found.evidence()}: it requires a login; the Origin matters only behind it")
     if seen.channel is Channel.REFUSED_INSIDE:
-        return NotApplicable(f"{found.evidence()}: a browser does not send this login by itself")
+        return NotApplicable(f"{found.evidence()}: browsers do not send this login automatically")
     if seen.channel is Channel.NO_CHANNEL and attempt.kind is Kind.ABSENT:
         return NotApplicable(f"{found.evidence()}: no live channel there")
     refused = attempt.kind is Kind.REFUSED or attempt.answer.status >= 400
-    if seen.channel in _SHUT or (seen.channel is Channel.NO_CHANNEL and refused):
+    if seen.channel in SHUT or (seen.channel is Channel.NO_CHANNEL and refused):
         return ()
     return (
         Violation(

@@ -1,16 +1,17 @@
-"""Whether a password that the whole world knows opens anything."""
+"""Whether a published password opens anything."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Surface, Violation
-from pytest_nodered_sec.model_answers import Kind, Mark, Refuser
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_credentials import BasicGuesses, LoginGuesses
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.known_passwords import BasicGuesses, LoginGuesses
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _HASH: Final = "made by `node-red admin hash-pw` from a password of your own"
 
@@ -22,15 +23,15 @@ def known_password_cannot_log_in(seen: LoginGuesses, policy: Policy) -> Verdict:
     if not seen.login:
         return NotApplicable(_no_login(seen))
     if seen.gate is not None:
-        return NotApplicable(f"{seen.evidence()}: a gate stands before that log-in; the host's settings tell (host-03)")
-    accepted = [one for one in seen.guesses if one.accepted]
+        return NotApplicable(f"{seen.evidence()}: a login in front of it refused; see host-03")
+    accepted = [guess for guess in seen.guesses if guess.accepted]
     if seen.any_password:
         return (
             Violation(
                 "any-password",
                 f"{seen.evidence()}; a made-up user name and password were accepted as well",
                 "403 to every password but the right one",
-                "settings.js: adminAuth: {..., authenticate: a function that compares the password}",
+                "settings.js: let adminAuth.authenticate compare the password, and return null where it is wrong",
             ),
         )
     if not seen.guesses and seen.spent:
@@ -40,7 +41,7 @@ def known_password_cannot_log_in(seen: LoginGuesses, policy: Policy) -> Verdict:
             "known-password",
             f"POST /auth/token: {one.line()}",
             "403 (invalid_grant)",
-            f'settings.js: adminAuth: {{users: [{{username: "{one.username}", password: "<bcrypt hash>"}}]}}, {_HASH}',
+            f"settings.js: give `{one.username}` in adminAuth.users another password: its hash is {_HASH}",
         )
         for one in accepted
     )
@@ -49,12 +50,12 @@ def known_password_cannot_log_in(seen: LoginGuesses, policy: Policy) -> Verdict:
 def _no_login(seen: LoginGuesses) -> str:
     offer = seen.offer
     if offer.kind is Kind.REFUSED:
-        return f"{offer.evidence()}: a gate stands in front (cred-02 tries it); the host's settings tell (host-03)"
+        return f"{offer.evidence()}: a login in front of it refused (see cred-02); host-03 judges the settings"
     if offer.kind is Kind.ABSENT:
         return f"{offer.evidence()}: no admin API at {offer.view.root}"
     if Mark.LOGIN_OPEN in offer.answer.marks:
-        return "no login is configured (admin-04 judges that)"
-    return f"{offer.evidence()}: no login of Node-RED's (admin-04 judges that)"
+        return "no login is configured (see admin-04)"
+    return f"{offer.evidence()}: not Node-RED's login (see admin-04)"
 
 
 def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
@@ -62,7 +63,7 @@ def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
     if not policy.guess:
         return _switched_off(policy)
     if seen.realm is None:
-        return NotApplicable(f"{seen.evidence()}: no Basic login is asked for there")
+        return NotApplicable(f"{seen.evidence()}: no Basic login there")
     if seen.same_as:
         return NotApplicable(f"{seen.evidence()}: the same login as at {seen.same_as}, judged there")
     if not seen.guesses and seen.spent:
@@ -70,12 +71,12 @@ def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
     return tuple(
         Violation(
             "known-password",
-            f'{seen.attempt.method} {seen.attempt.path}, Basic realm="{seen.realm}": {one.line()}',
+            f'{seen.attempt.method} {seen.attempt.absolute}, Basic realm="{seen.realm}": {guess.line()}',
             "401 to every password but the right one",
             _remedy(seen),
         )
-        for one in seen.guesses
-        if one.accepted
+        for guess in seen.guesses
+        if guess.accepted
     )
 
 
@@ -85,15 +86,15 @@ def _remedy(seen: BasicGuesses) -> str:
             "settings.js: adminAuth in place of httpAdminAuth, with a password of your own (`node-red admin hash-pw`)"
         )
     if seen.attempt.refuser is Refuser.NODE_RED_BASIC:
-        return f'settings.js: httpNodeAuth, httpStaticAuth: {{user: "...", pass: "<bcrypt hash>"}}, {_HASH}'
+        return f"settings.js: give httpNodeAuth, httpStaticAuth another `pass`: a hash {_HASH}"
     return "a password of your own in the proxy (nginx: htpasswd -B FILE USER; Caddy: caddy hash-password)"
 
 
 def _same_accounts(spent: tuple[str, ...], policy: Policy) -> str:
     where = " and ".join(dict.fromkeys(spent))
-    return f"the accounts of login realm {policy.login_realm} were tried at {where}, judged there"
+    return f"the accounts of login realm {policy.login_realm} were tried and judged at {where}"
 
 
 def _switched_off(policy: Policy) -> NotApplicable:
-    reason = next((one.reason for one in policy.deviations if one.key == "guess"), "by the hook")
+    reason = next((deviation.reason for deviation in policy.deviations if deviation.key == "guess"), "by the hook")
     return NotApplicable(f"guessing is switched off: {reason}")

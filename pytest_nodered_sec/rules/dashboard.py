@@ -1,18 +1,21 @@
-"""Whether strangers get a dashboard's page, or its live data."""
+"""Whether a dashboard's page and live data are refused to anonymous clients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_access import Channel
-from pytest_nodered_sec.model_answers import Kind, Mark
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import Channel
+from pytest_nodered_sec.remedies.lines import NO_DOTS, nginx_gate
 from pytest_nodered_sec.rules.access import served
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import AccessAttempt, SocketAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.channels import SocketAttempt
+    from pytest_nodered_sec.observations.dashboards import DashboardVisit
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _KEYS: Final = {"/ui": "ui", "/dashboard": "dashboard"}  # the products' defaults: Dashboard 1, Dashboard 2
 
@@ -29,8 +32,8 @@ def page_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
     return (
         served(
             seen,
-            f"nginx: location ~* ^{_absolute(seen, seen.path)}(/|$) {{ auth_basic ...; }}, "
-            "or settings.js: httpNodeAuth (pages only)",
+            f"nginx: {nginx_gate(_absolute(seen, seen.path))} "
+            "(settings.js: httpNodeAuth protects pages only, not the live channel)",
         ),
     )
 
@@ -40,7 +43,8 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
 
     httpNodeAuth and `middleware` guard pages only: Socket.IO hangs on the raw HTTP server, outside Express.
     """
-    dashboard, socket, detour = seen.attempt.path.partition("/socket.io")
+    dashboard, _, detour = seen.attempt.path.partition("/socket.io")
+    dashboard = dashboard or "/"
     reason = policy.public_reason(dashboard)
     if reason:
         return NotApplicable(f"declared public: {reason}")
@@ -51,12 +55,12 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.ABSENT:
         return absent_dashboard(seen.attempt, policy)
     key = _KEYS.get(dashboard, "ui (Dashboard 1) or dashboard (Dashboard 2)")
-    gate = f"location ^~ {_absolute(seen.attempt, dashboard + socket)}/ {{ auth_basic ...; }}"
+    gate = nginx_gate(_absolute(seen.attempt, dashboard))
     if ".." in detour:  # the gate is there: what it lets pass is a path that is tidied for it, and not for Node-RED
-        code, gate = "gate-passed", 'if ($request_uri ~* "(/|%2f)(\\.|%2e)+(/|%2f)") { return 404; }'
+        code, gate = "gate-passed", f"{NO_DOTS} in the server block"
     elif detour:
         code = "gate-passed"
-        gate = f"before what lets names of files pass (location ~* \\.(js|css)$): {gate.replace('^~', '~*')}"
+        gate = f"before the location that lets file names pass (location ~* \\.(js|css)$): {gate}"
     else:
         code = "channel-open" if seen.channel is Channel.OPEN else "channel-answers"
     return (
@@ -64,14 +68,48 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
             code,
             seen.evidence(),
             "a refusal of the connect packet, or 401 or 403",
-            f"settings.js: {key}: {{ioMiddleware: (socket, next) => ...}}, or nginx: {gate}",
+            f"nginx: {gate} In Node-RED itself, ioMiddleware of {key} can refuse anonymous clients",
         ),
     )
 
 
+def account_opens(seen: DashboardVisit, policy: Policy) -> Verdict:
+    """The account that the site gave opens a dashboard: its page, the page's scripts and styles, its live channel."""
+    reason = policy.public_reason(seen.path)
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
+    if seen.page.kind is Kind.ABSENT:
+        return absent_dashboard(seen.page, policy)
+    if not seen.opened:
+        return (
+            Violation(
+                "account-refused",
+                seen.page.evidence(),
+                "the page, for the account in dashboard_credentials",
+                "correct dashboard_credentials, or the account at the login before this path",
+            ),
+        )
+    gate = f"nginx: {nginx_gate(_absolute(seen.page, seen.path))} One login covers page, assets and live channel"
+    found = [
+        Violation("asset-refused", one.evidence(), "the page's scripts and styles, for the same account", gate)
+        for one in seen.assets
+        if one.kind is not Kind.SERVED
+    ]
+    if seen.channel is not None and seen.channel.channel is not Channel.OPEN:
+        found.append(
+            Violation(
+                "channel-refused",
+                f"{seen.channel.evidence()}, though the page was served",
+                "the connect packet is accepted, for the same account",
+                gate,
+            )
+        )
+    return tuple(found)
+
+
 def support_data_is_refused(seen: AccessAttempt, policy: Policy) -> Verdict:
-    """What a dashboard keeps beside its page is refused; a public page needs its `_setup`, and no more."""
-    base, _, _ = seen.path.partition("/_")
+    """The files beside a dashboard's page are refused; a public page needs its `_setup` only."""
+    base = seen.path.partition("/_")[0] or "/"
     reason = policy.public_reason(base) if seen.path.endswith("/_setup") else ""
     if reason:
         return NotApplicable(f"declared public: {reason}")
@@ -79,13 +117,13 @@ def support_data_is_refused(seen: AccessAttempt, policy: Policy) -> Verdict:
         return ()
     if seen.kind is Kind.ABSENT:
         return NotApplicable(f"{seen.evidence()}: no such support data")
-    if Mark.CLEARTEXT_REDIRECT not in seen.answer.marks and seen.answer.content_type != "application/json":
+    if seen.answer.content_type != "application/json":
         return NotApplicable(f"{seen.evidence()}: a page, not support data; see dash-01")
     return (
         served(
             seen,
-            f"nginx: location ~* ^{_absolute(seen, base)}(/|$) {{ auth_basic ...; }}, "
-            "or settings.js: httpNodeAuth, or dashboard: {middleware: (req, res, next) => ...}",
+            f"nginx: {nginx_gate(_absolute(seen, base))} "
+            "In Node-RED itself, httpNodeAuth or dashboard.middleware can refuse anonymous clients",
         ),
     )
 
@@ -96,7 +134,7 @@ def _absolute(seen: AccessAttempt, path: str) -> str:
 
 
 def absent_dashboard(seen: AccessAttempt, policy: Policy) -> Verdict:
-    """Return what an absent dashboard comes to: a guessed one does not apply, a declared one is missed."""
+    """Return the verdict on an absent dashboard: a default path does not apply, a declared one is missing."""
     if policy.dashboards is None:
         return NotApplicable(f"no dashboard found: {seen.evidence()}")
     return (

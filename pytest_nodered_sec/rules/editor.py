@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_answers import Kind, Mark, Refuser
-from pytest_nodered_sec.rules.access import served
+from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser
+from pytest_nodered_sec.remedies.lines import ADMIN_AUTH
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import AccessAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _DISABLE: Final = "settings.js: disableEditor: true"
-_PROTECT: Final = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
 
 
 def editor_is_off_or_protected(seen: AccessAttempt, policy: Policy) -> Verdict:
@@ -23,8 +22,6 @@ def editor_is_off_or_protected(seen: AccessAttempt, policy: Policy) -> Verdict:
     With Node-RED's own login the page is public by design and asks for the login in the browser; what counts
     is that `/settings` is refused.
     """
-    if Mark.CLEARTEXT_REDIRECT in seen.answer.marks:
-        return (served(seen, _DISABLE),)
     if Mark.EDITOR not in seen.answer.marks:
         return ()
     if policy.editor == "disabled":
@@ -38,7 +35,7 @@ def editor_is_off_or_protected(seen: AccessAttempt, policy: Policy) -> Verdict:
             "editor-open",
             f"{seen.evidence()}: the editor, and {settings.path if settings else '/settings'} answered {line}",
             "401 or 403 for /settings",
-            _PROTECT,
+            ADMIN_AUTH,
         ),
     )
 
@@ -50,8 +47,6 @@ def editor_is_gone(seen: AccessAttempt, policy: Policy) -> Verdict:
     """
     if policy.editor == "protected":
         return NotApplicable("the policy expects a protected editor, not a disabled one")
-    if Mark.CLEARTEXT_REDIRECT in seen.answer.marks:
-        return (served(seen, _DISABLE),)
     if seen.kind is Kind.SERVED:
         return (Violation("asset-served", seen.evidence(), "404", _DISABLE),)
     if seen.kind is Kind.REFUSED and seen.refuser is Refuser.NODE_RED:

@@ -1,17 +1,18 @@
-"""Whether strangers get at what the site's own flows offer."""
+"""Whether the endpoints of the site's flows refuse anonymous requests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import Violation
-from pytest_nodered_sec.model_answers import Kind
+from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.rules.access import refuses_access
+from pytest_nodered_sec.verdict import Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import AccessAttempt, ChannelAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.channels import ChannelAttempt
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def endpoint_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
@@ -20,7 +21,7 @@ def endpoint_refuses(seen: AccessAttempt, policy: Policy) -> Verdict:
 
 
 def absent(seen: AccessAttempt | ChannelAttempt, what: str) -> Verdict:
-    """Return the violation of something declared that is not there: protected nowhere is not protected."""
+    """Return the violation for a declared path that is absent, and so was not shown to be protected."""
     return (
         Violation(
             "declared-but-absent",

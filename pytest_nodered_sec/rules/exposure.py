@@ -1,15 +1,14 @@
-"""What a deployment shows beside its pages: other ports, other names, versions, cookies."""
+"""What a deployment exposes besides its pages: other ports, other host names, versions, cookies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Severity, Violation
-from pytest_nodered_sec.model_access import PortState
+from pytest_nodered_sec.observations.cleartext import PortState
+from pytest_nodered_sec.verdict import NotApplicable, Severity, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_doors import (
+    from pytest_nodered_sec.observations.side_ports import (
         Announcements,
         ClosedPort,
         Cookie,
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
         SeenCookies,
         StrangeName,
     )
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _SHOWN: Final = 4  # visits that a finding names
 _LOOPBACK: Final = 'settings.js: uiHost: "127.0.0.1" (or a unix socket: uiPort: "/run/node-red/http.sock")'
@@ -29,18 +29,18 @@ def own_port_is_shut(seen: DirectDoors, policy: Policy) -> Verdict:
     del policy  # nothing to choose here
     if seen.other:
         return NotApplicable(seen.evidence())
-    return tuple(_ungated(seen.port, door) for door in seen.doors if any(one.ungated for one in door.visits))
+    return tuple(_ungated(seen.port, door) for door in seen.doors if any(visit.ungated for visit in door.visits))
 
 
 def _ungated(port: int, door: Door) -> Violation:
-    found = [one.line() for one in door.visits if one.ungated]
+    found = [visit.line() for visit in door.visits if visit.ungated]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     speaks = "HTTPS" if door.tls else "plain HTTP"
     return Violation(
         "answers",
-        f"port {port} at {door.address} answers {speaks} without the gate: {'; '.join(found[:_SHOWN])}{more}",
-        "a closed or filtered port, or the refusal that the URL's port gives",
-        f"{_LOOPBACK}, and a firewall before port {port}; if that port is somebody else's, set --nodered-direct-port",
+        f"port {port} at {door.address} answers {speaks} past the proxy: {'; '.join(found[:_SHOWN])}{more}",
+        "a closed or filtered port, or the same refusal as at the URL's port",
+        f"{_LOOPBACK}, and block port {port} in the firewall; if another service uses it, set --nodered-direct-port",
     )
 
 
@@ -51,7 +51,7 @@ def tells_no_version(seen: Announcements, policy: Policy) -> Verdict:
         Violation(
             "version",
             f"{asked} answered {answer.line()}, {text}",
-            "no version: an attacker would know which holes to try",
+            "no version, which helps attackers choose an exploit",
             "nginx: server_tokens off; proxy_hide_header X-Powered-By; Caddy: header -Server",
         )
         for asked, answer, text in seen.versions
@@ -59,11 +59,11 @@ def tells_no_version(seen: Announcements, policy: Policy) -> Verdict:
 
 
 def strange_name_is_turned_away(seen: StrangeName, policy: Policy) -> Verdict:
-    """A host name that nobody has does not reach Node-RED, so that nobody finds it by its address alone."""
+    """An unknown host name does not reach Node-RED, so that the address alone is not enough to find it."""
     del policy  # nothing to choose here
     if seen.door is None:
-        return NotApplicable(f"{seen.evidence()}: whoever asks by address means the default site")
-    reached = [one for one in seen.door.visits if one.node_red]
+        return NotApplicable(f"{seen.evidence()}: a request by address means the default site")
+    reached = [visit for visit in seen.door.visits if visit.node_red]
     if not reached:
         return ()
     shown = min(reached, key=lambda one: one.answer.status)  # rather a page than a 404
@@ -82,7 +82,11 @@ def strange_name_is_turned_away(seen: StrangeName, policy: Policy) -> Verdict:
 def port_is_closed(seen: ClosedPort, policy: Policy) -> Verdict:
     """A port that is declared closed accepts no connection, on any address of the name."""
     del policy  # the port comes from it
-    what = "start Node.js without --inspect, or with --inspect=127.0.0.1" if seen.port == 9229 else "stop what listens"
+    what = (
+        "start Node.js without --inspect, or with --inspect=127.0.0.1"
+        if seen.port == 9229
+        else "stop the service that listens"
+    )
     return tuple(
         Violation(
             "open",
@@ -103,17 +107,17 @@ def cookies_are_guarded(seen: SeenCookies, policy: Policy) -> Verdict:
     return tuple(
         Violation(
             "unguarded",
-            f"{one.where} set the cookie {one.line()}: {', '.join(lacks)}",
+            f"{cookie.where} set the cookie {cookie.line()}: {', '.join(lacks)}",
             "Secure; HttpOnly; SameSite=Lax or Strict",
             "where it is set (settings.js, the gate's own settings), or nginx: proxy_cookie_flags ~ secure httponly "
             "samesite=lax;",
         )
-        for one in seen.cookies
-        if (lacks := _lacks(one))
+        for cookie in seen.cookies
+        if (lacks := _lacks(cookie))
     )
 
 
 def _lacks(cookie: Cookie) -> list[str]:
-    site = {"": "no SameSite", "none": "any site may have it sent"}.get(cookie.same_site, "")
+    site = {"": "no SameSite", "none": "browsers send it with requests from any site"}.get(cookie.same_site, "")
     flags = ("" if cookie.secure else "no Secure", "" if cookie.http_only else "no HttpOnly", site)
-    return [one for one in flags if one]
+    return [flag for flag in flags if flag]

@@ -1,15 +1,17 @@
-"""Who else can read secrets or write code: effective access, through every directory above a file."""
+"""Who can read secrets or write settings and code: effective access, through every directory above a file."""
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_host import FileAccess, FileStep, KeyAccess
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.host_files import FileAccess, FileStep, KeyAccess
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _STICKY = 0o1000
 _READ, _WRITE, _ENTER = 4, 2, 1
@@ -30,6 +32,37 @@ def others_cannot_reach(seen: FileAccess, policy: Policy) -> Verdict:
     )
 
 
+def settings_are_out_of_reach(seen: FileAccess, policy: Policy) -> Verdict:
+    """Node-RED's own user cannot write settings.js or what it loads, nor replace them in a directory above them."""
+    if not seen.files:
+        return NotJudged(f"no file of the settings is to be seen in {seen.user_dir}")
+    expected = "settings.js, what it loads and each directory above them are root's, and Node-RED cannot write there"
+    if seen.process.uid == 0:
+        observed = f"{seen.process.line()} runs as root, which can write {seen.files[0][0].path}"
+        remedy = "unit: User=nodered (systemctl edit nodered), and the settings in a directory of root's"
+        return (Violation("root", observed, expected, remedy),)
+    files = {path.rpartition("/")[2]: shlex.quote(path) for path in (steps[0].path for steps in seen.files)}
+    group = f'"$(id -gn {shlex.quote(seen.process.user)})"'
+    remedy = (
+        f"install -D -o root -g {group} -m 0640 -t /etc/nodered {' '.join(files.values())}; start it (unit: ExecStart) "
+        f"with --settings /etc/nodered/{next(iter(files))} --userDir {shlex.quote(seen.user_dir)}; in a container "
+        "mount each file there, read-only"
+    )
+    found = [fault for steps in seen.files for fault in _own_faults(steps, seen.process.uid, seen.process.user)]
+    return tuple(Violation(code, observed, expected, remedy) for code, observed in dict.fromkeys(found))
+
+
+def _own_faults(steps: tuple[FileStep, ...], uid: int, user: str) -> list[tuple[str, str]]:
+    """Return what Node-RED can write, and the directories in which it can replace what leads to the file."""
+    file = steps[0]
+    found = [("writable", f"{file.path} can be changed by {user}")] if file.own else []
+    for below, folder in pairwise(steps):
+        kept = folder.mode & _STICKY and folder.uid != uid  # there, only what is its own, which is judged by itself
+        if folder.own and not below.mount and not kept:
+            found.append(("replaceable", f"{folder.path} (mode {folder.mode:04o}) lets {user} replace {below.path}"))
+    return found
+
+
 def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
     """Private keys are readable only by root and the services that use them."""
     if seen.unseen:
@@ -47,7 +80,7 @@ def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
             observed,
             "only root and the service that uses the key can read it",
             f"chown root:ssl-cert {steps[0].path} && chmod 0640 {steps[0].path} (0600 where only root reads it); "
-            "a key that others could read is to be replaced",
+            "replace a key that others could read",
         )
         for steps, (code, observed) in found
     )
@@ -65,7 +98,7 @@ def _faults(steps: tuple[FileStep, ...], owners: set[int]) -> list[tuple[str, st
             if not _has(step, who, _WRITE) or (step.folder and step.mode & _STICKY):
                 continue
             if all(_enters(higher, who) for higher in steps[number + 1 :]):
-                what = "lets files in it be replaced" if step.folder else "can be written"
+                what = "allows its files to be replaced" if step.folder else "can be written"
                 found.append(("writable", f"{step.path} (mode {step.mode:04o}) {what} by {who}"))
         if step.uid not in owners:
             found.append(("owner", f"{step.path} belongs to {step.owner or f'uid {step.uid}'}, who can change it"))

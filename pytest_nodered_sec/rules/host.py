@@ -6,12 +6,11 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.rules.patches import faults_of, node_faults
+from pytest_nodered_sec.rules.patches import faults_of, node_faults, with_unfixed
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_host import (
+    from pytest_nodered_sec.observations.host import (
         Freshness,
         Identity,
         Listening,
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
         Renewal,
         RunningAs,
         Supervision,
+        Unit,
     )
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _INSPECTOR: Final = 9229
 _SANDBOX: Final = (  # systemd.exec(5); what each profile demands is below
@@ -37,17 +38,25 @@ _STRICT_SANDBOX: Final = (
 
 
 def host_serves_the_url(seen: Identity, policy: Policy) -> Verdict:
-    """The host looked at serves the URL: our connection ends there, or the served certificate lies there."""
-    if seen.connected or seen.holds_served:
-        return ()
-    return (
+    """The host looked at serves the URL, and nothing on it passes itself off as Node-RED or its proxy."""
+    found = [
         Violation(
+            "impostor",
+            impostor,
+            "Node-RED, nginx and Caddy run only as root or as their service's own user",
+            "find out who started it and stop it; its data was ignored",
+        )
+        for impostor in seen.impostors
+    ]
+    if not (seen.connected or seen.holds_served):
+        wrong = Violation(
             "another-host",
-            seen.evidence(),
+            seen.where(),
             "the machine that serves the URL",
             "point --nodered-host at the machine that serves the URL (its proxy), not at another one",
-        ),
-    )
+        )
+        found.append(wrong)
+    return tuple(found)
 
 
 def listens_only_inside(seen: Listening, policy: Policy) -> Verdict:
@@ -61,16 +70,16 @@ def _exposed(socket: ListeningSocket, seen: Listening, policy: Policy) -> list[V
         return [
             Violation(
                 "inspector",
-                f"{where}: Node's inspector, which runs whatever it is told",
+                f"{where}: Node's inspector, which executes any code sent to it",
                 "no inspector in production",
                 "start Node-RED without --inspect (unit: ExecStart, NODE_OPTIONS), then restart it",
             )
         ]
     if socket.family == "unix" or ip_address(socket.address.partition("%")[0]).is_loopback:
         return []
-    if any(one.split()[:1] == [str(socket.port)] for one in policy.host.listens):
+    if policy.host.allows(str(socket.port), socket.address.partition("%")[0]):
         return []
-    remedy = f'settings.js: uiHost: "127.0.0.1"; a node\'s own port is declared: listens = ["{socket.port} what it is"]'
+    remedy = f'settings.js: uiHost: "127.0.0.1"; declare a node\'s own port: listens = ["{socket.port} what it is"]'
     if seen.published is not None:
         outside = [address for address, port in seen.published if port == socket.port]
         open_to = [address for address in outside if not ip_address(address).is_loopback]
@@ -89,7 +98,7 @@ def runs_without_root(seen: RunningAs, policy: Policy) -> Verdict:
         Violation(
             "root",
             seen.evidence(),
-            "a user of its own",
+            "a dedicated user",
             "unit: User=nodered (systemctl edit nodered; chown -R nodered its user directory), then restart it",
         ),
     )
@@ -102,27 +111,59 @@ def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
             return ()
         remedy = "docker run --restart unless-stopped (compose: restart: unless-stopped)"
         return (Violation("no-restart", seen.evidence(), "a restart policy", remedy),)
-    if seen.unit is None:
+    process = seen.process
+    if process.user_unit:
+        return _of_its_user(seen, policy)
+    if seen.unit is None and not process.manager:
         remedy = "install it as a service: a nodered.service with Restart=on-failure, systemctl enable --now nodered"
         return (Violation("no-service", seen.evidence(), "a service that systemd supervises", remedy),)
-    unit, found = seen.unit, []
+    found = _unit_faults(seen, seen.unit, policy) if seen.unit is not None else []
+    if process.manager and not found:
+        return NotJudged(f"{seen.evidence()}; whether it restarts Node-RED stands in its own configuration")
+    return tuple(found)
+
+
+def _of_its_user(seen: Supervision, policy: Policy) -> Verdict:
+    """Judge a service of a user's own systemd, which can shield no file systems without user namespaces."""
+    process = seen.process
+    found = []
+    if not process.lingers:
+        remedy = (
+            f"loginctl enable-linger {process.user}; as {process.user}: systemctl --user enable {process.user_unit}"
+        )
+        found = [Violation("no-linger", seen.evidence(), "a service that starts at boot, before any login", remedy)]
+    if seen.unit is not None:
+        found += _unit_faults(seen, seen.unit, policy)
+    if seen.unit is None and not found:
+        return NotJudged(
+            f"{seen.evidence()}; as {process.user}, systemctl --user show -p UnitFileState,Restart {process.user_unit} "
+            f"tells the rest, and systemctl --user enable {process.user_unit} has it started at boot"
+        )
+    return tuple(found)
+
+
+def _unit_faults(seen: Supervision, unit: Unit, policy: Policy) -> list[Violation]:
+    """Return what a unit lacks; it is another process manager's where one keeps Node-RED, but holds for both."""
+    found = []
+    of_user = bool(seen.process.user_unit)
+    control = f"as {seen.process.user}: systemctl --user" if of_user else "systemctl"
     if unit.get("UnitFileState") not in ("enabled", "enabled-runtime", "static", "generated", "indirect"):
-        remedy = f"systemctl enable {unit.name}"
+        remedy = f"{control} enable {unit.name}"
         found.append(Violation("not-enabled", seen.evidence(), "UnitFileState=enabled", remedy))
-    if unit.get("Restart") in ("", "no"):
-        remedy = f"systemctl edit {unit.name}: [Service] Restart=on-failure"
+    if unit.get("Restart") in ("", "no") and not seen.process.manager:
+        remedy = f"{control} edit {unit.name}: [Service] Restart=on-failure"
         found.append(Violation("no-restart", seen.evidence(), "Restart=on-failure or always", remedy))
-    for key, accepted, line in _demanded(policy):
+    for key, accepted, line in _SANDBOX[:1] if of_user and _demanded(policy) else _demanded(policy):
         if unit.get(key) not in accepted:
             found.append(
                 Violation(
                     f"sandbox-{key}",
-                    f"{unit.name}: {key}={unit.get(key) or '(not told)'}",
+                    f"{unit.name}: {key}={unit.get(key) or '(not reported)'}",
                     f"{line.split(' ')[0]} (profile {policy.profile})",
-                    f"systemctl edit {unit.name}: [Service] {line}",
+                    f"{control} edit {unit.name}: [Service] {line}",
                 )
             )
-    return tuple(found)
+    return found
 
 
 def _demanded(policy: Policy) -> tuple[tuple[str, tuple[str, ...], str], ...]:
@@ -138,20 +179,26 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
             remedy = "apt install certbot python3-certbot-nginx && certbot --nginx"
             return (Violation("no-certbot", seen.evidence(), "certbot, as the policy says", remedy),)
         if seen.other:
-            return NotApplicable(f"{seen.evidence()}, which renews certificates by its own means")
+            return NotApplicable(f"{seen.evidence()}, which renews certificates itself")
         return (
             Violation(
                 "no-acme-client",
                 seen.evidence(),
-                "somebody who renews the certificate",
-                'install certbot, or say in the policy who does it: acme_client = "acme.sh"',
+                "a tool that renews the certificate",
+                'install certbot, or name the tool in the policy: acme_client = "acme.sh"',
             ),
         )
     if seen.other and not seen.lineages:
-        return NotApplicable(f"certbot is there without any lineage; {seen.other} renews certificates by its own means")
+        return NotApplicable(f"certbot has no lineage; {seen.other} renews certificates itself")
     faults = []
     if not seen.served:
-        faults.append(("not-managed", "a lineage of certbot that is served", "nginx: ssl_certificate .../live/NAME/…"))
+        faults.append(
+            (
+                "not-managed",
+                "a certbot lineage whose certificate is served",
+                "nginx: ssl_certificate is the fullchain.pem of a lineage below /etc/letsencrypt/live",
+            )
+        )
     if not seen.schedule or not seen.scheduled:
         timer = seen.schedule or "certbot.timer"
         faults.append(("not-scheduled", "an active timer (or a cron file)", f"systemctl enable --now {timer}"))
@@ -168,11 +215,12 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
 def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
     """Node-RED and its modules are without known advisories, and Node.js is a maintained major."""
     told = "on the host"
-    return (
-        *faults_of("node-red", seen.node_red, told),
-        *(one for name, release in seen.modules for one in faults_of(name, release, told)),
+    faults = (
+        *faults_of("node-red", seen.node_red, told, seen.on, policy),
+        *(one for name, release in seen.modules for one in faults_of(name, release, told, seen.on, policy)),
         *node_faults(seen.node, seen.on, told),
     )
+    return with_unfixed(faults, seen.exposures)
 
 
 def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
@@ -181,8 +229,8 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         Violation(
             "stale-settings",
             f"{path} is {seconds} s newer than {seen.process.line()}",
-            "a Node-RED started after what it reads was last changed",
-            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old one is in force",
+            "Node-RED started after the last change to its files",
+            f"systemctl restart {seen.process.unit or 'nodered'}: until then the old version is in use",
         )
         for path, seconds in seen.newer
     ]
@@ -190,7 +238,7 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         Violation(
             "stale-nginx",
             f"{path} is {seconds} s newer than nginx's newest worker",
-            "an nginx that was reloaded after its last change",
+            "nginx reloaded after the last change to its files",
             "nginx -t && systemctl reload nginx",
         )
         for path, seconds in seen.nginx_newer
@@ -199,7 +247,7 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         found.append(
             Violation(
                 "stale-certificate",
-                "the certificate served is none of those found on the host",
+                "the certificate served is not among those found on the host",
                 "the certificate on disk is the one that is served",
                 "systemctl reload nginx (certbot: --deploy-hook 'systemctl reload nginx')",
             )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.flow_nodes import INTERFACES, PORTS
 from pytest_nodered_sec.data.releases import unguarded_packages
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
-from pytest_nodered_sec.model_answers import Kind
-from pytest_nodered_sec.policy import Interface
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.policy.model import Interface
+from pytest_nodered_sec.remedies.lines import ADMIN_AUTH, nginx_gate, toml
+from pytest_nodered_sec.rules.palette import is_unguarded
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_account import AdminRoutes, Entries, Entry, InstallRights, ReleaseAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.account import AdminRoutes, InstallRights, ReleaseAttempt
+    from pytest_nodered_sec.observations.flows import Entries, Entry
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _PALETTE: Final = "externalModules: {palette: {allowInstall: false, allowUpload: false}}"
 _MODULES: Final = "externalModules: {modules: {allowInstall: false}}"
@@ -26,7 +29,7 @@ def release_is_not_told(seen: ReleaseAttempt, policy: Policy) -> Verdict:
             return NotApplicable(f"no admin API at {seen.attempt.view.root}")
         return ()
     path = seen.attempt.path
-    remedy = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
+    remedy = ADMIN_AUTH
     if path == "/red/about":  # an asset of the editor, which no login of Node-RED's own covers
         rule = f"nginx: location ~* ^{seen.attempt.view.root}red/about {{ return 404; }}"
         remedy = f"{rule}; or settings.js: disableEditor: true"
@@ -41,19 +44,19 @@ def admin_routes_are_guarded(seen: AdminRoutes, policy: Policy) -> Verdict:
     if seen.login.view.api_absent:
         return NotApplicable(f"no admin API at {root}")
     if seen.modules is None:
-        return NotJudged(f"{seen.lacking}; or put a login before all of {root}")
+        return NotJudged(f"{seen.lacking}; or put a login in front of all of {root}")
     installed = dict(seen.modules)
     return tuple(
         Violation(
             "unguarded-package",
             f"{row.name} {installed[row.name]} is installed, {seen.told}, and "
-            f"{seen.login.path} answers anybody: nothing stands before {row.routes}",
-            f"a login before all of {root}, because these routes ask for none (read in {row.version}, {row.file}); "
-            f"they give {row.gives}",
-            f"nginx: location {root} {{ auth_basic ...; }} or auth_request; or npm uninstall {row.name}",
+            f"{seen.login.path} needs no login: nothing protects {row.routes}",
+            f"a login in front of all of {root}: these routes have none (seen in {row.version}, {row.file}) and "
+            f"expose {row.gives}",
+            f"nginx: {nginx_gate(root)} Or npm uninstall {row.name}, in the user directory",
         )
         for row in unguarded_packages()
-        if row.name in installed
+        if row.name in installed and is_unguarded(row, installed[row.name])
     )
 
 
@@ -62,9 +65,9 @@ def nothing_installs_from_the_editor(seen: InstallRights, policy: Policy) -> Ver
     if seen.lacking:
         return NotJudged(seen.lacking)
     if seen.palette is None:
-        return NotApplicable(f"{seen.evidence()}; host-09 tells what the settings allow")
+        return NotApplicable(f"{seen.evidence()}; see host-09 for the settings")
     if policy.host.palette:
-        return NotApplicable(f"{seen.evidence()}; the policy says so (palette)")
+        return NotApplicable(f"{seen.evidence()}; the policy allows it (palette)")
     ways = (
         ("palette", seen.palette.nodes, "nodes can be installed in the editor", _PALETTE),
         ("function-modules", seen.palette.modules, "function nodes can install modules", _MODULES),
@@ -73,8 +76,8 @@ def nothing_installs_from_the_editor(seen: InstallRights, policy: Policy) -> Ver
         Violation(
             code,
             f"{what}, {seen.told}",
-            "nothing is installed while Node-RED runs: what is installed is code",
-            f"settings.js: {line}, then restart it; where it is intended, nodered-sec.toml: inside.palette = true",
+            "no installation at run time: installed packages are code",
+            f"settings.js: {line}, then restart it; if intended, nodered-sec.toml: inside.palette = true",
         )
         for code, may, what, line in ways
         if may
@@ -85,15 +88,15 @@ def ways_in_are_declared(seen: Entries, policy: Policy) -> Verdict:
     """Every way in that the flows open stands in the policy, where the other controls find it."""
     if seen.entries is None:
         return NotJudged(seen.lacking)
+    undeclared = [entry for entry in seen.entries if not _is_declared(entry, policy)]
     return tuple(
         Violation(
-            f"undeclared-{one.kind}",
-            f"the flows open {one.line()}, {seen.told}; the policy does not know of it",
-            "every way in is declared, so that it is judged",
-            f"nodered-sec.toml: {_declaration(one)}; or delete the node",
+            f"undeclared-{entry.kind}",
+            f"the flows open {entry.line()}, {seen.told}; it is not in the policy",
+            "every endpoint of the flows is listed in the policy",
+            f"nodered-sec.toml: {_declaration(entry, undeclared, policy)}; or delete the node",
         )
-        for one in seen.entries
-        if not _is_declared(one, policy)
+        for entry in undeclared
     )
 
 
@@ -103,18 +106,41 @@ def _is_declared(one: Entry, policy: Policy) -> bool:
         return one.where in public or (one.method, one.where) in {(p.method, p.path) for p in policy.protected_paths}
     if one.kind == "websocket":
         return one.where in public or one.where in policy.websockets
-    if one.kind == "uibuilder":
-        return one.where in public or Interface("uibuilder", one.where) in policy.interfaces
-    return any(listens.split()[:1] == [one.where] for listens in policy.host.listens)
+    if one.kind == "dashboard":  # where none is declared, /ui and /dashboard are tried
+        usual = ("/ui", "/dashboard") if policy.dashboards is None else policy.dashboards
+        return one.where in public or one.where in usual
+    if one.kind in INTERFACES:
+        declared = {(interface.kind, interface.path) for interface in policy.interfaces}
+        tried = one.where == f"/{one.kind}" and one.kind != "uibuilder" and one.kind not in dict(declared)
+        return one.where in public or (one.kind, one.where) in declared or tried
+    return policy.host.allows(one.where)
 
 
-def _declaration(one: Entry) -> str:
-    where = json.dumps(one.where, ensure_ascii=False)
-    if one.kind == "http":
-        return f'protected_paths = [{{path = {where}, method = "{one.method}"}}]'
-    if one.kind == "websocket":
-        return f"websockets = [{where}]"
-    if one.kind == "uibuilder":
-        return f'interfaces = [{{kind = "uibuilder", path = {where}}}]'
-    listens = json.dumps(f"{one.where} what it is", ensure_ascii=False)
-    return f"inside.listens = [{listens}]"
+def _declaration(entry: Entry, undeclared: list[Entry], policy: Policy) -> str:
+    """Return the whole key, with what the policy says already: a key may stand in TOML once only.
+
+    A GET is said to have no effect, which HTTP promises and a flow need not keep: the line says to look first.
+    """
+    alike = [one for one in undeclared if one.kind == entry.kind]
+    if entry.kind == "http":
+        declared = [(one.path, one.method, str(one.effect)) for one in policy.protected_paths]
+        added = [(one.where, one.method, "none" if one.method == "GET" else "unknown") for one in alike]
+        rows = [dict(zip(("path", "method", "effect"), one, strict=True)) for one in (*declared, *added)]
+        look = '; effect = "none" lets the suite send this GET: where that would do harm, write "acts"'
+        return f"protected_paths = {toml(rows)}{look if any(one.method == 'GET' for one in alike) else ''}"
+    if entry.kind == "websocket":
+        return f"websockets = {toml([*policy.websockets, *(one.where for one in alike)])}"
+    if entry.kind == "dashboard":
+        usual = policy.dashboards or ()
+        return f"dashboards = {toml([*usual, *(one.where for one in alike)])}"
+    if entry.kind in INTERFACES:
+        more = [Interface(kind, one.where) for kind in INTERFACES for one in undeclared if one.kind == kind]
+        return f"interfaces = {toml([_said_of(one, policy) for one in (*policy.interfaces, *more)])}"
+    ports = [one for one in undeclared if one.kind in PORTS]
+    listens = [*policy.host.listens, *(f"{one.where} {one.kind.upper()} node of the flows" for one in ports)]
+    return f"inside.listens = {toml(listens)}"
+
+
+def _said_of(one: Interface, policy: Policy) -> dict[str, object]:
+    reason = policy.public_reason(one.path)
+    return {"kind": one.kind, "path": one.path} | ({"public": True, "reason": reason} if reason else {})

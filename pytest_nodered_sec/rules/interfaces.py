@@ -1,19 +1,19 @@
-"""Whether strangers can join user interfaces that are no dashboards, and act on dashboards that are public."""
+"""Whether anonymous clients can join other user interfaces, and act on public dashboards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_access import Channel
-from pytest_nodered_sec.model_answers import Kind
-from pytest_nodered_sec.model_channels import Product
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import Channel, Product
+from pytest_nodered_sec.remedies.lines import nginx_gate
 from pytest_nodered_sec.rules.dashboard import absent_dashboard
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_channels import InterfaceAttempt, ShownWidgets
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.channels import InterfaceAttempt, ShownWidgets
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 # Widgets made to send into a flow: node-red-dashboard 3.6.6, nodes/*.js (`control.type`; a switch adds its style) and
 # @flowfuse/node-red-dashboard 1.31.0, nodes/widgets/*.js (`onAction`, `onChange`); reviewed 2026-11-25.
@@ -45,9 +45,9 @@ _ACTING: Final = {
     ),
 }
 _LOGINS: Final = {
-    "uibuilder": "sioMiddleware.js in uibuilder's .config folder: module.exports = (socket, next) => ..., or ",
-    "worldmap": "",
-    "flexdash": "",
+    "uibuilder": "In uibuilder itself, sioMiddleware.js in its .config folder can refuse anonymous clients",
+    "worldmap": "httpNodeAuth does not cover it",
+    "flexdash": "httpNodeAuth does not cover it",
 }
 
 
@@ -73,13 +73,13 @@ def interface_refuses(seen: InterfaceAttempt, policy: Policy) -> Verdict:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED:
         return ()
-    path = seen.attempt.view.root.rstrip("/") + seen.attempt.path.removesuffix("/info")
+    path = seen.attempt.absolute.removesuffix("/info")
     return (
         Violation(
             "channel-open" if seen.channel is Channel.OPEN else "channel-answers",
             seen.evidence(),
             "a refusal of the connect packet, or 401 or 403",
-            f"{_LOGINS[seen.kind]}nginx: location ^~ {path}/ {{ auth_basic ...; }} (httpNodeAuth does not cover it)",
+            f"nginx: {nginx_gate(path)} {_LOGINS[seen.kind]}",
         ),
     )
 
@@ -100,9 +100,9 @@ def public_dashboard_only_shows(seen: ShownWidgets, policy: Policy) -> Verdict:
     return (
         Violation(
             "acts",
-            f"{seen.evidence()}; of these act: {', '.join(acting)}",
-            "widgets that only show: text, gauge, chart",
-            "move what acts to a dashboard behind a login"
+            f"{seen.evidence()}; these act: {', '.join(acting)}",
+            "display widgets only: text, gauge, chart",
+            "move these widgets to a dashboard behind a login"
             + (", or settings.js: ui: {readOnly: true}" if first else ""),
         ),
     )

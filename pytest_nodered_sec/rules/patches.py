@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
 
-from pytest_nodered_sec.data.releases import advised_node, advisories, lines, node_ends
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.data.releases import advised_node, advisories, lines, node_ends, secure_nodes, unfixed
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
-    from pytest_nodered_sec.data.releases import Advisory
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_account import Installed
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.data.releases import Advisory, Line
+    from pytest_nodered_sec.observations.account import Installed
+    from pytest_nodered_sec.observations.exposure import Exposure
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _NODE_RED: Final = "node-red"
+_AHEAD: Final = {"baseline": 0, "production": 30, "strict": 180}  # days before the end of a line at which it is told
 _FROM_INSIDE: Final = "; or look from inside: --nodered-host=ssh://USER@HOST (host-16)"
 
 
@@ -27,24 +30,49 @@ def is_free_of_advisories(seen: Installed, policy: Policy) -> Verdict:
         return NotJudged(f"{seen.lacking}{_FROM_INSIDE}")
     if not seen.releases:
         return NotApplicable(f"no modules are installed, {seen.told}")
-    return tuple(one for package, release in seen.releases for one in faults_of(package, release, seen.told))
+    faults = [
+        fault for package, release in seen.releases for fault in faults_of(package, release, seen.told, seen.on, policy)
+    ]
+    return with_unfixed(faults, seen.exposures)
+
+
+def with_unfixed(faults: Iterable[Violation], exposures: Iterable[Exposure]) -> Verdict:
+    """Return these faults and what no release fixes; not judged where there is none and something is not known."""
+    rows, seen = {row.id: row for row in unfixed()}, list(exposures)
+    found = (
+        *faults,
+        *(
+            Violation(
+                exposure.id,
+                f"{exposure.exposed}: {rows[exposure.id].effect}",
+                f"{exposure.id} closed by the deployment, because no release fixes it ({rows[exposure.id].source})",
+                rows[exposure.id].mitigation,
+            )
+            for exposure in seen
+            if exposure.exposed and exposure.id in rows
+        ),
+    )
+    unknown = [f"{exposure.id}, which no release fixes: {exposure.lacking}" for exposure in seen if exposure.lacking]
+    return NotJudged("; ".join(unknown)) if unknown and not found else found
 
 
 def node_is_maintained(seen: Installed, policy: Policy) -> Verdict:
-    """Node.js is of a major that still gets security fixes."""
+    """Node.js is of a major that still gets security fixes, and has the last of them."""
     if seen.lacking:
         return NotJudged(f"{seen.lacking}{_FROM_INSIDE}")
     ((_, release),) = seen.releases
     return node_faults(release, seen.on, seen.told)
 
 
-def faults_of(package: str, release: str, told: str) -> tuple[Violation, ...]:
-    """Return the advisories that affect a release, and that its line has ended.
+def faults_of(package: str, release: str, told: str, on: date, policy: Policy) -> tuple[Violation, ...]:
+    """Return the advisories that affect a release, and that its line has ended or soon will.
 
     Args:
         package: npm package.
         release: its release as it is said; "" where none is.
         told: where that is from, for the finding.
+        on: the date.
+        policy: what is demanded; its profile says how long ahead the end of a line is told.
     """
     observed = f"{_title(package)} {release or 'of unknown release'}, {told}"
     found = version(release)
@@ -55,31 +83,52 @@ def faults_of(package: str, release: str, told: str) -> tuple[Violation, ...]:
         expected = "a published release, so that its advisories are known"
         return (Violation("unknown-release", observed, expected, _install(package, None)),)
     faults = [_fault(row, found, observed) for row in rows if _is_affected(row, found)]
-    ends = [line for line in lines() if line.package == package and line.end and line.major == found.major]
-    for line in ends:
-        expected = f"a line that is kept: {_title(package)} {found.major} ended on {line.end} ({line.source})"
-        faults.append(Violation("unmaintained", observed, expected, _install(package, found)))
+    ends = [line for line in lines() if line.package == package and line.major == found.major]
+    faults += [fault for line in ends if (fault := _end(line, on, observed, policy))]
     return tuple(faults)
 
 
+def _end(line: Line, on: date, observed: str, policy: Policy) -> Violation | None:
+    """Return that a line has ended, or that it ends within the time that the profile plans for."""
+    if line.end is None:
+        return None
+    name, left = f"{_title(line.package)} {line.major}", (line.end - on).days
+    if left < 0:
+        expected = f"a supported release line: {name} ended on {line.end} ({line.source})"
+        return Violation("unmaintained", observed, expected, _install(line.package, None, after=line.major))
+    if left >= _AHEAD[policy.profile]:
+        return None
+    expected = (
+        f"a release line supported for {_AHEAD[policy.profile]} more days (profile {policy.profile}): {name} ends on "
+        f"{line.end}, in {left} days ({line.source})"
+    )
+    return Violation("ends-soon", observed, expected, _install(line.package, None, after=line.major))
+
+
 def node_faults(release: str, on: date, told: str) -> tuple[Violation, ...]:
-    """Return whether a major of Node.js had ended on a date, or is none that was ever kept.
+    """Return whether a major of Node.js had ended on a date, is none that was ever kept, or lacks security fixes.
 
     Args:
         release: Node.js' release as it is said.
         on: the date.
         told: where that is from, for the finding.
     """
-    found, ends = version(release), node_ends()
+    found, ends, secure = version(release), node_ends(), secure_nodes()
     observed = f"Node.js {release or 'of unknown release'}, {told}"
-    remedy = f"install Node.js {advised_node()}, then restart Node-RED"
+    remedy = f"install Node.js {secure[advised_node()]} or newer, then restart Node-RED"
     if found is None or found.major < min(ends):
         return (Violation("node-unmaintained", observed, "a maintained major of Node.js", remedy),)
-    end = ends.get(found.major)
-    if end is None or on <= end:
-        return ()  # newer than the table
-    expected = f"a maintained major of Node.js: {found.major} ended on {end} (nodejs/Release, schedule.json)"
-    return (Violation("node-unmaintained", observed, expected, remedy),)
+    end, fixed = ends.get(found.major), secure.get(found.major)
+    if end is not None and on > end:
+        expected = f"a maintained major of Node.js: {found.major} ended on {end} (nodejs/Release, schedule.json)"
+        return (Violation("node-unmaintained", observed, expected, remedy),)
+    if fixed is not None and found < Version(fixed):
+        expected = (
+            f"Node.js {fixed} or newer, which has the last security fixes of its line (nodejs.org, vulnerability)"
+        )
+        remedy = f"install Node.js {fixed} or newer, then restart Node-RED"
+        return (Violation("node-behind", observed, expected, remedy),)
+    return ()  # a major newer than the table too
 
 
 def version(text: str) -> Version | None:
@@ -108,15 +157,22 @@ def _fault(row: Advisory, found: Version, observed: str) -> Violation:
 
 def _fixed(releases: tuple[str, ...], found: Version) -> str:
     """Return the first fixed release of the line, else of the next that has one."""
-    later = sorted((one for one in releases if Version(one) > found), key=Version)
+    later = sorted((release for release in releases if Version(release) > found), key=Version)
     own = [one for one in later if Version(one).major == found.major]
     return next(iter([*own, *later]), "")
 
 
-def _install(package: str, found: Version | None) -> str:
-    """Return how to get to the first release without any advisory: of the same line where that is kept."""
+def _install(package: str, found: Version | None, after: int = 0) -> str:
+    """Return how to get to the first release without any advisory: of the same line where that is kept.
+
+    Args:
+        package: npm package.
+        found: the release, None where it does not matter.
+        after: major that is not good enough.
+    """
     if package == _NODE_RED:
-        kept = sorted((one for one in lines() if one.package == package and one.whole), key=lambda one: one.major)
+        kept = [line for line in lines() if line.package == package and line.whole and line.major > after]
+        kept.sort(key=lambda line: line.major)
         line = next((one for one in kept if found is not None and one.major >= found.major), kept[-1])
         return f"npm install -g --unsafe-perm {package}@{line.whole}, then restart it"
     return f"npm install {package}@latest, in the user directory, then restart Node-RED"

@@ -1,34 +1,40 @@
-"""The way through whichever proxy stands on the host, nginx or Caddy."""
+"""The routes through the proxy on the host: nginx, Caddy, HAProxy, Apache httpd or Traefik."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model_host import CaddyConfig
-from pytest_nodered_sec.rules import caddy, nginx
+from pytest_nodered_sec.observations.host_fronts import FrontConfig
+from pytest_nodered_sec.observations.host_proxies import CaddyConfig
+from pytest_nodered_sec.rules import caddy, fronts, nginx
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_host import NginxConfig
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.host_proxies import NginxConfig
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 
-def way_is_guarded(seen: NginxConfig | CaddyConfig, policy: Policy) -> Verdict:
+def way_is_guarded(seen: NginxConfig | CaddyConfig | FrontConfig, policy: Policy) -> Verdict:
     """Servers that lead to Node-RED are TLS-only or redirect, guard sockets as pages, and go to loopback."""
     if isinstance(seen, CaddyConfig):
         return caddy.caddy_way_is_guarded(seen, policy)
+    if isinstance(seen, FrontConfig):
+        return fronts.front_way_is_guarded(seen, policy)
     return nginx.nginx_way_is_guarded(seen, policy)
 
 
-def guards_page(seen: NginxConfig | CaddyConfig | None, page: str) -> bool:
-    """Whether the proxy asks for a login at a dashboard's page, in every spelling, and at its socket."""
-    if isinstance(seen, CaddyConfig):
-        return caddy.guards(seen, (f"{page}/", f"{page.upper()}/", f"{page}/socket.io/"))
-    return seen is not None and nginx.guards(seen, page)
+def gate(seen: NginxConfig | CaddyConfig | FrontConfig | None, page: str, *, exactly: bool = False) -> str:
+    """Say whether the proxy keeps strangers out: "closed", "open", or why that is not known.
 
-
-def guards_path(seen: NginxConfig | CaddyConfig | None, path: str) -> bool:
-    """Whether the proxy asks for a login at this very path."""
+    Args:
+        seen: the proxy's configuration.
+        page: path of a dashboard, in every spelling and with its channel; or of a WebSocket node.
+        exactly: it is one path, without a channel below.
+    """
+    if seen is None:
+        return "open"
     if isinstance(seen, CaddyConfig):
-        return caddy.guards(seen, (path,))
-    return seen is not None and nginx.guards_exactly(seen, path)
+        return caddy.gate(seen, page, exactly=exactly)
+    if isinstance(seen, FrontConfig):
+        return fronts.gate(seen, page, exactly=exactly)
+    return nginx.gate(seen, page, exactly=exactly)

@@ -1,19 +1,67 @@
-"""Whether the target was there throughout."""
+"""Whether the target was there throughout, and the same at every address."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.verdict import Severity, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import Reach
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.addresses import Addresses, AddressView
+    from pytest_nodered_sec.observations.reach import Reach
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
+
+_SHOWN: Final = 6  # differences of one address, or questions, that are written out
+_SAME: Final = "every address of the name serves and refuses the same"
+_LISTEN: Final = (
+    "let one server block listen on every address (nginx: `listen 443 ssl; listen [::]:443 ssl;`), so that the same "
+    "gate stands at each, or take the address out of DNS"
+)
 
 
 def answers_throughout(seen: Reach, policy: Policy) -> Verdict:
-    """The target answered from the first look to the last, and somebody behind the gate was seen.
+    """The target answered from the first look to the last, and Node-RED was identified.
 
-    A target that did not is could-not-look by nature, which `model.settle` has said before this runs: so this
+    A target that did not is could-not-look by nature, which `Reach.settle` has said before this runs: so this
     control passes or errs, and never fails.
     """
     return ()
+
+
+def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
+    """Every address of the name serves and refuses the same, and the same request always gets the same answer."""
+    open_turns = [turn for turn in seen.turns if turn.open]
+    found = [_differing(seen, view) for view in seen.views[1:]]
+    violations = tuple(one for one in found if one is not None)
+    if not open_turns:
+        return violations
+    told = "; ".join(turn.line() for turn in open_turns[:_SHOWN])
+    return (
+        *violations,
+        Violation(
+            "by-turns",
+            f"{told}: several servers answer at this address, and one of them serves what another refuses",
+            "the same request always gets the same answer",
+            "give every server behind the load balancer the same configuration, and the same login",
+        ),
+    )
+
+
+def _differing(seen: Addresses, view: AddressView) -> Violation | None:
+    pairs = seen.differences(view)
+    if not pairs:
+        return None
+    first = seen.views[0].shown
+    opened = [pair for pair in pairs if Kind.SERVED in (pair[0].kind, pair[1].kind)]
+    lines = [
+        f"{theirs.what}: {first} answered {ours.line}, {view.shown} {theirs.line}"
+        for ours, theirs in (opened or pairs)[:_SHOWN]
+    ]
+    if not opened:
+        observed = f"{view.shown} refuses in another way than {first}: {'; '.join(lines)}"
+        return Violation("address-differs", observed, _SAME, _LISTEN, Severity.LOW)
+    serving = view.shown if any(theirs.kind is Kind.SERVED for _, theirs in opened) else first
+    other = first if serving == view.shown else view.shown
+    return Violation("address-open", f"{serving} serves what {other} refuses: {'; '.join(lines)}", _SAME, _LISTEN)

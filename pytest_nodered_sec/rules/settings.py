@@ -1,26 +1,35 @@
-"""What settings.js says: logins, channels, editor, credential secret, audit log, run-time installation."""
+"""What settings.js says: logins, channels, editor, secret, audit log, run-time installation, what leaves the plant."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.rules.proxy import guards_page, guards_path
+from pytest_nodered_sec.remedies.lines import ADMIN_AUTH, nginx_gate
+from pytest_nodered_sec.rules.patches import version
+from pytest_nodered_sec.rules.proxy import gate
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_host import (
+    from pytest_nodered_sec.observations.host_settings import (
         AuditSettings,
         ChannelSettings,
         EditorSettings,
+        Egress,
         LoginSettings,
         ModuleSettings,
         PasswordHash,
         SecretSettings,
     )
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
+_TELEMETRY_SINCE: Final = (4, 1)
+_USER: Final = "a user of the editor"  # as probes/host/parts.py says it
+_OWN_NAMES: Final = (".internal", ".local", ".lan", ".localdomain", ".home.arpa", ".localhost", ".test", ".invalid")
 _HASH = "node-red admin hash-pw (bcrypt), its output into settings.js"
+_LOGIN = ADMIN_AUTH.removeprefix("settings.js: ")
 
 
 def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
@@ -32,7 +41,7 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
                 "no-admin-auth",
                 f"{seen.file}: adminAuth is {seen.kind}",
                 "adminAuth with users or a strategy",
-                'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user',
+                ADMIN_AUTH,
             )
         )
     elif seen.kind == "set" and seen.type not in ("credentials", "strategy"):
@@ -41,14 +50,14 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
                 "unknown-type",
                 f"{seen.file}: adminAuth.type is {seen.type or 'not set'}, which Node-RED ignores: no login",
                 'type "credentials" or "strategy"',
-                'settings.js: adminAuth: {type: "credentials", users: [...]}',
+                ADMIN_AUTH,
             )
         )
     if seen.default:
         found.append(
             Violation(
                 "default-user",
-                f"{seen.file}: adminAuth.default gives every stranger the rights {seen.default}",
+                f"{seen.file}: adminAuth.default gives every anonymous client the permissions {seen.default}",
                 "no `default` user",
                 "settings.js: delete adminAuth.default",
             )
@@ -79,29 +88,35 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
         return NotApplicable(seen.evidence())
     if policy.host.proxy_guards:
         return ()
-    declare = (
-        'if a proxy guards it say so in the policy (proxy_guards = "nginx asks for a login on /ui and its socket")'
-    )
+    declare = 'if a proxy guards it, set in the policy (proxy_guards = "nginx asks for a login on /ui and its socket")'
     found = []
     paths = seen.paths or ("",) * len(seen.dashboards)
+    doubts = []
     for (name, page, live), path in zip(seen.dashboards, paths, strict=True):
-        if guards_page(seen.proxy, path):
+        at_the_proxy = gate(seen.proxy, path)
+        if at_the_proxy == "closed" or (page and live):
+            continue
+        if at_the_proxy != "open":
+            doubts.append(at_the_proxy)
             continue
         if not page:
-            remedy = f"settings.js: {name}: {{middleware: (req, res, next) => …}}; {declare}"
-            observed = f"{seen.file}: {name} has no middleware: anybody who reaches Node-RED gets its pages"
+            remedy = f"nginx: {nginx_gate(path or f'/{name}')} Or settings.js: {name}.middleware; {declare}"
+            observed = f"{seen.file}: {name} has no middleware: its pages require no login"
             found.append(Violation(f"{name}-page", observed, "page middleware, or a proxy's login", remedy))
         if not live:
-            remedy = f"settings.js: {name}: {{ioMiddleware: (socket, next) => …}}; {declare}"
-            observed = (
-                f"{seen.file}: {name} has no ioMiddleware: anybody gets its live values and can press its buttons"
-            )
+            remedy = f"nginx: {nginx_gate(path or f'/{name}')} Or settings.js: {name}.ioMiddleware; {declare}"
+            observed = f"{seen.file}: {name} has no ioMiddleware: its live values and buttons require no login"
             found.append(Violation(f"{name}-socket", observed, "Socket.IO middleware, or a proxy's login", remedy))
-    left = [path for path in seen.web_sockets if not guards_path(seen.proxy, path)]
-    if left and not seen.web_sockets_guarded:
-        remedy = f"settings.js: webSocketNodeVerifyClient: (info) => …; {declare}"
+    unguarded = () if seen.web_sockets_guarded else seen.web_sockets
+    gates = {path: gate(seen.proxy, path, exactly=True) for path in unguarded}
+    doubts += [state for state in gates.values() if state not in ("open", "closed")]
+    left = [path for path, state in gates.items() if state == "open"]
+    if left:
+        remedy = f"nginx: {' '.join(map(nginx_gate, left))} Or settings.js: webSocketNodeVerifyClient; {declare}"
         observed = f"{seen.file}: WebSocket nodes listen at {', '.join(left)}, webSocketNodeVerifyClient is not set"
         found.append(Violation("websocket", observed, "webSocketNodeVerifyClient, or a proxy's login", remedy))
+    if doubts and not found:
+        return NotJudged(f"{seen.evidence()}; whether the proxy requires a login is unknown: {doubts[0]}")
     return tuple(found)
 
 
@@ -112,12 +127,33 @@ def editor_is_as_expected(seen: EditorSettings, policy: Policy) -> Verdict:
     if policy.editor == "disabled" and not (seen.disabled or off):
         found.append(_disagrees("editor", seen, "disableEditor: true, as the policy says", "disableEditor: true"))
     if policy.editor == "protected" and not (seen.admin_auth or off):
-        found.append(_disagrees("editor-open", seen, "an editor behind adminAuth", "adminAuth: {…}"))
+        found.append(_disagrees("editor-open", seen, "an editor behind adminAuth", _LOGIN))
     if policy.admin_api == "disabled" and not off:
         found.append(_disagrees("admin-api", seen, "httpAdminRoot: false, as the policy says", "httpAdminRoot: false"))
     if seen.basic_admin_auth:
-        expected = "adminAuth instead of the deprecated httpAdminAuth, which leaves WebSocket /comms open to anybody"
-        found.append(_disagrees("http-admin-auth", seen, expected, "adminAuth: {…} in its place"))
+        expected = "adminAuth instead of the deprecated httpAdminAuth, which leaves WebSocket /comms without a login"
+        found.append(
+            _disagrees(
+                "http-admin-auth",
+                seen,
+                expected,
+                f"in place of httpAdminAuth, {_LOGIN}",
+            )
+        )
+    found += [
+        _disagrees(
+            "cors",
+            seen,
+            f"{key} names the origins that may read with a user's login, or has no credentials: true",
+            f'{key}: {{origin: ["https://app.example"], credentials: true}}, with your own origin',
+            Severity.MEDIUM,
+        )
+        for key in seen.cors
+    ]
+    if seen.cookie:
+        expected = "a log-in's cookie that neither scripts nor other sites get"
+        line = 'httpAdminCookieOptions: {httpOnly: true, sameSite: "lax"}'
+        found.append(_disagrees("cookie", seen, expected, line, Severity.MEDIUM))
     if seen.http_root:
         expected = (
             "httpAdminRoot and httpNodeRoot instead of httpRoot, which overrides both (even httpAdminRoot: false)"
@@ -126,8 +162,47 @@ def editor_is_as_expected(seen: EditorSettings, policy: Policy) -> Verdict:
     return tuple(found)
 
 
-def _disagrees(code: str, seen: EditorSettings, expected: str, line: str) -> Violation:
-    return Violation(code, seen.evidence(), expected, f"settings.js: {line}, then restart Node-RED")
+def _disagrees(
+    code: str, seen: EditorSettings, expected: str, line: str, severity: Severity | None = None
+) -> Violation:
+    return Violation(code, seen.evidence(), expected, f"settings.js: {line}, then restart Node-RED", severity)
+
+
+def egress_is_declared(seen: Egress, policy: Policy) -> Verdict:
+    """Telemetry, catalogues and AI assistants are off, or the policy says what they are for."""
+    declared = {line.split()[0] for line in policy.host.egress}
+    declare = 'or declare it in the policy (egress = ["{} what it is for"])'
+    found = []
+    release = version(seen.release)
+    if seen.telemetry == "on" and not (release and release.release < _TELEMETRY_SINCE):
+        observed = f"{seen.file}: telemetry is on ({seen.said_by}): a report to telemetry.nodered.org each day"
+        remedy = "settings.js: telemetry: {enabled: false}"
+        if seen.said_by == _USER:
+            remedy = "editor: user settings, switch off what shares usage data (a user's choice outweighs settings.js)"
+        found.append(("telemetry", observed, "no telemetry", remedy))
+    if outside := [one for one in seen.catalogues if not _is_inside(one)]:
+        observed = f"{seen.file}: the editor gets lists of what can be installed from {', '.join(outside)}"
+        remedy = "settings.js: externalModules: {palette: {allowInstall: false}}"
+        found.append(("catalogue", observed, "no list from outside", remedy))
+    for name, installed in seen.assistants:
+        observed = f"{name} {installed} is installed: flows and code go to a service outside, and it can deploy"
+        remedy = (
+            f"npm uninstall {name} in the user directory, or settings.js: flowforge: {{assistant: {{enabled: false}}}}"
+        )
+        found.append(("assistant", observed, "no AI assistant", remedy))
+    return tuple(
+        Violation(kind, observed, f"{expected}, or one that the policy declares", f"{remedy}; {declare.format(kind)}")
+        for kind, observed, expected, remedy in found
+        if kind not in declared
+    )
+
+
+def _is_inside(server: str) -> bool:
+    """Whether a server's name can be one of the plant's own only."""
+    name = server.partition(":")[0] if server.count(":") < 2 else server.partition("]")[0].lstrip("[")
+    with contextlib.suppress(ValueError):
+        return not ip_address(name).is_global
+    return "." not in name or name.endswith(_OWN_NAMES)
 
 
 def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
@@ -135,14 +210,14 @@ def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
     if seen.kind in ("set", "computed"):
         return ()
     why = {
-        "false": "credentials are stored in clear",
+        "false": "credentials are stored in clear text",
         "published": "it is the sample of Node-RED's own settings.js",
-    }.get(seen.kind, "the key lies in .config.runtime.json")
+    }.get(seen.kind, "the key is in .config.runtime.json")
     return (
         Violation(
             f"secret-{seen.kind}",
             f"{seen.evidence()}: {why}",
-            "a secret of the operator's own",
+            "a secret that you generated",
             "settings.js: credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET (unit: LoadCredential= or a 0600 "
             "EnvironmentFile=), then deploy once",
         ),
@@ -160,7 +235,7 @@ def audit_is_on(seen: AuditSettings, policy: Policy) -> Verdict:
 def nothing_installs_at_run_time(seen: ModuleSettings, policy: Policy) -> Verdict:
     """Neither nodes nor modules can be installed while Node-RED runs, unless the policy says so."""
     if policy.host.palette:
-        return NotApplicable(f"{seen.evidence()}; the policy says so (palette)")
+        return NotApplicable(f"{seen.evidence()}; the policy allows it (palette)")
     remedy = (
         "settings.js: externalModules: {palette: {allowInstall: false, allowUpload: false}, "
         "modules: {allowInstall: false}}"

@@ -1,16 +1,17 @@
-"""Whether files that belong to the machine are served, by their name or through a known hole."""
+"""Whether private files are served, by their name or through a known vulnerability."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_answers import Kind
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.remedies.lines import NO_DOTS
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import FileAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import FileAttempt
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def file_is_not_served(seen: FileAttempt, policy: Policy) -> Verdict:
@@ -23,14 +24,14 @@ def file_is_not_served(seen: FileAttempt, policy: Policy) -> Verdict:
             "file",
             f"{seen.evidence()}: the file itself",
             "404, 401 or 403",
-            "settings.js: httpStatic: a directory of its own, never the user directory; nginx: root and alias likewise."
-            " Change every secret that stood in it",
+            "settings.js: httpStatic: a separate directory, never the user directory; nginx: root and alias likewise."
+            " Change every secret that was in it",
         ),
     )
 
 
 def hole_is_shut(seen: FileAttempt, policy: Policy) -> Verdict:
-    """A known hole gives no file away."""
+    """A known vulnerability discloses no file."""
     view = seen.attempt.view
     if seen.attempt.kind is Kind.ABSENT and view.api_absent and policy.admin_api != "disabled":
         return NotApplicable(f"no admin API at {view.root}: see admin-01, the instance GET /settings")
@@ -39,10 +40,10 @@ def hole_is_shut(seen: FileAttempt, policy: Policy) -> Verdict:
     return (
         Violation(
             "hole",
-            f"{seen.evidence()}: a file of the machine, by {seen.hole}",
+            f"{seen.evidence()}: a file of the host, through {seen.hole}",
             "404, 401 or 403",
-            f"what closes it: {seen.closed_by}. Until then, nginx: "
-            'if ($request_uri ~* "(/|%2f)(\\.|%2e)+(/|%2f)") { return 404; }. '
+            f"fix: {seen.closed_by}. Until then, nginx: "
+            f"{NO_DOTS} in the server block. "
             "Change every secret that Node-RED could read",
         ),
     )

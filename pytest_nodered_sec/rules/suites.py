@@ -11,16 +11,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.suites import LEAST_STRENGTH, suite_table
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_tls import OLD
+from pytest_nodered_sec.observations.tls import OLD
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_nodered_sec.data.suites import Suite
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_tls import AcceptedGroup, OfferedGroups, OfferedVersions, ProtocolOffer
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.tls import (
+        AcceptedGroup,
+        OfferedGroups,
+        OfferedRenegotiation,
+        OfferedVersions,
+        ProtocolOffer,
+    )
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _ELSEWHERE: Final = "served without TLS: see tls-01"
 _LEAST_FIELD: Final = 2048  # bits of a finite field
@@ -50,7 +56,7 @@ def new_version_is_offered(seen: OfferedVersions, policy: Policy) -> Verdict:
     spoken = [one.version for one in seen.accepted]
     wanted = [f"TLSv{version}" for version in policy.thresholds.tls_offered]
     faults = []
-    if not {one.version for one in seen.offers.versions if one.accepted} & set(wanted):
+    if not {offer.version for offer in seen.offers.versions if offer.accepted} & set(wanted):
         faults.append(
             Violation("not-offered", seen.evidence(), f"{' or '.join(wanted)} is accepted", _versions_line(policy))
         )
@@ -59,6 +65,28 @@ def new_version_is_offered(seen: OfferedVersions, policy: Policy) -> Verdict:
             expected = f"{version} is refused (profile {policy.profile})"
             faults.append(Violation("too-old", f"{version} is accepted", expected, _versions_line(policy)))
     return tuple(faults)
+
+
+def renegotiation_is_secure(seen: OfferedRenegotiation, policy: Policy) -> Verdict:
+    """Every version that knows renegotiation binds it to the connection before it (RFC 5746)."""
+    del policy
+    if not seen.offers.tls:
+        return NotApplicable(_ELSEWHERE)
+    if not seen.renegotiable:
+        return NotApplicable("only TLS 1.3 is accepted, which has no renegotiation")
+    insecure = [offer.version for offer in seen.renegotiable if not offer.secure_renegotiation]
+    if not insecure:
+        return ()
+    return (
+        Violation(
+            "insecure-renegotiation",
+            f"{', '.join(insecure)}: the ServerHello has no renegotiation_info extension (RFC 5746)",
+            "the extension in every ServerHello before TLS 1.3; without it somebody in between can put requests of his "
+            "own before a client's (CVE-2009-3555), and clients with OpenSSL 3 refuse to connect",
+            "update the TLS library of the server: OpenSSL has the extension since 0.9.8m (2010); or put a "
+            "reverse proxy of today before it",
+        ),
+    )
 
 
 def no_suite_is_broken(seen: ProtocolOffer, policy: Policy) -> Verdict:
@@ -85,9 +113,11 @@ def suites_are_forward_secret(seen: ProtocolOffer, policy: Policy) -> Verdict:
     """Every suite that is not broken has forward secrecy and is AEAD; the latter from TLS 1.2 on, which brought it."""
     if unasked := _unasked(seen) or _not_to_be_spoken(seen, policy):
         return unasked
-    suites = [one for one in seen.offer.suites if one.known and not one.broken]
-    static = [one for one in suites if not one.forward_secret]
-    unauthenticated = [] if seen.version in OLD else [one for one in suites if one.forward_secret and not one.aead]
+    suites = [suite for suite in seen.offer.suites if suite.known and not suite.broken]
+    static = [suite for suite in suites if not suite.forward_secret]
+    unauthenticated = (
+        [] if seen.version in OLD else [suite for suite in suites if suite.forward_secret and not suite.aead]
+    )
     faults = []
     remedy = _suites_line(seen.version, "intermediate")
     if static:
@@ -109,11 +139,11 @@ def suites_are_listed(seen: ProtocolOffer, policy: Policy) -> Verdict:
         return unasked
     demanded = policy.thresholds.tls_suites
     if demanded == "none-broken":
-        return NotApplicable(f"not demanded by profile {policy.profile}: any suite that is not broken will do")
+        return NotApplicable(f"not required by profile {policy.profile}: every suite that is not broken is accepted")
     if seen.version in OLD:
         return NotApplicable("the lists are of TLS 1.2 and 1.3")
     allowed = suite_table().lists[demanded]
-    others = [one for one in seen.offer.suites if not _judged_elsewhere(one) and one.name not in allowed.suites]
+    others = [suite for suite in seen.offer.suites if not _judged_elsewhere(suite) and suite.name not in allowed.suites]
     if not others:
         return ()
     return (
@@ -157,7 +187,7 @@ def _weak(one: AcceptedGroup) -> Violation | None:
     strength = f", {one.group.strength} bits of strength" if one.group else ""
     return Violation(
         "small-curve",
-        f"{one.version}: keys are agreed on in {one}{strength}",
+        f"{one.version}: key exchange uses {one}{strength}",
         f"named curves with at least {LEAST_STRENGTH} bits of strength",
         _CURVES,
     )
@@ -169,7 +199,7 @@ _CURVES: Final = "nginx: ssl_ecdh_curve X25519:prime256v1:secp384r1; Caddy: tls 
 def _unlisted(one: AcceptedGroup, groups: frozenset[str], title: str) -> Violation | None:
     if one.group is None or one.group.name in groups:
         return None
-    observed = f"{one.version}: keys are agreed on in {one}"
+    observed = f"{one.version}: key exchange uses {one}"
     return Violation("unlisted-group", observed, f"groups of {title}, or stronger ones of OpenSSL", _CURVES)
 
 
@@ -185,7 +215,7 @@ def _not_to_be_spoken(seen: ProtocolOffer, policy: Policy) -> NotApplicable | No
     if _may_speak(seen.version, policy):
         return None
     control = "tls-07" if seen.version in OLD else "tls-08"
-    return NotApplicable(f"{seen.version} must not be spoken at all: see {control}")
+    return NotApplicable(f"{seen.version} must not be accepted at all: see {control}")
 
 
 def _may_speak(version: str, policy: Policy) -> bool:
@@ -215,7 +245,7 @@ def _versions_line(policy: Policy) -> str:
 def _suites_line(version: str, demanded: str) -> str:
     """Return the line that leaves only suites of a list, of those that are judged well."""
     table = suite_table()
-    listed = [one for one in table.suites.values() if one.name in table.lists[demanded].suites]
+    listed = [suite for suite in table.suites.values() if suite.name in table.lists[demanded].suites]
     good = [one for one in listed if one.openssl and not _judged_elsewhere(one)]
     if version == "TLSv1.3":
         names = ":".join(one.openssl for one in good if not one.key_exchange)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_access import PortState
-from pytest_nodered_sec.model_answers import NODE_RED_MARKS, Mark
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Mark
+from pytest_nodered_sec.observations.cleartext import PortState
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import PlainAnswer, PlainAttempt
-    from pytest_nodered_sec.model_answers import Answer
-    from pytest_nodered_sec.model_doors import PageAnswers
-    from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.answers import Answer
+    from pytest_nodered_sec.observations.cleartext import (
+        Hop,
+        PlainAnswer,
+        PlainAttempt,
+        RedirectTrails,
+        SpoofedAttempt,
+        Trail,
+    )
+    from pytest_nodered_sec.observations.side_ports import PageAnswers
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 _OF_NODE_RED: Final = NODE_RED_MARKS | {Mark.EXPRESS}
 _REMEDY: Final = "nginx, server on port 80: return 301 https://$server_name$request_uri;"
@@ -23,7 +29,7 @@ _EXPECTED: Final = "a redirect to https, a 4xx other than 401, a close, or a clo
 
 
 def nothing_in_clear(seen: PlainAttempt, policy: Policy) -> Verdict:
-    """A surface cannot be had over plain HTTP, on any address of the name."""
+    """A surface is not served over plain HTTP, on any address of the host name."""
     return tuple(
         Violation(code, _observed(seen, one, what), _EXPECTED, _REMEDY + _other_owner(seen))
         for one in seen.answers
@@ -42,15 +48,17 @@ def _other_owner(seen: PlainAttempt) -> str:
 
 
 def _faults(one: PlainAnswer) -> list[tuple[str, str]]:
-    if one.state is not PortState.ANSWERED or one.answer is None:
+    if one.state is not PortState.ANSWERED or one.answer is None or one.elsewhere:
         return []
+    if one.reached:
+        return [("served", "it is served in clear text")]
     fault = _fault(one.answer)
     return [fault] if fault else []
 
 
 def _fault(answer: Answer) -> tuple[str, str] | None:
     if answer.status == 401:
-        return "password-in-clear", "it invites a password in clear text"
+        return "password-in-clear", "it asks for a password in clear text"
     if answer.status < 300:
         return "served", "it is served in clear text"
     if answer.location.startswith("http:"):
@@ -73,7 +81,7 @@ def login_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
 def _reached(one: PlainAnswer) -> list[tuple[str, str]]:
     """A 400 that a random path does not get is Node-RED asking for a better log-in."""
     complains = one.answer is not None and one.answer.status == 400 and not one.like_canary
-    return [("login-answers", "the log-in is read in clear text")] if complains else []
+    return [("login-answers", "the login is accepted in clear text")] if complains else []
 
 
 def channel_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
@@ -90,9 +98,9 @@ def channel_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
 def redirects_well(seen: RedirectTrails, policy: Policy) -> Verdict:
     """A redirect has the profile's status, stays on the host, and ends on HTTPS at the path that was asked."""
     if not seen.tls:
-        return NotApplicable("there is no HTTPS to lead to (tls-01 judges that)")
+        return NotApplicable("there is no HTTPS to redirect to (see tls-01)")
     if not any(one.hops for one in seen.trails):
-        return NotApplicable("no redirect (http-01 judges whether anything comes in clear)")
+        return NotApplicable("no redirect (http-01 judges what is served in clear text)")
     return tuple(violation for one in seen.trails if one.hops for violation in _flaws(seen, one, policy))
 
 
@@ -111,14 +119,13 @@ def _flaws(seen: RedirectTrails, trail: Trail, policy: Policy) -> list[Violation
     if first.status not in allowed:
         statuses = ", ".join(str(one) for one in allowed)
         add("status", f"status {first.status}", f"one of {statuses}, as profile {policy.profile} demands")
-    if first_https is None or not all(hop.https for hop in trail.hops):
-        add("detour", "the way leads through clear text", "one redirect, straight to https://")
-    leaving = (
-        trail.hops[: trail.hops.index(first_https) + 1] if first_https else trail.hops
-    )  # what HTTPS does is its own
+    # What HTTPS does is its own: http-06 judges where that leads.
+    leaving = trail.hops[: trail.hops.index(first_https) + 1] if first_https else trail.hops
+    if first_https is None or not all(hop.https for hop in leaving):
+        add("detour", "a hop uses plain HTTP", "one redirect, straight to https://")
     strange = [hop.host for hop in leaving if hop.host != seen.host and not hop.login]
     if strange:
-        add("elsewhere", f"it leads to {strange[0]}", f"a redirect to {seen.host}, or to a declared login")
+        add("elsewhere", f"it redirects to {strange[0]}", f"a redirect to {seen.host}, or to a declared login")
     if first_https is not None and not _keeps(first_https):
         add("loses-path", "path and query are lost", f"a redirect to https://{seen.host}{seen.path}")
     return found
@@ -142,10 +149,10 @@ def _status(seen: RedirectTrails, policy: Policy) -> int:
 
 
 def headers_do_not_steer(seen: SpoofedAttempt, policy: Policy) -> Verdict:
-    """A header that anybody can send neither switches the redirect off nor becomes its target."""
+    """A header that any client can send neither disables the redirect nor becomes its target."""
     redirecting = [one for one in seen.before.answers if one.answer is not None and one.answer.location]
     if not redirecting:
-        return NotApplicable("no redirect that a header could steer")
+        return NotApplicable("no redirect that a header could change")
     was = {one.address for one in redirecting if not _faults(one)}
     return tuple(violation for one in seen.after.answers if one.address in was for violation in _steered(seen, one))
 
@@ -157,7 +164,7 @@ def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
             Violation(
                 "switched-off",
                 f"{_observed(seen.after, one, what)}, though without {seen.header} it redirects",
-                "the redirect, whatever the client says",
+                "the redirect, whatever headers the client sends",
                 "redirect in the proxy, not by settings.js: requireHttps, and let it set the header itself: "
                 "proxy_set_header X-Forwarded-Proto $scheme;",
             )
@@ -178,7 +185,7 @@ def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
         return []
     own_name = "nginx: write the name into the redirect, not $host: return 301 https://NAME$request_uri;"
     own_header = (
-        "nginx: proxy_set_header X-Forwarded-Host $server_name; (settings.js: requireHttps believes the client's)"
+        "nginx: proxy_set_header X-Forwarded-Host $server_name; (settings.js: requireHttps trusts the client's)"
     )
     return [
         Violation(
@@ -191,15 +198,44 @@ def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
 
 
 def insists_on_https(seen: PageAnswers, policy: Policy) -> Verdict:
-    """Each answer of a page tells browsers to come by HTTPS only, for as long as the profile demands."""
-    demanded = policy.thresholds.hsts_max_age
+    """No answer of a page leads to plain HTTP; each sends HSTS with the demanded max-age."""
     if not seen.tls:
         return NotApplicable(f"{seen.evidence()} (tls-01 judges that)")
+    left = _left_in_clear(seen)
+    told = _tells_browsers(seen, policy)
+    return told if not left else left + (told if isinstance(told, tuple) else ())
+
+
+def _left_in_clear(seen: PageAnswers) -> tuple[Violation, ...]:
+    """Return the violation of a page that leads to plain HTTP; of what every path does, once."""
+    if seen.as_everywhere:
+        return ()
+    return tuple(
+        Violation(
+            "leads-to-clear",
+            f"GET {path} answered {answer.line()}: whatever is typed there, such as a password, is sent in clear text",
+            "a redirect to https://",
+            f"where the redirect is written (nginx: return, rewrite) write https://{answer.location[7:]} instead of "
+            f"{answer.location}; where nginx completes a path, absolute_redirect off; where it comes from behind the "
+            "proxy, proxy_redirect http:// https://;",
+        )
+        for path, answer in seen.answers
+        if Mark.CLEARTEXT_REDIRECT in answer.marks
+    )
+
+
+def _tells_browsers(seen: PageAnswers, policy: Policy) -> Verdict:
+    demanded = policy.thresholds.hsts_max_age
+    if seen.turned_away:
+        return NotJudged(
+            f"{seen.turned_away}; HSTS comes with what a client with a certificate gets: give one in the hook "
+            "pytest_nodered_targets (HttpSettings.client_certificate)"
+        )
     if not seen.named:
         return NotApplicable(f"{seen.evidence()}: browsers keep HSTS for names only (RFC 6797, 8.1.1)")
     if not demanded:
         reasons = [one.reason for one in policy.deviations if one.key == "thresholds.hsts_max_age"]
-        return NotApplicable(f"not demanded: {reasons[0] if reasons else 'hsts_max_age is 0'}")
+        return NotApplicable(f"not required: {reasons[0] if reasons else 'hsts_max_age is 0'}")
     found: dict[str, Violation] = {}
     for path, answer in seen.answers:
         fault = _hsts_fault(answer.header("strict-transport-security"), demanded)
@@ -214,7 +250,7 @@ def _without_hsts(code: str, observed: str, policy: Policy) -> Violation:
     return Violation(
         code,
         observed,
-        f"Strict-Transport-Security: max-age={demanded} or more, on every answer, as profile {policy.profile} demands",
+        f"Strict-Transport-Security: max-age={demanded} or more, on every answer, as profile {policy.profile} requires",
         f'nginx: add_header Strict-Transport-Security "max-age={demanded}" always; Caddy: header, and once more in '
         "handle_errors (browsers then use HTTPS for every port of the name, other services included)",
     )
@@ -225,9 +261,9 @@ def _hsts_fault(header: str, demanded: int) -> tuple[str, str] | None:
         return ("missing", "")
     age = _max_age(header)
     if age is None:
-        return ("unusable", ": no max-age that a browser takes")
+        return ("unusable", ": no valid max-age")
     if age == 0:
-        return ("forgotten", ": it tells browsers to forget")
+        return ("forgotten", ": it switches HSTS off")
     return ("short", f": {age} seconds") if age < demanded else None
 
 

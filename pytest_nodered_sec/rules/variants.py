@@ -1,17 +1,18 @@
-"""Whether a path that is asked for in another way passes the rule that guards it."""
+"""Whether another form of a request bypasses the rule that guards its path."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.model import NotApplicable, Violation
-from pytest_nodered_sec.model_answers import Kind
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.remedies.lines import nginx_gate
 from pytest_nodered_sec.rules.access import refuses_access
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_access import VariantAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import VariantAttempt
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def spelling_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:
@@ -20,37 +21,92 @@ def spelling_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:
     if plain is None:
         return refuses_access(attempt, policy)
     if plain.kind is Kind.SERVED:
-        return NotApplicable(f"{plain.evidence()}: served under its own name too")
-    path = plain.view.root.rstrip("/") + plain.path
+        return NotApplicable(
+            f"{plain.evidence()}: served under the usual spelling as well, which another control judges"
+        )
+    path = plain.absolute
     return (
         Violation(
             "spelling",
-            f"{attempt.evidence()}, while {plain.path} answered {plain.answer.line()}",
-            "what the path itself answers",
-            f"nginx: location ~* ^{path}(/|$) instead of location {path} (Express ignores letter case and one "
-            "trailing slash), or let Node-RED itself refuse: settings.js: adminAuth, httpNodeAuth",
+            f"{attempt.evidence()}, while {path} answered {plain.answer.line()}",
+            "the same answer as for the path itself",
+            f"nginx, in place of location {path} (Express ignores letter case and one trailing slash): "
+            f"{nginx_gate(path)} Or let Node-RED itself refuse: settings.js: adminAuth, httpNodeAuth",
         ),
     )
 
 
 def identity_header_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:
-    """A stranger who claims to be somebody reaches nothing that he is refused without the claim."""
+    """A forged identity opens nothing that is refused without it."""
     attempt, plain = seen.attempt, seen.plain
     reason = policy.public_reason(seen.asked)
     if reason:
         return NotApplicable(f"declared public: {reason}")
-    if plain is None:
+    if plain is not None and plain.kind is Kind.SERVED:
+        return NotApplicable(f"{plain.evidence()}: served without it too")
+    if plain is None or attempt.kind is not Kind.SERVED:
         return () if attempt.kind is Kind.REFUSED else NotApplicable(f"{attempt.evidence()}: nothing is served there")
-    if plain.kind is Kind.SERVED:
-        return NotApplicable(f"{plain.evidence()}: served without any claim too")
     return (
         Violation(
             "believed",
             f"{attempt.evidence()}, and {plain.answer.line()} without it",
-            "what a stranger gets without it",
+            "the same answer as without it",
             'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',
         ),
     )
+
+
+_GATE: Final = "the same answer as without it"
+_REMEDIES: Final = {
+    "upgrade": "require the login with and without Upgrade: HAProxy: http-request auth before any "
+    "use_backend; nginx: no map of $http_upgrade in auth_basic",
+    "browser": "do not accept a User-Agent, Origin or Referer as a login: auth_basic (nginx) or http-request auth "
+    "(HAProxy) for every request",
+    "forwarded": "accept forwarding headers from the proxy in front only: nginx: set_real_ip_from ITS-ADDRESS, and no "
+    "satisfy any; HAProxy: http-request del-header X-Forwarded-For",
+    "connection": "require the login whatever Connection says: nginx: no map of $http_connection in auth_basic",
+    "query": "require the login whatever the query says: nginx: auth_basic in the location, no map of $arg_token or "
+    "$request_uri in it",
+    "monitor": "require the login of monitors, too, or let them ask a path of their own: nginx: no map of "
+    "$http_user_agent in auth_basic",
+    "returned": "require a login, not a cookie that every refusal sets: auth_basic or auth_request for every request",
+    "transport": "require the login whatever the query says: nginx: no map of $arg_transport in auth_basic",
+    "credential-shaped": "check the session or key, not only its presence: nginx: auth_request for every request",
+    "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
+    "rewritten": 'drop rewriting headers before any access check: nginx: proxy_set_header X-Original-URL ""; '
+    'proxy_set_header X-Forwarded-Uri "";',
+    "slashes": "judge the path that is forwarded: nginx: auth_basic in the location (or map $uri) in place of map "
+    "$request_uri, with a login by default",
+    "bearer": "check the token, not only its presence: adminAuth.tokens must verify its signature; nginx: auth_basic "
+    "or auth_request for every request",
+    "believed": 'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',
+    "spelling": "nginx: location ~* ^PATH(/|$) (Express ignores letter case and one trailing slash)",
+    "address": "let the default server refuse: nginx: listen 443 ssl default_server; return 444;",
+}
+_REMEDIES_ALIKE: Final = {"rerouted": "rewritten", "encoded": "slashes"}
+
+
+def way_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:
+    """No other form of a request opens a surface that refuses the plain request."""
+    attempt, plain = seen.attempt, seen.plain
+    reason = policy.public_reason(seen.asked)
+    if reason:
+        return NotApplicable(f"declared public: {reason}")
+    if plain is not None and plain.kind is Kind.SERVED:
+        return NotApplicable(f"{plain.evidence()}: served to a plain request too")
+    opened = attempt.kind is Kind.SERVED and (attempt.answer.status < 400 or attempt.answer.status == 500)
+    if opened and plain is not None:
+        way = seen.ways[0]
+        return (
+            Violation(
+                way,
+                f"{attempt.evidence()}, while {plain.evidence()}",
+                _GATE,
+                _REMEDIES[_REMEDIES_ALIKE.get(way, way)],
+            ),
+        )
+    nothing = attempt.kind is Kind.ABSENT and (plain is None or plain.kind is Kind.ABSENT)
+    return NotApplicable(f"{attempt.evidence()}: nothing is served there") if nothing else ()
 
 
 def page_spelling_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:

@@ -1,15 +1,15 @@
-"""Whether a waiver is still right."""
+"""Whether a waiver is still valid and needed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_waivers import WaiverUse
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.waivers import WaiverUse
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def is_needed(seen: WaiverUse, policy: Policy) -> Verdict:
@@ -18,7 +18,7 @@ def is_needed(seen: WaiverUse, policy: Policy) -> Verdict:
     if seen.left_out:
         return NotApplicable(f"the run leaves tests out ({seen.left_out})")
     if not waiver.in_force(seen.today):
-        remedy = "mend what it excuses and remove it, or have it approved again with another date"
+        remedy = "fix the finding and remove the waiver, or have it approved again with a new date"
         return _violation(seen, "expired", "a date that has not passed", remedy)
     if not seen.cases:
         if seen.elsewhere:
@@ -28,12 +28,14 @@ def is_needed(seen: WaiverUse, policy: Policy) -> Verdict:
     if seen.needed:
         return ()
     if seen.unknown:
-        return NotJudged(f"not judged: {seen.evidence()}")
+        unseen = any(case.outcome == "could-not-look" for case in seen.cases)
+        only = "; a waiver accepts findings only, not what could not be looked at" if unseen else ""
+        return NotJudged(f"not judged: {seen.evidence()}{only}")
     if policy.stale_waivers == "warn":
         return ()
     others = sorted({code for case in seen.cases for code in case.findings})
     shown = f"the finding {waiver.finding}" if waiver.finding else "a finding"
-    expected = f"{shown}, which no case shows" + (f"; they show {', '.join(others)}" if others else "")
+    expected = f"{shown}, which no case has" + (f"; they show {', '.join(others)}" if others else "")
     return _violation(seen, "not-needed", expected, "remove it; if it is for other targets or instances, name them")
 
 

@@ -13,61 +13,62 @@ from pytest_nodered_sec.rules.inside import admin_routes_are_guarded
 from pytest_nodered_sec.rules.variants import identity_header_opens_nothing, spelling_opens_nothing
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_access import AccessAttempt, ChannelAttempt, LoginOffer, VariantAttempt
-    from pytest_nodered_sec.model_account import AdminRoutes, SignIn
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.access import AccessAttempt, LoginOffer, VariantAttempt
+    from pytest_nodered_sec.observations.account import AdminRoutes, SignIn
+    from pytest_nodered_sec.observations.channels import ChannelAttempt
+    from pytest_nodered_sec.policy.model import Policy
 
 
 @control("admin-01", severity=Severity.CRITICAL, asks=questions.guarded_reads)
 def test_anonymous_read_is_refused(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
-    """An anonymous read of the admin API is refused.
+    """Anonymous reads of the admin API are refused.
 
-    Flows hold plant logic, addresses and often secrets. Asked of every route that Node-RED guards, with a
-    request that an open instance answers.
+    Flows hold plant logic, addresses and often secrets. Every route that Node-RED guards is asked with a request that
+    an open instance answers.
     """
     require(refuses_access(nodered_attempt, nodered_policy))
 
 
 @control("admin-02", severity=Severity.CRITICAL, asks=questions.forged_reads)
 def test_forged_token_is_refused(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
-    """A made-up bearer token is refused.
+    """Made-up bearer tokens are refused.
 
-    Under a `default` user Node-RED treats an unknown token as that user, so this is a question of its own.
+    Where settings.js has a `default` user, Node-RED treats an unknown token as that user, so this is asked separately.
     """
     require(refuses_access(nodered_attempt, nodered_policy))
 
 
 @control("admin-03", severity=Severity.CRITICAL, asks=questions.harmless_writes)
 def test_anonymous_write_is_refused(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
-    """An anonymous write to the admin API is refused.
+    """Anonymous writes to the admin API are refused.
 
-    Whoever may deploy a flow runs code on the machine. Asked only with requests that an open instance understands
-    and refuses for their content; a writing route for which none is known is not asked.
+    Anyone who can deploy a flow runs code on the machine. Only requests that an open instance understands and rejects
+    because of their content are sent; a writing route without such a request is not asked.
     """
     require(refuses_access(nodered_attempt, nodered_policy))
 
 
 @control("admin-04", severity=Severity.CRITICAL, asks=questions.LOGIN_OFFER)
-def test_login_is_configured(nodered_login_offer: LoginOffer, nodered_policy: Policy) -> None:
-    """A login is configured.
+def test_login_is_configured(nodered_seen: LoginOffer, nodered_policy: Policy) -> None:
+    """The admin API requires a login.
 
-    `{}` at /auth/login is Node-RED's own word that nobody needs one.
+    `{}` from /auth/login is Node-RED itself saying that no login is needed.
     """
-    require(login_is_configured(nodered_login_offer, nodered_policy))
+    require(login_is_configured(nodered_seen, nodered_policy))
 
 
 @control("admin-05", severity=Severity.HIGH, asks=questions.respelled_reads)
-def test_read_is_refused_under_every_spelling(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
-    """Another spelling of a route reaches nothing that the route itself refuses.
+def test_read_is_refused_under_every_spelling(nodered_seen: VariantAttempt, nodered_policy: Policy) -> None:
+    """Spelling variants of an admin route are refused as well.
 
-    Express ignores letter case and a trailing slash; a proxy's rule for the path seldom does.
+    Express ignores letter case and a trailing slash; path rules in a proxy usually do not.
     """
-    require(spelling_opens_nothing(nodered_variant, nodered_policy))
+    require(spelling_opens_nothing(nodered_seen, nodered_policy))
 
 
 @control("admin-06", severity=Severity.HIGH, asks=questions.COMMS)
 def test_comms_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy: Policy) -> None:
-    """WebSocket /comms gives an anonymous subscriber nothing.
+    """WebSocket /comms sends nothing to anonymous clients.
 
     The editor's channel carries every debug message and node status; the deprecated httpAdminAuth leaves it open.
     """
@@ -76,57 +77,58 @@ def test_comms_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy
 
 @control("admin-07", severity=Severity.MEDIUM, asks=questions.foreign_readers)
 def test_no_foreign_origin_is_allowed(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
-    """Answers of the admin API allow no foreign origin.
+    """The admin API allows no foreign origin (CORS).
 
-    Every Node-RED 4.x sends `Access-Control-Allow-Origin: *`: any page may read what a browser can reach.
+    Every Node-RED 4.x sends `Access-Control-Allow-Origin: *`, so any web page can read what the browser can reach.
     """
     require(allows_no_foreign_origin(nodered_attempt, nodered_policy))
 
 
 @control("admin-08", severity=Severity.HIGH, asks=questions.SIGN_IN)
-def test_account_is_honoured(nodered_sign_in: SignIn, nodered_policy: Policy) -> None:
-    """The site's account is accepted, and cannot write if it may only read.
+def test_account_is_honoured(nodered_seen: SignIn, nodered_policy: Policy) -> None:
+    """The site's account can log in, and a read-only account cannot write.
 
-    Otherwise a refusal elsewhere might be about anything but credentials. The session is ended in the same look.
+    Otherwise the refusals seen elsewhere may have nothing to do with credentials. The session is ended in the same
+    look.
     """
-    require(account_is_honoured(nodered_sign_in, nodered_policy))
+    require(account_is_honoured(nodered_seen, nodered_policy))
 
 
 @control("admin-09", severity=Severity.LOW, asks=questions.SIGN_IN)
-def test_sessions_are_short(nodered_sign_in: SignIn, nodered_policy: Policy) -> None:
-    """A session token lives no longer than the policy allows.
+def test_sessions_are_short(nodered_seen: SignIn, nodered_policy: Policy) -> None:
+    """Session tokens expire as early as the policy demands.
 
-    Whoever finds one in a browser, a log or `.sessions.json` can use it until it ends.
+    A token found in a browser, a log or `.sessions.json` works until it expires.
     """
-    require(sessions_are_short(nodered_sign_in, nodered_policy))
+    require(sessions_are_short(nodered_seen, nodered_policy))
 
 
 @control("admin-10", severity=Severity.HIGH, asks=questions.ADMIN_ROUTES)
 def test_admin_routes_are_guarded(nodered_seen: AdminRoutes, nodered_policy: Policy) -> None:
-    """Nothing below the admin root depends on the goodwill of node authors.
+    """No contributed node exposes an unauthenticated admin route.
 
-    Routes of contributed nodes are guarded only where their author asked for it. They are never probed, for a single
-    request has ended whole processes: a gate stands before all of them, or no package is installed that is known to
-    leave its routes open.
+    Routes of contributed nodes require a login only if their author asked for one. They are never probed, because a
+    single request has crashed whole processes: compliant means that a gate covers all of them, or that no installed
+    package is known to leave its routes open.
     """
     require(admin_routes_are_guarded(nodered_seen, nodered_policy))
 
 
 @control("admin-12", severity=Severity.HIGH, asks=questions.claimed_identities)
-def test_identity_headers_open_nothing(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
-    """Identity headers of strangers open nothing.
+def test_identity_headers_open_nothing(nodered_seen: VariantAttempt, nodered_policy: Policy) -> None:
+    """Forged identity headers grant no access.
 
-    A login in front names the person in a header; whoever can send that header himself is that person, unless the
-    gate drops it.
+    A login proxy passes the user name in a header. Unless the gate removes that header from incoming requests, anyone
+    can send it and become that user.
     """
-    require(identity_header_opens_nothing(nodered_variant, nodered_policy))
+    require(identity_header_opens_nothing(nodered_seen, nodered_policy))
 
 
 @control("csrf-01", severity=Severity.HIGH, asks=questions.CROSS_SITE)
-def test_cross_site_post_is_refused(nodered_variant: VariantAttempt, nodered_policy: Policy) -> None:
-    """A form post from another site is refused where the browser adds the login by itself.
+def test_cross_site_post_is_refused(nodered_seen: VariantAttempt, nodered_policy: Policy) -> None:
+    """Cross-site form posts are refused where the browser logs in automatically.
 
-    Behind a proxy's login, a client certificate or a VPN any page that an operator visits can otherwise deploy a
-    flow: Node-RED takes forms, and browsers ask nobody before they send one.
+    Behind a proxy's login, a client certificate or a VPN, any page that an operator visits could otherwise deploy a
+    flow: Node-RED accepts form posts, and browsers send them without asking.
     """
-    require(cross_site_post_is_refused(nodered_variant, nodered_policy))
+    require(cross_site_post_is_refused(nodered_seen, nodered_policy))

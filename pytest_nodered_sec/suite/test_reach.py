@@ -8,15 +8,15 @@ from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.reach import answers_throughout
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_access import Reach
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.reach import Reach
+    from pytest_nodered_sec.policy.model import Policy
 
 
 @control("reach-01", severity=Severity.CRITICAL, asks=questions.REACH)
-def test_target_answers_throughout(nodered_reach: Reach, nodered_policy: Policy) -> None:
-    """The target answers, at the beginning and at the end, and shows that it is a Node-RED.
+def test_target_answers_throughout(nodered_seen: Reach, nodered_policy: Policy) -> None:
+    """The target answers throughout the run and is a Node-RED.
 
-    Every other verdict stands between these two signs of life. Where the target is dead this control carries
-    the cause and the others refer to it.
+    Every other verdict relies on this. If the target is down, this control carries the cause and the others refer to
+    it.
     """
-    require(answers_throughout(nodered_reach, nodered_policy))
+    require(answers_throughout(nodered_seen, nodered_policy))

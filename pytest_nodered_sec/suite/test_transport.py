@@ -15,63 +15,63 @@ from pytest_nodered_sec.rules.transport import (
 )
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_access import PlainAttempt
-    from pytest_nodered_sec.model_doors import PageAnswers
-    from pytest_nodered_sec.model_exposure import RedirectTrails, SpoofedAttempt
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.cleartext import PlainAttempt, RedirectTrails, SpoofedAttempt
+    from pytest_nodered_sec.observations.side_ports import PageAnswers
+    from pytest_nodered_sec.policy.model import Policy
 
 
 @control("http-01", severity=Severity.HIGH, asks=questions.surfaces_in_clear)
-def test_nothing_comes_in_clear(nodered_plain: PlainAttempt, nodered_policy: Policy) -> None:
-    """Nothing of Node-RED comes over plain HTTP.
+def test_nothing_comes_in_clear(nodered_seen: PlainAttempt, nodered_policy: Policy) -> None:
+    """Nothing of Node-RED is served over plain HTTP.
 
-    Passwords, tokens and plant data would cross the network readable and changeable. Asked per surface:
-    Node-RED's own requireHttps leaves login and dashboards in clear.
+    Passwords, tokens and plant data would cross the network readable and modifiable. Each surface is asked: Node-RED's
+    own requireHttps leaves login and dashboards in clear text.
     """
-    require(nothing_in_clear(nodered_plain, nodered_policy))
+    require(nothing_in_clear(nodered_seen, nodered_policy))
 
 
 @control("http-02", severity=Severity.MEDIUM, asks=questions.redirects)
-def test_redirects_lead_straight_to_https(nodered_redirects: RedirectTrails, nodered_policy: Policy) -> None:
-    """A redirect from plain HTTP leads straight to HTTPS on the same host.
+def test_redirects_lead_straight_to_https(nodered_seen: RedirectTrails, nodered_policy: Policy) -> None:
+    """Plain HTTP redirects straight to HTTPS on the same host.
 
-    Each step in clear text is one that somebody on the way can bend, and a redirect that loses path or method teaches
-    people to type the address themselves.
+    Every step in clear text can be tampered with, and a redirect that loses path or method teaches people to type the
+    address themselves.
     """
-    require(redirects_well(nodered_redirects, nodered_policy))
+    require(redirects_well(nodered_seen, nodered_policy))
 
 
 @control("http-03", severity=Severity.CRITICAL, asks=questions.logins_in_clear)
-def test_login_is_never_in_clear(nodered_plain: PlainAttempt, nodered_policy: Policy) -> None:
+def test_login_is_never_in_clear(nodered_seen: PlainAttempt, nodered_policy: Policy) -> None:
     """Node-RED's login is never served over plain HTTP.
 
-    requireHttps leaves it in clear: a token was issued there.
+    requireHttps does not cover it: a token was issued over plain HTTP.
     """
-    require(login_stays_out(nodered_plain, nodered_policy))
+    require(login_stays_out(nodered_seen, nodered_policy))
 
 
 @control("http-04", severity=Severity.HIGH, asks=questions.SPOOFS)
-def test_headers_do_not_steer_the_redirect(nodered_spoofed: SpoofedAttempt, nodered_policy: Policy) -> None:
-    """A client's own headers neither switch the redirect to HTTPS off nor become its target.
+def test_headers_do_not_steer_the_redirect(nodered_seen: SpoofedAttempt, nodered_policy: Policy) -> None:
+    """Request headers can neither disable nor divert the redirect to HTTPS.
 
-    Otherwise a link or a cache can send people to a stranger, or keep them in clear text.
+    Otherwise a link or a cache can send users to another host, or keep them in clear text.
     """
-    require(headers_do_not_steer(nodered_spoofed, nodered_policy))
+    require(headers_do_not_steer(nodered_seen, nodered_policy))
 
 
 @control("http-05", severity=Severity.HIGH, asks=questions.channels_in_clear)
-def test_live_channels_are_not_in_clear(nodered_plain: PlainAttempt, nodered_policy: Policy) -> None:
+def test_live_channels_are_not_in_clear(nodered_seen: PlainAttempt, nodered_policy: Policy) -> None:
     """Live channels are not offered over plain HTTP.
 
-    Pages may redirect while Socket.IO and WebSockets, which hang beside them, still stream values in clear.
+    Pages may redirect while Socket.IO and WebSockets still stream values in clear text.
     """
-    require(channel_stays_out(nodered_plain, nodered_policy))
+    require(channel_stays_out(nodered_seen, nodered_policy))
 
 
 @control("http-06", severity=Severity.MEDIUM, asks=questions.opened_pages)
-def test_browsers_are_told_to_use_https_only(nodered_page: PageAnswers, nodered_policy: Policy) -> None:
-    """Answers over HTTPS tell browsers to use HTTPS only (HSTS).
+def test_browsers_are_told_to_use_https_only(nodered_seen: PageAnswers, nodered_policy: Policy) -> None:
+    """HTTPS answers carry HSTS and lead nowhere in clear.
 
-    Whoever types the name without https:// would otherwise begin in clear text, where the redirect can be bent.
+    Without HSTS, a user who types the name without https:// starts in clear text, where the redirect can be tampered
+    with.
     """
-    require(insists_on_https(nodered_page, nodered_policy))
+    require(insists_on_https(nodered_seen, nodered_policy))

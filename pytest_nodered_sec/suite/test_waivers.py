@@ -8,14 +8,14 @@ from pytest_nodered_sec import Severity, control, questions, require
 from pytest_nodered_sec.rules.waivers import is_needed
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_waivers import WaiverUse
-    from pytest_nodered_sec.policy import Policy
+    from pytest_nodered_sec.observations.waivers import WaiverUse
+    from pytest_nodered_sec.policy.model import Policy
 
 
 @control("waiver-01", severity=Severity.MEDIUM, asks=questions.waivers)
 def test_waiver_is_needed(nodered_seen: WaiverUse, nodered_policy: Policy) -> None:
-    """A waiver has not expired, is about something that is tested, and the finding is still there.
+    """Each waiver is in force, matches a tested control, and is still needed.
 
-    Runs after everything else of its target, and judges nothing where tests were left out.
+    Runs after all other controls of its target, and judges nothing where tests were left out.
     """
     require(is_needed(nodered_seen, nodered_policy))

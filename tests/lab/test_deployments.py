@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab.listing import ABOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,18 +38,24 @@ def test_the_label_names_what_is_not_the_rule(spec: str, label: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "known"),
     [
-        ("nope", "it has fresh, hardened"),
-        ("hardend@4+nginx", r"'hardend@4\+nginx'; did you mean hardened\?"),
+        ("nope", "; --nodered-lab=list shows all"),
+        ("hardend@4+nginx", r"'hardend@4\+nginx'; did you mean hardened\? --nodered-lab=list"),
         ("fresh@3", "4, 5"),
         ("fresh@x", "4, 5"),
         ("old-release@5", "it has 1"),
         ("fresh+iis", "caddy, nginx"),
-        ("+nginx", "fresh"),
+        ("+nginx", "--nodered-lab=list shows all"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_good_ones(spec: str, known: str) -> None:
     with pytest.raises(lab.LabError, match=known):
         lab.parse(spec)
+
+
+def test_each_deployment_is_listed_in_a_line() -> None:
+    lines = lab.listing().splitlines()
+    assert [line.split()[0] for line in lines] == list(lab.names()) == sorted(ABOUT, key=lab.names().index)
+    assert "fresh                a fresh installation: no login anywhere" in lines
 
 
 @pytest.mark.parametrize("ending", ["", "@4", "+nginx"])

@@ -11,15 +11,15 @@ from chains import findings
 from tlslab import LoopbackLook
 
 from pytest_nodered_sec.model import Target
-from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.probes.tls import present_chain
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.tls.handshake import present_chain
 from pytest_nodered_sec.rules.chain import chain_is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_nodered_sec.model_chain import PresentedChain
-    from pytest_nodered_sec.probes.look import Look
+    from pytest_nodered_sec.observations.chain import PresentedChain
+    from pytest_nodered_sec.probes.transport.look import Look
 
 pytestmark = pytest.mark.live
 HOST = "nodered.test"

@@ -71,8 +71,8 @@ def test_a_question_of_ones_own(tmp_path: Path) -> None:
     assert seen["lab-fresh@5"] == {"site-06": {"compliant"}, "site-07": {"non-compliant"}}
     assert seen["lab-hardened@5"] == {"site-06": {"compliant"}, "site-07": {"compliant"}}
     report = (tmp_path / "out.xml").read_text()
-    assert "GET /api/orders shows strangers orders" in report
-    assert "GET /api/orders shows strangers nothing" in report
+    assert "GET /api/orders shows anonymous clients orders" in report
+    assert "GET /api/orders shows anonymous clients nothing" in report
 
 
 def test_a_corporate_proxy(hardened: lab.RunningDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,10 +127,10 @@ def test_a_policy_that_is_computed(hardened: lab.RunningDeployment, tmp_path: Pa
 
 
 def test_the_plan(tmp_path: Path) -> None:
-    [args] = shown("asking.md", "What is asked, and how gently")
+    [args] = shown("asking.md", "What is sent, and how to slow down")
     command = [sys.executable, "-m", "pytest", *args]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    classes = re.findall(r"^\| ([\w-]+) \|", section("asking.md", "What is asked, and how gently"), re.MULTILINE)
+    classes = re.findall(r"^\| ([\w-]+) \|", section("asking.md", "What is sent, and how to slow down"), re.MULTILINE)
     assert {"handshake", "read", "write-shaped", "guess", "exploit-shaped"} <= set(classes)
     for one in set(classes) - {"class"}:
         assert f"\n  {one} " in said

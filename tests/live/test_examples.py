@@ -18,10 +18,12 @@ import pytest
 import trustme
 from sshlab import SSHD, SshLab
 from suite_runs import installed, need_nginx, run, with_outcome
+from wheels import install
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import toolchain
-from pytest_nodered_sec.policyfile import toml
+from pytest_nodered_sec.lab.ports import accepts, free_ports
+from pytest_nodered_sec.policy.toml import toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +88,7 @@ class Broker:
     """A real mosquitto on loopback; a context manager."""
 
     def __init__(self, folder: Path, certificates: Path, *, anonymous: bool) -> None:
-        (self.port,) = lab._free_ports(1)
+        (self.port,) = free_ports(1)
         (folder / "mosquitto.conf").write_text(
             f"listener {self.port} 127.0.0.1\nuser root\nallow_anonymous {str(anonymous).lower()}\n"
             f"certfile {certificates}/leaf.pem\nkeyfile {certificates}/leaf.key\nlog_dest none\n"
@@ -96,7 +98,7 @@ class Broker:
     def __enter__(self) -> Broker:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
-        while not lab._accepts(self.port):
+        while not accepts(self.port):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         return self
@@ -143,7 +145,7 @@ def test_a_broker_that_is_not_there_or_no_broker_is_an_error(
     one = running["hardened"]
     reach(one, monkeypatch)
     monkeypatch.setenv("NODERED_TIMEOUT", "2")
-    (closed,) = lab._free_ports(1)
+    (closed,) = free_ports(1)
     all_of_it = {name: {"could-not-look"} for name in ("site-03", *CERTIFICATE)}
     assert broker_run(tmp_path, closed, "-n2") == all_of_it
     (tmp_path / "plain").mkdir()
@@ -469,7 +471,7 @@ def test_evidence(running: dict[str, RunningDeployment], tmp_path: Path, monkeyp
     assert 'Good "nodered-sec" signature for ops@plant.example' in done.stdout
     assert re.search(r"judged \d+ cases again .*: none differs", done.stdout)
     again = sh("keep.sh")
-    assert again.returncode == pytest.ExitCode.USAGE_ERROR, "the same day: evidence is never written over"
+    assert again.returncode == pytest.ExitCode.USAGE_ERROR, "the same day: evidence is never overwritten"
     report = folder / "report.html"
     report.write_text(report.read_text().replace("non-compliant", "compliant"))
     done = sh("verify.sh", f"evidence/{folder.name}")
@@ -487,3 +489,73 @@ def test_every_example_is_here() -> None:
         assert len(lines) <= 10, folder.name
         assert max(map(len, lines)) <= 120, folder.name
         assert f'"{folder.name}"' in told, f"{folder.name} is not executed"
+
+
+# --- recipes and the container
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of the recipes, in an environment of their own; pytest is that of the tests."""
+    return install(tmp_path_factory.mktemp("tools") / "env", "tox", "nox", "pre-commit")
+
+
+ONE = ("-k", "login_is_configured")
+
+
+def carry_out(command: list[str], folder: Path, status: int = 0) -> str:
+    """Run a recipe with the tests' own pytest in the place of one from an index; return what it prints."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PRE_COMMIT_HOME": str(folder / "cache")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_recipes_of_tox_and_nox(tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = example("recipes", tmp_path)
+    monkeypatch.setenv("NODERED_URL", "https://plant.example")
+    args = ["--", "--collect-only", "-q", *ONE]
+    case = "nodered-sec/test_admin_api.py::test_login_is_configured[plant.example]"
+    without = ["--skip-env-install", "-x", "testenv:nodered.allowlist_externals=pytest"]
+    assert case in carry_out([str(tools / "tox"), "-e", "nodered", *without, *args], folder)
+    assert case in carry_out([str(tools / "nox"), "--no-venv", "--no-install", "-s", "nodered", *args], folder)
+    for file in ("tox.ini", "noxfile.py"):
+        assert re.search(r"(deps = |install\(\")pytest-nodered-sec\b", (folder / file).read_text())
+
+
+def test_the_recipe_of_pre_commit(tools: Path, tmp_path: Path) -> None:
+    folder = example("recipes", tmp_path)
+    file = folder / ".pre-commit-config.yaml"
+    text = file.read_text()
+    assert text.count("language: python\n        additional_dependencies: [pytest-nodered-sec]\n") == 2
+    file.write_text(re.sub("language: python\n.*", "language: system", text))
+    (folder / "nodered-sec.toml").write_text('[[target]]\nurl = "https://plant.example"\n')
+    (folder / "flows.json").write_text("[]")
+    for command in (["init", "-q"], ["add", "-A"]):
+        carry_out([installed("git"), *command], folder)
+    check = [str(tools / "pre-commit"), "run", "--all-files"]
+    assert carry_out(check, folder).count("Passed") == 2
+    (folder / "nodered-sec.toml").write_text('[[target]]\nurl = "https://plant.example"\nprofil = "strict"\n')
+    assert "unknown key profil; did you mean profile?" in carry_out([*check, "nodered-policy"], folder, status=1)
+
+
+def test_the_containers_command_writes_where_it_may(
+    running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image's entry point with the arguments of the CronJob: nothing is written beside evidence and /tmp."""
+    text = (EXAMPLES / "container" / "Containerfile").read_text()
+    entry = json.loads(text.partition("ENTRYPOINT ")[2])
+    args = json.loads(re.findall(r"args: (\[.*\])", (EXAMPLES / "container" / "cronjob.yaml").read_text())[0])
+    assert args == ["--nodered-evidence=/evidence/$(POD_NAME)"]
+    for name in ("site", "tmp", "evidence"):
+        (tmp_path / name).mkdir()
+    reach(running["hardened"], monkeypatch)
+    for name, value in re.findall(r"(\w+)=(\S+)", text.partition("ENV ")[2].partition("\n")[0]):
+        monkeypatch.setenv(name, value.replace("/tmp", str(tmp_path / "tmp")))  # noqa: S108  the container's
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    command = [sys.executable, "-m", *entry, f"--nodered-evidence={tmp_path / 'evidence' / 'pod'}", *ONE]
+    done = subprocess.run(command, cwd=tmp_path / "site", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "evidence" / "pod" / "report.html").is_file()
+    assert not list((tmp_path / "site").iterdir())

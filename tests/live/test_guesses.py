@@ -18,18 +18,21 @@ import requests
 from suite_runs import need_nginx, run, with_outcome
 
 from pytest_nodered_sec import lab
-from pytest_nodered_sec.policyfile import toml
+from pytest_nodered_sec.data.known_credentials import known_pairs
+from pytest_nodered_sec.policy.toml import toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.live
 
+KNOWN = {pair.username: 1 for pair in known_pairs("login")}  # attempts of one run
 BOTH = "known_password"
 WEAK = {
     "hardened": set(),
     "sample-login": {"cred-01"},
     "sample-gate": {"cred-02"},
+    "common-gate": {"cred-02"},
     "blank-gate": {"cred-02"},
     "sample-nodeauth": {"cred-02"},
     "sample-legacy-auth": {"cred-02"},
@@ -102,11 +105,29 @@ def test_workers_and_two_names_share_the_count_and_the_right_password_works_at_o
     assert sorted([*first["cred-01"], *second["cred-01"]]) == ["compliant", "could-not-look"]
     found = with_outcome(first, "non-compliant") | with_outcome(second, "non-compliant")
     assert found <= {"http-02", "flow-01"}  # the lab sends 127.0.0.1 to localhost; nothing is declared
-    assert audit(one, "auth.login.fail.credentials") == {"admin": 2, "user": 1}
+    assert audit(one, "auth.login.fail.credentials") == KNOWN
     assert audit(one, "auth.login.fail.too-many-attempts") == {}
     assert audit(one, "auth.login") == {"admin": 2}  # the site's own account, once for each name
     assert sessions(one) in ("{}", "")
     assert log_in(one, one.credentials()[1]).status_code == 200
+
+
+@pytest.mark.parametrize("major", ["4", "5"])
+def test_after_three_runs_that_know_nothing_of_each_other_the_right_password_works_at_once(
+    major: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lab.start([f"hardened@{major}"], say=print) as running:
+        [one] = running.deployments
+        for number in range(3):  # as in throw-away containers
+            temporary = tmp_path / f"tmp{number}"
+            temporary.mkdir()
+            monkeypatch.setenv("TMPDIR", str(temporary))
+            (folder := tmp_path / f"run{number}").mkdir()
+            url, ca = f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}"
+            (controls,) = run(folder, "-k", "known_password_cannot_log_in", url, ca).values()
+            assert controls == {"cred-01": {"compliant"}}
+        assert audit(one, "auth.login.fail.credentials")["admin"] == 3
+        assert log_in(one, one.credentials()[1]).status_code == 200
 
 
 CRASH = """
@@ -127,7 +148,7 @@ def test_a_worker_that_is_killed_does_not_take_the_count_with_it(
     policy(tmp_path, one)
     (tmp_path / "conftest.py").write_text(CRASH)
     run(tmp_path, "-n2", "--dist=loadfile", "-k", f"{BOTH} or account_is_honoured or login_is_configured")
-    assert audit(one, "auth.login.fail.credentials") == {"admin": 2, "user": 1}
+    assert audit(one, "auth.login.fail.credentials") == KNOWN
 
 
 def test_a_lock_out_is_could_not_look(
@@ -178,7 +199,7 @@ def test_no_password_is_told_and_no_file_stays(
 
 SLOW = """
 import pathlib, time
-from pytest_nodered_sec.probes.look import Look
+from pytest_nodered_sec.probes.transport.look import Look
 
 ask = Look.ask
 

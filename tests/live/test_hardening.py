@@ -1,156 +1,134 @@
-"""docs/hardening.md is true: its configuration is the lab's `hardened`, and what it leaves behind is all green."""
+"""Each file of docs/hardening.md, and each remedy of one line, runs on the server that it is for.
+
+Strangers stay out, and the right account gets in.
+"""
 
 from __future__ import annotations
 
-import configparser
+import base64
+import contextlib
+import http.client
+import json
 import re
 import shutil
-import subprocess
+import ssl
+import tempfile
+import urllib.parse
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import crossplane
+import hardening_md
 import pytest
-from suite_runs import need_nginx, run, with_outcome
+from fixlab import USER, Plant
+from suite_runs import need_nginx
 
-from pytest_nodered_sec import collection, lab
-from pytest_nodered_sec.lab import sites, toolchain
-from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, flows, settings_js
-from pytest_nodered_sec.lab.proxies import Front, nginx
-from pytest_nodered_sec.rules.host import _SANDBOX
+from pytest_nodered_sec.remedies.lines import ADMIN_AUTH, HTPASSWD, HTTP_NODE_AUTH, NO_DOTS, nginx_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from pytest_nodered_sec.remedies.model import FrontName
 
-DOC = (Path(__file__).parents[2] / "docs" / "hardening.md").read_text(encoding="utf-8")
-SETTINGS, *_ = re.findall(r"```js\n(.*?)```", DOC, re.DOTALL)
-SNIPPET, AROUND = re.findall(r"```nginx\n(.*?)```", DOC, re.DOTALL)
-[UNIT] = re.findall(r"```ini\n(.*?)```", DOC, re.DOTALL)
-POLICY, *_ = re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL)
-
-
-def bare(text: str) -> str:
-    """Return JavaScript without comments, and without white space and commas that mean nothing."""
-    text = re.sub(r"\s+", "", re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
-    return text.replace(",}", "}")
+pytestmark = pytest.mark.live
+GATED = ("/ui/", "/dashboard/", "/api/orders", "/ui/socket.io/?EIO=4&transport=polling")
+INSIDE = (ADMIN_AUTH, HTTP_NODE_AUTH)
+LIVE = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
 
 
-def test_the_settings_are_those_of_the_hardened_deployment() -> None:
-    ours = settings_js(DEPLOYMENTS["hardened"], "1880", "@HASH@", "@SECRET@")
-    assert bare(SETTINGS) == bare(ours)
+@pytest.mark.parametrize("front", hardening_md.FRONTS)
+def test_the_page_does_what_it_says(front: FrontName) -> None:
+    if front == "nginx":
+        need_nginx()
+    folder = Path(tempfile.mkdtemp(prefix="guide-"))  # a short name
+    try:
+        with Plant(folder, front, major=4 if front == "nginx" else 5) as plant:
+            site = replace(
+                hardening_md.EXAMPLE,
+                host="localhost",
+                port=plant.https_port,
+                http_port=plant.http_port,
+                direct_port=plant.direct_port,
+            )
+            blocks = hardening_md.files(site)
+            plant.apply(blocks[front] | blocks["settings"])
+            plant.start()
+            check(plant)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def directives(text: str, folder: Path) -> set[tuple[str, ...]]:
-    """Return each directive of an nginx configuration with the blocks around it."""
-    (folder / "parsed.conf").write_text(text)
-    parsed = crossplane.parse(str(folder / "parsed.conf"), single=True)
-    assert not parsed["errors"]
-    return set(walked(parsed["config"][0]["parsed"], ()))
-
-
-def walked(block: Iterable[dict[str, Any]], around: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for one in block:
-        line = " ".join((one["directive"], *one["args"]))
-        if line == "server":  # which of them is told by its port
-            ports = [inner["args"] for inner in one["block"] if inner["directive"] == "listen"]
-            line = f"server {ports}"
-        if "block" in one:
-            yield from walked(one["block"], (*around, line))
-        else:
-            yield (*around, line)
-
-
-def test_nginx_is_that_of_the_hardened_deployment(tmp_path: Path) -> None:
+def test_remedies_of_one_line_do_what_they_say() -> None:
     need_nginx()
-    nginx(DEPLOYMENTS["hardened"], Front(443, 80, "127.0.0.1:1880", Path("@"), Path("@"), tmp_path, "operator", "", ""))
-    ours = (tmp_path / "nginx.conf").read_text()
-    for found, meant in (
-        (f"{tmp_path}/htpasswd", "/etc/nginx/node-red.htpasswd"),
-        ("@/leaf.pem", "/etc/letsencrypt/live/plant.example/fullchain.pem"),
-        ("@/leaf.key", "/etc/letsencrypt/live/plant.example/privkey.pem"),
-        ("listen 127.0.0.1:", "listen "),
-        ("https://localhost:443", "https://plant.example"),
-        ("server_name localhost 127.0.0.1", "server_name plant.example"),
-    ):
-        assert found in ours
-        ours = ours.replace(found, meant)
-    whole = AROUND.replace("include /etc/nginx/snippets/node-red.conf;", SNIPPET)
-    redirect = "return 301 https://plant.example$request_uri;"
-    assert f"location / {{ {redirect} }}" in whole
-    whole = whole.replace(f"location / {{ {redirect} }}", redirect)  # on its own in the lab, where nothing is renewed
-    theirs = directives(f"http {{ {whole} }}", tmp_path)
-    differ = {line[1:] for line in theirs ^ directives(ours, tmp_path)}
-    only_here = ("access_log", "map $http_remote_user", "map $http_upgrade $unless", "add_header Set-Cookie line=7")
-    left = {
-        line
-        for line in differ
-        if line
-        and not line[0].startswith(only_here)
-        and not line[-1].startswith(only_here)
-        and "_temp_path" not in line[0]
-    }
-    assert left == {("server [['80']]", "location /.well-known/acme-challenge/", "root /var/www/letsencrypt")}
+    folder = Path(tempfile.mkdtemp(prefix="line-"))
+    try:
+        with Plant(folder, "nginx") as plant:
+            plant.expose()
+            settings, front = plant.user_dir / "settings.js", folder / "front" / "nginx.conf"
+            said = [
+                re.sub(r"^settings\.js: |(, without a `default` user)?\. You write .*", "", line) for line in INSIDE
+            ]
+            settings.write_text(settings.read_text().replace("};", f"{', '.join(said)}}};"))
+            (plant.user_dir / "node-login.json").write_text(json.dumps({"user": USER, "pass": plant.hashed}))
+            gates = "\n".join([NO_DOTS, *map(nginx_gate, ("/ui", "/dashboard", "/api/orders", "/ws/line"))])
+            gates = gates.replace(HTPASSWD, f"{folder}/front/accounts").replace(":1880", f":{plant.direct_port}")
+            name = "server_name localhost 127.0.0.1;"
+            assert name in front.read_text()
+            front.write_text(front.read_text().replace(name, f"{name}\n{gates}"))
+            plant.apply({})  # writes the accounts
+            plant.start()
+            check_ways(plant)
+            assert asked(plant, "/ui/..%2fflows")[0] == 404
+            assert asked(plant, "/flows", {"Authorization": f"Bearer {token(plant)}"})[0] == 200
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.live
-@pytest.mark.parametrize("major", lab.majors("hardened"))
-def test_who_follows_it_is_all_green(major: int, tmp_path: Path) -> None:
-    need_nginx()
-    plant = tmp_path / "plant"
-    plant.mkdir()
-    modules = toolchain.node_red(major, lambda line: None)
-    [hashed] = toolchain.bcrypt(modules, ["a password of its own"])
-    (plant / "settings.js").write_text(SETTINGS.replace("@HASH@", hashed).replace("@SECRET@", "0123456789abcdef"))
-    (plant / "nginx.conf").write_text(SNIPPET)
-    (plant / "flows.json").write_text(flows(DEPLOYMENTS["hardened"]))
-    (tmp_path / "nodered-sec.toml").write_text(POLICY)
-    [controls] = run(tmp_path, f"--nodered-lab=plant@{major}", "--nodered-suite=only").values()
-    assert with_outcome(controls, "non-compliant") == with_outcome(controls, "could-not-look") == set()
-    assert {"dash-01", "dash-02", "node-01", "node-02", "proxy-01"} <= with_outcome(controls, "compliant")
+def token(plant: Plant) -> str:
+    """Log in to the admin API."""
+    account = {"client_id": "node-red-admin", "grant_type": "password", "scope": "*", "username": USER}
+    context = ssl.create_default_context(cafile=str(plant.folder / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", plant.https_port, timeout=10, context=context)
+    body = urllib.parse.urlencode(account | {"password": plant.password})
+    with contextlib.closing(connection):
+        connection.request("POST", "/auth/token", body, {"Content-Type": "application/x-www-form-urlencoded"})
+        return str(json.loads(connection.getresponse().read())["access_token"])
 
 
-def test_the_unit_has_what_is_demanded() -> None:
-    unit = configparser.ConfigParser()
-    unit.optionxform = str  # type: ignore[assignment, method-assign]  # as configparser documents it
-    unit.read_string(UNIT)
-    for name, enough, _ in _SANDBOX:
-        assert unit["Service"][name] in enough
-    assert unit["Service"]["Restart"] == "on-failure"
-    assert unit["Service"]["UMask"] == "0077"
-    assert unit["Service"]["User"] not in ("root", "")
+def check_ways(plant: Plant) -> None:
+    """Strangers are refused at each way in, and the operator is let in."""
+    login = {"Authorization": f"Basic {base64.b64encode(f'{USER}:{plant.password}'.encode()).decode()}"}
+    for path in GATED:
+        assert (asked(plant, path)[0], asked(plant, path, login)[0]) == (401, 200), path
+    upgrade = LIVE | {"Connection": "Upgrade"}
+    assert (asked(plant, "/ws/line", upgrade)[0], asked(plant, "/ws/line", upgrade | login)[0]) == (401, 101)
+    assert asked(plant, "/flows")[0] == 401  # Node-RED's own login
 
 
-def test_the_controls_it_names_exist() -> None:
-    known = set(re.findall(r"^  (\S+)", collection.described(), re.MULTILINE))
-    named = set(re.findall(r"\b(?:admin|cookie|cred|csrf|dash|editor|flow|host|http|live|node|origin|patch|proxy|reach"
-                           r"|static|tls|version)-\d\d\b", DOC))  # fmt: skip
-    assert named <= known
+def check(plant: Plant) -> None:
+    check_ways(plant)
+    status, headers = asked(plant, "/")
+    assert status == 404  # no editor
+    assert headers["Strict-Transport-Security"] == "max-age=15768000"
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+    assert not {"X-Powered-By", "Access-Control-Allow-Origin"} & set(headers)
+    assert asked(plant, "/", {"Host": "other.example"})[0] in (0, 403, 404, 421)  # 403: Traefik
+    plain = http.client.HTTPConnection("127.0.0.1", plant.http_port, timeout=10)
+    plain.request("GET", "/ui?x=1", headers={"Host": "other.example"})
+    answer = plain.getresponse()
+    assert answer.status in (301, 308)  # Traefik knows 301 only for a GET
+    assert answer.headers["Location"] == f"{plant.url}/ui?x=1"
+    plain.close()
 
 
-def test_the_deployments_it_names_exist() -> None:
-    named = re.findall(r"--nodered-lab=([\w-]+)", DOC)
-    assert set(named) - {"plant"} <= set(lab.names())
-
-
-def test_nginx_takes_the_site_file(tmp_path: Path) -> None:
-    """nginx itself reads what the page shows, with a certificate of the test's."""
-    need_nginx()
-    trustme = pytest.importorskip("trustme")
-    leaf = trustme.CA().issue_cert("plant.example")
-    leaf.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
-    text = AROUND.replace("/etc/nginx/snippets/node-red.conf", str(tmp_path / "snippet.conf"))
-    text = re.sub(r"/etc/letsencrypt/\S+\.pem", str(tmp_path / "both.pem"), text)
-    (tmp_path / "snippet.conf").write_text(SNIPPET)
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}} http {{ {text} }}")
-    command = [str(toolchain.nginx()), "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "syntax is ok" in done.stderr, done.stderr
-
-
-def test_openssl_makes_what_nginx_reads() -> None:
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("openssl is not installed")
-    done = subprocess.run([program, "passwd", "-6", "x"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("$6$")
-    assert sites.SNIPPETS["nginx"] == "nginx.conf"
+def asked(plant: Plant, path: str, headers: dict[str, str] | None = None) -> tuple[int, http.client.HTTPMessage]:
+    """Return status and headers; status 0 where the connection was closed without an answer."""
+    context = ssl.create_default_context(cafile=str(plant.folder / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", plant.https_port, timeout=10, context=context)
+    try:
+        connection.request("GET", path, headers=headers or {})
+        answer = connection.getresponse()
+    except http.client.RemoteDisconnected:
+        return 0, http.client.HTTPMessage()
+    else:
+        return answer.status, answer.headers
+    finally:
+        connection.close()

@@ -5,18 +5,27 @@ The machine is real (hostlab.py): systemd, sshd, sudo with docs/sudoers, Node-RE
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
 import time
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hostlab
+import intruder
 import pytest
-from hostlab import LIVE, NAME, NGINX, UNIT, URL, Machine, Runner
+from flow_pairs import SECRET, side_by_side
+from hostlab import LIVE, NAME, NGINX, SETTINGS, UNIT, URL, Machine, Runner
+from suite_controls import CONTROLS
 from suite_runs import ids, run, with_outcome
-from test_questions import CONTROLS
+
+from pytest_nodered_sec.remedies import settings as remedies
+from pytest_nodered_sec.remedies import systemd
+from pytest_nodered_sec.remedies.model import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +47,15 @@ protected_paths = [
     {path = "/api/orders", method = "POST", effect = "unknown"},
 ]
 """
-OF_SETTINGS = "host-03 host-04 host-05 host-06 host-07 host-08 host-09 host-16"
+OF_SETTINGS = "host-03 host-04 host-05 host-06 host-07 host-08 host-09 host-16 host-18 host-19 host-20 host-21"
 RENEW = "REQUESTS_CA_BUNDLE=/etc/ssl/api-ca.pem certbot -q renew --no-random-sleep-on-renew"
 RED = "/home/nodered/.node-red"
 HOOK_FILE = "/etc/letsencrypt/renewal-hooks/deploy/nginx"
+DROP_INS = "/run/systemd/system/nodered.service.d"
+OWN_UNITS = "/home/nodered/.config/systemd/user"
+AS_NODERED = "setpriv --reuid=2002 --regid=2002 --clear-groups env XDG_RUNTIME_DIR=/run/user/2002 systemctl -q --user"
+PACKAGE = "node-red-contrib-line"
+ABOUT = f'{{"name": "{PACKAGE}", "version": "1.0.0", "node-red": {{"nodes": {{"line": "line.js"}}}}}}'
 LINEAGE = f"/etc/letsencrypt/renewal/{NAME}.conf"
 
 
@@ -57,6 +71,7 @@ class Weak:
         site: replaced in nginx's site.
         nginx: replaced in nginx.conf.
         do: shell script, run when the files are in place and running.
+        given: its standard input.
         undo: takes it back.
         user: login.
         url: where from outside it is looked at.
@@ -69,6 +84,7 @@ class Weak:
     site: tuple[tuple[str, str], ...] = ()
     nginx: tuple[tuple[str, str], ...] = ()
     do: str = ""
+    given: str = ""
     undo: str = ""
     user: str = "ops"
     url: str = URL
@@ -84,7 +100,7 @@ class Bench:
 
     def bring(self, weak: Weak) -> None:
         wanted = {
-            f"{RED}/settings.js": changed(self.machine.settings, weak.settings),
+            SETTINGS: changed(self.machine.settings, weak.settings),
             "/etc/systemd/system/nodered.service": changed(UNIT, weak.unit),
             "/etc/nginx/sites-available/plant": changed(self.machine.site, weak.site),
             "/etc/nginx/nginx.conf": changed(NGINX, weak.nginx),
@@ -97,7 +113,7 @@ class Bench:
             self.machine.run("systemctl daemon-reload && systemctl restart nodered")
         if any("nginx" in path for path in late):
             self.machine.run("reload-nginx")
-        self.machine.run(weak.do or "true")
+        self.machine.run(weak.do or "true", given=weak.given)
         self.machine.wait_for_node_red()
 
     def judged(self, folder: Path, weak: Weak) -> dict[str, set[str]]:
@@ -117,7 +133,7 @@ def changed(text: str, replacements: tuple[tuple[str, str], ...]) -> str:
 def bench() -> Iterator[Bench]:
     assert hostlab.missing() == ""
     if why := hostlab.forbidden():
-        pytest.skip(why)  # tests/probes/test_host_recorded.py has what such a machine told
+        pytest.skip(why)  # tests/probes/host/test_host_recorded.py has what such a machine told
     folder = tempfile.TemporaryDirectory(prefix="nrs-")
     with folder as name, Machine(Path(name)) as machine, Runner(machine) as runner:
         bench = Bench(machine, runner)
@@ -152,15 +168,80 @@ def test_a_look_from_inside_is_one_connection_with_few_commands_and_changes_noth
     assert bench.machine.run("ss -Htn state established '( sport = :22 )'") == ""  # no master is left behind
 
 
+def told_by_flows(folder: Path) -> dict[str, tuple[str, ...]]:
+    """What the controls of the flows say, wherever these are from."""
+    said = {}
+    for case in ElementTree.parse(folder / "out.xml").iter("testcase"):  # noqa: S314  our own file
+        of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}
+        texts = [" ".join((failure.text or "").split()) for failure in case.iter("failure")]
+        said[of["nodered_sec.control"]] = tuple(
+            re.sub(r"(seen in|read from) .*?(as admin|on the host)", "", one) for one in texts
+        )
+    return said
+
+
+def test_flows_read_on_the_host_are_those_that_the_account_shows(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of a file outside the user directory, and nothing of what is in it comes along."""
+    apart = (('flowFile: "flows.json"', 'flowFile: "/srv/line/flows.json"'),)
+    place = "install -d -o nodered -m 700 /srv/line && cat >/srv/line/flows.json && chown -R nodered /srv/line"
+    flows = json.dumps([one for one in side_by_side() if not one["type"].startswith("mqtt out")])
+    asked = ["--nodered-suite=only", f"--nodered-ca-file={bench.machine.ca_file}", "-k", "test_flows.py"]
+    ways = {"host": [f"--nodered-host={bench.machine.spec()}"], "account": []}
+    said = {}
+    try:
+        bench.bring(Weak("", settings=apart, do=f"{place} && systemctl restart nodered", given=flows))
+        for way, more in ways.items():
+            if way == "account":
+                monkeypatch.setenv("NODERED_USERNAME", "admin")
+                monkeypatch.setenv("NODERED_PASSWORD", bench.machine.password)
+            folder = tmp_path / way
+            folder.mkdir()
+            (folder / "nodered-sec.toml").write_text(SITE)
+            run(folder, *asked, *more, through=bench.machine.outside(folder))
+            said[way] = told_by_flows(folder)
+            assert SECRET not in (folder / "out.xml").read_text()
+    finally:
+        bench.machine.run("rm -r /srv/line")
+        bench.now = {}
+    assert said["host"] == said["account"]
+    assert {control for control, texts in said["host"].items() if texts} == ids("flow-02 flow-03 flow-04")
+
+
+OURS = remedies.write(
+    [f"settings.{name}" for name in ("disableEditor", "externalModules", "credentialSecret", "logging", "origin")],
+    Site("plant", NAME),
+)[remedies.FILE]
+DROP_IN = systemd.write(["host.unit"], Site("plant", NAME))[systemd.FILE]
+
 WEAK = {
+    "what --nodered-fix writes for settings.js and the unit": Weak(
+        "",
+        settings=(
+            ("disableEditor: true,", ""),
+            ("audit: true", "audit: false"),
+            *((name, f"no_{name}") for name in ("externalModules", "credentialSecret", "webSocketNodeVerifyClient")),
+        ),
+        unit=(("Restart=on-failure\nUMask=0077\nNoNewPrivileges=yes\nPrivateTmp=yes\nProtectSystem=full\n", ""),),
+        do=f"cd {Path(SETTINGS).parent} && mv settings.js settings.site.js && cat >settings.js <<'END' && "
+        f"chgrp nodered settings.js && chmod 640 settings.js && mkdir -p {DROP_INS} && "
+        f"cat >{DROP_INS}/hardening.conf && echo 'EnvironmentFile=/etc/nodered.env' >>{DROP_INS}/hardening.conf && "
+        "(umask 077; echo NODE_RED_CREDENTIAL_SECRET=$(openssl rand -hex 32) >/etc/nodered.env) && "
+        f"systemctl daemon-reload && systemctl restart nodered\n{OURS}END\n",
+        given=DROP_IN,
+        undo=f"mv -f {Path(SETTINGS).with_name('settings.site.js')} {SETTINGS}; rm -r {DROP_INS} /etc/nodered.env; "
+        "systemctl daemon-reload && systemctl restart nodered",
+    ),
     "a host that is another's": Weak("host-00 host-14 host-17", url="https://ca.example:14000"),
+    "impostors": Weak("host-00", do=intruder.START, given=intruder.FILES, undo=intruder.STOP),
     "listening everywhere": Weak("host-01", settings=(('uiHost: "127.0.0.1"', 'uiHost: "0.0.0.0"'),)),
     "an inspector": Weak("host-01", unit=(("[Service]", "[Service]\nEnvironment=NODE_OPTIONS=--inspect"),)),
     "root": Weak(
-        "host-02",
+        "host-02 host-19",
         unit=(("User=nodered\n", ""), ("env node-red", f"env node-red -u {RED}")),
-        do="chown -R root /home/nodered",
-        undo="chown -R nodered /home/nodered",
+        do=f"chown -R root /home/nodered && chgrp root {SETTINGS}",
+        undo=f"chown -R nodered /home/nodered && chgrp nodered {SETTINGS}",
         user="root",
     ),
     "a default user": Weak("host-03", settings=(("}]},", '}], default: {permissions: "read"}},'),)),
@@ -176,8 +257,29 @@ WEAK = {
     ),
     "an access control list": Weak(
         "host-07",
-        do=f"chmod 711 {RED} /home/nodered && setfacl -m u:ops:r {RED}/settings.js && systemctl restart nodered",
-        undo=f"chmod 700 {RED} /home/nodered && setfacl -b {RED}/settings.js && systemctl restart nodered",
+        do=f"chmod 711 {RED} /home/nodered && setfacl -m u:ops:r {RED}/flows.json && systemctl restart nodered",
+        undo=f"chmod 700 {RED} /home/nodered && setfacl -b {RED}/flows.json && systemctl restart nodered",
+    ),
+    "settings in a directory of Node-RED's own": Weak(  # in /etc its unit's ProtectSystem= keeps it from writing
+        "host-19",
+        do=f"mv {SETTINGS} {RED} && ln -s {RED}/settings.js {SETTINGS} && systemctl restart nodered",
+        undo=f"mv -f {RED}/settings.js {SETTINGS} && systemctl restart nodered",
+    ),
+    "a link to the settings that Node-RED can replace": Weak(
+        "host-19",
+        do=f"ln -s {SETTINGS} {RED}/settings.js && mkdir -p {DROP_INS} && cat >{DROP_INS}/as-installed.conf && "
+        "systemctl daemon-reload && systemctl restart nodered",
+        given="[Service]\nExecStart=\nExecStart=/usr/bin/env node-red\n",
+        undo=f"rm -r {RED}/settings.js {DROP_INS} && systemctl daemon-reload && systemctl restart nodered",
+    ),
+    "telemetry that nobody declared": Weak(
+        "host-20", settings=(("telemetry: {enabled: false", "telemetry: {enabled: true"),)
+    ),
+    "a choice for telemetry in the editor, and pages of any origin": Weak(
+        "host-05 host-20",
+        settings=(("module.exports = {", "module.exports = {\n  httpNodeCors: {origin: true, credentials: true},"),),
+        do=f"echo '{{\"telemetryEnabled\": true}}' >{RED}/.config.runtime.json",
+        undo=f"rm {RED}/.config.runtime.json",
     ),
     "no audit log": Weak("host-08", settings=(("audit: true", "audit: false"),)),
     "modules at run time": Weak("host-09", settings=(("externalModules", "notTheName"),)),
@@ -185,12 +287,26 @@ WEAK = {
         "host-10", do="systemctl -q disable nodered", undo="systemctl -q enable nodered"
     ),
     "a service without a sandbox": Weak("host-10", unit=(("NoNewPrivileges=yes\n", ""),)),
+    "a service of its user's own systemd, which ends with the last login": Weak(
+        "host-10",
+        do=f"systemctl -q disable --now nodered && mkdir -p {OWN_UNITS} && cat >{OWN_UNITS}/red.service && "
+        f"chown -R nodered:nodered /home/nodered/.config && systemctl start user@2002 && {AS_NODERED} enable --now red",
+        given=f"[Service]\nExecStart=/usr/bin/env node-red --settings {SETTINGS}\nRestart=always\n"
+        "[Install]\nWantedBy=default.target\n",
+        undo="systemctl stop user@2002; rm -r /home/nodered/.config && systemctl -q enable --now nodered",
+    ),
     "an nginx that is not enabled": Weak("host-11", do="systemctl -q disable nginx", undo="systemctl -q enable nginx"),
     "an nginx that could not start again": Weak(
         "host-11",
-        "host-04 host-12 host-13",
+        "host-04 host-12 host-13 host-15 host-17",
         do="echo 'server {' >/etc/nginx/conf.d/broken.conf",
         undo="rm /etc/nginx/conf.d/broken.conf && reload-nginx",
+    ),
+    "an nginx that was replaced and not started again": Weak(
+        "",
+        "host-04 host-11 host-12 host-13 host-15 host-17",
+        do="cd /usr/sbin && cp nginx nginx.new && mv nginx.new nginx",
+        undo="systemctl restart nginx",
     ),
     "a way in clear": Weak(
         "host-12", site=(("listen 443 ssl; server_name", "listen 8080; listen 443 ssl; server_name"),)
@@ -222,6 +338,13 @@ WEAK = {
         do=f"chown ops $(readlink -f {LIVE}/privkey.pem)",
         undo=f"chown root $(readlink -f {LIVE}/privkey.pem)",
     ),
+    "a package whose routes nobody guards, and that nothing locks": Weak(
+        "host-18 host-21",
+        do=f"install -d -o nodered {RED}/node_modules/{PACKAGE} && cd {RED}/node_modules/{PACKAGE} && cat >line.js && "
+        f"echo '{ABOUT}' >package.json && chown -R nodered:nodered {RED}/node_modules",
+        given="module.exports = (RED) => {\n  RED.httpAdmin.get('/line', (_, to) => to.json(process.env));\n};\n",
+        undo=f"rm -r {RED}/node_modules",
+    ),
     # simulated: an older release's package.json before that of the one that runs
     "an old release": Weak(
         "host-16",
@@ -236,8 +359,8 @@ WEAK = {
     ),
     "settings that were changed, with the date kept": Weak(
         "host-17",
-        OF_SETTINGS.replace(" host-07", "").replace(" host-16", ""),
-        do=f"sleep 3 && sed -i s/audit/audit/ {RED}/settings.js && touch -d yesterday {RED}/settings.js",
+        " ".join(sorted(ids(OF_SETTINGS) - ids("host-07 host-16 host-19"))),
+        do=f"sleep 3 && sed -i s/audit/audit/ {SETTINGS} && touch -d yesterday {SETTINGS}",
         undo="systemctl restart nodered",
     ),
     "a service that was changed": Weak(
@@ -273,6 +396,91 @@ def test_exactly_these_controls_fail_and_err(name: str, bench: Bench, tmp_path: 
     assert with_outcome(seen, "could-not-look") == ids(weak.errs)
 
 
+IMPOSTORS = {
+    "nginx": ("evil/nginx", "/usr/lib/waits", "/usr/sbin/nginx", "evil/gone/nginx, deleted since"),
+    "caddy": ("evil/caddy", "evil/gone/caddy"),
+    "node-red": ("evil/node-red", "/usr/bin/node"),
+}
+
+
+def files_of(machine: Machine) -> list[str]:
+    return [line for line in machine.picture().splitlines() if line.startswith("/")]
+
+
+@pytest.mark.parametrize("user", ["ops", "root"])
+def test_nothing_of_a_hostile_user_runs_with_our_rights_or_is_taken_for_the_real_one(
+    user: str, bench: Bench, tmp_path: Path
+) -> None:
+    strangers = f"find {intruder.EVIL} ! -user nobody; find /home /root -name injected; ls {intruder.EVIL} | grep ran-"
+    try:
+        bench.bring(Weak("", do=intruder.START, given=intruder.FILES))
+        ran = bench.machine.run(strangers, check=False)  # what ran of itself, as nobody
+        before = files_of(bench.machine)
+        seen = bench.judged(tmp_path, Weak("", user=user))
+        assert bench.machine.run(strangers, check=False) == ran
+        assert files_of(bench.machine) == before
+        assert not [line for line in ran.splitlines() if "/" in line], ran
+    finally:
+        bench.machine.run(intruder.STOP)
+    assert with_outcome(seen, "non-compliant") == ids("host-00")
+    assert with_outcome(seen, "could-not-look") == set()
+    report = (tmp_path / "out.xml").read_text()
+    for name, programs in IMPOSTORS.items():
+        for program in programs:
+            assert re.search(rf"calls itself {name}; its program is \S*{program}", report), (name, program)
+
+
+STRANGE = "/opt/strange"
+FAKE = f"""
+mkdir -p {STRANGE} && touch {STRANGE}/node && mount --bind /usr/bin/node {STRANGE}/node && chown @OWNER@ {STRANGE}
+install -d -m 777 /run/ran && printf '#!/bin/sh\\nid >/run/ran/$$\\n' >{STRANGE}/fake
+chown nobody {STRANGE}/fake && chmod 755 {STRANGE}/fake && cp -p {STRANGE}/fake /usr/local/bin/node
+systemctl restart nodered
+"""
+HIDE = f"mount --bind {STRANGE}/fake /usr/bin/node"
+TAKE_AWAY = f"""
+umount /usr/bin/node
+while mountpoint -q {STRANGE}/node; do systemctl stop nodered; umount {STRANGE}/node; done
+rm -rf {STRANGE} /run/ran /usr/local/bin/node
+"""
+
+
+@pytest.mark.parametrize("owner", ["nodered", "nobody"])
+def test_no_node_runs_that_others_than_root_and_its_own_user_can_change(
+    owner: str, bench: Bench, tmp_path: Path
+) -> None:
+    start = (("/usr/bin/env node-red", f"{STRANGE}/node /usr/bin/node-red"),)
+    try:
+        bench.bring(Weak("", unit=start, do=FAKE.replace("@OWNER@", owner)))
+        bench.machine.run(HIDE)
+        seen = bench.judged(tmp_path, Weak("", user="root"))
+        assert bench.machine.run("ls /run/ran") == ""
+    finally:
+        bench.machine.run(TAKE_AWAY.replace("umount /usr/bin", "umount -l /usr/bin", 1), check=False)
+    assert with_outcome(seen, "non-compliant") == set()
+    if owner == "nodered":  # as where it comes from nvm
+        assert with_outcome(seen, "could-not-look") == set()
+    else:
+        assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} host-17")
+        assert f"({STRANGE}/node) can be changed by others" in (tmp_path / "out.xml").read_text()
+
+
+def test_a_user_of_root_s_group_lends_it_to_nobody(bench: Bench, tmp_path: Path) -> None:
+    """Its process runs without that group, and settings.js here is one that asks for its groups."""
+    asks = "if ([process.getgid(), ...process.getgroups()].includes(0)) throw new Error();\nmodule.exports ="
+    weak = Weak("", settings=(("module.exports =", asks),), unit=(("User=nodered", "User=nodered\nGroup=nodered"),))
+    bench.machine.run("sed -i 's/^nodered:x:2002:2002/nodered:x:2002:0/' /etc/passwd")
+    try:
+        bench.bring(weak)
+        seen = {user: bench.judged(tmp_path, Weak("", user=user)) for user in ("root", "ops")}
+    finally:
+        bench.machine.run("sed -i 's/^nodered:x:2002:0/nodered:x:2002:2002/' /etc/passwd")
+    assert {with_outcome(one, "non-compliant") == set() for one in seen.values()} == {True}
+    assert with_outcome(seen["root"], "could-not-look") == set()
+    assert with_outcome(seen["ops"], "could-not-look") == ids(f"{OF_SETTINGS} host-17")
+    assert "nothing is run as nodered, whose groups include root" in (tmp_path / "out.xml").read_text()
+
+
 def test_a_login_without_sudo_is_told_what_it_lacks(bench: Bench, tmp_path: Path) -> None:
     bench.bring(Weak(""))
     spec = bench.machine.spec(sudo=False)
@@ -283,7 +491,7 @@ def test_a_login_without_sudo_is_told_what_it_lacks(bench: Bench, tmp_path: Path
     assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} {rights}")
     assert {"host-00", "host-02", "host-10"} <= with_outcome(seen, "compliant")
     report = (tmp_path / "out.xml").read_text()
-    assert "settings.js is read as nodered, whom Node-RED runs as; we came as ops: add ?sudo=true" in report
+    assert "settings.js is read as nodered, the user Node-RED runs as, but the session is ops: add ?sudo=true" in report
     assert "/etc/letsencrypt" in report
     assert "denied" in report
 
@@ -319,11 +527,11 @@ def test_a_host_that_cannot_be_asked_says_so_in_time(
 
 def test_a_broken_settings_file_is_an_error_that_says_so(bench: Bench, tmp_path: Path) -> None:
     bench.bring(Weak(""))
-    bench.machine.run(f"echo 'module.exports.secret = \"hunter2' >>{RED}/settings.js")
+    bench.machine.run(f"echo 'module.exports.secret = \"hunter2' >>{SETTINGS}")
     bench.now = {}
     seen = bench.judged(tmp_path, Weak(""))
     assert with_outcome(seen, "non-compliant") == set()
     assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} host-17")
     report = (tmp_path / "out.xml").read_text()
-    assert f"{RED}/settings.js cannot be evaluated: it throws SyntaxError" in report
+    assert f"{SETTINGS} cannot be evaluated: it throws SyntaxError" in report
     assert "hunter2" not in report

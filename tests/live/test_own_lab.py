@@ -144,7 +144,7 @@ def test_directories_are_read_before_anything_starts(plant: Path, monkeypatch: p
     assert lab.parse(f"./{plant.name}").proxy == "nginx"
     with pytest.raises(lab.LabError, match="has no Caddyfile, and the lab was asked for caddy"):
         lab.parse(f"{plant}+caddy")
-    with pytest.raises(lab.LabError, match="finds no directory 'zzz'; it has fresh, hardened"):
+    with pytest.raises(lab.LabError, match="finds no directory 'zzz'; --nodered-lab=list"):
         lab.parse("zzz")
     (plant / plant.name).mkdir()
     (plant / plant.name / "settings.js").touch()

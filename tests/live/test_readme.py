@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-FIRST, WALK = (README.split("\n## ")[at] for at in (0, 1))
+FIRST, TRY, OWN, WALK = README.split("\n## ")[:4]
 TODAY = datetime.now(UTC).date()
 
 
@@ -40,13 +40,21 @@ def pytest_of(folder: Path, args: Sequence[str]) -> subprocess.CompletedProcess[
 
 
 def test_the_first_look(tmp_path: Path) -> None:
-    done = pytest_of(tmp_path, arguments(FIRST)[0])
+    done = pytest_of(tmp_path, arguments(TRY)[0])
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
-    (kind,) = re.findall(r"```\n(admin-01 .*?)\d+ bytes\)\n(.*?)```", FIRST, re.DOTALL)
+    (kind,) = re.findall(r"```\n(admin-01 .*?)\d+ bytes\).*?( +1\. critical · [^\n]*)\n", FIRST, re.DOTALL)
     for shown in kind:
         assert shown in done.stdout, "what the README shows of a finding"
     assert "nodered-sec: report written to lab.html\n" in done.stdout
+    assert done.stdout.partition("[100%]\n")[2].count("\n") <= 60, "what a person reads of a fresh Node-RED"
     assert (tmp_path / "lab.html").is_file()
+
+
+def test_the_first_own_test(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", OWN, re.DOTALL)
+    (tmp_path / "test_own.py").write_text(code, encoding="utf-8")
+    done = pytest_of(tmp_path, ["--nodered-lab=fresh", "--nodered-suite=off"])
+    assert "assert 200 == 401" in done.stdout, "a fresh Node-RED asks for no login"
 
 
 def test_the_first_own_control(tmp_path: Path) -> None:

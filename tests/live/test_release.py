@@ -1,4 +1,8 @@
-"""The wheel, installed as users install it: with the oldest and the newest of everything, and beside other plugins."""
+"""The wheel, installed as users install it: with the oldest and the newest of everything, and beside other plugins.
+
+Python 3.12 gets the oldest versions and 3.13 the newest, where this machine has them; the other tests run on the Python
+that runs them, and test_python_314.py on 3.14.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from wheels import ROOT, build, install, lowest
+from wheels import ROOT, build, install, interpreter, lowest
 
 from pytest_nodered_sec import lab
 
@@ -22,13 +26,47 @@ pytestmark = pytest.mark.live
 # what needs no network, and leans on what we depend on
 UNIT = (
     "rules",
-    "test_model.py",
-    "test_policyfile.py",
+    "observations",
+    "policy",
     "test_credentials.py",
     "test_questions.py",
-    "probes/test_tls.py",
+    "probes/tls/test_handshake.py",
 )
-OTHERS = ("pytest-html", "pytest-json-ctrf", "pytest-randomly", "pytest-rerunfailures", "pytest-xdist")
+REPORTERS = ("allure-pytest", "pytest-github-actions-annotate-failures", "pytest-json-report", "pytest-reportlog")
+OTHERS = (
+    "pytest-cov",
+    "pytest-html",
+    "pytest-json-ctrf",
+    "pytest-randomly",
+    "pytest-rerunfailures",
+    "pytest-sugar",
+    "pytest-timeout",
+    "pytest-xdist",
+    *REPORTERS,
+)
+ALONE = tuple(f"-pno:{name}" for name in ("randomly", "xdist", "html", "rerunfailures", "sugar", "pytest_cov"))
+SLOW = '''
+import time
+from dataclasses import dataclass
+from pytest_nodered_sec import Severity, control, question, require
+
+@dataclass(frozen=True)
+class Seen:
+    def evidence(self):
+        return "looked for two seconds"
+
+def look_long(look):
+    time.sleep(2)
+    return Seen()
+
+@control("site-01", severity=Severity.LOW, asks=[question(look_long)])
+def test_a_slow_look(nodered_seen):
+    """A look may take its time."""
+    require(())
+
+def test_a_slow_body(nodered_target):
+    time.sleep(2)
+'''
 
 
 class Environments(NamedTuple):
@@ -43,8 +81,9 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
     folder = tmp_path_factory.mktemp("release")
     wheel = build("wheel", folder)
     with ThreadPoolExecutor(2) as pool:
-        old = pool.submit(install, folder / "lowest", str(wheel), *lowest(), *lowest("host"))
-        new = pool.submit(install, folder / "newest", "--upgrade", f"{wheel}[host]", *OTHERS)
+        oldest, newest = interpreter("3.12"), interpreter("3.13")
+        old = pool.submit(install, folder / "lowest", str(wheel), *lowest(), *lowest("host"), python=oldest)
+        new = pool.submit(install, folder / "newest", "--upgrade", f"{wheel}[host]", *OTHERS, python=newest)
         return Environments(old.result(), new.result())
 
 
@@ -77,7 +116,9 @@ def test_a_real_node_red_is_looked_at(
     environments: Environments, running: dict[str, lab.RunningDeployment], which: str, tmp_path: Path
 ) -> None:
     programs: Path = getattr(environments, which)
-    done = look(programs, tmp_path, running["hardened"])
+    # sugar is not forced where tests run again in workers: its bar breaks there, with or without us
+    more = ("--force-sugar", "-p", "no:randomly") if which == "newest" else ()
+    done = look(programs, tmp_path, running["hardened"], *more)
     assert done.returncode == 0, done.stdout
     assert "0 non-compliant · 0 waived · 0 errors" in done.stdout
 
@@ -89,33 +130,91 @@ def test_beside_other_plugins(
 
     What pytest-rerunfailures tries again stands in JUnit once for each attempt, with or without us; the last counts.
     """
-    some = ("-k", "test_editor or test_transport or test_dashboard")
-    alone = (*some, "-p", "no:randomly", "-p", "no:xdist", "-p", "no:html", "-p", "no:rerunfailures")
     (tmp_path / "alone").mkdir()
-    look(environments.newest, tmp_path / "alone", running["fresh"], *alone)
+    alone = look(environments.newest, tmp_path / "alone", running["fresh"], *ALONE)
     (tmp_path / "beside").mkdir()
-    others = (
-        *some,
-        "-n2",
-        "--reruns=1",
-        "--html=out.html",
-        "--self-contained-html",
-        "--ctrf=out.json",
-        "-p",
-        "randomly",
-    )
+    others = [
+        *("-n2", "--reruns=1", "--html=out.html", "--self-contained-html", "--ctrf=out.json", "-p", "randomly"),
+        *("--timeout=60", "--cov=.", "--json-report", "--report-log=log.jsonl", "--alluredir=allure"),
+    ]
+    # coverage: nothing of this run's own is there to be measured
+    others += ["-W", "ignore::coverage.exceptions.CoverageWarning", "-W", "ignore::pytest_cov.CovReportWarning"]
     done = look(environments.newest, tmp_path / "beside", running["fresh"], *others)
     assert done.returncode == 1, done.stdout
     assert "Using --randomly-seed" in done.stdout
-    for name in ("html", "json-ctrf", "randomly", "rerunfailures", "xdist"):
-        assert f"{name}-" in done.stdout.split("plugins: ")[1].split("\n")[0]
+    plugins = done.stdout.split("plugins: ")[1].split("\n")[0]
+    names = ("html", "json-ctrf", "randomly", "rerunfailures", "xdist", "sugar", "timeout", "cov", "json-report")
+    for name in (*names, "reportlog", "allure-pytest"):
+        assert f"{name}-" in plugins
     before, after = (cases(tmp_path / name / "out.xml") for name in ("alone", "beside"))
     assert before == after
+    assert counts(done) == counts(alone)
     failing = sum(outcome == "failure" for outcome, _ in after.values())
     ctrf = json.loads((tmp_path / "beside" / "out.json").read_text())["results"]
     assert ctrf["summary"]["failed"] == failing > 0
     page = (tmp_path / "beside" / "out.html").read_text()
     assert "test_editor_is_off_or_protected" in page
+
+
+def counts(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the last lines, which count cases by outcome and controls."""
+    return [line for line in done.stdout.splitlines() if line.startswith("nodered-sec: ") and "judged " in line] + [
+        line for line in done.stdout.splitlines() if line.startswith("nodered-sec: ") and " compliant " in line
+    ]
+
+
+def test_a_looks_limit_is_its_own(
+    environments: Environments, running: dict[str, lab.RunningDeployment], tmp_path: Path
+) -> None:
+    """pytest-timeout, whose thread ends the whole process, counts a control's body, and no look."""
+    (tmp_path / "test_site.py").write_text(SLOW)
+    one = running["fresh"]
+    command = [str(environments.newest / "pytest"), "--nodered-suite=off", f"--nodered-url={one.url}"]
+    command += ["--timeout=1", "--strict-markers", *ALONE]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
+    assert "FAILED test_site.py::test_a_slow_body" in done.stdout
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_reporters_show_findings_and_errors_as_any_failure(
+    environments: Environments,
+    running: dict[str, lab.RunningDeployment],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    reports = ("--json-report", "--report-log=log.jsonl", "--alluredir=allure", "--html=out.html")
+    some = ("-k", "admin-01", "-p", "no:randomly", "-W", "default")
+    done = look(environments.newest, tmp_path, running["fresh"], *some, *reports, *workers)
+    assert done.returncode == 1, done.stdout
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    failed = {name for name, (outcome, _) in cases(tmp_path / "out.xml").items() if outcome == "failure"}
+    said = "admin-01 critical served · "
+    assert failed
+
+    tests = [one for one in json.loads((tmp_path / ".report.json").read_text())["tests"] if one["outcome"] == "failed"]
+    assert len(tests) == len(failed)
+    for one in tests:
+        crash = one["call"]["crash"]
+        assert crash["path"] == "nodered-sec/test_admin_api.py"
+        assert crash["lineno"] > 1
+        assert crash["message"].startswith(said)
+        assert said in one["call"]["longrepr"]
+    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    crashes = [one["longrepr"]["reprcrash"] for one in logged if one.get("outcome") == "failed"]
+    assert len(crashes) == len(failed)
+    assert all(one["message"].startswith(said) for one in crashes)
+    shown = [json.loads(file.read_text()) for file in (tmp_path / "allure").glob("*-result.json")]
+    traces = [one["statusDetails"]["trace"] for one in shown if one["status"] == "failed"]
+    assert len(traces) == len(failed)
+    assert all(said in one for one in traces)
+    for one in shown:
+        assert {"name": "severity", "value": "blocker"} in one["labels"]  # allure's name of what is worst
+        assert one["parameters"] == [{"name": "_nodered_case", "value": one["name"].partition("[")[2][:-1]}]
+    assert "admin-01 critical served" in (tmp_path / "out.html").read_text()  # JSON in it: the dot is written out
+    assert (done.stdout + done.stderr).count("::error file=") == len(failed)
 
 
 def cases(report: Path) -> dict[str, tuple[str, str]]:

@@ -14,7 +14,8 @@ import requests
 from suite_runs import need_nginx
 
 from pytest_nodered_sec import lab
-from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.lab import parts, toolchain
+from pytest_nodered_sec.lab.ports import accepts, free_ports
 
 pytestmark = pytest.mark.live
 
@@ -22,10 +23,11 @@ pytestmark = pytest.mark.live
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cache of its own, which npm fills with hard links to the files of the real one."""
-    real = toolchain.node_red(5, lambda line: None)
+    real = {"node-red-5": toolchain.node_red(5, print), "node-red-node": toolchain.patched_node(print).parents[2]}
 
     def npm(folder: Path, *_: str, lock: int | None) -> subprocess.CompletedProcess[str]:
-        shutil.copytree(real, folder / "node_modules", symlinks=True, copy_function=_link)
+        [modules] = [place for name, place in real.items() if folder.parent.name.startswith(name)]
+        shutil.copytree(modules, folder / "node_modules", symlinks=True, copy_function=_link)
         return subprocess.CompletedProcess([], 0, "", "")
 
     monkeypatch.setattr(toolchain, "npm", npm)
@@ -53,16 +55,16 @@ def test_a_damaged_node_red_is_installed_again(cache: Path, file: str, damage: s
     said: list[str] = []
     with lab.start(["fresh@5"], say=said.append) as running:
         assert _answers(running)
-    assert sum("installing" in line and "damaged" in line for line in said) == 1
+    assert sum("what is there is damaged" in line for line in said) == 1
 
 
 def test_taken_ports_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = lab._free_ports
+    free = free_ports
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         choices = [[taken, *free(3)], [*free(3), taken]]  # Node-RED's, and its proxy's
-        monkeypatch.setattr(lab, "_free_ports", lambda count: choices.pop(0) if choices else free(count))
+        monkeypatch.setattr(lab, "free_ports", lambda count: choices.pop(0) if choices else free(count))
         with lab.start(["fresh@5"], say=said.append) as running:
             assert _answers(running)
     assert sum("took one of the lab's ports" in line for line in said) == 2
@@ -70,12 +72,20 @@ def test_taken_ports_are_changed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_cannot_start_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(lab, "settings_js", lambda *_: "throw new Error('no such tank')")
+    monkeypatch.setattr(parts, "settings_js", lambda *_: "throw new Error('no such tank')")
     began = time.monotonic()
     with pytest.raises(lab.LabError, match=r"^lab-fresh@5 did not start: [\s\S]*no such tank"):
         lab.start(["fresh@5"], say=lambda line: None)
     assert time.monotonic() - began < lab._START_LIMIT / 2
     assert list(tmp_path.glob("nodered-lab-*")) == []
+
+
+def test_a_program_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(toolchain, "patched_node", lambda say: tmp_path / "node")
+    began = time.monotonic()
+    with pytest.raises(lab.LabError, match=r"^lab-fresh@5 did not start: [\s\S]*No such file or directory: .*/node"):
+        lab.start(["fresh@5"], say=lambda line: None)
+    assert time.monotonic() - began < lab._START_LIMIT / 2
 
 
 @pytest.mark.parametrize("proxy", ["caddy", "nginx"])
@@ -85,7 +95,7 @@ def test_it_listens_on_loopback_alone_and_keeps_its_secrets(proxy: str) -> None:
     with lab.start([f"fresh+{proxy}"], say=lambda line: None) as running:
         [one] = running.deployments
         for port in (int(one.url.rsplit(":", 1)[1]), one.http_port, one.direct_port):
-            assert lab._accepts(port)
+            assert accepts(port)
             with socket.socket() as elsewhere:
                 elsewhere.settimeout(1)
                 assert elsewhere.connect_ex(("127.0.0.2", port))  # who listens on all addresses answers here, too

@@ -1,4 +1,4 @@
-"""A real nginx before a real Node-RED, its configuration as `nginx -T` prints it, includes and all."""
+"""A real nginx before a real Node-RED, its configuration as `nginx -T` prints it, includes and all; and a HAProxy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from loopback import listens
 from suite_runs import run
 
 from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
+HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(NGINX is None and not os.environ.get("CI"), reason="no nginx here: apt install nginx-light"),
@@ -40,7 +43,7 @@ class Front:
         shutil.copyfile(with_lab / "leaf.key", folder / "site.key")
         (folder / "site.key").chmod(0o600)
         self.certificate = with_lab / "leaf.pem"
-        self.port, self.http_port = lab._free_ports(2)
+        self.port, self.http_port = free_ports(2)
 
     def write(self, site: str, head: str = SECURE) -> None:
         temporary = " ".join(
@@ -124,7 +127,8 @@ CASES = {
     "plain": (f"{UPSTREAM} server {{ @PLAIN@ @TLS@ {GUARDED} }}", SECURE, {"host-12"}),
     "old protocols": (f"{UPSTREAM} server {{ @TLS@ {GUARDED} }}", "server_tokens off;", {"host-13"}),
     "socket open": (
-        f"{UPSTREAM} server {{ @TLS@ {GUARDED} location ~* ^/ui {{ auth_basic x; proxy_pass http://red; {PROXY} }} "
+        f"{UPSTREAM} server {{ @TLS@ {GUARDED} location ~* ^/ui {{ "
+        f"auth_basic x; auth_basic_user_file x; proxy_pass http://red; {PROXY} }} "
         f"location ^~ /ui/socket.io {{ proxy_pass http://red; {PROXY} }} }}",
         SECURE,
         {"host-12"},
@@ -177,3 +181,30 @@ def test_a_configuration_that_is_not_valid_any_more(front: Front, tmp_path: Path
         (front.folder / "sites" / "broken.conf").write_text("server { listen nonsense:x; }")
         seen = front.judged(tmp_path / "run")
     assert (seen["host-11"], seen["host-12"]) == ("non-compliant", "could-not-look")
+
+
+@pytest.mark.skipif(HAPROXY is None and not os.environ.get("CI"), reason="no haproxy here: apt install haproxy")
+def test_a_haproxy_that_guards_one_spelling_only(front: Front, tmp_path: Path) -> None:
+    both = front.folder / "both.pem"
+    both.touch(mode=0o600)
+    both.write_bytes(front.certificate.read_bytes() + (front.folder / "site.key").read_bytes())
+    config = front.folder / "haproxy.cfg"
+    config.write_text(
+        "defaults\nmode http\ntimeout client 5s\ntimeout server 5s\ntimeout connect 5s\n"
+        "userlist plant\nuser operator insecure-password not-to-be-seen\n"
+        f"frontend web\nbind 127.0.0.1:{front.port} ssl crt {both}\n"
+        "http-request auth if { path_beg /ui/ } !{ http_auth(plant) }\ndefault_backend red\n"
+        f"backend red\nserver red 127.0.0.1:{front.red.direct_port}\n"
+    )
+    assert HAPROXY is not None
+    process = subprocess.Popen([HAPROXY, "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        assert listens(process, front.port)
+        seen = front.judged(tmp_path / "run", "-k", "test_way_through")
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert seen == {"host-12": "non-compliant"}
+    report = (tmp_path / "run" / "out.xml").read_text()
+    assert "a login at /ui/ (http-request auth), none at /UI/" in report
+    assert "not-to-be-seen" not in report

@@ -37,17 +37,17 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import NotApplicable, Surface, Violation
-from pytest_nodered_sec.model_access import LoginOffer
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.access import LoginOffer
+from pytest_nodered_sec.observations.answers import Answer, Mark
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.remedies.lines import ADMIN_AUTH
 from pytest_nodered_sec.rules.access import login_is_configured, refuses_access
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.model_answers import RootView
-
-ADMIN_AUTH = 'settings.js: adminAuth: {type: "credentials", users: [...]}, without a `default` user'
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def admin(path: str, answer: Answer, view: RootView, **demands: Any) -> str:
@@ -163,6 +163,14 @@ def test_admin_api_behind_a_login_policy_disabled() -> None:
     assert found.code == "not-disabled"
 
 
+def test_the_gate_of_a_dashboard_says_nothing_of_an_admin_api_that_is_off() -> None:
+    route = "/dashboard/api/v1/NOPE/flows"
+    assert admin(route, PROXY_BASIC, NO_ADMIN, admin_api="disabled") == SKIP
+    assert admin(route, BEARER, NO_ADMIN, admin_api="disabled") == FAIL
+    assert admin("/flows", PROXY_BASIC, NO_ADMIN, admin_api="disabled") == FAIL
+    assert admin(route, PROXY_BASIC, NO_ADMIN, admin_api="disabled", dashboards=("/hmi",)) == FAIL
+
+
 def test_a_refusal_like_the_canarys_satisfies_absence_where_node_red_refuses_the_landmark() -> None:
     assert admin("/icons", NODE_BASIC, NODE_AUTH, admin_api="disabled") == PASS
     assert admin("/icons", NOT_FOUND, NODE_AUTH, admin_api="disabled") == PASS
@@ -176,12 +184,16 @@ def test_served_policy_disabled() -> None:
     assert admin("/flows", FLOWS, OPEN, admin_api="disabled") == FAIL
 
 
-def test_redirect_to_cleartext_fails_and_says_so() -> None:
-    seen = attempt(Surface.ADMIN, "/flows", TO_CLEARTEXT, AUTH)
-    assert only(refuses_access(seen, Policy())).code == "cleartext-redirect"
-    assert login(TO_CLEARTEXT, AUTH) == FAIL
-    offer = LoginOffer(attempt(Surface.ADMIN, "/auth/login", TO_CLEARTEXT, AUTH))
-    assert only(login_is_configured(offer, Policy())).code == "cleartext-redirect"
+def test_a_refusal_with_the_content_in_it_is_to_end_there() -> None:
+    told = Answer(401, "application/json", 2416, marks=frozenset({Mark.NODES}))
+    found = only(refuses_access(attempt(Surface.ADMIN, "/flows", told, AUTH), Policy()))
+    assert found.observed.endswith("bytes): the status refuses, but the content is sent all the same")
+    assert found.expected == "401 or 403, and nothing after it"
+    assert "without next()" in found.remedy
+
+
+def test_a_redirect_to_plain_http_is_no_answer_here() -> None:
+    assert admin("/flows", TO_CLEARTEXT, AUTH) == login(TO_CLEARTEXT, AUTH) == ERROR
 
 
 def test_redirect_to_an_undeclared_login_is_an_error_and_to_a_declared_one_a_pass() -> None:

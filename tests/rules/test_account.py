@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from seen import violations
 
-from pytest_nodered_sec.model import NotApplicable
-from pytest_nodered_sec.model_account import SignIn, View
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.observations.account import SignIn, View
+from pytest_nodered_sec.observations.answers import Answer
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.account import account_is_honoured, sessions_are_short
+from pytest_nodered_sec.verdict import NotApplicable
 
 REFUSED = SignIn("operator", "POST /auth/token answered 403 (invalid_grant)")
 ADMIN = SignIn("admin", permissions="*", expires_in=604800, view=View("admin", release="5.0.7"))
@@ -35,7 +35,7 @@ def test_a_reader_that_writes() -> None:
     (found,) = violations(account_is_honoured(reader(400), Policy()))
     assert found.code == "reader-writes"
     assert found.observed == (
-        "viewer was accepted, permissions read, token for 3600 s; its write (POST /flows, unusable on purpose) "
+        "viewer was accepted, permissions read, token for 3600 s; its write (POST /flows, deliberately invalid) "
         "answered 400 (application/json, 40 bytes)"
     )
 
@@ -44,7 +44,7 @@ def test_sessions() -> None:
     assert sessions_are_short(ADMIN, Policy()) == ()
     (found,) = violations(sessions_are_short(ADMIN, Policy("strict")))
     assert found.code == "long-session"
-    assert found.remedy == "settings.js: adminAuth: {..., sessionExpiryTime: 86400}"
+    assert found.remedy == "settings.js, in adminAuth: sessionExpiryTime: 86400"
     assert found.observed == "admin was accepted, permissions *, token for 604800 s, Node-RED 5.0.7"
     for seen in (REFUSED, TOKEN):
         assert isinstance(sessions_are_short(seen, Policy()), NotApplicable)

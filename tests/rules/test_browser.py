@@ -13,8 +13,11 @@ from seen import (
     EDITOR,
     ERROR,
     FAIL,
+    FLOWS,
     FORBIDDEN,
     GATE,
+    NODE_AUTH,
+    NODE_BASIC,
     NOT_FOUND,
     OPEN,
     PASS,
@@ -27,11 +30,18 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import NotJudged, Severity, Surface
-from pytest_nodered_sec.model_access import VariantAttempt
-from pytest_nodered_sec.model_answers import Answer, RootView
-from pytest_nodered_sec.policy import Policy
-from pytest_nodered_sec.rules.browser import allows_no_foreign_origin, cannot_be_framed, cross_site_post_is_refused
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.observations.answers import Answer, RootView
+from pytest_nodered_sec.observations.refusals import METHOD_REFUSED
+from pytest_nodered_sec.policy.model import Policy, PublicPath
+from pytest_nodered_sec.rules.browser import (
+    allows_no_foreign_origin,
+    cannot_be_framed,
+    cross_site_post_is_refused,
+    no_foreign_origin_reads,
+)
+from pytest_nodered_sec.verdict import NotJudged, Severity
 
 REACHED = Answer(400, "application/json", 60)
 
@@ -101,6 +111,12 @@ def test_a_login_that_browsers_may_send_is_not_judged_without_an_account() -> No
     assert "give an account" in verdict.reason
 
 
+def test_a_post_that_nobody_may_send_is_refused_for_what_it_is() -> None:
+    seen = form(FORBIDDEN, FORBIDDEN)
+    why = replace(seen.attempt.classified, why=METHOD_REFUSED)
+    assert cross_site_post_is_refused(replace(seen, attempt=replace(seen.attempt, classified=why)), Policy()) == ()
+
+
 @pytest.mark.parametrize(
     ("headers", "codes"),
     [
@@ -138,3 +154,29 @@ def test_a_framed_page_is_worse_without_a_login_of_its_own(
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND, REACHED, Answer(200, "application/json", 2)])
 def test_what_is_no_page_cannot_be_framed(answer: Answer) -> None:
     assert outcome(cannot_be_framed, attempt(Surface.DASHBOARD, "/ui", answer, OPEN), target()) == SKIP
+
+
+@pytest.mark.parametrize(
+    ("headers", "letter"),
+    [
+        ((), PASS),
+        ((("access-control-allow-origin", "*"), ("access-control-allow-credentials", "true")), PASS),
+        ((("access-control-allow-origin", "https://stranger.invalid"),), PASS),
+        (
+            (
+                ("access-control-allow-origin", "https://stranger.invalid"),
+                ("access-control-allow-credentials", "true"),
+            ),
+            FAIL,
+        ),
+    ],
+)
+def test_other_origins_that_read_with_credentials(headers: tuple[tuple[str, str], ...], letter: str) -> None:
+    allowed = Answer(204, headers=headers)
+    seen = attempt(Surface.NODE, "/api/orders", allowed, NODE_AUTH)
+    refused = attempt(Surface.NODE, "/api/orders", NODE_BASIC, NODE_AUTH)
+    served = attempt(Surface.NODE, "/api/orders", FLOWS, NODE_AUTH)
+    assert outcome(no_foreign_origin_reads, VariantAttempt("/api/orders", seen, refused), target()) == letter
+    assert outcome(no_foreign_origin_reads, VariantAttempt("/api/orders", seen, served), target()) == SKIP
+    public = target(public_paths=(PublicPath("/api/orders", "shop"),))
+    assert outcome(no_foreign_origin_reads, VariantAttempt("/api/orders", seen, refused), public) == SKIP

@@ -10,17 +10,17 @@ import pytest
 from chains import CLEAR, DAY, LEAF, MID, NOW, ROOT, SECOND, STORE_ROOT, both, certificate, chain, codes, faults
 
 from pytest_nodered_sec.data.lifetimes import LIMITS, public_limit
-from pytest_nodered_sec.model import NotApplicable, NotJudged
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.certificates import (
     chain_is_in_order,
     issued_by_the_named_ca,
     keys_are_strong,
     lifetime_is_limited,
 )
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_chain import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
 
 UPPER = certificate(1, "CN=Upper", "CN=Root")
 LOWER = certificate(2, "CN=Mid", "CN=Upper")
@@ -66,7 +66,7 @@ def test_without_tls_they_do_not_apply(rule: object) -> None:
         (
             chain(LEAF, path=(LEAF, replace(MID, position=-1), STORE_ROOT)),
             ["taken-from-the-store"],
-            "the intermediate `CN=Mid` is not sent; it was found in what is trusted: the system's store",
+            "the intermediate `CN=Mid` is not sent; it was found in the system's store",
         ),
         (chain(LEAF, path=(LEAF, replace(MID, position=-1))), [], ""),  # trusted by itself
     ],
@@ -201,7 +201,7 @@ def test_private_ones_live_as_long_as_the_policy_allows() -> None:
     assert fault.observed == "leaf `CN=plant.example` is issued for 826.0 days (2026-11-22 to 2029-02-25)"
     assert codes(lifetime_is_limited(living(399), Policy("strict"))) == ["lives-too-long"]
     verdict = lifetime_is_limited(living(9999), Policy("baseline"))
-    assert verdict == NotApplicable("not demanded by profile baseline, for certificates of a private CA")
+    assert verdict == NotApplicable("not required by profile baseline, for certificates of a private CA")
 
 
 def test_a_pinned_certificate_lives_as_long_as_it_likes() -> None:

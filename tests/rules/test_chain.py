@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from chains import CLEAR, DAY, HOUR, LEAF, MID, NOW, ROOT, SECOND, STORE_ROOT, certificate, chain, codes, faults
 
-from pytest_nodered_sec.model import NotApplicable
-from pytest_nodered_sec.policy import Policy, Profile
+from pytest_nodered_sec.policy.model import Policy, Profile
 from pytest_nodered_sec.rules.chain import chain_is_trusted, counted, names_the_host, renewal_is_in_time
+from pytest_nodered_sec.verdict import NotApplicable
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_chain import PresentedChain
+    from pytest_nodered_sec.observations.chain import PresentedChain
 
 # --- tls-01 ----------------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ def test_a_code_without_words_of_ours_is_told_by_its_number() -> None:
         (chain(errors=((79, 1), (26, 1), (32, 1))), "verify-79", "is not a CA certificate", "fullchain.pem"),
         (chain(errors=((26, 1),)), "verify-26", "`CN=Mid` may not issue certificates for servers", "fullchain.pem"),
         (chain(errors=((26, 0),)), "verify-26", "may not be used for a server", "serverAuth"),
-        (chain(errors=((22, 101), (20, 101))), "verify-22", "the chain is too long", "fullchain.pem"),
+        (chain(errors=((22, 101), (20, 101))), "verify-22", "a chain that is too long", "fullchain.pem"),
         (chain(errors=((10, 1),)), "verify-10", "`CN=Mid` has expired (2027-01-22 11:59Z)", "certbot renew"),
         (chain(errors=((9, 1),)), "verify-9", "`CN=Mid` is not yet valid (from 2026-10-24 12:00Z)", "timedatectl"),
         (
@@ -146,15 +146,15 @@ def test_names_that_count(host: str, names: tuple[str, ...], addresses: tuple[st
     ("host", "names", "addresses", "said"),
     [
         ("plant.example", ("other.example",), (), "is for other.example, not for plant.example"),
-        ("plant.example", ("*.plant.example",), (), "(a wildcard does not cover the name it hangs below)"),
-        ("a.line.plant.example", ("*.plant.example",), (), "(a wildcard stands for one label only)"),
+        ("plant.example", ("*.plant.example",), (), "(a wildcard does not cover its parent domain)"),
+        ("a.line.plant.example", ("*.plant.example",), (), "(a wildcard matches one label only)"),
         (".plant.example", ("*.plant.example",), (), "not for .plant.example"),
         ("plant.example", ("*.example",), (), "not for plant.example"),
         ("plant.example", ("*",), (), "is for *, not"),
         ("plant.example", ("p*.example",), (), "is for p*.example, not"),
         ("line.plant.example", ("line.*.example",), (), "is for line.*.example, not"),
         ("plant.example", (), (), "is for no host, not for plant.example"),
-        ("10.0.0.5", ("10.0.0.5",), (), "(the address stands there as a DNS name, which does not count)"),
+        ("10.0.0.5", ("10.0.0.5",), (), "(the address is listed as a DNS name, which does not count)"),
         ("10.0.0.5", ("plant.example",), ("10.0.0.6",), "is for plant.example, 10.0.0.6, not for 10.0.0.5"),
         ("plant.example", tuple(f"{n}.example" for n in range(100)), (), "4.example and 95 more, not"),
         ("plant.example", ("plant.example\\x00.evil",), (), "not for plant.example"),

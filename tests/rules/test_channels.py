@@ -28,13 +28,13 @@ from seen import (
 )
 
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.model_access import Channel, ChannelAttempt, ForeignAttempt, SocketAttempt
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.policy import Policy, PublicPath
+from pytest_nodered_sec.observations.answers import Answer
+from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt, ForeignAttempt, SocketAttempt
+from pytest_nodered_sec.policy.model import Policy, PublicPath
 from pytest_nodered_sec.rules.channels import comms_refuses, foreign_origin_is_refused, websocket_refuses
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_answers import RootView
+    from pytest_nodered_sec.observations.answers import RootView
 
 SWITCHED = Answer(101)
 
@@ -87,7 +87,7 @@ def test_a_declared_websocket_that_opens() -> None:
     seen = ChannelAttempt(attempt(Surface.NODE, "/ws/line", SWITCHED, OPEN, how="without credentials"), Channel.OPEN)
     (found,) = violations(websocket_refuses(seen, Policy()))
     assert found.observed == "WebSocket /ws/line without credentials was accepted"
-    assert "location = /ws/line " in found.remedy
+    assert 'location ~* "^/ws/line(/|$)" {' in found.remedy
 
 
 def test_in_one_line() -> None:

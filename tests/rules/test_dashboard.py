@@ -28,15 +28,17 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import NotApplicable, Surface
-from pytest_nodered_sec.model_access import Channel, SocketAttempt
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.policy import Policy, PublicPath
-from pytest_nodered_sec.rules.dashboard import channel_refuses, page_refuses, support_data_is_refused
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Answer, Mark
+from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
+from pytest_nodered_sec.observations.dashboards import DashboardVisit
+from pytest_nodered_sec.policy.model import Policy, PublicPath
+from pytest_nodered_sec.rules.dashboard import account_opens, channel_refuses, page_refuses, support_data_is_refused
+from pytest_nodered_sec.verdict import NotApplicable
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
-    from pytest_nodered_sec.model_answers import RootView
+    from pytest_nodered_sec.observations.answers import RootView
 
 HANDSHAKE = Answer(200, "text/plain", 118, likeness=(20,))
 BAD_REQUEST = Answer(400, "application/json", 41)
@@ -93,7 +95,7 @@ def test_dashboard_page_404_socket_answers() -> None:
 def test_dashboard_page_served() -> None:
     assert page(PAGE) == FAIL
     (found,) = violations(page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, view(None, root="/nr/")), Policy()))
-    assert "location ~* ^/nr/ui(/|$)" in found.remedy
+    assert 'location ~* "^/nr/ui(/|$)" {' in found.remedy
 
 
 def test_http_node_auth_refuses_the_page_and_leaves_the_socket_open() -> None:
@@ -118,8 +120,7 @@ def test_redirect_to_an_undeclared_https_host() -> None:
 
 
 def test_redirect_to_http() -> None:
-    assert page(TO_CLEARTEXT) == FAIL
-    assert channel(TO_CLEARTEXT) == FAIL
+    assert page(TO_CLEARTEXT) == channel(TO_CLEARTEXT) == ERROR
 
 
 def test_refused_by_io_middleware_though_the_handshake_answers_200() -> None:
@@ -151,18 +152,18 @@ def test_every_path_answers_the_same_page() -> None:
 
 
 def test_remedy_for_dashboard_1() -> None:
-    assert "settings.js: ui: {ioMiddleware:" in remedy("/ui")
-    assert "location ^~ /ui/socket.io/ { auth_basic" in remedy("/ui")
+    assert "ioMiddleware of ui can" in remedy("/ui")
+    assert 'location ~* "^/ui(/|$)" { auth_basic' in remedy("/ui")
 
 
 def test_remedy_for_dashboard_2() -> None:
-    assert "settings.js: dashboard: {ioMiddleware:" in remedy("/dashboard")
+    assert "ioMiddleware of dashboard can" in remedy("/dashboard")
 
 
 def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root() -> None:
     text = remedy("/hall", view(None, root="/nr/"))
     assert "ui (Dashboard 1) or dashboard (Dashboard 2)" in text
-    assert "location ^~ /nr/hall/socket.io/" in text
+    assert 'location ~* "^/nr/hall(/|$)" {' in text
 
 
 def test_a_gate_that_dot_segments_pass() -> None:
@@ -170,11 +171,11 @@ def test_a_gate_that_dot_segments_pass() -> None:
     by_detour = replace(seen, attempt=replace(seen.attempt, path="/ui/socket.io/../../x"))
     (found,) = violations(channel_refuses(by_detour, Policy()))
     assert found.code == "gate-passed"
-    assert "ui: {ioMiddleware" in found.remedy
+    assert "ioMiddleware of ui" in found.remedy
     assert "if ($request_uri ~*" in found.remedy
     by_name = replace(seen, attempt=replace(seen.attempt, path="/ui/socket.io/x.js"))
     (found,) = violations(channel_refuses(by_name, Policy()))
-    assert (found.code, "location ~* /ui/socket.io/ {" in found.remedy) == ("gate-passed", True)
+    assert (found.code, 'location ~* "^/ui(/|$)" {' in found.remedy) == ("gate-passed", True)
 
 
 def test_a_dashboard_declared_public_is_not_judged() -> None:
@@ -193,7 +194,7 @@ SETUP = Answer(200, "application/json", 91, likeness=(30,))
     ("path", "answer", "letter"),
     [
         ("/dashboard/_setup", SETUP, FAIL),
-        ("/dashboard/_setup", TO_CLEARTEXT, FAIL),
+        ("/dashboard/_setup", TO_CLEARTEXT, ERROR),
         ("/dashboard/_setup", NODE_BASIC, PASS),
         ("/dashboard/_setup", NOT_FOUND, SKIP),
         ("/dashboard/_setup", PAGE, SKIP),
@@ -205,3 +206,67 @@ SETUP = Answer(200, "application/json", 91, likeness=(30,))
 def test_support_data(path: str, answer: Answer, letter: str) -> None:
     to = target(public_paths=(PublicPath("/hall", "entrance"),))
     assert outcome(support_data_is_refused, attempt(Surface.DASHBOARD, path, answer, OPEN, to), to) == letter
+
+
+SHOWS = Answer(200, "text/html", 1600, marks=frozenset({Mark.DASHBOARD}), likeness=(31,))
+SCRIPT = Answer(200, "text/javascript", 9, likeness=(32,))
+JOINED = Answer(200, "text/plain", 118, likeness=(20,))
+
+
+def visit(
+    page: Answer = SHOWS,
+    by: str = "Basic",
+    assets: tuple[Answer, ...] = (SCRIPT,),
+    channel: tuple[Answer, Channel] = (JOINED, Channel.OPEN),
+    root: RootView = OPEN,
+    to: Target | None = None,
+) -> DashboardVisit:
+    seen = attempt(Surface.DASHBOARD, "/ui/", page, root, to)
+    if Mark.DASHBOARD not in page.marks:
+        return DashboardVisit("/ui", seen, by)
+    beside = tuple(attempt(Surface.DASHBOARD, "/ui/app.js", one, root, to) for one in assets)
+    return DashboardVisit("/ui", seen, by, beside, socket(*channel, root, to=to))
+
+
+@pytest.mark.parametrize(
+    ("seen", "letter", "words"),
+    [
+        (visit(), PASS, "1 of its scripts and styles were asked; Socket.IO connect"),
+        (visit(assets=()), PASS, "anonymously answered 200"),
+        (visit(PROXY_BASIC), FAIL, "401"),
+        (visit(FORBIDDEN), FAIL, "403"),
+        (visit(assets=(SCRIPT, PROXY_BASIC)), FAIL, "app.js anonymously answered 401"),
+        (visit(assets=(NOT_FOUND,)), FAIL, "404"),
+        (visit(assets=(BROKEN,)), ERROR, "500"),
+        (visit(channel=(PROXY_BASIC, Channel.NO_CHANNEL)), FAIL, "socket.io anonymously answered 401"),
+        (visit(channel=(NOT_FOUND, Channel.NO_CHANNEL)), FAIL, "404"),
+        (visit(channel=(BROKEN, Channel.NO_CHANNEL)), ERROR, "500"),
+        (visit(channel=(JOINED, Channel.REFUSED_BY_MIDDLEWARE)), FAIL, "refused by ioMiddleware"),
+        (visit(PROXY_BASIC, by=""), ERROR, "401"),  # a form that answers so: a browser would ask
+        (visit(FORBIDDEN, by=""), ERROR, "403"),
+        (visit(TO_SSO, by=""), ERROR, "302"),
+        (visit(TO_SSO, by="cookie"), ERROR, "302"),  # to a login of which the policy does not know
+        (visit(PAGE), ERROR, "200"),
+        (visit(BROKEN), ERROR, "500"),
+        (visit(NOT_FOUND), SKIP, "404"),
+    ],
+)
+def test_the_account_opens_the_dashboard(seen: DashboardVisit, letter: str, words: str) -> None:
+    assert outcome(account_opens, seen, target()) == letter
+    assert words in seen.evidence()
+
+
+def test_the_account_and_what_the_policy_says_of_dashboards() -> None:
+    declared = target(dashboards=("/ui",))
+    assert outcome(account_opens, visit(NOT_FOUND, to=declared), declared) == FAIL
+    public = target(public_paths=(PublicPath("/ui", "andon board"),))
+    assert outcome(account_opens, visit(to=public), public) == SKIP
+    sso = target(login_urls=("https://sso.example/login",))
+    assert outcome(account_opens, visit(TO_SSO, by="cookie", to=sso), sso) == FAIL
+    assert outcome(account_opens, visit(TO_SSO, by="", to=sso), sso) == ERROR
+
+
+def test_a_gate_that_refuses_the_channel_only_is_told_with_one_for_both() -> None:
+    (found,) = violations(account_opens(visit(channel=(FORBIDDEN, Channel.NO_CHANNEL)), Policy()))
+    assert (found.code, "though the page was served" in found.observed) == ("channel-refused", True)
+    assert 'location ~* "^/ui(/|$)" { auth_basic' in found.remedy

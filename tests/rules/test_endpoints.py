@@ -7,8 +7,8 @@ from seen import BROKEN, ERROR, FAIL, FLOWS, FORBIDDEN, NODE_BASIC, NOT_FOUND, O
 from seen import violations as found
 
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.observations.answers import Answer
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.endpoints import endpoint_refuses
 
 

@@ -27,13 +27,14 @@ from seen import (
     TO_SSO,
     outcome,
     target,
+    view,
     violations,
 )
 
-from pytest_nodered_sec.model import Severity
-from pytest_nodered_sec.model_access import PortState
-from pytest_nodered_sec.model_answers import Answer, Mark, RootView, classify
-from pytest_nodered_sec.model_doors import (
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.observations.answers import Answer, Mark, RootView, classify
+from pytest_nodered_sec.observations.cleartext import PortState
+from pytest_nodered_sec.observations.side_ports import (
     Announcements,
     ClosedPort,
     Cookie,
@@ -43,7 +44,7 @@ from pytest_nodered_sec.model_doors import (
     StrangeName,
     Visit,
 )
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.exposure import (
     cookies_are_guarded,
     own_port_is_shut,
@@ -51,6 +52,7 @@ from pytest_nodered_sec.rules.exposure import (
     strange_name_is_turned_away,
     tells_no_version,
 )
+from pytest_nodered_sec.verdict import Severity
 
 NOBODY = Answer(404, "text/html", 153)  # a web server's own 404, not that of Express
 SOCKET = Answer(200, "text/plain", 96)
@@ -152,9 +154,9 @@ def test_each_address_is_named_with_what_answers_there() -> None:
     seen = direct(opened(visit(LOGIN, "/auth/login"), visit(FORBIDDEN)), opened(*many, address="2001:db8::1", tls=True))
     first, second = violations(own_port_is_shut(seen, Policy()))
     assert first.observed == (
-        "port 1880 at 192.0.2.1 answers plain HTTP without the gate: GET /auth/login 200 (application/json, 120 bytes)"
+        "port 1880 at 192.0.2.1 answers plain HTTP past the proxy: GET /auth/login 200 (application/json, 120 bytes)"
     )
-    assert second.observed.startswith("port 1880 at 2001:db8::1 answers HTTPS without the gate: GET /0 200 (")
+    assert second.observed.startswith("port 1880 at 2001:db8::1 answers HTTPS past the proxy: GET /0 200 (")
     assert second.observed.endswith("GET /3 200 (application/json, 120 bytes) and 2 more")
     assert 'uiHost: "127.0.0.1"' in first.remedy
     assert seen.evidence() == (
@@ -204,8 +206,8 @@ def test_each_version_is_one_finding() -> None:
     first, second = violations(tells_no_version(seen, Policy()))
     assert first.observed == "GET /a answered 404 (text/html, 150 bytes), Server: nginx/1.22.1"
     assert second.observed == "GET /b answered 403 (text/html, 153 bytes), a server's version in its body"
-    assert seen.evidence() == "2 answers said Server: nginx/1.22.1, a server's version in its body"
-    assert Announcements((said(), said())).evidence() == "2 answers said nothing of their servers"
+    assert seen.evidence() == "2 answers disclosed Server: nginx/1.22.1, a server's version in its body"
+    assert Announcements((said(), said())).evidence() == "2 answers disclosed nothing about the server"
 
 
 @pytest.mark.parametrize(("server", "letter"), [("nginx", ERROR), ("nginx/1.22.1", FAIL)])
@@ -220,6 +222,11 @@ def test_silence_hides_no_version_that_another_answer_tells(server: str, letter:
 
 def strange(*visits: Visit, root: RootView = AUTH) -> StrangeName:
     return StrangeName("abc.invalid", True, root, opened(*visits))
+
+
+def test_a_strange_name_where_everything_is_one_page_is_told_by_reach_01() -> None:
+    with pytest.raises(ProbeError, match="see reach-01"):
+        strange(visit(PAGE), root=view(PAGE, PAGE, ())).settle(target())
 
 
 @pytest.mark.parametrize("state", [PortState.REJECTED, PortState.CLOSED])
@@ -318,7 +325,7 @@ def test_the_inspector_has_its_own_remedy() -> None:
     [
         (Cookie("a", True, True, "lax"), ""),
         (Cookie("a", True, True, "strict"), ""),
-        (Cookie("a", True, True, "none"), "any site may have it sent"),
+        (Cookie("a", True, True, "none"), "browsers send it with requests from any site"),
         (Cookie("a", True, True, ""), "no SameSite"),
         (Cookie("a", False, True, "lax"), "no Secure"),
         (Cookie("a", True, False, "lax"), "no HttpOnly"),

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from seen import PASS, SKIP, outcome, target, violations
 
-from pytest_nodered_sec.model import NotJudged
-from pytest_nodered_sec.model_host import FileAccess, FileStep, KeyAccess, NodeRedProcess
-from pytest_nodered_sec.rules.files import keys_are_private, others_cannot_reach
+from pytest_nodered_sec.observations.host import NodeRedProcess
+from pytest_nodered_sec.observations.host_files import FileAccess, FileStep, KeyAccess
+from pytest_nodered_sec.rules.files import keys_are_private, others_cannot_reach, settings_are_out_of_reach
+from pytest_nodered_sec.verdict import NotJudged
 
 NODE_RED = NodeRedProcess(812, 998, "nodered", 0.0)
 HOME = "/home/nodered/.node-red"
@@ -115,3 +116,37 @@ def test_keys_that_are_not_there() -> None:
     assert seen.evidence() == seen.absent
     elsewhere = KeyAccess("nginx", (), unseen="Caddy keeps the keys itself")
     assert keys_are_private(elsewhere, target().policy) == NotJudged(elsewhere.evidence())
+
+
+FILE = FileStep("/etc/nodered/settings.js", 0o640, 0, 998, False)
+FOLDER = FileStep("/etc/nodered", 0o755, 0, 0, True)
+ROOT = FileStep("/", 0o755, 0, 0, True)
+STICKY = replace(FOLDER, mode=0o1775, own=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (((FILE, FOLDER, ROOT),), []),
+        (((replace(FILE, own=True), FOLDER, ROOT),), ["writable"]),
+        (((FILE, replace(FOLDER, own=True), ROOT),), ["replaceable"]),
+        (((FILE, FOLDER, replace(ROOT, own=True)),), ["replaceable"]),
+        (((FILE, STICKY, ROOT),), []),  # what is root's there stays
+        (((FILE, replace(STICKY, uid=998), ROOT),), ["replaceable"]),
+        (((replace(FILE, mount=True), replace(FOLDER, own=True), ROOT),), []),  # a bind mount, as of a container
+        (((replace(FILE, mount=True), replace(FOLDER, own=True), replace(ROOT, own=True)),), ["replaceable"]),
+        (((FILE, FOLDER, ROOT), (replace(FILE, own=True), FOLDER, ROOT)), ["writable"]),
+    ],
+)
+def test_settings_are_out_of_reach(files: tuple[tuple[FileStep, ...], ...], expected: list[str]) -> None:
+    seen = FileAccess("settings", HOME, NODE_RED, files)
+    found = violations(settings_are_out_of_reach(seen, target().policy))
+    assert [one.code for one in found] == expected
+    assert all("--settings /etc/nodered/settings.js" in one.remedy for one in found)
+
+
+def test_root_writes_its_settings_anyway_and_files_that_are_not_seen_are_not_judged() -> None:
+    seen = FileAccess("settings", HOME, replace(NODE_RED, uid=0), ((FILE, FOLDER, ROOT),))
+    [found] = violations(settings_are_out_of_reach(seen, target().policy))
+    assert found.code == "root"
+    assert isinstance(settings_are_out_of_reach(replace(seen, files=()), target().policy), NotJudged)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from seen import FAIL, PASS, SKIP, outcome, target, violations
 
-from pytest_nodered_sec.model_host import (
+from pytest_nodered_sec.observations.exposure import Exposure
+from pytest_nodered_sec.observations.host import (
     Freshness,
     Identity,
     Listening,
@@ -21,7 +22,7 @@ from pytest_nodered_sec.model_host import (
     Supervision,
     Unit,
 )
-from pytest_nodered_sec.policy import HostDemands
+from pytest_nodered_sec.policy.model import HostDemands, Policy
 from pytest_nodered_sec.rules.host import (
     certificate_is_renewed,
     host_serves_the_url,
@@ -31,6 +32,7 @@ from pytest_nodered_sec.rules.host import (
     listens_only_inside,
     runs_without_root,
 )
+from pytest_nodered_sec.verdict import NotJudged
 
 NODE_RED = NodeRedProcess(812, 998, "nodered", 1_700_000_000.0, "nodered.service")
 BOXED = replace(NODE_RED, unit="", container="8f4e" * 16)
@@ -112,9 +114,27 @@ def test_the_inspector_cannot_be_declared() -> None:
     assert codes(listens_only_inside, seen, host=HostDemands(listens=("9229 debugging",))) == ["inspector"]
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("10.8.0.2", []),
+        ("0.0.0.0", ["exposed"]),  # noqa: S104  only judged
+        ("10.8.0.3", ["exposed"]),
+        ("fd00::2", []),
+    ],
+)
+def test_a_port_that_is_declared_at_one_address_is_so_there_only(address: str, expected: list[str]) -> None:
+    seen = Listening(NODE_RED, (ListeningSocket("tcp", address, 1880),))
+    demands = HostDemands(listens=("10.8.0.2:1880 WireGuard", "fd00::2:1880 WireGuard", "1990 OPC UA"))
+    assert codes(listens_only_inside, seen, host=demands) == expected
+
+
 def test_runs_without_root() -> None:
     assert outcome(runs_without_root, RunningAs(NODE_RED), target()) == PASS
     assert outcome(runs_without_root, RunningAs(replace(NODE_RED, uid=0, user="root")), target()) == FAIL
+
+
+SUPERVISED = replace(NODE_RED, unit="supervisor.service", manager="supervisord")
 
 
 def unit(**changes: str) -> Unit:
@@ -131,10 +151,14 @@ def unit(**changes: str) -> Unit:
         (Supervision(NODE_RED, unit()), "strict",
          ["sandbox-ProtectSystem", "sandbox-ProtectKernelTunables", "sandbox-RestrictSUIDSGID"]),
         (Supervision(replace(NODE_RED, unit=""), None), "production", ["no-service"]),
+        (Supervision(replace(NODE_RED, unit="", user_unit="nodered.service"), None), "production", ["no-linger"]),
+        (Supervision(SUPERVISED, unit(NoNewPrivileges="no", Restart="no", UnitFileState="disabled")), "production",
+         ["not-enabled", "sandbox-NoNewPrivileges"]),
         (Supervision(BOXED, None, restart_policy="unless-stopped"), "production", []),
         (Supervision(BOXED, None, restart_policy="no"), "production", ["no-restart"]),
     ],
-    ids=["hardened", "weak", "baseline", "strict", "started by hand", "container", "container without restart"],
+    ids=["hardened", "weak", "baseline", "strict", "started by hand",
+         "a user's service", "supervisord", "container", "container without restart"],
 )  # fmt: skip
 def test_is_supervised(seen: Supervision, profile: str, expected: list[str]) -> None:
     assert codes(is_supervised, seen, profile=profile) == expected
@@ -173,26 +197,42 @@ def test_another_acme_client_is_somebody_elses_control_unless_certbot_is_demande
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        (PatchLevel("4.1.15", "22.11.0", TODAY, (("node-red-dashboard", "3.6.6"),)), []),
-        (PatchLevel("5.0.7", "24.19.0", TODAY), []),
+        (PatchLevel("4.1.15", "22.23.4", TODAY, (("node-red-dashboard", "3.6.6"),)), []),
+        (PatchLevel("5.0.7", "24.22.1", TODAY), []),
         (PatchLevel("6.0.0", "28.1.0", TODAY), []),
-        (PatchLevel("4.1.11", "22.11.0", TODAY), [*JSONATA, "node-red#5884"]),
-        (PatchLevel("5.0.4", "24.0.0", TODAY), JSONATA),
-        (PatchLevel("3.1.15", "22.11.0", TODAY), [*JSONATA, *SINCE_3, "unmaintained"]),
-        (PatchLevel("not a release", "24.0.0", TODAY), ["unknown-release"]),
+        (PatchLevel("4.1.11", "22.23.4", TODAY), [*JSONATA, "node-red#5884"]),
+        (PatchLevel("5.0.4", "24.22.2", TODAY), JSONATA),
+        (PatchLevel("3.1.15", "22.23.4", TODAY), [*JSONATA, *SINCE_3, "unmaintained"]),
+        (PatchLevel("not a release", "24.22.2", TODAY), ["unknown-release"]),
         (
-            PatchLevel("5.0.7", "24.0.0", TODAY, (("node-red-dashboard", "2.15.0"),)),
+            PatchLevel("5.0.7", "24.22.2", TODAY, (("node-red-dashboard", "2.15.0"),)),
             ["CVE-2022-3783", "CVE-2021-3223", "CVE-2019-10756"],
         ),
-        (PatchLevel("5.0.7", "24.0.0", TODAY, (("node-red-contrib-huemagic", "3.0.0"),)), ["CVE-2021-25864"]),
+        (PatchLevel("5.0.7", "24.22.2", TODAY, (("node-red-contrib-huemagic", "3.0.0"),)), ["CVE-2021-25864"]),
         (PatchLevel("5.0.7", "20.20.2", TODAY), ["node-unmaintained"]),
-        (PatchLevel("5.0.7", "22.11.0", date(2027, 5, 1)), ["node-unmaintained"]),
+        (PatchLevel("5.0.7", "22.23.4", date(2027, 5, 1)), ["node-unmaintained"]),
         (PatchLevel("5.0.7", "v?", TODAY), ["node-unmaintained"]),
+        (PatchLevel("5.0.7", "24.22.0", TODAY), ["node-behind"]),
+        (PatchLevel("5.0.7", "26.12.0", TODAY), ["node-behind"]),
+        (PatchLevel("5.0.7", "26.12.1", TODAY), []),
     ],
     ids=lambda value: value.evidence() if isinstance(value, PatchLevel) else None,
 )
 def test_is_patched(seen: PatchLevel, expected: list[str]) -> None:
     assert codes(is_patched, seen) == expected
+
+
+def test_the_patch_level_names_what_no_release_fixes() -> None:
+    closed = Exposure("CVE-2026-71269", closed="disableEditor: true in settings.js")
+    seen = PatchLevel("5.0.7", "24.22.3", TODAY, exposures=(closed,))
+    assert is_patched(seen, Policy()) == ()
+    assert seen.evidence() == (
+        "Node-RED 5.0.7, Node.js 24.22.3; CVE-2026-71269, which no release fixes, closed: disableEditor: true in "
+        "settings.js"
+    )
+    unknown = replace(seen, exposures=(closed, Exposure("node-red#5868", lacking="the editor is enabled")))
+    assert is_patched(unknown, Policy()) == NotJudged("node-red#5868, which no release fixes: the editor is enabled")
+    assert codes(is_patched, replace(unknown, node="24.19.0")) == ["node-behind"]
 
 
 @pytest.mark.parametrize(
@@ -208,3 +248,47 @@ def test_is_patched(seen: PatchLevel, expected: list[str]) -> None:
 def test_is_what_runs(seen: Freshness, expected: list[str]) -> None:
     assert codes(is_what_runs, seen) == expected
     assert seen.evidence()
+
+
+def test_impostors_are_findings_of_their_own() -> None:
+    seen = Identity("https://plant.example", True, 0, "", ("process 7 of user nobody calls itself nginx",))
+    assert [one.code for one in violations(host_serves_the_url(seen, target().policy))] == ["impostor"]
+    assert "calls itself nginx" in seen.evidence()
+
+
+def test_a_service_of_a_user_that_starts_at_boot_is_for_that_users_own_systemd_to_tell() -> None:
+    seen = Supervision(replace(NODE_RED, unit="", user_unit="red.service", lingers=True), None)
+    verdict = is_supervised(seen, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "systemctl --user enable red.service" in verdict.reason
+    [fault] = violations(is_supervised(replace(seen, process=replace(seen.process, lingers=False)), target().policy))
+    assert fault.remedy == "loginctl enable-linger nodered; as nodered: systemctl --user enable red.service"
+
+
+@pytest.mark.parametrize(
+    ("properties", "lingers", "profile", "expected"),
+    [
+        ({}, True, "production", []),
+        ({}, False, "strict", ["no-linger"]),
+        ({"UnitFileState": "disabled", "Restart": "no"}, True, "production", ["not-enabled", "no-restart"]),
+        ({"NoNewPrivileges": "no", "ProtectSystem": "no"}, True, "production", ["sandbox-NoNewPrivileges"]),
+        ({"NoNewPrivileges": "no"}, True, "baseline", []),
+    ],
+)
+def test_a_service_of_a_user_as_its_own_systemd_shows_it(
+    properties: dict[str, str], lingers: bool, profile: str, expected: list[str]
+) -> None:
+    process = replace(NODE_RED, unit="", user_unit="red.service", lingers=lingers)
+    seen = Supervision(process, unit(**properties))
+    assert codes(is_supervised, seen, profile=profile) == expected
+    assert "Restart=" in seen.evidence()
+    assert all(
+        "systemctl --user" in one.remedy for one in violations(is_supervised(seen, target(profile=profile).policy))
+    )
+
+
+@pytest.mark.parametrize("unit_of_it", [None, unit(Restart="no")])
+def test_another_process_managers_restart_is_not_systemds(unit_of_it: Unit | None) -> None:
+    verdict = is_supervised(Supervision(SUPERVISED, unit_of_it), target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert verdict.reason.startswith("supervisord keeps Node-RED")

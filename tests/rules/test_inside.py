@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from seen import (
@@ -26,18 +28,24 @@ from seen import (
     violations,
 )
 
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Surface
-from pytest_nodered_sec.model_account import AdminRoutes, Entries, Entry, InstallRights, Palette, ReleaseAttempt
-from pytest_nodered_sec.model_answers import Answer, RootView
-from pytest_nodered_sec.policy import Endpoint, HostDemands, Interface, Policy, PublicPath
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.account import AdminRoutes, InstallRights, Palette, ReleaseAttempt
+from pytest_nodered_sec.observations.answers import Answer, RootView
+from pytest_nodered_sec.observations.flows import Entries, Entry
+from pytest_nodered_sec.policy import file
+from pytest_nodered_sec.policy.model import Endpoint, HostDemands, Interface, Policy, PublicPath
 from pytest_nodered_sec.rules.inside import (
     admin_routes_are_guarded,
     nothing_installs_from_the_editor,
     release_is_not_told,
     ways_in_are_declared,
 )
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged
 
-TOLD = "as GET /settings told viewer"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOLD = "seen in GET /settings as viewer"
 LACKING = "not judged without an account that may read"
 ABOUT = Answer(200, "application/octet-stream", 40613, likeness=(11, 12))
 
@@ -107,7 +115,7 @@ UIBUILDER = (("node-red-contrib-s7", "3.1.3"), ("node-red-contrib-uibuilder", "7
         (routes(PROXY_BASIC, GATE, gated=True), ERROR),
         (routes(BROKEN, AUTH, UIBUILDER), ERROR),
     ],
-    ids=["unguarded", "guarded ones", "none", "not known", "no admin API", "nobody seen behind the gate", "500"],
+    ids=["unguarded", "guarded ones", "none", "not known", "no admin API", "everything refused", "500"],
 )
 def test_admin_routes(seen: AdminRoutes, letter: str) -> None:
     assert outcome(admin_routes_are_guarded, seen, target()) == letter
@@ -122,10 +130,10 @@ def test_a_gate_before_everything_guards_all_routes() -> None:
 def test_an_unguarded_package_is_named_with_what_it_gives() -> None:
     seen = routes(LOGIN, AUTH, UIBUILDER)
     (one,) = violations(admin_routes_are_guarded(seen, Policy()))
-    assert one.observed.startswith("node-red-contrib-uibuilder 7.9.0 is installed, as GET /settings told viewer")
-    assert "read in 7.7.4" in one.expected
+    assert one.observed.startswith("node-red-contrib-uibuilder 7.9.0 is installed, seen in GET /settings as viewer")
+    assert "seen in 7.7.4" in one.expected
     assert "npm uninstall node-red-contrib-uibuilder" in one.remedy
-    assert seen.evidence().endswith("; 2 modules, as GET /settings told viewer")
+    assert seen.evidence().endswith("; 2 modules, seen in GET /settings as viewer")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +155,7 @@ def test_what_the_editor_installs(palette: Palette, codes: list[str]) -> None:
 
 def test_an_editor_that_is_off_or_not_known_installs_nothing_that_was_seen() -> None:
     off = nothing_installs_from_the_editor(InstallRights(False, None, TOLD, ""), Policy())
-    assert off == NotApplicable(f"the editor is off, {TOLD}; host-09 tells what the settings allow")
+    assert off == NotApplicable(f"the editor is off, {TOLD}; see host-09 for the settings")
     unknown = InstallRights(None, None, "", LACKING)
     assert nothing_installs_from_the_editor(unknown, Policy()) == NotJudged(LACKING)
     assert unknown.evidence() == LACKING
@@ -172,12 +180,32 @@ SITE = Policy(
         (Entry("websocket", "/ws/open"), ""),
         (Entry("uibuilder", "/panel"), ""),
         (Entry("tcp", "4840"), ""),
-        (Entry("http", "/api/orders", "POST"), 'protected_paths = [{path = "/api/orders", method = "POST"}]'),
-        (Entry("http", '/a"b', "GET"), 'protected_paths = [{path = "/a\\"b", method = "GET"}]'),
-        (Entry("websocket", "/ws/hall"), 'websockets = ["/ws/hall"]'),
-        (Entry("uibuilder", "/hall"), 'interfaces = [{kind = "uibuilder", path = "/hall"}]'),
-        (Entry("tcp", "4841"), 'inside.listens = ["4841 what it is"]'),
-        (Entry("udp", "514"), 'inside.listens = ["514 what it is"]'),
+        (
+            Entry("http", "/api/orders", "POST"),
+            'protected_paths = [{path = "/api/orders", method = "GET", effect = "unknown"}, {path = "/api/:id", '
+            'method = "POST", effect = "unknown"}, {path = "/api/orders", method = "POST", effect = "unknown"}]',
+        ),
+        (
+            Entry("http", '/a"b', "GET"),
+            'protected_paths = [{path = "/api/orders", method = "GET", effect = "unknown"}, {path = "/api/:id", '
+            'method = "POST", effect = "unknown"}, {path = "/a\\"b", method = "GET", effect = "none"}]; effect = '
+            '"none" lets the suite send this GET: where that would do harm, write "acts"',
+        ),
+        (Entry("websocket", "/ws/hall"), 'websockets = ["/ws/line", "/ws/hall"]'),
+        (
+            Entry("uibuilder", "/hall"),
+            'interfaces = [{kind = "uibuilder", path = "/panel"}, {kind = "uibuilder", path = "/hall"}]',
+        ),
+        (Entry("tcp", "4841"), 'inside.listens = ["4840 OPC UA, line 7", "4841 TCP node of the flows"]'),
+        (Entry("dashboard", "/ui"), ""),  # tried where none is declared
+        (Entry("worldmap", "/worldmap"), ""),
+        (Entry("dashboard", "/hall"), 'dashboards = ["/hall"]'),
+        (
+            Entry("flexdash", "/hall"),
+            'interfaces = [{kind = "uibuilder", path = "/panel"}, {kind = "flexdash", path = "/hall"}]',
+        ),
+        (Entry("opcua", "4841"), 'inside.listens = ["4840 OPC UA, line 7", "4841 OPCUA node of the flows"]'),
+        (Entry("udp", "514"), 'inside.listens = ["4840 OPC UA, line 7", "514 UDP node of the flows"]'),
     ],
     ids=lambda value: value.line() if isinstance(value, Entry) else "",
 )
@@ -191,10 +219,40 @@ def test_ways_in(entry: Entry, line: str) -> None:
     assert one.remedy == f"nodered-sec.toml: {line}; or delete the node"
 
 
+def test_the_lines_for_the_policy_file_stand_in_one_file_together(tmp_path: Path) -> None:
+    """Each names the whole key, so that it replaces what stands there, and what is declared or public stays so."""
+    public = (PublicPath("/panel", "kiosk"),)
+    site = replace(SITE, public_paths=public)
+    entries = (
+        Entry("http", "/api/stop", "POST"),
+        Entry("http", "/api/count", "GET"),
+        Entry("websocket", "/ws/hall"),
+        Entry("uibuilder", "/hall"),
+        Entry("tcp", "4841"),
+        Entry("udp", "514"),
+    )
+    found = violations(ways_in_are_declared(Entries(entries, TOLD, ""), site))
+    lines = dict.fromkeys(one.remedy.removeprefix("nodered-sec.toml: ").partition("; ")[0] for one in found)
+    read = tomllib.loads("\n".join(lines))
+    assert [one["path"] for one in read["protected_paths"]] == ["/api/orders", "/api/:id", "/api/stop", "/api/count"]
+    assert read["websockets"] == ["/ws/line", "/ws/hall"]
+    assert read["interfaces"][0] == {"kind": "uibuilder", "path": "/panel", "public": True, "reason": "kiosk"}
+    assert [one.partition(" ")[0] for one in read["inside"]["listens"]] == ["4840", "4841", "514"]
+    (tmp_path / "nodered-sec.toml").write_text("\n".join(lines))
+    assert file.read(tmp_path / "nodered-sec.toml")
+
+
+def test_dashboards_that_are_said_not_to_be_there() -> None:
+    none = replace(SITE, dashboards=())
+    (one,) = violations(ways_in_are_declared(Entries((Entry("dashboard", "/dashboard"),), TOLD, ""), none))
+    assert one.code == "undeclared-dashboard"
+    assert 'dashboards = ["/dashboard"]' in one.remedy
+
+
 def test_ways_in_that_are_not_known() -> None:
     unknown = Entries(None, "", LACKING)
     assert ways_in_are_declared(unknown, SITE) == NotJudged(LACKING)
     assert unknown.evidence() == LACKING
-    assert Entries((), TOLD, "").evidence() == f"the flows open no way in, {TOLD}"
+    assert Entries((), TOLD, "").evidence() == f"the flows open no endpoint, {TOLD}"
     some = Entries((Entry("http", "/x", "GET"), Entry("tcp", "4840"), Entry("uibuilder", "/y")), TOLD, "")
     assert some.evidence().startswith("the flows open http-in GET /x, TCP port 4840, uibuilder /y, ")

@@ -24,12 +24,13 @@ from seen import (
 )
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import NotApplicable, Surface
-from pytest_nodered_sec.model_access import Channel, SocketAttempt, settle
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.model_channels import InterfaceAttempt, Product, ShownWidgets
-from pytest_nodered_sec.policy import Interface, Policy, PublicPath
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Answer
+from pytest_nodered_sec.observations.channels import Channel, InterfaceAttempt, Product, ShownWidgets, SocketAttempt
+from pytest_nodered_sec.observations.settling import settle
+from pytest_nodered_sec.policy.model import Interface, Policy, PublicPath
 from pytest_nodered_sec.rules.interfaces import interface_refuses, public_dashboard_only_shows
+from pytest_nodered_sec.verdict import NotApplicable
 
 HANDSHAKE = Answer(200, "text/plain", 118, likeness=(20,))
 HMI = Interface("uibuilder", "/hmi")
@@ -71,7 +72,7 @@ def test_a_declared_instance_that_is_unknown_is_missed() -> None:
     assert letter(seen, interfaces=(HMI,)) == FAIL
     (found,) = violations(interface_refuses(seen, Policy(interfaces=(HMI,))))
     assert found.code == "declared-but-absent"
-    assert "answers strangers: no such instance, though the policy declares this" in found.observed
+    assert "answers anonymous clients: no such instance, though the policy declares this" in found.observed
 
 
 def test_a_uibuilder_that_answers_and_of_which_nothing_is_known_is_no_verdict() -> None:
@@ -89,14 +90,14 @@ def test_a_public_interface_does_not_apply() -> None:
 @pytest.mark.parametrize(
     ("one", "says"),
     [
-        (HMI, "sioMiddleware.js in uibuilder's .config folder: *, or nginx: location ^~ /uibuilder/vendor/socket.io/"),
-        (MAP, "nginx: location ^~ /worldmap/socket/ {"),
-        (Interface("flexdash", "/flexdash"), "nginx: location ^~ /flexdash/io/ {"),
+        (HMI, 'nginx: location ~* "^/uibuilder/vendor/socket\\.io(/|$)" {@In uibuilder itself'),
+        (MAP, 'nginx: location ~* "^/worldmap/socket(/|$)" {'),
+        (Interface("flexdash", "/flexdash"), 'nginx: location ~* "^/flexdash/io(/|$)" {'),
     ],
 )
 def test_the_remedy_names_the_channel(one: Interface, says: str) -> None:
     (found,) = violations(interface_refuses(joining(HANDSHAKE, Channel.OPEN, one), Policy()))
-    start, _, end = says.partition("*")
+    start, _, end = says.partition("@")
     assert found.remedy.startswith(start)
     assert end in found.remedy
     assert found.observed.endswith("was joined")
@@ -181,13 +182,15 @@ def test_a_public_path_that_is_only_guessed_to_be_a_dashboard() -> None:
 def test_the_finding_counts_and_names() -> None:
     seen = shown(("button", 2), ("template", 1), ("text", 3))
     (found,) = violations(public_dashboard_only_shows(seen, Policy(public_paths=WALL)))
-    assert found.observed == ("/ui (Dashboard 1) shows strangers 2 button, 1 template, 3 text; of these act: 2 button")
+    assert found.observed == (
+        "/ui (Dashboard 1) shows anonymous clients 2 button, 1 template, 3 text; these act: 2 button"
+    )
     assert found.remedy.endswith("settings.js: ui: {readOnly: true}")
     other = shown(("ui-slider", 1), product=Product.DASHBOARD_2)
     assert "readOnly" not in violations(public_dashboard_only_shows(other, Policy(public_paths=WALL)))[0].remedy
 
 
 def test_what_is_said_of_a_public_dashboard() -> None:
-    assert shown().evidence() == "/ui (Dashboard 1) shows strangers no widgets"
+    assert shown().evidence() == "/ui (Dashboard 1) shows anonymous clients no widgets"
     assert shown(("button", 1), read_only=True).evidence().endswith("1 button, and takes no input (readOnly)")
     assert shown(product=None, channel=Channel.REFUSED_BY_MIDDLEWARE).evidence().endswith("refused by ioMiddleware")

@@ -25,14 +25,16 @@ from seen import (
     attempt,
     outcome,
     target,
+    view,
     violations,
 )
 
-from pytest_nodered_sec.model import NotApplicable, Surface
-from pytest_nodered_sec.model_answers import Answer, RootView
-from pytest_nodered_sec.model_credentials import BasicGuesses, Guess, LoginGuesses
-from pytest_nodered_sec.policy import Deviation, Policy
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Answer, RootView
+from pytest_nodered_sec.observations.known_passwords import BasicGuesses, Guess, LoginGuesses
+from pytest_nodered_sec.policy.model import Deviation, Policy
 from pytest_nodered_sec.rules.credentials import known_password_cannot_log_in, known_password_opens_nothing
+from pytest_nodered_sec.verdict import NotApplicable
 
 REFUSED = Guess("admin", "a blank password", accepted=False)
 ACCEPTED = Guess("user", "a password that the policy names", accepted=True)
@@ -72,13 +74,13 @@ def test_behind_a_gate_that_is_meant_it_does_not_apply() -> None:
     verdict = known_password_cannot_log_in(seen, Policy())
     assert outcome(known_password_cannot_log_in, seen, target(admin_api="proxied")) == SKIP
     assert isinstance(verdict, NotApplicable)
-    assert "cred-02 tries it" in verdict.reason
+    assert "see cred-02" in verdict.reason
 
 
 def test_what_a_finding_says() -> None:
     (found,) = violations(known_password_cannot_log_in(offered(LOGIN, AUTH, guesses=(REFUSED, ACCEPTED)), Policy()))
     assert found.observed == "POST /auth/token: `user` with a password that the policy names was accepted"
-    assert 'username: "user"' in found.remedy
+    assert "give `user` in adminAuth.users" in found.remedy
     seen = offered(LOGIN, AUTH, guesses=(REFUSED,), unanswered=(LOCKED,), spent=("X of a", "X of a"))
     assert seen.evidence() == (
         "POST /auth/token: `admin` with a blank password was refused; `admin` was not answered: 500, too many log-in "
@@ -106,6 +108,7 @@ def at(answer: Answer, root: RootView = AUTH, surface: Surface = Surface.DASHBOA
         (at(PAGE), SKIP),
         (at(BROKEN), ERROR),
         (at(TO_SSO), ERROR),
+        (at(TO_SSO, view(TO_SSO, TO_SSO, ())), ERROR),
     ],
 )
 def test_a_basic_login(seen: BasicGuesses, letter: str) -> None:
@@ -130,7 +133,7 @@ def test_the_remedy_is_of_whoever_asks(answer: Answer, root: RootView, surface: 
 def test_an_attempt_that_took_long_is_told() -> None:
     seen = at(PROXY_BASIC, realm="x", guesses=(REFUSED,), slow=0.312, spent=("Y",))
     assert seen.evidence() == (
-        'GET /ui, Basic realm="x": `admin` with a blank password was refused; nothing more was asked, the last took '
+        'GET /ui, Basic realm="x": `admin` with a blank password was refused; stopped, because the last attempt took '
         "0.31 s; other user names were tried at Y"
     )
 
@@ -144,3 +147,10 @@ def test_switched_off_it_does_not_apply_and_says_why() -> None:
         assert verdict == NotApplicable("guessing is switched off: accounts of the company")
     assert outcome(known_password_cannot_log_in, offered(BROKEN, AUTH), target(guess=False)) == SKIP
     assert outcome(known_password_opens_nothing, at(BROKEN), target(guess=False)) == SKIP
+
+
+def test_passwords_of_the_policy_that_no_attempt_was_left_for_are_named() -> None:
+    seen = offered(LOGIN, AUTH, guesses=(REFUSED,), left_out=("admin", "hmi"))
+    assert seen.evidence().endswith(
+        "not tried: further passwords of the policy for `admin`, `hmi`, because a run has no more attempts"
+    )

@@ -9,32 +9,35 @@ import pytest
 
 from pytest_nodered_sec.data.suites import suite_table
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NotApplicable, Target, Violation
-from pytest_nodered_sec.model_access import settle
-from pytest_nodered_sec.model_tls import (
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.observations.settling import settle
+from pytest_nodered_sec.observations.tls import (
     NEW,
     OLD,
     AcceptedGroup,
     OfferedGroups,
+    OfferedRenegotiation,
     OfferedVersions,
     ProtocolOffer,
     TlsOffers,
     VersionOffer,
 )
-from pytest_nodered_sec.policy import PROFILES, Policy
+from pytest_nodered_sec.policy.model import PROFILES, Policy
 from pytest_nodered_sec.rules.suites import (
     groups_are_large_enough,
     new_version_is_offered,
     no_suite_is_broken,
     old_version_is_refused,
+    renegotiation_is_secure,
     suites_are_forward_secret,
     suites_are_listed,
 )
+from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.data.suites import Group, Suite
-    from pytest_nodered_sec.model import Verdict
-    from pytest_nodered_sec.policy import Profile
+    from pytest_nodered_sec.policy.model import Profile
+    from pytest_nodered_sec.verdict import Verdict
 
 TABLE = suite_table()
 SUITES = {one.openssl or one.name: one for one in TABLE.suites.values()}
@@ -206,9 +209,9 @@ def test_of_a_version_that_must_not_be_spoken_only_broken_suites_are_a_fault_of_
     seen = of("TLSv1.0", "RC4-SHA", "AES128-SHA")
     assert codes(no_suite_is_broken(seen, Policy())) == ["rc4"]
     for rule in (STATIC, OTHER):
-        assert rule(seen, Policy()) == NotApplicable("TLSv1.0 must not be spoken at all: see tls-07")
+        assert rule(seen, Policy()) == NotApplicable("TLSv1.0 must not be accepted at all: see tls-07")
         new = of("TLSv1.2", "AES128-SHA")
-        assert rule(new, Policy(profile="strict")) == NotApplicable("TLSv1.2 must not be spoken at all: see tls-08")
+        assert rule(new, Policy(profile="strict")) == NotApplicable("TLSv1.2 must not be accepted at all: see tls-08")
 
 
 def test_of_an_old_version_that_a_site_accepts_no_more_is_asked_than_it_has() -> None:
@@ -221,7 +224,7 @@ def test_of_an_old_version_that_a_site_accepts_no_more_is_asked_than_it_has() ->
 def test_baseline_has_no_list() -> None:
     verdict = suites_are_listed(of("TLSv1.2", "ECDHE-ARIA128-GCM-SHA256"), Policy(profile="baseline"))
     assert isinstance(verdict, NotApplicable)
-    assert verdict.reason.startswith("not demanded by profile baseline")
+    assert verdict.reason.startswith("not required by profile baseline")
 
 
 def test_a_suite_that_nobody_registered_is_outside_the_list() -> None:
@@ -274,13 +277,13 @@ def test_a_group_is_named_once_with_a_suite() -> None:
     seen = OfferedGroups(offers(SMALL, replace(SMALL, version="TLSv1.1"), group("secp192r1"), v2=(GCM,)))
     first, second = [one.observed for one in groups_are_large_enough(seen, Policy())]  # type: ignore[union-attr]
     assert first.endswith("(DHE-RSA-AES128-GCM-SHA256): a Diffie-Hellman group of 1024 bits")
-    assert second == "TLSv1.2: keys are agreed on in secp192r1 (prime192v1), 96 bits of strength"
+    assert second == "TLSv1.2: key exchange uses secp192r1 (prime192v1), 96 bits of strength"
     assert seen.evidence() == (
-        "TLSv1.2: keys are agreed on in a Diffie-Hellman group of 1024 bits, secp192r1 (prime192v1); "
-        "TLSv1.1: keys are agreed on in a Diffie-Hellman group of 1024 bits"
+        "TLSv1.2: key exchange uses a Diffie-Hellman group of 1024 bits, secp192r1 (prime192v1); "
+        "TLSv1.1: key exchange uses a Diffie-Hellman group of 1024 bits"
     )
     nameless = only(groups_are_large_enough(OfferedGroups(offers(AcceptedGroup("TLSv1.2"))), Policy()))
-    assert nameless.observed == "TLSv1.2: keys are agreed on in a curve without a name"
+    assert nameless.observed == "TLSv1.2: key exchange uses a curve without a name"
 
 
 def test_without_a_group_there_is_nothing_to_judge() -> None:
@@ -327,3 +330,35 @@ def test_trouble_is_an_error_where_it_matters() -> None:
         with pytest.raises(ProbeError, match="no answer in time"):
             settle(lacking, target)
     settle(OfferedGroups(replace(seen, versions=rest)), target)
+
+
+# --- tls-16 ------------------------------------------------------------------------------------------------------
+
+
+def test_every_version_before_1_3_renegotiates_securely() -> None:
+    good = OfferedRenegotiation(offers(v2=(GCM,), v1=("AES128-SHA",)))
+    assert renegotiation_is_secure(good, Policy()) == ()
+    assert good.evidence() == ("TLSv1.2: secure renegotiation is offered; TLSv1.1: secure renegotiation is offered")
+    versions = tuple(replace(offer, secure_renegotiation=False) for offer in good.offers.versions)
+    bad = OfferedRenegotiation(replace(good.offers, versions=versions))
+    violation = only(renegotiation_is_secure(bad, Policy()))
+    assert violation.observed.startswith("TLSv1.2, TLSv1.1: the ServerHello has no renegotiation_info extension")
+    assert "secure renegotiation is not offered" in bad.evidence()
+
+
+def test_without_renegotiation_there_is_nothing_to_judge() -> None:
+    new = OfferedRenegotiation(offers(v3=("TLS_AES_128_GCM_SHA256",), v2=()))
+    assert isinstance(renegotiation_is_secure(new, Policy()), NotApplicable)
+    assert new.evidence() == "no version before TLSv1.3 is accepted"
+    clear = OfferedRenegotiation(TlsOffers())
+    assert isinstance(renegotiation_is_secure(clear, Policy()), NotApplicable)
+    assert clear.evidence() == "the target is served without TLS"
+
+
+def test_a_version_that_was_not_seen_is_could_not_look() -> None:
+    trouble = ProbeError("no answer", Cause.TIMEOUT)
+    target = Target("t", "https://x", Policy())
+    unseen = (VersionOffer("TLSv1.3", trouble=trouble), VersionOffer("TLSv1.2", refusal="alert"))
+    settle(OfferedRenegotiation(TlsOffers(unseen)), target)
+    with pytest.raises(ProbeError, match="no answer"):
+        settle(OfferedRenegotiation(TlsOffers((VersionOffer("TLSv1.2", trouble=trouble),))), target)

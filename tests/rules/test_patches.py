@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from seen import violations
 
-from pytest_nodered_sec.model import NotApplicable, NotJudged
-from pytest_nodered_sec.model_account import Installed
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.observations.account import Installed
+from pytest_nodered_sec.observations.exposure import Exposure
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.patches import is_free_of_advisories, node_is_maintained
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 TODAY = date(2026, 11, 25)
 JSONATA = ["CVE-2026-77415", "CVE-2026-77414", "CVE-2026-77413", "CVE-2026-12208", "CVE-2026-52746"]
@@ -19,7 +21,7 @@ PROJECTS = ["node-red#5768", "node-red#5724", "node-red#5722"]
 
 
 def installed(*releases: tuple[str, str], what: str = "Node-RED", on: date = TODAY) -> Installed:
-    return Installed(what, releases, "as GET /settings told viewer", "", on, TODAY)
+    return Installed(what, releases, "seen in GET /settings as viewer", "", on, TODAY)
 
 
 def codes(rule: Any, seen: Installed) -> list[str]:
@@ -75,7 +77,7 @@ def test_an_old_one_has_all_of_them() -> None:
 def test_a_finding_names_the_advisory_and_the_release_of_the_same_line(release: str, fixed: str, install: str) -> None:
     found = violations(is_free_of_advisories(installed(("node-red", release)), Policy()))
     one = next(one for one in found if one.code == "node-red#5884")
-    assert one.observed.startswith(f"Node-RED {release}, as GET /settings told viewer: node-red#5884 / node-red#5883")
+    assert one.observed.startswith(f"Node-RED {release}, seen in GET /settings as viewer: node-red#5884 / ")
     assert f"fixed in {fixed} (https://" in one.expected
     assert install in one.remedy
 
@@ -84,8 +86,23 @@ def test_an_ended_line_is_said() -> None:
     *_, one = violations(is_free_of_advisories(installed(("node-red", "3.1.15")), Policy()))
     assert (one.code, one.expected) == (
         "unmaintained",
-        "a line that is kept: Node-RED 3 ended on 2025-06-30 (https://nodered.org/about/releases)",
+        "a supported release line: Node-RED 3 ended on 2025-06-30 (https://nodered.org/about/releases)",
     )
+
+
+def test_the_end_of_a_line_is_told_ahead_as_the_profile_plans() -> None:
+    seen = installed(("node-red", "4.1.15"), on=date(2026, 12, 20))
+    assert violations(is_free_of_advisories(seen, Policy(profile="baseline"))) == ()
+    [soon] = violations(is_free_of_advisories(seen, Policy()))
+    assert soon.code == "ends-soon"
+    assert "supported for 30 more days (profile production): Node-RED 4 ends on 2026-12-31, in 11 days" in soon.expected
+    assert "node-red@5" in soon.remedy
+    early = installed(("node-red", "4.1.15"), on=date(2026, 8, 1))
+    assert violations(is_free_of_advisories(early, Policy())) == ()
+    assert [one.code for one in violations(is_free_of_advisories(early, Policy(profile="strict")))] == ["ends-soon"]
+    ended = installed(("node-red", "4.1.15"), on=date(2027, 1, 1))
+    [gone] = violations(is_free_of_advisories(ended, Policy(profile="baseline")))
+    assert gone.code == "unmaintained"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +139,9 @@ def test_a_module_is_updated_in_the_user_directory() -> None:
 @pytest.mark.parametrize(
     ("release", "on", "expected"),
     [
-        ("24.19.0", TODAY, []),
-        ("22.9.0", date(2027, 4, 30), []),
+        ("24.22.1", TODAY, []),
+        ("24.19.0", TODAY, ["node-behind"]),
+        ("22.9.0", date(2027, 4, 30), ["node-behind"]),
         ("22.9.0", date(2027, 5, 1), ["node-unmaintained"]),
         ("20.20.2", TODAY, ["node-unmaintained"]),
         ("25.9.0", TODAY, ["node-unmaintained"]),
@@ -138,8 +156,44 @@ def test_node(release: str, on: date, expected: list[str]) -> None:
 
 def test_evidence_says_who_told_it_and_how_old_the_table_is() -> None:
     seen = installed(("node-red", "5.0.7"))
-    assert seen.evidence() == "Node-RED 5.0.7, as GET /settings told viewer; table of 2026-11-25"
+    assert seen.evidence() == "Node-RED 5.0.7, seen in GET /settings as viewer; table of 2026-11-25"
     assert installed(what="modules").evidence().startswith("no modules, ")
+
+
+CVE, KEYS = "CVE-2026-71269", "node-red#5868"
+
+
+@pytest.mark.parametrize(
+    ("exposures", "expected"),
+    [
+        ((Exposure(CVE, closed="the editor is disabled"), Exposure(KEYS, closed="the editor is disabled")), []),
+        ((Exposure(CVE, exposed="the editor is enabled"), Exposure(KEYS, closed="Projects are disabled")), [CVE]),
+        ((Exposure(CVE, exposed="the editor is enabled"), Exposure(KEYS, lacking="no account")), [CVE]),
+        ((Exposure(CVE, exposed="x"), Exposure(KEYS, exposed="y")), [CVE, KEYS]),
+        ((Exposure("CVE-of-another-table", exposed="x"),), []),
+    ],
+)
+def test_what_no_release_fixes_is_a_finding_unless_it_is_closed(
+    exposures: tuple[Exposure, ...], expected: list[str]
+) -> None:
+    seen = replace(installed(("node-red", "5.0.7")), exposures=exposures)
+    assert codes(is_free_of_advisories, seen) == expected
+
+
+def test_what_no_release_fixes_says_what_closes_it() -> None:
+    seen = replace(installed(("node-red", "5.0.7")), exposures=(Exposure(CVE, exposed="GET /x answered 401"),))
+    [fault] = cast("tuple[Violation, ...]", is_free_of_advisories(seen, Policy()))
+    assert fault.observed.startswith("GET /x answered 401: ")
+    assert "disableEditor: true" in fault.remedy
+    assert "npm install" not in fault.remedy
+    assert seen.evidence().endswith("2026-11-25; CVE-2026-71269, which no release fixes, open: GET /x answered 401")
+
+
+def test_what_is_not_known_of_it_is_not_judged() -> None:
+    exposures = (Exposure(CVE, closed="refused"), Exposure(KEYS, lacking="give an account"))
+    seen = replace(installed(("node-red", "5.0.7")), exposures=exposures)
+    assert is_free_of_advisories(seen, Policy()) == NotJudged(f"{KEYS}, which no release fixes: give an account")
+    assert seen.evidence().endswith(f"{KEYS}, which no release fixes, not known: give an account")
 
 
 @pytest.mark.parametrize("rule", [is_free_of_advisories, node_is_maintained])

@@ -10,6 +10,7 @@ from seen import (
     AUTH,
     BROKEN,
     ERROR,
+    FAIL,
     GATE,
     NOT_FOUND,
     PAGE,
@@ -23,12 +24,16 @@ from seen import (
 )
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model_access import Reach, settle
-from pytest_nodered_sec.model_answers import Answer
-from pytest_nodered_sec.rules.reach import answers_throughout
+from pytest_nodered_sec.observations.addresses import Addresses, AddressView, Glance, Turn
+from pytest_nodered_sec.observations.answers import Answer, Kind
+from pytest_nodered_sec.observations.reach import Reach
+from pytest_nodered_sec.observations.settling import settle
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.rules.reach import addresses_agree, answers_throughout
+from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_answers import RootView
+    from pytest_nodered_sec.observations.answers import RootView
 
 START, END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 9, tzinfo=UTC)
 
@@ -41,13 +46,13 @@ def test_answers_throughout() -> None:
     seen = reach(AUTH, SHOWN)
     assert outcome(answers_throughout, seen, target()) == PASS
     assert seen.evidence() == (
-        f"192.0.2.1 answered from 03:04:05Z to 03:04:09Z, 61 looks between; Node-RED shown by {SHOWN[0]}"
+        f"192.0.2.1 answered from 03:04:05Z to 03:04:09Z, 61 looks between; identified as Node-RED by {SHOWN[0]}"
     )
 
 
 def test_everything_behind_a_gate() -> None:
     assert outcome(answers_throughout, reach(GATE), target(admin_api="proxied")) == PASS
-    assert "nobody seen behind the gate" in reach(GATE).evidence()
+    assert "; everything is refused before Node-RED" in reach(GATE).evidence()
 
 
 def test_policy_proxied_does_not_excuse_a_stranger() -> None:
@@ -57,7 +62,11 @@ def test_policy_proxied_does_not_excuse_a_stranger() -> None:
 @pytest.mark.parametrize(
     ("view", "says"),
     [
-        (GATE, "nobody was seen behind the gate"),
+        (
+            GATE,
+            "everything under / is refused before Node-RED; the admin root may be wrong, or set "
+            "--nodered-admin-api=proxied if a gate covers everything",
+        ),
         (view(PAGE, PAGE, ()), "every path answers the same page"),
         (view(Answer(400, "text/html", 9), Answer(400, "text/html", 9), ()), "every path answers the same page"),
         (view(TO_SSO, TO_SSO, ()), "--nodered-login-url=https://sso.example/login"),
@@ -72,3 +81,51 @@ def test_nothing_shows_a_node_red(view: RootView, says: str) -> None:
         settle(reach(view), target())
     assert says in caught.value.message
     assert caught.value.cause is Cause.UNIDENTIFIED
+
+
+REFUSED = Glance("GET /ui without credentials", Kind.REFUSED, "401")
+SERVED = Glance("GET /ui without credentials", Kind.SERVED, "200")
+ABSENT = Glance("GET /ui without credentials", Kind.ABSENT, "404")
+BROKEN_DOWN = Glance("GET /ui without credentials", Kind.NO_ANSWER, "502")
+FOUR, FIVE = "192.0.2.5", "2001:db8::5"
+
+
+def two(ours: Glance, theirs: Glance) -> Addresses:
+    return Addresses((AddressView(FOUR, (ours,)), AddressView(FIVE, (theirs,))))
+
+
+@pytest.mark.parametrize(
+    ("seen", "letter"),
+    [
+        (Addresses((AddressView(FOUR),)), PASS),
+        (two(REFUSED, REFUSED), PASS),
+        (two(REFUSED, SERVED), FAIL),
+        (two(SERVED, REFUSED), FAIL),
+        (two(REFUSED, ABSENT), FAIL),
+        (two(REFUSED, BROKEN_DOWN), ERROR),
+        (Addresses((AddressView(FOUR, (REFUSED,)), AddressView(FIVE, trouble="no route"))), ERROR),
+        (Addresses((AddressView(FOUR),), (Turn("GET /ui", ("401", "200"), True),)), FAIL),
+        (Addresses((AddressView(FOUR),), (Turn("GET /ui", ("401", "404"), False),)), ERROR),
+    ],
+)
+def test_addresses_agree(seen: Addresses, letter: str) -> None:
+    assert outcome(addresses_agree, seen, target()) == letter
+    assert seen.evidence()
+
+
+def test_who_serves_is_named() -> None:
+    for ours, theirs, start in (
+        (REFUSED, SERVED, f"[{FIVE}] serves what {FOUR} refuses: GET /ui"),
+        (SERVED, REFUSED, f"{FOUR} serves what [{FIVE}] refuses: GET /ui"),
+    ):
+        [found] = addresses_agree(two(ours, theirs), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
+        assert found.observed.startswith(start)
+        assert found.severity is None
+    [found] = addresses_agree(two(REFUSED, ABSENT), Policy())  # type: ignore[misc]  # as above
+    assert found.severity is Severity.LOW
+
+
+def test_an_address_that_was_not_seen_hides_no_difference() -> None:
+    seen = two(REFUSED, SERVED)
+    seen = Addresses((*seen.views, AddressView("192.0.2.9", trouble="no route")))
+    assert outcome(addresses_agree, seen, target()) == FAIL

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from chains import CLEAR, DAY, LEAF, MID, NOW, both, chain, codes, faults
 from seen import target
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import NotApplicable
-from pytest_nodered_sec.model_certificates import CertificateDemand, ListLookup, RevocationCheck
-from pytest_nodered_sec.model_chain import Staple
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.observations.certificates import CertificateDemand, ListLookup, RevocationCheck
+from pytest_nodered_sec.observations.chain import Staple
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.revocation import demands_client_certificate, not_revoked
+from pytest_nodered_sec.verdict import NotApplicable
 
 CRL = Policy(revocation="crl")
 URL = "http://ca.test/mid.crl"
 CLEAN = ListLookup(LEAF, URL, NOW + DAY)
 REVOKED = ListLookup(LEAF, URL, NOW + DAY, NOW - DAY, "keyCompromise")
-UNKNOWN = ListLookup(LEAF, trouble="its list cannot be had")
+UNKNOWN = ListLookup(LEAF, trouble="its list cannot be fetched")
 
 
 def test_lists_are_judged_one_by_one() -> None:
@@ -36,8 +37,8 @@ def test_lists_are_judged_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
-        (Policy(), "not demanded: revocation"),
-        (CRL, "the certificate is its own issuer"),
+        (Policy(), "not required: revocation"),
+        (CRL, "the certificate is self-signed"),
         (Policy(revocation="crl", certificate="00"), "the pinned certificate"),
     ],
 )
@@ -55,8 +56,12 @@ def test_where_nothing_can_be_said_nothing_is(policy: Policy, reason: str) -> No
         (Staple("good", NOW - DAY, NOW + DAY), True, []),
         (Staple("good", NOW - DAY), False, []),
         (Staple("good", NOW - DAY, NOW - DAY), False, ["staple-late"]),
+        (Staple("good", NOW - 11 * DAY), False, ["staple-late"]),
+        (Staple("good", NOW + DAY, NOW + 2 * DAY), True, ["staple-early"]),
+        (Staple("good", NOW + timedelta(minutes=1)), True, []),
+        (Staple("good"), True, []),
         (Staple("revoked", NOW - DAY, NOW + DAY), False, ["revoked"]),
-        (Staple(trouble="it is about another certificate"), False, ["staple-unusable"]),
+        (Staple(trouble="it is for another certificate"), False, ["staple-unusable"]),
     ],
 )
 def test_stapled_responses_are_judged_where_they_are(staple: Staple | None, must: bool, found: list[str]) -> None:
@@ -69,7 +74,7 @@ def test_stapled_responses_are_judged_where_they_are(staple: Staple | None, must
 
 
 def test_the_line_says_what_was_looked_up() -> None:
-    assert CLEAN.line() == f"leaf `CN=plant.example` is not in {URL}, which holds until 2026-11-24 12:00Z"
+    assert CLEAN.line() == f"leaf `CN=plant.example` is not in {URL}, which is valid until 2026-11-24 12:00Z"
     assert replace(CLEAN, until=None).line() == f"leaf `CN=plant.example` is not in {URL}"
     assert ListLookup(MID).line() == "certificate 2 of the chain `CN=Mid` names no list"
     stapled = replace(chain(), staple=Staple("good", NOW))
@@ -98,6 +103,9 @@ def test_what_is_not_known_is_an_error_unless_something_is_revoked() -> None:
         (CertificateDemand(True, alert="tlsv13 alert certificate required"), True),
         (CertificateDemand(True, status=400, named=True), True),
         (CertificateDemand(True, status=403), True),
+        (CertificateDemand(True, alert="tlsv13 alert certificate required", self_made=200), False),
+        (CertificateDemand(True, status=403, self_made=404), False),
+        (CertificateDemand(True, status=403, self_made=403), True),
         (CertificateDemand(False, status=403), False),
         (CertificateDemand(True, status=404), False),
         (CertificateDemand(False, status=400), False),

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from seen import PASS, SKIP, outcome, target, violations
 
-from pytest_nodered_sec.model_host import (
+from pytest_nodered_sec.observations.host import ListeningSocket
+from pytest_nodered_sec.observations.host_proxies import NginxConfig
+from pytest_nodered_sec.observations.host_settings import (
     AuditSettings,
     ChannelSettings,
     EditorSettings,
-    ListeningSocket,
+    Egress,
     LoginSettings,
     ModuleSettings,
-    NginxConfig,
     PasswordHash,
     SecretSettings,
 )
-from pytest_nodered_sec.policy import HostDemands
-from pytest_nodered_sec.probes.host_nginx import tree
+from pytest_nodered_sec.policy.model import HostDemands
+from pytest_nodered_sec.probes.host.nginx import tree
 from pytest_nodered_sec.rules.settings import (
     audit_is_on,
     channels_are_guarded,
     editor_is_as_expected,
+    egress_is_declared,
     logins_are_sound,
     nothing_installs_at_run_time,
     secret_is_set,
 )
+from pytest_nodered_sec.verdict import NotJudged
 
+LOGIN = "auth_basic plant; auth_basic_user_file f;"
 FILE = "/home/nodered/.node-red/settings.js"
 STRONG = PasswordHash("bcrypt", 12)
 SAMPLE = PasswordHash("bcrypt", 8, "of settings.js (its password is published)")
@@ -67,6 +72,15 @@ def test_logins_are_sound(seen: LoginSettings, demands: dict[str, Any], expected
     assert codes(logins_are_sound, seen, **demands) == expected
 
 
+@pytest.mark.parametrize("who", ["adminAuth user 1", "httpAdminAuth", "httpNodeAuth", "httpStaticAuth"])
+def test_a_placeholder_in_place_of_a_hash_is_a_finding_that_says_so(who: str) -> None:
+    """README's own `pass: "<what … prints>"` and an unreplaced @HASH@ are both of the scheme "other"."""
+    seen = LoginSettings(FILE, "set", "strategy", ((who, PasswordHash("other")),))
+    [found] = violations(logins_are_sound(seen, target().policy))
+    assert (found.code, found.expected) == ("hash-other", "a bcrypt hash")
+    assert f"{who}: no bcrypt hash: a plain-text password, or a placeholder" in found.observed
+
+
 @pytest.mark.parametrize(
     ("dashboards", "sockets", "verified", "expected"),
     [
@@ -97,11 +111,11 @@ NGINX = "http {{ server {{ listen 443 ssl; location / {{ {0} proxy_pass http://1
 @pytest.mark.parametrize(
     ("inside", "beside", "expected"),
     [
-        ("auth_basic plant;", "", []),
+        (LOGIN, "", []),
         ("", "", ["ui-page", "ui-socket"]),
-        ("auth_basic plant;", "location /hmi/socket.io/ { auth_basic off; proxy_pass http://127.0.0.1:1880; }",
+        (LOGIN, "location /hmi/socket.io/ { auth_basic off; proxy_pass http://127.0.0.1:1880; }",
          ["ui-page", "ui-socket"]),
-        ("auth_basic plant;", "location /hmi/socket.io/ { return 404; }", []),
+        (LOGIN, "location /hmi/socket.io/ { return 404; }", []),
     ],
 )  # fmt: skip
 def test_channels_that_nginx_guards(inside: str, beside: str, expected: list[str]) -> None:
@@ -111,11 +125,21 @@ def test_channels_that_nginx_guards(inside: str, beside: str, expected: list[str
     assert codes(channels_are_guarded, seen) == expected
 
 
-@pytest.mark.parametrize(("inside", "expected"), [("auth_basic plant;", []), ("", ["websocket"])])
+@pytest.mark.parametrize(("inside", "expected"), [(LOGIN, []), ("", ["websocket"])])
 def test_web_sockets_that_nginx_guards(inside: str, expected: list[str]) -> None:
     text = "# configuration file /etc/nginx/nginx.conf:\n" + NGINX.format(inside, "")
     nginx = NginxConfig(tree(text), (ListeningSocket("tcp", "127.0.0.1", 1880),))
     assert codes(channels_are_guarded, ChannelSettings(FILE, (), ("/ws/a",), False, "", (), nginx)) == expected
+
+
+def test_a_proxy_that_cannot_be_told_is_not_judged() -> None:
+    text = "# configuration file /etc/nginx/nginx.conf:\n" + NGINX.format("access_by_lua_file /a;", "")
+    nginx = NginxConfig(tree(text), (ListeningSocket("tcp", "127.0.0.1", 1880),))
+    seen = ChannelSettings(FILE, (("ui", False, False),), ("/ws/a",), False, "", ("/hmi",), nginx)
+    verdict = channels_are_guarded(seen, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "access_by_lua_file (/etc/nginx/nginx.conf:" in verdict.reason
+    assert codes(channels_are_guarded, replace(seen, proxy=None, dashboards=(), paths=())) == ["websocket"]
 
 
 def test_an_nginx_that_leads_elsewhere_guards_nothing() -> None:
@@ -134,6 +158,8 @@ def test_an_nginx_that_leads_elsewhere_guards_nothing() -> None:
         (EditorSettings(FILE, True, "/admin", "", True, False), {"admin_api": "disabled"}, ["admin-api"]),
         (EditorSettings(FILE, True, "", "", True, True), {}, ["http-admin-auth"]),
         (EditorSettings(FILE, True, "", "/red", True, False), {}, ["http-root"]),
+        (EditorSettings(FILE, True, "", "", True, False, ("httpNodeCors", "httpStatic")), {}, ["cors", "cors"]),
+        (EditorSettings(FILE, True, "", "", True, False, (), ('sameSite: "none"',)), {}, ["cookie"]),
     ],
 )
 def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], expected: list[str]) -> None:
@@ -153,6 +179,38 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
 )
 def test_secret_is_set(kind: str, expected: list[str]) -> None:
     assert codes(secret_is_set, SecretSettings(FILE, kind)) == expected
+
+
+ASSISTANT = (("@flowfuse/nr-assistant", "0.18.1"),)
+CATALOGUE = "catalogue.nodered.org"
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (Egress(FILE, "5.0.7", "off", "settings.js"), []),
+        (Egress(FILE, "5.0.7", "unset"), []),
+        (Egress(FILE, "5.0.7", "on", "settings.js"), ["telemetry"]),
+        (Egress(FILE, "4.1.0-beta.1", "on", "a user of the editor"), ["telemetry"]),
+        (Egress(FILE, "4.0.9", "on", "settings.js"), []),  # which has none
+        (Egress(FILE, "", "on", "settings.js"), ["telemetry"]),
+        (Egress(FILE, "5.0.7", "off", "", (CATALOGUE,)), ["catalogue"]),
+        (Egress(FILE, "5.0.7", "off", "", ("npm.example:8443", "a relative address")), ["catalogue"]),
+        (Egress(FILE, "5.0.7", "off", "", ("nodes.plant.internal", "10.1.2.3:80", "[fd00::7]:80", "gateway:80")), []),
+        (Egress(FILE, "5.0.7", "off", "", ("8.8.8.8",)), ["catalogue"]),
+        (Egress(FILE, "5.0.7", "off", "", (), ASSISTANT), ["assistant"]),
+    ],
+)
+def test_what_leaves_the_plant_is_declared(seen: Egress, expected: list[str]) -> None:
+    assert codes(egress_is_declared, seen) == expected
+    declared = HostDemands(egress=tuple(f"{kind} the management agreed" for kind in expected))
+    assert codes(egress_is_declared, seen, host=declared) == []
+
+
+def test_a_choice_in_the_editor_is_taken_back_there() -> None:
+    [found] = violations(egress_is_declared(Egress(FILE, "5.0.7", "on", "a user of the editor"), target().policy))
+    assert found.remedy.startswith("editor: user settings")
+    assert 'egress = ["telemetry what it is for"]' in found.remedy
 
 
 def test_audit_is_on() -> None:

@@ -29,11 +29,12 @@ from seen import (
 from pytest_nodered_sec.data.known_holes import KNOWN_HOLES
 from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.model_access import FileAttempt
-from pytest_nodered_sec.model_answers import Answer, RootView
-from pytest_nodered_sec.policy import Policy
+from pytest_nodered_sec.observations.access import FileAttempt
+from pytest_nodered_sec.observations.answers import Answer, RootView
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.static import file_is_not_served, hole_is_shut
 
+NOBODYS = Answer(404, "text/html", 150)
 SCRIPT = Answer(200, "application/javascript", 20000)
 
 
@@ -44,7 +45,10 @@ SCRIPT = Answer(200, "application/javascript", 20000)
         (SCRIPT, True, STRANGER, FAIL),
         (PAGE, False, OPEN, PASS),
         (NOT_FOUND, False, OPEN, PASS),
-        (NOT_FOUND, False, STRANGER, ERROR),
+        (NOT_FOUND, False, STRANGER, PASS),  # "Cannot GET /settings.js": Node-RED's own server
+        (NOBODYS, False, STRANGER, ERROR),
+        (NOBODYS, False, GATE, PASS),
+        (NOBODYS, False, OPEN, PASS),
         (FORBIDDEN, False, STRANGER, PASS),
         (PROXY_BASIC, False, GATE, PASS),
         (BROKEN, False, OPEN, ERROR),
@@ -112,8 +116,8 @@ def test_a_hole(answer: Answer, found: bool, root: RootView, demands: dict[str, 
 def test_an_open_hole_names_itself_and_what_closes_it() -> None:
     asked = attempt(Surface.ADMIN, "/ui_base/js/..%2F..%2Fpackage.json", PACKAGE, AUTH)
     (found,) = violations(hole_is_shut(FileAttempt(asked, True, "CVE-2021-3223", "dashboard 2.26.2"), Policy()))
-    assert found.observed.endswith("a file of the machine, by CVE-2021-3223")
-    assert found.remedy.startswith("what closes it: dashboard 2.26.2. Until then, nginx: if ($request_uri ~* ")
+    assert found.observed.endswith("a file of the host, through CVE-2021-3223")
+    assert found.remedy.startswith("fix: dashboard 2.26.2. Until then, nginx: if ($request_uri ~* ")
 
 
 @pytest.mark.parametrize(("advisory", "path", "pattern", "closed_by"), KNOWN_HOLES)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, SKIP, outcome, target, violations
+from seen import EDITOR, ERROR, FAIL, NODE_BASIC, NOT_FOUND, PASS, SKIP, TO_CLEARTEXT, outcome, target, violations
 
-from pytest_nodered_sec.model import NotApplicable
-from pytest_nodered_sec.model_access import PlainAnswer, PlainAttempt, PortState
-from pytest_nodered_sec.model_answers import Answer, Mark
-from pytest_nodered_sec.model_doors import PageAnswers
-from pytest_nodered_sec.model_exposure import Hop, RedirectTrails, SpoofedAttempt, Trail
-from pytest_nodered_sec.policy import PROFILES, Deviation, Policy
+from pytest_nodered_sec.observations.answers import Answer, Mark
+from pytest_nodered_sec.observations.cleartext import (
+    Hop,
+    PlainAnswer,
+    PlainAttempt,
+    PortState,
+    RedirectTrails,
+    SpoofedAttempt,
+    Trail,
+)
+from pytest_nodered_sec.observations.side_ports import PageAnswers
+from pytest_nodered_sec.policy.model import PROFILES, Deviation, Policy
 from pytest_nodered_sec.rules.transport import (
     channel_stays_out,
     headers_do_not_steer,
@@ -22,6 +28,10 @@ from pytest_nodered_sec.rules.transport import (
     nothing_in_clear,
     redirects_well,
 )
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.verdict import Verdict
 
 
 def plain(*answers: PlainAnswer, default_port: bool = False) -> PlainAttempt:
@@ -87,6 +97,17 @@ def test_plain_port_answers_with_a_challenge_page() -> None:
     assert judged(answered(Answer(403, "text/html", 9, block="cf-mitigated"))) == ERROR
 
 
+def test_a_5xx_that_is_the_flows_own_answer_is_served() -> None:
+    flow = PlainAnswer("192.0.2.1", PortState.ANSWERED, Answer(500, "text/html", 10), reached=True)
+    (violation,) = violations(nothing_in_clear(plain(flow), target().policy))
+    assert violation.code == "served"
+
+
+def test_another_site_under_the_address_serves_what_it_likes() -> None:
+    elsewhere = PlainAnswer("192.0.2.1", PortState.ANSWERED, Answer(200, "text/html", 10), elsewhere=True)
+    assert judged(elsewhere) == PASS
+
+
 def test_plain_port_answers_every_path_alike() -> None:
     assert judged(answered(EDITOR, indistinct=True)) == ERROR
 
@@ -143,7 +164,7 @@ def test_a_login_that_is_read_in_clear_is_named() -> None:
     (found,) = violations(login_stays_out(log_in(answered(Answer(400, "application/json", 40))), Policy()))
     assert found.observed == (
         "POST /auth/token over plain HTTP, port 80, answered 400 (application/json, 40 bytes): "
-        "the log-in is read in clear text"
+        "the login is accepted in clear text"
     )
 
 
@@ -192,7 +213,7 @@ def codes(seen: RedirectTrails, policy: Policy | None = None) -> list[str]:
         ((Hop(302, "https://plant.example/ui", keeps_path=True),), ["status"]),
         ((Hop(301, "http://plant.example/ui/", keeps_path=False), STRAIGHT), ["detour"]),
         ((Hop(301, "http://plant.example/ui/", keeps_path=False),), ["detour"]),
-        ((STRAIGHT, Hop(301, "http://plant.example/ui/", keeps_path=False)), ["detour"]),
+        ((STRAIGHT, Hop(301, "http://plant.example/ui/", keeps_path=False)), []),  # HTTPS does that: http-06
         ((Hop(301, "https://other.example/ui", keeps_path=True),), ["elsewhere"]),
         ((STRAIGHT, Hop(302, "https://sso.example/login", keeps_path=False)), []),
         ((Hop(301, "https://plant.example/", keeps_path=False),), ["loses-path"]),
@@ -368,7 +389,7 @@ def test_https_only_names_the_step_and_the_profile() -> None:
         "GET /1 answered 200 (text/html, 1700 bytes), Strict-Transport-Security: max-age=300: 300 seconds"
     )
     assert found.expected == (
-        "Strict-Transport-Security: max-age=63072000 or more, on every answer, as profile strict demands"
+        "Strict-Transport-Security: max-age=63072000 or more, on every answer, as profile strict requires"
     )
     assert page("").evidence() == "GET /0 answered 200 (text/html, 1700 bytes), without Strict-Transport-Security"
 
@@ -376,6 +397,14 @@ def test_https_only_names_the_step_and_the_profile() -> None:
 @pytest.mark.parametrize(("profile", "letter"), [("baseline", PASS), ("production", FAIL)])
 def test_https_only_as_the_profile_demands(profile: Any, letter: str) -> None:
     assert outcome(insists_on_https, page("max-age=86400"), target(profile=profile)) == letter
+
+
+def test_https_only_where_tls_turns_away_who_has_no_certificate() -> None:
+    alert = page("", answer=Answer(496, marks=frozenset({Mark.CERTIFICATE_DEMAND})))
+    verdict = insists_on_https(alert, Policy(mutual_tls=True))
+    assert isinstance(verdict, NotJudged)
+    assert verdict.reason.startswith("GET /0: a TLS alert, no answer, without a client certificate; HSTS comes with")
+    assert alert.evidence() == "GET /0: a TLS alert, no answer, without a client certificate"
 
 
 def test_https_only_where_a_page_gives_no_answer() -> None:
@@ -400,5 +429,20 @@ def test_https_only_is_not_demanded() -> None:
     none = replace(PROFILES["production"], hsts_max_age=0)
     why = (Deviation("thresholds.hsts_max_age", "0", "15768000", "other services share the name"),)
     told = insists_on_https(page(""), Policy(own_thresholds=none, deviations=why))
-    assert told == NotApplicable("not demanded: other services share the name")
-    assert insists_on_https(page(""), Policy(own_thresholds=none)) == NotApplicable("not demanded: hsts_max_age is 0")
+    assert told == NotApplicable("not required: other services share the name")
+    assert insists_on_https(page(""), Policy(own_thresholds=none)) == NotApplicable("not required: hsts_max_age is 0")
+
+
+@pytest.mark.parametrize("header", ["", "max-age=63072000"])
+def test_a_page_that_leads_to_plain_http_is_told_once(header: str) -> None:
+    to_clear = page(header, answer=TO_CLEARTEXT)
+    also = [] if header else ["missing"]
+    assert page_codes(insists_on_https(to_clear, Policy())) == ["leads-to-clear", *also]
+    assert page_codes(insists_on_https(replace(to_clear, as_everywhere=True), Policy())) == also
+    (found,) = violations(insists_on_https(replace(to_clear, named=False), Policy()))
+    assert found.observed.startswith("GET /0 answered 302 (redirect to http://plant.example/): whatever is typed there")
+    assert "https://plant.example/ instead of http://plant.example/" in found.remedy
+
+
+def page_codes(verdict: Verdict) -> list[str]:
+    return [one.code for one in violations(verdict)]

@@ -24,8 +24,8 @@ from seen import (
 )
 
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.model_access import VariantAttempt
-from pytest_nodered_sec.policy import Policy, PublicPath
+from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.policy.model import Policy, PublicPath
 from pytest_nodered_sec.rules.variants import (
     identity_header_opens_nothing,
     page_spelling_opens_nothing,
@@ -33,7 +33,7 @@ from pytest_nodered_sec.rules.variants import (
 )
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model_answers import Answer
+    from pytest_nodered_sec.observations.answers import Answer
 
 
 def flows(spelled: Answer, plain: Answer | None = None) -> VariantAttempt:
@@ -62,7 +62,8 @@ def test_a_rule_that_was_passed_is_named_with_its_remedy() -> None:
     seen = flows(FLOWS, FORBIDDEN)
     (found,) = violations(spelling_opens_nothing(seen, Policy()))
     assert found.observed.endswith("while /flows answered 403 (text/html, 153 bytes)")
-    assert "location ~* ^/flows(/|$) instead of location /flows" in found.remedy
+    assert "location /flows (Express" in found.remedy
+    assert 'location ~* "^/flows(/|$)" {' in found.remedy
     assert seen.evidence().startswith("GET /FLOWS anonymously answered 200")
 
 
@@ -86,6 +87,18 @@ def test_a_page_under_another_spelling() -> None:
 )
 def test_an_identity_header(claimed: Answer, plain: Answer | None, letter: str) -> None:
     assert outcome(identity_header_opens_nothing, flows(claimed, plain), target()) == letter
+
+
+def test_identity_headers_at_a_dashboard() -> None:
+    seen = VariantAttempt(
+        "/ui",
+        attempt(Surface.DASHBOARD, "/ui", PAGE, AUTH),
+        attempt(Surface.DASHBOARD, "/ui", FORBIDDEN, AUTH),
+        ("believed",),
+    )
+    assert outcome(identity_header_opens_nothing, seen, target()) == FAIL
+    refused = VariantAttempt("/ui", seen.plain or seen.attempt, seen.plain, ("believed",))
+    assert outcome(identity_header_opens_nothing, refused, target()) == PASS
 
 
 def test_an_identity_header_at_a_public_dashboard() -> None:

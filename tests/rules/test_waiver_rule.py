@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from pytest_nodered_sec.model import NotApplicable, NotJudged, Verdict
-from pytest_nodered_sec.model_waivers import WaivedCase, WaiverUse
-from pytest_nodered_sec.policy import Policy, StaleWaivers, Waiver
+from pytest_nodered_sec.observations.waivers import WaivedCase, WaiverUse
+from pytest_nodered_sec.policy.model import Policy, StaleWaivers, Waiver
 from pytest_nodered_sec.rules.waivers import is_needed
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Verdict
 
 WAIVER = Waiver("admin-01", date(2030, 12, 31), "behind a fence", "served")
 LAST_DAY = date(2030, 12, 31)
@@ -58,6 +58,8 @@ def test_what_was_not_judged_may_still_need_it(case: WaivedCase) -> None:
     verdict = is_needed(use(GOOD, case), Policy())
     assert isinstance(verdict, NotJudged)
     assert verdict.reason.startswith("not judged: waiver of admin-01 served, until 2030-12-31: behind a fence: 1 comp")
+    said = verdict.reason.endswith("; a waiver accepts findings only, not what could not be looked at")
+    assert said == (case is ERROR)
 
 
 def test_a_narrowed_run_judges_no_waiver() -> None:
@@ -82,11 +84,11 @@ def test_a_finding_says_what_to_do() -> None:
     assert found.observed == (
         "waiver of admin-01 served, until 2030-12-31: behind a fence: 1 non-compliant, 1 compliant"
     )
-    assert found.expected == "the finding served, which no case shows; they show cleartext-redirect"
+    assert found.expected == "the finding served, which no case has; they show cleartext-redirect"
     assert found.remedy.startswith("[[waiver]] of admin-01 served in the policy file: remove it")
     (found,) = is_needed(use(GOOD, waiver=Waiver("own-01", LAST_DAY, "why")), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
-    assert found.expected == "a finding, which no case shows"
-    assert use(waiver=WAIVER).evidence().endswith(": no test case")
+    assert found.expected == "a finding, which no case has"
+    assert use(waiver=WAIVER).evidence().endswith(": no matching test case")
     assert use(UNRUN).evidence().endswith(": 1 did not run")
 
 

@@ -1,0 +1,153 @@
+"""The table of surfaces and ways: the control that asks, or why nobody does; reviewed 2026-11-29.
+
+docs/asking.md shows it. What is sent is in `data.ways`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_nodered_sec.data.ways import ADDRESSED
+
+SURFACES: Final = (
+    "admin API",
+    "editor page",
+    "dashboard page",
+    "channel, polling",
+    "channel, WebSocket",
+    "/comms",
+    "other channels",
+    "endpoint",
+    "WebSocket endpoint",
+    "static files",
+)
+COLUMNS: Final = {
+    "anybody": "without credentials",
+    "spelling": "another letter case, a trailing slash",
+    "written": "`//` in place of the first slash, the first letter percent-encoded; not where Node-RED itself refuses",
+    "token": "a made-up token, hexadecimal, a JWT with `alg: none` or in the query; a made-up session cookie and API "
+    "key, the cookies that refusals have set; of pages and endpoints a made-up name and password, where no Basic login "
+    "refuses",
+    "identity": "forged identity headers, and X-Forwarded-For: 127.0.0.1",
+    "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "
+    "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
+    "polling, 192.168.1.5, 127.0.0.1 and ::1 as a WebSocket",
+    "rewritten": "X-Original-URL, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Prefix",
+    "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
+    "`transport=websocket`",
+    "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With and Sec-Fetch-Site; except on "
+    "WebSockets, a monitor's User-Agent, Via, X-Internal and X-Health-Check",
+    "plain": "over plain HTTP",
+    "address": "the address in place of the name, as Host, over HTTPS and in clear",
+    "roots": "below another root that is known in the field",
+}
+_AS_PAGE: Final = "a gate takes it for the page or the channel, which are asked"
+_AS_POLLING: Final = "the same path is asked as polling"
+_AS_ADMIN: Final = "the admin API of the same root is asked, one request for all of it"
+_EXACT: Final = "Node-RED compares this path letter by letter"
+_IS_UPGRADE: Final = "it is an Upgrade already"
+_FILES: Final = "no server was seen to differ from how it treats pages"
+_SOCKETS: Final = dict.fromkeys(("written", "token", "forwarded", "browser"), "proxy-05")
+CELLS: Final[dict[str, dict[str, str]]] = {
+    "admin API": {
+        "anybody": "admin-01, admin-03",
+        "spelling": "admin-05",
+        "written": "proxy-05",
+        "token": "admin-02, proxy-05",
+        "identity": "admin-12",
+        "forwarded": "proxy-05",
+        "rewritten": "proxy-05",
+        "upgrade": "proxy-05",
+        "browser": "proxy-05",
+        "plain": "http-01, http-03",
+        "address": "proxy-05, http-01",
+        "roots": "roots-01",
+    },
+    "editor page": {
+        "anybody": "editor-01, editor-02",
+        "spelling": "-: / has no other spelling",
+        "plain": "http-01",
+        **dict.fromkeys(
+            ("written", "token", "identity", "forwarded", "rewritten", "upgrade", "browser", "address", "roots"),
+            f"-: {_AS_ADMIN}",
+        ),
+    },
+    "dashboard page": {
+        "anybody": "dash-01",
+        "spelling": "dash-04",
+        "written": "proxy-05",
+        "token": "proxy-05",
+        "identity": "admin-12",
+        "forwarded": "proxy-05",
+        "rewritten": "proxy-05",
+        "upgrade": "proxy-05",
+        "browser": "proxy-05",
+        "plain": "http-01",
+        "address": "proxy-05, http-01",
+        "roots": "roots-01",
+    },
+    "channel, polling": {
+        "anybody": "dash-02",
+        "spelling": f"-: {_EXACT}; dash-02 tries dot segments and the name of a file",
+        "written": "proxy-05",
+        "token": "proxy-05",
+        "identity": "admin-12",
+        "forwarded": "proxy-05",
+        "rewritten": "proxy-05",
+        "upgrade": "proxy-05",
+        "browser": "proxy-05",
+        "plain": "http-05",
+        "address": "proxy-05, http-01",
+        "roots": "roots-01",
+    },
+    "channel, WebSocket": {
+        "anybody": "dash-02",
+        "spelling": f"-: {_EXACT}",
+        "upgrade": f"-: {_IS_UPGRADE}",
+        **_SOCKETS,
+        **dict.fromkeys(("identity", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
+    },
+    "/comms": {
+        "anybody": "admin-06",
+        "spelling": f"-: {_EXACT}",
+        "upgrade": f"-: {_IS_UPGRADE}",
+        "plain": "http-05",
+        "address": "proxy-05",
+        **_SOCKETS,
+        **dict.fromkeys(("identity", "rewritten", "roots"), f"-: {_AS_ADMIN}"),
+    },
+    "other channels": {
+        "anybody": "live-01",
+        "spelling": f"-: {_EXACT}",
+        **dict.fromkeys((name for name in COLUMNS if name not in ("anybody", "spelling")), f"-: {_AS_PAGE}"),
+    },
+    "endpoint": {
+        "anybody": "node-01",
+        "spelling": "proxy-05",
+        "written": "proxy-05",
+        "token": "proxy-05",
+        "identity": "admin-12",
+        "forwarded": "proxy-05",
+        "rewritten": "proxy-05",
+        "upgrade": "proxy-05",
+        "browser": "proxy-05",
+        "plain": "http-01",
+        "address": "proxy-05",
+        "roots": "-: its name below another root cannot be known; dashboards and the admin API show the root",
+    },
+    "WebSocket endpoint": {
+        "anybody": "node-02",
+        "spelling": f"-: {_EXACT}",
+        "identity": "admin-12",
+        "upgrade": f"-: {_IS_UPGRADE}",
+        "plain": "http-05",
+        **_SOCKETS,
+        **dict.fromkeys(
+            ("rewritten", "address", "roots"), "-: the declared endpoints and the dashboards' channels are asked"
+        ),
+    },
+    "static files": {
+        "anybody": "static-01, static-02",
+        **dict.fromkeys((name for name in COLUMNS if name != "anybody"), f"-: {_FILES}"),
+    },
+}

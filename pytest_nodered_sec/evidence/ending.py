@@ -1,0 +1,229 @@
+"""The end of the terminal: findings folded by control and cause, then what to change at each target, worst first.
+
+Every case is shown, as pytest does it, with `-v`, `-rA` or `--nodered-show=all`; a user's own failures always are. A
+`--tb=short` (long, native) that is typed shows each failure, too, and `--tb=line` a line for each finding; `-q` leaves
+out what each change ends, `-qq` all but a line for each target.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_nodered_sec import private
+from pytest_nodered_sec.evidence import changes, fix
+from pytest_nodered_sec.evidence.plans import alike, counted, front, listed, names, told
+from pytest_nodered_sec.remedies.model import SEVERITIES
+from pytest_nodered_sec.results.rollup import JUDGED
+from pytest_nodered_sec.session.state import LAB, of_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+
+    from pytest_nodered_sec.evidence.changes import Record, TargetPlan
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.session.ledger import Ledger
+    from pytest_nodered_sec.session.settings import Settings
+
+_DETAILED: Final = ("long", "short", "native")  # styles in which pytest shows each failure; in "line" we do
+_CAUSES: Final = 6  # reasons for could-not-look that are shown
+_SEE: Final = "see reach-01"
+
+
+def register(config: pytest.Config, book: Ledger, targets: Sequence[Target], settings: Settings) -> None:
+    """Make ready to end the terminal's output, and to write changes where they are wanted.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    folder = Path(settings.one("fix", "")).expanduser() if settings.many("fix") else None
+    if folder is not None:
+        _check(folder)
+    if not hasattr(config.option, "verbose"):  # -p no:terminal: there is no terminal to end
+        verbosity, marked, style = 0, "", ""
+    else:
+        verbosity, marked, style = config.option.verbose, config.option.reportchars, config.option.tbstyle
+    show_all = verbosity > 0 or "A" in marked or settings.one("show", "changes") == "all"
+    lab = {one["label"]: one["name"] for one in config.stash.get(LAB, [])}
+    ending = Ending(
+        book,
+        targets,
+        show_all=show_all,
+        folder=folder,
+        lab=lab,
+        style=style if _typed(config, "--tb") else "",
+        quiet=-min(0, verbosity),
+    )
+    config.pluginmanager.register(ending, "nodered-sec-ending")
+
+
+def _typed(config: pytest.Config, option: str) -> bool:
+    """Whether an option stands on the command line, and not in addopts alone, where it is meant for other tests."""
+    return any(arg == option or arg.startswith(f"{option}=") for arg in config.invocation_params.args)
+
+
+def _check(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "is a file" if folder.is_file() else f"cannot be made: {error.strerror}"
+        raise pytest.UsageError(f"--nodered-fix={folder} {why}; name a folder") from None
+
+
+class Ending:
+    """Folds what pytest would list, and prints the plan below it.
+
+    Args:
+        book: what became of each case.
+        targets: what is looked at.
+        show_all: whether pytest lists every case.
+        folder: where the changes are written, None for nowhere.
+        lab: which targets are the lab's, by name, and which deployment each is: a name, or a directory.
+        style: of tracebacks, where it was typed; "" otherwise.
+        quiet: how many `-q` were given.
+    """
+
+    def __init__(
+        self,
+        book: Ledger,
+        targets: Sequence[Target],
+        *,
+        show_all: bool,
+        folder: Path | None,
+        lab: Mapping[str, str] = MappingProxyType({}),
+        style: str = "",
+        quiet: int = 0,
+    ) -> None:
+        self._book = book
+        self._targets = targets
+        self._show_all = show_all
+        self._folder = folder
+        self._lab = lab
+        self._style = style
+        self._quiet = quiet
+        self._said: list[str] = []
+        self._plans: tuple[TargetPlan, ...] = ()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Make the plans, and write them where they are wanted."""
+        if not self._book.records:
+            return
+        self._plans = changes.of_run(self._targets, self._book.records, self._book.facts())
+        if self._folder is None:
+            return
+        for planned in self._plans:
+            try:
+                place = fix.fill(self._folder, planned, self._lab.get(planned.target.name, ""))
+            except OSError as error:
+                self._said.append(f"--nodered-fix is not complete: {error.filename}: {error.strerror}")
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+                continue
+            if place is not None:
+                self._said.append(f"what to change at {planned.target.name} is written to {place / fix.PAGE}")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Keep folded cases from pytest's own sections, and print what they come to."""
+        if self._show_all:
+            yield
+        else:
+            with private.unlisted(terminalreporter, _is_folded, details=self._style in _DETAILED):
+                yield
+        lines = self.lines()
+        if lines:
+            terminalreporter.section("nodered-sec", sep="=")
+        for line in (*lines, *(f"nodered-sec: {one}" for one in self._said)):
+            terminalreporter.write_line(line)
+
+    def lines(self) -> list[str]:
+        """Return findings, could-not-looks, changes and a line for each target."""
+        records = self._book.records
+        judged = {one["target"] for one in records if one["outcome"] in JUDGED}
+        folded = [one for one in records if of_suite(one["nodeid"]) and one["target"] in judged]
+        if self._quiet > 1:
+            folded = []
+        found = [] if self._show_all else [*_findings(folded, each=self._style == "line"), *_causes(folded)]
+        plans = _changes(self._plans, self._quiet, written=self._folder is not None)
+        summed = [line for one in self._plans if (line := _summed(one, records))]
+        return [*found, *([""] if found and plans else []), *plans, *([""] if plans else []), *summed]
+
+
+def _is_folded(report: Any) -> bool:  # Any: pytest's reports
+    """Whether what a report says is told by the folded findings."""
+    return getattr(report, "nodered", None) is not None and of_suite(report.nodeid)
+
+
+def _findings(records: Iterable[Record], *, each: bool) -> list[str]:
+    """Return a line for each control and code, or for each finding, worst first."""
+    groups: dict[tuple[str, str, str], list[tuple[Record, dict[str, str]]]] = defaultdict(list)
+    for record in records:
+        if record["outcome"] == "non-compliant":
+            accepted = record["waiver"]["findings"] if record["waiver"] else ()
+            for finding in record["findings"]:
+                if finding["code"] not in accepted:
+                    groups[record["control"], finding["severity"], finding["code"]].append((record, finding))
+    ordered = sorted(groups, key=lambda group: (SEVERITIES.index(group[1]), group[0]))
+    if each:
+        return [
+            f"{control} {severity} {code} · {finding['observed']}"
+            for control, severity, code in ordered
+            for _, finding in groups[control, severity, code]
+        ]
+    return [
+        f"{control} {severity} {code} · {groups[control, severity, code][0][1]['observed']}"
+        + _more(groups[control, severity, code])
+        for control, severity, code in ordered
+    ]
+
+
+def _more(cases: Sequence[tuple[Record, dict[str, str]]]) -> str:
+    targets = len({record["target"] for record, _ in cases})
+    more = len(cases) - 1
+    where = f", at {targets} targets" if targets > 1 else ""
+    return f" · and {more} more{where}" if more else ""
+
+
+def _causes(records: Iterable[Record]) -> list[str]:
+    """Return a line for each reason why something could not be looked at, with the controls that have it."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in records:
+        if one["outcome"] == "could-not-look":
+            reasons[one["target"], one["reason"]].append(one["control"])
+    own = {group: controls for group, controls in reasons.items() if not group[1].endswith(_SEE)}
+    ordered = sorted(own, key=lambda group: -len(own[group]))
+    lines = [f"could not look · {target}: {reason} ({listed(own[target, reason])})" for target, reason in ordered]
+    more = len(lines) - _CAUSES
+    return lines[:_CAUSES] + ([f"could not look · {counted(more, 'more reason')}: -v shows them"] if more > 0 else [])
+
+
+def _changes(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> list[str]:
+    """Return the changes, worst first; targets that need the same share one list."""
+    lines: list[str] = []
+    for group in alike(plans) if quiet < 2 else ():
+        files = not written and any(fix.configuration(planned) for planned in group)
+        hint = "; --nodered-fix=DIR writes it as files" if files else ""
+        lines.append(f"What to change at {names(group)} ({front(group[0])}{hint}):")
+        for place, step in enumerate(told(group), 1):
+            lines.append(f"{place:3}. {step.severity} · {step.what}")
+            if not quiet:
+                lines.append(f"     {step.ends}" + (f" · {step.guide}" if step.guide else ""))
+    return lines
+
+
+def _summed(planned: TargetPlan, records: Iterable[Record]) -> str:
+    """Return a target in one line; "" where nothing answered, which is said elsewhere."""
+    own = [one["outcome"] for one in records if one["target"] == planned.target.name]
+    if not any(one in JUDGED for one in own):
+        return ""
+    number = sum(len(step.findings) for step in planned.steps)
+    changed = f", {counted(len(planned.steps), 'change')}" if planned.steps else ""
+    cases = counted(own.count("non-compliant"), "test")
+    parts = [f"{counted(number, 'finding')} in {cases}{changed}" if number else "no findings"]
+    parts += [f"{own.count('waived')} waived"] if "waived" in own else []
+    parts += [f"{own.count('could-not-look')} could not be looked at"] if "could-not-look" in own else []
+    return f"{planned.target.name}: {', '.join(parts)}"

@@ -1,0 +1,165 @@
+"""`--nodered-fix=DIR`: the plan of each target as a page to work through, and the files that it speaks of.
+
+It writes into the directory and nowhere else; the target is never touched.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.evidence import plans
+from pytest_nodered_sec.evidence.files import write
+from pytest_nodered_sec.evidence.plans import GUIDE, counted
+from pytest_nodered_sec.remedies import fronts, policy_file, settings, systemd
+from pytest_nodered_sec.remedies.fronts import common
+from pytest_nodered_sec.remedies.model import Where
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.evidence.changes import TargetPlan
+    from pytest_nodered_sec.remedies.model import Step
+
+PAGE: Final = "CHANGES.md"
+_OTHER: Final = f"For another, {plans.TELL}, and run again."
+# Where Node-RED listens, and who asks for a login: a Basic login of the front's before the admin API would want the
+# same header as Node-RED's own. What the policy is to list of the flows needs a gate as soon as it is listed.
+_WITH_FRONT: Final = {
+    *("settings.uiHost", "settings.adminAuth"),
+    *("policy.protected_paths", "policy.websockets", "policy.interfaces"),
+}
+_SHOWN: Final = 3  # findings that a step quotes
+
+
+def files(planned: TargetPlan, lab: str = "") -> dict[str, str]:
+    """Return the files of a target's plan, by name; none where there is nothing to change.
+
+    Args:
+        planned: the target and its plan.
+        lab: which deployment of the lab it is: a name, or a site's own directory; "" for a target of somebody's.
+    """
+    if not planned.steps:
+        return {}
+    made = configuration(planned)
+    return {PAGE: _page(planned, made, lab, whole=bool(_front_files(planned)))} | made
+
+
+def configuration(planned: TargetPlan) -> dict[str, str]:
+    """Return the configuration files of a target's plan, by name; none where all of it is done by hand."""
+    changes = [step.change.id for step in planned.steps]
+    made = settings.write(changes, planned.site) | _front_files(planned)
+    return made | systemd.write(changes, planned.site) | policy_file.write(planned.steps)
+
+
+def _front_files(planned: TargetPlan) -> dict[str, str]:
+    needed = any(step.change.where is Where.FRONT or step.change.id in _WITH_FRONT for step in planned.steps)
+    return fronts.write(planned.site) if needed and not planned.unseen else {}
+
+
+def fill(folder: Path, planned: TargetPlan, lab: str = "") -> Path | None:
+    """Write a target's files into a directory of its own; return that, or None where there is nothing to change."""
+    made = files(planned, lab)
+    place = folder / re.sub(r"[^\w.@+-]", "_", planned.target.name)
+    for name, text in made.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        write(place / name, text)
+    return place if made else None
+
+
+def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -> str:
+    number = sum(len(step.findings) for step in planned.steps)
+    lines = [
+        f"# {planned.target.name}: {counted(len(planned.steps), 'change')} for {counted(number, 'finding')}",
+        "",
+        f"{planned.target.flows or planned.target.url}. {_front(planned)}"
+        "Make the changes from top to bottom, then run pytest again (last section).",
+        "",
+        *([_of_lab(lab, files=bool(made)), ""] if lab else []),
+    ]
+    decide = dict.fromkeys(step.change.decide for step in planned.steps if step.change.decide)
+    if decide:
+        lines += ["What you have to decide:", "", *(f"- {one}" for one in decide), ""]
+    if made:
+        lines += ["Files beside this page; the first lines of each say where it goes:", ""]
+        lines += [*(f"- `{name}`" for name in made), ""]
+    if whole:
+        lines += [f"What else the new {fronts.NAMES[planned.site.front]} configuration does:", ""]
+        lines += [*(f"- {effect}" for effect in common.effects(planned.site)), ""]
+    if whole and Path(lab).is_absolute() and fronts.for_lab(planned.site):
+        lines += [f"To try it in {lab}:", ""]
+        lines += [*(f"- {each}" for each in fronts.for_lab(planned.site)), ""]
+    at_front = any(step.change.where is Where.FRONT for step in planned.steps)
+    if planned.unseen and at_front:
+        lines += [f"No configuration of {fronts.NAMES[planned.site.front]} is written: {planned.unseen}.", ""]
+    for place, step in enumerate(planned.steps, 1):
+        by_hand = bool(planned.unseen) and step.change.where is Where.FRONT
+        lines += _section(place, step, plans.place(planned, step), by_hand=by_hand)
+    # who is served without TLS is served with it then
+    url = planned.target.url if planned.target.tls else planned.site.origin
+    return "\n".join([*lines, *_again(url, lab, planned.target.flows)]) + "\n"
+
+
+def _front(planned: TargetPlan) -> str:
+    """Return for which proxy the files are written, and why, where a plan has changes of one."""
+    if not any(step.change.where is Where.FRONT for step in planned.steps):
+        return ""
+    name = fronts.NAMES[planned.site.front]
+    if planned.front == "none":
+        return f"No proxy stands in front, and some changes need one: they are written for {name}. {_OTHER} "
+    if planned.front is None:
+        return f"Which proxy stands in front is not known: the changes are written for {name}. {_OTHER} "
+    return f"Behind {name}. "
+
+
+def _of_lab(lab: str, *, files: bool) -> str:
+    if Path(lab).is_absolute():
+        whose = " Ports and host name in the files are the lab's." if files else ""
+        return f"The lab ran a copy of {lab}: make the changes there.{whose}"
+    read = "The files have its ports and host name: read them as examples. " if files else ""
+    return (
+        f"This was the lab's `{lab}`, which ended with the run: nothing can be changed there. {read}"
+        "For changes to make, look at your own Node-RED with --nodered-url."
+    )
+
+
+def _again(url: str, lab: str, flows: str) -> list[str]:
+    """Return the last section: how to look again."""
+    command = f"pytest --nodered-suite=only --nodered-url={url}"
+    then = "Add the options of this run. Then log in with each account: page, live values and API must work."
+    if Path(lab).is_absolute():
+        command = f"pytest --nodered-suite=only --nodered-lab={shlex.quote(lab)}"
+    elif lab:
+        command = "pytest --nodered-suite=only --nodered-lab=hardened"
+        then = "That deployment has these changes made."
+    elif flows:
+        command = f"pytest --nodered-suite=only --nodered-flows={shlex.quote(flows)}"
+        then = "Add the options of this run. Then deploy the flows, and try what was changed."
+    return ["## Run pytest again", "", "```console", f"$ {command}", "```", "", then]
+
+
+def _ends(step: Step) -> str:
+    if len(step.findings) == 1:
+        return f"Fixes 1 finding ({step.severity}):"
+    return f"Fixes {len(step.findings)} findings (worst: {step.severity}):"
+
+
+def _section(place: int, step: Step, where: str, *, by_hand: bool) -> list[str]:
+    change = step.change
+    shown = [f"- `{one.control}` {one.severity} {one.code}: {one.observed}" for one in step.findings[:_SHOWN]]
+    remedies = dict.fromkeys(one.remedy for one in step.findings) if by_hand else ()
+    more = len(step.findings) - _SHOWN
+    shown += [f"- and {more} more of {', '.join(step.controls)}"] if more > 0 else []
+    return [
+        f"## {place}. {plans.titled(where, change.title)}",
+        "",
+        _ends(step),
+        "",
+        *shown,
+        "",
+        *(line for remedy in remedies for line in (f"In words: {remedy}", "")),
+        *([f"Note: {change.breaks}.", ""] if change.breaks else []),
+        *([f"Shown in {GUIDE}, {change.guide}.", ""] if change.guide else []),
+        f"Check: {', '.join(step.controls)} {'passes' if len(step.controls) == 1 else 'pass'}.",
+        "",
+    ]

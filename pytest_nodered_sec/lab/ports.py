@@ -1,0 +1,29 @@
+"""Loopback ports for what the lab starts: which are free, and which accept connections."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+
+
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that nobody listens on now; all held at once, so that they differ.
+
+    Drawn from below those that systems give to outgoing connections, which would take one before its server does.
+    """
+    with contextlib.ExitStack() as stack:
+        held: list[socket.socket] = []
+        while len(held) < count:
+            one = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # taken
+                one.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
+                held.append(one)
+        return [one.getsockname()[1] for one in held]
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody accepts connections on a loopback port."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

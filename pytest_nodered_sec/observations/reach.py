@@ -1,0 +1,91 @@
+"""Whether the target answered throughout the run, and what identifies Node-RED there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
+from pytest_nodered_sec.observations.answers import ALL_ALIKE, DECLARE_IT, LET_IT_REFUSE, Kind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.answers import RootView
+
+BEHIND_A_GATE: Final = (
+    "everything under {root} is refused before Node-RED; the admin root may be wrong, or set "
+    "--nodered-admin-api=proxied if a gate covers everything"
+)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The target answered at the beginning and at the end.
+
+    Attributes:
+        address: the address dialled for the URL.
+        addresses: all addresses of the name.
+        first: UTC time of the first sign of life.
+        last: UTC time of the last one.
+        looks: how many looks lay between them.
+        identity: what shows a Node-RED; empty if nothing did.
+        view: landmarks of the admin root.
+    """
+
+    address: str
+    addresses: tuple[str, ...]
+    first: datetime
+    last: datetime
+    looks: int
+    identity: tuple[str, ...]
+    view: RootView
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        shown = (
+            f"identified as Node-RED by {', '.join(self.identity)}"
+            if self.identity
+            else "everything is refused before Node-RED"
+        )
+        return (
+            f"{self.address} answered from {self.first:%H:%M:%SZ} to {self.last:%H:%M:%SZ}, "
+            f"{self.looks} looks between; {shown}{f'; {self.view.found}' if self.view.found else ''}"
+        )
+
+    def settle(self, target: Target) -> None:
+        """Raise if nothing identifies Node-RED, unless the policy declares a gate before everything."""
+        if not _unshown(self.identity, self.view, target):
+            return
+        canary = self.view.canary
+        if self.view.blanket:
+            detail = f"every path answers {canary.answer.line()}: {BEHIND_A_GATE.format(root=self.view.root)}"
+        elif canary.kind is Kind.SERVED:
+            detail = f"{ALL_ALIKE}, {canary.answer.line()}; {LET_IT_REFUSE}; {DECLARE_IT}"
+        elif canary.classified.cause is Cause.UNDECLARED_LOGIN:
+            detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
+        else:
+            detail = (
+                "wrong URL or wrong --nodered-admin-root? If a gate answers strangers with 404, let it answer 401 or "
+                "403, because its 404 cannot be told from nothing being there"
+            )
+        raise ProbeError(f"{target.url} answers, but nothing identifies Node-RED there: {detail}", Cause.UNIDENTIFIED)
+
+
+def unidentified(view: RootView, target: Target, evidence: str) -> ProbeError:
+    """Return the error of a question that proves nothing unless Node-RED was identified.
+
+    Args:
+        view: landmarks of the root that was asked.
+        target: the target.
+        evidence: what was asked and answered, for where reach-01 passes.
+    """
+    if view.settings is not None and _unshown(view.identity, view, target):  # the admin root, which reach-01 judges
+        return see_reach(target.name)
+    return ProbeError(f"{evidence}; nothing at {target.url} identifies Node-RED", Cause.UNIDENTIFIED)
+
+
+def _unshown(identity: tuple[str, ...], view: RootView, target: Target) -> bool:
+    """Whether reach-01 is an error: nothing identifies Node-RED, and the policy declares no gate before everything."""
+    return not identity and not (view.gated and target.policy.admin_api == "proxied")

@@ -1,0 +1,38 @@
+"""Refusals that no status names: a method that is taken nowhere, a connection that is closed. Pure, no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.observations.answers import Classified, Kind, Mark, Refuser
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.answers import Answer
+
+METHOD_REFUSED: Final = "as every request by this method here"
+UNSUPPORTED: Final = (405, 501)  # of a method
+_SAYS_MORE: Final = (401, 403, 404, 408, 410, 429)  # of 4xx: who refuses, that nothing is there, or that it is too much
+CLOSED: Final = Classified(  # nginx: return 444; HAProxy: http-request reject
+    Kind.REFUSED, Refuser.UNNAMED, why="twice, while other requests are answered"
+)
+
+
+def may_refuse_method(answer: Answer) -> bool:
+    """Whether a status can mean that whoever stands in front takes no request by this method."""
+    return answer.status in UNSUPPORTED or (400 <= answer.status < 500 and answer.status not in _SAYS_MORE)
+
+
+def refused_method(answer: Answer, canary: Answer, usual: Kind) -> Classified | None:
+    """Return what such a status is where a random path gets it too: a refusal of the method.
+
+    Express answers a random path with 404. Where a GET of a random path gets a page, a login's form may answer so.
+
+    Args:
+        answer: what came.
+        canary: what a random path of the same root got, asked by the same method and nothing else.
+        usual: what a GET of a random path is.
+    """
+    alone = answer.status == canary.status and may_refuse_method(answer) and not answer.marks - {Mark.VERSION}
+    if not alone or usual not in (Kind.REFUSED, Kind.ABSENT):
+        return None
+    return Classified(Kind.REFUSED, Refuser.UNNAMED, why=METHOD_REFUSED)

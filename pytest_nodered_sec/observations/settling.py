@@ -1,0 +1,54 @@
+"""Whether an observation is a usable answer: checked before the test body, because only then pytest reports an error.
+
+Each observation that needs the check has a method `settle`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.model import Settling, Surface
+from pytest_nodered_sec.observations.access import AccessAttempt
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Observation, Target
+
+
+def asked_again(seen: Observation, target: Target) -> str:
+    """Return the path that is asked once more before a refusal of a dashboard is believed; "" for everything else."""
+    page = isinstance(seen, AccessAttempt) and seen.method == "GET" and seen.how == "without credentials"
+    channel = isinstance(seen, SocketAttempt) and seen.channel is Channel.NO_CHANNEL
+    attempt = seen.attempt if isinstance(seen, SocketAttempt) else seen
+    if not (page or channel) or not isinstance(attempt, AccessAttempt) or attempt.surface is not Surface.DASHBOARD:
+        return ""
+    if attempt.kind is not Kind.REFUSED or (page and attempt.path not in target.dashboards):
+        return ""  # of a dashboard only page and channel: the server of its other paths is the same
+    return target.node(attempt.path) + ("/?EIO=4&transport=polling" if channel else "")
+
+
+def answered(found: Observation | ProbeError, target: Target) -> Observation:
+    """Return the observation, if it answers its question under the target's policy.
+
+    Raises:
+        ProbeError: it could not be looked at, or is no answer; a fresh exception for every caller, without our frames.
+    """
+    __tracebackhide__ = True
+    if isinstance(found, ProbeError):
+        raise found.again()
+    try:
+        settle(found, target)
+    except ProbeError as error:
+        raise error.again() from None
+    return found
+
+
+def settle(seen: Observation, target: Target) -> None:
+    """Raise `ProbeError` unless the observation answers its question under the target's policy.
+
+    Pure, and run before the test body: what it raises is an error, never a failure.
+    """
+    if isinstance(seen, Settling):
+        seen.settle(target)

@@ -1,0 +1,1 @@
+"""What this site demands: its values, its file, and how the two are merged. Knows no pytest."""

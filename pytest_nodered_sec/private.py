@@ -1,0 +1,114 @@
+"""Everything private of other packages that the plugin relies on; no other file touches any of it.
+
+Private is what begins with an underscore, and what no documentation promises. Read this list when one of these
+packages is raised. Seen with pytest 9.2.0, pytest-xdist 3.8.0, pytest-testinfra 10.2.2, requests 2.34.2, urllib3 2.8.0,
+pyOpenSSL 26.4.0 and Python 3.11.7.
+
+- pytest, `Config.known_args_namespace`: the arguments as parsed before the first conftest.py is loaded. pytest takes
+  from there whose conftest.py comes first, and does not see what `pytest_load_initial_conftests` made of an argument.
+- pytest, `CaptureManager.global_and_fixture_disabled`, by way of the plugin `capturemanager`: to print while pytest
+  captures and no test runs. The public way, the fixture `capsys`, is for tests alone.
+- pytest, `TerminalReporter.summary_errors`, `summary_failures`, `short_test_summary`, `stats`: what pytest lists at the
+  end. The public way, `pytest_report_teststatus`, changes the counts too.
+- pytest, `_pytest._code.code.ExceptionRepr`: the name of a type, for annotations. `ExceptionInfo.getrepr` is public.
+- pytest-xdist, `LoadScopeScheduling._split_scope`: says which tests stay together. The public way, the mark
+  `xdist_group`, changes node ids and works with `--dist=loadgroup` alone.
+- pytest-xdist, `LoadScopeScheduling.assigned_work`: what a worker has to do. When one dies, xdist reports the test
+  after the one that ran.
+
+Nothing private is used of requests, urllib3, testinfra, pyOpenSSL and cryptography, nor of Python's ssl, socket and
+logging. Public by name, but in no documentation:
+
+- testinfra: of a backend `NAME`, `host`, `name`, `sudo`, `sudo_user`, `force_ansible`, `ansible_runner`, `ssh_config`,
+  `ssh_identity_file`, `ssh_extra_args`, `controlpath`, `get_encoding`, `quote`, `run`, `run_local`, `result` and
+  `set_host` (probes/host/way.py, probes/host/backend.py).
+- requests: `requests.cookies.MockRequest` and `MockResponse` (probes/transport/session.py).
+- logging: `Logger.makeRecord` is replaced (redaction.py), because `extra` reaches a record there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import pytest
+    from _pytest._code.code import ExceptionRepr as ExceptionRepr
+
+
+def name_first_paths(early_config: pytest.Config, paths: list[str]) -> None:
+    """Correct the paths whose conftest.py pytest loads first, after the arguments were rewritten.
+
+    Args:
+        early_config: pytest's, in `pytest_load_initial_conftests`.
+        paths: as they stand among the arguments now.
+    """
+    early_config.known_args_namespace.file_or_dir = paths
+
+
+def past_capture(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which what is written is shown at once, although pytest captures."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def unlisted(
+    reporter: pytest.TerminalReporter, ours: Callable[[Any], bool], *, details: bool
+) -> Generator[None]:  # Any: pytest's reports
+    """Keep reports out of what pytest lists at the end; whoever else reads its statistics finds them there.
+
+    Args:
+        reporter: pytest's.
+        ours: whether to keep a report out.
+        details: whether failures and errors are listed all the same, and only the short summary leaves them out.
+    """
+
+    def without(listing: Callable[[], None]) -> Callable[[], None]:
+        def listed() -> None:
+            kept = {name: reports for name, reports in reporter.stats.items() if name in ("failed", "error")}
+            reporter.stats.update(
+                {name: [report for report in reports if not ours(report)] for name, reports in kept.items()}
+            )
+            try:
+                listing()
+            finally:
+                reporter.stats.update(kept)
+
+        return listed
+
+    names = ("short_test_summary", *(() if details else ("summary_errors", "summary_failures")))
+    for name in names:
+        setattr(reporter, name, without(getattr(reporter, name)))
+    try:
+        yield
+    finally:
+        for name in names:
+            delattr(reporter, name)
+
+
+def grouping(base: type[Any], group: Callable[[str], str | None]) -> type[Any]:  # Any: xdist is untyped
+    """Return a scheduler of xdist's that keeps tests of one group in one worker.
+
+    Args:
+        base: `LoadScopeScheduling`, or made of it.
+        group: returns the group of a node id, None for those that the base groups.
+    """
+
+    class Grouping(base):  # type: ignore[misc]  # a base chosen at run time
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid) or str(super()._split_scope(nodeid))
+
+        def remove_node(self, node: Any) -> str | None:
+            """Mark the test that killed the worker as done; the base hands out the rest, and would run it again."""
+            units = self.assigned_work.get(node, {}).values()
+            crashed = next(((unit, test) for unit in units for test, done in unit.items() if not done), None)
+            if crashed:
+                unit, test = crashed
+                unit[test] = True
+            super().remove_node(node)  # what it returns is the next test, not the one that was running
+            return str(test) if crashed else None
+
+    return Grouping

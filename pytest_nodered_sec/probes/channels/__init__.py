@@ -1,0 +1,1 @@
+"""Probes over WebSockets and Socket.IO: the live data behind the pages."""

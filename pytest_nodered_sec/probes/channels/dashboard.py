@@ -1,0 +1,217 @@
+"""The live channel of a dashboard: an anonymous Socket.IO connect over long polling.
+
+No widget event is sent; the session is closed at once. The one trace: flows with a ui-control node see one `connect`
+and one `lost`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.data.ways import ASSETS
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
+from pytest_nodered_sec.probes.channels.engineio import QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.socketio import JOIN, forgotten, hear, joined, knock
+from pytest_nodered_sec.probes.channels.websocket import QUIET, join, upgrade
+from pytest_nodered_sec.probes.http.access import describe, with_hint
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.channels.socketio import Session
+    from pytest_nodered_sec.probes.transport.look import Look
+
+_PAUSES: Final = (0.0, 0.1, 0.4)  # seconds before each look for the session
+_POLLS: Final = 3  # answers to wait for: the namespace's, the connect packet's, and one with events between
+
+
+def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> SocketAttempt:
+    """Return the attempt to join a dashboard's live channel without credentials, made once for all questions.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root (what shows a Node-RED).
+        node: landmarks of the node root.
+        path: the dashboard's path below the node root.
+
+    Raises:
+        ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
+    """
+    del admin  # its canary decides whether this answer is released
+    return look.shared(f"channel of {path}", lambda: _try_channel(look, node, path))
+
+
+def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
+    """Try to join a dashboard's live channel without credentials; if a gate refuses, try to bypass it.
+
+    Some gates let WebSockets pass, because browsers send no Basic login with them.
+    Socket.IO compares the beginning of the path only (engine.io, lib/server.js: `path === req.url.slice(0,
+    path.length)`). A gate by path may let pass what goes on after it: a file's name that it takes for an asset, or dot
+    segments, of which it judges the tidied path (`/ui/socket.io/../../x` is `/x` to it) and forwards the untidied one.
+    """
+    socket = path.rstrip("/") + "/socket.io"
+    seen = _connect(look, node, socket)
+    if seen.channel is Channel.NO_CHANNEL:
+        seen = replace(seen, attempt=with_hint(look, seen.attempt, path))
+    if seen.channel is not Channel.NO_CHANNEL or seen.attempt.kind is not Kind.REFUSED:
+        return seen
+    answer, channel = upgrade(look, look.target.node(socket) + WEBSOCKET, {}, join)
+    if channel in (Channel.OPEN, Channel.REFUSED_BY_MIDDLEWARE):
+        how = "as a WebSocket, without credentials"
+        return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel)
+    if look.target.policy.mode == "calm":
+        return replace(seen, detour_left_out=True)
+    up = "/.." * look.target.node(socket).count("/")
+    assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in ASSETS]
+    look.extend()  # ten requests one after the other, on a slow line
+    for further, query in ((f"{up}/x", QUERY), *assets):
+        try:
+            detour = _connect(look, node, f"{socket}{further}", query)
+        except ProbeError as error:
+            if error.cause is not Cause.CLOSED:
+                raise
+            continue  # somebody does not take such paths
+        if detour.channel is not Channel.NO_CHANNEL or detour.attempt.kind is Kind.NO_ANSWER:
+            return detour
+    return seen
+
+
+def _connect(look: Look, node: RootView, socket: str, query: str = QUERY) -> SocketAttempt:
+    attempt, session = knock(look, node, Surface.DASHBOARD, socket, "without credentials", query=query)
+    if session is None:
+        return SocketAttempt(attempt, Channel.NO_CHANNEL)
+    with joined(look, session, JOIN):
+        packets = hear(look, session)
+    return SocketAttempt(attempt, outcome(packets, socket), len(packets) - 1)
+
+
+def outcome(packets: tuple[str, ...], socket: str) -> Channel:
+    """Return the outcome of the connect packet, judged by the packets that followed.
+
+    Raises:
+        ProbeError: none of them answers it.
+    """
+    if any(packet.startswith("44") for packet in packets):
+        return Channel.REFUSED_BY_MIDDLEWARE
+    if any(packet.startswith(JOIN) for packet in packets):
+        return Channel.OPEN
+    raise ProbeError(f"Socket.IO connect to {socket} got neither an acceptance nor a refusal", Cause.PROTOCOL)
+
+
+def connect_from(look: Look, node: RootView, path: str, origin: str) -> SocketAttempt:
+    """Try to join a dashboard's live channel as a page of another origin.
+
+    Args:
+        look: the look.
+        node: landmarks of the node root.
+        path: the dashboard's path below the node root.
+        origin: value of the Origin header, "" for none: then only whether a session is offered is looked at.
+
+    Raises:
+        ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
+    """
+    if origin:
+        return connect_with(look, node, path, f"with the Origin {origin}", {"Origin": origin})
+    socket = path.rstrip("/") + "/socket.io"
+    attempt, session = knock(look, node, Surface.DASHBOARD, socket, "without credentials")
+    if session is None:
+        return SocketAttempt(attempt, Channel.NO_CHANNEL)
+    with joined(look, session):
+        return SocketAttempt(attempt, Channel.OPEN)
+
+
+def connect_with(look: Look, node: RootView, path: str, how: str, headers: dict[str, str]) -> SocketAttempt:
+    """Try to join a dashboard's live channel with headers by which a guard may decide.
+
+    The dashboards' own guard never answers the connect packet of a foreign origin. That it was heard shows in the
+    answer to a second one, to a namespace that does not exist; a second of silence after it is a refusal.
+
+    Args:
+        look: the look.
+        node: landmarks of the node root.
+        path: the dashboard's path below the node root.
+        how: what the headers are, for the evidence.
+        headers: the headers.
+
+    Raises:
+        ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
+    """
+    socket = path.rstrip("/") + "/socket.io"
+    asked = time.monotonic()
+    attempt, session = knock(look, node, Surface.DASHBOARD, socket, how, headers)
+    if session is None:
+        return SocketAttempt(attempt, Channel.NO_CHANNEL)
+    if session.old:
+        patience = QUIET + 2 * (time.monotonic() - asked)
+        return SocketAttempt(attempt, _answer_of_old(look, session, headers, socket, patience))
+    nowhere = "40/" + session.path.rpartition("=")[2] + ","  # a namespace that does not exist
+    with joined(look, session, JOIN, nowhere, headers=headers):
+        heard = _listen(look, session, headers)
+    if any(packet.startswith("40{") for packet in heard):
+        return SocketAttempt(attempt, Channel.OPEN, max(0, len(heard) - 2))
+    if any(packet.startswith("44{") for packet in heard):
+        return SocketAttempt(attempt, Channel.REFUSED_BY_MIDDLEWARE)
+    if any(packet.startswith("44/") for packet in heard):
+        return SocketAttempt(attempt, Channel.UNANSWERED)
+    raise ProbeError(f"Socket.IO connect to {path}/socket.io {how} got no answer", Cause.PROTOCOL)
+
+
+def _answer_of_old(look: Look, session: Session, headers: dict[str, str], socket: str, patience: float) -> Channel:
+    """Return what Socket.IO 2 makes of an Origin: its guard says nothing, and an unanswered poll ends the session.
+
+    Args:
+        look: the look.
+        session: as `knock` returned it.
+        headers: those with the Origin.
+        socket: path of the channel below the node root.
+        patience: seconds in which a server that accepts has answered; a slow one needs more than a quick one.
+
+    Raises:
+        ProbeError: no answer, although the session is still there, or none within the time of the look.
+    """
+    deadline = look.deadline
+    with joined(look, session, headers=headers):
+        look.deadline = min(deadline, time.monotonic() + patience)
+        heard: tuple[str, ...] = ()
+        try:
+            heard = hear(look, session, headers)
+        except ProbeError as error:
+            if error.cause is not Cause.TIMEOUT or time.monotonic() >= deadline:
+                raise
+        finally:
+            look.deadline = deadline
+        if not heard and _is_dropped(look, session, headers):
+            return Channel.UNANSWERED
+        return outcome(heard, socket)
+
+
+def _is_dropped(look: Look, session: Session, headers: dict[str, str]) -> bool:
+    """Whether the server has dropped a session; a proxy tells it a moment later that the poll was given up."""
+    for pause in _PAUSES:
+        time.sleep(pause)
+        if forgotten(look, session, headers):
+            return True
+    return False
+
+
+def _listen(look: Look, session: Session, headers: dict[str, str]) -> list[str]:
+    """Return the packets received until the connect packet is answered or nothing arrives for a second."""
+    heard: list[str] = []
+    deadline = look.deadline
+    for _ in range(_POLLS):
+        look.deadline = min(deadline, time.monotonic() + QUIET) if heard else deadline
+        try:
+            heard += hear(look, session, headers)
+        except ProbeError as error:
+            if not heard or error.cause is not Cause.TIMEOUT:
+                raise
+            break
+        finally:
+            look.deadline = deadline
+        if any(packet.startswith(("40{", "44{")) for packet in heard):
+            break
+    return heard

@@ -1,0 +1,147 @@
+"""A Socket.IO client over long polling that joins, listens and leaves; it never emits an event.
+
+The handshake's status is no oracle: it answers 200 even where a middleware refuses. The answer to the connect packet
+is. Socket.IO 2 (Dashboard 1 before 3.0) joins the main namespace by the handshake alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.observations.answers import REFUSALS
+from pytest_nodered_sec.observations.refusals import CLOSED
+from pytest_nodered_sec.probes.channels.engineio import QUERY, framed, offered, unframed
+from pytest_nodered_sec.probes.http.access import describe, unless_a_page
+from pytest_nodered_sec.probes.http.refusals import closed_twice
+from pytest_nodered_sec.probes.transport.http import BODY_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_nodered_sec.model import Surface
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.transport.look import Look
+
+_TEXT: Final = {"Content-Type": "text/plain;charset=UTF-8"}
+JOIN: Final = "40"  # the connect packet of the main namespace
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that a server has offered.
+
+    Attributes:
+        path: absolute path with query.
+        old: whether it is of Engine.IO 3, which frames packets by their length, and Socket.IO 2.
+    """
+
+    path: str
+    old: bool = False
+
+
+def knock(
+    look: Look,
+    node: RootView,
+    surface: Surface,
+    socket: str,
+    how: str,
+    headers: Mapping[str, str] | None = None,
+    query: str = QUERY,
+    write: Callable[[str], str] | None = None,
+) -> tuple[AccessAttempt, Session | None]:
+    """Ask for a session; return what came, and the session where one was offered.
+
+    Args:
+        look: the look.
+        node: landmarks of the node root.
+        surface: whose channel it is.
+        socket: Socket.IO's path below the node root.
+        how: how it is asked, for the evidence.
+        headers: further headers.
+        query: what follows the path.
+        write: turns the absolute path into the form that is sent; None for the usual one.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    absolute = look.target.node(socket)
+    base = (write(absolute) if write else absolute) + query
+    try:
+        answer, got = look.exchange("GET", base, headers=headers)
+    except ProbeError as error:
+        again = partial(look.answer, "GET", base, headers=headers)
+        answer = closed_twice(look, error, node, f"GET {base} {headers}", again)
+        if answer.status:
+            raise
+        return replace(describe(look, surface, "GET", socket, how, answer, node), classified=CLOSED), None
+    attempt = describe(look, surface, "GET", socket, how, answer, node)
+    session = offered(got.body) if got.status in (200, *REFUSALS) else None  # a refusal may offer a session
+    if session is None:
+        return unless_a_page(attempt), None
+    return attempt, Session(f"{base}&sid={session[0]}", session[1])
+
+
+@contextlib.contextmanager
+def joined(
+    look: Look, session: Session, *packets: str, namespace: str = "", headers: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Send connect packets, and leave and close the session in any case.
+
+    Args:
+        look: the look.
+        session: as `knock` returned it.
+        *packets: connect packets; none to leave at once.
+        namespace: "/NAME," of the namespace to leave, "" for the main one.
+        headers: further headers.
+
+    Raises:
+        ProbeError: no answer.
+    """
+
+    def say(*said: str) -> None:
+        body = framed(*said, old=session.old)
+        look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=body)
+
+    needed = [one for one in packets if not (session.old and one == JOIN)]
+    try:
+        if needed:
+            say(*needed)
+        yield
+    finally:
+        look.extend()  # leave what was joined, even after the time limit
+        with contextlib.suppress(ProbeError):  # it is gone then, which is what we want
+            say(f"41{namespace}", "1")
+
+
+def hear(
+    look: Look, session: Session, headers: Mapping[str, str] | None = None, limit: int = BODY_LIMIT
+) -> tuple[str, ...]:
+    """Return the packets that wait for us, or that come next.
+
+    Socket.IO 2 accepts before its middleware has decided: that alone, with no message after it, is left out.
+
+    Raises:
+        ProbeError: none came by the deadline.
+    """
+
+    def poll() -> tuple[str, ...]:
+        text = look.ask("GET", session.path, headers=headers, limit=limit).body.decode("utf-8", "replace")
+        packets = unframed(text, old=session.old)
+        return tuple(one for one in packets if one.startswith("4")) if session.old else packets  # no guard's farewell
+
+    heard = poll()
+    if not session.old or set(heard) != {JOIN}:
+        return heard
+    more = poll()
+    return heard + more if more else ()
+
+
+def forgotten(look: Look, session: Session, headers: Mapping[str, str] | None = None) -> bool:
+    """Whether the server knows a session no more (engine.io, lib/server.js: UNKNOWN_SID)."""
+    got = look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=framed("1", old=session.old))
+    return got.status == 400 and b'"Session ID unknown"' in got.body

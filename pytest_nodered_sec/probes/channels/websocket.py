@@ -1,0 +1,322 @@
+"""A WebSocket client (RFC 6455) that sends one message, reads the answer and closes; and the probes that use it.
+
+Over the station's own connection, so that proxy, client certificate and pace are the same as everywhere. An answer
+that is no handshake is judged like any other HTTP answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import secrets
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser
+from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
+from pytest_nodered_sec.probes.http.access import describe, unless_a_page
+from pytest_nodered_sec.probes.transport.answers import json_of
+from pytest_nodered_sec.probes.transport.http import (
+    BODY_LIMIT,
+    CERTIFICATE_REQUIRED,
+    USER_AGENT,
+    Exchange,
+    certificate_required,
+    explained,
+    request_bytes,
+)
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.probes.transport.once import Once
+from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.http.side_ports import Entrance
+    from pytest_nodered_sec.probes.transport.net import Timed
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
+_SWITCHING: Final = 101
+_UNTAKEN: Final = {0, 502, 504}  # of an upgrade; 0: a close without answer, or silence
+_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
+
+
+class Wire:
+    """An open WebSocket: frames out and in."""
+
+    def __init__(self, sock: Timed, stream: Stream) -> None:
+        self._sock = sock
+        self._stream = stream
+
+    def send(self, opcode: int, payload: bytes) -> None:
+        """Send one frame of less than 126 bytes; a client's are masked."""
+        mask = secrets.token_bytes(4)
+        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
+        self._sock.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)
+
+    def hurry(self, seconds: float) -> None:
+        """Set the time limit, counted from now."""
+        self._sock.until(min(self._sock.deadline, time.monotonic() + seconds))
+
+    def receive(self) -> tuple[int, bytes]:
+        """Return the next frame's opcode and payload.
+
+        Raises:
+            ConnectionError: closed, or a frame of more than 65536 bytes, which is as good.
+        """
+        try:
+            head = self._stream.exactly(2)
+            size = head[1] & 0x7F
+            if size > 125:
+                size = int.from_bytes(self._stream.exactly(2 if size == 126 else 8))
+            if head[0] & 0x0F == _CLOSE or size > BODY_LIMIT:
+                raise ConnectionResetError
+            return head[0] & 0x0F, self._stream.exactly(size)
+        except Malformed:  # cut off
+            raise ConnectionResetError from None
+
+
+def subscribe(wire: Wire) -> Channel:
+    """Subscribe to everything on /comms, then ping: a refusal precedes the pong, so a pong alone means acceptance.
+
+    An open instance with nothing to tell would otherwise be silent (@node-red/editor-api/lib/editor/comms.js).
+    """
+    wire.send(_TEXT, b'{"subscribe":"#"}')
+    wire.send(_PING, b"")
+    while True:
+        opcode, payload = wire.receive()
+        if opcode == _PONG:
+            return Channel.OPEN
+        if opcode == _TEXT and _is_refusal(payload):
+            return Channel.REFUSED_INSIDE
+
+
+def _is_refusal(payload: bytes) -> bool:
+    return bool(json_of(payload) == {"auth": "fail"})
+
+
+def join(wire: Wire) -> Channel:
+    """Join the main namespace of Socket.IO 3 or 4, and a namespace that nobody has; leave at once.
+
+    The answer for the second comes after a guard that says nothing, so that silence before it is a refusal.
+    """
+    wire.send(_TEXT, b"40")
+    wire.send(_TEXT, b"40/x" + secrets.token_hex(8).encode() + b",")
+    passed = False
+    while True:
+        try:
+            opcode, payload = wire.receive()
+        except TimeoutError:
+            if passed:
+                return Channel.UNANSWERED
+            raise
+        if opcode == _TEXT and payload.startswith(b"40{"):
+            wire.send(_TEXT, b"41")
+            return Channel.OPEN
+        if opcode == _TEXT and payload.startswith(b"44{"):
+            return Channel.REFUSED_BY_MIDDLEWARE
+        if opcode == _TEXT and payload.startswith(b"44/"):
+            passed = True
+            wire.hurry(QUIET)  # for a guard that decides later
+
+
+def accept(wire: Wire) -> Channel:
+    """A WebSocket node has accepted who got this far; nothing is said to it."""
+    del wire
+    return Channel.OPEN
+
+
+_TALKS: Final[dict[str, Callable[[Wire], Channel]]] = {"subscribe": subscribe, "accept": accept}
+
+
+def attempt_channel(
+    look: Look, admin: RootView, node: RootView, surface: str, path: str, talk: str, origin: str = ""
+) -> ChannelAttempt:
+    """Try to open a WebSocket without credentials; the attempt without an Origin is made once for all questions.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        surface: name of a `Surface`; decides the root.
+        path: path below that root.
+        talk: "accept", or "subscribe" for /comms.
+        origin: value of the Origin header, "" for none.
+
+    Raises:
+        ProbeError: no answer.
+    """
+
+    def attempt() -> ChannelAttempt:
+        return _attempt(look, admin, node, surface, path, talk, origin)
+
+    return attempt() if origin else look.shared(f"{surface} WebSocket {path}", attempt)
+
+
+def _attempt(
+    look: Look, admin: RootView, node: RootView, surface: str, path: str, talk: str, origin: str
+) -> ChannelAttempt:
+    which = Surface[surface]
+    view, root = (admin, look.target.admin) if which is Surface.ADMIN else (node, look.target.node)
+    headers = {"Origin": origin} if origin else {}
+    how = f"with the Origin {origin}" if origin else "without credentials"
+    nowhere = _Nowhere(look, root)
+    try:
+        answer, channel = upgrade(look, root(path), headers, _TALKS[talk])
+    except SilenceError:
+        answer, channel = Answer(0, silent=True), None
+        if not nowhere.gets(answer):
+            raise
+    attempt = describe(look, which, "GET", path, how, answer, view)
+    if channel is not None:
+        return ChannelAttempt(attempt, channel)
+    if 400 <= answer.status < 500 and attempt.kind is Kind.SERVED and nowhere.gets(answer):
+        # The proxy in front accepts no upgrade at all, and answers 400, 405 or 426.
+        refused = Classified(Kind.REFUSED, Refuser.UNNAMED, why="as every upgrade here")
+        attempt = replace(attempt, classified=refused)
+    attempt = unless_a_page(attempt)
+    if not answer.status or answer.status >= 500:
+        if not nowhere.gets(answer):
+            if answer.status:
+                return ChannelAttempt(attempt, Channel.NO_CHANNEL)  # settled as no answer
+            raise ProbeError(f"WebSocket {path} {how}: the connection was closed without an answer", Cause.CLOSED)
+        # Node-RED closes an upgrade that nobody takes without a word, and a proxy makes a 502 of it: after 1.00 s where
+        # a dashboard's Socket.IO hears it too (engine.io, destroyUpgradeTimeout), after 5.0 s without (measured). On a
+        # connection to Node-RED that served something before, engine.io does not close it: nothing ever comes (nginx
+        # with keepalive to the upstream, Apache).
+        attempt = replace(attempt, classified=Classified(Kind.ABSENT), like_canary=view.canary.kind is Kind.ABSENT)
+    return ChannelAttempt(attempt, Channel.NO_CHANNEL)
+
+
+class _Nowhere:
+    """The answer to an upgrade at a random path: asked once per root, with the first upgrade that needs it."""
+
+    def __init__(self, look: Look, root: Callable[[str], str]) -> None:
+        self._station = look.station
+        self._root = root
+        self._asked = Once(self._ask)
+        if not self._station.pace.quiet:
+            threading.Thread(target=self._asked.settle, daemon=True, name="nodered-sec-look").start()
+
+    def gets(self, answer: Answer) -> bool:
+        """Whether such a path gets the same.
+
+        That nobody takes an upgrade shows as a close, as silence, or as what a proxy makes of these: 502 and 504. Which
+        of them comes depends on the connection to Node-RED that the proxy happens to use (measured).
+
+        Raises:
+            ProbeError: it got no answer, and not because of silence.
+        """
+        there = self._asked.get()
+        return there.status == answer.status or {there.status, answer.status} <= _UNTAKEN
+
+    def _ask(self) -> Answer:
+        look = Look(self._station)
+        return look.shared(f"an upgrade below {self._root('/')}", lambda: _upgraded(look, self._root(random_path())))
+
+
+def _upgraded(look: Look, path: str) -> Answer:
+    """Return the answer to an upgrade at a random path."""
+    try:
+        return upgrade(look, path, {}, accept)[0]
+    except SilenceError:
+        return Answer(0, silent=True)
+
+
+class SilenceError(ProbeError):
+    """Not a byte came in answer to a WebSocket handshake until the time limit."""
+
+
+def upgrade(
+    look: Look,
+    path: str,
+    headers: Mapping[str, str],
+    talk: Callable[[Wire], Channel],
+    plain_address: str = "",
+    entrance: Entrance | None = None,
+) -> tuple[Answer, Channel | None]:
+    """Shake hands, talk and close; return the answer to the handshake, status 0 for a close without any.
+
+    Args:
+        look: the look.
+        path: absolute path, sent as written.
+        headers: additional headers.
+        talk: what is said on the open channel.
+        plain_address: ask over plain HTTP at this address instead of the URL's origin.
+        entrance: ask there instead.
+
+    Raises:
+        ProbeError: no answer in time, or none of a WebSocket.
+    """
+    station, plain = look.station, bool(plain_address)
+    host = entrance.host if entrance else station.host_header(station.plain_port if plain else look.target.port)
+    own = {} if plain or entrance else look.target.http.headers  # never in clear
+    heard: list[Channel] = []
+
+    def send() -> Exchange:
+        heard.clear()
+        if entrance:
+            sock = entrance.connect(look.deadline)
+        elif plain:
+            sock = station.dial(plain_address, station.plain_port, look.deadline)
+        else:
+            sock = look.open(verified=bool(own))
+        sock.until(look.deadline)
+        stream = Stream(sock)
+        try:
+            return _converse(
+                sock, stream, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire))
+            )
+        except Unreadable:
+            raise ProbeError(f"WebSocket {path}: the answer's encoding cannot be read", Cause.PROTOCOL) from None
+        except (OSError, Malformed) as error:
+            if certificate_required(error):
+                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
+            trouble = explained(f"WebSocket {path}", error, look.deadline, began=stream.began)
+            if isinstance(error, ConnectionError) or trouble.cause is Cause.CLOSED:
+                return Exchange(0, {}, b"")
+            if trouble.cause is Cause.TIMEOUT and not stream.began:
+                raise SilenceError(trouble.message, Cause.TIMEOUT) from None
+            raise trouble from None
+        finally:
+            sock.close()
+
+    pace = entrance.pace if entrance else station.client(plain_address or None, verified=bool(own))[1]
+    got = look.politely("GET", pace, send)
+    station.notice("WebSocket", path, got)
+    return look.reduce(got, path, plain=plain), heard[0] if heard else None
+
+
+def _converse(
+    sock: Timed, stream: Stream, path: str, headers: Mapping[str, str], talk: Callable[[Wire], None]
+) -> Exchange:
+    key = base64.b64encode(secrets.token_bytes(16))
+    fields = {
+        "User-Agent": USER_AGENT,
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key.decode(),
+        **headers,
+    }
+    sock.sendall(request_bytes("GET", path, fields))
+    head = read_head(stream)
+    if head.status != _SWITCHING:
+        body, _ = read_body(stream, head, "GET", BODY_LIMIT)
+        return Exchange(head.status, head.headers, body, head.cookies)
+    expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  the RFC's, no secret
+    if head.headers.get("sec-websocket-accept") != expected:
+        raise ProbeError(f"WebSocket {path}: 101, but not the handshake of a WebSocket", Cause.PROTOCOL)
+    wire = Wire(sock, stream)
+    talk(wire)
+    with contextlib.suppress(OSError):  # it has closed already
+        wire.send(_CLOSE, (1000).to_bytes(2))
+    return Exchange(_SWITCHING, head.headers, b"", head.cookies)

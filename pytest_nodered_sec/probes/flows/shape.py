@@ -1,0 +1,123 @@
+"""The flows as a whole: their formats, which nodes run, the tabs and subflows they are on, environment values."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any, Final
+
+from pytest_nodered_sec.texts import in_one_line
+
+Node = dict[str, Any]  # Any, here and in the modules beside this one: JSON of a flow file
+ENVIRONMENT: Final = re.compile(r"\$\{(\S+)\}|\$\((\S+)\)")
+_LONGEST: Final = 200  # characters of a path, port, type or id
+_CONTEXTS: Final = 200  # instances of one subflow that are told apart
+
+
+def nodes_of(parsed: Any) -> list[Node] | None:
+    """Return the nodes of what a flow file or the admin API holds; None where that is no flow.
+
+    Taken are an array of nodes, `{"flows": [...]}`, a single flow with `nodes`, `configs` and `subflows`, and a
+    single node, as tools that split flows write it.
+    """
+    if isinstance(parsed, list):
+        return parsed if all(isinstance(node, dict) for node in parsed) else None
+    if not isinstance(parsed, dict):
+        return None
+    if isinstance(parsed.get("flows"), list):
+        return nodes_of(parsed["flows"])
+    if isinstance(parsed.get("nodes"), list):
+        inside = [
+            node for key in ("nodes", "configs", "subflows") for node in parsed.get(key) or () if isinstance(node, dict)
+        ]
+        head = {key: value for key, value in parsed.items() if key not in ("nodes", "configs", "subflows")}
+        return [{"type": "tab", **head}, *inside]
+    return [parsed] if isinstance(parsed.get("id"), str) and isinstance(parsed.get("type"), str) else None
+
+
+class Flows:
+    """All nodes, and which of them run.
+
+    Attributes:
+        nodes: every node, those that do not run included.
+        by_id: the nodes that run, by id.
+        active: the same, in the order of the file; configuration nodes, which all run, among them.
+        instances: instances that run, by the subflow's id.
+    """
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self._holders = {text(node.get("id")): node for node in nodes if node.get("type") in ("tab", "subflow")}
+        inside: dict[str, list[Node]] = defaultdict(list)
+        for node in nodes:
+            if node.get("d") is not True:  # what is on no tab is a configuration node: all of them are started
+                inside[self.container(node)].append(node)
+        running = [node for node in nodes if node.get("type") == "tab" and node.get("disabled") is not True]
+        waiting = ["", *(text(node.get("id")) for node in running)]
+        known = set(waiting)
+        self.active: list[Node] = []
+        self.instances: dict[str, list[Node]] = defaultdict(list)
+        while waiting:
+            for node in inside.get(waiting.pop(0), []):
+                self.active.append(node)
+                subflow = text(node.get("type")).partition("subflow:")[2]
+                if subflow:
+                    self.instances[subflow].append(node)
+                if subflow and subflow not in known:
+                    known.add(subflow)
+                    waiting.append(subflow)
+        self.by_id = {text(node.get("id")): node for node in self.active}
+        self._environment = _values(next((node for node in self.active if node.get("type") == "global-config"), {}))
+
+    def container(self, node: Node) -> str:
+        """Return the id of the tab or subflow that a node is on, "" for configuration nodes."""
+        place = node.get("z")
+        return place if isinstance(place, str) and place in self._holders else ""
+
+    def subflow(self, ident: str) -> Node:
+        """Return the definition of a subflow; an empty one where there is none."""
+        holder = self._holders.get(ident, {})
+        return holder if holder.get("type") == "subflow" else {}
+
+    def label(self, node: Node) -> str:
+        """Return the label of the tab, or the name of the subflow, that a node is on."""
+        holder = self._holders.get(self.container(node), {})
+        return text(holder.get("label") or holder.get("name"))
+
+    def value(self, node: Node, name: str, default: Any = "") -> Any:
+        """Return a property with its environment variable put in, where the flows themselves say its value."""
+        said = node.get(name, default)
+        match = ENVIRONMENT.fullmatch(said) if isinstance(said, str) else None
+        if not match:
+            return said
+        tab = _values(self._holders.get(self.container(node), {}))
+        return tab.get(match[1] or match[2], self._environment.get(match[1] or match[2], said))
+
+
+def _values(holder: Node) -> dict[str, Any]:
+    rows = holder.get("env")
+    rows = rows if isinstance(rows, list) else []
+    return {
+        row["name"]: row.get("value")
+        for row in rows
+        if isinstance(row, dict) and isinstance(row.get("name"), str) and row.get("type") in ("str", "num")
+    }
+
+
+def is_environment(said: Any) -> bool:
+    """Whether a property is filled in from the environment when Node-RED starts."""
+    return isinstance(said, str) and ENVIRONMENT.fullmatch(said) is not None
+
+
+def text(said: Any) -> str:
+    """Return a value of a flow as one line of text, "" where it is neither text nor a number."""
+    if not isinstance(said, str):
+        return str(said) if isinstance(said, int) and abs(said) < 10**18 else ""
+    if len(said) <= _LONGEST and said.isprintable():  # nearly always, and quick
+        return said
+    return in_one_line(said, _LONGEST)
+
+
+def path(said: Any) -> str:
+    """Return a path as a policy file has it."""
+    return "/" + text(said).strip("/")

@@ -1,0 +1,107 @@
+// What each Caddy on the host serves, reduced: no hash and no token leaves. Part of the program that settings.js ends;
+// Python names the Caddys that are believed (INPUT.caddies), and the executables that may be run.
+"use strict";
+
+function dialled(value) { // whom a route of Caddy hands requests to, however deep it stands
+  if (value === null || typeof value !== "object") return [];
+  if (value.handler === "reverse_proxy") {
+    const secure = Boolean(own(value.transport).tls);
+    return (value.upstreams || []).map((one) => ({ dial: text(one.dial), secure }));
+  }
+  return Object.values(value).flatMap(dialled);
+}
+
+function matched(set) { // one set of conditions; of headers and queries only their names leave
+  const { host, path: paths, path_regexp: pattern, not, method, protocol, remote_ip: remote, client_ip: client,
+    header, header_regexp: headers, query, expression, file, ...others } = own(set);
+  const failed = /^\{http\.error\.status_code\} in \[([\d, ]+)\]$/.exec(text(own(expression).expr || expression));
+  return { hosts: listOf(host).map(text), paths: listOf(paths).map(text), pattern: text(own(pattern).pattern),
+    name: text(own(pattern).name), not: listOf(not).map(matched), methods: listOf(method).map(text),
+    protocol: text(protocol), networks: [remote, client].flatMap((one) => listOf(own(one).ranges)).map(text),
+    headers: [header, headers, query].flatMap((one) => Object.keys(own(one))),
+    statuses: failed ? failed[1].split(",").map(Number) : [], files: file !== undefined,
+    unread: [...expression === undefined || failed ? [] : ["expression"], ...Object.keys(others)] };
+}
+
+const CADDY = { // what the handlers of Caddy do to a request
+  authentication: "login", authenticator: "login", subroute: "routes", rewrite: "rewrite", static_response: "end",
+  error: "error", file_server: "file", reverse_proxy: "proxy", invoke: "invoke", vars: "pass", headers: "pass",
+  encode: "pass", map: "pass", tracing: "pass", log_append: "pass", push: "pass", request_body: "pass",
+  templates: "pass", intercept: "pass", metrics: "pass", copy_response: "end", copy_response_headers: "pass" };
+
+function rewritten(one) { // how a path is rewritten
+  return { uri: text(one.uri), prefix: text(one.strip_path_prefix), suffix: text(one.strip_path_suffix),
+    swaps: listOf(one.uri_substring).map((each) => [text(each.find), text(each.replace), Number(each.limit) || 0]),
+    patterns: listOf(one.path_regexp).map((each) => [text(each.find), text(each.replace)]) };
+}
+
+function done(one) { // one step of a route
+  const kind = CADDY[one.handler] || "unknown";
+  const rewrite = rewritten(kind === "proxy" ? own(one.rewrite) : kind === "rewrite" ? one : {});
+  const dials = kind === "proxy" ? listOf(one.upstreams).map((to) => text(to.dial)) : [];
+  return { ...rewrite, kind, name: text(kind === "invoke" ? one.name : one.handler), dials,
+    status: Number(one.status_code) || 0, passes: one.pass_thru === true, gathers: Boolean(one.dynamic_upstreams),
+    routes: kind === "routes" ? routed(one.routes) : [], errors: routed(own(one.errors).routes),
+    answers: kind === "proxy" ? listOf(one.handle_response).map((each) => ({ routes: routed(each.routes),
+      statuses: listOf(own(each.match).status_code).map(Number) })) : [] };
+}
+
+function demanded(policies) { // the names for which Caddy demands a client certificate, "*" for all
+  return listOf(policies).filter((one) => /^require/.test(text(own(own(one).client_authentication).mode)))
+    .flatMap((one) => own(one.match).sni ? listOf(one.match.sni).map(text) : ["*"]);
+}
+
+function speaksTls(one, http) { // by its own policies, or because Caddy itself gets certificates for its names
+  const ports = listOf(one.listen).map((at) => /:(\d+)$/.exec(text(at))).map((found) => found ? Number(found[1]) : 0);
+  if (listOf(one.tls_connection_policies).length) return true;
+  const automatic = own(one.automatic_https);
+  if (automatic.disable || ports.every((port) => port === (http.http_port || 80))) return false;
+  if (ports.every((port) => port === (http.https_port || 443))) return true;
+  const names = listOf(one.routes).flatMap((route) => listOf(route.match)).flatMap((set) => listOf(own(set).host));
+  return names.some((name) => !listOf(automatic.skip).includes(name));
+}
+
+const routed = (routes) => listOf(routes).map((one) => ({ sets: listOf(one.match).map(matched), group: text(one.group),
+  last: one.terminal === true, steps: listOf(one.handle).map(done) }));
+
+const served = (http) => Object.entries(http.servers).map(([name, one]) => ({
+  name, listen: one.listen.map(text), dials: dialled([one.routes, own(one.errors).routes, own(one.named_routes)]),
+  routes: routed(one.routes), errors: routed(own(one.errors).routes), tls: speaksTls(one, http),
+  named: Object.entries(own(one.named_routes)).map(([key, route]) => [key, routed([route])[0]]),
+  certificates: demanded(one.tls_connection_policies) }));
+
+const running = () => new Promise((resolve) => { // what Caddy's admin endpoint says that it runs: it only reads
+  const ask = http.get({ host: "localhost", port: 2019, path: "/config/", timeout: 2000 }, (answer) => {
+    let body = "";
+    answer.setEncoding("utf8").on("data", (part) => { body += part; if (body.length > 1 << 22) ask.destroy(); })
+      .on("end", () => resolve(attempt(() => JSON.parse(body), null)));
+  });
+  ask.on("timeout", () => ask.destroy()).on("error", () => resolve(null)).on("close", () => resolve(null));
+});
+
+function written(one) { // its file, adapted by the program that runs, which is root's own
+  if (one.resume) return [null, "it resumed what it ran before (--resume), and its admin endpoint is off"];
+  const stat = attempt(() => fs.statSync(one.file), null);
+  const body = attempt(() => fs.readFileSync(one.file, "utf8"), null);
+  if (!stat || body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
+  if (Math.max(stat.mtimeMs, stat.ctimeMs) / 1000 > one.started + 2)
+    return [null, `${one.file} was changed after Caddy started, and its admin endpoint is off`];
+  if (one.file.endsWith(".json") && !one.adapter) return [attempt(() => JSON.parse(body), null), ""];
+  if (/\{\$\w/.test(body))
+    return [null, `${one.file} takes values from Caddy's environment, and its admin endpoint is off`];
+  if (!one.exe) return [null, "its program was deleted or replaced after it started, or others than root can change "
+    + "it, so it does not adapt its file, and its admin endpoint is off"];
+  const done = spawnSync(one.exe, ["adapt", "--config", one.file, "--adapter", one.adapter || "caddyfile"],
+    { encoding: "utf8", timeout: 5000, maxBuffer: 1 << 22, cwd: "/", env: {} });
+  return [attempt(() => JSON.parse(done.stdout), null), ""];
+}
+
+async function caddies() { // what each Caddy serves: as it says itself, or as its file does
+  return Promise.all(INPUT.caddies.map(async (one) => {
+    const told = one.admin ? await running() : null;
+    const [config, trouble] = told ? [told, ""] : written(one);
+    const file = told ? "Caddy's running configuration" : one.file;
+    return attempt(() => ({ file, servers: served(config.apps.http), trouble: "" }),
+      { file, servers: [], trouble: trouble || "its configuration cannot be read or adapted as Node-RED's user" });
+  }));
+}

@@ -1,0 +1,284 @@
+"""Certificates and keys of a host: which are in use, what renews them, and who can read the keys."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import ssl
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.host import Renewal
+from pytest_nodered_sec.observations.host_files import FileStep, KeyAccess
+from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.gather import named
+from pytest_nodered_sec.probes.host.parse import Section
+from pytest_nodered_sec.probes.host.proxies import (
+    check_nginx_is_seen,
+    check_no_box,
+    nginx_in_front,
+    nginx_masters,
+    nginx_tree,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_nodered_sec.probes.host.gather import Inside
+
+
+def certificates_on(inside: Inside) -> dict[str, str]:
+    """Return the certificates found on the host: where, by SHA-256; former ones of a lineage lie in archive/."""
+    result: dict[str, str] = {}
+    for name, section in inside.later.items():
+        if name.startswith("certificate:"):
+            result |= dict.fromkeys(_fingerprints(section.text)[:1], name.removeprefix("certificate:"))
+    kept: dict[str, str] = {}  # path: certificate
+    for line in inside.found["certificates"].text.split("\n") if "certificates" in inside.found else ():
+        path, _, content = line.partition(":")
+        if path.startswith("/etc/letsencrypt/"):
+            kept[path] = f"{kept.get(path, '')}{content}\n"
+    for path in sorted(kept):  # archive/ before live/, whose links lead there: what is in use has the last word
+        result |= dict.fromkeys(_fingerprints(kept[path]), path)
+    return result
+
+
+def _fingerprints(text: str) -> list[str]:
+    blocks = re.findall(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----", text)
+    return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(one)).hexdigest() for one in blocks]
+
+
+def served_on_disk(inside: Inside) -> bool | None:
+    """Whether the certificate served is one in use on the host; None where none is there, or none was served.
+
+    An nginx that does not listen on the URL's port serves other certificates, and a Caddy that does keeps its own.
+
+    Raises:
+        ProbeError: one that nginx names cannot be read, and the others are not the one served.
+    """
+    in_use = {found: path for found, path in certificates_on(inside).items() if "/letsencrypt/archive/" not in path}
+    if not inside.served or inside.served in in_use:
+        return bool(inside.served) or None
+    of_nginx = nginx_in_front(inside)
+    if inside.caddy and not of_nginx:
+        return None
+    _check_rights(inside.found, "certificates")
+    for name, section in inside.later.items() if of_nginx else ():
+        known = name.startswith("certificate:/etc/letsencrypt/")  # seen as root, with all of certbot's
+        if name.startswith("certificate:") and section.code and not known:
+            path = name.removeprefix("certificate:")
+            raise ProbeError(f"{path} cannot be read: {text_of.why(section)} (docs/sudoers)", Cause.FORBIDDEN)
+    return False if any(of_nginx or "/letsencrypt/" in path for path in in_use.values()) else None
+
+
+_LINEAGE: Final = re.compile(r"/etc/letsencrypt/live/([^/ ']+)/cert\.pem")
+
+
+_STARTED_AT_BOOT: Final = ("enabled", "static", "generated", "indirect", "alias")
+
+
+_TIMERS: Final = ("certbot.timer", "certbot-renew.timer", "snap.certbot.renew.timer")
+
+
+def renewal_of(inside: Inside) -> Renewal:
+    """Return who renews the certificate that is served.
+
+    Raises:
+        ProbeError: it cannot be seen, or a right is missing.
+    """
+    found = inside.found
+    other = inside.demands.acme_client or ("Caddy" if inside.caddy and not nginx_in_front(inside) else "")
+    if "certbot" not in found and "lineages" not in found:
+        if inside.in_container and not other:
+            raise ProbeError(
+                "what renews the certificate cannot be seen in a container: check the proxy's machine, or state it in "
+                'the policy: acme_client = "acme.sh"',
+                Cause.UNIDENTIFIED,
+            )
+        return Renewal("", other=other)
+    listed = found.get("lineages")
+    if listed is None or listed.code:
+        reason = text_of.why(listed) if listed is not None else "/etc/letsencrypt does not exist"
+        raise ProbeError(f"certbot's lineages cannot be listed: {reason} (docs/sudoers has the line)", Cause.FORBIDDEN)
+    if not inside.served and not other:
+        raise ProbeError(f"{inside.url} presented no certificate to compare: see tls-01", Cause.PROTOCOL)
+    _check_rights(found, "certificates", "renewal", "hooks", "cron")
+    names = tuple(sorted(set(_LINEAGE.findall(listed.text))))
+    lineage = _lineage(certificates_on(inside).get(inside.served, ""))
+    schedule, on, result = _schedule(found)
+    return Renewal("certbot", names, lineage, schedule, on, result, _reload(found, lineage), other)
+
+
+def _check_rights(found: dict[str, Section], *names: str) -> None:
+    """Raise ProbeError where one of the script's commands was denied; grep's "found nothing" is an answer."""
+    for name in names:
+        section = found.get(name, Section("", 0))
+        if text_of.denied(section):
+            raise ProbeError(f"{name}: {text_of.why(section)} (docs/sudoers has the line)", Cause.FORBIDDEN)
+
+
+def _lineage(served: str) -> str:
+    """Return the lineage that the certificate served belongs to, "" where it is none's."""
+    found = re.search(r"/etc/letsencrypt/(?:live|archive)/([^/]+)/", served)
+    return found[1] if found else ""
+
+
+def _schedule(found: dict[str, Section]) -> tuple[str, bool, str]:
+    """Return what renews the certificate, whether it is enabled, and the result of its last run.
+
+    Raises:
+        ProbeError: no service manager tells, and no cron file does.
+    """
+    lines = _lines(found, "cron")
+    running = "/comm" in found.get("crond", Section("", 1)).text
+    try:
+        units = text_of.units(found.get("units"))
+    except ProbeError:
+        if not lines:
+            raise
+        units = {}
+    # Debian's own cron file leaves it to the timer wherever systemd runs
+    cron = [path for path, _, line in lines if not (units and "-d /run/systemd/system" in line)]
+    schedule, on, result = (cron[0], running, "") if cron else ("", False, "")
+    for name in _TIMERS:
+        timer = units.get(name)
+        if timer is None or timer.get("LoadState") not in ("loaded", "masked"):
+            continue
+        service = units.get(timer.get("Triggers") or name.replace(".timer", ".service"))
+        result = service.get("Result") if service is not None else ""
+        if not on:
+            states = (timer.get("LoadState"), timer.get("ActiveState"))
+            schedule, on = name, states == ("loaded", "active") and timer.get("UnitFileState") in _STARTED_AT_BOOT
+        break
+    return schedule, on, result
+
+
+def _reload(found: dict[str, Section], lineage: str) -> str:
+    """Return what reloads the proxy after a renewal of this lineage, "" where nothing does."""
+    for_all = ("/etc/letsencrypt/cli.ini", "/etc/sysconfig/certbot")  # the latter read by the timer of Red Hat's
+    files = (*for_all, f"/etc/letsencrypt/renewal/{lineage}.conf")
+    for path, _, line in _lines(found, "renewal"):
+        if path in files and re.match(r"(?i)((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
+            return line.strip()
+    for path, _, line in _lines(found, "cron"):  # as its own argument, or by the next command
+        if re.search("nginx|caddy", line):
+            return path
+    runnable = {path for path, mode in _modes(found) if mode & 0o111}
+    for path, _, _line in _lines(found, "hooks"):
+        if re.match(r"/etc/letsencrypt/renewal-hooks/(deploy|post)/[^/]+$", path) and path in runnable:
+            return path  # certbot runs no other
+    return ""
+
+
+def _lines(found: dict[str, Section], name: str) -> list[tuple[str, str, str]]:
+    """Return what grep found: path, ":" and line, each; comments say nothing."""
+    text = found.get(name, Section("", 1)).text
+    lines = [line.partition(":") for line in text.split("\n") if line.startswith("/")]
+    return [one for one in lines if not one[2].lstrip().startswith("#")]
+
+
+def _modes(found: dict[str, Section]) -> list[tuple[str, int]]:
+    lines = [line.strip().split(" ", 6) for line in found["lineages"].text.split("\n")]
+    return [(one[6].strip("'"), int(one[0], 8)) for one in lines if len(one) == 7 and re.fullmatch("[0-7]+", one[0])]
+
+
+def key_access(inside: Inside, place: str) -> KeyAccess:
+    """Return who can read the private keys of a place, "nginx" or "certbot".
+
+    Raises:
+        ProbeError: they cannot be looked at.
+    """
+    process = inside.node_red.process
+    allowed = {
+        "root",
+        "ssl-cert",
+        "caddy",
+        process.user,
+        *(line[3] for line in nginx_masters(inside) if "master" in line),
+    }
+    if place == "certbot":
+        listed = inside.found.get("lineages")
+        if listed is None:
+            return KeyAccess(place, (), "there are no certbot lineages (/etc/letsencrypt)")
+        if listed.code:
+            raise ProbeError(f"certbot's keys cannot be inspected: {text_of.why(listed)}", Cause.FORBIDDEN)
+        steps = _listed(listed.text, allowed)
+        keys = [path for path in steps if re.search(r"/archive/.*/privkey\d*\.pem$", path)]
+        return KeyAccess(place, on_the_way(keys, steps), "certbot has no lineage")
+    check_nginx_is_seen(inside)
+    if inside.nginx is None:
+        check_no_box(inside, "nginx")
+    keys = list(dict.fromkeys(named(nginx_tree(inside), "ssl_certificate_key")))
+    if not keys and inside.caddy and not nginx_in_front(inside):
+        unseen = "Caddy keeps the keys itself, in its data directory, which this suite does not inspect"
+        return KeyAccess(place, (), unseen=unseen)
+    if not keys and inside.fronts:
+        return KeyAccess(place, (), unseen=f"where {inside.fronts[0].program} has its keys is not looked at")
+    if not keys:
+        return KeyAccess(place, (), "no nginx runs there, or it uses no private key")
+    steps = looked_at(inside, allowed, keys)
+    if "lineages" in inside.found:  # live/ holds links: the directories of archive/ decide who has access
+        steps |= _listed(inside.found["lineages"].text, allowed)
+        keys = [_led_to(path, inside.found["lineages"]) for path in keys]
+    return KeyAccess(place, on_the_way(keys, steps))
+
+
+def _led_to(path: str, listed: Section) -> str:
+    """Return where a link of certbot's leads, any other path as it is."""
+    found = re.search(rf"'{re.escape(path)}' -> '\.\./\.\./([^']+)'", listed.text)
+    return str(PurePosixPath(path).parents[2] / found[1]) if found else path
+
+
+def looked_at(inside: Inside, allowed: set[str], paths: Sequence[str]) -> dict[str, FileStep]:
+    """Return files that the second trip looked at, and the directories above them.
+
+    Raises:
+        ProbeError: one cannot be looked at.
+    """
+    steps: dict[str, FileStep] = {}
+    for path in dict.fromkeys(step for end in paths for step in (end, *map(str, PurePosixPath(end).parents))):
+        section = inside.later.get(f"key:{path}")
+        if section is None or "No such file" in section.text:
+            continue
+        found = _listed(section.text, allowed)
+        if path not in found:
+            raise ProbeError(f"{path} cannot be inspected: {text_of.why(section)} (docs/sudoers)", Cause.FORBIDDEN)
+        steps |= found
+    return steps
+
+
+def on_the_way(paths: list[str], steps: dict[str, FileStep]) -> tuple[tuple[FileStep, ...], ...]:
+    """Return each key with the directories above it, as far as they were seen.
+
+    Raises:
+        ProbeError: one was not seen.
+    """
+    for path in paths:
+        if path not in steps:  # a variable in its name, or a path that is relative to nginx's own
+            raise ProbeError(f"the location of the key {path} cannot be determined", Cause.UNIDENTIFIED)
+    return tuple(
+        (
+            replace(steps[path], folder=False),
+            *(steps[one] for one in map(str, PurePosixPath(path).parents) if one in steps),
+        )
+        for path in paths
+    )
+
+
+def _listed(text: str, allowed: set[str]) -> dict[str, FileStep]:
+    """Read lines of `stat -c '%a %u %g %U %G %Y %N'`, all as directories.
+
+    Links are left out: what they point to stands elsewhere.
+    """
+    steps = {}
+    for line in text.split("\n"):
+        parts = line.strip().split(" ", 6)
+        if len(parts) != 7 or " -> " in parts[6] or not re.fullmatch(r"[0-7]{1,4}", parts[0]):
+            continue  # sudo may complain on a line of its own
+        path = parts[6].strip("'")
+        strangers = () if parts[4] in allowed else (f"group {parts[4]}",)
+        owner = "" if parts[3] in allowed else parts[3]
+        steps[path] = FileStep(path, int(parts[0], 8), int(parts[1]), int(parts[2]), True, strangers, owner)
+    return steps

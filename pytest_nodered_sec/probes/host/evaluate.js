@@ -1,0 +1,390 @@
+// The second process: settings.js itself, evaluated as Node-RED's user. Only what `reduce` lists comes back, on one
+// marked line; password hashes as "which known sample, which scheme, which cost".
+// What reads, really reads, within bounds: modules of its own, files, .env, the host's own globals. What acts (writes,
+// listens, connects, starts programs, waits) is inert; what an inert answer may have decided is named in `asked`.
+"use strict";
+const fs = require("fs"), http = require("http"), os = require("os"), path = require("path"), vm = require("vm");
+const util = require("util");
+const { spawnSync } = require("child_process");
+const { createRequire } = require("module");
+
+const INERT = Symbol("inert");
+const REAL = new Set(["path", "os", "url", "util", "querystring", "string_decoder", "buffer", "assert", "events",
+  "crypto", "zlib", "constants", "punycode", "path/posix", "util/types"]);
+const ACTS = new Set(["fetch", "WebSocket", "EventSource", "BroadcastChannel", "Worker", "localStorage",
+  "sessionStorage", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "clearTimeout", "clearInterval", "clearImmediate",
+  "process", "console", "global", "globalThis", "require", "module", "exports", "__filename", "__dirname"]);
+const MOST = 1 << 20; // bytes of a file that settings.js reads
+const attempt = (act, otherwise) => { try { return act(); } catch { return otherwise; } };
+const WAITS = new Int32Array(new SharedArrayBuffer(4));
+function say(value) { // whole, however slowly it is read
+  for (let rest = Buffer.from(`\n${INPUT.mark} ${JSON.stringify(value)}\n`); rest.length;) {
+    try {
+      rest = rest.subarray(fs.writeSync(1, rest));
+    } catch (error) {
+      if (error.code !== "EAGAIN") return;
+      Atomics.wait(WAITS, 0, 0, 10);
+    }
+  }
+}
+
+// When a file, or the link to it, last changed: of the inode too, so that a date that was kept does not hide it.
+// Not of one with several names: a new name, as backups by hard links give it, changes the inode too.
+const changed = (file) => Math.floor(Math.max(...[fs.lstatSync(file), fs.statSync(file)]
+  .flatMap((one) => [one.mtimeMs, one.nlink === 1 ? one.ctimeMs : 0])) / 1000);
+
+const ours = new WeakSet(); // errors with words of our own: no other's words leave
+function failure(words) {
+  const error = new Error(words);
+  ours.add(error);
+  return error;
+}
+const printable = (value) => String(value).replace(/[^\w./@ -]/g, "?").slice(0, 120);
+
+function lax(file) { // whether a third party can change it: Node-RED's own files are run, other people's are not
+  const people = attempt(() => fs.readFileSync("/etc/group", "utf8"), "").split("\n").map((line) => line.split(":"));
+  const primary = attempt(() => fs.readFileSync("/etc/passwd", "utf8"), "").split("\n").map((line) => line.split(":"));
+  const me = (primary.find((one) => one[2] === String(process.getuid())) || [""])[0];
+  const alone = (gid) => gid === 0 || [...(people.find((one) => one[2] === String(gid)) || ["", "", "", ""])[3].split(","),
+    ...primary.filter((one) => one[3] === String(gid)).map((one) => one[0])].every((one) => ["", "root", me].includes(one));
+  for (let here = fs.realpathSync(file), step = 0; ; here = path.dirname(here), step++) {
+    const stat = fs.statSync(here);
+    const sticky = step > 0 && stat.mode & 0o1000;
+    if (![0, process.getuid()].includes(stat.uid)) return here;
+    if (!sticky && (stat.mode & 0o002 || stat.mode & 0o020 && !alone(stat.gid))) return here;
+    if (here === path.dirname(here)) return "";
+  }
+}
+
+// `asked` gets the name of each call whose answer nothing that is listed comes from, and that may have decided something.
+// Whether a member, or an answer, decided by being there or not no proxy sees: so settings.js is evaluated again without
+// the one (asked.without "member") and without the other ("answer"), and what comes out differently names its modules.
+function inert(name, asked, settled = false) { // answers everything with itself, so that no module is ever run
+  const missing = (what) => asked.without === what && !ACTIONS.has(name) && asked.add(name);
+  const proxy = new Proxy(function () {}, {
+    get: (_, key) => key === INERT ? name
+      : key === Symbol.toPrimitive ? () => `(${name})`
+      : key === Symbol.iterator ? function* () {}
+      : key === util.promisify.custom ? undefined
+      : key === "then" ? settled ? undefined : (go) => Promise.resolve(go && go(inert(name, asked, true)))
+      : key === "catch" || key === "finally" ? () => proxy : missing("member") ? undefined : proxy,
+    apply: () => { if (missing("answer")) return undefined; asked.add(name); return proxy; },
+    ownKeys: (target) => { asked.add(name); return Reflect.ownKeys(target); }, // spread, or assigned to something
+    construct: () => proxy, set: () => true, has: () => true,
+  });
+  return proxy;
+}
+
+const ACTIONS = new Set(["fs", "http", "https", "http2", "net", "dgram", "tls", "timers", "worker_threads", "cluster",
+  "readline", "stream", "perf_hooks", "inspector", "v8", "vm", "tty", "repl", "async_hooks", "diagnostics_channel",
+  "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns"]);
+
+function place_(file) { // where the running process sees it: it may have a /tmp of its own
+  const full = path.resolve(INPUT.cwd, file instanceof URL ? require("url").fileURLToPath(file) : String(file));
+  const its = `/proc/${INPUT.pid}/root${full}`;
+  return /^\/(var\/)?tmp(\/|$)/.test(full) && attempt(() => fs.existsSync(`/proc/${INPUT.pid}/root`), false) ? its : full;
+}
+
+function reading(asked) { // node:fs, of which what reads works: within bounds, and of regular files
+  const read = (file, options) => {
+    const at = place_(file), stat = fs.statSync(at);
+    if (!stat.isFile() || stat.size > MOST) throw failure(`settings.js reads ${printable(file)}, which is no small file`);
+    return fs.readFileSync(at, typeof options === "string" ? options : { encoding: options && options.encoding });
+  };
+  const can = {
+    readFileSync: read, existsSync: (file) => attempt(() => fs.existsSync(place_(file)), false), constants: fs.constants,
+    statSync: (file, options) => fs.statSync(place_(file), options), Stats: fs.Stats,
+    lstatSync: (file, options) => fs.lstatSync(place_(file), options),
+    accessSync: (file, mode) => fs.accessSync(place_(file), (mode || 0) & ~fs.constants.W_OK),
+    readdirSync: (folder, options) => fs.readdirSync(place_(folder), { withFileTypes: Boolean(own(options).withFileTypes) }),
+    realpathSync: (file) => fs.realpathSync(place_(file)), readlinkSync: (file) => fs.readlinkSync(place_(file)),
+    readJsonSync: (file) => JSON.parse(read(file, "utf8")), pathExistsSync: (file) => fs.existsSync(place_(file)),
+  };
+  can.realpathSync.native = can.realpathSync;
+  const soon = (act) => async (...args) => act(...args);
+  const later = { readFile: soon(read), stat: soon(can.statSync), lstat: soon(can.lstatSync), readdir: soon(can.readdirSync),
+    access: soon(can.accessSync), realpath: soon(can.realpathSync), constants: fs.constants };
+  const rest = inert("fs", asked);
+  const over = (known) => new Proxy({}, { get: (_, key) => Object.hasOwn(known, key) ? known[key] : rest[key] });
+  return [over({ ...can, promises: over(later) }), over(later)];
+}
+
+function dotenv(environment) { // what dotenv does: reads the file it is told, or .env where Node-RED was started
+  const parse = (body) => util.parseEnv ? util.parseEnv(String(body))
+    : Object.fromEntries([...String(body).matchAll(/^\s*(?:export\s+)?([\w.-]+)\s*=\s*(['"`]?)(.*?)\2\s*$/gm)]
+      .map((one) => [one[1], one[3]]));
+  const load = (options) => {
+    const given = own(options);
+    const files = [].concat(given.path || ".env").map(place_);
+    const parsed = {};
+    let error;
+    for (const file of files) {
+      const stat = attempt(() => fs.statSync(file), null);
+      if (!stat || !stat.isFile() || stat.size > MOST) { error = new Error("no such file"); continue; }
+      for (const [key, value] of Object.entries(parse(fs.readFileSync(file, "utf8"))))
+        if (given.override || !Object.hasOwn(parsed, key)) parsed[key] = value;
+    }
+    for (const [key, value] of Object.entries(parsed))
+      if (given.override || !Object.hasOwn(environment, key)) environment[key] = value;
+    return error && !Object.keys(parsed).length ? { parsed, error } : { parsed };
+  };
+  return { config: load, configDotenv: load, parse, populate: (into, from) => Object.assign(into, { ...from, ...into }) };
+}
+
+function processOf(environment, asked) { // the running process as settings.js sees it: reads answer, acts do nothing
+  const stop = (code) => { throw failure(`settings.js calls process.exit(${printable(code)})`); };
+  const shown = {};
+  for (const key of Object.getOwnPropertyNames(process)) {
+    const value = attempt(() => process[key], undefined);
+    if (!/^(_|binding|dlopen|mainModule|env|std|channel|permission|report|getBuiltinModule)/.test(key))
+      shown[key] = typeof value === "function" ? () => undefined : value;
+  }
+  const itself = () => shown;
+  for (const key of ["on", "once", "off", "addListener", "removeListener", "removeAllListeners", "prependListener",
+    "prependOnceListener", "setMaxListeners"]) shown[key] = itself;
+  for (const key of ["getuid", "geteuid", "getgid", "getegid", "getgroups", "hrtime", "memoryUsage", "cpuUsage", "uptime",
+    "resourceUsage", "constrainedMemory", "availableMemory"]) if (process[key]) shown[key] = process[key].bind(process);
+  Object.assign(shown, {
+    env: environment, argv: [process.execPath, "red.js", ...INPUT.args], pid: INPUT.pid, cwd: () => INPUT.cwd, exit: stop,
+    reallyExit: stop, abort: stop, kill: () => true, umask: () => process.umask(), emit: () => false, listeners: () => [],
+    listenerCount: () => 0, emitWarning: () => {}, nextTick: () => {}, getBuiltinModule: () => undefined,
+    loadEnvFile: (file) => { if (dotenv(environment).config({ path: file || ".env" }).error) throw new Error("no such file"); },
+    stdin: inert("stdin", asked), stdout: inert("stdout", asked), stderr: inert("stderr", asked),
+  });
+  return shown;
+}
+
+function timer() { // one that never ends
+  const itself = { hasRef: () => false, [Symbol.toPrimitive]: () => 0 };
+  for (const key of ["ref", "unref", "refresh", "close"]) itself[key] = () => itself;
+  return itself;
+}
+
+function installed(from, name, environment) { // whether Node finds a module from there; it is not loaded
+  const places = (environment.NODE_PATH || "").split(":").filter(Boolean);
+  try {
+    createRequire(from).resolve(name);
+    return true;
+  } catch (error) {
+    return error.code !== "MODULE_NOT_FOUND" || places.some((place) => fs.existsSync(path.join(place, name)));
+  }
+}
+
+function loader(environment, loaded, asked) {
+  const context = vm.createContext({});
+  const globals = vm.runInContext("globalThis", context);
+  const builtin = new Set(vm.runInContext("Object.getOwnPropertyNames(globalThis)", context));
+  for (const key of Object.getOwnPropertyNames(globalThis)) { // the host's own, without what acts
+    if (builtin.has(key) || ACTS.has(key)) continue;
+    const value = attempt(() => globalThis[key], undefined);
+    if (value !== undefined) globals[key] = value;
+  }
+  const variables = { ...environment };
+  Object.assign(globals, {
+    process: processOf(variables, asked), console: new Proxy({}, { get: () => () => {} }), fetch: inert("fetch", asked),
+    setTimeout: timer, setInterval: timer, setImmediate: timer, queueMicrotask: () => {}, Buffer,
+    clearTimeout: () => {}, clearInterval: () => {}, clearImmediate: () => {}, global: globals,
+  });
+  for (const key of ["WebSocket", "EventSource", "Worker", "BroadcastChannel"]) globals[key] = inert(key, asked);
+  const [files, promises] = reading(asked);
+  const cache = new Map();
+  const regular = (one) => attempt(() => fs.statSync(one).isFile(), false);
+  function resolve(from, name) { // as Node does: beside the real file, by package.json's main
+    const base = path.resolve(path.dirname(from), name);
+    const main = attempt(() => JSON.parse(fs.readFileSync(path.join(base, "package.json"), "utf8")).main, "");
+    const bases = typeof main === "string" && main ? [base, path.join(base, main)] : [base];
+    const spelled = bases.flatMap((one) => [one, `${one}.js`, `${one}.cjs`, `${one}.json`]);
+    const file = [...spelled, ...bases.reverse().flatMap((one) => ["index.js", "index.json"].map((at) => path.join(one, at)))]
+      .find(regular);
+    if (!file) throw Object.assign(failure(`${printable(from)} requires ${printable(name)}, which is not there`),
+      { code: "MODULE_NOT_FOUND" });
+    return fs.realpathSync(file);
+  }
+  function load(file) {
+    if (cache.has(file)) return cache.get(file).exports;
+    const open = lax(file);
+    if (open) throw failure(`it is not run, because others than Node-RED's user can change ${printable(open)}`);
+    loaded.push({ path: file, changed: changed(file) });
+    const body = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
+    const module = { exports: {}, id: file, filename: file, paths: [], children: [], loaded: false };
+    cache.set(file, module);
+    if (file.endsWith(".json")) return (module.exports = JSON.parse(body));
+    module.require = requiring(file, module);
+    const run = vm.compileFunction(body, ["exports", "require", "module", "__filename", "__dirname"],
+      { filename: file, parsingContext: context });
+    Object.defineProperty(globals, "__run", { configurable: true, enumerable: false,
+      value: () => run.call(module.exports, module.exports, module.require, module, file, path.dirname(file)) });
+    vm.runInContext("__run()", context, { timeout: INPUT.limit });
+    return module.exports;
+  }
+  function requiring(file, module) { // `require` of a file
+    const require_ = (name) => {
+      const bare = String(name).replace(/^node:/, "");
+      if (REAL.has(bare)) return require(bare);
+      if (bare === "fs" || bare === "fs-extra") return files;
+      if (bare === "fs/promises") return promises;
+      if (bare === "process") return globals.process;
+      if (bare === "dotenv") return dotenv(variables);
+      if (bare === "dotenv/config") return dotenv(variables).config();
+      if (bare === "module") return { createRequire: (from) => requiring(from instanceof URL || /^file:/.test(from)
+        ? require("url").fileURLToPath(from) : String(from), module), builtinModules: [] };
+      if (/^(\.{0,2}\/|\.{1,2}$)/.test(bare)) return load(resolve(file, bare));
+      if (!installed(file, String(name), environment)) throw Object.assign(failure(`${printable(file)} requires `
+        + `${printable(name)}, which is not installed where Node.js looks for it`), { code: "MODULE_NOT_FOUND" });
+      return inert(bare, asked);
+    };
+    require_.resolve = (name) => /^\.{0,2}\//.test(name) ? resolve(file, name) : String(name);
+    require_.cache = {};
+    require_.main = module;
+    return require_;
+  }
+  return (file) => {
+    const real = attempt(() => fs.realpathSync(file), "");
+    if (!real) throw failure("there is no such file that Node-RED's user can reach; name it with the host's settings_file in the policy");
+    if (real !== file) loaded.push({ path: file, changed: changed(file) }); // the link may be newer than what it leads to
+    return load(real);
+  };
+}
+
+const kindOf = (value) => value === undefined || value === null ? "unset"
+  : (typeof value === "function" || typeof value === "object") && value[INERT] ? "computed"
+  : typeof value === "function" ? "function" : value === false ? "false"
+  : value === "" ? "empty" : "set";
+const moduleOf = (value) => kindOf(value) === "computed" ? value[INERT] : "";
+const port = (value) => /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
+const root = (value) => value === false ? "false" : value === undefined || value === null ? ""
+  : typeof value === "string" && /^[\w./~-]{0,100}$/.test(value) ? value : "(of unusual form)";
+const guard = (value) => Array.isArray(value) && !value.length ? "unset" : kindOf(value); // an empty list guards nothing
+const text = (value) => typeof value === "string" || typeof value === "number" ? String(value).slice(0, 300)
+  : value === false ? "false" : "";
+const switched = (value) => kindOf(value) === "computed" ? "computed" : value === undefined ? "unset" : value ? "on" : "off";
+const listOf = (value) => Array.isArray(value) ? value : [];
+const own = (value) => value !== null && typeof value === "object" && !value[INERT] ? value : {};
+
+function hash(value) {
+  if (kindOf(value) === "computed") return { scheme: "computed", cost: 0, known: "" };
+  if (typeof value !== "string" || !value) return { scheme: "unset", cost: 0, known: "" };
+  const bcrypt = /^\$2[abxy]?\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.exec(value);
+  return {
+    scheme: bcrypt ? "bcrypt" : /^[0-9a-f]{32}$/i.test(value) ? "md5" : "other",
+    cost: bcrypt ? Number(bcrypt[1]) : 0,
+    known: Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "",
+  };
+}
+
+const rights = (value) => (Array.isArray(value) ? value : [value]).map(text).join(",");
+
+function login(value) {
+  const kind = kindOf(value);
+  const auth = own(value);
+  const users = Array.isArray(auth.users) ? auth.users : kindOf(auth.users) === "set" ? [auth.users] : []; // one is taken too
+  const fallback = auth.default;
+  return {
+    kind, module: moduleOf(value), type: text(auth.type), hasStrategy: kindOf(auth.strategy),
+    users: users.map((user) => ({ permissions: rights(own(user).permissions), hash: hash(own(user).password) })),
+    usersKind: Array.isArray(auth.users) ? "list" : kindOf(auth.users),
+    defaultKind: kindOf(fallback), defaultPermissions: rights(own(fallback).permissions),
+    sessionSeconds: typeof auth.sessionExpiryTime === "number" ? auth.sessionExpiryTime : 0,
+  };
+}
+
+function basic(value) {
+  return { kind: kindOf(value), module: moduleOf(value), hash: hash(own(value).pass) };
+}
+
+function accounted(value, asked, depth = 5) { // a module whose answer is a value of the settings decided that and no more
+  asked.delete(moduleOf(value));
+  if (depth) for (const one of Object.values(own(value)).slice(0, 500)) accounted(one, asked, depth - 1);
+}
+
+const EVERY = ["https://catalogue.nodered.org/catalogue.json"]; // what the editor asks unless it is told others
+
+function catalogues(value) { // names of their servers; null where a module makes them
+  if (kindOf(value) === "computed") return null;
+  return listOf(value || EVERY).map((one) => attempt(() => new URL(text(one)).host, "") || "a relative address");
+}
+
+const CROSS = ["httpAdminCors", "httpNodeCors", "httpStaticCors"];
+const admits = (value) => own(value).credentials === true && own(value).origin === true; // any page, as whoever is logged in
+
+function cookie(value) { // options that keep a cookie from nobody
+  const options = own(value);
+  return [...options.httpOnly === false ? ["httpOnly: false"] : [],
+    .../^none$/i.test(text(options.sameSite)) ? ['sameSite: "none"'] : []];
+}
+
+function reduce(s, asked) {
+  if (kindOf(s) === "computed") throw failure(`settings.js exports what the module ${printable(moduleOf(s))} makes`);
+  const theme = own(s.editorTheme), modules = own(s.externalModules), logging = own(s.logging);
+  accounted(s, asked);
+  for (const one of [s.disableEditor, modules.autoInstall, own(theme.projects).enabled, s.userDir, s.flowFile, s.uiHost,
+    s.httpAdminRoot, s.httpNodeRoot, s.httpRoot, own(s.ui).path, ...Object.values(logging).map((each) => own(each).audit)])
+    if (kindOf(one) === "computed") asked.add(moduleOf(one)); // its value itself is judged
+  const install = (part, key) => kindOf(own(modules[part])[key]);
+  return {
+    uiPort: port(s.uiPort), uiHost: text(s.uiHost), userDir: text(s.userDir), flowFile: text(s.flowFile),
+    flowFileIsSet: kindOf(s.flowFile), httpAdminRoot: root(s.httpAdminRoot), httpNodeRoot: root(s.httpNodeRoot),
+    httpRoot: root(s.httpRoot), disableEditor: s.disableEditor === true, requireHttps: kindOf(s.requireHttps),
+    adminAuth: login(s.adminAuth), httpAdminAuth: basic(s.httpAdminAuth), httpNodeAuth: basic(s.httpNodeAuth),
+    httpStaticAuth: basic(s.httpStaticAuth),
+    credentialSecret: Object.hasOwn(INPUT.known, s.credentialSecret) ? "published" : kindOf(s.credentialSecret),
+    adminMiddleware: kindOf(s.httpAdminMiddleware), nodeMiddleware: kindOf(s.httpNodeMiddleware),
+    ui: { path: text(own(s.ui).path), middleware: guard(own(s.ui).middleware),
+      ioMiddleware: guard(own(s.ui).ioMiddleware) },
+    dashboard: { middleware: guard(own(s.dashboard).middleware), ioMiddleware: guard(own(s.dashboard).ioMiddleware) },
+    webSocketNodeVerifyClient: guard(s.webSocketNodeVerifyClient),
+    paletteInstall: install("palette", "allowInstall"), paletteUpload: install("palette", "allowUpload"),
+    moduleInstall: install("modules", "allowInstall"), autoInstall: modules.autoInstall === true,
+    paletteEditable: kindOf(own(theme.palette).editable),
+    telemetry: switched(own(s.telemetry).enabled), catalogues: [s.editorTheme, theme.palette]
+      .some((one) => kindOf(one) === "computed") ? null : catalogues(own(theme.palette).catalogues),
+    assistant: switched(own(own(s.flowforge).assistant).enabled), adminCookie: cookie(s.httpAdminCookieOptions),
+    cors: [...CROSS.filter((key) => admits(s[key])), ...listOf(s.httpStatic).some((one) => admits(own(one).cors)) ? ["httpStatic"] : []],
+    functionExternalModules: kindOf(s.functionExternalModules), projects: own(theme.projects).enabled === true,
+    audit: Object.values(logging).some((one) => own(one).audit === true), https: kindOf(s.https),
+  };
+}
+
+const ERRORS = ["Error", "TypeError", "ReferenceError", "SyntaxError", "RangeError", "URIError", "EvalError"];
+
+function trouble(error) { // in our own words: a file's may quote a value, or be shaped like ours
+  if (error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return `it did not end within ${INPUT.limit / 1000} s`;
+  if (ours.has(error)) return error.message;
+  if (attempt(() => error.code, "") === "ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING") return "it uses import(), which is not done here";
+  const name = attempt(() => ERRORS.find((one) => one === error.name), "") || "something";
+  const missing = name === "ReferenceError" && /^([A-Za-z_]\w{0,39}) is not defined$/.exec(String(attempt(() => error.message, "")));
+  return missing ? `it needs ${missing[1]}, which is not there when it is read` : `it throws ${name}`;
+}
+
+const differs = (one, other) => one === null || typeof one !== "object" || other === null || typeof other !== "object"
+  ? one !== other && one !== "computed" && one !== null // what a module makes is known to be made by it
+  : one.kind !== "computed" && one.scheme !== "computed"
+    && [...new Set([...Object.keys(one), ...Object.keys(other)])].some((key) => differs(one[key], other[key]));
+
+async function deciding(reduced) { // the modules without whose members, or answers, settings.js comes to something else
+  const names = [];
+  for (const without of ["member", "answer"]) {
+    const asked = Object.assign(new Set(), { without }), used = new Set();
+    asked.add = (name) => used.add(name);
+    const again = attempt(() => loader(INPUT.environment, [], asked)(INPUT.file), null); // without what it needs it may end
+    const settings = await Promise.resolve(again).catch(() => null);
+    const other = settings && attempt(() => reduce(settings, asked), null);
+    if (other && differs(reduced, other)) names.push(...used);
+  }
+  return names;
+}
+
+async function evaluate() {
+  const loaded = [], asked = new Set();
+  const late = new Promise((_, no) => { setTimeout(() => no(failure("it waits for what never comes while it is read")),
+    INPUT.limit); });
+  try {
+    const settings = await Promise.race([loader(INPUT.environment, loaded, asked)(INPUT.file), late]);
+    const reduced = reduce(settings, asked);
+    const decided = await Promise.race([deciding(reduced), late]);
+    say({ settings: reduced, loaded, asked: [...new Set([...asked, ...decided])].filter((one) => !ACTIONS.has(one)).map(printable).slice(0, 20) });
+  } catch (error) {
+    say({ trouble: trouble(error), loaded });
+  }
+  process.exit(0); // whatever it left behind
+}

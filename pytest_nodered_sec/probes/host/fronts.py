@@ -1,0 +1,316 @@
+"""Proxies on the host that are neither nginx nor Caddy: which run, which files they read, and what these say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.host_fronts import FrontConfig
+from pytest_nodered_sec.probes.host import apache, haproxy, traefik
+from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.parse import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_nodered_sec.observations.host import ListeningSocket
+    from pytest_nodered_sec.observations.host_proxies import Directive
+    from pytest_nodered_sec.probes.host.parse import Me
+
+SLACK: Final = 2.0  # seconds: the kernel's start times are whole ticks after a boot time in whole seconds
+PROGRAMS: Final = {
+    "haproxy": "HAProxy",
+    "apache2": "Apache httpd",
+    "httpd": "Apache httpd",
+    "traefik": "Traefik",
+    "envoy": "Envoy",
+    "h2o": "H2O",
+    "openlitespeed": "OpenLiteSpeed",
+    "stunnel4": "stunnel",
+    **{name: name for name in ("lighttpd", "angie", "varnishd", "hitch", "pound")},
+}
+_READ_AGAIN: Final = 10  # seconds in which a proxy has read a file again that it watches
+_READ: Final = ("HAProxy", "Apache httpd", "Traefik")
+
+
+@dataclass(frozen=True)
+class Front:
+    """A proxy that runs.
+
+    Attributes:
+        program: e.g. "HAProxy".
+        pid: its process, or that of its master.
+        exe: the program.
+        args: what it was started with.
+        cwd: its working directory.
+        since: when what it runs now was read.
+        now: when it was looked at.
+        trouble: why it cannot be looked at, or "".
+    """
+
+    program: str
+    pid: int
+    exe: str = ""
+    args: tuple[str, ...] = ()
+    cwd: str = "/"
+    since: float = 0.0
+    now: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an Apache httpd was told at its start.
+
+    Attributes:
+        root: ServerRoot.
+        file: the first file of its configuration.
+        defined: names that conditions in it may ask for.
+        trouble: why that is not followed, or "".
+    """
+
+    root: str
+    file: str
+    defined: frozenset[str]
+    trouble: str = ""
+
+
+def files(front: Front) -> tuple[str, ...]:
+    """Return the files and directories that an HAProxy was told to read."""
+    words = list(front.args[1:])
+    folder = PurePosixPath(front.cwd)
+    result = []
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            result += words
+            break
+        if word == "-C" and words:
+            folder /= words.pop(0)
+        elif word == "-f" and words:
+            result.append(words.pop(0))
+    return tuple(str(folder / path) for path in result)
+
+
+def start(front: Front) -> Start:
+    """Return what an Apache httpd was told."""
+    words = list(front.args[1:])
+    root, file = apache.defaults(front.exe) or ("", "")
+    defined: set[str] = set()
+    trouble = ""
+    while words:
+        word = words.pop(0)
+        option, value = word[:2], word[2:]
+        if option not in ("-d", "-f", "-D", "-c", "-C", "-k", "-e", "-E"):
+            continue
+        value = value or (words.pop(0) if words else "")
+        if option == "-d":
+            root = value
+        elif option == "-f":
+            file = value
+        elif option == "-D":
+            defined.add(value)
+        elif option in ("-c", "-C"):
+            trouble = "its command line holds directives"
+    if not (root and file) and not (file.startswith("/")):
+        trouble = trouble or f"where {front.exe or 'it'} has its configuration is not known"
+    return Start(root or "/", str(PurePosixPath(root or "/") / file), frozenset(defined), trouble)
+
+
+def running(found: Mapping[str, Section], who: Me) -> list[Front]:
+    """Return the proxies that run on the host, and those that run in containers, which are not seen from here."""
+    result = []
+    for name, section in found.items():
+        if name.startswith("boxed ") and name[6:] in PROGRAMS:
+            inside = f"it runs in the container {section.text.strip()[:12]}: its configuration lies in there"
+            result.append(Front(PROGRAMS[name[6:]], 0, trouble=inside))
+        elif re.fullmatch(r"front \d+", name):
+            result.append(_front(int(name[6:]), section, who))
+    return result
+
+
+def _front(pid: int, section: Section, who: Me) -> Front:
+    pairs = [line.partition(" ")[::2] for line in section.text.split("\n")]
+    facts = dict(pairs)
+    if section.code or facts.get("name") not in PROGRAMS:
+        program = next((PROGRAMS[name] for name in PROGRAMS if name in section.text), "a proxy")
+        return Front(program, pid, trouble=text_of.why(section))
+    program = PROGRAMS[facts["name"]]
+    kinds = ("start",) if program == "Apache httpd" else ("start", "worker")  # there workers come and go all the time
+    starts = [value for key, value in pairs if key in kinds and value.isdigit()]
+    newest = max(map(int, starts), default=0)  # a reload starts new workers
+    args = tuple(value for key, value in pairs if key == "arg")
+    if program not in _READ:
+        return Front(program, pid, trouble="its configuration is not read here; admin-01 and the like ask from outside")
+    read = facts.get("read", "")
+    since = max(who.now - who.uptime + newest / who.ticks, float(read) if read.isdigit() else 0.0)
+    return Front(program, pid, facts.get("exe") or "", args, facts.get("cwd") or "/", since, who.now)
+
+
+def paths(fronts: list[Front]) -> list[str]:
+    """Return what to look at on the later trip."""
+    result = []
+    for front in fronts:
+        if front.program == "Apache httpd" and not front.trouble:
+            told = start(front)
+            result += [f"apache:{told.root}:{told.file}"] * (not told.trouble)
+        elif front.program == "Traefik" and not front.trouble:
+            result += _traefik_paths(front)
+        else:
+            result += [f"config:{path}" for path in files(front)]
+    return result
+
+
+def config(front: Front, later: Mapping[str, Section], sockets: tuple[ListeningSocket, ...]) -> FrontConfig:
+    """Return the configuration that a proxy runs with.
+
+    Raises:
+        ProbeError: it cannot be seen, it changed since, or it holds what cannot be read.
+    """
+    if front.trouble:
+        raise ProbeError(f"{front.program} cannot be looked at: {front.trouble}", Cause.FORBIDDEN)
+    if front.program == "Apache httpd":
+        return _apache(front, later, sockets)
+    if front.program == "Traefik":
+        return _traefik(front, later, sockets)
+    if not files(front):
+        raise ProbeError(f"{front.program} was started without the name of a file: not judged", Cause.UNIDENTIFIED)
+    texts = [text for path in files(front) for text in _texts(front, path, later)]
+    return FrontConfig(front.program, files(front)[0], haproxy.tree(texts), sockets)
+
+
+def _apache(front: Front, later: Mapping[str, Section], sockets: tuple[ListeningSocket, ...]) -> FrontConfig:
+    told = start(front)
+    if told.trouble:
+        raise ProbeError(f"{front.program} cannot be looked at: {told.trouble}", Cause.FORBIDDEN)
+    if "config:" in later:
+        raise ProbeError(f"{front.program}: {later['config:'].text.strip()}: not judged", Cause.PROTOCOL)
+    texts: dict[str, str | ProbeError] = {}
+    for name in later:
+        if name.startswith("config:"):
+            try:
+                texts[name.removeprefix("config:")] = _text(front, name, later)
+            except ProbeError as error:
+                texts[name.removeprefix("config:")] = error
+    directives = apache.tree(told.file, told.root, front.exe, told.defined, texts)
+    return FrontConfig(front.program, told.file, directives, sockets)
+
+
+def _traefik_flags(front: Front) -> dict[str, Any]:
+    """Return what a Traefik was told by flags, as tables: --a.b=c or --a.b c."""
+    words = list(front.args[1:])
+    pairs = [
+        f"{word}={following}" if "=" not in word and not following.startswith("-") else word
+        for word, following in zip(words, [*words[1:], "--"], strict=False)
+    ]
+    return traefik.flags(pairs)
+
+
+def _traefik_paths(front: Front) -> list[str]:
+    """Return what to look at: its static file with what that names, and what its flags name."""
+    told = _traefik_flags(front)
+    folder = PurePosixPath(front.cwd)
+    named = told.get("configfile")
+    static = [str(folder / named)] if isinstance(named, str) else list(traefik.DEFAULTS)
+    provider = traefik.provider(told)
+    dynamic = [str(folder / provider[key]) for key in ("directory", "filename") if provider.get(key)]
+    return [*(f"traefik:{front.cwd}:{path}" for path in static), *(f"routes:{path}" for path in dynamic)]
+
+
+def _traefik(front: Front, later: Mapping[str, Section], sockets: tuple[ListeningSocket, ...]) -> FrontConfig:
+    told = _traefik_flags(front)
+    folder = PurePosixPath(front.cwd)
+    named = told.pop("configfile", None)
+    candidates = [str(folder / named)] if isinstance(named, str) else list(traefik.DEFAULTS)
+    static = next((path for path in candidates if named or _is_there(later, path)), "")
+    if static:
+        told = traefik.table(static, _text(front, f"config:{static}", later))
+    elif not told:
+        raise ProbeError("Traefik was started without a file or flags: its environment is not read", Cause.UNIDENTIFIED)
+    provider = traefik.provider(told)
+    path = provider.get("directory") or provider.get("filename") or ""
+    watched = provider.get("watch") != "false"
+    files = _dynamic_files(front, str(folder / path), later) if path else []
+    texts = [(file, _text(front, f"config:{file}", later, watched=watched)) for file in files]
+    directives = (
+        traefik.tree("static", static or "its flags", told),
+        *(traefik.tree("dynamic", file, traefik.table(file, text)) for file, text in texts),
+    )
+    if others := [name for name in traefik.providers(told) if name != "file"]:
+        raise ProbeError(
+            f"Traefik: the routes of its provider {others[0]} are not in files: not judged", Cause.FORBIDDEN
+        )
+    return FrontConfig("Traefik", static or "its flags", directives, sockets)
+
+
+def _is_there(later: Mapping[str, Section], path: str) -> bool:
+    section = later.get(f"config:{path}")
+    return section is not None and not (section.code and "cannot be read" in section.text)
+
+
+def _dynamic_files(front: Front, path: str, later: Mapping[str, Section]) -> list[str]:
+    """Return the dynamic files: one, or those of a directory.
+
+    Raises:
+        ProbeError: they were not looked at.
+    """
+    if f"config:{path}" in later:
+        return [path]
+    head = path.rstrip("/") + "/"
+    if f"routes:{path}" not in later:
+        raise ProbeError(f"{front.program}: {path} was not read: not judged", Cause.FORBIDDEN)
+    if later[f"routes:{path}"].code:
+        raise ProbeError(f"{front.program}: {text_of.why(later[f'routes:{path}'])}", Cause.FORBIDDEN)
+    return sorted(name.removeprefix("config:") for name in later if name.startswith(f"config:{head}"))
+
+
+def _texts(front: Front, path: str, later: Mapping[str, Section]) -> list[tuple[str, str]]:
+    """Return the texts of a file, or of the files of a directory, in their order."""
+    below = sorted(name for name in later if name.startswith(f"config:{path.rstrip('/')}/") and name.endswith(".cfg"))
+    names = [f"config:{path}"] if f"config:{path}" in later else below
+    if not names:
+        raise ProbeError(f"{front.program}: {path} holds no file that can be read", Cause.FORBIDDEN)
+    return [(name.removeprefix("config:"), _text(front, name, later)) for name in names]
+
+
+def _text(front: Front, name: str, later: Mapping[str, Section], *, watched: bool = False) -> str:
+    """Return the text of a file; of one that is watched, a change counts once it has had the time to be read.
+
+    Raises:
+        ProbeError: it is not to be read, or is newer than what runs.
+    """
+    file = name.removeprefix("config:")
+    section = later.get(name, Section(f"{file} was not read", 1))
+    if section.code:
+        raise ProbeError(f"{front.program}: {text_of.why(section)}", Cause.FORBIDDEN)
+    changed, _, text = section.text.partition("\n")
+    if watched and changed.isdigit() and int(changed) <= front.now - _READ_AGAIN:
+        return text
+    if not changed.isdigit() or int(changed) > front.since + SLACK:
+        raise ProbeError(f"{file} was changed after {front.program} read it, so it is not what runs", Cause.CHANGED)
+    return text
+
+
+def ports_of(directives: tuple[Directive, ...]) -> set[str]:
+    """Return the ports that a proxy listens on."""
+    if directives and directives[0].name == "static":
+        points = [point for line in directives[0].block if line.name.lower() == "entrypoints" for point in line.block]
+        places = [
+            line.args[0] for point in points for line in point.block if line.name.lower() == "address" and line.args
+        ]
+        return {place.partition("/")[0].rpartition(":")[2] for place in places}
+    listens = [line for line in directives if line.name == "listen" and line.args and not line.block]
+    if listens:
+        return {line.args[0].rpartition(":")[2] for line in listens}
+    lines = [line for section in directives for line in section.block if line.name == "bind" and line.args]
+    return {port for line in lines for place in line.args[0].split(",") for port in _ports(place.rpartition(":")[2])}
+
+
+def _ports(text: str) -> list[str]:
+    first, dash, last = text.partition("-")
+    if dash and first.isdigit() and last.isdigit():
+        return [str(port) for port in range(int(first), min(int(last), int(first) + 64) + 1)]
+    return [text]

@@ -1,0 +1,123 @@
+# Functions for host.sh, before which they are sent: proxies that are neither nginx nor Caddy. Only their files are read,
+# on the later trip, and nothing of theirs is run; a file that others than root can change leads to no other file.
+
+of_service() { # PID NAME: whether it is that program, the main process of a service, as the service manager says
+    unit=$(unit_of "$1") exe=$(executable "$1")
+    case ${exe##*/} in "$2" | "$2"[-.0-9]*) ;; *) return 1 ;; esac
+    closed "$exe" && [ -n "$unit" ] && [ "$(systemctl show --no-pager -p MainPID --value "$unit" 2>/dev/null)" = "$1" ]
+}
+
+front() { # PID NAME: what it was started with, and when it and its newest and oldest workers were
+    printf 'name %s\n' "$2"
+    printf 'exe %s\n' "$(executable "$1" | tr '\n' ' ')"
+    folder=$(root readlink "/proc/$1/cwd" 2>/dev/null)
+    printf 'cwd %s\n' "$(printf %s "$folder" | tr '\n' ' ')"
+    printf 'start %s\n' "$(identity "$1" | cut -d' ' -f1)"
+    for worker in $(named "$2"); do
+        [ "$(parent "$worker")" = "$1" ] && printf 'worker %s\n' "$(identity "$worker" | cut -d' ' -f1)"
+    done
+    case $2 in
+    apache2 | httpd) # -D NAME is a condition of the configuration there; and a reload writes the file with its pid again
+        for file in /run/apache2/apache2.pid /run/httpd/httpd.pid; do
+            [ "$(cat "$file" 2>/dev/null)" = "$1" ] && closed "$file" && printf 'read %s\n' "$(stat -c %Y "$file")"
+        done
+        tr '\000\n' '\n ' <"/proc/$1/cmdline"
+        ;;
+    *) tr '\000\n' '\n ' <"/proc/$1/cmdline" | masked ;;
+    esac | sed '/^read /!s/^/arg /'
+}
+
+includes() { # FILE: the ServerRoot that a file of Apache httpd's names, and what it includes
+    awk '{ sub(/^[ \t]+/, ""); name = tolower($1) }
+        name ~ /^(serverroot|include(optional)?)$/ {
+            sub(/^[^ \t]+[ \t]+/, ""); gsub(/^["\047]|["\047]?[ \t\r]*$/, ""); print name, $0
+        }' "$1"
+}
+
+included() { # ServerRoot, FILE: a file of Apache httpd's, and those that it includes, each in a section of its own
+    base=$1 waiting=$2$newline seen=$newline count=0
+    while [ -n "$waiting" ]; do
+        each=${waiting%%"$newline"*} waiting=${waiting#*"$newline"}
+        case $seen in *"$newline$each$newline"*) continue ;; esac
+        seen=$seen$each$newline count=$((count + 1))
+        if [ $count -gt 400 ]; then
+            section config: told 'there are more than 400 files' 1
+            break
+        fi
+        section "config:$each" content "$each"
+        closed "$each" && closed "$(readlink -f "$each")" || continue
+        set -f
+        IFS=$newline
+        for line in $(includes "$each" 2>/dev/null); do
+            unset IFS
+            path=${line#* }
+            case $path in /*) ;; *) path=$base/$path ;; esac
+            case $line in serverroot*) base=$path && continue ;; esac
+            set +f
+            IFS=$newline
+            for file in $path; do
+                unset IFS
+                [ -d "$file" ] && file=$(find -L "$file" -type f | sort)
+                if [ -e "${file%%"$newline"*}" ]; then waiting=$waiting$file$newline; fi
+            done
+            set -f
+        done
+        unset IFS
+        set +f
+    done
+}
+
+configured() { # PATH: a file of a proxy's configuration, or those in a directory, each in a section of its own
+    if [ -d "$1" ]; then
+        find -L "$1" -maxdepth 3 -type f \( -name '*.conf' -o -name '*.load' -o -name '*.cfg' -o -name '*.y*ml' -o \
+            -name '*.toml' \) 2>/dev/null | sort | head -400 | while read -r each; do section "config:$each" content "$each"; done
+    else
+        section "config:$1" content "$1"
+    fi
+}
+
+content() { # PATH: when it changed, then what it holds, without passwords: only what nobody but root can change
+    real=$(readlink -f "$1")
+    if [ ! -f "$real" ] || [ ! -r "$real" ]; then
+        echo "$1 cannot be read as $(id -un)"
+    elif ! closed "$1" || ! closed "$real"; then
+        echo "others than root can change $1"
+    elif [ "$(stat -L -c %s "$real")" -gt 262144 ]; then
+        echo "$1 is larger than 256 KiB"
+    else
+        stat -L -c '%Y %Z' "$real" | tr ' ' '\n' | sort -n | tail -1
+        sed -E -e 's/\$(1|2[abxy]?|5|6|7|y|apr1)\$[^]"'"'"' ,}]*/(hidden)/g' -e 's/\{SHA\}[^]"'"'"' ,}]*/(hidden)/g' \
+            -e 's/((insecure-)?[Pp]assword|stats[[:space:]]+auth)[[:space:]]+[^[:space:]]+/\1 (hidden)/g' \
+            -e 's/([Aa]uthorization["'"'"']?[ :,=]+)["'"'"']?[^],}"'"'"']+["'"'"']?/\1"hidden"/g' "$real" && return
+    fi
+    return 1
+}
+
+routed() { # cwd, FILE: a static configuration of Traefik's, and the dynamic ones that it names
+    section "config:$2" content "$2"
+    closed "$2" && closed "$(readlink -f "$2")" || return
+    set -f
+    IFS=$newline
+    for each in $(grep -oiE '(filename|directory)["'"'"']?[[:space:]]*[:=][[:space:]]*["'"'"']?[^],}"'"'"'#[:space:]]+' "$2" |
+        sed -E 's/^[A-Za-z]+["'"'"']?[[:space:]]*[:=][[:space:]]*["'"'"']?//'); do
+        unset IFS
+        case $each in /*) ;; *) each=${1%/}/$each ;; esac
+        routes "$each"
+    done
+    unset IFS
+    set +f
+}
+
+routes() { # PATH: a dynamic configuration of Traefik's, or a directory of such
+    if [ -f "$1" ]; then
+        section "config:$1" content "$1"
+        return
+    fi
+    list=$(find "$1" \( -type f -o -type l \) \( -name '*.toml' -o -name '*.yaml' -o -name '*.yml' \) 2>&1)
+    code=$?
+    if [ "$(printf '%s\n' "$list" | wc -l)" -gt 400 ]; then list='there are more than 400 files' code=1; fi
+    section "routes:$1" told "$list" $code
+    [ $code = 0 ] && [ -n "$list" ] && printf '%s\n' "$list" | while read -r file; do
+        section "config:$file" content "$file"
+    done
+}

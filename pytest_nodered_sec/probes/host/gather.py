@@ -1,0 +1,350 @@
+"""The inside of a target: everything is gathered over testinfra, in two or three round trips.
+
+`gather` runs once per target (the landmark "host"); host_parts.py takes the answers apart. No command writes; `sudo`
+is used where testinfra's option asks for it, and only for the lines of `host.sh` that say `root` and for Node-RED's own
+user (docs/sudoers lists them).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.data.assistants import ASSISTANTS
+from pytest_nodered_sec.data.known_secrets import PUBLISHED
+from pytest_nodered_sec.data.releases import advisories
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.host import Unit
+from pytest_nodered_sec.probes.flows.elsewhere import tables
+from pytest_nodered_sec.probes.host import fronts, nginx, processes
+from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.starting import as_user, node_of
+from pytest_nodered_sec.probes.host.way import Way
+from pytest_nodered_sec.probes.transport.contexts import tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_nodered_sec.observations.host import ListeningSocket
+    from pytest_nodered_sec.observations.host_proxies import Directive
+    from pytest_nodered_sec.policy.model import HostDemands
+    from pytest_nodered_sec.probes.host.parse import Me, Section
+    from pytest_nodered_sec.probes.host.processes import Candidate
+    from pytest_nodered_sec.probes.transport.look import Look
+
+MODULES: Final = sorted({*ASSISTANTS, *(row.package for row in advisories())} - {"node-red"})
+_EVALUATION: Final = 3.0  # seconds that settings.js may take
+_ADMIN: Final = 2019  # of Caddy's admin endpoint
+SCRIPT: Final = "".join(
+    resources.files(__package__).joinpath(name).read_text(encoding="ascii") for name in ("fronts.sh", "host.sh")
+)
+
+
+def _read(*names: str) -> str:
+    return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
+
+
+PROGRAM: Final = _read("evaluate", "caddy", "flows", "graph", "palette", "settings")
+CHILD: Final = _read("evaluate") + "\nevaluate();\n"  # what evaluates settings.js needs no more
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """The nginx that runs: its master's process id, what `nginx -T` printed, and that as a tree (None: none came)."""
+
+    master: int
+    section: Section
+    tree: tuple[Directive, ...] | None
+
+
+@dataclass(frozen=True)
+class Inside:
+    """All that was gathered of one host; parts that could not be looked at are the reasons why."""
+
+    demands: HostDemands
+    url: str
+    who: Me
+    found: dict[str, Section]
+    node_red: Candidate
+    docker: Section | None
+    networks: Section | None
+    in_container: bool
+    connected: bool
+    served: str
+    settings: dict[str, Any] | ProbeError
+    nginx: Nginx | ProbeError | None
+    later: dict[str, Section] = field(default_factory=dict)
+    impostors: tuple[str, ...] = ()
+    caddy: bool = False
+    fronts: tuple[fronts.Front, ...] = ()
+    commands: int = 0
+
+
+def gather(look: Look) -> Inside:
+    """Ask the host everything; once per target.
+
+    Raises:
+        ProbeError: no way in, or no Node-RED runs there.
+    """
+    target = look.target
+    demands = target.policy.host
+    mark = f"=={secrets.token_hex(8)}"
+    with Way(target.host or "", demands.seconds) as way, _served(look) as (served, address, port):
+        first = [mark, way.sudo, f"{port:04X}"]
+        found = text_of.sections(way.script(SCRIPT, *first), mark)
+        who = text_of.me(found["me"])
+        there = processes.candidates(found, who, target.direct_port)
+        node_red = processes.choose(there, found, demands, target.direct_port)
+        front = processes.caddies(found, who)
+        settings = _kept(lambda: evaluate(way, who, node_red, demands, found, caddies(front, found)))
+        nginx = _kept(lambda: _nginx(found, target.port))
+        unit = node_red.process.unit
+        others = fronts.running(found, who)
+        paths = [*_paths(nginx), *fronts.paths(others), *(f"time:{path}" for path in files_of_unit(found, unit))]
+        paths += [step for path in environment_of_unit(found, unit) for step in (path, *_above(path))]
+        later = text_of.sections(way.script(SCRIPT, *first, *paths), mark) if paths else {}
+        pid = node_red.process.pid
+        docker, networks = way.container() or (found.get(f"docker {pid}"), found.get(f"networks {pid}"))
+    return Inside(
+        demands=demands,
+        url=target.url,
+        who=who,
+        found=found,
+        node_red=node_red,
+        docker=docker,
+        networks=networks,
+        in_container=way.into_container,
+        connected=text_of.connected(found.get("connection"), address, port),
+        served=served,
+        settings=settings,
+        nginx=nginx,
+        later=later,
+        impostors=processes.impostors(found, who, node_red),
+        caddy=bool(front),
+        fronts=tuple(others),
+        commands=way.commands,
+    )
+
+
+def _kept(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except ProbeError as error:
+        return error
+
+
+@contextlib.contextmanager
+def _served(look: Look) -> Iterator[tuple[str, str, int]]:
+    """Hold a connection to the URL; yield the served certificate's SHA-256 ("" where none came) and our end of it."""
+    leaf = b""
+    with look.connect() as held:
+        if look.target.tls:
+            other = look.connect()
+            other.settimeout(max(0.01, look.deadline - time.monotonic()))
+            name = look.target.hostname
+            with (
+                contextlib.suppress(OSError),  # no handshake: the tls controls carry why
+                tls_context(look.target, verified=False).wrap_socket(other, server_hostname=name) as wrapped,
+            ):
+                leaf = wrapped.getpeercert(binary_form=True) or b""
+            other.close()
+        address, port = held.getsockname()[:2]
+        yield hashlib.sha256(leaf).hexdigest() if leaf else "", address, port
+
+
+def evaluate(
+    way: Way,
+    who: Me,
+    node_red: Candidate,
+    demands: HostDemands,
+    found: dict[str, Section],
+    proxies: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Have the host's own Node evaluate settings.js as Node-RED's user; return what comes back.
+
+    Raises:
+        ProbeError: no Node there, no right to it, or a settings.js that cannot be read.
+    """
+    process = node_red.process
+    if process.container:
+        raise ProbeError(
+            f"{process.line()}: its settings are inside the container: inspect it with --nodered-host=docker://NAME "
+            "(podman://, kubectl://)",
+            Cause.FORBIDDEN,
+        )
+    node = demands.node or node_of(node_red, found)
+    mark = f"=={secrets.token_hex(8)}"
+    given = {
+        "mark": mark,
+        "pid": process.pid,
+        "userDir": demands.user_dir,
+        "settingsFile": demands.settings_file,
+        "args": _arguments(node_red, found),
+        "known": PUBLISHED,
+        "modules": MODULES,
+        "caddies": list(proxies),
+        "userUnit": process.user_unit,
+        "limit": int(_EVALUATION * 1000),
+        "flows": tables(),
+        "program": CHILD,
+    }
+    command = as_user(who, node_red, node, sudo=bool(way.sudo))
+    text = way.script(command, source(given))
+    seen = text_of.answer_of_node(text, mark)
+    if not seen:
+        reason = text_of.why(text_of.Section(re.sub(r"\nNode\.js v\S+\s*$", "", text), 1))
+        raise ProbeError(
+            f"the host's Node.js ({node}) did not run as {process.user}: {reason}; "
+            "name one with the host's `node` in the policy; for rights see docs/sudoers",
+            Cause.FORBIDDEN,
+        )
+    if "settings" not in seen:
+        embedded = not node_red.comm.startswith("node-red") and not processes.claims(node_red)
+        raise ProbeError(
+            f"{seen.get('file') or 'settings.js'} cannot be evaluated: {seen['trouble']}"
+            + (
+                "; this looks like an application of your own that embeds Node-RED: write its settings to a file and "
+                "name that with the host's settings_file in the policy"
+                if embedded and node_red.comm
+                else ""
+            ),
+            Cause.PROTOCOL,
+        )
+    return seen
+
+
+def _arguments(node_red: Candidate, found: dict[str, Section]) -> tuple[str, ...]:
+    """Return what Node-RED was started with: its own arguments, or its unit's, unless that starts another manager."""
+    if len(node_red.args) > 1:
+        return node_red.args[1:]
+    if node_red.process.manager:
+        return ()
+    return text_of.starts(found.get("starts"), node_red.process.unit)[1:]
+
+
+def caddies(front: list[Candidate], found: dict[str, Section]) -> list[dict[str, Any]]:
+    """Return where each Caddy's configuration is to be had, for the program that runs on the host.
+
+    All of it comes from processes that are believed; a program that others than root can change, or that is no more
+    the one that runs, is not named.
+    """
+    result = []
+    for one in front:
+        words = found.get(f"command {one.process.pid}", text_of.Section("", 1)).text.split("\n")
+        result.append(
+            {
+                "exe": one.exe if one.closed else "",
+                "started": one.process.started,
+                "admin": any(_is_admin(here) for here in _sockets(found, one)),
+                "resume": "--resume" in words,
+                "adapter": _option(words, "--adapter", "-a"),
+                "file": str(PurePosixPath(one.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile")),
+            }
+        )
+    return result
+
+
+def _is_admin(socket: ListeningSocket) -> bool:
+    """Whether it is where Caddy's own admin endpoint listens, unless it was told otherwise."""
+    return socket.port == _ADMIN and socket.address in ("127.0.0.1", "::1")
+
+
+def _sockets(found: dict[str, Section], one: Candidate) -> tuple[ListeningSocket, ...]:
+    with contextlib.suppress(ProbeError):  # not ours to see: then its file has to tell
+        return text_of.listening(found, one.process.pid)
+    return ()
+
+
+def _option(words: list[str], *names: str) -> str:
+    for place, word in enumerate(words):
+        name, given, value = word.partition("=")
+        if name in names:
+            return value if given else "".join(words[place + 1 : place + 2])
+    return ""
+
+
+def source(given: dict[str, Any]) -> str:
+    """Return the program for the host's Node, with what it is given in front."""
+    return f"const INPUT = {json.dumps(given)};\n{PROGRAM}"
+
+
+def _nginx(found: dict[str, Section], port: int) -> Nginx | None:
+    """Return the nginx that runs: the only one, or the one that listens on the URL's port.
+
+    Raises:
+        ProbeError: it does not show its configuration, or it is not clear which is meant.
+    """
+    seen = []
+    for name, section in found.items():
+        if not name.startswith("nginx ") or not name[6:].isdigit():
+            continue
+        if "# configuration file" in section.text:
+            sizes = text_of.sizes(found.get(f"sizes {name[6:]}"))
+            seen.append(Nginx(int(name[6:]), section, nginx.tree(section.text, sizes)))
+        else:
+            seen.append(Nginx(int(name[6:]), section, None))
+    if len(seen) > 1:
+        seen = [one for one in seen if one.tree and str(port) in ports_of(one.tree)]
+        if len(seen) != 1:
+            raise ProbeError(
+                "several nginx instances run there, and not exactly one serves the URL's port", Cause.UNIDENTIFIED
+            )
+    return seen[0] if seen else None
+
+
+def ports_of(directives: tuple[Directive, ...]) -> set[str]:
+    """Return the ports that an nginx listens on, as written."""
+    return {address.rpartition(":")[2] for address in named(directives, "listen")}
+
+
+def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
+    """Return what nginx names: keys, every directory above them, certificates, files of its configuration."""
+    if not isinstance(nginx, Nginx) or nginx.tree is None:
+        return []
+    keys = [path for path in named(nginx.tree, "ssl_certificate_key") if path.startswith("/") and "$" not in path]
+    above = [parent for key in keys for parent in _above(key)]
+    certificates = [path for path in named(nginx.tree, "ssl_certificate") if path.startswith("/") and "$" not in path]
+    times = [f"time:{path}" for path in sorted(files_of(nginx.tree))]
+    return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates), *times]))
+
+
+def files_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+    """Return the files that say how a service runs: its own, its drop-ins, its environment's."""
+    one = _unit(found, unit)
+    paths = (one.get("FragmentPath"), *one.get("DropInPaths").split())
+    return (*(path for path in paths if path), *environment_of_unit(found, unit))
+
+
+def environment_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+    """Return the files that a service's environment comes from."""
+    values = [value for key, value in _unit(found, unit).properties if key == "EnvironmentFiles"]
+    return tuple(value.rsplit(" (", 1)[0] for value in values if value.startswith("/"))
+
+
+def _unit(found: dict[str, Section], name: str) -> Unit:
+    with contextlib.suppress(ProbeError):  # host-10 carries why there are none
+        return text_of.units(found.get("units")).get(name, Unit(name))
+    return Unit(name)
+
+
+def _above(path: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(path).parents]
+
+
+def named(directives: tuple[Directive, ...], name: str) -> list[str]:
+    """Return the first argument of every directive of a name, wherever it stands."""
+    here = [one.args[0] for one in directives if one.name == name and one.args]
+    return here + [path for one in directives for path in named(one.block, name)]
+
+
+def files_of(directives: tuple[Directive, ...]) -> set[str]:
+    """Return the files that directives stand in."""
+    return {one.file for one in directives} | {file for one in directives for file in files_of(one.block)}

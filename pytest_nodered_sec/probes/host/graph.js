@@ -1,0 +1,147 @@
+// One node of a flow as it leaves the host: flows.js says what is read, this which properties of each kind are kept, and
+// what stands in place of their values. Part of the first process.
+"use strict";
+
+// --- where verification is off: probes/flows/weak.py
+
+const isSaid = (value, wanted) => value === wanted || isText(value) && value.toLowerCase() === String(wanted);
+
+function setsOff(rule) {
+  const name = textOf(rule.p).split(".").pop().replace(/^["'\]]+|["'\]]+$/g, "").toLowerCase();
+  if (Object.hasOwn(FLOWS.off, name)) return isSaid(rule.to, FLOWS.off[name]);
+  if (rule.tot !== "json" || !isText(rule.to)) return false;
+  const said = attempt(() => JSON.parse(rule.to), null);
+  return isRow(said) && isSaid(said.rejectUnauthorized, false);
+}
+
+function weakness(node) { // properties by which a reading sees that a node verifies nothing, or takes old versions
+  const code = FLOWS.code.filter((name) => isText(node[name])).map((name) => bare(node[name]));
+  const off = Object.entries(node).some(([name, value]) => Object.hasOwn(FLOWS.off, name.toLowerCase())
+      && isSaid(value, FLOWS.off[name.toLowerCase()]))
+    || ["e-mail", "e-mail in"].includes(node.type) && node.tls === false || code.some((one) => holds("inCode", one))
+    || rowsOf(node.rules).some((one) => (one.t === undefined || one.t === "set") && setsOff(one));
+  const old = code.some((one) => holds("old", one)) || Object.entries(node).some(([name, value]) => isText(value)
+    && ["minversion", "secureprotocol", "tlsversion", "sslversion"].includes(name.toLowerCase()) && whole("oldValue", value));
+  return { ...off && { rejectUnauthorized: false }, ...old && { minVersion: "TLSv1" } };
+}
+
+function isHere(url) {
+  const after = url.slice(url.indexOf("://") + 3);
+  const authority = after.split(/[/?#]/, 1)[0].replace(/^.*@/s, "");
+  const host = (/^\[(.*)\]/.exec(authority) || [, authority.split(":")[0]])[1].toLowerCase().replace(/\.+$/, "");
+  return FLOWS.here.includes(host) || Boolean(whole("environment", after)) || /[{}$]/.test(after.slice(0, 80))
+    || /^127\.\d+\.\d+\.\d+$/.test(host) || host === "::1" || host.endsWith(".localhost");
+}
+
+function loginInClear(node, url) {
+  if (!url.toLowerCase().startsWith("http://") || isHere(url)) return false;
+  const headers = Array.isArray(node.headers) ? JSON.stringify(node.headers).toLowerCase() : "";
+  return ["basic", "digest", "bearer"].includes(node.authType) || url.slice(7).split("/", 1)[0].includes("@")
+    || headers.includes("authorization");
+}
+
+function brokerInClear(node, said) {
+  const scheme = said.includes("://") ? said.toLowerCase().split("://", 1)[0] : "mqtt";
+  return node.usetls !== true && ["mqtt", "tcp", "ws"].includes(scheme) && !isHere(said.includes("://") ? said : `mqtt://${said}`);
+}
+
+// --- what decides: probes/flows/taint.py
+
+const rootOf = (name) => textOf(name).replace(/^msg\./, "").split(/[.[]/, 1)[0].slice(0, 200);
+const placed = (name) => { // the property, and whether it is set whole
+  const said = textOf(name).replace(/^msg\./, "");
+  return said === rootOf(said) ? said : `${rootOf(said)}.x`;
+};
+const wordsIn = (said) => isText(said) ? every("word", said.replace(re("quoted"), "")).map((one) => one[1]).join(" ") : "";
+const tagsIn = (said) => isText(said) ? every("tag", said).map((one) => `{{${one[1].slice(0, 200)}}}`).join("") : "";
+const CONTEXT = ["flow", "global"];
+const taken = (said, typed) => typed === "jsonata" ? wordsIn(said) : ["msg", ...CONTEXT].includes(typed) ? rootOf(said) : "";
+
+const RULES = {
+  change: (row) => ({ t: row.t, p: placed(row.p), pt: row.pt, to: row.t === "move" ? rootOf(row.to) : taken(row.to, row.tot), tot: row.tot }),
+  switch: (row) => ({ t: row.t, vt: row.vt, v: row.t === "istype" ? ["number", "boolean", "null", "undefined"].find((one) => one === row.v)
+    : row.t === "regex" && isText(row.v) && whole("closed", row.v) ? "^a$" : undefined }),
+};
+
+const KEPT = { // of each kind of node, what else decides what it does
+  tab: (node) => ({ disabled: node.disabled }),
+  subflow: (node) => ({ in: node.in, out: node.out }),
+  exec: (node) => ({ addpay: isText(node.addpay) ? rootOf(node.addpay) : node.addpay, useSpawn: node.useSpawn }),
+  function: (node) => ({ func: isText(node.func) ? shortest(node.func, node.libs) : undefined }),
+  template: (node) => ({ field: node.field === undefined ? undefined : placed(node.field), fieldType: node.fieldType, syntax: node.syntax,
+    template: tagsIn(node.template) }),
+  change: (node) => Array.isArray(node.rules) ? { rules: rowsOf(node.rules).map(RULES.change) }
+    : { action: node.action, property: placed(node.property) },
+  switch: (node) => ({ property: node.property === undefined ? undefined : placed(node.property), propertyType: node.propertyType,
+    rules: Array.isArray(node.rules) ? rowsOf(node.rules).map(RULES.switch) : undefined }),
+  trigger: (node) => ({ op1type: node.op1type, op2type: node.op2type }),
+  "link in": () => ({}),
+  "link out": (node) => ({ mode: node.mode, links: node.links }),
+  "link call": (node) => ({ linkType: node.linkType, links: node.links }),
+  catch: (node) => ({ scope: node.scope }),
+  complete: (node) => ({ scope: node.scope }),
+  file: (node) => ({ filenameType: node.filenameType, filename: node.filenameType ? taken(node.filename, node.filenameType) : node.filename ? "x" : "" }),
+  "http in": (node, value) => ({ method: node.method, url: value("url") }),
+  "http request": (node, value) => {
+    const url = textOf(value("url")), raw = textOf(node.url), from = begins("wholeUrl", raw);
+    const clear = loginInClear(node, url);
+    return { url: !raw ? "" : from ? `{{${rootOf(from[1])}}}` : clear ? "http://x.invalid/" : "x", authType: clear ? "basic" : undefined };
+  },
+  "mqtt-broker": (node, value) => ({ broker: brokerInClear(node, textOf(value("broker"))) ? "x.invalid" : "localhost" }),
+  "mqtt in": (node) => ({ broker: node.broker, topic: !textOf(node.topic) ? "" : /[#+]/.test(node.topic) ? "#" : "x" }),
+  "websocket in": (node) => ({ server: node.server }),
+  "websocket-listener": (node, value) => ({ path: value("path"), wholemsg: node.wholemsg }),
+  "tcp in": (node, value) => ({ server: node.server, port: value("port") }),
+  "tcp out": (node, value) => ({ beserver: node.beserver, port: value("port") }),
+  sqlite: (node) => ({ sqlquery: !node.sqlquery || ["msg.topic", "batch"].includes(node.sqlquery) ? node.sqlquery : "fixed" }),
+  MSSQL: (node) => ({ queryOptType: node.queryOptType, queryOpt: node.queryOptType === "msg" ? rootOf(node.queryOpt) : undefined,
+    query: node.query ? tagsIn(node.query) || "x" : node.query, parseMustache: node.parseMustache }),
+  postgresql: (node) => ({ query: tagsIn(node.query) }),
+  "worldmap in": (node, value) => ({ path: value("path") }),
+};
+KEPT["file in"] = KEPT.file;
+const PLACES = ["group", "page", "ui", "fd", "fd_container", "dashboard"]; // nodes that say where a widget is
+
+function short(value, depth = 6) { // what no node of Node-RED's needs to be longer
+  if (isText(value)) return value.slice(0, 500);
+  if (!depth || value === null || typeof value !== "object") return depth ? value : undefined;
+  return Array.isArray(value) ? value.slice(0, 5000).map((one) => short(one, depth - 1))
+    : Object.fromEntries(Object.entries(value).slice(0, 50).map(([name, one]) => [name.slice(0, 100), short(one, depth - 1)]));
+}
+
+function reducedFlows(nodes) { // every node by what it is and where its messages go
+  const holders = new Map(nodes.filter((one) => ["tab", "subflow"].includes(one.type)).map((one) => [textOf(one.id), one]));
+  const ids = new Set(nodes.map((one) => textOf(one.id)));
+  const said = (holder) => new Map(rowsOf(own(holder).env).filter((one) => isText(one.name) && ["str", "num"].includes(one.type))
+    .map((one) => [one.name, one.value]));
+  const common = said(nodes.find((one) => one.type === "global-config" && one.d !== true));
+  const ownValues = new Map([...holders].map(([ident, holder]) => [ident, said(holder)]));
+  const name = (value) => isText(value) && !inText(value).length ? value : undefined;
+  return nodes.map((node) => {
+    const value = (key) => { // of a property, with its environment variable put in
+      const raw = node[key], match = isText(raw) && whole("environment", raw);
+      const wanted = match && (match[1] || match[2]), here = match && ownValues.get(textOf(node.z));
+      return !match ? raw : here && here.has(wanted) ? here.get(wanted) : common.has(wanted) ? common.get(wanted) : raw;
+    };
+    const kept = Object.hasOwn(KEPT, node.type) ? KEPT[node.type](node, value) : {};
+    for (const key of Object.hasOwn(FLOWS.listeners, node.type) ? FLOWS.listeners[node.type] : []) kept[key] = value(key);
+    for (const key of PLACES) if (ids.has(textOf(node[key]))) kept[key] = node[key];
+    const refers = [...new Set(Object.entries(node).filter(([key, one]) => key !== "id" && isText(one) && ids.has(one)).map(([, one]) => one))];
+    return short({ ...Object.fromEntries(refers.map((one, place) => [`r${place}`, one])), ...weakness(node), ...kept, id: node.id, type: node.type,
+      z: node.z, g: node.g, d: node.d, wires: node.wires, name: name(node.name), label: name(node.label) });
+  });
+}
+
+function graphOf(file) { // the flows that run, as far as a reading needs them
+  try {
+    const parsed = JSON.parse(bounded(file, FLOWS.limit));
+    const nodes = Array.isArray(parsed) ? parsed : own(parsed).flows;
+    if (!Array.isArray(nodes) || !nodes.every(isRow)) throw failure("it holds no flows of Node-RED");
+    const seen = { file, nodes: reducedFlows(nodes), secrets: secretsIn(nodes) };
+    if (JSON.stringify(seen).length > FLOWS.limit >> 1) throw failure("what it holds is more than is read");
+    return seen;
+  } catch (error) {
+    return { file, trouble: ours.has(error) ? error.message : error.code === "ENOENT" ? "there is no such file"
+      : error.code ? "it cannot be read" : "it is no JSON" };
+  }
+}

@@ -1,0 +1,333 @@
+# What one round trip learns of a host: sections between marked lines, each with the exit code of what made it.
+# POSIX sh, dash and busybox included. Reads only: nothing is written, restarted or reloaded. What may need root goes
+# through `root`, so that these lines, and no others, are what docs/sudoers allows; a test compares the two.
+# Nothing that another local user can influence is believed or run: a process counts only if all its user ids are root's
+# (or ours) and its executable, as the kernel names it, is the program it claims to be, in a place that only root can
+# write to. Programs come from root's own directories; what is printed is indented, so that it cannot pass for a mark.
+# Arguments: a random mark; "sudo" ("sudo -u USER") or ""; our end of a connection to the URL (a port in hexadecimal, or
+# -); and on a second trip what to look at: paths of keys, or of others behind what they are.
+mark=$1 asked=$2 port=$3
+shift 3
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin:/snap/bin
+export PATH LC_ALL=C
+newline='
+'
+own=$(id -u)
+sudo=
+if [ -n "$asked" ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n${asked#sudo}"; fi
+root() { $sudo "$@"; }
+section() { # NAME COMMAND...
+    printf '%s begin %s\n' "$mark" "$1"
+    shift
+    {
+        "$@" 2>&1
+        printf '\n%s\n' $?
+    } | sed 's/^/ /'
+    printf '%s end\n' "$mark"
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+masked() { sed -e 's/\(-D\|--define\)[ =]*[^ ;]*/\1 (hidden)/g'; }
+
+private() { # GROUP ID, USER ID: whether nobody but that user is in it; in Debian's "staff" (/usr/local) nobody is
+    awk -F: -v group="$1" -v user="$2" '
+        FILENAME == "/etc/passwd" { if ($3 == user) name = $1; else if ($4 == group) others = 1; next }
+        $3 == group { known = 1; count = split($4, members, ","); for (n = 1; n <= count; n++) if (members[n] != name) others = 1 }
+        END { exit others || !known }' /etc/passwd /etc/group
+}
+
+closed() { # PATH, USER ID or nothing: whether only root, who looks, or that user can change it and what is above it
+    theirs=${2:-$own}
+    step=$1
+    while :; do
+        case $step in /*) ;; *) return 1 ;; esac
+        facts=$(stat -L -c '%a %u %g' "$step" 2>/dev/null) ||
+            facts=$(root stat -L -c '%a %u %g %U %G %Y %n' "$step" 2>/dev/null) || return 1
+        mode=${facts%% *} facts=${facts#* }
+        uid=${facts%% *} facts=${facts#* }
+        [ "$uid" = 0 ] || [ "$uid" = "$own" ] || [ "$uid" = "$theirs" ] || return 1
+        [ "$step" != "$1" ] && [ ${#mode} = 4 ] && case $mode in 1* | 3*) mode=0 ;; esac # sticky: only owners replace
+        case $mode in
+        *[2367]) return 1 ;;
+        *[2367]?) [ "${facts%% *}" = 0 ] || private "${facts%% *}" "$theirs" || return 1 ;;
+        esac
+        [ "$step" = / ] && return 0
+        step=${step%/*}
+        step=${step:-/}
+    done
+}
+for place in /usr/local/sbin /usr/local/bin; do closed "$place" && PATH=$PATH:$place; done
+
+identity() { # PID: its start in ticks, and its user where all four user ids are the same: a setuid program's differ
+    printf '%s %s' "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20)" \
+        "$(awk '/^Uid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print $2}' "/proc/$1/status" 2>/dev/null)"
+}
+
+executable() { # PID: the program it runs, as the kernel knows it, "" where that is not ours to see
+    path=$(root readlink "/proc/$1/exe" 2>/dev/null)
+    printf '%s' "${path% (deleted)}" # the place that it was started from: who could change that is still to be seen
+}
+
+replaced() { # PID: whether the program it runs is no more where it was: what lies there now is another, and is not run
+    case $(root readlink "/proc/$1/exe" 2>/dev/null) in *' (deleted)') ;; *) return 1 ;; esac
+}
+
+program() { # NAME: where a program of that name really lies, "" where others than root, or who looks, can change it
+    place=$(command -v "$1") && place=$(readlink -f "$place") && closed "$place" && printf '%s' "$place"
+}
+
+trusted() { # PID NAME: whether root (or who looks) runs it, and it is that program, which nobody else can change
+    before=$(identity "$1") exe=$(executable "$1")
+    case ${before#* } in 0 | "$own") ;; *) return 1 ;; esac
+    case ${exe##*/} in "$2" | "$2"[-.0-9]*) ;; *) return 1 ;; esac
+    closed "$exe" && [ "$before" = "$(identity "$1")" ]
+}
+
+named() { # NAME: process ids of all that call themselves so
+    grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3
+}
+
+parent() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f2; }
+
+me() {
+    id -u && id -un && uname -s && echo "$asked" && date +%s && cut -d' ' -f1 /proc/uptime &&
+        { getconf CLK_TCK 2>/dev/null || echo 100; }
+}
+
+process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
+    printf 'comm %s\n' "$(tr '\n' ' ' <"/proc/$1/comm")"
+    identity "$1" | sed 's/.* /same /'
+    echo
+    sed -n 's/^\(Uid\|PPid\):[^0-9]*\([0-9]*\).*/\1 \2/p' "/proc/$1/status"
+    printf 'parent %s\n' "$(tr '\n' ' ' <"/proc/$(parent "$1")/comm")"
+    printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
+    [ -e "/var/lib/systemd/linger/$(stat -c %U "/proc/$1" 2>/dev/null)" ] && echo 'lingers yes'
+    printf 'ticks %s\n' "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20)"
+    printf 'cwd %s\n' "$(root readlink "/proc/$1/cwd" 2>/dev/null | tr '\n' ' ')"
+    exe=$(executable "$1")
+    printf 'exe %s\n' "$(printf %s "$exe" | tr '\n' ' ')"
+    closed "$exe" && echo 'closed yes'
+    closed "$exe" "$(stat -c %u "/proc/$1" 2>/dev/null)" && echo 'theirs yes'
+    replaced "$1" && echo 'deleted yes'
+    awk '/^Gid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print "gid", $2}' "/proc/$1/status"
+    sed -n 's/^Groups:[^0-9]*/groups /p' "/proc/$1/status"
+    sed 's/^/cgroup /' "/proc/$1/cgroup"
+    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -E 'node-red|red\.js' | masked)"
+}
+
+sockets() { # PID: what listens in its network namespace, by inode
+    for family in tcp tcp6; do
+        [ -r "/proc/$1/net/$family" ] && awk -v f=$family '$4 == "0A" {print f, $2, $10}' "/proc/$1/net/$family"
+    done
+    for family in udp udp6; do
+        [ -r "/proc/$1/net/$family" ] && awk -v f=$family '$4 == "07" {print f, $2, $10}' "/proc/$1/net/$family"
+    done
+    awk '$4 == "00010000" {print "unix", $8, $7}' "/proc/$1/net/unix"
+}
+
+files() { # PID: the sockets among its open files; names escaped, so that no name can pass for another line
+    if ls --version >/dev/null 2>&1; then root ls -lb "/proc/$1/fd"; else ls -l "/proc/$1/fd"; fi 2>&1 |
+        grep -E -- '-> socket:\[[0-9]+\]$|denied|sudo:|cannot'
+}
+
+candidates() { # what may be Node-RED: by title, then by the names of Node.js's threads, which keep theirs under any title
+    grep -lE '^node-red' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3
+    grep -lxE 'node|nodejs|MainThread|libuv-worker|V8Worker|DelayedTaskSche' /proc/[0-9]*/task/[0-9]*/comm 2>/dev/null |
+        cut -d/ -f3 | uniq | head -40
+}
+
+boxed() { # PID: whether it runs in a container that we do not
+    box=$(grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | tail -1)
+    [ -n "$box" ] && ! grep -q "$box" /proc/self/cgroup
+}
+
+nginx_processes() { # PID...: each one's parent, start in ticks after boot, user, title
+    for pid in "$@"; do
+        printf '%s %s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
+            "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$(tr '\000\n' '  ' <"/proc/$pid/cmdline" 2>/dev/null)"
+    done
+}
+
+impostor() { # PID NAME: what calls itself so and is not
+    printf '%s %s %s %s%s\n' "$2" "$(stat -c %u "/proc/$1" 2>/dev/null)" "$(stat -c %U "/proc/$1" 2>/dev/null)" \
+        "$(executable "$1" | tr '\n' ' ')" "$(replaced "$1" && echo ', deleted since')"
+}
+
+unit_of() { # PID: the service that it runs in, or nothing; not one of a user's own manager, nor a name of strange letters
+    sed -n 's|^[^:]*:[^:]*:\([^:]*\)|\1|p' "/proc/$1/cgroup" 2>/dev/null | grep -v '/user\.slice' |
+        sed -n 's|^\(/[^/]*\.slice\)*/\([A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.service\)\(/.*\)\{0,1\}$|\2|p' | tail -1
+}
+
+configuration() { # PID: of an nginx that is trusted, in $exe; a file that its command line names must be root's as well
+    named=$(tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -oE ' -[cp] [^ ]+' | tr '\n' ' ')
+    for word in $named; do
+        case $word in -c | -p) continue ;; esac
+        if ! closed "${word%/}" || [ "$(readlink -f "$word")" != "${word%/}" ]; then
+            echo "nginx -T is not run: others than root can change $word, which its command line names"
+            return 1
+        fi
+    done
+    if [ -n "$named" ]; then
+        "$exe" -T $named # without sudo, which docs/sudoers gives for no file that a command line names
+    else
+        root "$exe" -T
+    fi
+}
+
+told() { printf '%s\n' "$1" && return "$2"; }
+
+sizes() { # DUMP: of the files that `nginx -T` names, so that a line inside one cannot pass for the head of another
+    printf '%s\n' "$1" | sed -n 's/^# configuration file \(.*\):$/\1/p' | sort -u | while read -r file; do stat -L -c '%s %n' "$file"; done
+}
+
+changed() { # PATH: when content and inode changed, of a link and of what it leads to
+    path=$1
+    stat -c '%Y %Z' "$1" && stat -L -c '%Y %Z' "$1" && return
+    # below a directory that only root enters: what docs/sudoers allows tells nothing of its inode
+    root stat -L -c '%a %u %g %U %G %Y %n' "$path" | cut -d' ' -f6
+}
+
+properties=Id,Names,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,Restart,User,UMask,Result
+properties=$properties,ExecMainStatus,NextElapseUSecRealtime,LastTriggerUSec,NoNewPrivileges,ProtectSystem,ProtectHome
+properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers,DropInPaths
+properties=$properties,EnvironmentFiles
+
+security() { systemd-analyze security --no-pager "$1" | tail -1; }
+starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
+
+crons() { # who runs what cron's files say: root's own, not what calls itself so
+    for name in cron crond anacron; do
+        for pid in $(named "$name"); do
+            if trusted "$pid" "$name" || trusted "$pid" busybox; then echo "/proc/$pid/comm"; fi
+        done
+    done
+}
+
+if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "certificate:", of files after "time:"
+    for path in "$@"; do
+        case $path in
+        time:*) section "$path" changed "${path#time:}" ;;
+        config:*) configured "${path#config:}" ;;
+        routes:*) routes "${path#routes:}" ;;
+        traefik:*)
+            rest=${path#traefik:}
+            routed "${rest%%:*}" "${rest#*:}"
+            ;;
+        apache:*)
+            rest=${path#apache:}
+            included "${rest%%:*}" "${rest#*:}"
+            ;;
+        certificate:*) section "$path" cat "${path#certificate:}" ;;
+        *) section "key:$path" root stat -L -c '%a %u %g %U %G %Y %n' "$path" ;;
+        esac
+    done
+    section end true
+    exit 0
+fi
+section me me
+section self cat /proc/self/cgroup
+section os cat /etc/os-release
+section node program node
+docker=$(program docker)
+units=nodered.service
+for pid in $(candidates | awk '!seen[$0]++'); do
+    section "process $pid" process "$pid"
+    section "sockets $pid" sockets "$pid"
+    section "fd $pid" files "$pid"
+    unit=$(unit_of "$pid")
+    [ -n "$unit" ] && units="$units $unit"
+    id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
+    if [ -n "$id" ] && [ -n "$docker" ]; then
+        section "docker $pid" "$docker" inspect --format \
+            '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"
+        section "networks $pid" "$docker" network inspect --format '{{.Driver}}' \
+            $("$docker" inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$id" 2>/dev/null)
+    fi
+done
+proxies='' masters='' unseen='' gone='' workers=''
+for pid in $(named nginx); do
+    grep -qx nginx "/proc/$(parent "$pid")/comm" 2>/dev/null && continue # a worker, if its parent is a master
+    if boxed "$pid"; then
+        section 'boxed nginx' echo "$box" # its configuration lies in there, and ours is another
+    elif trusted "$pid" nginx; then
+        if replaced "$pid"; then gone="$gone $pid"; else masters="$masters $pid"; fi
+    elif [ -z "$(executable "$pid")" ] && [ "$(identity "$pid" | cut -d' ' -f2)" = 0 ]; then
+        unseen="$unseen $pid"
+    else
+        section "impostor $pid" impostor "$pid" nginx
+    fi
+done
+for pid in $(named nginx); do
+    case " $masters $unseen $gone " in *" $(parent "$pid") "*) workers="$workers $pid" ;; esac
+done
+for pid in $masters $unseen $gone; do
+    proxies="$proxies $(unit_of "$pid")"
+    section "unit-of $pid" unit_of "$pid"
+done
+for pid in $(named caddy); do
+    if boxed "$pid"; then
+        section 'boxed caddy' echo "$box"
+        continue
+    fi
+    section "caddy $pid" process "$pid"
+    section "sockets $pid" sockets "$pid"
+    section "fd $pid" files "$pid"
+    section "command $pid" sh -c "tr '\\000\\n' '\\n ' </proc/$pid/cmdline"
+    proxies="$proxies $(unit_of "$pid")"
+done
+others='haproxy|apache2|httpd|traefik|envoy|lighttpd|h2o|angie|varnishd|hitch|stunnel4|pound|openlitespeed'
+for name in $(cat /proc/[0-9]*/comm 2>/dev/null | grep -xE "$others" | sort -u); do
+    for pid in $(named $name); do
+        grep -qx $name "/proc/$(parent "$pid")/comm" 2>/dev/null && continue # a worker
+        if boxed "$pid"; then
+            section "boxed $name" echo "$box"
+        elif trusted "$pid" $name || of_service "$pid" $name; then
+            section "front $pid" front "$pid" $name
+        elif [ -z "$(executable "$pid")" ] && [ "$(identity "$pid" | cut -d' ' -f2)" = 0 ]; then
+            section "front $pid" sh -c "echo 'permission denied: whether this is $name is not to be seen (/proc/PID/exe)'; exit 1"
+        elif [ $name = haproxy ]; then
+            section "impostor $pid" impostor "$pid" $name
+        else # such names are nothing to go by: busybox has an httpd
+            section "front $pid" sh -c "echo 'whether this is $name, and not another program, cannot be told'; exit 1"
+        fi
+    done
+done
+section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
+if has systemctl; then
+    section starts starts $units node-red.service
+    section units systemctl show --no-pager -p "$properties" $units $proxies node-red.service nginx.service \
+        caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
+    for unit in $(printf '%s\n' $units | sort -u); do
+        has systemd-analyze && section "security $unit" security "$unit"
+    done
+fi
+nginx=$(program nginx)
+for pid in $masters; do
+    if trusted "$pid" nginx && ! replaced "$pid"; then nginx=$exe && break; fi
+done
+if [ -n "$nginx" ]; then
+    section nginx-version "$nginx" -v
+    section nginx-processes nginx_processes $masters $unseen $gone $workers
+fi
+for pid in $gone; do
+    section "nginx $pid" told "nginx -T is not run: $(executable "$pid") was deleted or replaced after nginx started" 1
+done
+for pid in $unseen; do # the reason, as it would be for any other command
+    section "nginx $pid" sh -c 'echo "permission denied: whether this is nginx is not to be seen (/proc/PID/exe)"; exit 1'
+done
+for pid in $masters; do # As root it would create the pid and log files of an nginx that never ran: only while one runs.
+    if ! trusted "$pid" nginx || replaced "$pid"; then continue; fi
+    dump=$(configuration "$pid" 2>&1)
+    code=$?
+    section "nginx $pid" told "$dump" $code
+    section "sizes $pid" sizes "$dump"
+done
+if [ -d /etc/letsencrypt ]; then
+    section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
+    section certificates root find -L /etc/letsencrypt -name 'cert*.pem' -exec grep -H . '{}' +
+    section renewal root grep -sHriE '^(renew|deploy|post).hook|^installer' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini /etc/sysconfig/certbot
+    section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
+fi
+has certbot && section certbot sh -c 'command -v certbot'
+section cron root grep -sHrE certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section crond crons
+section end true

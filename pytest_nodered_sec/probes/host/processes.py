@@ -1,0 +1,260 @@
+"""Which processes of a host are what they call themselves: pure functions from the text of `host.sh`.
+
+Anybody on a machine can start a process of any name, with any arguments, and name a setuid program like a server. So a
+process is believed only where root, a container engine, the service manager or we ourselves vouch for it: by all of its
+user ids, by its executable as the kernel names it, by the service it runs in. The others are named as impostors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.host import NodeRedProcess
+from pytest_nodered_sec.probes.host import parse as text_of
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.host import Unit
+    from pytest_nodered_sec.policy.model import HostDemands
+    from pytest_nodered_sec.probes.host.parse import Me, Section
+
+_NODE: Final = ("node", "nodejs", "MainThread")  # comm of a Node.js without a title
+_NODE_PROGRAM: Final = re.compile(r"(node|nodejs)([-.0-9].*)?")
+_CONTAINER: Final = re.compile(r"[0-9a-f]{64}")
+_SERVICE: Final = re.compile(r"(?:/[^/]*\.slice)*/([A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.service)(?:/.*)?")
+_OF_USER: Final = re.compile(
+    r".*/user@\d+\.service(?:/[^/]*\.slice)*/([A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\.service)(?:/.*)?"
+)
+_MANAGERS: Final = (  # by the name of the parent, or of the service that all of it runs in
+    ("supervisord", re.compile(r"supervisord?(\.service)?")),
+    ("pm2", re.compile(r"PM2.*|pm2.*\.service")),
+    ("runit", re.compile(r"runsv|runit.*\.service")),
+    ("s6", re.compile(r"s6-supervise|s6.*\.service")),
+)
+_MACHINE: Final = re.compile(r"/(machine\.slice|lxc|lxc\.payload[^/]*)/.*")  # LXC and systemd-nspawn
+_USERS: Final = "/user.slice/"  # where users may make control groups of any name
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A process that may be Node-RED, or a proxy.
+
+    Attributes:
+        process: what the observation keeps.
+        exe: path of its program, "" where that was not ours to read.
+        cwd: its working directory, in the same way.
+        args: its arguments, where they are still there (Node-RED overwrites them with its title).
+        comm: its name.
+        vouched: whether root, a container engine, the service manager or we ourselves vouch for it.
+        gid: its group, None where its four group ids differ.
+        groups: its other groups.
+        closed: whether its program is still there, where only root, or who looks, can change it: else it is not run.
+        theirs: the same, but for its own user, who may run it: with no more rights than it has.
+        deleted: whether its program was deleted or replaced after it started.
+    """
+
+    process: NodeRedProcess
+    exe: str
+    cwd: str
+    args: tuple[str, ...]
+    comm: str = ""
+    vouched: bool = False
+    gid: int | None = None
+    groups: tuple[int, ...] = ()
+    closed: bool = False
+    theirs: bool = False
+    deleted: bool = False
+
+
+def candidates(found: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
+    """Return the processes that are Node-RED, in order of their ids: by title or program, and by their place.
+
+    A place is a service of that name, or Node-RED's own port: so one with another title is found, and an application of
+    somebody's own that embeds Node-RED. Those that nobody vouches for count only where there are no others.
+    """
+    named, placed = [], []
+    for one in _processes(found, "process", who):
+        if one.exe and not _NODE_PROGRAM.fullmatch(_program(one)):
+            continue  # whatever it calls itself
+        if claims(one):
+            named.append(one)
+        elif (one.comm in _NODE or one.exe) and (_is_main(found, one) or _is_on(found, one, direct_port)):
+            placed.append(one)
+    for pool in (named, placed):
+        if vouched := [one for one in pool if one.vouched]:
+            return _sorted(vouched)
+    return _sorted([*named, *placed])
+
+
+def impostors(found: dict[str, Section], who: Me, node_red: Candidate) -> tuple[str, ...]:
+    """Return what calls itself Node-RED, nginx or Caddy on this host and is not, a phrase each."""
+    lines = []
+    for name, section in found.items():
+        if name.startswith("impostor "):
+            claimed, uid, user, exe = [*section.text.strip().split(" ", 3), "", "", "", ""][:4]
+            lines.append(_impostor(name[9:], claimed, user if user not in ("", "UNKNOWN") else uid, exe))
+    for one in _processes(found, "caddy", who):
+        if not one.vouched and one.exe:
+            lines.append(_impostor(str(one.process.pid), "caddy", one.process.user, one.exe))
+    for one in _processes(found, "process", who):
+        strange = bool(one.exe) and not _NODE_PROGRAM.fullmatch(_program(one))
+        other = not one.vouched and one.process.uid != node_red.process.uid
+        if one.process.pid != node_red.process.pid and claims(one, strange=strange) and (strange or other):
+            lines.append(_impostor(str(one.process.pid), "node-red", one.process.user, one.exe))
+    return tuple(lines)
+
+
+def caddies(found: dict[str, Section], who: Me) -> list[Candidate]:
+    """Return the Caddys that run on this host and are believed to be that."""
+    return [one for one in _processes(found, "caddy", who) if one.vouched]
+
+
+def _impostor(pid: str, claimed: str, user: str, exe: str) -> str:
+    program = f"its program is {exe[:200]}" if exe else "its program cannot be seen"
+    return f"process {pid} of user {user[:40]} calls itself {claimed}; {program}"
+
+
+def _sorted(pool: list[Candidate]) -> list[Candidate]:
+    return sorted(pool, key=lambda one: one.process.pid)
+
+
+def _program(one: Candidate) -> str:
+    return one.exe.rpartition("/")[2]
+
+
+def claims(one: Candidate, *, strange: bool = False) -> bool:
+    """Whether it calls itself Node-RED, by its title or by what it says it runs."""
+    titled = one.comm.startswith("node-red") and not one.comm.startswith("node-red-a")  # not node-red-admin
+    if titled:
+        return one.comm == "node-red" or not strange  # a shell script called node-red-start claims nothing
+    return one.comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in one.args[1:])
+
+
+def _processes(found: dict[str, Section], kind: str, who: Me) -> list[Candidate]:
+    own = _CONTAINER.search(found["self"].text) if "self" in found else None
+    result = []
+    for name, section in found.items():
+        if not re.fullmatch(rf"{kind} \d+", name):
+            continue
+        lines = [line.partition(" ") for line in section.text.split("\n")]
+        facts = {key: value.rstrip(" ") for key, _, value in lines}
+        groups = [value for key, _, value in lines if key == "cgroup"]
+        if "Uid" in facts and facts.get("ticks"):  # else it ended while we looked
+            result.append(_candidate(int(name.split()[1]), facts, groups, own[0] if own else "", found, who))
+    return result
+
+
+def _candidate(
+    pid: int, facts: dict[str, str], groups: list[str], own: str, found: dict[str, Section], who: Me
+) -> Candidate:
+    paths = [line.split(":", 2)[2] for line in groups if line.count(":") > 1]
+    unit = next((one[1] for one in map(_SERVICE.fullmatch, paths) if one and not one[1].startswith("user@")), "")
+    box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
+    user_unit = next((one[1] for one in map(_OF_USER.fullmatch, paths) if one), "")
+    user = facts.get("user", "")
+    process = NodeRedProcess(
+        pid=pid,
+        uid=int(facts["Uid"]),
+        user=user if user not in ("", "UNKNOWN") else facts["Uid"],
+        started=who.now - who.uptime + int(facts["ticks"]) / who.ticks,
+        unit=unit,
+        container="" if own and own == box else box,
+        user_unit="" if unit or user_unit.startswith("init.") else user_unit,
+        lingers=facts.get("lingers") == "yes",
+        manager=_manager(facts.get("parent", ""), unit or user_unit),
+    )
+    engine = bool(process.container) and not any(_USERS in path for path in paths)
+    engine = engine or any(map(_MACHINE.fullmatch, paths))
+    closed = facts.get("closed") == "yes"
+    vouched = facts.get("same") == facts["Uid"] and (
+        engine
+        or process.uid == who.uid
+        or (process.uid == 0 and closed and _is_what_it_says(facts))
+        or _is_of_its_service(found, process, facts.get("PPid", ""))
+    )
+    args = tuple(facts.get("args", "").split())
+    return Candidate(
+        process=process,
+        exe=facts.get("exe", ""),
+        cwd=facts.get("cwd", ""),
+        args=args,
+        comm=facts.get("comm", ""),
+        vouched=vouched,
+        gid=int(facts["gid"]) if "gid" in facts else None,
+        groups=tuple(map(int, re.findall(r"\d+", facts.get("groups", "")))),
+        closed=closed and "deleted" not in facts,
+        theirs=(closed or facts.get("theirs") == "yes") and "deleted" not in facts,
+        deleted="deleted" in facts,
+    )
+
+
+def _manager(parent: str, unit: str) -> str:
+    """Return the process manager, other than systemd, that keeps a process, or ""."""
+    return next((name for name, of in _MANAGERS if of.fullmatch(parent.strip()) or of.fullmatch(unit)), "")
+
+
+def _is_what_it_says(facts: dict[str, str]) -> bool:
+    program = facts.get("exe", "").rpartition("/")[2]
+    return bool(_NODE_PROGRAM.fullmatch(program) or re.fullmatch(r"caddy([-.0-9].*)?", program))
+
+
+def _is_of_its_service(found: dict[str, Section], process: NodeRedProcess, parent: str) -> bool:
+    """Whether the service manager started it, as the user that the service names."""
+    unit = _unit(found, process.unit)
+    if unit is None or unit.get("User") not in (
+        process.user,
+        str(process.uid),
+        "" if process.uid == 0 else process.user,
+    ):
+        return False
+    return unit.get("MainPID") in (str(process.pid), parent) or re.match("node-?red|caddy", process.unit) is not None
+
+
+def _unit(found: dict[str, Section], name: str) -> Unit | None:
+    with contextlib.suppress(ProbeError):
+        return text_of.units(found.get("units")).get(name) if name else None
+    return None
+
+
+def _is_main(found: dict[str, Section], one: Candidate) -> bool:
+    """Whether it is the main process of a service named like Node-RED."""
+    unit = _unit(found, one.process.unit) if re.match("node-?red", one.process.unit) else None
+    return unit is not None and unit.get("MainPID") == str(one.process.pid)
+
+
+def _is_on(found: dict[str, Section], one: Candidate, port: int) -> bool:
+    with contextlib.suppress(ProbeError):
+        sockets = text_of.listening(found, one.process.pid)
+        return any(here.port == port and here.family.startswith("tcp") for here in sockets)
+    return False
+
+
+def choose(candidates: list[Candidate], found: dict[str, Section], demands: HostDemands, direct_port: int) -> Candidate:
+    """Return the Node-RED that is meant: the only one, the one in the user directory named, or the one on its port.
+
+    Raises:
+        ProbeError: none runs there, or it is not clear which.
+    """
+    if not candidates:
+        raise ProbeError(
+            "no Node-RED runs on this host (no process node-red or red.js was found, and no Node.js on its port "
+            f"{direct_port}); is it the right host? "
+            "A container on another one is looked into with --nodered-host=docker://NAME",
+            Cause.UNIDENTIFIED,
+        )
+    fitting = candidates
+    if demands.user_dir and len(candidates) > 1:
+        fitting = [one for one in candidates if demands.user_dir in (one.cwd, *one.args)] or candidates
+    if len(fitting) > 1:
+        fitting = [one for one in fitting if _is_on(found, one, direct_port)]
+    if len(fitting) != 1:
+        shown = "; ".join(one.process.line() for one in candidates[:5])
+        raise ProbeError(
+            f"{len(candidates)} Node-REDs run on this host ({shown}), and it is not clear which is meant: "
+            "set --nodered-direct-port, or the host's user_dir in the policy",
+            Cause.UNIDENTIFIED,
+        )
+    return fitting[0]

@@ -1,0 +1,1 @@
+"""Probes over HTTP and HTTPS; the landmarks are asked first."""

@@ -1,0 +1,106 @@
+"""The other addresses of a host name: the same questions, asked at each address."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.addresses import Addresses, AddressView, Glance
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import Channel
+from pytest_nodered_sec.probes.channels.dashboard import connect_channel
+from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
+from pytest_nodered_sec.probes.channels.websocket import attempt_channel
+from pytest_nodered_sec.probes.http.access import attempt_access
+from pytest_nodered_sec.probes.http.landmarks import see_again, view_admin, view_node
+from pytest_nodered_sec.probes.transport.look import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.channels import ChannelAttempt, SocketAttempt
+    from pytest_nodered_sec.probes.transport.station import Station
+
+
+def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
+    """Ask landmarks, dashboards and /comms at every address of the name; at a single one nothing more is asked.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root at the address that all looks dial.
+        node: landmarks of the node root there.
+
+    Raises:
+        ProbeError: that address does not answer as at the start.
+    """
+    station = look.station
+    first = AddressView(station.address)
+    turns = station.turns()
+    others = [address for address in station.addresses if address != station.address]
+    if turns or not others:
+        return Addresses((first, *map(AddressView, others)), turns)
+    ours = AddressView(station.address, tuple(_glances(station, admin, node)))
+    views = [_view(station, address) for address in others]
+    if not see_again(look, admin).same_as(admin.sign):
+        raise ProbeError(f"{look.target.url} no longer answers as at the start", Cause.CHANGED)
+    return Addresses((ours, *views), station.turns())
+
+
+def _view(station: Station, address: str) -> AddressView:
+    try:
+        there = station.at(address)
+        admin = view_admin(Look(there))
+        apart = there.target.node("/") != admin.root
+        return AddressView(address, tuple(_glances(there, admin, view_node(Look(there), admin) if apart else admin)))
+    except ProbeError as error:
+        return AddressView(address, trouble=error.message)
+
+
+def _glances(station: Station, admin: RootView, node: RootView) -> Iterator[Glance]:
+    """Ask in the same order at every address; what the run has asked already is not asked again."""
+    for seen in (admin.settings, admin.login):
+        if seen is not None:
+            yield Glance(f"GET {seen.path} without credentials", seen.kind, seen.answer.line())
+    policy = station.target.policy
+    for path in ("/ui", "/dashboard") if policy.dashboards is None else policy.dashboards:
+        page = attempt_access(Look(station), admin, node, Surface.DASHBOARD.name, "GET", path, "anonymous")
+        yield _of_request(page)
+        if policy.join_channels and not policy.public_reason(path):
+            yield _of_channel(connect_channel(Look(station), admin, node, path))
+    yield _of_channel(attempt_channel(Look(station), admin, node, Surface.ADMIN.name, "/comms", "subscribe"))
+
+
+def ask_again(station: Station, paths: Sequence[str]) -> None:
+    """Ask for dashboards' pages and channels once more; the station compares the answers, word for word the same asked.
+
+    Args:
+        station: the target's.
+        paths: absolute, with query; a session of Socket.IO that one opens is closed before any flow notices.
+
+    Raises:
+        ProbeError: no answer.
+    """
+
+    def ask(look: Look, path: str) -> None:
+        _, got = look.exchange("GET", path)
+        session = offered(got.body) if path.endswith(QUERY) and got.status == 200 else None
+        if session:
+            with contextlib.suppress(ProbeError):  # it ends by itself then
+                look.ask("POST", f"{path}&sid={session[0]}", body=farewell(old=session[1]))
+
+    Look(station).side_by_side(ask, paths)
+
+
+def _of_request(attempt: AccessAttempt) -> Glance:
+    return Glance(attempt.question(), attempt.kind, attempt.answer.line())
+
+
+def _of_channel(seen: SocketAttempt | ChannelAttempt) -> Glance:
+    what = f"a live channel at {seen.attempt.path} {seen.attempt.how}"
+    if seen.channel is Channel.NO_CHANNEL:
+        return Glance(what, seen.attempt.kind, seen.attempt.answer.line())
+    return Glance(what, Kind.SERVED if seen.channel is Channel.OPEN else Kind.REFUSED, seen.channel.value)

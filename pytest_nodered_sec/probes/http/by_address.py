@@ -1,0 +1,117 @@
+"""The target asked under its address in place of its name, over HTTPS and in clear: another server block may answer.
+
+Whoever answers there may be another site: only what shows a Node-RED, or opens what the name refuses, counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.observations.answers import Answer, Classified, Kind
+from pytest_nodered_sec.observations.cleartext import PlainAnswer, PlainAttempt, PortState
+from pytest_nodered_sec.probes.http.access import describe
+from pytest_nodered_sec.probes.http.side_ports import Entrance, paths
+from pytest_nodered_sec.probes.http.ways import SURFACES, Asking
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.http.landmarks import PlainView
+    from pytest_nodered_sec.probes.transport.look import Look
+
+
+def attempt_by_address(look: Look, admin: RootView, node: RootView) -> VariantAttempt:
+    """Ask for admin API, a page, live channels and an endpoint under the target's address in place of its name.
+
+    The first that is served there and not under the name is returned, else the first of all.
+
+    Raises:
+        ProbeError: silence, or no TLS.
+    """
+    target, address = look.target, look.station.address
+    host = _host(address, target.port, 443 if target.tls else 80)
+    said = f"under the address {host} in place of the name"
+    first: tuple[Asking, AccessAttempt] | None = None
+    with Entrance(look, address, target.dialled[1], host, tls=target.tls, where=f"the address {host}") as entrance:
+        for surface, path in _places(target):
+            asking = Asking(look, admin, node, surface, "GET", path)
+            try:
+                seen = asking.enter(entrance, said)
+            except ProbeError as error:
+                if error.cause not in (Cause.REJECTED, Cause.CLOSED):
+                    raise
+                nothing = describe(look, SURFACES[surface], "GET", path, said, Answer(0), asking.view)
+                seen = replace(nothing, classified=Classified(Kind.REFUSED))  # turned away
+                first = first or (asking, seen)
+                break
+            opened = seen.kind is Kind.SERVED and (plain := asking.plainly()).kind is not Kind.SERVED
+            if opened and not asking.guarded:  # a middleware refuses by any name, after a session is offered
+                return VariantAttempt(path, seen, plain, ("address",))
+            first = first or (asking, seen)
+    assert first is not None, "there is always an admin API to ask for"  # noqa: S101  for the type checker
+    return VariantAttempt("/settings", first[1], first[0].plainly(), ("address",))
+
+
+def _places(target: Target) -> list[tuple[str, str]]:
+    """Return what is asked for, surface and path below its root: of each surface one place that is not public."""
+    dashboards = target.guarded_dashboards
+    channels = dashboards[-1:] if target.policy.join_channels else ()
+    harmless = [one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none")]
+    return [
+        ("admin API", "/settings"),
+        *(("dashboard page", path) for path in dashboards[:1]),
+        *(("channel, polling", path) for path in channels),
+        ("/comms", "/comms"),
+        *(("endpoint", path) for path in harmless[:1]),
+    ]
+
+
+def ask_by_address_in_clear(look: Look, admin: RootView, plain: PlainView) -> PlainAttempt:
+    """Ask over plain HTTP under each address in place of the name, until something shows a Node-RED.
+
+    Where the first answer leads to HTTPS, nothing more is asked.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        plain: what a random path got over plain HTTP.
+
+    Raises:
+        ProbeError: a port accepted and gave no answer.
+    """
+    answers = tuple(
+        one if one.state is not PortState.ANSWERED else _in_clear(look, one.address) for one in plain.answers
+    )
+    path, port = look.target.admin("/settings"), look.station.plain_port
+    return PlainAttempt("the address as Host", path, port, default_port=False, answers=answers)
+
+
+def _in_clear(look: Look, address: str) -> PlainAnswer:
+    look.extend()
+    port = look.station.plain_port
+    host = _host(address, port, 80)
+    first: PlainAnswer | None = None
+    with Entrance(look, address, port, host, tls=False, where=f"the address {host}") as entrance:
+        for path in paths(look)[1:]:
+            try:
+                visit = entrance.visit(path)
+            except ProbeError as error:
+                if error.cause is not Cause.CLOSED:
+                    raise
+                return first or PlainAnswer(address, PortState.CLOSED)
+            seen = PlainAnswer(address, PortState.ANSWERED, visit.answer, elsewhere=not visit.node_red)
+            if visit.node_red or (first is None and visit.answer.location.startswith("https:")):
+                return seen
+            first = first or seen
+    assert first is not None, "there is always an admin API to ask for"  # noqa: S101  for the type checker
+    return first
+
+
+def _host(address: str, port: int, default: int) -> str:
+    """Return an address as it stands in a Host header."""
+    host = f"[{address}]" if ":" in address else address
+    return host if port == default else f"{host}:{port}"

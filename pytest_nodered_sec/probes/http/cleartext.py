@@ -1,0 +1,259 @@
+"""What the plain HTTP port does, on every address of the name: surfaces, redirects, live channels."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.answers import alike, is_login
+from pytest_nodered_sec.observations.cleartext import (
+    UNREACHED,
+    Hop,
+    PlainAnswer,
+    PlainAttempt,
+    PortState,
+    RedirectTrails,
+    SpoofedAttempt,
+    Trail,
+)
+from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
+from pytest_nodered_sec.probes.channels.websocket import accept, upgrade
+from pytest_nodered_sec.probes.http.endpoint import STOPPED, UNPARSABLE
+from pytest_nodered_sec.probes.http.landmarks import ask_plain
+from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, path_and_query, without_query
+from pytest_nodered_sec.probes.transport.names import random_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.http.landmarks import PlainView
+    from pytest_nodered_sec.probes.transport.look import Look
+
+_HOPS: Final = 6
+_STRANGER: Final = "stranger.invalid"  # RFC 6761: never assigned
+_SPOOFS: Final = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": _STRANGER, "Host": _STRANGER}
+_POLLING: Final = f"/socket.io{QUERY}"
+
+
+def ask_in_clear(
+    look: Look, admin: RootView, plain: PlainView, surface: str, root: str, path: str, method: str = "GET"
+) -> PlainAttempt:
+    """Ask a surface's path on the plain HTTP port of every address.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root; asking for them shows that the HTTPS side is alive.
+        plain: what a random path got over plain HTTP.
+        surface: what a person calls it.
+        root: "admin" or "node".
+        path: path below that root; "" for the node root itself, where a random path tells more than "/".
+        method: HTTP method; the body is empty.
+
+    Raises:
+        ProbeError: a port accepted and gave no answer.
+    """
+    return _usual(look, plain, surface, _absolute(look, root, path), method)
+
+
+def _usual(look: Look, plain: PlainView, surface: str, path: str, method: str) -> PlainAttempt:
+    """Ask without further headers, once for all who ask that."""
+    return look.shared(f"{method} {path} in clear", lambda: _ask(look, plain, surface, path, method))
+
+
+def ask_write_in_clear(look: Look, admin: RootView, plain: PlainView, method: str, path: str) -> PlainAttempt:
+    """Ask a writing endpoint on the plain HTTP port of every address, with a body that http-in cannot parse.
+
+    Args:
+        look: the look.
+        admin: as above.
+        plain: as above.
+        method: HTTP method.
+        path: path below the node root.
+
+    Raises:
+        ProbeError: a port accepted and gave no answer.
+    """
+    absolute = look.target.node(path)
+
+    def ask(canary: PlainAnswer) -> PlainAnswer:
+        if canary.state in UNREACHED:
+            return canary
+        seen = _beside(canary, ask_plain(look, canary.address, absolute, method, UNPARSABLE, b"x"))
+        stopped = seen.answer and f"{seen.answer.status} {seen.answer.content_type}" == STOPPED
+        return replace(seen, reached=bool(stopped) and not seen.like_canary)
+
+    return _attempt(look, f"{method} {path}", absolute, method, tuple(map(ask, plain.answers)))
+
+
+def ask_spoofed(look: Look, admin: RootView, plain: PlainView, header: str) -> SpoofedAttempt:
+    """Ask the admin root in clear, as it is and with a header that only a proxy should set.
+
+    Args:
+        look: the look.
+        admin: as above.
+        plain: as above.
+        header: a name of `_SPOOFS`.
+
+    Raises:
+        ProbeError: a port accepted and gave no answer.
+    """
+    path, value = _absolute(look, "admin", "/"), _SPOOFS[header]
+    before = _usual(look, plain, "editor", path, "GET")
+    return SpoofedAttempt(f"{header}: {value}", before, _ask(look, plain, "editor", path, "GET", {header: value}))
+
+
+def _absolute(look: Look, root: str, path: str) -> str:
+    return look.target.admin(path) if root == "admin" else look.target.node(path or "/")
+
+
+def _ask(
+    look: Look, plain: PlainView, surface: str, path: str, method: str, headers: Mapping[str, str] | None = None
+) -> PlainAttempt:
+    return _attempt(
+        look, surface, path, method, tuple(_at(look, canary, path, method, headers) for canary in plain.answers)
+    )
+
+
+def _attempt(look: Look, surface: str, path: str, method: str, answers: tuple[PlainAnswer, ...]) -> PlainAttempt:
+    target = look.target
+    default_port = target.tls and target.http_port == 80 and target.port != 443
+    return PlainAttempt(surface, path, look.station.plain_port, default_port, answers, method)
+
+
+def _at(look: Look, canary: PlainAnswer, path: str, method: str, headers: Mapping[str, str] | None) -> PlainAnswer:
+    if canary.state in UNREACHED:
+        return canary
+    return _beside(canary, ask_plain(look, canary.address, path, method, headers))
+
+
+def _beside(canary: PlainAnswer, seen: PlainAnswer) -> PlainAnswer:
+    """Note whether a random path gets the same."""
+    if seen.answer is None or canary.answer is None:
+        return seen
+    same = alike(seen.answer, canary.answer)
+    return replace(seen, indistinct=same and seen.answer.status < 300, like_canary=same)
+
+
+# --- redirects
+
+
+def follow_redirects(
+    look: Look, admin: RootView, plain: PlainView, root: str, path: str, method: str
+) -> RedirectTrails:
+    """Follow where plain HTTP sends a request, with a query that must survive.
+
+    A GET is followed through clear text and on the URL's own origin; another method is not, nor does anything go to
+    another server.
+
+    Raises:
+        ProbeError: a port accepted and gave no answer.
+    """
+    target = look.target
+    asked = f"{_absolute(look, root, path)}?keep={secrets.token_hex(4)}"
+    trails = tuple(
+        Trail(canary.address, canary.state)
+        if canary.state in UNREACHED
+        else _follow(look, canary.address, asked, method)
+        for canary in plain.answers
+        if target.tls
+    )
+    return RedirectTrails(method, asked, look.station.plain_port, target.hostname, target.tls, trails)
+
+
+def _follow(look: Look, address: str, asked: str, method: str) -> Trail:
+    here = look.origin(plain=True) + asked
+    wanted = path_and_query(here)
+    hops: list[Hop] = []
+    while True:
+        in_clear = here.startswith("http:")
+        try:
+            got = look.ask(method, path_and_query(here), plain_address=address if in_clear else None)
+        except ProbeError as error:
+            if error.cause is Cause.CLOSED:
+                return Trail(address, PortState.CLOSED, tuple(hops))
+            raise
+        there = location_of(here, got)
+        if not there:
+            return Trail(address, PortState.ANSWERED, tuple(hops), look.reduce(got))
+        shown = without_query(there)
+        hops.append(Hop(got.status, shown, path_and_query(there) == wanted, is_login(shown, look.target)))
+        ours = origin_of(there) in (look.origin(plain=True), look.origin(plain=False))
+        if not ours or hops[-1].login or method != "GET" or len(hops) == _HOPS:
+            return Trail(address, PortState.ANSWERED, tuple(hops))
+        here = there
+
+
+# --- live channels
+
+
+def ask_channel_in_clear(
+    look: Look, admin: RootView, plain: PlainView, kind: str, root: str, path: str
+) -> PlainAttempt:
+    """Ask for a live channel over plain HTTP, and leave it at once: the handshake alone, so that no flow notices.
+
+    Args:
+        look: the look.
+        admin: as above.
+        plain: as above.
+        kind: "Socket.IO" or "WebSocket".
+        root: "admin" or "node".
+        path: path of the channel, or of its dashboard, below that root.
+
+    Raises:
+        ProbeError: a port accepted and gave no answer.
+    """
+    base = _absolute(look, root, path).rstrip("/")
+    answers: list[PlainAnswer] = []
+    for canary in plain.answers:
+        if canary.state in UNREACHED:
+            answers.append(canary)
+        elif kind == "Socket.IO":
+            answers.append(_handshake(look, canary, base + _POLLING))
+        else:
+            answers.append(_upgrade(look, canary, base))
+    if kind == "Socket.IO":
+        return _attempt(look, path, base + "/socket.io/", "GET", tuple(answers))
+    return _attempt(look, path, base, kind, tuple(answers))
+
+
+def _handshake(look: Look, canary: PlainAnswer, path: str) -> PlainAnswer:
+    try:
+        answer, got = look.exchange("GET", path, plain_address=canary.address)
+    except ProbeError as error:
+        if error.cause is Cause.CLOSED:
+            return PlainAnswer(canary.address, PortState.CLOSED)
+        raise
+    session = offered(got.body)
+    if session:
+        with contextlib.suppress(ProbeError):  # it ends by itself then
+            path, body = f"{path}&sid={session[0]}", farewell(old=session[1])
+            look.ask("POST", path, body=body, plain_address=canary.address)
+    return _beside(canary, PlainAnswer(canary.address, PortState.ANSWERED, answer))
+
+
+def _upgrade(look: Look, canary: PlainAnswer, path: str) -> PlainAnswer:
+    """Ask for a WebSocket; where that gets no answer, see what a path gets that nobody serves.
+
+    Node-RED closes such a connection after a second, and a proxy makes a 502 of that.
+    """
+    seen = _upgrade_once(look, canary.address, path)
+    nobody = seen.answer is None or seen.answer.status >= 500
+    ordinary = canary.answer is not None and canary.answer.status < 500
+    if nobody and ordinary and _gist(_upgrade_once(look, canary.address, random_path())) == _gist(seen):
+        return PlainAnswer(canary.address, PortState.NO_CHANNEL)
+    return _beside(canary, seen)
+
+
+def _upgrade_once(look: Look, address: str, path: str) -> PlainAnswer:
+    answer, _ = upgrade(look, path, {}, accept, address)
+    if not answer.status:
+        return PlainAnswer(address, PortState.CLOSED)
+    return PlainAnswer(address, PortState.ANSWERED, answer)
+
+
+def _gist(seen: PlainAnswer) -> tuple[PortState, int]:
+    return seen.state, seen.answer.status if seen.answer else 0

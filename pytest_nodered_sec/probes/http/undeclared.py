@@ -1,0 +1,199 @@
+"""Undeclared parts of Node-RED: below common roots, at common dashboard paths, and at paths that it names itself.
+
+What answers there is a finding, and never changes what is tested. Only what shows a Node-RED counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.data.roots import EVERYTHING, USUAL_DASHBOARDS
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, classify
+from pytest_nodered_sec.observations.channels import Channel
+from pytest_nodered_sec.observations.roots import Glimpse, UndeclaredPlace, UndeclaredPlaces
+from pytest_nodered_sec.probes.channels.dashboard import connect_channel, outcome
+from pytest_nodered_sec.probes.channels.engineio import QUERY, offered
+from pytest_nodered_sec.probes.channels.socketio import JOIN, Session, hear, joined
+from pytest_nodered_sec.probes.flows.entries import usable_path
+from pytest_nodered_sec.probes.http.access import JSON
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.host.flows import HostFlows
+    from pytest_nodered_sec.probes.login.account import Visit
+    from pytest_nodered_sec.probes.login.told import Told
+    from pytest_nodered_sec.probes.transport.http import Exchange
+    from pytest_nodered_sec.probes.transport.look import Look
+    from pytest_nodered_sec.probes.transport.once import Once
+
+_SOCKET: Final = "/socket.io"
+_CHANNEL: Final = "a dashboard's live channel"
+_GUARDED_CHANNEL: Final = "a dashboard's live channel, which its own middleware refuses"
+
+
+def look_below(look: Look, admin: RootView, root: str, *paths: str) -> UndeclaredPlaces:
+    """Ask below a root of the host that is none of the target's; for the rest where the first answers point to it.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        root: absolute path without a slash at the end.
+        *paths: what is asked below it in any case.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    suspected, may_join = False, look.target.policy.join_channels
+    glimpses: list[Glimpse] = []
+    for path in paths:
+        glimpse, suspicious = _glimpse(look, admin, root + path)
+        glimpses.append(glimpse)
+        suspected = suspected or suspicious
+    if suspected:
+        further = [path for path in EVERYTHING if path not in paths and (may_join or not path.endswith(_SOCKET))]
+        glimpses += [_glimpse(look, admin, root + path)[0] for path in further]
+    if not any(glimpse.shows and not glimpse.login for glimpse in glimpses):
+        # An empty object alone is what an open Node-RED says at /auth/login, and many another server anywhere.
+        glimpses = [glimpse for glimpse in glimpses if Mark.LOGIN_OPEN not in glimpse.answer.marks] or glimpses[:1]
+    view = UndeclaredPlace(root or "/", tuple(glimpses), admin)
+    return UndeclaredPlaces((view,), (), admin)
+
+
+def _glimpse(look: Look, admin: RootView, path: str) -> tuple[Glimpse, bool]:
+    """Ask one path; return also whether the answer has a Node-RED suspected there."""
+    if path.endswith(_SOCKET):
+        return _channel_glimpse(look, admin, path)
+    answer, got = look.exchange("GET", path, headers=JSON)
+    classified = classify(answer, look.target, admin.canary.answer)
+    marks = answer.marks & NODE_RED_MARKS if classified.kind is Kind.SERVED else frozenset()
+    own = classified.refuser is Refuser.NODE_RED
+    login = own or (bool(marks) and marks <= {Mark.LOGIN_CONFIGURED, Mark.LOGIN_OPEN})
+    shows = " and ".join(sorted(mark.value for mark in marks)) or ("Node-RED's own login" if own else "")
+    if marks == {Mark.LOGIN_OPEN}:
+        shows = ""  # until /settings says the same
+    echoed = re.search(rb"<pre>Cannot GET (/[^<]*)</pre>", got.body)  # Express says which path it was asked for
+    stripped = echoed is not None and echoed[1].decode("latin-1") != path
+    passed = Mark.EXPRESS in answer.marks and Mark.EXPRESS not in admin.canary.answer.marks
+    return Glimpse(path, answer, classified, shows, login), bool(marks) or own or stripped or passed
+
+
+def _channel_glimpse(look: Look, admin: RootView, path: str) -> tuple[Glimpse, bool]:
+    answer, got = look.exchange("GET", path + QUERY)
+    classified = classify(answer, look.target, admin.canary.answer)
+    told = offered(got.body) if got.status == 200 else None
+    if told is None:
+        return Glimpse(path, answer, classified), False
+    session = Session(f"{path}{QUERY}&sid={told[0]}", told[1])
+    with joined(look, session, JOIN):
+        channel = outcome(hear(look, session), path)
+    refused = channel is not Channel.OPEN
+    return Glimpse(path, answer, classified, _GUARDED_CHANNEL if refused else _CHANNEL, refused), True
+
+
+def look_at_dashboard(look: Look, admin: RootView, node: RootView, path: str) -> UndeclaredPlaces:
+    """Ask for a dashboard's page and live channel where the policy names none.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        path: path below the node root.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    return UndeclaredPlaces((_dashboard(look, admin, node, path, ""),), (), admin)
+
+
+def _dashboard(look: Look, admin: RootView, node: RootView, path: str, told: str) -> UndeclaredPlace:
+    page = look.target.node(path)
+    answer = look.read(page, {})
+    classified = classify(answer, look.target, node.canary.answer)
+    dashboard = classified.kind is Kind.SERVED and (Mark.DASHBOARD in answer.marks or bool(told))
+    glimpses = [Glimpse(page, answer, classified, "a dashboard's page" if dashboard else "")]
+    if look.target.policy.join_channels:
+        seen = connect_channel(look, admin, node, path)
+        shows = {Channel.OPEN: _CHANNEL, Channel.REFUSED_BY_MIDDLEWARE: _GUARDED_CHANNEL}.get(seen.channel, "")
+        guarded = seen.channel is Channel.REFUSED_BY_MIDDLEWARE
+        socket = look.target.node(seen.attempt.path)
+        glimpses.append(Glimpse(socket, seen.attempt.answer, seen.attempt.classified, shows, guarded))
+    return UndeclaredPlace(page, tuple(glimpses), node, told)
+
+
+def look_where_told(
+    look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView, node: RootView
+) -> UndeclaredPlaces:
+    """Ask for every dashboard that the target itself names and nobody declared.
+
+    Dashboard 1 names its path at `/uisettings`, Dashboard 2 its channel's at `/dashboard/_setup`, the flows those of
+    all of Dashboard 2's bases (measured on 4.1.15 and 5.0.7).
+
+    Args:
+        look: the look.
+        account: what became of the site's account.
+        told: what anybody is told.
+        inside: the flows of the target's host, which is looked at where neither shows them.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    sources = {look.target.admin("/uisettings"): _path_of_1, look.target.node("/dashboard/_setup"): _path_of_2}
+    asked: list[str] = []
+    named: dict[str, str] = {}
+    for source, read in sources.items():
+        answer, got = look.shared(f"the contents of {source}", partial(look.exchange, "GET", source))
+        classified = classify(answer, look.target, admin.canary.answer)
+        if classified.cause is Cause.UNAVAILABLE:
+            raise ProbeError(f"GET {source} answered {answer.line()}", classified.cause)
+        asked.append(f"GET {source} answered {answer.line()}")
+        if classified.kind is Kind.SERVED and answer.content_type == "application/json":
+            for path in read(look, _data(got)):
+                named.setdefault(path, source)
+    views = [account.seen.view if account.seen else None, told.view]
+    for view in views:
+        for path in view.dashboards if view else ():
+            named.setdefault(path, "GET /flows")
+        if view is not None and view.entries is not None:
+            asked.append(f"GET /flows named {', '.join(view.dashboards) or 'no dashboard'}")
+    if all(view is None or view.flows is None for view in views):
+        with contextlib.suppress(ProbeError):  # the controls of the flows carry why they are not known
+            there = inside.get()
+            for path in there.read.dashboards if there else ():
+                named.setdefault(path, "the flows on the host")
+    places: list[UndeclaredPlace] = []
+    for path, source in named.items():
+        if path in (*look.target.dashboards, *USUAL_DASHBOARDS) or not usable_path(path):
+            continue
+        look.extend()
+        places.append(_dashboard(look, admin, node, path, source))
+    return UndeclaredPlaces(tuple(places), tuple(asked), admin)
+
+
+def _data(got: Exchange) -> dict[str, Any]:  # Any: JSON of the target
+    try:
+        data = json.loads(got.body)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _path_of_1(look: Look, data: dict[str, Any]) -> list[str]:
+    del look
+    path = data.get("path")
+    return [f"/{path.strip('/')}"] if isinstance(path, str) and path.strip("/") else []
+
+
+def _path_of_2(look: Look, data: dict[str, Any]) -> list[str]:
+    socket = data.get("socketio")
+    path = socket.get("path") if isinstance(socket, dict) else None
+    root = look.target.node("").rstrip("/")
+    if not isinstance(path, str) or not path.endswith(_SOCKET) or not path.startswith(f"{root}/"):
+        return []
+    return [path.removeprefix(root).removesuffix(_SOCKET)]

@@ -1,0 +1,50 @@
+"""A path requested in another form than usual and, if that decides the verdict, in the usual form too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.probes.http.access import attempt_access, not_mounted
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.transport.look import Look
+
+
+def attempt_variant(
+    look: Look,
+    admin: RootView,
+    node: RootView,
+    surface: str,
+    plain: str,
+    path: str,
+    how: str = "anonymous",
+    *headers: str,
+) -> VariantAttempt:
+    """Ask for a path in another spelling, or with other headers; where that is served, ask plainly too.
+
+    Another spelling of a path that Node-RED itself says nobody serves is not asked for.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        surface: name of a `Surface`; decides the root.
+        plain: the path as Node-RED spells it, below the root.
+        path: the same, perhaps in another spelling, sent as written.
+        how: as for `attempt_access`.
+        *headers: further headers, each "Name: value".
+
+    Raises:
+        ProbeError: no answer.
+    """
+    if how == "anonymous":
+        usual = attempt_access(look, admin, node, surface, "GET", plain, how)
+        if not_mounted(usual):
+            return VariantAttempt(plain, usual)
+    seen = attempt_access(look, admin, node, surface, "GET", path, how, "", "", *headers)
+    if seen.kind is not Kind.SERVED:
+        return VariantAttempt(plain, seen)
+    return VariantAttempt(plain, seen, attempt_access(look, admin, node, surface, "GET", plain, "anonymous"))

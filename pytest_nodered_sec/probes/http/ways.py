@@ -1,0 +1,359 @@
+"""Surfaces asked by another way than the usual one: with the headers of `data.ways`, in another spelling.
+
+Each look first learns what the surface gets without them, which other controls ask as well and which is asked once:
+where that is served there is nothing to pass, and where it is no answer nothing more is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.ways import BASIC, RETURNED, TRANSPORT, UPGRADE, WAYS, with_query, written
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.observations.addresses import BY_TURNS, Turn
+from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser, alike
+from pytest_nodered_sec.observations.channels import Channel
+from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connect_with
+from pytest_nodered_sec.probes.channels.engineio import QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.socketio import joined, knock
+from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe, upgrade
+from pytest_nodered_sec.probes.http.access import attempt_access, describe, not_mounted, unsigned_token
+from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
+from pytest_nodered_sec.probes.http.variant import attempt_variant
+from pytest_nodered_sec.probes.transport.names import random_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_nodered_sec.data.ways import Part
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.channels import ChannelAttempt, SocketAttempt
+    from pytest_nodered_sec.observations.side_ports import Visit
+    from pytest_nodered_sec.probes.http.side_ports import Entrance
+    from pytest_nodered_sec.probes.transport.look import Look
+
+_UPGRADE_LIMIT: Final = 3.0  # seconds; an upgrade that nobody serves is often never answered (`attempt_channel`)
+_SOCKET: Final = f"/socket.io{WEBSOCKET}"
+_REFUSED_INSIDE: Final = Classified(Kind.REFUSED, Refuser.NODE_RED, why="the client was refused after the handshake")
+SURFACES: Final = {
+    "admin API": Surface.ADMIN,
+    "dashboard page": Surface.DASHBOARD,
+    "channel, polling": Surface.DASHBOARD,
+    "channel, WebSocket": Surface.DASHBOARD,
+    "/comms": Surface.ADMIN,
+    "endpoint": Surface.NODE,
+    "WebSocket endpoint": Surface.NODE,
+}
+_TALKS: Final = {"channel, WebSocket": join, "/comms": subscribe, "WebSocket endpoint": accept}
+
+
+def attempt_way(
+    look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str, way: str
+) -> VariantAttempt:
+    """Ask a surface by one way; where its parts together are answered otherwise than without them, by each part.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        surface: a key of `SURFACES`.
+        method: HTTP method; one that may write is sent with a body that http-in cannot parse.
+        path: path below the surface's root; of a channel that of its dashboard.
+        way: a key of `WAYS`.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    asking = Asking(look, admin, node, surface, method, path)
+    plain = asking.plainly()
+    if plain.kind is Kind.SERVED or plain.classified.cause is not None or asking.nothing_behind(plain):
+        return VariantAttempt(path, plain, plain)
+    if way in ("rerouted", "slashes", "encoded") and plain.refuser is Refuser.NODE_RED:
+        return VariantAttempt(path, plain, plain)  # it refuses by whatever path it is reached
+    parts = [part for part in parts_of(look.target, way) if part is not TRANSPORT or surface != "channel, polling"]
+    parts = [part for part in parts if part is not RETURNED or look.station.handed_out]
+    if plain.answer.challenge.lower().startswith("basic"):
+        parts = [part for part in parts if part is not BASIC]  # cred-02 guesses there; a wrong password may lock out
+    together = asking.ask(parts)
+    asking.opened = together.kind is Kind.SERVED
+    if len(parts) > 1 and not _same(together, plain):
+        alone = [(part, asking.ask([part])) for part in parts]
+        for kind in (Kind.SERVED, Kind.NO_ANSWER):
+            for part, seen in alone:
+                if seen.kind is kind:
+                    _same_again(look, seen, partial(asking.ask, [part]))
+                    return VariantAttempt(path, seen, plain, (part.name,))
+    _same_again(look, together, partial(asking.ask, parts))
+    return VariantAttempt(path, together, plain, tuple(part.name for part in parts))
+
+
+def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt]) -> None:
+    """Ask once more for what was served: several servers at one address may answer by turns.
+
+    Raises:
+        ProbeError: it is not served now.
+    """
+    if seen.kind is not Kind.SERVED:
+        return
+    again = ask()
+    if again.kind in (Kind.REFUSED, Kind.ABSENT):
+        turn = Turn(seen.question(), (seen.answer.line(), again.answer.line()), open=True)
+        look.station.note_turn(turn)
+        raise ProbeError(f"{BY_TURNS}: {turn.line()}", Cause.CHANGED)
+
+
+def parts_of(target: Target, way: str) -> list[Part]:
+    """Return what of a way is sent to a target: in calm mode what any visitor may send."""
+    return [part for part in WAYS[way].parts if part.ordinary or target.policy.mode != "calm"]
+
+
+def _same(seen: AccessAttempt, plain: AccessAttempt) -> bool:
+    return (seen.kind, seen.refuser, seen.answer.status) == (plain.kind, plain.refuser, plain.answer.status)
+
+
+class Asking:
+    """One surface, asked in several ways.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        surface: a key of `SURFACES`.
+        method: HTTP method.
+        path: path below the surface's root; of a channel that of its dashboard.
+    """
+
+    def __init__(self, look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str) -> None:
+        self._look = look
+        self._admin = admin
+        self._node = node
+        self._name = surface
+        self._surface = SURFACES[surface]
+        self._method = method
+        self._path = path
+        # No header follows the redirect by which Express adds the slash to a page.
+        self._asked = path.rstrip("/") + "/" if surface == "dashboard page" else path
+        self.opened = False  # whether a channel was joined already: once a run, because flows notice
+        self.guarded = False  # whether the channel's own middleware refuses: then only joining tells
+        behind_admin = self._surface is Surface.ADMIN
+        self.view = admin if behind_admin else node
+        self._absolute = look.target.admin if behind_admin else look.target.node
+
+    def plainly(self) -> AccessAttempt:
+        """Return what strangers get without any headers."""
+        if self._name.startswith("channel"):
+            return self._judged(connect_channel(self._look, self._admin, self._node, self._path))
+        if self._name in _TALKS:
+            talk = "subscribe" if self._name == "/comms" else "accept"
+            return self._judged(
+                attempt_channel(self._look, self._admin, self._node, self._surface.name, self._path, talk)
+            )
+        if self._name == "endpoint":
+            return _plain_endpoint(self._look, self._admin, self._node, self._method, self._path)
+        return attempt_access(
+            self._look, self._admin, self._node, self._surface.name, self._method, self._path, "anonymous"
+        )
+
+    def _judged(self, seen: SocketAttempt | ChannelAttempt) -> AccessAttempt:
+        """Return the HTTP side, refused where Node-RED or the dashboard refused after the handshake."""
+        if seen.channel in (Channel.OPEN, Channel.NO_CHANNEL):
+            return seen.attempt
+        self.guarded = True
+        return replace(seen.attempt, classified=_REFUSED_INSIDE)
+
+    def nothing_behind(self, plain: AccessAttempt) -> bool:
+        """Whether a request without any headers got past every gate, and nobody serves this.
+
+        A WebSocket may have lost its `Upgrade` to the gate before Node-RED answered: there only a close tells.
+        """
+        if plain.kind is not Kind.ABSENT:
+            return False
+        upgraded = self._name in ("/comms", "WebSocket endpoint")
+        return plain.answer.status in (0, 502, 504) if upgraded else not_mounted(plain)
+
+    def ask(self, parts: Sequence[Part]) -> AccessAttempt:
+        """Ask with the headers of all these parts."""
+        headers = _filled(self._look, parts, self._absolute(self._asked))
+        said = " and ".join(part.said for part in parts)
+        if any(part.write for part in parts):
+            return self._rewritten(parts, said, headers)
+        return self._with(parts, said, headers)
+
+    def _with(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
+        if self._name in _TALKS:
+            return self._within(lambda: self._upgrade(said, headers, parts=parts), f"as a WebSocket, {said}")
+        if UPGRADE not in parts:
+            return self._send(parts, said, headers)
+        return self._within(lambda: self._send(parts, said, headers), said)
+
+    def _within(self, ask: Callable[[], AccessAttempt], said: str) -> AccessAttempt:
+        """Ask for an upgrade, in less time than the look has; there is more to ask in that."""
+        look, deadline = self._look, self._look.deadline
+        look.deadline = min(deadline, time.monotonic() + _UPGRADE_LIMIT)
+        try:
+            seen = ask()
+        except ProbeError as error:
+            if error.cause not in (Cause.CLOSED, Cause.TIMEOUT):
+                raise
+            seen = describe(look, self._surface, self._method, self._path, said, Answer(0), self.view)
+        finally:
+            look.deadline = deadline
+        if seen.answer.status and seen.answer.status < 500:
+            return seen
+        # It was taken for a WebSocket, which nobody serves there (see `attempt_channel`): that opens nothing.
+        return replace(seen, classified=Classified(Kind.ABSENT))
+
+    def _rewritten(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
+        """Ask by a path in another form; who leads to the usual form, or takes no such path, opens nothing."""
+        nothing = Classified(Kind.ABSENT)
+        try:
+            seen = self._with(parts, said, headers)
+        except ProbeError as error:
+            if error.cause is not Cause.CLOSED:
+                raise
+            nowhere = describe(self._look, self._surface, self._method, self._path, said, Answer(0), self.view)
+            return replace(nowhere, classified=nothing)
+        leads_on = 300 <= seen.answer.status < 400 and seen.kind is not Kind.REFUSED
+        return replace(seen, classified=nothing) if leads_on or seen.kind is Kind.INDISTINCT else seen
+
+    def _send(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
+        look, path, write = self._look, self._asked, partial(written, parts)
+        if self._name == "channel, polling" and self.guarded:
+            return self._judged(connect_with(look, self._node, path, said, headers))
+        if self._name == "channel, polling":
+            socket = f"{path.rstrip('/')}/socket.io"
+            query = with_query(QUERY, parts)
+            seen, session = knock(look, self._node, self._surface, socket, said, headers, query, write)
+            if session is not None:
+                with joined(look, session, headers=headers):
+                    pass  # and left at once: that a session is offered tells enough
+            return seen
+        asked = random_path() if any(part.rerouted for part in parts) else path
+        asked = with_query(asked, parts)
+        if self._name == "endpoint" and self._method != "GET":
+            return attempt_endpoint(look, self._admin, self._node, self._method, asked, "unknown", headers, said, write)
+        lines = (f"{name}: {value}" for name, value in headers.items())
+        return attempt_access(
+            look, self._admin, self._node, self._surface.name, self._method, asked, said, "", "", *lines, write=write
+        )
+
+    def enter(self, entrance: Entrance, said: str) -> AccessAttempt:
+        """Ask by another entrance; what leads home to the URL is nothing that is served there, nor another site's."""
+        if self._name == "/comms":
+            return self._within(lambda: self._upgrade(said, {}, entrance), f"as a WebSocket, {said}")
+        polling = self._name == "channel, polling"
+        path = self._path.rstrip("/") + f"/socket.io{QUERY}" if polling else self._path
+        visit = entrance.visit(self._absolute(path))
+        if visit.onward and visit.classified.refuser is not Refuser.LOGIN:
+            visit = entrance.visit(self._absolute(path) + "/")
+        seen = describe(self._look, self._surface, "GET", path.partition("?")[0], said, visit.answer, self.view)
+        if visit.classified.refuser is Refuser.LOGIN:  # on this name's own host
+            return replace(seen, classified=visit.classified)
+        if visit.homeward or (seen.kind is Kind.SERVED and not self._ours(entrance, visit)):
+            return replace(seen, classified=Classified(Kind.ABSENT))
+        return seen
+
+    def _ours(self, entrance: Entrance, visit: Visit) -> bool:
+        """Whether it is something of Node-RED's that is served there; an endpoint's answer may be anything."""
+        if visit.node_red or self._name != "endpoint":
+            return visit.node_red
+        return not alike(entrance.visit(self._absolute(random_path())).answer, visit.answer)
+
+    def _upgrade(
+        self, said: str, headers: dict[str, str], entrance: Entrance | None = None, parts: Sequence[Part] = ()
+    ) -> AccessAttempt:
+        dashboard = self._surface is Surface.DASHBOARD
+        path = self._path.rstrip("/") + _SOCKET if dashboard else self._path
+        talk = accept if self.opened and not self.guarded else _TALKS[self._name]
+        asked = with_query(written(parts, self._absolute(path)), parts)
+        answer, channel = upgrade(self._look, asked, headers, talk, "", entrance)
+        how, shown = f"as a WebSocket, {said}", path.partition("?")[0]
+        seen = describe(self._look, self._surface, "GET", shown, how, answer, self.view)
+        if channel not in (None, Channel.OPEN):  # past the gate, where Node-RED or the dashboard refuses
+            return replace(seen, classified=_REFUSED_INSIDE)
+        if channel is None and seen.kind is Kind.SERVED:  # whatever it is, no WebSocket is open
+            return replace(seen, classified=Classified(Kind.ABSENT))
+        return seen
+
+
+def _filled(look: Look, parts: Sequence[Part], path: str) -> dict[str, str]:
+    """Return the headers of these parts with what is only known now."""
+    scheme, host = look.target.url.partition("://")[0], look.station.host_header(look.target.port)
+    known = {"{origin}": f"{scheme}://{host}", "{random}": random_path(), "{path}": path, "{token}": unsigned_token()}
+    known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.handed_out.items())
+    headers: dict[str, str] = {}
+    for part in parts:
+        for name, value in part.headers:
+            for placeholder, filling in known.items():
+                value = value.replace(placeholder, filling)
+            together = name == "Cookie" and name in headers
+            headers[name] = f"{headers[name]}; {value}" if together else value
+    return headers
+
+
+def attempt_claim(look: Look, admin: RootView, node: RootView, header: str) -> VariantAttempt:
+    """Ask the admin API with every identity header at once; with this one alone where that makes a difference.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        header: "Name: value".
+
+    Raises:
+        ProbeError: no answer.
+    """
+    path, surface = "/settings", Surface.ADMIN.name
+    every = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
+
+    def ask(how: str, *headers: str) -> AccessAttempt:
+        return attempt_access(look, admin, node, surface, "GET", path, how, "", "", *headers)
+
+    plain = ask("anonymous")
+    if plain.kind is Kind.REFUSED:
+        seen = look.shared("every identity header", lambda: ask("claimed", *every))
+        if _same(seen, plain):
+            return VariantAttempt(path, seen)
+    return attempt_variant(look, admin, node, surface, path, path, "claimed", header)
+
+
+def attempt_spelled_endpoint(
+    look: Look, admin: RootView, node: RootView, method: str, plain: str, path: str
+) -> VariantAttempt:
+    """Ask for a declared endpoint in another spelling; where that is served, as it is declared too.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        method: HTTP method, as for `attempt_way`.
+        plain: the path as it is declared.
+        path: another spelling of it, sent as written.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    seen = attempt_endpoint(look, admin, node, method, path, _effect(method))
+    if seen.kind is not Kind.SERVED:
+        return VariantAttempt(plain, seen, ways=("spelling",))
+    return VariantAttempt(plain, seen, _plain_endpoint(look, admin, node, method, plain), ("spelling",))
+
+
+def _plain_endpoint(look: Look, admin: RootView, node: RootView, method: str, path: str) -> AccessAttempt:
+    def ask() -> AccessAttempt:
+        return attempt_endpoint(look, admin, node, method, path, _effect(method))
+
+    return look.shared(f"{method} {path} as declared", ask)
+
+
+def _effect(method: str) -> str:
+    """Return the effect by which an endpoint that `askable_endpoints` names is asked."""
+    return "none" if method == "GET" else "unknown"

@@ -1,0 +1,1 @@
+"""Handshakes, suites, certificates and their revocation."""

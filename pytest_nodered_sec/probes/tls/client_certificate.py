@@ -1,0 +1,82 @@
+"""The answers to clients without a certificate, and with a self-made one; the target's own is not shown."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.certificates import CertificateDemand
+from pytest_nodered_sec.probes.tls.handshake import Client, Incompatible
+from pytest_nodered_sec.probes.transport.answers import NO_CERTIFICATE
+from pytest_nodered_sec.probes.transport.http import USER_AGENT
+from pytest_nodered_sec.probes.transport.names import random_path
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.probes.transport.look import Look
+
+_DAY: Final = timedelta(days=1)
+_LIMIT: Final = 4096  # bytes; nginx's page has some 200
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
+_OF_CERTIFICATES: Final = ("certificate", "handshake failure", "access denied", "unknown ca")
+
+
+def come_without_certificate(look: Look) -> CertificateDemand:
+    """Shake hands without a client certificate and ask for a random path; where that is refused, with a self-made one.
+
+    Servers that demand one end the handshake (up to TLS 1.2), send an alert after it (TLS 1.3), or answer 400 (nginx).
+    nginx with `ssl_verify_client optional_no_ca` takes any certificate; settings that ask only whether there is one
+    let everybody in. In calm mode no certificate is made.
+
+    Raises:
+        ProbeError: no TLS, or neither answer nor alert.
+    """
+    seen = _come(look, Client(look, certificate=False))
+    if not (seen.asked and seen.demanded) or look.target.policy.mode == "calm":
+        return seen
+    client = Client(look, certificate=False)
+    client.show(*_self_made())
+    try:
+        return replace(seen, self_made=_come(look, client).status)
+    except ProbeError as error:
+        if error.cause not in (Cause.CLOSED, Cause.PROTOCOL):
+            raise
+        return seen  # it takes no such certificate
+
+
+def _come(look: Look, client: Client) -> CertificateDemand:
+    target = look.target
+    path = target.admin(random_path())
+    host = f"[{client.host}]" if ":" in client.host else client.host
+    lines = (f"GET {path} HTTP/1.1", f"Host: {host}:{target.port}", f"User-Agent: {USER_AGENT}", "Connection: close")
+    request = "".join(f"{line}\r\n" for line in (*lines, ""))
+    with contextlib.closing(look.connect()) as sock:
+        try:
+            client.shake_hands(sock)
+            got = client.exchange(sock, request.encode("ascii"), _LIMIT)
+        except Incompatible as error:
+            if client.asked and any(word in error.reasons for word in _OF_CERTIFICATES):
+                return CertificateDemand(asked=True, alert=error.reasons)
+            raise ProbeError(str(error), Cause.PROTOCOL) from None
+    status = _STATUS.match(got)
+    if status is None:
+        raise ProbeError(f"{target.url} answered GET {path} with something other than HTTP", Cause.PROTOCOL)
+    return CertificateDemand(client.asked, status=int(status[1]), named=NO_CERTIFICATE.encode() in got)
+
+
+def _self_made() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return a certificate that no authority issued, valid today."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - _DAY, now + _DAY)
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    return builder.add_extension(usage, critical=False).sign(key, hashes.SHA256()), key

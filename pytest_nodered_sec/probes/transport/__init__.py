@@ -1,0 +1,1 @@
+"""The transport of all probes: connections, requests, pace, looks, identity of the server."""

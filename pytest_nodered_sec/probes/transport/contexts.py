@@ -1,0 +1,82 @@
+"""TLS contexts of Python's ssl: whom we trust with a secret, and how to talk to servers that nobody should trust."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import certifi
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.net import TimedTLS
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Target
+
+# ssl.OP_LEGACY_SERVER_CONNECT, which Python has since 3.12: servers without RFC 5746, whose connections anybody in
+# between can put requests before (tls-16)
+_LEGACY_SERVER_CONNECT: Final = 0x4
+
+
+def trust(context: ssl.SSLContext, ca_file: str | None) -> None:
+    """Trust what the system trusts, and the site's own CA; SSL_CERT_FILE and SSL_CERT_DIR decide nothing.
+
+    Args:
+        context: where it is noted.
+        ca_file: PEM file with additional trust anchors.
+    """
+    paths = ssl.get_default_verify_paths()  # `cafile` and `capath` would follow the environment
+    file, folder = Path(paths.openssl_cafile), Path(paths.openssl_capath)
+    if file.is_file():
+        context.load_verify_locations(cafile=str(file))
+    if folder.is_dir():
+        context.load_verify_locations(capath=str(folder))
+    if sys.platform == "win32":
+        for certificate, encoding, purposes in ssl.enum_certificates("ROOT"):
+            if encoding == "x509_asn" and (purposes is True or ssl.Purpose.SERVER_AUTH.oid in purposes):
+                context.load_verify_locations(cadata=certificate)
+    elif not file.is_file() and not (folder.is_dir() and any(folder.iterdir())):
+        context.load_verify_locations(certifi.where())
+    if ca_file:
+        context.load_verify_locations(ca_file)
+
+
+def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
+    """Return a client context for a target.
+
+    Args:
+        target: names the client certificate, and the private CA for verification.
+        verified: whether chain and name must verify; otherwise it talks to anybody, old versions and weak keys
+            included, because a weak server must be looked at to be judged.
+
+    Raises:
+        ProbeError: the client certificate cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = TimedTLS
+    if verified:
+        trust(context, target.ca_file)
+        context.options &= ~_LEGACY_SERVER_CONNECT  # on by default before OpenSSL 3
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.options |= _LEGACY_SERVER_CONNECT
+    if target.http.client_certificate:
+        try:
+            context.load_cert_chain(*target.http.client_certificate, password=_no_password)
+        except (OSError, ssl.SSLError, ValueError):
+            raise ProbeError(
+                f"the client certificate of {target.name} cannot be used: give PEM files of the certificate and its "
+                "key, without a password",
+                Cause.UNAVAILABLE,
+            ) from None
+    return context
+
+
+def _no_password() -> str:
+    """Answer OpenSSL's request for a key's password, which would otherwise appear on the terminal."""
+    return ""

@@ -1,0 +1,218 @@
+"""The only HTTP client: one request, one answer, one deadline for all of it, nothing borrowed from the environment.
+
+Connections are kept alive and shared between threads. The certificate is not verified here (tls-01 and tls-02
+judge it; otherwise one expired certificate would hide everything else), but it may not change during the run.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from pytest_nodered_sec._version import __version__
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
+from pytest_nodered_sec.texts import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_nodered_sec.probes.transport.net import Timed
+
+USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
+CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
+BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request's answer, as it came; stays inside the probes because bodies may hold secrets.
+
+    Attributes:
+        status: HTTP status.
+        headers: names in lower case; repeated headers joined by ", ".
+        body: at most 65536 bytes, where no more were asked for.
+        cookies: each Set-Cookie header.
+        seconds: from when there was a connection to the end of the answer.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cookies: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"Exchange({self.status}, {len(self.body)} bytes)"
+
+
+def request_bytes(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
+    """Return a request as it is sent: the path as written, but for what no request line can hold.
+
+    Args:
+        method: HTTP method.
+        path: absolute path with query; what is not ASCII, or does not print, is sent percent-encoded as UTF-8.
+        headers: all of them.
+        body: request body.
+
+    Raises:
+        ProbeError: a header cannot be sent.
+    """
+    sent = "".join(letter if "!" <= letter <= "~" else quote(letter, safe="") for letter in path)
+    lines = [f"{method} {sent} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ProbeError(f"{method} {readable(path)}: a header with a line break cannot be sent", Cause.UNAVAILABLE)
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
+
+
+class Client:
+    """HTTP to one address and port under one name.
+
+    Args:
+        host: value of the Host header, with port where it is not the scheme's default.
+        open_socket: connects by the deadline given (absolute monotonic seconds), TLS included.
+    """
+
+    def __init__(self, host: str, open_socket: Callable[[float], Timed]) -> None:
+        self._host = host
+        self._open_socket = open_socket
+        self._lock = threading.Lock()
+        self._kept: list[Timed] = []  # connections that nobody uses at the moment
+        self._closed = False
+
+    def prepare(self, deadline: float) -> None:
+        """Open one more connection in advance.
+
+        Raises:
+            ProbeError: it cannot be made.
+        """
+        self._keep(self._open_socket(deadline))
+
+    def _keep(self, sock: Timed) -> None:
+        with self._lock:
+            if not self._closed:
+                sock.rest()
+                self._kept.append(sock)
+                return
+        sock.close()
+
+    def _take_kept(self) -> Timed | None:
+        """Return the most recently used kept connection that is still open."""
+        while True:
+            with self._lock:
+                if not self._kept:
+                    return None
+                sock = self._kept.pop()
+            if sock.take_up():
+                return sock
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limit: int = BODY_LIMIT,
+        *,
+        once: bool = False,
+    ) -> Exchange:
+        """Send one request and return its answer, without following redirects.
+
+        It is sent again, over a new connection, only where a kept one had been closed: no byte of an answer came.
+
+        Args:
+            method: HTTP method.
+            path: absolute path with query, sent as it stands.
+            deadline: absolute `time.monotonic()` seconds, for connecting, sending and reading together.
+            headers: sent besides Host, User-Agent and Accept.
+            body: request body.
+            limit: bytes of the answer's body that are read.
+            once: whether it must not be sent again, though the connection was kept and may have been closed meanwhile.
+
+        Returns:
+            The answer; CERTIFICATE_REQUIRED where a TLS alert came instead, which says that (RFC 8446, 6.2).
+
+        Raises:
+            ProbeError: no answer (unreachable, time-out, closed, not HTTP).
+        """
+        what = f"{method} {path}"
+        own = {"Host": self._host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        if body is not None or method not in ("GET", "HEAD"):
+            own["Content-Length"] = str(len(body or b""))
+        wanted = {name.lower() for name in headers or {}}
+        fields = {name: value for name, value in own.items() if name.lower() not in wanted} | dict(headers or {})
+        request = request_bytes(method, path, fields, body or b"")
+        if time.monotonic() >= deadline:
+            raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
+        kept = self._take_kept()
+        if kept is not None:
+            try:
+                return self._converse(kept, request, what, deadline, limit)
+            except ProbeError as error:
+                if error.cause is not Cause.CLOSED or once:
+                    raise
+        return self._converse(self._open_socket(deadline), request, what, deadline, limit)
+
+    def _converse(self, sock: Timed, request: bytes, what: str, deadline: float, limit: int) -> Exchange:
+        sock.until(deadline)
+        begun = time.monotonic()
+        stream = Stream(sock)
+        again = False
+        try:
+            sock.sendall(request)
+            head = read_head(stream)
+            body, again = read_body(stream, head, what.partition(" ")[0], limit)
+        except Unreadable as error:
+            raise ProbeError(
+                f"{what}: the answer is encoded ({readable(str(error))}), which was not asked for, and cannot be read",
+                Cause.PROTOCOL,
+            ) from None
+        except (OSError, Malformed) as error:
+            if certificate_required(error):
+                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
+            raise explained(what, error, deadline, began=stream.began) from None
+        finally:
+            if again:
+                self._keep(sock)
+            else:
+                sock.close()
+        return Exchange(head.status, head.headers, body, head.cookies, time.monotonic() - begun)
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        with self._lock:
+            self._closed = True
+            kept, self._kept = self._kept, []
+        for sock in kept:
+            sock.close()
+
+
+def certificate_required(error: BaseException) -> bool:
+    """Whether it is the alert that a client certificate is missing (TLS 1.3)."""
+    return isinstance(error, ssl.SSLError) and error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+
+
+def explained(what: str, error: OSError | Malformed, deadline: float, *, began: bool) -> ProbeError:
+    """Return the error message for a broken exchange.
+
+    Args:
+        what: what was asked.
+        error: how it broke.
+        deadline: until when there was time.
+        began: whether any byte of an answer had come.
+    """
+    if time.monotonic() >= deadline - 0.005 or isinstance(error, TimeoutError):
+        return ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
+    gone = isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    if not began and (gone or isinstance(error, Malformed)):
+        return ProbeError(f"{what}: the connection was closed without an answer", Cause.CLOSED)
+    if isinstance(error, Malformed):
+        return ProbeError(f"{what}: the answer is cut off or not HTTP ({error})", Cause.PROTOCOL)
+    if gone:
+        return ProbeError(f"{what}: the answer is cut off or not HTTP", Cause.PROTOCOL)
+    return ProbeError(f"{what}: {error.strerror or type(error).__name__}", Cause.PROTOCOL)

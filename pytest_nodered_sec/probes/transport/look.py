@@ -1,0 +1,283 @@
+"""What a probe works with: a target, a deadline, and rate-limited requests."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.probes.transport.answers import (
+    COOKIES,
+    follow,
+    handed_out,
+    location_of,
+    origin_of,
+    reduced,
+    retry_after,
+)
+from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Exchange
+from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.probes.transport.once import Once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_nodered_sec.observations.answers import Answer
+    from pytest_nodered_sec.probes.transport.net import Timed
+    from pytest_nodered_sec.probes.transport.pace import Pace
+    from pytest_nodered_sec.probes.transport.station import Station
+
+_Found = TypeVar("_Found")
+_Given = TypeVar("_Given")
+
+_RETRIES: Final = 2
+_RATE_LIMITED: Final = (429, 503)
+
+
+class Look:
+    """The look for one question: everything in it ends by its deadline.
+
+    Attributes:
+        station: what the looks at this target share.
+        target: the deployment.
+        deadline: absolute `time.monotonic()` seconds.
+    """
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.target = station.target
+        self.deadline = time.monotonic() + station.target.timeout
+
+    def connect(self) -> Timed:
+        """Return a TCP connection to the URL's port."""
+        return self.station.connect(self.deadline)
+
+    def dial(self, port: int, *, tls: bool = False, verified: bool = False) -> Timed:
+        """Return a connection to another port of the target's machine, on the way that the target is reached.
+
+        Its reads end by the deadline. Close it; it counts among the eight to one target.
+
+        Args:
+            port: TCP port.
+            tls: whether it begins with a TLS handshake.
+            verified: whether its certificate must verify for the URL's host, because something secret will be sent.
+
+        Raises:
+            ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
+        """
+        if tls:
+            sock = self.station.dial_wrapped(port, self.deadline, verified=verified)
+        else:
+            sock = self.station.dial(self.station.address, port, self.deadline)
+        sock.until(self.deadline)
+        return sock
+
+    def host(self) -> Any:  # Any: testinfra has no types
+        """Return testinfra's host of the target, for a question with `needs="host"`.
+
+        Raises:
+            ProbeError: there is no such backend.
+        """
+        from pytest_nodered_sec.probes.host.backend import host_of  # imports testinfra
+
+        return host_of(self.target.host or "")
+
+    def shared(self, key: str, find: Callable[[], _Found]) -> _Found:
+        """Return a value that the first look at this target found.
+
+        Raises:
+            ProbeError: it could not be found.
+        """
+        return cast("_Found", self.station.found.get(key, find))
+
+    def listed(self, url: str, fetch: Callable[[], _Found]) -> _Found:
+        """Return what the first look of the run at a list of revoked certificates fetched.
+
+        Raises:
+            ProbeError: it could not be had.
+        """
+        return cast("_Found", self.station.lists.get(url, fetch))
+
+    def clock_offset(self) -> int | None:
+        """Return by how many seconds the target's clock is ahead of ours; None where no answer of its tells."""
+        if self.station.clock_offset is None:
+            with contextlib.suppress(ProbeError):
+                self.ask("GET", self.target.admin(random_path()))
+        return self.station.clock_offset
+
+    def extend(self) -> None:
+        """Begin a new time limit: for undoing what the look has done, or for the next of several addresses."""
+        self.deadline = time.monotonic() + self.target.timeout
+
+    def login_keys(self, login: str) -> list[tuple[str, ...]]:
+        """Return the keys by which attempts at a login are counted: each address, because other names may share it."""
+        return [(address, str(self.target.dialled[1]), login) for address in self.station.addresses]
+
+    def account_keys(self, login: str, username: str) -> list[tuple[str, ...]]:
+        """Return the keys by which a user name's attempts are counted; a directory's accounts are shared."""
+        realm = self.target.policy.login_realm
+        return [("", "", realm, username)] if realm else [(*key, username) for key in self.login_keys(login)]
+
+    def open(self, *, verified: bool = False) -> Timed:
+        """Return a connection to the URL's port, with TLS where the URL says so."""
+        return self.station.connect_wrapped(self.deadline, verified=verified)
+
+    def reduce(self, got: Exchange, path: str = "", *, plain: bool = False) -> Answer:
+        """Reduce an exchange, over plain HTTP or not, to an `Answer`; without the path asked, it was no redirect."""
+        location = location_of(self.origin(plain=plain) + path, got) if path else ""
+        return reduced(got, path, location, 0, cleartext=self.target.tls and not plain)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        plain_address: str | None = None,
+        secret: bool = False,
+        limit: int = BODY_LIMIT,
+        once: bool = False,
+    ) -> Exchange:
+        """Send one request; where a rate limiter objects (429, 503), wait and ask again, twice at most.
+
+        Args:
+            method: HTTP method.
+            path: absolute path, sent as written.
+            headers: additional headers.
+            body: request body.
+            plain_address: ask over plain HTTP at this address instead of the URL's origin.
+            secret: whether headers, path or body hold a secret.
+            limit: bytes of the answer's body that are read.
+            once: whether it must not be sent a second time, whatever becomes of the first, because somebody counts;
+                whoever counts is given the time that a refused POST needs.
+
+        Raises:
+            ProbeError: no answer by the deadline; a secret, and a channel that is not verified.
+        """
+        own = self.target.http.headers if plain_address is None else {}  # never in clear
+        headers = {**own, **(headers or {})}
+        client, pace = self.station.client(plain_address, verified=secret or bool(own))
+
+        def send() -> Exchange:
+            return client.ask(method, path, self.deadline, headers, body, limit, once=once)
+
+        got = self.politely("POST", pace, send, 0) if once else self.politely(method, pace, send)
+        self.station.notice(method, path, got)
+        if got.status >= 300 and not secret and len(self.station.handed_out) < COOKIES:
+            self.station.handed_out = {**self.station.handed_out, **handed_out(got)}  # anew: others may be reading
+        if method == "GET" and body is None and not secret:
+            key = (plain_address, path, *sorted(headers.items()))
+            where = f" over plain HTTP at {plain_address}" if plain_address else ""
+            self.station.compare(key, f"GET {path.partition('?')[0]}{where}", got)
+        return got
+
+    def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:
+        """Send one request in turn; on 429 or 503 wait and repeat it, at most twice.
+
+        Args:
+            method: HTTP method.
+            pace: of the port asked.
+            send: sends by `deadline` and returns the answer.
+            retries: how often it may be sent again.
+        """
+        for left in range(retries, -1, -1):
+            asked = time.monotonic()
+            status = 0
+            pace.rest()
+            self.deadline += time.monotonic() - asked  # waiting is not looking
+            try:
+                with pace.turn(self.deadline):
+                    got = send()
+                status = got.status
+            finally:
+                pace.note(method, status)
+            if got.status not in _RATE_LIMITED or not left:
+                break
+            pace.slow_down()
+            wait = retry_after(got.headers, datetime.now(UTC))
+            if time.monotonic() + wait >= self.deadline:
+                break
+            time.sleep(wait)
+        return got
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        plain_address: str | None = None,
+    ) -> Answer:
+        """Ask, follow same-origin redirects (5 hops), and reduce what came to an `Answer`.
+
+        Only GET and HEAD follow: what a write does at another address was not looked at beforehand.
+
+        Raises:
+            ProbeError: no answer, or a redirect loop.
+        """
+        return self.exchange(method, path, headers=headers, body=body, plain_address=plain_address)[0]
+
+    def read(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """Do as `answer` with a GET, where several questions ask the same: the first asks, the others wait for it.
+
+        Raises:
+            ProbeError: no answer, or a redirect loop.
+        """
+        return self.station.once((path, *headers.items()), lambda: self.answer("GET", path, headers=headers))
+
+    def together(self, paths: Sequence[str]) -> list[Answer]:
+        """Do as `answer` with a GET for each path, side by side unless the pace is quiet.
+
+        Raises:
+            ProbeError: no answer, or a redirect loop: that of the first path that has one.
+        """
+
+        return self.side_by_side(lambda look, path: look.answer("GET", path), paths)
+
+    def side_by_side(self, act: Callable[[Look, _Given], _Found], given: Sequence[_Given]) -> list[_Found]:
+        """Do the same for each of these, each in a thread of its own unless the pace is quiet.
+
+        Args:
+            act: what to do, with a look whose time begins when it is its turn.
+            given: what to do it for.
+
+        Raises:
+            ProbeError: as the first of them that raises one.
+        """
+        asked = [Once(partial(self._afresh, act, one)) for one in given]
+        if not self.station.pace.quiet:
+            for one in asked[1:]:
+                threading.Thread(target=one.settle, daemon=True, name="nodered-sec-look").start()
+        return [one.get() for one in asked]
+
+    def _afresh(self, act: Callable[[Look, _Given], _Found], given: _Given) -> _Found:
+        return act(Look(self.station), given)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        plain_address: str | None = None,
+    ) -> tuple[Answer, Exchange]:
+        """Do as `answer`, and hand out the last exchange too, for a probe that must read the body."""
+
+        def ask(asked: str, hops: int) -> Exchange:
+            own = None if hops else headers  # nothing of ours follows a redirect
+            return self.ask(method, asked, headers=own, body=body, plain_address=plain_address)
+
+        return follow(self.target, self.origin(plain=plain_address is not None), method, path, ask)
+
+    def origin(self, *, plain: bool) -> str:
+        """Return scheme, host and port of the URL, or of plain HTTP under its name."""
+        if not plain:
+            return origin_of(self.target.url)
+        return origin_of(f"http://{self.station.host_header(self.station.plain_port)}/")

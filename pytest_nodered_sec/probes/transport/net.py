@@ -1,0 +1,226 @@
+"""Names and TCP connections, each with a deadline; of TLS only that it has one too."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AT_ONCE: Final = 8  # connections to one target
+_PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
+_FATE: Final = threading.Lock()  # held while it is decided whether a kept connection is used or ended
+_PATIENCE: Final = 10.0  # seconds to wait for one; then a look that holds two goes on
+
+
+class Timed(socket.socket):
+    """A connection whose reads all end by one deadline, even if single bytes keep arriving."""
+
+    deadline = 0.0  # absolute `time.monotonic()` seconds
+    idle_since: float | None = None  # the same, from when on it is kept for a later question
+    ended = False  # whether it was ended to make room
+    places: Places | None = None  # where it counts, and somebody may wait for its place
+
+    def __del__(self) -> None:
+        """Close what a thread dropped when the run ended under it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close it, and wake a thread that waits for room."""
+        super().close()
+        if self.places is not None:
+            self.places.notify()
+
+    def rest(self) -> None:
+        """Keep it for a later question; until then it may be ended to make room."""
+        self.idle_since = time.monotonic()
+        if self.places is not None:
+            self.places.notify()
+
+    def take_up(self) -> bool:
+        """Whether it is still open; if so it is in use from now on, else it is closed."""
+        with _FATE:
+            if not self.ended:
+                self.idle_since = None
+                return True
+        self.close()
+        return False
+
+    def until(self, deadline: float) -> None:
+        """Set the deadline of what is sent and read from now on."""
+        self.deadline = deadline
+        self.settimeout(max(0.001, deadline - time.monotonic()))
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:  # Any: socket's own signature, passed through
+        """Read, as `socket.recv_into`; whatever reads by way of `makefile` comes here.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self.settimeout(left)
+        return super().recv_into(*args, **kwargs)
+
+
+class TimedTLS(Timed, ssl.SSLSocket):
+    """The same with TLS."""
+
+    def sendall(self, data: Any, flags: int = 0) -> None:  # Any: socket's own signature, passed through
+        """Send, as `socket.sendall`; where the peer has gone, the alert by which it said why is raised.
+
+        Raises:
+            ssl.SSLError: the alert, or that it has gone.
+        """
+        try:
+            super().sendall(data, flags)
+        except ssl.SSLEOFError:
+            self.recv(1)
+            raise
+
+
+class Places:
+    """The connections to one target, those kept for later included: never more than eight at once.
+
+    As many threads ask, each with one connection, so that room can be made by ending one that nobody uses.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # of a reentrant lock: collecting garbage may close a connection anywhere
+        self._open: list[Timed] = []
+        self._making = 0
+        self._closed = False
+
+    def open(self, make: Callable[[], Timed]) -> Timed:
+        """Make room for a connection, and make it.
+
+        Raises:
+            ProbeError: as `make`; the run has ended.
+        """
+        with self._changed:
+            until = time.monotonic() + _PATIENCE
+            while not self._has_room() and (left := until - time.monotonic()) > 0:
+                self._changed.wait(min(left, self._rests_in()))
+            self._making += 1
+        made: list[Timed] = []
+        try:
+            made.append(make())
+        finally:
+            with self._changed:
+                self._making -= 1
+                self._open += made
+                closed = self._closed
+                self._changed.notify()  # where none was made, there is room
+        made[0].places = self
+        if closed:
+            made[0].close()
+            raise ProbeError("the run has ended", Cause.UNAVAILABLE)
+        return made[0]
+
+    def notify(self) -> None:
+        """Wake the threads that wait for room."""
+        with self._changed:
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End every connection; who uses one notices, and closes it."""
+        with self._changed:
+            self._closed = True
+            for sock in self._open:
+                _end(sock)
+
+    def _has_room(self) -> bool:
+        """Whether one more may be made; ends one that is not in use where that makes the room."""
+        self._open = [sock for sock in self._open if sock.fileno() >= 0]
+        if len(self._open) + self._making < AT_ONCE:
+            return True
+        with _FATE:
+            rested = time.monotonic() - _PAUSE
+            idle = [sock for sock in self._open if sock.idle_since is not None and sock.idle_since <= rested]
+            if not idle:
+                return False
+            oldest = min(idle, key=lambda sock: sock.idle_since or 0.0)  # another may be taken up at any moment
+            _end(oldest)
+        self._open.remove(oldest)
+        return len(self._open) + self._making < AT_ONCE
+
+    def _rests_in(self) -> float:
+        """Return in how many seconds a kept connection has rested long enough to be ended; a long time for none."""
+        idle = [sock.idle_since for sock in self._open if sock.idle_since is not None]
+        return max(0.001, min(idle) + _PAUSE - time.monotonic()) if idle else _PATIENCE
+
+
+def _end(sock: Timed) -> None:
+    sock.ended = True
+    with contextlib.suppress(OSError):  # the target was faster
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the TCP one: that of TLS would unwrap it first
+
+
+def resolve(hostname: str, deadline: float) -> tuple[str, ...]:
+    """Return all addresses of a name, IPv4 first, each once.
+
+    The system's resolver has no time limit of its own, so it runs in a thread that is abandoned at the deadline.
+
+    Args:
+        hostname: name or address literal.
+        deadline: absolute `time.monotonic()` seconds.
+
+    Raises:
+        ProbeError: the name does not resolve, or not in time.
+    """
+    found: list[str] = []
+    trouble: list[str] = []
+
+    def look_up() -> None:
+        try:
+            infos = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            trouble.append(getattr(error, "strerror", None) or str(error))
+            return
+        ordered = sorted(infos, key=lambda info: info[0] != socket.AF_INET)
+        found.extend(dict.fromkeys(str(info[4][0]) for info in ordered))
+
+    thread = threading.Thread(target=look_up, daemon=True, name="nodered-sec-resolve")
+    thread.start()
+    thread.join(max(0.0, deadline - time.monotonic()))
+    if trouble:
+        raise ProbeError(f"the name {hostname} does not resolve: {trouble[0]}", Cause.UNREACHABLE)
+    if not found:
+        raise ProbeError(f"the name {hostname} did not resolve in time", Cause.TIMEOUT)
+    return tuple(found)
+
+
+def dial(address: str, port: int, deadline: float) -> Timed:
+    """Connect to one address.
+
+    Raises:
+        ProbeError: UNREACHABLE if refused by the address, CLOSED if reset, TIMEOUT if nothing answered by the
+            deadline, NO_ROUTE for no route to host or network, OUR_SIDE for what tells nothing about the port: no
+            descriptors, no right.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ProbeError(f"no time left to connect to {address} port {port}", Cause.TIMEOUT)
+    try:
+        sock = socket.create_connection((address, port), timeout=left)
+    except TimeoutError:
+        raise ProbeError(f"connecting to {address} port {port} got no answer", Cause.TIMEOUT) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        cause = Cause.CLOSED if isinstance(error, ConnectionError) else Cause.OUR_SIDE
+        cause = Cause.NO_ROUTE if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH) else cause
+        cause = Cause.UNREACHABLE if isinstance(error, ConnectionRefusedError) else cause
+        raise ProbeError(f"connecting to {address} port {port}: {reason}", cause) from None
+    timed = Timed(fileno=sock.detach())
+    timed.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    timed.until(deadline)
+    return timed

@@ -1,0 +1,70 @@
+"""Values that several threads need and that the first of them computes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pytest_nodered_sec.errors import ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from types import TracebackType
+
+_Value = TypeVar("_Value")
+
+
+class Once(Generic[_Value]):
+    """A value that the first thread to need it finds, while the others wait; errors are kept as well.
+
+    Args:
+        find: finds it, or raises ProbeError.
+    """
+
+    def __init__(self, find: Callable[[], _Value]) -> None:
+        self._find = find
+        self._lock = threading.Lock()
+        self._outcome: list[_Value] = []  # a single value, when it is known
+        self._trouble: Exception | None = None
+        self._where: TracebackType | None = None
+
+    def get(self) -> _Value:
+        """Return the value.
+
+        Raises:
+            ProbeError: it could not be found; a fresh exception for every caller.
+        """
+        self.settle()
+        if self._trouble is not None:
+            if isinstance(self._trouble, ProbeError):
+                raise self._trouble.again()
+            raise self._trouble.with_traceback(self._where)  # as it was, not longer with every caller
+        [value] = self._outcome
+        return value
+
+    def settle(self) -> None:
+        """Find the value, unless somebody has found it or is about to: then wait for that."""
+        with self._lock:
+            if not self._outcome and self._trouble is None:
+                try:
+                    self._outcome.append(self._find())
+                except Exception as error:  # noqa: BLE001  kept for all who ask: nothing is asked again because it broke
+                    self._trouble, self._where = error, error.__traceback__
+
+
+class Memo(Generic[_Value]):
+    """Such values by key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Hashable, Once[_Value]] = {}
+
+    def get(self, key: Hashable, find: Callable[[], _Value]) -> _Value:
+        """Return what the first caller with this key found.
+
+        Raises:
+            ProbeError: it could not be found.
+        """
+        with self._lock:
+            known = self._known.setdefault(key, Once(find))
+        return known.get()

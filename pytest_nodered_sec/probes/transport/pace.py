@@ -1,0 +1,72 @@
+"""The pace of requests to a target."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
+_AFTER_REFUSAL: Final = 10.0
+
+
+class Pace:
+    """How fast we ask: freely, until a rate limiter objects; from then on one request at a time, spaced.
+
+    Args:
+        quiet: slowly enough from the start for intrusion detection with its own defaults (see `rest`).
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._rested = 0.0  # absolute monotonic seconds
+        self._turn = threading.Lock()
+        self._interval = 0.0  # seconds between the starts of two requests
+        self._next = 0.0
+        self._objected = 0.0
+
+    @contextlib.contextmanager
+    def turn(self, deadline: float) -> Iterator[None]:
+        """Wait for the right to send one request; raise ProbeError if that takes until the deadline."""
+        if not self._interval:
+            yield
+            return
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise ProbeError(
+                "the target limits the request rate, and this request's turn did not come within the time limit",
+                Cause.UNAVAILABLE,
+            )
+        try:
+            time.sleep(max(0.0, min(self._next, deadline) - time.monotonic()))
+            self._next = time.monotonic() + self._interval
+            yield
+        finally:
+            self._turn.release()
+
+    def rest(self) -> None:
+        """Wait long enough for intrusion detection to forget earlier requests; not at all unless the pace is quiet."""
+        if self.quiet:
+            time.sleep(max(0.0, self._rested - time.monotonic()))
+
+    def note(self, method: str, status: int) -> None:
+        """Note an answer, 0 for none: how long `rest` waits before the next request.
+
+        CrowdSec's buckets for probing and for refused log-ins leak once in ten seconds, the one for crawling twice a
+        second (hub: http-probing, http-generic-bf, http-crawl-non_statics); a GET without a password that gets 401
+        counts as neither. fail2ban counts wrong passwords only (filter nginx-http-auth).
+        """
+        harmless = 0 < status < 400 or (status == 401 and method in ("GET", "HEAD", "OPTIONS"))
+        self._rested = time.monotonic() + (_AFTER_SUCCESS if harmless else _AFTER_REFUSAL)
+
+    def slow_down(self) -> None:
+        """Note an objection: from now on requests go out one at a time, spaced."""
+        now = time.monotonic()
+        if now - self._objected > 0.5:  # seven more in flight say the same: one objection
+            self._objected = now
+            self._interval = min(1.0, max(0.12, self._interval * 2))

@@ -1,0 +1,393 @@
+"""The shared state of a target's looks: addresses, connections, the first certificate, the pace.
+
+An address, once found, is dialled by `Station.dial`; nothing else of the package opens a connection to a target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ssl
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from pytest_nodered_sec import redaction
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.identity import key_fingerprint
+from pytest_nodered_sec.probes.transport.answers import COOKIES, clock_offset, cookies_of
+from pytest_nodered_sec.probes.transport.contexts import tls_context
+from pytest_nodered_sec.probes.transport.http import Client, Exchange
+from pytest_nodered_sec.probes.transport.logins import Logins
+from pytest_nodered_sec.probes.transport.names import ascii_name
+from pytest_nodered_sec.probes.transport.net import Places, dial, resolve
+from pytest_nodered_sec.probes.transport.once import Memo
+from pytest_nodered_sec.probes.transport.pace import Pace
+from pytest_nodered_sec.probes.transport.proxy import dial_through
+from pytest_nodered_sec.probes.transport.repeats import Repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.addresses import Turn
+    from pytest_nodered_sec.observations.answers import Answer
+    from pytest_nodered_sec.observations.side_ports import Cookie
+    from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
+
+
+class Station:
+    """The shared state of all looks at one target.
+
+    Args:
+        target: the deployment.
+        logins: what all log-ins of the run share; None where no password is tried.
+        lists: what the run knows of revoked certificates.
+        pace: how fast the machine is asked, where other targets on it share that.
+        places: where connections count, where another station shares them.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        logins: Logins | None = None,
+        lists: Memo[Any] | None = None,
+        pace: Pace | None = None,
+        places: Places | None = None,
+    ) -> None:
+        self.target = target
+        self.logins = logins or Logins(None)
+        self.lists: Memo[Any] = lists or Memo()  # Any, here and below: whatever several looks need
+        self.basic_logins: dict[str, str] = {}  # those that were asked with passwords, and where
+        self.addresses: tuple[str, ...] = ()
+        self.address = ""
+        self.first = datetime.now(UTC)
+        self.looks = 0
+        self.pace = pace or Pace(quiet=target.policy.pace == "quiet")
+        self.verified = False  # whether a certificate of the target has verified
+        self._places = places or Places()
+        self._others: dict[str, Station] = {}  # by address, those that could not be reached included
+        self._elsewhere: Memo[Station] = Memo()
+        self._repeats = Repeats()
+        self._asked: Memo[Answer] = Memo()
+        self.found: Memo[Any] = Memo()
+        self._lock = threading.Lock()
+        self._checking = threading.Lock()
+        self._plain_pace: dict[str, Pace] = {}
+        self._clients: dict[str, Client] = {}
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._arrived: Timed | None = None  # the first connection, as long as nobody uses it
+        self._leaf = ""
+        self._certificate = b""
+        self._source = ""
+        self.server = ""  # what the first answer with Server or Via said
+        self.clock_offset: int | None = None  # seconds by which the target's clock is ahead, by the first Date it sent
+        self.answers = 0
+        self.handed_out: dict[str, str] = {}  # cookies that refusals of strangers have set, with values; never shown
+        self._cookies: dict[Cookie, Cookie] = {}
+        redaction.learn(urlsplit(target.http.proxy).password or "")
+        for value in target.http.headers.values():
+            redaction.learn(value)
+
+    def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return what the first look with this key was answered."""
+        return self._asked.get(key, ask)
+
+    def arrive(self, deadline: float) -> None:
+        """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
+
+        Raises:
+            ProbeError: one sentence with the cause: no such name, refused, no answer, no TLS.
+        """
+        host, port = self.target.dialled
+        if self.target.http.proxy:
+            self.addresses = (host,)  # the proxy resolves the name
+        self.addresses = self.addresses or resolve(ascii_name(host), deadline)
+        trouble: list[ProbeError] = []
+        tries = [*self.addresses, *self.addresses]
+        for number, address in enumerate(tries):
+            share = (deadline - time.monotonic()) / (len(tries) - number)
+            try:
+                sock = self.dial(address, port, time.monotonic() + share)
+            except ProbeError as error:
+                trouble.append(error)
+            else:
+                with contextlib.suppress(OSError):  # it has gone again
+                    name = sock.getsockname()
+                    self._source = str(name[0]) if isinstance(name, tuple) else ""  # through a proxy, none of interest
+                self.address = address
+                sock.rest()
+                self._arrived = sock
+                return
+        reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
+        raise ProbeError(f"{self.target.url} cannot be reached: {reasons}", trouble[0].cause)
+
+    def at(self, address: str) -> Station:
+        """Return a station for the same target at another address of its name, reached once.
+
+        Raises:
+            ProbeError: no connection to the URL's port can be made there; kept for all who ask.
+        """
+        return self._elsewhere.get(address, lambda: self._arrived_at(address))
+
+    def _arrived_at(self, address: str) -> Station:
+        there = Station(self.target, self.logins, self.lists, self.pace, self._places)
+        there.addresses = (address,)
+        self._others[address] = there
+        try:
+            there.arrive(time.monotonic() + self.target.timeout)
+        except ProbeError as error:
+            raise ProbeError(error.message.partition("cannot be reached: ")[2] or error.message, error.cause) from None
+        return there
+
+    def must_be_alive_at(self, address: str, what: str) -> None:
+        """Raise unless the URL's port accepts connections at an address, so that silence of other ports is meaningful.
+
+        Args:
+            address: an address of the name.
+            what: what was met there, for the message.
+
+        Raises:
+            ProbeError: it does not; reach-02 says why.
+        """
+        if address == self.address:
+            return
+        try:
+            self.at(address)
+        except ProbeError as error:
+            raise ProbeError(
+                f"{what}, but the URL's own port cannot be reached at that address either: see reach-02", error.cause
+            ) from None
+
+    def hold(self, make: Callable[[], Timed]) -> Timed:
+        """Make a connection that counts among those to this target."""
+        return self._places.open(make)
+
+    def connect(self, deadline: float) -> Timed:
+        """Open a TCP connection to the URL's port at the address found by `arrive`, or return the one made there."""
+        return self._take_arrived(deadline) or self.dial(self.address, self.target.dialled[1], deadline)
+
+    def _take_arrived(self, deadline: float) -> Timed | None:
+        with self._lock:
+            sock, self._arrived = self._arrived, None
+        if sock is None or not sock.take_up():
+            return None
+        sock.until(deadline)
+        return sock
+
+    def dial(self, address: str, port: int, deadline: float) -> Timed:
+        """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
+        return self.hold(lambda: self.dial_apart(address, port, deadline))
+
+    def dial_apart(self, address: str, port: int, deadline: float) -> Timed:
+        """Do as `dial` for a connection that `hold` counts."""
+        port = self.target.http.ports.get(port, port)
+        if self.target.http.proxy:
+            return dial_through(self.target.http.proxy, address, port, deadline, self.target.ca_file)
+        return dial(address, port, deadline)
+
+    def connect_wrapped(self, deadline: float, *, verified: bool) -> Timed:
+        """Connect, with TLS where the URL says so; `verified` where something secret will be sent.
+
+        Raises:
+            ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
+        """
+        if verified and not self.target.tls:
+            raise ProbeError(f"nothing secret is sent to {self.target.url}, which is not https", Cause.UNVERIFIED)
+        if not self.target.tls:
+            return self.connect(deadline)
+        return self.hold(lambda: self._wrapped(deadline, verified=verified))
+
+    def _wrapped(self, deadline: float, *, verified: bool) -> Timed:
+        pinned = self.target.policy.certificate
+        sock = self._take_arrived(deadline) or self.dial_apart(self.address, self.target.dialled[1], deadline)
+        wrapped, certificate = self._shake_hands(sock, self.target.url, deadline, verified=verified and not pinned)
+        leaf = hashlib.sha256(certificate).hexdigest()
+        if verified and pinned and leaf != pinned:
+            wrapped.close()
+            raise ProbeError(
+                f"nothing secret is sent to {self.target.url}: its certificate is not the pinned one (see tls-01)",
+                Cause.UNVERIFIED,
+            )
+        self._check_same(leaf, wrapped)
+        self._certificate = certificate
+        self.verified = self.verified or verified
+        return wrapped
+
+    def dial_wrapped(self, port: int, deadline: float, *, verified: bool) -> Timed:
+        """Connect with TLS to another port of the target; see `connect_wrapped`.
+
+        Raises:
+            ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
+        """
+
+        def make() -> Timed:
+            sock = self.dial_apart(self.address, port, deadline)
+            return self._shake_hands(sock, f"{self.target.hostname}:{port}", deadline, verified=verified)[0]
+
+        return self.hold(make)
+
+    def _shake_hands(self, sock: Timed, where: str, deadline: float, *, verified: bool) -> tuple[TimedTLS, bytes]:
+        """Return the connection with TLS, and the leaf as DER, b"" where none was sent."""
+        with self._lock:
+            if verified not in self._contexts:
+                self._contexts[verified] = tls_context(self.target, verified=verified)
+        sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
+        try:
+            wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self._name))
+            sock = wrapped  # the one to close from here on
+            certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
+        except TimeoutError:
+            sock.close()
+            raise ProbeError(f"the TLS handshake with {where} did not end in time", Cause.TIMEOUT) from None
+        except ssl.SSLCertVerificationError as error:
+            sock.close()
+            raise ProbeError(
+                f"nothing secret is sent to {where}: its certificate does not verify "
+                f"({error.verify_message}; see tls-01 and tls-02)",
+                Cause.UNVERIFIED,
+            ) from None
+        except ssl.SSLError as error:
+            sock.close()
+            reason = (error.reason or str(error)).replace("_", " ").lower()
+            if error.reason == "WRONG_VERSION_NUMBER":  # what OpenSSL makes of any answer that is no record of TLS
+                reason = "something else answers there; if it is plain HTTP, the URL begins with http://"
+            if error.reason == "UNSAFE_LEGACY_RENEGOTIATION_DISABLED":  # of a verified connection only
+                raise ProbeError(
+                    f"nothing secret is sent to {where}: it does not renegotiate securely (RFC 5746; see tls-16)",
+                    Cause.UNVERIFIED,
+                ) from None
+            raise ProbeError(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
+        except OSError as error:
+            sock.close()
+            raise ProbeError(
+                f"{where} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
+                Cause.CLOSED,
+            ) from None
+        return wrapped, certificate
+
+    def check_channel(self, deadline: float) -> None:
+        """Prepare a connection over which a secret may be sent.
+
+        Raises:
+            ProbeError: there is none.
+        """
+        with self._checking:  # who comes second waits for the first one's connection
+            if not self.verified:
+                self.client(None, verified=True)[0].prepare(deadline)
+
+    def connect_anew(self, deadline: float) -> None:
+        """Make a new connection to the URL's port, and keep it for who asks next.
+
+        Raises:
+            ProbeError: none is accepted.
+        """
+        self.client(None, verified=bool(self.target.http.headers))[0].prepare(deadline)
+        for there in [other for other in self._others.values() if other.address]:
+            there.connect_anew(deadline)
+
+    def _check_same(self, leaf: str, wrapped: ssl.SSLSocket) -> None:
+        with self._lock:
+            self._leaf = self._leaf or leaf
+            changed = self._leaf != leaf
+        if changed:
+            wrapped.close()
+            raise ProbeError(f"the certificate of {self.target.url} changed during the run", Cause.CHANGED)
+
+    def client(self, plain_address: str | None, *, verified: bool) -> tuple[Client, Pace]:
+        """Return the client for the URL's origin, or for plain HTTP at one address of the name.
+
+        Args:
+            plain_address: the address to ask over plain HTTP.
+            verified: whether what is sent is secret: then only a connection whose certificate verified will do.
+        """
+        with self._lock:
+            key = plain_address or ("verified" if verified else "")
+            if key not in self._clients:
+                if plain_address is None:
+                    self._clients[key] = Client(
+                        self.host_header(self.target.port),
+                        lambda deadline: self.connect_wrapped(deadline, verified=verified),
+                    )
+                else:
+                    port = self.plain_port
+                    self._clients[key] = Client(
+                        self.host_header(port), lambda deadline: self.dial(plain_address, port, deadline)
+                    )
+                own = plain_address is not None and not self.pace.quiet
+                self._plain_pace[key] = Pace() if own else self.pace
+            return self._clients[key], self._plain_pace[key]
+
+    def compare(self, key: Hashable, what: str, got: Exchange) -> None:
+        """Record an answer, for comparison if the same request is sent again.
+
+        Args:
+            key: everything that was sent.
+            what: the question, for the evidence.
+            got: the answer.
+        """
+        self._repeats.note(key, what, got)
+
+    def note_turn(self, turn: Turn) -> None:
+        """Take note of a question that was answered differently when asked again, though not word for word."""
+        self._repeats.add(turn)
+
+    def turns(self) -> tuple[Turn, ...]:
+        """Return the questions that were answered differently when asked again."""
+        return self._repeats.turns()
+
+    def notice(self, method: str, path: str, got: Exchange) -> None:
+        """Record the cookies that an answer sets; of each kind the first."""
+        with self._lock:
+            self.answers += 1
+            self.server = self.server or (got.headers.get("server") or got.headers.get("via", ""))[:200]
+            if self.clock_offset is None:
+                self.clock_offset = clock_offset(got, datetime.now(UTC))
+            for cookie in cookies_of(got):
+                if len(self._cookies) < COOKIES:
+                    self._cookies.setdefault(cookie, replace(cookie, where=f"{method} {path.partition('?')[0]}"))
+
+    def identity(self) -> dict[str, Any]:
+        """Return who answered so far, as `facts.Identity` has it, without the release of Node-RED."""
+        return {
+            "addresses": list(self.addresses),
+            "dialled": self.address,
+            "source": self._source,
+            "leaf_sha256": self._leaf,
+            "key_sha256": key_fingerprint(self._certificate) if self._certificate else "",
+            "clock_offset": self.clock_offset,
+            "server": self.server,
+        }
+
+    @property
+    def cookies(self) -> tuple[Cookie, ...]:
+        """The cookies set so far, each kind once."""
+        with self._lock:
+            return tuple(self._cookies.values())
+
+    @property
+    def _name(self) -> str:
+        """Host of the URL as DNS, TLS and HTTP have it."""
+        return ascii_name(self.target.hostname)
+
+    @property
+    def plain_port(self) -> int:
+        """TCP port of plain HTTP: the URL's own where the URL is http."""
+        return self.target.http_port if self.target.tls else self.target.port
+
+    def host_header(self, port: int) -> str:
+        """Return the Host header for a port of this target's name."""
+        name = f"[{self._name}]" if ":" in self._name else self._name
+        default = 443 if self.target.tls and port == self.target.port else 80
+        return name if port == default else f"{name}:{port}"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._places.close()
+        for client in list(self._clients.values()):
+            client.close()
+        for there in list(self._others.values()):
+            there.close()

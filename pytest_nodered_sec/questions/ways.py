@@ -1,0 +1,107 @@
+"""Questions in other forms than the plain request: spellings, headers, and roots that are common in the field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.roots import KNOWN_ROOTS, USUAL_DASHBOARDS
+from pytest_nodered_sec.data.spellings import SPELLINGS, respelled_routes
+from pytest_nodered_sec.data.ways import PROXY_05
+from pytest_nodered_sec.model import Ask, Surface
+from pytest_nodered_sec.questions.surfaces import askable_endpoints, dashboards_of, harmless_endpoints, representatives
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Target
+
+
+_RARE: Final = ("rerouted", "basic")
+
+
+def _respelled(surface: Surface, plain: str) -> tuple[Ask, ...]:
+    spelled = [spelling.write(plain.rstrip("/")) for spelling in SPELLINGS]
+    return tuple(
+        Ask("variant", (surface.name, plain, path), f"GET {path}") for path in spelled if path not in ("", plain)
+    )
+
+
+def respelled_reads(target: Target) -> tuple[Ask, ...]:
+    """Guarded routes in every spelling that has bypassed real proxies (admin-05)."""
+    return tuple(ask for path in respelled_routes() for ask in _respelled(Surface.ADMIN, path))
+
+
+def respelled_pages(target: Target) -> tuple[Ask, ...]:
+    """Each dashboard's page in every such spelling (dash-04)."""
+    return tuple(ask for path in dashboards_of(target) for ask in _respelled(Surface.DASHBOARD, path))
+
+
+def claimed_identities(target: Target) -> tuple[Ask, ...]:
+    """Each identity header at the admin API, and all of them at once at every other surface (admin-12)."""
+    every = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
+    others = [spot for spot in representatives(target) if spot.surface in ("channel, polling", "endpoint")]
+    return (
+        *(Ask("claim", (header,), header.split(":")[0]) for header in every),
+        *(
+            Ask("variant", (Surface.DASHBOARD.name, path, f"{path.rstrip('/')}/", "claimed", *every), path)
+            for path in dashboards_of(target)
+        ),
+        *(Ask("way", (spot.surface, spot.method, spot.path, "identity"), spot.label) for spot in others),
+        *(
+            Ask("way", ("WebSocket endpoint", "GET", path, "identity"), f"WebSocket {path}")
+            for path in target.policy.websockets[:1]
+        ),
+    )
+
+
+def cross_origin_readers(target: Target) -> tuple[Ask, ...]:
+    """The first endpoint at which a GET does nothing, and static files, as another site's page asks (cors-01)."""
+    endpoints = harmless_endpoints(target)[:1]
+    return (
+        *(
+            Ask("cross_origin", (method, path), f"{method} {path}")
+            for path in endpoints
+            for method in ("GET", "OPTIONS")
+        ),
+        Ask("cross_origin", ("OPTIONS", ""), "OPTIONS of files"),
+    )
+
+
+def other_ways(target: Target) -> tuple[Ask, ...]:
+    """Each surface by each way that a real gate was seen to let pass (proxy-05); rare ones at one page alone."""
+    spots = representatives(target)
+    first_page = next((spot for spot in spots if spot.surface == "dashboard page"), None)
+    asks = [
+        Ask("way", (spot.surface, spot.method, spot.path, name), f"{spot.label} {name}")
+        for spot in spots
+        for name in PROXY_05[spot.surface]
+        if name not in _RARE or spot.surface != "dashboard page" or spot == first_page
+    ]
+    for spot in askable_endpoints(target):
+        spelled = [spelling.write(spot.path.rstrip("/")) for spelling in SPELLINGS]
+        asks += [
+            Ask("spelled_endpoint", (spot.method, spot.path, path), f"{spot.method} {path} spelling")
+            for path in spelled
+            if path != spot.path
+        ]
+    by_address = [Ask("by_address", label="the address as Host")] if target.named else []
+    return (*asks, *by_address)
+
+
+def other_roots(target: Target) -> tuple[Ask, ...]:
+    """Each known root of the host that is none of the target's, and each usual dashboard not declared (roots-01)."""
+    declared = target.policy.dashboards
+    undeclared = () if declared is None else tuple(path for path in USUAL_DASHBOARDS if path not in declared)
+    own = {
+        target.admin("/"),
+        target.node("/"),
+        *(f"{target.node(path).rstrip('/')}/" for path in dashboards_of(target)),
+    }
+    return (
+        *(
+            Ask("root", (root.path, *root.below), root.path or "/")
+            for root in KNOWN_ROOTS
+            if f"{root.path}/" not in own
+        ),
+        *(Ask("undeclared", (path,), f"dashboard {path}") for path in undeclared),
+        Ask("told_places", label="as told"),
+    )

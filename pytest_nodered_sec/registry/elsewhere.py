@@ -1,0 +1,230 @@
+"""What the probes send elsewhere than to surfaces at the URL: in clear, to other ports, with the account, inside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.data.releases import unfixed
+from pytest_nodered_sec.registry.requests import (
+    INSIDE,
+    POLLING,
+    READS,
+    Manner,
+    Request,
+    for_socket,
+    for_upgrade,
+    root_of,
+)
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Target
+
+
+def in_clear(target: Target, root: str, path: str, method: str = "GET") -> Request:
+    """Return one request over plain HTTP."""
+    absolute = target.admin(path) if root == "admin" else target.node(path or "/")
+    return Request(Manner.READ if method in READS else Manner.WRITE, method, absolute, plain=True)
+
+
+def for_plain_channel(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `plain_channel` may send."""
+    kind, root, path = args
+    base = in_clear(target, root, path).path.rstrip("/")
+    if kind == "Socket.IO":
+        polling = f"{base}/socket.io{POLLING}"
+        return [
+            Request(Manner.HANDSHAKE, "GET", polling, plain=True),
+            Request(Manner.HANDSHAKE, "POST", f"{polling}&sid=<sid>", plain=True),
+        ]
+    return [Request(Manner.HANDSHAKE, "GET", one, plain=True) for one in (base, "/<random>")]
+
+
+def for_redirects(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `redirects` may send."""
+    root, path, method = args
+    asked = in_clear(target, root, path, method)
+    query = f"{asked.path}?keep=<hex>"
+    sides = (True, False) if method == "GET" else (True,)  # nothing else is followed
+    return [Request(asked.manner, method, query, plain) for plain in sides] if target.tls else []
+
+
+def for_sign_in(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `sign_in` may send."""
+    del args
+    return [
+        Request(Manner.WRITE, "POST", target.admin("/auth/token")),
+        *(Request(Manner.READ, "GET", target.admin(path)) for path in (*INSIDE, *_unfixed_routes())),
+        Request(Manner.WRITE, "POST", target.admin("/flows")),
+        Request(Manner.WRITE, "POST", target.admin("/auth/revoke")),
+    ]
+
+
+def _unfixed_routes() -> list[str]:
+    """Return what is asked about weaknesses that no release fixes, where the editor is seen to be enabled."""
+    return [row.route for row in unfixed()]
+
+
+def for_by_address(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `by_address` may send."""
+    del args
+    harmless = [
+        endpoint.path
+        for endpoint in target.policy.protected_paths
+        if (endpoint.method, endpoint.effect) == ("GET", "none")
+    ]
+    known = [target.admin(path) for path in ("/settings", "/comms")]
+    dashboards = target.guarded_dashboards
+    asked = [*known, *(target.node(path) for path in (*dashboards[:1], *harmless[:1], "/<random>"))]
+    channels = dashboards[-1:] if target.policy.join_channels else ()
+    polling = [target.node(f"{path.rstrip('/')}/socket.io") + POLLING for path in channels]
+    there = [
+        *(Request(Manner.READ, "GET", path) for path in asked),
+        *(Request(Manner.HANDSHAKE, "GET", path) for path in polling),
+        *(Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling),
+    ]
+    return [
+        *(replace(one, path=f"{one.path}, under its address") for one in there),
+        *(Request(Manner.READ, "GET", path) for path in asked),
+        *(request for path in channels for request in for_socket(target, (path,))),
+        *for_upgrade(target, "ADMIN", "/comms"),
+    ]
+
+
+def for_by_address_in_clear(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `by_address_in_clear` may send."""
+    del args
+    known = [target.admin(path) for path in ("/settings", "/auth/login")]
+    polling = [path.rstrip("/") + "/socket.io" + POLLING for path in target.pages[1:]]
+    asked = [Request(Manner.READ, "GET", path) for path in (*known, *target.pages)]
+    asked += [Request(Manner.HANDSHAKE, "GET", path) for path in polling]
+    asked += [Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling]
+    return [replace(one, path=f"{one.path}, in clear under its address") for one in asked]
+
+
+def for_told_places(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `told_places` may send."""
+    told = (target.admin("/uisettings"), target.node("/dashboard/_setup"))
+    what = "pages and channels" if target.policy.join_channels else "pages"
+    places = Request(Manner.HANDSHAKE, "GET", f"{what} of the dashboards that these and the flows name")
+    return [*(Request(Manner.READ, "GET", path) for path in told), *for_flows(target, args), places]
+
+
+def for_cross_site(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `cross_site` may send."""
+    asked = [Request(Manner.WRITE, "POST", target.admin(path)) for path in ("/flow", "/<random>")]
+    return [*asked, *(for_sign_in(target, args) if target.credentials else [])]
+
+
+def for_told(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probes of the inside send: as anybody, and with the account."""
+    del args
+    anybody = [Request(Manner.READ, "GET", target.admin(path)) for path in ("/red/about", *INSIDE, *_unfixed_routes())]
+    return [*anybody, *(for_sign_in(target, ()) if target.credentials else [])]
+
+
+def for_flows(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probes of the flows send: as `for_told`, and to the host where nobody tells."""
+    return [*for_told(target, args), *for_host(target, args)]
+
+
+def for_guess_login(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `guess_login` may send."""
+    del args
+    if not target.policy.guess:
+        return []
+    return [
+        Request(Manner.GUESS, "POST", target.admin("/auth/token")),
+        Request(Manner.WRITE, "POST", target.admin("/auth/revoke")),
+        Request(Manner.READ, "GET", target.admin("/settings")),
+    ]
+
+
+def for_guess_basic(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `guess_basic` may send."""
+    surface, path = args
+    absolute = root_of(target, surface, path or "/<random>")
+    guesses = [Request(Manner.GUESS, "GET", absolute)] if target.policy.guess else []
+    return [Request(Manner.READ, "GET", absolute), *guesses]
+
+
+def for_pages(target: Target) -> list[Request]:
+    """Return what gathering the answers of all pages sends."""
+    return [
+        *(Request(Manner.READ, "GET", path) for path in target.pages),
+        Request(Manner.READ, "GET", target.admin("/<random>"), plain=True),
+    ]
+
+
+def for_doors(target: Target, port: int, where: str) -> list[Request]:
+    """Return what is asked at another door than the URL's."""
+    known = [target.admin(path) for path in ("/<random>", "/settings", "/auth/login")]
+    polling = [path.rstrip("/") + "/socket.io" + POLLING for path in target.pages[1:]]
+    asked = [
+        Request(Manner.HANDSHAKE, "CONNECT", f"port {port}"),
+        *(Request(Manner.READ, "GET", path) for path in ("/<random>", *known, *target.pages)),
+        *(Request(Manner.HANDSHAKE, "GET", path) for path in polling),
+        *(Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling),
+    ]
+    return [replace(one, path=f"{one.path}, {where}") for one in asked]
+
+
+def for_direct(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `direct` may send."""
+    del args
+    port = target.direct_port
+    if port in (target.port, target.dialled[1]) or (target.tls and port == target.http_port):
+        return []
+    there = for_doors(target, port, "at Node-RED's own port")
+    here = [one for one in there if one.method == "GET"]  # where Node-RED itself refuses, what the URL's port does
+    return [*there, *(replace(one, path=one.path.rpartition(", ")[0]) for one in here)]
+
+
+def for_strange_name(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `strange_name` may send."""
+    del args
+    return for_doors(target, target.dialled[1], "as a name that nobody has") if target.named else []
+
+
+def for_page(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `page` may send."""
+    root, path = args
+    asked = Request(Manner.READ, "GET", target.admin(path) if root == "admin" else target.node(path))
+    return [asked] if target.tls else []
+
+
+def for_tls(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probes of certificates send: handshakes."""
+    del args
+    return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")] if target.tls else []
+
+
+def for_without_certificate(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `client_certificate` sends."""
+    manners = (Manner.READ,) if target.policy.mode == "calm" else (Manner.READ, Manner.EXPLOIT)
+    return [*for_tls(target, args), *(Request(manner, "GET", target.admin("/<random>")) for manner in manners)]
+
+
+def for_revocation(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `revocation` may send."""
+    fetched = target.tls and target.policy.revocation == "crl"
+    lists = Request(Manner.READ, "GET", "the lists of revoked certificates, from the CA over plain HTTP")
+    return [*for_tls(target, args), *([lists] if fetched else [])]
+
+
+def for_hellos(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `tls` sends."""
+    return [replace(one, path=f"{one.path}, ClientHellos alone") for one in for_tls(target, args)]
+
+
+def for_host(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what looking at the host sends."""
+    del args
+    return [Request(Manner.READ, "RUN", "the commands of docs/sudoers, on its host")] if target.host else []
+
+
+def for_own(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `own` may send."""
+    del target
+    function, *rest = args
+    return [Request(Manner.OWN, "CALL", f"{function}({', '.join(rest)})")]

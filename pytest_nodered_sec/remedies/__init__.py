@@ -1,0 +1,1 @@
+"""From findings to changes: which few changes end them, and how each is written for what stands there. Pure."""

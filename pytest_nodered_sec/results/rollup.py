@@ -1,0 +1,131 @@
+"""The outcome of every control at every target: one account each, the worst of its instances.
+
+Pure: from what was collected and what was recorded to accounts, and to the line that sums them up. The order, worst
+first, is that of `ORDER`: a finding that counts, then what is not known although it was asked, then a finding that the
+site accepts, then what is not known because it could not or was not to be asked; compliant only where every instance
+that arises was judged; and not applicable where none arises. What was not judged is attested where somebody vouches
+for it: never compliant, and not judged again once the attestation has expired.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.results.records import Account, CollectedCase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_nodered_sec.results.metadata import AttestationFacts
+    from pytest_nodered_sec.results.records import Record
+
+ORDER: Final = (
+    "non-compliant",
+    "could-not-look",
+    "waived",
+    "not-judged",
+    "not-selected",
+    "attested",
+    "compliant",
+    "not-applicable",
+)
+TOOK_DOWN: Final = "the test crashed its process"
+JUDGED: Final = ("compliant", "non-compliant", "waived")
+
+
+def accounts(
+    collected: Iterable[CollectedCase],
+    records: Sequence[Record],
+    crashed: Iterable[str],
+    left_out: str,
+    attestations: Mapping[str, Sequence[AttestationFacts]] | None = None,
+) -> list[Account]:
+    """Return an account of every control of every target, in the order of collection.
+
+    Args:
+        collected: the run's cases, before anything was left out.
+        records: results of those that ran; for one that ran again the last counts.
+        crashed: node ids of cases that crashed their process.
+        left_out: why cases did not run, e.g. "-k" or "interrupted".
+        attestations: what somebody vouches for, by target.
+    """
+    ran = {record["nodeid"]: record for record in records}
+    gone = set(crashed)
+    cases: dict[tuple[str, str], list[tuple[str, str, str, str]]] = defaultdict(list)
+    for case in collected:
+        record = ran.pop(case["nodeid"], None)
+        if record is not None:
+            found = _found(record)
+        elif case["nodeid"] in gone:
+            found = ("could-not-look", TOOK_DOWN, case["title"], case["severity"])
+        else:
+            found = ("not-selected", left_out, case["title"], case["severity"])
+        cases[case["target"], case["control"]].append(found)
+    for record in ran.values():  # known from its report alone, where no list of what was collected came
+        cases[record["target"], record["control"]].append(_found(record))
+    found_accounts = [_account(target, control, found) for (target, control), found in cases.items()]
+    return _attested(found_accounts, attestations or {})
+
+
+def _attested(found: list[Account], attestations: Mapping[str, Sequence[AttestationFacts]]) -> list[Account]:
+    """Return accounts with what somebody vouches for where nothing was judged, and of what no test asks about."""
+    there = {(one["target"], one["control"]): number for number, one in enumerate(found)}
+    for target, vouched in attestations.items():
+        for one in sorted(vouched, key=lambda each: each["in_force"]):  # of several the one in force counts
+            number = there.setdefault((target, one["control"]), len(found))
+            if number == len(found):
+                found.append(Account(control=one["control"], title=one["statement"], severity="low", target=target,
+                                     outcome="not-judged", reason="", instances={}))  # fmt: skip
+            account = found[number]
+            if account["outcome"] == "not-judged":
+                outcome, until = ("attested", "until") if one["in_force"] else ("not-judged", "not in force: until")
+                vouches = f"attested by {one['by']} on {one['dated']}, {until} {one['until']}: {one['statement']}"
+                reason = "; ".join(filter(None, (account["reason"], vouches)))
+                found[number] = Account(**{**account, "outcome": outcome, "reason": reason})
+    return found
+
+
+def _found(record: Record) -> tuple[str, str, str, str]:
+    waiver = record["waiver"]
+    reason = waiver["reason"] if waiver and record["outcome"] == "waived" else record["reason"]
+    return record["outcome"], reason, record["title"], record["severity"]
+
+
+def _account(target: str, control: str, cases: Sequence[tuple[str, str, str, str]]) -> Account:
+    outcome, reason, title, severity = min(cases, key=lambda case: ORDER.index(case[0]))
+    counted = Counter(case[0] for case in cases)
+    instances = {one: counted[one] for one in ORDER if counted[one]}
+    return Account(
+        control=control,
+        title=title,
+        severity=severity,
+        target=target,
+        outcome=outcome,
+        reason=reason,
+        instances=instances,
+    )
+
+
+_UNJUDGED: Final = (
+    ("attested", "attested"),
+    ("could-not-look", "could not be looked at"),
+    ("not-applicable", "not applicable"),
+    ("not-judged", "not judged"),
+    ("not-selected", "not selected"),
+)
+
+
+def line(found: Sequence[Account], left_out: str) -> str:
+    """Return how much was judged: "judged 62 of 80 controls; 9 not applicable, 9 not judged".
+
+    A control counts once for each target.
+    """
+    outcomes: Mapping[str, int] = Counter(one["outcome"] for one in found)
+    targets = len({one["target"] for one in found})
+    judged = sum(outcomes[one] for one in JUDGED)
+    text = f"judged {judged} of {len(found)} controls" + (f" at {targets} targets" if targets > 1 else "")
+    parts = [f"{outcomes[outcome]} {words}" for outcome, words in _UNJUDGED if outcomes[outcome]]
+    if outcomes["not-selected"]:
+        parts[-1] += f" ({left_out})"
+    return text + ("; " + ", ".join(parts) if parts else "")

@@ -1,0 +1,105 @@
+"""nginx's own TLS settings (host-13): protocols and suites of the servers that lead to Node-RED, and what it tells."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.rules.nginx import leads_elsewhere, walked
+from pytest_nodered_sec.rules.surfaces import wanted
+from pytest_nodered_sec.rules.walk.blocks import value
+from pytest_nodered_sec.verdict import NotApplicable, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_nodered_sec.observations.host_proxies import Directive, NginxConfig
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.rules.nginx import Walked
+    from pytest_nodered_sec.rules.walk.blocks import Path
+    from pytest_nodered_sec.verdict import Verdict
+
+_BROKEN: Final = re.compile(r"RC4|DES|NULL|EXP|MD5|SEED|IDEA|CAMELLIA128-SHA$|^(ALL|LOW|MEDIUM|COMPLEMENTOFALL)$")
+_AEAD: Final = re.compile("GCM|CHACHA20|CCM")
+_EPHEMERAL: Final = re.compile("ECDHE|DHE|EECDH|EDH")
+_OF_ITSELF: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")  # without ssl_protocols, before nginx 1.27.3
+
+
+def tls_is_as_demanded(seen: NginxConfig, policy: Policy) -> Verdict:
+    """nginx's own TLS settings are what the policy demands, and it does not tell its release."""
+    if seen.other:
+        return NotApplicable(seen.other)
+    every_way = walked(seen, wanted(seen, policy))
+    leading = [one for one in every_way if one.leads]
+    if not leading:
+        return leads_elsewhere(seen, every_way)
+    faults: list[Violation] = []
+    for path in _distinct(one.door.listen.server for one in leading):
+        if value(path, "server_tokens") != ("off",):
+            observed = f"{_where(path[-1])}: server_tokens is not off"
+            faults.append(Violation("tokens", observed, "server_tokens off", "nginx, http: server_tokens off;"))
+    secure = [one for one in leading if one.door.tls]
+    for path in _distinct(one.door.listen.server for one in secure):
+        faults += _protocols(path, _where(path[-1]), policy) + _suites(path, policy)
+    for path in _distinct(_default(one) for one in secure):
+        if not any(path[-1] is one.door.server for one in secure):
+            where = f"{_where(path[-1])}, the default of its port, whose protocols apply to all servers there"
+            faults += _protocols(path, where, policy)
+    return tuple(faults)
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    return list({id(path[-1]): path for path in paths}.values())
+
+
+def _default(one: Walked) -> Path:
+    """Return the default server of a place: nginx takes the protocols of all from it."""
+    here = one.config.places[one.door.place]
+    return next((listen for listen in here if listen.default), here[0]).server
+
+
+def _where(server: Directive) -> str:
+    names = [" ".join(one.args) for one in server.block if one.name == "server_name"]
+    return f"server {names[0] if names else '(default)'} ({server.where()})"
+
+
+def _protocols(path: Path, where: str, policy: Policy) -> list[Violation]:
+    def as_nginx(versions: tuple[str, ...]) -> list[str]:
+        return sorted("TLSv1" if one == "1.0" else f"TLSv{one}" for one in versions)
+
+    accepted, offered = as_nginx(policy.thresholds.tls_accepted), as_nginx(policy.thresholds.tls_offered)
+    given = value(path, "ssl_protocols")
+    protocols = given or _OF_ITSELF
+    line = f"nginx, http: ssl_protocols {' '.join(accepted)};"
+    if weak := sorted(set(protocols) - set(accepted)):
+        observed = f"{where}: ssl_protocols allows {', '.join(weak)}"
+        if not given:
+            observed = f"{where}: ssl_protocols is not set: before nginx 1.27.3 that allows TLSv1 and TLSv1.1"
+        return [Violation("protocols", observed, " ".join(accepted), line)]
+    if not set(protocols) & set(offered):
+        observed = f"{where}: ssl_protocols allows {' '.join(protocols)} only"
+        return [Violation("not-offered", observed, f"one of {', '.join(offered)}", line)]
+    return []
+
+
+def _suites(path: Path, policy: Policy) -> list[Violation]:
+    if set(value(path, "ssl_protocols")) == {"TLSv1.3"}:
+        return []  # its suites are all good, and ssl_ciphers does not name them
+    lax = policy.thresholds.tls_suites == "none-broken"
+    observed = _weak_suites(value(path, "ssl_ciphers"), lax=lax)
+    if not observed:
+        return []
+    remedy = "nginx, http: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;"
+    expected = "no broken suites" if lax else "forward secrecy and AEAD only"
+    return [Violation("ciphers", f"{_where(path[-1])}: {observed}", expected, remedy)]
+
+
+def _weak_suites(given: tuple[str, ...], *, lax: bool) -> str:
+    """Say which parts of ssl_ciphers are not allowed, "" for none; `lax`: only broken ones are not."""
+    if not given:  # HIGH:!aNULL:!MD5, by nginx itself
+        return "" if lax else "ssl_ciphers is not set: nginx then allows CBC, and suites without forward secrecy"
+    parts = [one for one in re.split(r"[: ,]", ":".join(given)) if one and one[0] not in "!-@" and one[:4] != "TLS_"]
+    weak = [one for one in parts if _BROKEN.search(one)]
+    if not lax:
+        weak += [one for one in parts if one not in weak and not (_AEAD.search(one) and _EPHEMERAL.search(one))]
+    return f"ssl_ciphers allows {', '.join(weak)}" if weak else ""

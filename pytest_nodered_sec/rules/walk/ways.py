@@ -1,0 +1,166 @@
+"""Every way into nginx that leads to Node-RED: each server under each of its names, and what can be asked of it.
+
+What is asked are the paths in question, and those that the configuration itself names: its locations and patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.rules.walk import choices, engine, pages, pcre, servers
+from pytest_nodered_sec.rules.walk.config import every
+from pytest_nodered_sec.rules.walk.locations import match_of
+from pytest_nodered_sec.rules.walk.pages import Way
+from pytest_nodered_sec.rules.walk.request import STRANGER, STRANGER_6, Client, Outcome, unknown
+from pytest_nodered_sec.rules.walk.samples import ANY
+from pytest_nodered_sec.rules.walk.uri import escaped
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.host_proxies import Directive
+    from pytest_nodered_sec.rules.walk.config import Config, Listen, Place
+    from pytest_nodered_sec.rules.walk.pages import Surface
+
+_TOO_MANY: Final = "its conditions have too many combinations to try"
+
+
+@dataclass(frozen=True)
+class Door:
+    """A server at a place of nginx's, under one of its names.
+
+    Attributes:
+        place: where.
+        listen: the server.
+        tls: whether TLS is spoken there.
+        host: the name.
+        named: what the server's name captured by name.
+        captures: what it captured.
+        doubt: why it may be another server that answers.
+    """
+
+    place: Place
+    listen: Listen
+    tls: bool
+    host: str
+    named: tuple[tuple[str, str], ...] = ()
+    captures: tuple[str, ...] = ()
+    doubt: str = ""
+
+    @property
+    def server(self) -> Directive:
+        """The server block."""
+        return self.listen.server[-1]
+
+
+def doors(config: Config) -> list[Door]:
+    """Return every server that may lead to Node-RED, at each place and under each name that it answers to."""
+    found: dict[Door, None] = {}
+    for place, here in config.places.items():
+        tls = any(listen.tls for listen in here)  # one of them decides for all
+        for host in servers.hosts(config, place):
+            listen, named, captures, doubt = servers.chosen(config, place, host)
+            found[Door(place, listen, tls, host, tuple(named.items()), captures, doubt)] = None
+        for listen in here:
+            patterns = [name for name in servers.names(listen) if name.startswith("~")]
+            if patterns:  # any name that fits
+                groups = re.findall(r"\?P?[<'](\w+)[>']", " ".join(patterns))
+                any_name = tuple((name, unknown("capture")) for name in groups)
+                found[Door(place, listen, tls, unknown("http_host"), any_name, (unknown("capture"),) * 10)] = None
+    return [door for door in found if _may_lead(config, door.server)]
+
+
+def _may_lead(config: Config, server: Directive) -> bool:
+    """Whether anything in a server may go to Node-RED, to another server of nginx's own, or nobody knows where."""
+    for one in every(server.block):
+        if "_by_lua" in one.name or one.name.startswith(("js_", "perl")):
+            return True
+        if one.name == "proxy_pass" and one.args:
+            target = one.args[0].partition("://")[2]
+            name = target.partition("/")[0]
+            behind = config.upstreams.get(name, (target.removeprefix("unix:").partition(":")[0],) if
+                                          target.startswith("unix:") else (name,))  # fmt: skip
+            addresses = [address.removeprefix("unix:") for address in behind]
+            if "$" in target or any(config.is_node_red(address) or config.own(address) for address in addresses):
+                return True
+    return False
+
+
+def way(config: Config, door: Door, uri: str, method: str = "GET") -> Way:
+    """Ask for one path, as a stranger and as somebody with every right."""
+    address = "unix:" if door.place.address == "unix" else STRANGER_6 if ":" in door.place.address else STRANGER
+    port = door.place.port if door.place.port.isdigit() else ""
+    client = Client(uri, door.host, door.tls, port, address, method)
+    return Way(uri, _ends(config, door, client), _ends(config, door, replace(client, granted=True)), method)
+
+
+def _ends(config: Config, door: Door, client: Client) -> tuple[Outcome, ...]:
+    def one(made: choices.Choices) -> Outcome:
+        end = engine.walk(config, door.listen, client, made, dict(door.named), door.captures)
+        return replace(end, doubts=(door.doubt, *end.doubts)) if door.doubt else end
+
+    try:
+        return tuple(choices.every(one))
+    except choices.TooManyError:
+        return (Outcome("unknown", doubts=(f"server ({door.server.where()}): {_TOO_MANY}",)),)
+
+
+# --- what is asked ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def uris(config: Config, server: Directive, surfaces: tuple[Surface, ...]) -> tuple[str, ...]:
+    """Return what to ask a server for, to find every way to some surfaces of Node-RED's."""
+    return tuple(dict.fromkeys(map(escaped, pages.uris(_heads(config, server), surfaces, ANY))))
+
+
+def _heads(config: Config, server: Directive) -> list[tuple[str, bool]]:
+    """Return the beginnings of paths that the configuration names, and whether more may follow them."""
+    found: list[tuple[str, bool]] = []
+    for one in every(server.block):
+        if one.name == "location":
+            match = match_of(one)
+            if match.kind in ("~", "~*"):
+                found += [(text, False) for text in _examples(match.text, ignore_case=match.kind == "~*")]
+            elif match.kind != "@":
+                found.append((match.text, match.kind != "="))
+        elif one.name == "rewrite" and one.args:
+            found += [(text, False) for text in _examples(one.args[0])]
+        elif one.name == "if" and len(one.args) > 2:
+            wanted = " ".join(one.args[2:])
+            if "~" in one.args[1]:
+                found += [(text, False) for text in _examples(wanted, ignore_case="*" in one.args[1])]
+            elif wanted.startswith("/"):
+                found.append((wanted, False))
+    for table in config.variables.values():
+        if table.name == "map" and "uri" in table.args[0]:
+            for row in table.block:
+                if row.name.startswith("~"):
+                    found += [(text, False) for text in _examples(row.name.lstrip("~*"), ignore_case=True)]
+                elif row.name.startswith("/"):
+                    found.append((row.name, False))
+    return list(dict.fromkeys(found))
+
+
+def unseen(config: Config, server: Directive, asked_for: tuple[str, ...]) -> list[str]:
+    """Return the locations to whose patterns nothing fits that is asked for."""
+    found = []
+    for one in every(server.block):
+        match = match_of(one) if one.name == "location" else None
+        if match is None or match.kind not in ("~", "~*") or not _may_lead(config, one):
+            continue
+        try:
+            regex = pcre.read(match.text, ignore_case=match.kind == "~*").regex
+        except pcre.UnreadableError:
+            continue  # a walk that meets it says so
+        if not any(regex.search(uri.partition("?")[0]) for uri in asked_for):
+            found.append(f"the requests for location {' '.join(one.args)} ({one.where()}) cannot be derived")
+    return found
+
+
+def _examples(pattern: str, *, ignore_case: bool = False) -> tuple[str, ...]:
+    try:
+        return pcre.read(pattern, ignore_case=ignore_case).examples
+    except pcre.UnreadableError:
+        return ()  # a walk that meets it says so

@@ -1,0 +1,1 @@
+"""The pytest side: options, targets, collection, fixtures, outcomes, hooks."""

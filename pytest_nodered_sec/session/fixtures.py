@@ -1,0 +1,321 @@
+"""The fixtures' values: read-only views of target and policy, and the observation.
+
+Observations are fetched here, in setup, so that "could not look" is an error and never a failure.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+import pytest
+
+from pytest_nodered_sec.catalogue import PREFIX
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Ask
+from pytest_nodered_sec.observations.waivers import WaivedCase, WaiverUse
+from pytest_nodered_sec.session.skips import may_not_run
+from pytest_nodered_sec.session.state import (
+    ATTEMPTS,
+    COLLECTED,
+    ELSEWHERE,
+    LAB,
+    LEFT_OUT,
+    RAN,
+    RECORDING,
+    REPLAYED,
+    TARGETS,
+    TODAY,
+    Case,
+    case_of,
+    control_of,
+)
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pytest_nodered_sec.lab import RunningDeployment
+    from pytest_nodered_sec.model import Observation, Target
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.probes.transport.session import TargetSession
+    from pytest_nodered_sec.probes.transport.station import Station
+    from pytest_nodered_sec.results.records import Record
+    from pytest_nodered_sec.session.state import Answers
+
+_REACH: Final = "reach-01"
+_SURVEY: Final = pytest.StashKey["Answers"]()
+_TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
+_LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
+_SEEN: Final[pytest.StashKey[Observation]] = pytest.StashKey()  # what an item was given to judge
+_AHEAD: Final = pytest.StashKey[set[str]]()
+
+
+def case(request: pytest.FixtureRequest) -> Case:
+    """Return target and question of a test case; raise without a target."""
+    case: Case = request.param
+    if case.target is None:
+        if targets(request.config):
+            pytest.fail(
+                "no target: flows alone answer no request; name a deployment with --nodered-url=https://HOST, or "
+                "leave your own tests out with --nodered-suite=only",
+                pytrace=False,
+            )
+        pytest.fail("no target: name one with --nodered-url=https://HOST, or try --nodered-lab", pytrace=False)
+    return case
+
+
+def targets(config: pytest.Config) -> tuple[Target, ...]:
+    """Return all targets of the run."""
+    return config.stash.get(TARGETS, ())
+
+
+def policy(case: Case, target: Target) -> Policy:
+    """Return what this site demands of a case's target.
+
+    Raises:
+        ProbeError: another fixture replaced the target.
+    """
+    __tracebackhide__ = True
+    _check_target(case, target)
+    return target.policy
+
+
+def lab(config: pytest.Config, target: Target) -> RunningDeployment:
+    """Return the target's deployment in the lab; skip the test if the target is not of the lab."""
+    for one in config.stash.get(LAB, []):
+        if one["url"] == target.url:
+            from pytest_nodered_sec.lab import RunningDeployment
+
+            return RunningDeployment.from_dict(one)
+    pytest.skip(f"{target.name} is not in the lab, and this test may act: see --nodered-lab")
+
+
+def seen(request: pytest.FixtureRequest, case: Case, target: Target) -> Observation:
+    """Return the answer to a case's question.
+
+    Raises:
+        ProbeError: it could not be looked at.
+    """
+    __tracebackhide__ = True
+    _check_target(case, target)
+    if case.ask is None:
+        pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
+    if not case.ask.probe:
+        use = request.node.stash[_SEEN] = _use_of_waiver(request.config, target, case.ask.label)
+        return use
+    survey = _survey(request.session)
+    ahead = request.session.stash.setdefault(_AHEAD, set())
+    if target.name not in ahead:
+        ahead.add(target.name)
+        cases = [case_of(item) for item in request.session.items if not may_not_run(item)]
+        survey.ask_ahead(
+            target, [one.ask for one in cases if one and one.target == target and one.ask and one.ask.probe]
+        )
+    from pytest_nodered_sec.observations.settling import answered  # only where something was asked
+
+    outcome = _explained(request.session, target, survey.outcome(target, case.ask))
+    if request.config.stash.get(RECORDING, False):
+        request.node.stash[_LOOKED] = outcome
+    answer = request.node.stash[_SEEN] = answered(outcome, target)
+    return answer
+
+
+def _explained(session: pytest.Session, target: Target, outcome: Observation | ProbeError) -> Observation | ProbeError:
+    """Return the outcome; where it refers to reach-01 and that is not in the run, with what reach-01 would say."""
+    if not isinstance(outcome, ProbeError) or outcome.cause is not Cause.SEE_REACH:
+        return outcome
+    for item in session.items:
+        control, case = control_of(item), case_of(item)
+        if control and control.id == _REACH and case and case.target == target:
+            return outcome
+    reach = _survey(session).outcome(target, Ask("reach"))  # known by now: nothing more is sent
+    return ProbeError(reach.message, Cause.SEE_REACH) if _says_why(reach) else outcome
+
+
+def _says_why(outcome: Observation | ProbeError) -> TypeGuard[ProbeError]:
+    return isinstance(outcome, ProbeError) and outcome.cause is not Cause.NOT_ASKED  # as in a replay
+
+
+def check_given(item: pytest.Item) -> None:
+    """Check that a test of the suite got the real observation and policy, not those of an overriding fixture.
+
+    Raises:
+        ProbeError: a conftest or another plugin overrides the fixture.
+    """
+    __tracebackhide__ = True
+    case = case_of(item)
+    if case is None or case.target is None:
+        return
+    ours = {"nodered_target": case.target, "nodered_policy": case.target.policy}
+    seen = item.stash.get(_SEEN, None)
+    given = getattr(item, "funcargs", {})
+    for name, value in sorted(given.items(), key=lambda one: one[0] != "nodered_seen"):  # others are made of it
+        if name.startswith("nodered_") and value is not ours.get(name, seen):
+            raise _stands_in(name, case.target)
+
+
+def _check_target(case: Case, given: object) -> None:
+    """Check that no fixture overrides `nodered_target`, from which the others are made.
+
+    Raises:
+        ProbeError: a conftest or another plugin overrides it.
+    """
+    __tracebackhide__ = True
+    if case.target is not None and given is not case.target:
+        raise _stands_in("nodered_target", case.target)
+
+
+def _stands_in(name: str, target: Target) -> ProbeError:
+    return ProbeError(
+        f"a fixture of this site is called {name} as well, and would be judged in place of {target.name}: "
+        "give it another name",
+        Cause.NOT_ASKED,
+    )
+
+
+def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverUse:
+    """Return the outcomes of the cases that a waiver covers; they ran earlier, in this process."""
+    waiver = next(waiver for waiver in target.policy.waivers if str(waiver) == label)
+    ran = config.stash.get(RAN, {})
+    return WaiverUse(
+        waiver=waiver,
+        today=config.stash[TODAY],
+        left_out=config.stash[LEFT_OUT],
+        elsewhere="" if waiver.control in _bundled(config) else config.stash[ELSEWHERE],
+        cases=tuple(
+            _waived_case(one["instance"], ran.get(one["nodeid"]))
+            for one in config.stash[COLLECTED]
+            if one["target"] == target.name and waiver.concerns(one["control"], one["instance"])
+        ),
+    )
+
+
+def _bundled(config: pytest.Config) -> set[str]:
+    """Return the ids of the suite's controls that were collected, waiver-01 included."""
+    return {one["control"] for one in config.stash[COLLECTED] if one["nodeid"].startswith(f"{PREFIX}/")}
+
+
+def _waived_case(instance: str, record: Record | None) -> WaivedCase:
+    if record is None:
+        return WaivedCase(instance, "", ())
+    return WaivedCase(instance, record["outcome"], tuple(finding["code"] for finding in record["findings"]))
+
+
+def _survey(session: pytest.Session) -> Answers:
+    stored = session.config.stash.get(REPLAYED, None)
+    if stored is not None:
+        session.stash[_SURVEY] = stored.replay
+    if _SURVEY not in session.stash:
+        from pytest_nodered_sec.survey.survey import Survey  # asks over the network: only when a test needs it
+
+        targets: tuple[Target, ...] = session.config.stash.get(TARGETS, ())
+        session.stash[_SURVEY] = Survey(session.config.stash.get(ATTEMPTS, None), targets)
+    return session.stash[_SURVEY]
+
+
+def tell_identity(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add what identifies the target's server to a report, where it has changed since the last report."""
+    case = case_of(item)
+    survey = item.session.stash.get(_SURVEY, None)
+    if report.when != "teardown" or survey is None or case is None or case.target is None:
+        return
+    told = item.session.stash.setdefault(_TOLD, {})
+    known = survey.identity(case.target)
+    if known is not None and known != told.get(case.target.name):
+        told[case.target.name] = known
+        report.nodered_identity = (case.target.name, known)  # type: ignore[attr-defined]  # crosses from a worker
+
+
+def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add the observation to the report of its phase, as plain values, for the evidence."""
+    case, outcome = case_of(item), item.stash.get(_LOOKED, None)
+    if outcome is None or report.when != "setup" or case is None or case.target is None or case.ask is None:
+        return
+    from pytest_nodered_sec import redaction  # know every kind of observation: only where they are kept
+    from pytest_nodered_sec.observations import codec  # know every kind of observation: only where they are kept
+
+    report.nodered_looked = {  # type: ignore[attr-defined]  # crosses from a worker
+        "target": redaction.scrub(case.target.name),
+        "probe": case.ask.probe,
+        "args": redaction.scrub_within(list(case.ask.args)),
+        # as bytes: a target may have sent a lone surrogate, which execnet cannot send as text
+        "outcome": json.dumps(redaction.scrub_within(codec.encode(_kept(outcome)))).encode(),
+    }
+
+
+def _kept(outcome: Observation | ProbeError) -> Observation | ProbeError:
+    """Return what the evidence keeps of an observation: its values, or a note if its type is the site's own."""
+    from pytest_nodered_sec.observations import codec
+
+    if codec.knows(outcome):
+        return outcome
+    kind = type(outcome).__name__
+    return ProbeError(f"evidence keeps nothing of the kind {kind}, which is the site's own", Cause.NOT_ASKED)
+
+
+def close(session: pytest.Session) -> None:
+    """End the survey, if it was started."""
+    if _SURVEY in session.stash:
+        session.stash[_SURVEY].close()
+
+
+def host(config: pytest.Config, target: Target) -> Any:  # Any: testinfra is imported only when a test asks for a host
+    """Return testinfra's host for a target; this machine only for `local://`.
+
+    Raises:
+        ProbeError: no host was given, testinfra does not know the backend, or the run is a replay.
+    """
+    if REPLAYED in config.stash:
+        raise ProbeError(
+            "a replay opens no connection, and the evidence does not keep what a test asked its host", Cause.NOT_ASKED
+        )
+    if target.host is None:
+        raise ProbeError(f"no host given for {target.name}: add --nodered-host=ssh://USER@HOST", Cause.UNIDENTIFIED)
+    from pytest_nodered_sec.probes.host.backend import host_of
+
+    return host_of(target.host)
+
+
+def http(session: pytest.Session, target: Target) -> TargetSession:
+    """Return a requests session bound to a target.
+
+    Raises:
+        ProbeError: it cannot be reached, or the run is a replay.
+    """
+    from pytest_nodered_sec.probes.transport.session import TargetSession  # imports requests
+
+    return TargetSession(_station(session, target))
+
+
+def account_http(session: pytest.Session, target: Target) -> AbstractContextManager[TargetSession]:
+    """Return a context in which a requests session is logged in with the site's account.
+
+    Raises:
+        ProbeError: the target cannot be reached, or an evidence folder is judged again. Entering the context: no
+            account, or one that cannot be used.
+    """
+    running = session.config.stash.get(LAB, [])
+    named = any(
+        one["url"] == target.url and not Path(one["name"]).is_absolute() for one in running
+    )  # no site's directory
+    if named and target.credentials is None:
+        raise ProbeError(
+            f"{target.name}: this deployment of the lab has no login, so nodered_account_http has no account; "
+            "--nodered-lab=hardened has one",
+            Cause.UNAVAILABLE,
+        )
+    from pytest_nodered_sec.probes.login.own import account_session  # imports requests
+
+    return account_session(_station(session, target))
+
+
+def _station(session: pytest.Session, target: Target) -> Station:
+    if REPLAYED in session.config.stash:
+        raise ProbeError(
+            "a replay sends no requests, and the evidence does not keep what this test requested", Cause.NOT_ASKED
+        )
+    survey = _survey(session)
+    assert hasattr(survey, "station")  # noqa: S101  the survey itself: a replay has none
+    station: Station = survey.station(target)
+    return station

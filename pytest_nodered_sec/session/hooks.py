@@ -1,0 +1,391 @@
+"""The pytest hooks of a run that uses the plugin; `plugin` registers them, and each delegates to another module."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_nodered_sec import private, redaction
+from pytest_nodered_sec._version import __version__
+from pytest_nodered_sec.catalogue import listing
+from pytest_nodered_sec.controls import judging
+from pytest_nodered_sec.errors import NonCompliant, ProbeError
+from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.session import audit, collection, fixtures, ledger, selection
+from pytest_nodered_sec.session.flow_targets import prepare_flows
+from pytest_nodered_sec.session.lab_targets import lab_placeholders, prepare_lab
+from pytest_nodered_sec.session.outcome import annotate
+from pytest_nodered_sec.session.run import Run, described, header, policies_of, said
+from pytest_nodered_sec.session.settings import (
+    Settings,
+    answers_are_due,
+    fail_on,
+    only_shows,
+    policy_file,
+    reports,
+    resolve,
+    stay_in_one_process,
+)
+from pytest_nodered_sec.session.state import (
+    ATTEMPTS,
+    COLLECTED,
+    LAB,
+    RECORDING,
+    REPLAYED,
+    TARGETS,
+    TODAY,
+    WANTED,
+    control_of,
+    of_suite,
+)
+from pytest_nodered_sec.session.targets import (
+    Prepared,
+    check_targets,
+    check_waivers,
+    prepare,
+    with_testinfra,
+    with_waivers,
+)
+from pytest_nodered_sec.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import ModuleType
+
+    from pytest_nodered_sec.policy.file import PolicyFile
+
+# pytest does not rewrite the asserts of an editable install by itself.
+pytest.register_assert_rewrite("pytest_nodered_sec.suite")
+
+_RUN: Final = pytest.StashKey[Run]()
+_UNIX: Final = ("fcntl", "grp", "pwd", "resource", "termios")  # modules that exist on Unix only
+
+
+def command(config: pytest.Config) -> int | None:
+    """Handle the options that replace a run, and return the exit code; None if tests are to run."""
+    config.add_cleanup(redaction.begin())
+    if config.option.nodered_controls is not None:
+        sys.stdout.write(_controls(config.option.nodered_controls))
+    elif "list" in (config.option.nodered_lab or ()) and not Path("list").is_dir():
+        sys.stdout.write(_lab_package().listing())
+    elif config.option.nodered_lab_pack:
+        _pack(config, Path(config.option.nodered_lab_pack))
+    elif config.option.nodered_show_policy:
+        sys.stdout.write(described(_run_of(config)))
+    elif config.option.nodered_init:
+        from pytest_nodered_sec.session import init
+
+        run = _run_of(config)
+        sys.stdout.write(init.write(run.targets, said(run), config.rootpath))
+    else:
+        if config.option.nodered_plan:
+            if not hasattr(config.option, "verbose"):
+                raise pytest.UsageError("--nodered-plan needs pytest's terminal: leave out -p no:terminal")
+            stay_in_one_process(config)
+        return None
+    return 0
+
+
+def _controls(glob: str) -> str:
+    """Return the bundled controls as text: a list of all, or all about those whose id matches."""
+    if not glob:
+        return listing()
+    from pytest_nodered_sec.catalogue import details
+
+    text = details(glob)
+    if not text:
+        raise pytest.UsageError(f"--nodered-controls={glob}: {selection.no_such_control(glob)}")
+    return text
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.add_cleanup(redaction.begin())  # registered first, so that it ends last
+    config.stash[TARGETS] = config.stash[WANTED] = ()
+    config.stash[COLLECTED] = []
+    if config.option.help:
+        return
+    config.pluginmanager.register(Redaction(), "nodered-sec-redaction")
+    started = datetime.now(UTC)  # once: waivers expire by the day on which the run started, even if it passes midnight
+    given = getattr(config, "workerinput", {}).get("nodered_today")
+    config.stash[TODAY] = date.fromisoformat(given) if given else started.date()
+    run = config.stash[_RUN] = _run_of(config)
+    stored = config.stash.get(REPLAYED, None)
+    if stored is not None:
+        config.stash[TODAY] = stored.day
+    config.stash[TARGETS] = run.targets
+    if run.targets:
+        config.stash[ATTEMPTS] = _attempts(config)
+    suite = run.settings.one("suite", "with")
+    if not run.targets and (suite == "only" or (suite == "with" and run.settings.typed("suite"))):
+        raise pytest.UsageError(
+            f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
+        )
+    for name in ("plan", "audit", "fix", "control"):
+        if getattr(config.option, f"nodered_{name}") and not run.targets:
+            raise pytest.UsageError(f"--nodered-{name} needs a target: add --nodered-url=https://HOST or a policy file")
+    typed = run.settings.typed("url", "lab", "target", "flows", "replay")
+    collection.join(config, suite, typed=typed, globs=run.settings.many("control"))
+    if config.option.nodered_audit:
+        collection.check_audit(config, suite)
+        audit.check_run(run, config.stash[TODAY])
+    book = None
+    if not hasattr(config, "workerinput"):
+        demanded = bool(config.stash[WANTED]) and answers_are_due(config, typed=typed)
+        policies = policies_of(run) if run.targets else {}
+        if stored is not None and run.file is None:
+            policies = stored.policies
+        split = run.settings.one("exit", "pytest") == "split"
+        book = ledger.Ledger(config, run, policies, started, demanded=demanded, split=split)
+        if run.targets:
+            from pytest_nodered_sec.evidence.junit import Completion
+
+            strict = run.settings.one("junit", "properties") == "strict"
+            config.pluginmanager.register(Completion(book, run.targets, strict=strict), "nodered-sec-junit")
+            if not only_shows(config):
+                from pytest_nodered_sec.evidence import ending
+
+                ending.register(config, book, run.targets, run.settings)
+    _keep(config, run, book)
+    if book is not None:  # last: its terminal summary is to be the last line
+        config.pluginmanager.register(book, "nodered-sec-ledger")
+
+
+def _keep(config: pytest.Config, run: Run, book: ledger.Ledger | None) -> None:
+    """Register the writer of reports, if any are wanted; after the plugin that completes the JUnit file."""
+    wanted = reports(config, run.settings)
+    config.stash[RECORDING] = "evidence" in wanted or "report" in wanted
+    if run.settings.typed("seal") and "evidence" not in wanted:
+        raise pytest.UsageError("--nodered-seal signs an evidence folder: add --nodered-evidence=DIR")
+    if not run.targets and run.settings.typed(*wanted):
+        raise pytest.UsageError(f"--nodered-{next(iter(wanted))} needs a target: add --nodered-url=https://HOST")
+    if book is None or not run.targets or only_shows(config):
+        return
+    stored = config.stash.get(REPLAYED, None)
+    if wanted or stored is not None:
+        from pytest_nodered_sec.evidence import writer
+
+        try:
+            writer.register(config, book, wanted, run.targets, stored, run.file, run.settings.one("seal", ""))
+        except PolicyError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def _run_of(config: pytest.Config) -> Run:
+    """Collect what the run is about: settings, policy file, lab, and the targets that the hook returns."""
+    try:
+        settings = resolve(config)
+        if settings.many("replay"):
+            from pytest_nodered_sec.evidence import replay
+
+            run, config.stash[REPLAYED] = replay.prepare(settings)
+            return _whole(run, config)
+        file = policy_file(config, settings)
+        prepared = prepare(settings, file) + prepare_flows(settings, file) + _lab(config, settings, file)
+        targets = [one.target for one in prepared]
+        replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
+        checked = check_targets(targets if replaced is None else replaced)
+        check_waivers(file, checked)
+        checked = tuple(with_testinfra(with_waivers(target, file), config) for target in checked)
+        run = Run(settings, file, tuple(prepared), checked, fail_on(settings, file))
+        return _whole(replace(run, assessment=file.assessment) if file else run, config)
+    except PolicyError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _whole(run: Run, config: pytest.Config) -> Run:
+    """Return the run; in an audit, findings of every severity fail it, whatever fail-on says."""
+    return replace(run, fail_on=list(Severity)[-1].value) if config.option.nodered_audit else run
+
+
+def _lab(config: pytest.Config, settings: Settings, file: PolicyFile | None) -> list[Prepared]:
+    specs = settings.many("lab")
+    if not specs:
+        return []
+    if config.option.nodered_init:
+        raise pytest.UsageError(
+            "--nodered-init writes the address of a deployment that stays, and the lab ends with this run: name "
+            "yours with --nodered-url=https://HOST, and leave --nodered-lab out"
+        )
+    lab = _lab_package()
+    try:
+        if hasattr(config, "workerinput"):
+            running_lab = json.loads(config.workerinput["nodered_lab"])
+        elif only_shows(config):
+            parsed = [lab.parse(spec) for spec in specs]
+            return lab_placeholders(settings, {one.label: lab.expectations(one.name) for one in parsed})
+        else:
+            running = lab.start(specs, say=lambda line: _say(config, line))
+            config.add_cleanup(running.stop)
+            running_lab = [deployment.as_dict() for deployment in running.deployments]
+        config.stash[LAB] = running_lab
+        return prepare_lab(settings, file, [lab.RunningDeployment.from_dict(one) for one in running_lab])
+    except lab.LabError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _lab_package() -> ModuleType:
+    """Return the package of the lab.
+
+    Raises:
+        UsageError: it does not run on this platform.
+    """
+    try:
+        from pytest_nodered_sec import lab
+    except ModuleNotFoundError as error:
+        if error.name not in _UNIX:
+            raise
+        raise pytest.UsageError(
+            f"--nodered-lab runs on Linux and macOS (on Windows in WSL): this Python has no module {error.name}; "
+            "name a Node-RED of your own with --nodered-url=https://HOST"
+        ) from None
+    return lab
+
+
+def _pack(config: pytest.Config, file: Path) -> None:
+    """Write an archive of what the lab's deployments need; of a fresh installation where none is named."""
+    lab = _lab_package()
+    try:
+        specs = resolve(config).many("lab") or ("fresh",)
+        lab.pack(specs, file.expanduser(), say=lambda line: _say(config, line))
+    except (lab.LabError, PolicyError) as error:
+        raise pytest.UsageError(str(error)) from None
+    sys.stdout.write(f"{file}: give it to another machine's runs with PYTEST_NODERED_LAB_NPM={file.name}\n")
+
+
+def _attempts(config: pytest.Config) -> Path:
+    """Return the directory in which this run counts login attempts; the first attempt creates it."""
+    if hasattr(config, "workerinput"):
+        return Path(config.workerinput["nodered_attempts"])
+    folder = Path(tempfile.gettempdir(), f"nodered-sec-{secrets.token_hex(16)}")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Print a line of progress immediately, bypassing pytest's capture."""
+    with private.past_capture(config):
+        sys.stderr.write(f"nodered-sec: {line}\n")
+        sys.stderr.flush()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(LAB, []))
+    node.workerinput["nodered_today"] = node.config.stash[TODAY].isoformat()
+    node.workerinput["nodered_attempts"] = str(node.config.stash.get(ATTEMPTS, ""))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if not config.stash[TARGETS]:
+        return None
+    from pytest_nodered_sec.session import xdist
+
+    return xdist.make_scheduler(config, log, tuple(target.name for target in config.stash[TARGETS]))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str] | None:
+    if not config.stash[TARGETS]:
+        dropped = _RUN in config.stash and config.stash[_RUN].prepared
+        return ["nodered-sec: the hook pytest_nodered_targets dropped every target"] if dropped else None
+    lines = header(config.stash[_RUN], __version__, config.stash[TODAY])
+    if config.option.nodered_audit:
+        lines.append("nodered-sec: audit: findings of every severity fail the run, whatever fail-on says")
+    return lines
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if isinstance(collector, pytest.Session) and report.passed:
+        report.result.extend(collection.suite_below(collector))
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    collection.parametrize(metafunc)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    collection.note(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    collection.check_wanted(session, items)
+    collection.leave_out_unasked(session.config, items)
+    selection.select(session, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    collection.waivers_last(session.items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    if not session.config.option.nodered_plan or session.testsfailed:
+        return None
+    session.config.get_terminal_writer().write(f"\n{collection.planned(session)}")
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    __tracebackhide__ = True
+    yield
+    if of_suite(item.nodeid) and not only_shows(item.config):
+        fixtures.check_given(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    control = control_of(pyfuncitem)
+    return (yield from judging(control.id, pyfuncitem.function)) if control else (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.excinfo is not None and isinstance(call.excinfo.value, (NonCompliant, ProbeError)):
+        # The report shows our text instead of the traceback, which would take pytest longer than the rest of the case.
+        call.excinfo.traceback = call.excinfo.traceback[-1:]
+    report = yield
+    fixtures.tell_identity(item, report)
+    collection.tell_collected(item.config, report)
+    annotate(item, call, report, item.config.stash[_RUN].fail_on)
+    fixtures.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
+    return report
+
+
+class Redaction:
+    """Removes secrets from a test's exception and report before other plugins, such as allure, read them."""
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Redact the exception before the report is made, and then the report."""
+        if call.excinfo is not None:
+            redaction.scrub_exception(call.excinfo.value)
+        report = yield
+        redaction.scrub_within(report)
+        return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    fixtures.close(session)

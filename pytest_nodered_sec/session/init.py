@@ -1,0 +1,204 @@
+"""A first `nodered-sec.toml` for `--nodered-init`: requirements, each with a comment that says what the target does.
+
+The requirements come from options, environment and defaults, never from the target: a policy that demands what is
+already there would prove nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
+from pytest_nodered_sec.policy import json_schema
+from pytest_nodered_sec.policy.file import FILE_NAME
+from pytest_nodered_sec.policy.merge import DEFAULTS
+from pytest_nodered_sec.policy.toml import toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.answers import Answer, RootView
+    from pytest_nodered_sec.probes.transport.station import Station
+
+_ADMIN_ROOTS: Final = ("/admin", "/red", "/nodered", "/node-red", "/editor")  # as guides and images choose them
+_DASHBOARDS: Final = ("/ui", "/dashboard")
+
+
+def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> str:
+    """Inspect the run's only target, write the file and its schema for editors, and return the message for the user.
+
+    Args:
+        targets: of the run.
+        said: policy keys set by options and environment, and their values; Any: TOML values.
+        folder: directory for the file.
+
+    Raises:
+        pytest.UsageError: not exactly one target, the file exists or cannot be written, or the target gives no answer.
+    """
+    if len(targets) != 1 or targets[0].flows:
+        raise pytest.UsageError("--nodered-init needs exactly one target: add one --nodered-url=https://HOST")
+    path = folder / FILE_NAME
+    if path.exists():
+        raise pytest.UsageError(f"--nodered-init: {path} exists; move it away first")
+    try:
+        text = drafted(targets[0], said)
+    except ProbeError as error:
+        raise pytest.UsageError(f"--nodered-init: {error.message}") from None
+    try:
+        path.write_text(text, encoding="utf-8")
+        (folder / json_schema.NAME).write_text(json_schema.text(), encoding="utf-8")  # newer than one that is there
+    except OSError as error:
+        raise pytest.UsageError(f"--nodered-init: {path} cannot be written ({error.strerror})") from None
+    return f"{path} written; review it, then run: pytest --nodered-suite=only\n"
+
+
+def drafted(target: Target, said: Mapping[str, Any]) -> str:
+    """Inspect a target once and return the text of a policy file for it; `said` as for `write`.
+
+    Raises:
+        ProbeError: it cannot be reached, or every path answers with an error.
+    """
+    from pytest_nodered_sec.probes.transport.look import Look
+    from pytest_nodered_sec.probes.transport.station import Station
+
+    station = Station(target)
+    try:
+        station.arrive(Look(station).deadline)
+        return _text(station, said)
+    finally:
+        station.close()
+
+
+def _text(station: Station, said: Mapping[str, Any]) -> str:
+    from pytest_nodered_sec.probes.http import landmarks
+    from pytest_nodered_sec.probes.transport.look import Look
+
+    target = station.target
+    view = landmarks.view_admin(Look(station))
+    lines = [
+        f"#:schema ./{json_schema.NAME}",
+        f"# Requirements for {target.url}; --nodered-show-policy prints all values in force.",
+        "",
+        *(
+            []
+            if "profile" in said
+            else ['profile = "production"  # or "baseline", "strict": the set of thresholds', ""]
+        ),
+        "[[target]]",
+        f"name = {toml(target.name)}  # part of every test id: do not change it later",
+        f"url = {toml(target.url)}",
+        *_given(target, said),
+        "",
+        *_admin(station, view, said),
+        "",
+        *_login(view, said),
+        "",
+        *_dashboards(station, view, said),
+        "",
+        "# Endpoints of your flows (http in) that need a login. A GET is sent only if effect is none.",
+        '# protected_paths = [{path = "/api/orders", method = "GET", effect = "none"}]',
+        '# websockets = ["/ws/line"]',
+        '# public_paths = [{path = "/health", reason = "health check of the load balancer"}]',
+        "",
+        "# Account for the controls that need a login: PLANT_USERNAME and PLANT_PASSWORD, or PLANT_TOKEN.",
+        '# credentials = {env = "PLANT"}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_JUDGED: Final = ("admin_root", "editor", "admin_api", "login_urls", "dashboards")  # written beside what was found
+
+
+def _given(target: Target, said: Mapping[str, Any]) -> list[str]:
+    """Return what options, environment and hook set for the target, so that the file is complete."""
+    from_hook = {"ca_file": target.ca_file, "http_port": target.http_port, "direct_port": target.direct_port}
+    given = {key: value for key, value in from_hook.items() if value not in (None, DEFAULTS.get(key))}
+    given |= {key: value for key, value in said.items() if key not in _JUDGED}
+    return [f"{key} = {toml(value)}" for key, value in given.items()]
+
+
+def _seen(station: Station, path: str) -> Answer | None:
+    from pytest_nodered_sec.probes.transport.look import Look
+
+    with contextlib.suppress(ProbeError):
+        return Look(station).answer("GET", path)
+    return None
+
+
+def _admin(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:
+    target = station.target
+    shown = bool(view.identity) and not view.api_absent
+    root = target.admin_root if shown or "admin_root" in said else _other_root(station)
+    lines = [f"# Found: {', '.join(view.identity) or 'nothing that identifies Node-RED'} at {view.root}."]
+    if root and root != "/":
+        seen = "" if not shown and "admin_root" in said else "  # httpAdminRoot: /auth/login answers there"
+        lines.append(f"admin_root = {toml(root)}{seen}")
+    elif not root:
+        lines.append('# admin_root = "/admin"  # if httpAdminRoot is not /')
+    page = _seen(station, target.path(root or target.admin_root, "/"))
+    if page is None:
+        comment = "no answer at the admin root"
+    elif Mark.EDITOR in page.marks:
+        comment = 'the editor page is served; if that is intended and the editor needs a login, write "protected"'
+    else:
+        comment = f"no editor page: {page.line()}"
+    lines.append(f"editor = {toml(said.get('editor', 'disabled'))}  # found: {comment}")
+    return lines
+
+
+def _other_root(station: Station) -> str:
+    """Return another admin root whose `/auth/login` is Node-RED's, "" if none is found."""
+    for root in _ADMIN_ROOTS:
+        answer = _seen(station, station.target.path(root, "/auth/login"))
+        if answer and (answer.marks & NODE_RED_MARKS or answer.challenge == 'Bearer realm="Users"'):
+            return root
+    return ""
+
+
+def _login(view: RootView, said: Mapping[str, Any]) -> list[str]:
+    canary = view.canary
+    asked = {key: toml(said[key]) for key in ("login_urls", "admin_api") if key in said}
+    lines = [f"login_urls = {asked['login_urls']}"] if "login_urls" in asked else []
+    if canary.kind is Kind.REFUSED and view.blanket:
+        lines.append(f"# Found: every path answers {canary.answer.line()}: a proxy refuses everything before Node-RED.")
+        proposed = '"proxied"  # remove this line if Node-RED itself should ask for the login'
+        return [*lines, f"admin_api = {asked.get('admin_api', proposed)}"]
+    if canary.answer.location.startswith("https:") and "login_urls" not in asked:
+        lines.append(
+            f"# Found: requests without a login are redirected to {canary.answer.location}. Is that your login page?"
+        )
+        lines.append(f"# login_urls = [{toml(canary.answer.location)}]")
+        return [*lines, *(f"admin_api = {value}" for key, value in asked.items() if key == "admin_api")]
+    settings = view.settings
+    if settings and settings.refuser is Refuser.NODE_RED:
+        comment = "Node-RED's own login"
+    elif settings and settings.kind is Kind.SERVED:
+        comment = "anyone can read /settings"
+    else:
+        comment = f"/settings answers {settings.answer.line()}" if settings else "nothing"
+    others = 'or "proxied" (a proxy asks for the login), "disabled"'
+    line = f"admin_api = {asked.get('admin_api', toml('protected'))}  # found: {comment}"
+    return [*lines, line if "admin_api" in asked else f"{line}; {others}"]
+
+
+def _dashboards(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:
+    if "dashboards" in said:
+        return [f"dashboards = {toml(said['dashboards'] or 'none')}  # page and live data of each must need a login"]
+    paths: list[str] = []
+    for path in _DASHBOARDS:
+        answer = _seen(station, station.target.node(path))
+        same = answer is not None and (answer.status, answer.location) == (
+            view.canary.answer.status,
+            view.canary.answer.location,
+        )
+        if answer is not None and answer.status not in (404, 410) and not (same and answer.status >= 300):
+            paths.append(path)
+    if not paths:
+        return ['# dashboards = ["/ui"]  # none found at /ui and /dashboard; "none": there is no dashboard']
+    return [f'dashboards = {toml(paths)}  # found; page and live data of each must need a login; or "none"']

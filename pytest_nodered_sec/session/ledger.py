@@ -1,0 +1,357 @@
+"""The outcome of every test case: one record per case, made in the process that ran it, counted on the controller.
+
+The record is a plain dict on the report, which xdist sends unchanged; JUnit properties, the terminal's last line and
+the exit code are all derived from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pytest_nodered_sec import redaction
+from pytest_nodered_sec.catalogue import bundled
+from pytest_nodered_sec.results import rollup
+from pytest_nodered_sec.results.records import Record
+from pytest_nodered_sec.session.audit import unapproved
+from pytest_nodered_sec.session.longrepr import represent
+from pytest_nodered_sec.session.outcome import below
+from pytest_nodered_sec.session.state import (
+    COLLECTED,
+    LEFT_OUT,
+    PAPERWORK,
+    REPLAYED,
+    TARGETS,
+    TODAY,
+    of_suite,
+)
+from pytest_nodered_sec.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from pytest_nodered_sec.results.metadata import Identity, RunFacts
+    from pytest_nodered_sec.results.records import Account, CollectedCase
+    from pytest_nodered_sec.session.run import Run
+
+_REACH: Final = "reach-01"  # carries the cause where a target is dead
+UNSEEN: Final = 6  # exit code of a run without findings in which something could not be looked at
+BOTH: Final = 7  # exit code of a run with both
+_OTHERWISE: Final = "deselected"  # by a hook, not by an option
+
+
+class Ledger:
+    """Counts records and holds the run's metadata, on the controller only. Reports are written from it.
+
+    Args:
+        config: pytest's, with the targets set.
+        run: settings, assessment, and the lowest severity whose findings fail the run.
+        policies: effective policy of each target as TOML, by name.
+        started: when the run began, UTC.
+        demanded: whether a run in which no question was answered is a failure.
+        split: whether the exit code tells findings from what could not be looked at.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        run: Run,
+        policies: Mapping[str, str],
+        started: datetime,
+        *,
+        demanded: bool,
+        split: bool,
+    ) -> None:
+        self.records: list[Record] = []
+        self.policies = dict(policies)
+        self.started = started
+        self.ended = self.started
+        self.interrupted = False
+        self._config = config
+        self._untold = dict(policies)
+        self._run = run
+        self._fail_on = run.fail_on
+        self._demanded = demanded
+        self._split = split
+        self._clock = ""
+        self._failed: set[str] = set()  # node ids
+        self._unseen: set[str] = set()  # of those, plain tests that could not look
+        self._places: dict[str, int] = {}  # in `records`, by node id
+        self._reran = False
+        self._overruled: set[str] = set()
+        self._skipped = 0
+        self._collected: list[CollectedCase] = []
+        self._order: dict[str, int] = {}  # of collection, by node id
+        self._crashed: list[str] = []
+        self._identities: dict[str, Identity] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Store what this process collected; an xdist controller receives it from its workers."""
+        self._collected = session.config.stash.get(COLLECTED, [])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Store a record, from this process or a worker."""
+        record: Record | None = getattr(report, "nodered", None)
+        self._collected = vars(report).pop("nodered_collected", None) or self._collected
+        name, identity = vars(report).pop("nodered_identity", ("", None))
+        if identity:
+            self._identities[name] = identity
+        if report.outcome not in ("passed", "failed", "skipped"):
+            self._reran = self._reran or record is not None
+            return  # to be run again
+        if report.when == "teardown":  # here and not in the worker, so that the file holds each policy once
+            policy = self._untold.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
+            report.user_properties += [("nodered_sec.policy", policy)] if policy else []
+        self._skipped += vars(report).pop("nodered_skipped", False)
+        if record is not None:
+            self._keep(record)
+            self._restore(record, report)
+        elif report.failed and report.when not in ("setup", "call", "teardown"):
+            self._crashed.append(report.nodeid)  # xdist's report of a test whose worker died
+        if vars(report).pop("nodered_unseen", False):
+            self._unseen.add(report.nodeid)
+        if report.failed:
+            self._failed.add(report.nodeid)
+
+    def _keep(self, record: Record) -> None:
+        """Keep a record; of several for one case (`--dist=each`), keep the worst."""
+        place = self._places.setdefault(record["nodeid"], len(self.records))
+        if place == len(self.records):
+            self.records.append(record)
+        elif rollup.ORDER.index(record["outcome"]) < rollup.ORDER.index(self.records[place]["outcome"]):
+            self.records[place] = record
+
+    def _restore(self, record: Record, report: pytest.TestReport) -> None:
+        """Keep a failure failed if another plugin changed its report; an xfail by a site's own mark stays xfailed."""
+        bad = record["outcome"] == "non-compliant" and not record["reason"]
+        bad = bad and not below(Severity(record["severity"]), self._fail_on)
+        if report.failed or not (bad or record["outcome"] == "could-not-look"):
+            return
+        self._overruled.add(report.nodeid)
+        if not hasattr(report, "wasxfail"):
+            report.outcome = "failed"
+            if not report.longrepr:
+                text = f"{record['control']} {record['severity']} · {record['observed']}"
+                report.longrepr = represent(text, report.nodeid, (report.location[1] or 0) + 1)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run in which no question was answered, and an audit that did not run every test."""
+        self.ended = datetime.now(UTC)
+        self._order = {case["nodeid"]: number for number, case in enumerate(self._collected)}
+        self.records.sort(key=self.place_of)
+        broken_off = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        self.interrupted = self.interrupted or session.exitstatus in broken_off
+        if session.exitstatus == pytest.ExitCode.OK:
+            if self.interrupted:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+            elif self._demanded and not self._answered():
+                session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+            elif self._overruled or self._no_audit():
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._split and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
+            session.exitstatus = self._told_apart()
+
+    def _told_apart(self) -> int:
+        """Return the exit code of a run that failed: by findings, by what could not be looked at, or by both."""
+        unseen = {one["nodeid"] for one in (*self.records, *self.lost()) if one["outcome"] == "could-not-look"}
+        unseen |= self._unseen
+        others = (self._failed | self._overruled) - unseen - set(self._crashed)
+        if not unseen and not self._crashed:
+            return pytest.ExitCode.TESTS_FAILED
+        return BOTH if others or self._no_audit() else UNSEEN
+
+    def place_of(self, record: Record) -> tuple[int, str]:
+        """Return where a case stands in the order of collection, whatever process it ran in."""
+        return self._order.get(record["nodeid"], len(self._order)), record["nodeid"]
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the run was interrupted, also by `pytest.exit(returncode=0)`."""
+        self.interrupted = True
+
+    def accounts(self) -> list[Account]:
+        """Account for every control of every target."""
+        from pytest_nodered_sec.results import metadata  # as below
+
+        stash = self._config.stash
+        attestations = {
+            target.name: [metadata.of_attestation(one, stash[TODAY]) for one in target.policy.attestations]
+            for target in stash[TARGETS]
+            if target.policy.attestations
+        }
+        left_out = self._why_left_out()
+        return rollup.accounts(self._collected, self.records, self._crashed, left_out, attestations)
+
+    def untold(self) -> str:
+        """Return why the cases that crashed their process are not known, "" if they are."""
+        known = {case["nodeid"] for case in self._collected}
+        lost = [one for one in self._crashed if one not in known and (of_suite(one) or not known)]
+        return f"a worker crashed at {lost[0]} before it reported what it had collected" if lost else ""
+
+    def lost(self) -> list[Record]:
+        """Return a record for each case that crashed its process and so left none."""
+        return [
+            Record(
+                **case,
+                observed="",
+                outcome="could-not-look",
+                reason=rollup.TOOK_DOWN,
+                findings=[],
+                waiver=None,
+                started=self.started.isoformat(timespec="milliseconds"),
+                seconds=0.0,
+                policy_sha256="",
+            )
+            for case in self._collected
+            if case["nodeid"] in self._crashed
+        ]
+
+    def facts(self) -> RunFacts:
+        """Return the metadata of the run and its targets."""
+        from pytest_nodered_sec._version import (
+            __version__,  # reads the releases of what is installed: only for a report
+        )
+        from pytest_nodered_sec.results import metadata, provenance  # as above
+
+        config = self._config
+        stored = config.stash.get(REPLAYED, None)
+        looked = stored.looked if stored else None
+        self._clock = looked["clock"] if looked else self._clock or provenance.clock()  # the same in every report
+        run_facts = metadata.RunFacts(
+            plugin=__version__,
+            tools=metadata.tools(),
+            started=self.started.isoformat(timespec="seconds"),
+            ended=self.ended.isoformat(timespec="seconds"),
+            narrowed=self._narrowed(),
+            interrupted=self.interrupted,
+            audit=bool(config.option.nodered_audit),
+            replayed=stored.line() if stored else "",
+            fail_on=self._fail_on,
+            assessment=metadata.of_assessment(self._run.assessment),
+            command=provenance.command(config.invocation_params.args),
+            settings=self._run.settings.described(),
+            code=provenance.code(),
+            tables=provenance.tables(),
+            machine=looked["machine"] if looked else provenance.machine(),
+            clock=self._clock,
+            targets=[
+                metadata.of_target(
+                    target,
+                    self.policies[target.name],
+                    self._identities.get(target.name, metadata.NOBODY),
+                    config.stash[TODAY],
+                )
+                for target in config.stash[TARGETS]
+            ],
+        )
+        redaction.scrub_within(run_facts)
+        return run_facts
+
+    def _narrowed(self) -> str:
+        """Return which options or events left tests out, "" for a complete run."""
+        given = self._config.stash[LEFT_OUT]
+        if given or self.interrupted:
+            return given
+        return self._why_left_out() if any("not-selected" in one["instances"] for one in self.accounts()) else ""
+
+    def _why_left_out(self) -> str:
+        if self.interrupted:
+            return "interrupted"
+        return self._config.stash[LEFT_OUT] or ("lost with a worker" if self._crashed else _OTHERWISE)
+
+    def _no_audit(self) -> str:
+        """Return why the run is not an audit although one was asked for, "" if it is."""
+        if not self._config.option.nodered_audit:
+            return ""
+        if self._reran:
+            return "tests were run again"
+        if self.interrupted or self._narrowed():
+            return f"tests were left out ({self._why_left_out()})"
+        if self._skipped:
+            return f"{_counted(self._skipped, 'case')} skipped by a mark or a fixture that is not the suite's"
+        alone = unapproved(self.records, self._config.stash[TARGETS], self._config.stash[TODAY])
+        if alone:
+            return f"{alone} is critical, and its waiver names no approver"
+        there = {(one["target"], one["control"]) for one in self._collected}
+        wanted = ((target.name, control) for target in self._config.stash[TARGETS] for control in sorted(bundled()))
+        missing = dict.fromkeys(control for target, control in wanted if (target, control) not in there)
+        return f"not collected: {', '.join(missing)}" if missing else ""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Print the last lines, below pytest's own summary."""
+        yield
+        for line in self._unanswered():
+            terminalreporter.write_line(f"nodered-sec: {line}")
+        if self._overruled:
+            terminalreporter.write_line(
+                f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something"
+                " other than a waiver made a pass or an expected failure of it: that counts"
+            )
+        why = self._no_audit()
+        if why:
+            terminalreporter.write_line(f"nodered-sec: no audit: {why}")
+        if self.untold():
+            terminalreporter.write_line(f"nodered-sec: {self.untold()}")
+        if self._config.option.nodered_job_summary and self.policies and not os.environ.get("GITHUB_STEP_SUMMARY"):
+            terminalreporter.write_line("nodered-sec: no job summary: GITHUB_STEP_SUMMARY names no file here")
+        if self.records or self._crashed:
+            terminalreporter.write_line(f"nodered-sec: {self.summary()}")
+            terminalreporter.write_line(f"nodered-sec: {rollup.line(self.accounts(), self._why_left_out())}")
+
+    def _answered(self, *targets: str) -> bool:
+        """Whether any question was answered, by these targets or, without an argument, by any."""
+        judged = (
+            record for record in self.records if record["outcome"] in rollup.JUDGED and record["control"] != PAPERWORK
+        )
+        return any(not targets or one["target"] in targets for one in judged)
+
+    def _unanswered(self) -> list[str]:
+        """Return a line with the cause for each target that answered nothing."""
+        causes = {name: self._cause(name) for name in self.policies if not self._answered(name)}
+        lines = [f"{name}: {cause}" for name, cause in causes.items() if cause]
+        nothing = "no question was answered, so nothing is proven"
+        if self._answered():
+            return [f"{nothing} of {line}" for line in lines]
+        return [f"{nothing}: {line}" for line in lines] or ([nothing] if self._demanded else [])
+
+    def _cause(self, target: str) -> str:
+        """Return why a target gave no answers: what reach-01 says, else what most of its cases say."""
+        unseen = [
+            record for record in self.records if record["target"] == target and record["outcome"] == "could-not-look"
+        ]
+        reach = [one["reason"] for one in unseen if one["control"] == _REACH]
+        others = [one["reason"] for one in unseen if not one["reason"].endswith(f"see {_REACH}")]
+        said = Counter(others or [one["reason"] for one in unseen])
+        return next(iter(reach + [reason for reason, _ in said.most_common(1)]), "")
+
+    def summary(self) -> str:
+        """Return the counts by outcome, findings by severity."""
+        outcomes = Counter(record["outcome"] for record in self.records)
+        errors = {record["nodeid"] for record in self.records if record["outcome"] == "could-not-look"}
+        bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
+        severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
+        if any(bad[one.value] and below(one, self._fail_on) for one in Severity):
+            severities += f"; failing from {self._fail_on}"
+        if marked := sum(1 for record in self.records if record["outcome"] == "non-compliant" and record["reason"]):
+            severities += f"; {marked} expected by a mark of the test, which is no waiver"
+        parts = [
+            _counted(len(self.policies), "target"),
+            f"{outcomes['compliant']} compliant",
+            f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
+            f"{outcomes['waived']} waived",
+            _counted(len(errors | {one["nodeid"] for one in self.lost()}), "error"),
+            f"{outcomes['not-applicable']} not applicable",
+        ]
+        if outcomes["not-judged"]:
+            parts.append(f"{outcomes['not-judged']} not judged")
+        return " · ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,109 @@
+"""A run's settings and targets, and the lines of its header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.policy.assessment import Assessment
+    from pytest_nodered_sec.policy.file import PolicyFile
+    from pytest_nodered_sec.session.settings import Settings
+    from pytest_nodered_sec.session.targets import Prepared
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's settings and targets.
+
+    Attributes:
+        settings: what options, environment and ini file say.
+        file: the policy file, if there is one.
+        prepared: targets made from the settings.
+        targets: targets after the hook.
+        fail_on: lowest severity whose findings fail the run.
+        assessment: who assesses what, and by what right.
+    """
+
+    settings: Settings
+    file: PolicyFile | None
+    prepared: tuple[Prepared, ...]
+    targets: tuple[Target, ...]
+    fail_on: str
+    assessment: Assessment = NO_ASSESSMENT
+
+
+def policies_of(run: Run) -> dict[str, str]:
+    """Return the effective policy of each target, by name: one `[[target]]` table each, every value with its source."""
+    from pytest_nodered_sec.policy import show
+
+    known = {one.target.name: one for one in run.prepared}
+    texts: dict[str, str] = {}
+    for target in run.targets:
+        before = known.get(target.name)
+        sources = before.effective.sources if before else {}
+        texts[target.name] = show.described(target, before.target if before else None, sources)
+    return texts
+
+
+def said(run: Run) -> dict[str, Any]:
+    """Return the policy keys that options and environment set, and their values; they are the same for all targets."""
+    layers = (run.settings.layer(source)[1] for source in ("environment", "option"))
+    return {key: value for layer in layers for key, value in layer.items()}
+
+
+def described(run: Run) -> str:
+    """Return the effective policies of all targets as one policy file.
+
+    Raises:
+        pytest.UsageError: there is no target.
+    """
+    if not run.targets:
+        raise pytest.UsageError("--nodered-show-policy needs a target: add --nodered-url=https://HOST or a policy file")
+    tables = (run.assessment.toml(), *policies_of(run).values())
+    return f'fail_on = "{run.fail_on}"\n\n' + "\n".join(filter(None, tables))
+
+
+def header(run: Run, version: str, today: date) -> list[str]:
+    """Return the header lines: the settings with their sources, and what is demanded of each target."""
+    from pytest_nodered_sec.policy.show import digest
+
+    file = f"policy file {run.file.path}, " if run.file else ""
+    lines = [f"nodered-sec: {version}, {file}settings: {run.settings.described() or 'defaults only'}"]
+    lines += [f"nodered-sec: assessment: {run.assessment.line()}"] if run.assessment else []
+    for target in run.targets:
+        policy = target.policy
+        if target.flows:
+            lines.append(f"nodered-sec: target {target.name}: flows of {target.flows}, policy {digest(policy)[:12]}")
+        else:
+            lines.append(
+                f"nodered-sec: target {target.name}: {target.url}, profile {policy.profile}, editor {policy.editor}, "
+                f"admin API {policy.admin_api}, policy {digest(policy)[:12]}"
+            )
+        lines += [f"nodered-sec:   deviation: {deviation.line()}" for deviation in policy.deviations]
+        lines += [f"nodered-sec:   waiver: {waiver.line(today)}" for waiver in policy.waivers]
+        lines += [f"nodered-sec:   attestation: {one.line(today)}" for one in policy.attestations]
+    return lines + _waivers_counted(run, today)
+
+
+def _waivers_counted(run: Run, today: date) -> list[str]:
+    """Return one line with the number of waivers and the next to expire; no line without waivers."""
+    waivers = [(waiver.expires, target.name, waiver) for target in run.targets for waiver in target.policy.waivers]
+    if not waivers:
+        return []
+    parts = [f"{len(waivers)} waiver{'s' if len(waivers) > 1 else ''}"]
+    live = [entry for entry in waivers if entry[2].in_force(today)]
+    if len(live) < len(waivers):
+        parts.append(f"{len(waivers) - len(live)} expired")
+    if live:
+        expires, name, waiver = min(live, key=lambda one: one[:2])
+        left = (expires - today).days
+        parts.append(f"next to expire: {waiver} of {name} after {expires} ({left} day{'s' if left != 1 else ''} left)")
+    return [f"nodered-sec: {', '.join(parts)}"]

@@ -1,0 +1,120 @@
+"""The keys of what a run keeps in pytest's stashes, and the `Case` of a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import pytest
+
+from pytest_nodered_sec.catalogue import PREFIX
+from pytest_nodered_sec.controls import MARK, Control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_nodered_sec.errors import ProbeError
+    from pytest_nodered_sec.model import Ask, Observation, Target
+    from pytest_nodered_sec.results.records import CollectedCase, Looked, Record
+
+PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
+PARAMETER: Final = "_nodered_case"
+TARGETS: Final = pytest.StashKey[tuple["Target", ...]]()
+LAB: Final = pytest.StashKey[list[dict[str, Any]]]()  # the lab's deployments as plain values  # Any: of all types
+ATTEMPTS: Final = pytest.StashKey[
+    Path
+]()  # directory in which all processes of the run count login attempts; made by the first attempt
+REPLAYED: Final[pytest.StashKey[StoredRun]] = pytest.StashKey()  # the stored run of a replay; absent in other runs
+RECORDING: Final = pytest.StashKey[bool]()  # whether observations are kept for a report
+WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
+TODAY: Final = pytest.StashKey[date]()  # UTC, the same in every process of the run
+CONTROLS: Final = pytest.StashKey[tuple[str, ...]]()  # globs of the control ids that the run is about; () for all
+LEFT_OUT: Final = pytest.StashKey[str]()  # the options that leave tests out; "" for none
+ELSEWHERE: Final = pytest.StashKey[str]()  # why the site's own tests are not all collected; "" where they are
+COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything was left out
+RAN: Final = pytest.StashKey[dict[str, "Record"]]()  # outcomes of the cases that ran in this process, by node id
+
+
+class Answers(Protocol):
+    """The source of answers: the survey, which asks the target, or a stored run."""
+
+    def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
+        """Take note of questions that will be needed."""
+
+    def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
+        """Return the answer to a question, or why there is none."""
+
+    def identity(self, target: Target) -> dict[str, Any] | None:
+        """Return what identifies the server that answered, as plain values; None if unknown."""
+
+    def close(self) -> None:
+        """Stop all work in progress."""
+
+
+class StoredRun(Protocol):
+    """A run that is judged again."""
+
+    @property
+    def day(self) -> date:
+        """The day of that run, UTC; waivers are judged by it."""
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """Effective policy of each target as TOML, by name."""
+
+    @property
+    def replay(self) -> Answers:
+        """The stored answers."""
+
+    @property
+    def looked(self) -> Looked:
+        """When that run took place, and the plugin's version."""
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """Outcome of each case, by node id."""
+
+    def line(self) -> str:
+        """Return a one-line description of the stored run."""
+
+
+@dataclass(frozen=True, repr=False)
+class Case:
+    """Target and question of a test case; no target if none is configured, no ask if there is nothing to ask.
+
+    Other plugins show it as the test's parameter, and allure knows a test's history by it: as the id does, in short.
+    """
+
+    target: Target | None = None
+    ask: Ask | None = None
+
+    def __str__(self) -> str:
+        if self.target is None:
+            return "no-target"
+        return f"{self.target.name}-{self.ask.label}" if self.ask and self.ask.label else self.target.name
+
+    __repr__ = __str__
+
+
+def title_of(item: pytest.Item) -> str:
+    """Return the first line of a test's docstring, "" where it has none."""
+    return (getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0]
+
+
+def of_suite(nodeid: str) -> bool:
+    """Whether a node id is one of the bundled suite's."""
+    return nodeid.startswith(f"{PREFIX}/")
+
+
+def control_of(node: pytest.Item) -> Control | None:
+    """Return the control that a test is, or None."""
+    mark = node.get_closest_marker(MARK)
+    return mark.args[0] if mark else None
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """Return the case of a collected item, or None."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(PARAMETER) if callspec else None

@@ -1,0 +1,380 @@
+"""One target of a survey: its landmarks, its questions, and the answers that await confirmation by the landmarks."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
+from pytest_nodered_sec.model import NamesRelease, Observation
+from pytest_nodered_sec.observations.addresses import BY_TURNS
+from pytest_nodered_sec.observations.settling import asked_again
+from pytest_nodered_sec.probes.transport.net import AT_ONCE
+from pytest_nodered_sec.probes.transport.once import Memo, Once
+from pytest_nodered_sec.registry import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_nodered_sec.model import Ask, Target
+    from pytest_nodered_sec.probes.host.flows import HostFlows
+    from pytest_nodered_sec.probes.transport.logins import Logins
+    from pytest_nodered_sec.probes.transport.station import Station
+    from pytest_nodered_sec.survey.queue import WorkerPool
+
+CANARY_EVERY: Final = 20  # looks between two signs of life
+_FOUND_ONCE: Final = ("admin", "node", "plain", "host", "inside", "account", "told", "tls")
+_ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
+_COMPARING: Final = 4  # the stage in which all answers are compared
+_IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
+_SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
+
+
+class Place:
+    """One target: its connections, its landmarks, its questions."""
+
+    def __init__(self, target: Target, pool: WorkerPool, logins: Logins, lists: Memo[Any]) -> None:
+        from pytest_nodered_sec.probes.http import roots  # noqa: F401  not in a thread: see Survey.ask_ahead
+        from pytest_nodered_sec.probes.login import account, told  # noqa: F401  not in a thread: see Survey.ask_ahead
+        from pytest_nodered_sec.probes.transport.station import Station
+
+        self._target = target
+        self._pool = pool
+        self._station = Station(target, logins, lists, pool.pace)
+        self._lock = threading.Lock()
+        self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
+        self._later: list[Ask] = []  # questions of a later stage, not queued yet
+        self._open = Counter[str]()  # questions queued or in progress, by what confirms them
+        self._unconfirmed: list[tuple[Ask, Observation]] = []
+        self._confirming: set[str] = set()
+        self._ready_to_guess = False
+        self._failed = 0  # looks in a row that got no answer
+        self._good = 0  # looks confirmed so far
+        self._lost: ProbeError | None = None
+        self._node_red = ""
+        self._arrival = Once(self._arrive)
+        self._landmarks = {name: Once(self._finder(name)) for name in _FOUND_ONCE}
+
+    def add(self, asks: Iterable[Ask]) -> None:
+        """Queue the questions that are new."""
+        with self._lock:
+            fresh = [ask for ask in dict.fromkeys(asks) if ask not in self._futures]
+            for ask in fresh:
+                self._futures[ask] = Future()
+            now = [ask for ask in fresh if not self._stage(ask)]
+            self._later += [ask for ask in fresh if self._stage(ask)]
+            self._open.update(map(_confirmed_by, now))
+        now.sort(key=lambda ask: -PROBES[ask.probe].trips)
+        clear = [ask for ask in now if _in_clear(ask)]
+        tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
+        rest = [ask for ask in now if not _in_clear(ask) and not _of_tls(ask)]
+        # Too many at once on the plain port would take the connections of the others, which would have to reconnect.
+        for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
+            self._put(*lane)
+        if tls:
+            self._put(*tls)
+        for ask in rest:
+            self._put(ask)
+        self._turn_to_later()
+
+    def _stage(self, ask: Ask) -> int:
+        """Return a question's stage; without an account there is nothing to wait for."""
+        probe = PROBES[ask.probe]
+        return 0 if "account" in probe.given and self._target.credentials is None else probe.stage
+
+    def _put(self, *asks: Ask, next_one: bool = False) -> None:
+        """Answer these questions, one after the other."""
+        first, *rest = asks
+
+        def job() -> None:
+            if not self._futures[first].cancelled():  # the run has ended meanwhile
+                self._look(first)
+            if rest:
+                self._put(*rest, next_one=True)  # before confirming, for which another thread need not wait
+            self._go_on()
+
+        self._pool.put(job, next_one=next_one)
+
+    def future(self, ask: Ask) -> Future[Observation | ProbeError]:
+        """Return the future of a question that was added."""
+        return self._futures[ask]
+
+    def arrived(self) -> Station:
+        """Return the target's station, after reaching the target.
+
+        Raises:
+            ProbeError: the target cannot be reached.
+        """
+        self._arrival.get()
+        return self._station
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies the server so far."""
+        return self._station.identity() | {"node_red": self._node_red}
+
+    def calm_down(self) -> None:
+        """Slow down from now on, because another target on the host has pace = "quiet"."""
+        self._station.pace = self._pool.pace or self._station.pace
+
+    def close(self) -> None:
+        """Drop the questions not asked yet, and close all connections."""
+        with self._lock:
+            pending = [future for future in self._futures.values() if not future.done()]
+        for future in pending:
+            future.cancel()
+        self._station.close()
+
+    # --- looking
+
+    def _look(self, ask: Ask) -> None:
+        try:
+            seen = self._observe(ask)
+        except ProbeError as error:
+            self._hand_out(ask, error)
+            self._note_failure(error)
+        except BaseException as bug:  # noqa: BLE001  handed to the test that asked, where it is raised as it is
+            self._futures[ask].set_exception(bug)
+        else:
+            self._failed = 0
+            if _confirmed_by(ask):
+                with self._lock:
+                    self._unconfirmed.append((ask, seen))
+            else:
+                self._hand_out(ask, seen)
+        with self._lock:
+            self._open[_confirmed_by(ask)] -= 1
+
+    def _note_failure(self, error: ProbeError) -> None:
+        """Ask a landmark after several looks without an answer: if the target has banned us, send nothing more."""
+        with self._lock:
+            self._failed += error.cause in _SILENT and self._lost is None
+            if self._failed < AT_ONCE:
+                return
+            self._failed = 0
+        with contextlib.suppress(ProbeError):  # no landmark was ever seen
+            trouble = self._changed({"admin"}, anew=True)
+            with self._lock:
+                self._lost = self._lost or trouble
+
+    def _go_on(self) -> None:
+        self._get_ready_to_guess()
+        self._turn_to_later()
+        while batch := self._due():
+            self._confirm(batch)
+        self._turn_to_later()
+
+    def _get_ready_to_guess(self) -> None:
+        """Connect for the password guesses while the last looks before them are still running."""
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        with self._lock:
+            due = 0 < self._open.total() < 2 * AT_ONCE and any(self._stage(ask) == _ONE_BY_ONE for ask in self._later)
+            if not due or self._ready_to_guess or self._lost is not None or not self._target.policy.guess:
+                return
+            self._ready_to_guess = True
+        with contextlib.suppress(ProbeError):  # who guesses is told
+            self._station.check_channel(Look(self._station).deadline)
+
+    def _observe(self, ask: Ask) -> Observation:
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        probe = PROBES[ask.probe]
+        if self._lost is not None and not (probe.by_turns and self._station.turns()):
+            raise self._lost.again()
+        try:
+            self._arrival.get()
+        except ProbeError as error:
+            if ask.probe == "reach":
+                raise  # it carries the cause
+            raise see_reach(self._target.name) from error
+        marks = [self._landmarks[name].get() for name in (*probe.given, *probe.landmarks)]
+        seen = probe.load()(Look(self._station), *marks, *ask.args)
+        with self._lock:
+            self._station.looks += 1
+        return seen
+
+    def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:
+        future = self._futures[ask]
+        if isinstance(outcome, NamesRelease):
+            self._node_red = self._node_red or outcome.node_red
+        if future.set_running_or_notify_cancel():
+            future.set_result(outcome)
+
+    def _turn_to_later(self) -> None:
+        """Queue the next stage's questions when all earlier ones are answered; before guesses also confirmed."""
+        with self._lock:
+            if self._open.total() or not self._later:
+                return
+            stage = min(map(self._stage, self._later))
+            if stage in (_ONE_BY_ONE, _COMPARING) and (self._unconfirmed or self._confirming):
+                return
+            next_ones = [ask for ask in self._later if self._stage(ask) == stage]
+            self._later = [ask for ask in self._later if ask not in next_ones]
+            self._open.update(map(_confirmed_by, next_ones))
+        for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
+            self._put(*lane)
+
+    # --- landmarks
+
+    def _arrive(self) -> bool:
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        look = Look(self._station)
+        self._station.arrive(look.deadline)
+        return True
+
+    def _finder(self, name: str) -> Callable[[], Any]:
+        def find() -> Any:
+            from pytest_nodered_sec.probes.http import landmarks, roots
+            from pytest_nodered_sec.probes.login import account, told
+            from pytest_nodered_sec.probes.tls import suites
+            from pytest_nodered_sec.probes.transport.look import Look
+
+            if name == "host":
+                from pytest_nodered_sec.probes.host import gather  # imports testinfra: only where a host is asked
+
+                return gather.gather(Look(self._station))
+            if name == "inside":  # asked for only where nobody else tells: so the host is not looked at in vain
+                return Once(self._flows_inside)
+            if name == "tls":
+                return suites.see_offers(Look(self._station))
+            if name == "admin":
+                return roots.find_roots(self._station)
+            admin = self._landmarks["admin"].get()  # first: it settles where the roots are
+            if name == "node" and self._station.target.node("/") == admin.root:
+                return admin
+            finders: dict[str, Callable[[Look], Any]] = {
+                "node": lambda look: landmarks.view_node(look, admin),
+                "plain": landmarks.view_plain,
+                "account": lambda look: account.visit(look, admin),
+                "told": lambda look: told.hear(look, admin),
+            }
+            return finders[name](Look(self._station))
+
+        return find
+
+    def _flows_inside(self) -> HostFlows | None:
+        if self._target.host is None:
+            return None
+        from pytest_nodered_sec.probes.host.flows import flows_inside  # imports testinfra, as above
+
+        return flows_inside(self._landmarks["host"].get())
+
+    def _due(self) -> list[tuple[Ask, Observation]]:
+        """Take the answers to confirm now: every twenty looks, and when no more of their kind are open.
+
+        Answers from other ports are confirmed at the end only, because that takes new connections.
+        """
+        with self._lock:
+            waiting = Counter(_confirmed_by(ask) for ask, _ in self._unconfirmed)
+            for kind, number in waiting.items():
+                enough = kind != "doors" and number >= CANARY_EVERY and self._open[kind] >= AT_ONCE
+                if kind not in self._confirming and (enough or not self._open[kind]):
+                    self._confirming.add(kind)
+                    batch = [one for one in self._unconfirmed if _confirmed_by(one[0]) == kind]
+                    self._unconfirmed = [one for one in self._unconfirmed if _confirmed_by(one[0]) != kind]
+                    return batch
+        return []
+
+    def _confirm(self, batch: list[tuple[Ask, Observation]]) -> None:
+        """Release the waiting answers, all of one kind, if the canaries still answer as at the start."""
+        kind = _confirmed_by(batch[0][0])
+        try:
+            self._ask_again(batch)
+            names = {name for ask, _ in batch for name in PROBES[ask.probe].landmarks}
+            trouble = self._changed(names, anew=kind == "doors")
+        except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait forever
+            for ask, _ in batch:
+                self._futures[ask].set_exception(bug)
+            batch, trouble = [], None
+        for ask, seen in batch:
+            self._hand_out(ask, trouble or seen)
+        with self._lock:
+            self._confirming.remove(kind)
+            self._good += len(batch) if trouble is None else 0
+            self._lost = self._lost or trouble
+
+    def _ask_again(self, batch: list[tuple[Ask, Observation]]) -> None:
+        """Repeat the requests for the dashboards' pages and channels that were refused twice.
+
+        Behind a load balancer the next server may serve them; the station compares the answers.
+        """
+        from pytest_nodered_sec.probes.http.addresses import ask_again
+
+        paths = [path for path in (asked_again(seen, self._station.target) for _, seen in batch) if path]
+        with contextlib.suppress(ProbeError):  # the landmarks show the target's state
+            ask_again(self._station, [path for path in paths for _ in range(2)])  # two in a row: two servers
+
+    def _changed(self, names: set[str], *, anew: bool) -> ProbeError | None:
+        """Ask the landmarks again; return an error message if one no longer answers as at the start.
+
+        Args:
+            names: the landmarks.
+            anew: whether a new connection must be accepted as well: a firewall may refuse new ones only.
+        """
+        known: list[Any] = []  # Any: landmarks are of several types
+        for name in sorted(names):
+            before = self._landmarks[name].get()
+            if not any(before is one for one in known):  # both roots may be the same
+                known.append(before)
+        now = (self._refused() if anew else "") or next(filter(None, map(self._otherwise, known)), "")
+        turns = self._station.turns()
+        if turns and (not now or any(self._as_before(one) for one in known)):
+            return ProbeError(
+                f"{BY_TURNS}: {turns[0].line()}; several servers behind one address?",
+                Cause.CHANGED,
+            )
+        if not now:
+            return None
+        return ProbeError(
+            f"{self._target.name} no longer answers as before since look {self._good}, "
+            f"{datetime.now(UTC):%H:%M:%SZ}: now {now}; banned, challenged, or down?",
+            Cause.CHANGED,
+        )
+
+    def _as_before(self, before: Any) -> bool:  # Any: as above
+        """Whether a landmark whose answer has changed answers as at the start in two more requests."""
+        return any(not self._otherwise(before) for _ in range(2))
+
+    def _refused(self) -> str:
+        """Return why the URL's port accepts no new connection, "" if it does."""
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        try:
+            self._station.connect_anew(Look(self._station).deadline)
+        except ProbeError as error:
+            return error.message
+        return ""
+
+    def _otherwise(self, before: Any) -> str:  # Any: as above
+        """Return a landmark's current answer, "" if it is the same as before."""
+        from pytest_nodered_sec.probes.http import landmarks
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        look = Look(self._station)
+        try:
+            if isinstance(before, landmarks.PlainView):
+                again = landmarks.view_plain(look, before)
+                return "" if before.same_as(again) else "something else on the plain HTTP port"
+            seen = landmarks.see_again(look, before)
+            return "" if before.sign.same_as(seen) else seen.answer.line()
+        except ProbeError as error:
+            return error.message
+
+
+def _in_clear(ask: Ask) -> bool:
+    return "plain" in PROBES[ask.probe].landmarks
+
+
+def _confirmed_by(ask: Ask) -> str:
+    """Return what confirms what was seen: "doors", a new connection and the landmarks; "roots", those; "", nothing."""
+    probe = PROBES[ask.probe]
+    return "doors" if probe.doors else "roots" if probe.landmarks else ""
+
+
+def _of_tls(ask: Ask) -> bool:
+    return "tls" in PROBES[ask.probe].given

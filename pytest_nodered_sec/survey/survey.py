@@ -1,0 +1,121 @@
+"""Asks the questions of the collected tests: in parallel, within rate limits, each question once.
+
+One `WorkerPool` per host name, one `Place` per target. Nothing here judges: it returns the observation, or
+the reason why there is none.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.settling import answered
+from pytest_nodered_sec.probes.transport.logins import Logins
+from pytest_nodered_sec.probes.transport.once import Memo
+from pytest_nodered_sec.registry import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from pytest_nodered_sec.model import Ask, Observation, Target
+    from pytest_nodered_sec.probes.transport.station import Station
+
+from pytest_nodered_sec.survey.flow_place import FlowPlace
+from pytest_nodered_sec.survey.place import Place
+from pytest_nodered_sec.survey.queue import WorkerPool
+
+
+class Survey:
+    """The questions of one run and their answers; thread-safe.
+
+    Args:
+        attempts: directory in which the run counts login attempts; None if no password may be tried.
+        targets: all targets of the run: if one of them is quiet, all targets on its host are.
+    """
+
+    def __init__(self, attempts: Path | None = None, targets: Sequence[Target] = ()) -> None:
+        self._quiet_hosts = {target.hostname for target in targets if target.policy.pace == "quiet"}
+        self._logins = Logins(attempts)
+        self._logins.hold_signals()
+        self._lists: Memo[Any] = Memo()  # Any: probes store values of many types
+        self._lock = threading.Lock()
+        self._pools: dict[str, WorkerPool] = {}  # by host name
+        self._hosts: dict[str, str] = {}  # host names, by target
+        self._places: dict[str, Place | FlowPlace] = {}
+        self._bugs: dict[BaseException, TracebackType | None] = {}  # where each bug in a look was raised first
+        self._closed = False
+
+    def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
+        """Queue questions that will be needed; those already known are not asked again."""
+        asks = list(asks)
+        for ask in asks:  # here, not in a thread: pytest may rewrite what is imported, and Python 3.11 fails
+            PROBES[ask.probe].load()  # ("AST constructor recursion depth mismatch") where two threads do such
+        with self._lock:
+            place = self._place(target)
+        place.add(asks)
+
+    def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
+        """Wait for a question; return the observation, settled or not, or the error."""
+        __tracebackhide__ = True
+        self.ask_ahead(target, [ask])
+        future = self._places[target.name].future(ask)
+        if bug := future.exception():  # may be that of many questions: each raise would make its traceback longer
+            raise bug.with_traceback(self._bugs.setdefault(bug, bug.__traceback__))
+        return future.result()
+
+    def answer(self, target: Target, ask: Ask) -> Observation:
+        """Wait for the answer to one question.
+
+        Raises:
+            ProbeError: it could not be answered; a fresh exception for every caller, without our frames.
+        """
+        __tracebackhide__ = True
+        return answered(self.outcome(target, ask), target)
+
+    def station(self, target: Target) -> Station:
+        """Return the connections and pace that a target's looks share, for a site's own requests.
+
+        Raises:
+            ProbeError: the target cannot be reached.
+        """
+        with self._lock:
+            place = self._place(target)
+        return place.arrived()
+
+    def identity(self, target: Target) -> dict[str, Any] | None:
+        """Return what identifies a target's server so far, a `metadata.Identity`; None if nothing was asked."""
+        place = self._places.get(target.name)
+        return place.identity() if place else None
+
+    def close(self) -> None:
+        """Empty the queues, log out sessions, close all connections; looks in progress end by their deadline."""
+        with self._lock:
+            self._closed = True
+            for pool in self._pools.values():
+                pool.close()
+        self._logins.end()
+        for place in self._places.values():
+            place.close()
+        self._logins.release_signals()
+
+    def _place(self, target: Target) -> Place | FlowPlace:
+        if self._closed:
+            raise ProbeError("the run has ended", Cause.UNAVAILABLE)
+        if target.flows:
+            return self._places.setdefault(target.name, FlowPlace(target))
+        if target.name not in self._places:
+            quiet = target.policy.pace == "quiet"
+            pool = self._pools.setdefault(
+                target.hostname, WorkerPool(quiet=quiet or target.hostname in self._quiet_hosts)
+            )
+            if quiet and pool.pace is None:  # earlier targets of the host were not slowed down yet
+                pool.calm_down()
+                for name, place in self._places.items():
+                    if self._hosts.get(name) == target.hostname:
+                        place.calm_down()
+            self._hosts[target.name] = target.hostname
+            self._places[target.name] = Place(target, pool, self._logins, self._lists)
+        return self._places[target.name]

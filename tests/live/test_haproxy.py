@@ -1,0 +1,108 @@
+"""Real HAProxy in front of a real Node-RED, with the rules that guides give it: what passes them is a finding."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from nginxlab import write_chain
+from suite_runs import installed, run, with_outcome
+from tlslab import issue
+
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.live
+PASSWORD = "hunter2-operator"
+POLICY = """
+admin_api = "proxied"
+editor = "protected"
+dashboards = ["/ui", "/dashboard"]
+protected_paths = [{path = "/api/orders", effect = "none"}]
+"""
+RULES = {
+    "closed": "http-request auth realm plant unless operator\n  default_backend login",
+    "websockets pass": (
+        "acl ws hdr(Upgrade) -i WebSocket\n  use_backend free if ws\n"
+        "  http-request auth realm plant unless operator or { hdr(Upgrade) -i WebSocket }\n  default_backend login"
+    ),
+    "neighbours pass": (
+        "acl near hdr_ip(X-Forwarded-For) 192.168.0.0/16\n  http-request auth realm plant unless operator or near\n"
+        "  default_backend login"
+    ),
+}
+
+
+@contextlib.contextmanager
+def haproxy(folder: Path, rules: str, node_red: int) -> Iterator[int]:
+    """Run HAProxy with these lines of the frontend until the block ends; yield its port of HTTPS."""
+    program = installed("haproxy")
+    (port,) = ports.free_ports(1)
+    authority = issue("lab", ca=True)
+    certificate, key = write_chain(folder, "leaf", [issue("localhost", authority, dns=["localhost"]), authority])
+    (folder / "both.pem").write_bytes(certificate.read_bytes() + key.read_bytes())
+    (folder / "ca.pem").write_bytes(authority.pem)
+    (folder / "haproxy.cfg").write_text(f"""
+global
+  maxconn 100
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 20s
+  timeout server 20s
+userlist operators
+  user operator insecure-password {PASSWORD}
+frontend plant
+  bind 127.0.0.1:{port} ssl crt {folder}/both.pem
+  acl operator http_auth(operators)
+  {rules}
+backend login
+  server node-red 127.0.0.1:{node_red}
+backend free
+  server node-red 127.0.0.1:{node_red}
+""")
+    process = subprocess.Popen([program, "-db", "-f", str(folder / "haproxy.cfg")])
+    try:
+        deadline = time.monotonic() + 10
+        while not ports.accepts(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def node_red() -> Iterator[int]:
+    """The port of a Node-RED without any login of its own."""
+    with lab.start(["fresh@5"], say=lambda line: None) as running:
+        yield running.deployments[0].direct_port
+
+
+def judged(folder: Path, rules: str, node_red: int) -> dict[str, set[str]]:
+    (folder / "policy.toml").write_text(POLICY)
+    with haproxy(folder, rules, node_red) as port:
+        args = [f"--nodered-url=https://localhost:{port}", f"--nodered-ca-file={folder}/ca.pem"]
+        args += [f"--nodered-policy={folder}/policy.toml", f"--nodered-http-port={ports.free_ports(1)[0]}"]
+        [controls] = run(folder, *args, "-k", "test_exposure or test_dashboard or test_admin_api").values()
+    return controls
+
+
+@pytest.mark.parametrize(
+    ("rules", "failing"),
+    [("closed", set()), ("websockets pass", {"admin-06", "origin-01", "proxy-05"}), ("neighbours pass", {"proxy-05"})],
+)
+def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red: int, tmp_path: Path) -> None:
+    controls = judged(tmp_path, RULES[rules], node_red)
+    beside = {"csrf-01", "http-06", "proxy-01", "proxy-03"}  # of the Node-RED and the name, whatever the rules
+    assert with_outcome(controls, "non-compliant") - beside == failing
+    assert with_outcome(controls, "could-not-look") == set()
+    assert {"admin-01", "dash-01"} <= with_outcome(controls, "compliant")

@@ -1,0 +1,289 @@
+"""Gates that let past by what a WebSocket's handshake says, or by the address: each surface, before one Node-RED."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import nginxlab
+import pytest
+from gatelab import PASS
+from suite_controls import CONTROLS, rule_of
+from suite_runs import need_nginx
+from tlslab import issue
+
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.catalogue import catalogue
+from pytest_nodered_sec.data.ways import ASSETS
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.lab import deployments
+from pytest_nodered_sec.lab.node_red import flows
+from pytest_nodered_sec.lab.ports import free_ports
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.observations.settling import answered
+from pytest_nodered_sec.policy.model import Endpoint, Policy
+from pytest_nodered_sec.survey.survey import Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.live
+ROOT = issue("Ways", ca=True)
+LEAF = issue("localhost", ROOT, dns=["localhost"])
+POLICY = Policy(
+    admin_api="proxied",
+    editor="protected",
+    dashboards=("/ui",),
+    protected_paths=(Endpoint("/api/orders", effect="none"),),
+    websockets=("/ws/line",),
+)
+LOGIN = "auth_basic Operators; auth_basic_user_file @FILES@/users;"
+TO_NODE_RED = f"{PASS} proxy_pass http://nodered;"
+GUARDED = f"{LOGIN} location / {{ {TO_NODE_RED} }}"
+
+
+def by_map(name: str, what: str, pattern: str) -> tuple[str, str]:
+    """Return a gate that asks for no login where a request says something."""
+    lines = f"{LOGIN.replace('Operators', f'${name}')} location / {{ {TO_NODE_RED} }}"
+    return lines, f'map "{what}" ${name} {{ default Operators; "~*{pattern}" off; }}'
+
+
+SOCKETS = {"/ui/socket.io WebSocket", "/comms", "WebSocket /ws/line"}
+TIDIED = f"location / {{ {PASS} proxy_pass http://nodered/; }}"  # the tidied path is forwarded
+ASKED = {"GET /settings", "/ui", "GET /api/orders"}
+# gate: its lines, those of the http block, the findings' codes, and where they must be found
+GATES: dict[str, tuple[str, str, str, set[str]]] = {
+    "clean": (GUARDED, "", "", set()),
+    "origin": (*by_map("by_origin", "$http_upgrade:$http_origin", "^websocket:https://localhost"), "browser", SOCKETS),
+    "bearer": (*by_map("by_token", "$http_upgrade:$http_authorization", "^websocket:Bearer"), "bearer", SOCKETS),
+    "cookie": (*by_map("by_cookie", "$http_upgrade:$http_cookie", "^websocket:.+"), "credential-shaped", SOCKETS),
+    "lan": (*by_map("by_lan", "$http_upgrade:$http_x_real_ip", "^websocket:192[.]168"), "forwarded", SOCKETS),
+    "query": (*by_map("by_query", "$arg_transport", "websocket"), "transport", ASKED),
+    "protocol": (*by_map("by_protocol", "$http_sec_websocket_protocol", "."), "browser", SOCKETS),
+    "raw-path": (
+        f"{LOGIN.replace('Operators', '$by_path')} {TIDIED}",
+        'map $request_uri $by_path { default off; "~*^/(ui|api|settings|comms|ws)" Operators; }',
+        "slashes encoded",
+        ASKED | SOCKETS | {"/ui/socket.io"},
+    ),
+    "tidied-path": (f"{LOGIN} {TIDIED}", "", "", set()),
+    "page-by-agent": (
+        f"{LOGIN} location / {{ {TO_NODE_RED} }} location ~ ^/ui/?$ "
+        f"{{ {LOGIN.replace('Operators', '$by_agent')} {TO_NODE_RED} }}",
+        'map $http_user_agent $by_agent { default Operators; "~Mozilla" off; }',
+        "browser",
+        {"/ui"},
+    ),
+    "upgrade-by-origin": (
+        f"{LOGIN} location / {{ {TO_NODE_RED} }} "
+        f"location ~ comms|socket.io|/ws/ {{ auth_basic off; if ($http_origin !~ localhost) {{ return 403; }} "
+        f"{TO_NODE_RED} }}",
+        "",
+        "browser",
+        SOCKETS | {"/ui/socket.io"},
+    ),
+}
+EVERYWHERE = ASKED | SOCKETS | {"/ui/socket.io"}
+
+
+def by_address(header: str, network: str) -> tuple[str, str]:
+    """Return a gate that asks for no login from a network, by an address that anybody may write."""
+    trusting = f"set_real_ip_from 0.0.0.0/0; real_ip_header {header}; satisfy any; allow {network}; deny all;"
+    return f"{trusting} {GUARDED}", ""
+
+
+GATES |= {
+    "token-in-query": (*by_map("by_argument", "$arg_token", "."), "query", EVERYWHERE),
+    "script-in-query": (*by_map("by_ending", "$request_uri", "[.](js|css)$"), "query", EVERYWHERE),
+    "monitor": (*by_map("by_monitor", "$http_user_agent", "^kube-probe"), "monitor", ASKED | {"/ui/socket.io"}),
+    "cookie-of-refusal": (
+        f"add_header Set-Cookie 'seen=41f2; Path=/' always; {by_map('by_seen', '$cookie_seen', '^41f2$')[0]}",
+        by_map("by_seen", "$cookie_seen", "^41f2$")[1],
+        "returned",
+        EVERYWHERE,
+    ),
+    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "forwarded", EVERYWHERE),
+    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", EVERYWHERE),
+    "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
+    "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", {"GET /settings", "/ui"}),
+}
+OAUTH = f"""absolute_redirect off; location = /auth {{ internal; return 401; }}
+location @start {{ return 302 /oauth2/start?rd=$request_uri; }}
+location /oauth2/ {{ return 302 https://login.example/authorize?state=$request_id; }}
+location / {{ auth_request /auth; error_page 401 = @start; {TO_NODE_RED} }}"""
+BAN = f"if ($http_user_agent ~* pytest) {{ return @STATUS@; }} {GUARDED}"
+# fronts that turn away otherwise than with 401 or 403, and what the policy says beside POLICY
+FRONTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dots": (f"location ~ /[.] {{ return 444; }} {GUARDED}", {}),
+    **{
+        f"method-{status}": (f"if ($request_method !~ ^(GET|HEAD)$) {{ return {status}; }} {GUARDED}", {})
+        for status in (400, 418, 444)
+    },
+    "oauth": (OAUTH, {"login_urls": ("https://login.example/authorize",)}),
+    "one-dashboard": (
+        f"location /ui/ {{ {LOGIN} {TO_NODE_RED} }} location / {{ return 404; }}",
+        {"admin_api": "disabled", "editor": "disabled", "protected_paths": (), "websockets": ()},
+    ),
+}
+BANS = {f"ban-{status}": BAN.replace("@STATUS@", str(status)) for status in (403, 404, 444)}
+GATES["open"] = (f"location / {{ {TO_NODE_RED} }}", "", "", set())
+GATES["page-by-name"] = (
+    f"{LOGIN} location / {{ {TO_NODE_RED} }} location ~ ^/ui/?$ "
+    f"{{ {LOGIN.replace('Operators', '$by_name')} {TO_NODE_RED} }}",
+    'map $http_remote_user $by_name { "" Operators; default off; }',
+    "",
+    set(),
+)
+# each lets one name of a file pass its login
+ASSET_GATES = {asset: f"{GUARDED} location ~ /{asset}$ {{ auth_basic off; {TO_NODE_RED} }}" for asset in ASSETS}
+LINES = {**ASSET_GATES, **{name: lines for name, (lines, _) in FRONTS.items()}, **BANS}
+# what a server block for the address opens, and where it must be found over HTTPS and in clear
+BY_ADDRESS = {
+    "channel": ("/ui/socket.io", "GET /ui/socket.io", True),
+    "comms": ("/comms", "GET /comms", False),
+    "page": ("/ui", "GET /ui", True),
+    "endpoint": ("/api/orders", "GET /api/orders", False),
+    "other-site": ("", "", False),
+}
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Target]]:
+    """One open Node-RED whose /ui takes any WebSocket, /dashboard who sends a cookie, and every gate before it."""
+    need_nginx()
+    site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("gates")
+    takes = "{ioMiddleware: (socket, next) => next()}"
+    believes = "{ioMiddleware: (socket, next) => next(socket.request.headers.cookie ? undefined : new Error('no'))}"
+    (site / "settings.js").write_text(
+        f"module.exports = {{ui: {takes}, dashboard: {believes}, "
+        "webSocketNodeVerifyClient: () => true, telemetry: {enabled: false}};"
+    )
+    (site / "flows.json").write_text(flows(deployments.Deployment()))
+    (folder / "users").write_text("operator:{PLAIN}right\n")
+    (folder / "ca.pem").write_bytes(ROOT.pem)
+    names = (*GATES, *BY_ADDRESS, *LINES)
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    clear = dict(zip(ports, free_ports(len(ports)), strict=True))
+    with lab.start([str(site)], say=lambda line: None) as running:
+        text = _servers(ports, clear, running.deployments[0].direct_port).replace("@FILES@", str(folder))
+        with nginxlab.serving(folder, [LEAF], http=text):
+
+            def target(name: str) -> Target:
+                url = f"https://localhost:{ports[name]}"
+                (direct,) = free_ports(1)
+                return Target(
+                    name, url, POLICY, http_port=clear[name], direct_port=direct, ca_file=str(folder / "ca.pem")
+                )
+
+            yield target
+
+
+def _servers(ports: dict[str, int], clear: dict[str, int], upstream: int) -> str:
+    files = "ssl_certificate @FILES@/chain0.pem; ssl_certificate_key @FILES@/chain0.key;"
+    text = f"""map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+    upstream nodered {{ server 127.0.0.1:{upstream}; }}"""
+    for name, port in ports.items():
+        lines, above = GATES[name][:2] if name in GATES else (LINES.get(name, GUARDED), "")
+        text += f"{above} server {{ listen 127.0.0.1:{port} ssl; server_name localhost; {files} {lines} }}"
+        away = f"return 301 https://localhost:{port}$request_uri;"
+        text += f"server {{ listen 127.0.0.1:{clear[name]}; server_name localhost; {away} }}"
+        if name in BY_ADDRESS:
+            opened = BY_ADDRESS[name][0]
+            lines = f"location {opened} {{ {TO_NODE_RED} }} location / {{ return 404; }}" if opened else "return 200;"
+            text += f"server {{ listen 127.0.0.1:{port} ssl; server_name 127.0.0.1; {files} {lines} }}"
+            text += f"server {{ listen 127.0.0.1:{clear[name]}; server_name 127.0.0.1; {lines} }}"
+    return text
+
+
+def found(target: Target, control: str, *probes: str) -> dict[str, list[tuple[str, str]]]:
+    """Return what a control finds, by the label of the question: code and what was observed."""
+    asks = [ask for ask in CONTROLS[control].asks(target) if ask.probe in probes or not probes]
+    rule = rule_of(catalogue()[control])
+    survey = Survey()
+    try:
+        survey.ask_ahead(target, asks)
+        verdicts = {ask.label: rule(answered(survey.answer(target, ask), target), target.policy) for ask in asks}
+    finally:
+        survey.close()
+    return {
+        label: [(one.code, one.observed) for one in verdict]
+        for label, verdict in verdicts.items()
+        if isinstance(verdict, tuple) and verdict
+    }
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_gate_that_believes_a_handshake_opens(name: str, targets: Callable[[str], Target]) -> None:
+    codes, places = GATES[name][2:]
+    seen = found(targets(name), "proxy-05", "way")
+    assert {one[0] for violations in seen.values() for one in violations} == set(codes.split())
+    assert {
+        label.rpartition(" ")[0].replace("WebSocket /ui/socket.io", "/ui/socket.io WebSocket") for label in seen
+    } == places
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_a_front_that_turns_away_in_its_own_way_is_no_finding(name: str, targets: Callable[[str], Target]) -> None:
+    target = targets(name)
+    target = replace(target, policy=replace(target.policy, **FRONTS[name][1]))
+    controls = "reach-01 admin-01 admin-03 admin-06 admin-07 csrf-01 dash-01 dash-02 node-01 cors-01 static-01 proxy-05"
+    for control in controls.split():
+        assert found(target, control) == {}, control  # nor an error, which would be raised
+
+
+@pytest.mark.parametrize("name", BANS)
+def test_a_ban_of_our_name_is_named(name: str, targets: Callable[[str], Target]) -> None:
+    answered = {"403": "403 (text/html, ", "404": "404 (text/html, ", "444": "nothing, the connection was closed"}
+    with pytest.raises(ProbeError) as caught:
+        found(targets(name), "reach-01")
+    said = caught.value.message
+    assert f"answered {answered[name.removeprefix('ban-')]}" in said
+    assert said.endswith(
+        'with a browser\'s User-Agent 401 (Basic realm="Operators"): the front bans this User-Agent; let it pass from '
+        "the machine that runs the tests"
+    )
+
+
+@pytest.mark.parametrize("name", BY_ADDRESS)
+def test_what_the_address_opens_is_found(name: str, targets: Callable[[str], Target]) -> None:
+    _, observed, in_clear = BY_ADDRESS[name]
+    target = targets(name)
+    over_tls = [one for violations in found(target, "proxy-05", "by_address").values() for one in violations]
+    plainly = [one for violations in found(target, "http-01", "by_address_in_clear").values() for one in violations]
+    assert [code for code, _ in over_tls] == (["address"] if observed else [])
+    assert all(text.startswith(observed) for _, text in over_tls)
+    assert [code for code, _ in plainly] == (["served"] if in_clear else [])
+
+
+def test_in_calm_mode_only_a_browsers_headers_are_sent(targets: Callable[[str], Target]) -> None:
+    calm = replace(POLICY, mode="calm")
+    assert found(replace(targets("origin"), policy=calm), "proxy-05", "way")
+    assert found(replace(targets("bearer"), policy=calm), "proxy-05", "way") == {}
+
+
+def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str], Target]) -> None:
+    seen = found(targets("page-by-name"), "admin-12", "variant")
+    assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {"/ui": ["believed"]}
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_a_channel_that_opens_by_the_name_of_a_file_is_found(asset: str, targets: Callable[[str], Target]) -> None:
+    ((label, findings),) = found(targets(asset), "dash-02", "socket").items()
+    assert (label, [code for code, _ in findings]) == ("/ui", ["gate-passed"])
+    assert f"/ui/socket.io/{asset}" in findings[0][1]
+
+
+def test_a_middleware_that_believes_any_cookie_is_found(targets: Callable[[str], Target]) -> None:
+    policy = replace(POLICY, dashboards=("/dashboard",), protected_paths=(), websockets=())
+    target = replace(targets("open"), policy=policy)
+    seen = found(target, "proxy-05", "way")
+    assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {
+        "/dashboard/socket.io browser": ["credential-shaped"],
+        "WebSocket /dashboard/socket.io socket": ["credential-shaped"],
+    }
+    assert all("refused after the handshake" in pairs[0][1] for pairs in seen.values())
+
+
+def test_a_middleware_refuses_under_the_address_too(targets: Callable[[str], Target]) -> None:
+    policy = replace(POLICY, dashboards=("/dashboard",), protected_paths=(), websockets=())
+    assert found(replace(targets("open"), policy=policy), "proxy-05", "by_address") == {}

@@ -1,0 +1,92 @@
+"""What an answer, and the answers of a root, say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from seen import AUTH, GATE, NO_ADMIN, target
+
+from pytest_nodered_sec.observations.answers import Answer, Kind, Mark, Refuser, classify, is_login
+from pytest_nodered_sec.observations.refusals import METHOD_REFUSED, refused_method
+
+
+@pytest.mark.parametrize(
+    ("answer", "strange"),
+    [
+        (Answer(200, "text/html", 10), True),
+        (Answer(200, "text/html", 10, marks=frozenset({Mark.EDITOR})), False),
+        (Answer(200, "application/json", 10), False),
+        (Answer(401, "text/html", 10), False),
+    ],
+)
+def test_a_strange_page_is_html_without_marks_of_node_red(answer: Answer, strange: bool) -> None:
+    assert answer.strange_page is strange
+
+
+def test_the_basic_realm_is_one_of_several_challenges() -> None:
+    assert Answer(401, headers=(("basic-realm", "plant"),)).basic_realm == "plant"
+    assert Answer(401).basic_realm is None
+
+
+@pytest.mark.parametrize("location", ["https://[::1", "https://plant.example:99999/", "https://plant.example:x/"])
+def test_what_is_no_url_is_no_login(location: str) -> None:
+    assert not is_login(location, target(login_urls=("https://plant.example/login",)))
+
+
+def test_the_sign_of_life_is_a_landmark_that_differs_from_a_random_path() -> None:
+    assert AUTH.settings is not None
+    assert AUTH.sign is AUTH.settings
+    assert NO_ADMIN.sign is NO_ADMIN.canary
+    assert GATE.sign is GATE.canary
+    assert replace(GATE, login=AUTH.settings).sign is AUTH.settings
+
+
+def test_no_answer_is_named() -> None:
+    assert Answer(0, silent=True).line() == "nothing within the time limit, as at a random path"
+    assert Answer(0).line() == "nothing, the connection was closed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "canary", "usual", "refused"),
+    [
+        (Answer(405), Answer(405), Kind.REFUSED, True),
+        (Answer(405), Answer(405), Kind.ABSENT, True),
+        (Answer(501), Answer(501), Kind.REFUSED, True),
+        (Answer(405), Answer(405), Kind.SERVED, False),  # of a form that takes no POST
+        (Answer(405), Answer(404), Kind.REFUSED, False),
+        (Answer(418), Answer(418), Kind.REFUSED, True),
+        (Answer(405, marks=frozenset({Mark.VERSION})), Answer(405), Kind.REFUSED, True),  # nginx: server_tokens on
+        (Answer(400), Answer(405), Kind.REFUSED, False),
+        (Answer(404), Answer(404), Kind.REFUSED, False),
+        (Answer(503), Answer(503), Kind.REFUSED, False),
+        (Answer(405, marks=frozenset({Mark.EXPRESS})), Answer(405), Kind.REFUSED, False),
+    ],
+)
+def test_a_method_that_a_front_takes_nowhere_is_refused(
+    answer: Answer, canary: Answer, usual: Kind, refused: bool
+) -> None:
+    seen = refused_method(answer, canary, usual)
+    assert (seen is not None) == refused
+    assert seen is None or (seen.kind, seen.why) == (Kind.REFUSED, METHOD_REFUSED)
+
+
+LOGIN = "https://sso.example/authorize"
+VIA = Answer(302, location=LOGIN, hops=1, first="https://plant.example/oauth2/start")
+
+
+@pytest.mark.parametrize(
+    ("location", "canary", "refuser"),
+    [
+        ("https://plant.example/oauth2/start", VIA, Refuser.LOGIN),
+        ("https://192.0.2.7/oauth2/start", VIA, Refuser.LOGIN),  # under the address in place of the name
+        ("https://plant.example/elsewhere", VIA, None),
+        ("http://plant.example/oauth2/start", VIA, None),
+        ("https://plant.example/oauth2/start", replace(VIA, location="https://other.example/"), None),
+        ("https://plant.example/oauth2/start", replace(VIA, first=""), None),
+        ("https://plant.example/oauth2/start", None, None),
+    ],
+)
+def test_the_first_step_to_a_login_is_a_refusal(location: str, canary: Answer | None, refuser: Refuser | None) -> None:
+    seen = classify(Answer(302, location=location), target(login_urls=(LOGIN,)), canary)
+    assert seen.refuser is refuser

@@ -1,0 +1,160 @@
+"""Caddy in front of Node-RED: whole Caddyfiles, adapted by a real Caddy and reduced as on the host."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from caddylab import adapted
+from seen import target, violations
+
+from pytest_nodered_sec.observations.host import ListeningSocket
+from pytest_nodered_sec.observations.host_proxies import CaddyConfig, CaddyMatch, CaddyRoute, CaddyServer, CaddyStep
+from pytest_nodered_sec.observations.host_settings import ChannelSettings
+from pytest_nodered_sec.rules.proxy import gate, way_is_guarded
+from pytest_nodered_sec.rules.settings import channels_are_guarded
+from pytest_nodered_sec.verdict import NotJudged
+
+SOCKETS = (ListeningSocket("tcp", "127.0.0.1", 1880),)
+LOGIN = "basic_auth @gated {\nadmin $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n}"
+RED = "reverse_proxy 127.0.0.1:1880"
+
+
+@cache
+def reduced(text: str) -> CaddyConfig:
+    return adapted(text, SOCKETS)
+
+
+SITES = {
+    "everything": (f"{LOGIN.replace('@gated', '')}\n{RED}", [], True),
+    "nothing": (RED, [], False),
+    "path, which ignores letter case": (f"@gated path /ui /ui/* /dashboard /dashboard/*\n{LOGIN}\n{RED}", [], True),
+    "a pattern that does not": (f"@gated path_regexp ^/ui(/|$)\n{LOGIN}\n{RED}", ["letter-case"], False),
+    "a pattern that does": (f"@gated path_regexp (?i)^/ui(/|$)\n{LOGIN}\n{RED}", [], True),
+    "all but sockets": (f"@gated not path */socket.io/*\n{LOGIN}\n{RED}", ["socket", "socket"], False),
+    "a page only": (f"@gated path /ui/\n{LOGIN}\n{RED}", ["socket"], False),
+    "a login for some": (f"@gated not header Remote-User *\n{LOGIN}\n{RED}", ["header", "header"], False),
+    "asked elsewhere": (f"forward_auth 127.0.0.1:9091 {{\nuri /verify\n}}\n{RED}", [], True),
+    "in a block": (f"handle /ui/* {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}\nhandle {{\n{RED}\n}}", [], True),
+    "in a block, its socket in another": (
+        f"handle /ui/socket.io/* {{\n{RED}\n}}\nhandle /ui/* {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}",
+        ["socket"],
+        False,
+    ),
+    "elsewhere": ("handle /ui/* {\nreverse_proxy 127.0.0.1:3000\n}\nhandle {\n" + RED + "\n}", [], True),
+    "answered, if some condition holds": (f"@far not remote_ip 10.0.0.0/8\nrespond @far 403\n{RED}", [], True),
+    "answered": (f"@ui path /ui /ui/*\nrespond @ui 404\n{RED}", [], True),
+    "rewritten": (f"handle_path /ui/* {{\n{RED}\n}}", [], False),
+    "another way to the page, by a rewrite": (
+        f"handle /hmi/* {{\nuri strip_prefix /hmi\nrewrite * /ui{{uri}}\n{RED}\n}}\n{LOGIN.replace('@gated', '')}\n"
+        f"@gated path /ui/*\nhandle @gated {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}",
+        [],
+        True,
+    ),
+    "another way to the page, past the login": (
+        f"handle /ui/* {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}\n"
+        f"handle_path /hmi/* {{\nrewrite * /ui{{uri}}\n{RED}\n}}",
+        ["alias"],
+        False,
+    ),
+    "another way, by the proxy's own rewrite": (
+        f"handle /ui/* {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}\nhandle /hmi {{\n{RED} {{\nrewrite /ui/\n}}\n}}",
+        ["alias"],
+        False,
+    ),
+    "who fails to log in is let in by the errors": (
+        f"{LOGIN.replace('@gated', '')}\n{RED}\nhandle_errors 401 {{\n{RED}\n}}",
+        [],
+        False,
+    ),
+    "an answer that is handled is no login": (
+        f"{RED} {{\n@broken status 5xx\nhandle_response @broken {{\nrespond 503\n}}\n}}",
+        [],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_who_is_asked_for_a_login(name: str) -> None:
+    site, expected, guarded = SITES[name]
+    seen = reduced(f"https://plant.example {{\n{site}\n}}\n")
+    assert [one.code for one in violations(way_is_guarded(seen, target().policy))] == expected
+    assert (gate(seen, "/ui") == "closed") is guarded
+
+
+UNKNOWN = {
+    "a handler of a plugin's": ("unknown", "the decision of Caddy's handler rate_limit is unknown"),
+    "a rewrite as 0.1.0 told it": ("rewrite", "how Caddy rewrites the path was not looked at"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_not_understood_is_not_judged_naming_it(name: str) -> None:
+    kind, reason = UNKNOWN[name]
+    step = CaddyStep(kind, name="rate_limit" if kind == "unknown" else "")
+    proxy = CaddyStep("proxy", ("127.0.0.1:1880",))
+    channel = CaddyMatch(paths=("/ui/socket.io/*",))
+    routes = (CaddyRoute((channel,), (step, proxy)), CaddyRoute((), (CaddyStep("login"), proxy)))
+    dials = (("127.0.0.1:1880", False),)
+    seen = CaddyConfig("caddy.json", (CaddyServer("srv0", (":443",), True, dials, routes),), SOCKETS)
+    verdict = way_is_guarded(seen, target(dashboards=("/ui",)).policy)
+    assert isinstance(verdict, NotJudged)
+    assert reason in verdict.reason
+    assert reason in gate(seen, "/ui")
+
+
+@pytest.mark.parametrize(
+    ("sites", "tls"),
+    [
+        ("plant.example {\nrespond ok\n}", True),
+        ("https://plant.example:3001 {\nrespond ok\n}", True),
+        ("{\nhttps_port 8443\n}\nplant.example {\nrespond ok\n}", True),
+        ("plant.example:3001 {\ntls internal\nrespond ok\n}", True),
+        ("http://plant.example:3001 {\nrespond ok\n}", False),
+        ("http://plant.example {\nrespond ok\n}", False),
+        (":3001 {\nrespond ok\n}", False),
+    ],
+)
+def test_which_servers_speak_tls(sites: str, tls: bool) -> None:
+    [server] = reduced(sites).servers
+    assert server.tls is tls
+
+
+def test_a_client_certificate_is_demanded() -> None:
+    mutual = "tls internal {\nclient_auth {\nmode require\n}\n}"
+    seen = reduced(f"https://plant.example {{\n{mutual}\n{RED}\n}}\n")
+    assert violations(way_is_guarded(seen, target().policy)) == ()
+    assert gate(seen, "/ui") == "closed"
+    assert gate(reduced(f"https://plant.example {{\n{RED}\n}}\n"), "/ui") == "open"
+
+
+def test_each_name_has_its_own_way() -> None:
+    gated = f"https://plant.example {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}\n"
+    assert gate(reduced(gated), "/ws/line", exactly=True) == "closed"
+    assert gate(reduced(f"{gated}https://other.example {{\n{RED}\n}}\n"), "/ws/line", exactly=True) == "open"
+    assert gate(reduced(f"{gated}https://other.example {{\nrespond 404\n}}\n"), "/ws/line", exactly=True) == "closed"
+
+
+def test_channels_that_caddy_guards() -> None:
+    gated = reduced(f"https://plant.example {{\n{LOGIN.replace('@gated', '')}\n{RED}\n}}\n")
+    dashboards = (("ui", False, False),)
+    seen = ChannelSettings("settings.js", dashboards, ("/ws/line",), False, "", ("/ui",), gated)
+    assert violations(channels_are_guarded(seen, target().policy)) == ()
+
+
+def test_what_only_json_can_say() -> None:
+    """Two sets of conditions, a pattern that is none of Python's, and a group of which the first is taken."""
+    proxy, login = CaddyStep("proxy", ("127.0.0.1:1880",)), CaddyStep("login")
+    sets = (CaddyMatch(paths=("/hmi/*",)), CaddyMatch(pattern=r"^/ui/\pL", others=True))
+    for routes, guarded in (
+        ((CaddyRoute((), (CaddyStep("other"), login, proxy)),), True),
+        ((CaddyRoute(sets, (login,)), CaddyRoute((), (proxy,))), False),
+        ((CaddyRoute((CaddyMatch(pattern="^/("),), (login,)), CaddyRoute((), (proxy,))), False),
+        ((CaddyRoute((), (login,), "one"), CaddyRoute((), (proxy,), "one")), False),
+        ((CaddyRoute((), (CaddyStep("other"),), "one"), CaddyRoute((), (proxy,), "one")), False),
+        ((CaddyRoute((), (), last=True), CaddyRoute((), (proxy,))), False),
+    ):
+        server = CaddyServer("srv0", (":443",), True, (("127.0.0.1:1880", False),), routes)
+        seen = CaddyConfig("caddy.json", (server,), SOCKETS)
+        assert (gate(seen, "/ui") == "closed") is guarded

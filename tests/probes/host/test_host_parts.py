@@ -1,0 +1,954 @@
+"""What the host's answers are taken for: recorded and simulated layouts that no test machine can have all at once.
+
+All of them are simulated: no machine of these tests runs systemd or Docker. The texts have the form of
+    systemctl show --no-pager -p Id,Names,LoadState,ActiveState,UnitFileState,Restart,Result,Triggers nodered.service
+    docker inspect --format '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} …' CONTAINER
+of systemd 252 and Docker 24; run the lines of probes/host/host.sh on a real machine to compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import ssl
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.host import (
+    Identity,
+    Listening,
+    ListeningSocket,
+    NodeRedProcess,
+    Renewal,
+    Supervision,
+)
+from pytest_nodered_sec.observations.host_proxies import CaddyConfig, NginxConfig, NginxService
+from pytest_nodered_sec.observations.host_settings import ChannelSettings, Egress, LoginSettings
+from pytest_nodered_sec.policy.model import HostDemands
+from pytest_nodered_sec.probes.host import fronts, parse, processes
+from pytest_nodered_sec.probes.host.gather import Inside, Nginx, environment_of_unit, evaluate
+from pytest_nodered_sec.probes.host.nginx import tree
+from pytest_nodered_sec.probes.host.parse import Me, Section
+from pytest_nodered_sec.probes.host.parts import look_inside
+from pytest_nodered_sec.probes.host.processes import choose
+from pytest_nodered_sec.probes.host.starting import as_user, node_of
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.host_files import KeyAccess
+    from pytest_nodered_sec.observations.host_fronts import FrontConfig
+
+BOX = "8f4e0c1d" * 8
+OPS = Me(1000, "ops", sudo=False, now=1_700_001_000.0, uptime=1000.0, ticks=100.0)
+PROCESS = """comm node-red
+same 998
+PPid 1
+Uid 998
+user nodered
+ticks 5000
+cwd /home/nodered
+exe /usr/bin/node
+cgroup 0::/system.slice/nodered.service
+args node-red      """
+SOCKETS = """tcp 0100007F:0758 111
+tcp 00000000:0016 999
+tcp6 00000000000000000000000000000000:10E0 112
+tcp6 0000000000000000FFFF00000700A8C0:10E1 113
+udp 00000000:14E9 114
+unix /run/nodered/nr.sock 115
+unix  116"""
+FILES = "\n".join(f"lrwx------ 1 nodered nodered 64 Nov 23 22 -> socket:[{one}]" for one in range(111, 117))
+UNITS = """Id=nodered.service
+Names=nodered.service node-red.service
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+Restart=on-failure
+NoNewPrivileges=yes
+
+Id=nginx.service
+Names=nginx.service
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+
+Id=certbot.timer
+Names=certbot.timer
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+Triggers=certbot.service
+
+Id=certbot.service
+Names=certbot.service
+LoadState=loaded
+ActiveState=inactive
+Result=success"""
+SETTINGS: dict[str, Any] = {
+    "file": "/home/nodered/.node-red/settings.js",
+    "userDir": "/home/nodered/.node-red",
+    "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
+    "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
+    "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
+    "ownUnit": {}, "guessed": False, "define": False, "kinds": {}, "groups": {}, "port": "",
+    "settings": {
+        "uiPort": "1880", "httpNodeRoot": "", "disableEditor": False, "httpAdminRoot": "",
+        "ui": {"middleware": "unset", "ioMiddleware": "function"},
+        "webSocketNodeVerifyClient": "unset",
+        "adminAuth": {"kind": "set", "module": "", "type": "credentials", "users": [], "usersKind": "list",
+                      "defaultKind": "unset", "defaultPermissions": ""},
+        **{name: {"kind": "unset"} for name in ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")},
+    },
+}  # fmt: skip
+
+
+def found(**more: Section) -> dict[str, Section]:
+    base = {
+        "self": Section("0::/user.slice", 0),
+        "process 812": Section(PROCESS, 0),
+        "sockets 812": Section(SOCKETS, 0),
+        "fd 812": Section(FILES, 0),
+        "units": Section(UNITS, 0),
+        "cron": Section("", 1),
+    }
+    return {**base, **{name.replace("_", " ", 1): section for name, section in more.items()}}
+
+
+def inside(sections: dict[str, Section], **changes: Any) -> Inside:
+    [candidate] = processes.candidates(sections, OPS)
+    values: dict[str, Any] = {
+        "demands": HostDemands(), "url": "https://plant.example", "who": OPS, "found": sections,
+        "node_red": candidate, "docker": None, "networks": None,
+        "in_container": False,
+        "connected": False, "served": "", "settings": SETTINGS, "nginx": None,
+        "later": {"time:/etc/nginx/nginx.conf": Section("1600000000 1600000000", 0)},
+    }  # fmt: skip
+    return Inside(**{**values, **changes})
+
+
+def part(gathered: Inside, *name: str) -> Any:
+    look: Any = SimpleNamespace()
+    return look_inside(look, gathered, *name)
+
+
+def trouble(gathered: Inside, *name: str) -> str:
+    with pytest.raises(ProbeError) as caught:
+        part(gathered, *name)
+    return caught.value.message
+
+
+# --- processes and sockets
+
+
+def test_a_service_is_found_with_its_start_and_its_sockets() -> None:
+    seen: Listening = part(inside(found()), "listening")
+    assert (seen.process.unit, seen.process.started) == ("nodered.service", 1_700_000_050.0)
+    assert seen.sockets == tuple(
+        sorted(
+            [
+                ListeningSocket("tcp", "127.0.0.1", 1880),
+                ListeningSocket("tcp6", "::", 4320),
+                ListeningSocket("tcp6", "192.168.0.7", 4321),
+                ListeningSocket("udp", "0.0.0.0", 5353),  # noqa: S104  only read
+                ListeningSocket("unix", "/run/nodered/nr.sock"),
+                ListeningSocket("unix", "(unnamed)"),
+            ]
+        )
+    )
+
+
+def test_open_files_that_are_not_ours_to_see_are_an_error_that_names_the_right() -> None:
+    denied = Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)
+    message = trouble(inside(found(**{"fd_812": denied})), "listening")
+    assert "Permission denied" in message
+    assert "?sudo=true" in message
+
+
+@pytest.mark.parametrize(
+    ("comm", "args", "is_one"),
+    [
+        ("node-red", "node-red", True),
+        ("node", "node /usr/lib/node_modules/node-red/red.js -u /data", True),
+        ("MainThread", "/usr/bin/node /usr/bin/node-red --userDir /data", True),
+        ("node-red-admin", "node-red-admin", False),
+        ("node", "node /home/ops/grep-node-red-logs.js", False),
+        ("sh", "sh -c echo node-red/red.js", False),
+    ],
+)
+def test_who_is_a_node_red(comm: str, args: str, is_one: bool) -> None:
+    text = PROCESS.replace("comm node-red", f"comm {comm}").replace("args node-red", f"args {args}")
+    assert bool(processes.candidates({"process 812": Section(text, 0)}, OPS)) is is_one
+
+
+def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() -> None:
+    """Simulated: `node app.js` with require("node-red"), which has no title of its own."""
+    app = PROCESS.replace("comm node-red", "comm node").replace("args node-red", "args node /srv/app.js")
+    alone = app.replace("cgroup 0::/system.slice/nodered.service", "cgroup 0::/system.slice/line.service")
+    main = Section("Id=nodered.service\nMainPID=812\nUser=nodered", 0)
+    sections = {"sockets 812": Section(SOCKETS, 0), "fd 812": Section(FILES, 0), "units": main}
+    for text, port, there in ((app, 0, True), (alone, 1880, True), (alone, 1881, False), (alone, 0, False)):
+        assert bool(processes.candidates({"process 812": Section(text, 0), **sections}, OPS, port)) is there
+    titled = {"process 812": Section(alone, 0), "process 900": Section(PROCESS, 0), **sections}
+    assert [one.process.pid for one in processes.candidates(titled, OPS, 1880)] == [900]
+    unseen = {"process 812": Section(alone, 0)}
+    assert processes.candidates(unseen, OPS, 1880) == []  # whose files are not ours to see
+
+
+def test_one_that_ended_while_we_looked_is_none() -> None:
+    gone = Section(PROCESS.replace("ticks 5000", "ticks "), 0)
+    assert processes.candidates({"process 812": gone, "process 813": Section("", 1)}, OPS) == []
+
+
+def test_which_of_several_is_meant() -> None:
+    two = found(**{"process_900": Section(PROCESS.replace("/home/nodered", "/home/line2"), 0),
+                   "sockets_900": Section("tcp 0100007F:0759 200", 0),
+                   "fd_900": Section("x -> socket:[200]", 0)})  # fmt: skip
+    both = processes.candidates(two, OPS)
+    assert choose(both, two, HostDemands(), 1880).process.pid == 812
+    assert choose(both, two, HostDemands(), 1881).process.pid == 900
+    assert choose(both, two, HostDemands(user_dir="/home/line2"), 1).process.pid == 900
+    assert choose(both, two, HostDemands(user_dir="/data"), 1881).process.pid == 900  # started elsewhere, no arguments
+    with pytest.raises(ProbeError, match="2 Node-REDs run on this host"):
+        choose(both, two, HostDemands(), 1)
+    with pytest.raises(ProbeError, match="no Node-RED runs on this host"):
+        choose([], {}, HostDemands(), 1880)
+
+
+def test_answers_that_lie_or_break_off_are_no_answers() -> None:
+    with pytest.raises(ProbeError, match="cut off"):
+        parse.sections("==a begin me\n0\n==a end 0\n", "==a")
+    with pytest.raises(ProbeError, match="runs Darwin"):
+        parse.me(Section("0\nroot\nDarwin\n\n1\n1\n100", 0))
+    with pytest.raises(ProbeError, match="did not report the user and time"):
+        parse.me(Section("zero\nroot\nLinux", 1))
+    lying = " ==a end\n ==a begin fake\n x\n 0"  # what a command prints is indented, marks never are
+    text = f"==a begin os\n{lying}\n 3\n==a end\n==a begin end\n 0\n==a end\n"
+    assert set(parse.sections(text, "==a")) == {"os", "end"}
+    assert parse.sections(text, "==a")["os"].code == 3
+
+
+# --- containers (simulated)
+
+IN_BOX = PROCESS.replace("/system.slice/nodered.service", f"/system.slice/docker-{BOX}.scope")
+EVERYWHERE = "tcp 00000000:0758 111"
+
+
+def box(inspect: Section | None) -> Inside:
+    sections = found(**{"process_812": Section(IN_BOX, 0), "sockets_812": Section(EVERYWHERE, 0)})
+    reason = ProbeError("inside the container", Cause.FORBIDDEN)
+    return inside(sections, docker=inspect, settings=reason)
+
+
+@pytest.mark.parametrize(
+    ("ports", "mode", "expected"),
+    [
+        ('{"1880/tcp":[{"HostIp":"0.0.0.0","HostPort":"1880"},{"HostIp":"::","HostPort":"1880"}]}', "bridge",
+         (("0.0.0.0", 1880), ("::", 1880))),  # noqa: S104  only read
+        ('{"1880/tcp":[{"HostIp":"127.0.0.1","HostPort":"1880"}]}', "line_default", (("127.0.0.1", 1880),)),
+        ('{"1880/tcp":[{"HostIp":"","HostPort":"1880"}]}', "bridge", (("::", 1880),)),
+        ('{"1880/tcp":null}', "bridge", ()),
+        ("null", "bridge", ()),
+        ("{}", "host", None),
+    ],
+)  # fmt: skip
+def test_a_container_with_published_ports(ports: str, mode: str, expected: object) -> None:
+    seen: Listening = part(box(Section(f"{ports} {mode} unless-stopped", 0)), "listening")
+    assert seen.published == expected
+    assert seen.process.container == BOX
+    supervision: Supervision = part(box(Section(f"{ports} {mode} unless-stopped", 0)), "supervision")
+    assert supervision.restart_policy == "unless-stopped"
+
+
+@pytest.mark.parametrize(("drivers", "published"), [("bridge bridge", ()), ("macvlan", None), ("bridge ipvlan", None)])
+def test_a_container_with_an_address_of_its_own_hides_nothing(drivers: str, published: object) -> None:
+    inspected = box(Section("{} line_default no", 0))
+    seen: Listening = part(replace(inspected, networks=Section(drivers, 0)), "listening")
+    assert seen.published == published
+
+
+def test_a_containers_network_that_cannot_be_told() -> None:
+    shared = box(Section("{} container:8f4e0c1d no", 0))
+    assert "shares the network of another" in trouble(shared, "listening")
+    swarm = replace(box(Section("{} ingress no", 0)), networks=Section("overlay", 0))
+    assert "a network of driver overlay" in trouble(swarm, "listening")
+
+
+def test_a_container_runtime_that_does_not_tell() -> None:
+    assert "docker is not here to show" in trouble(box(None), "listening")
+    assert "permission denied" in trouble(box(Section("permission denied while trying to connect", 1)), "listening")
+
+
+def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
+    way: Any = None
+    with pytest.raises(ProbeError, match="--nodered-host=docker://NAME"):
+        evaluate(way, OPS, box(None).node_red, HostDemands(), {})
+
+
+@pytest.mark.parametrize(("parent", "expected"), [("systemd", ["-u", "/data"]), ("supervisord", [])])
+def test_the_arguments_of_another_manager_are_not_node_reds(parent: str, expected: list[str]) -> None:
+    given: list[list[str]] = []
+
+    def script(_: str, program: str) -> str:
+        given.append(json.loads(program.split("\n")[0].removeprefix("const INPUT = ").removesuffix(";"))["args"])
+        return ""
+
+    starts = Section("Id=nodered.service\nExecStart={ argv[]=/usr/bin/node-red -u /data ; }", 0)
+    sections = found(process_812=Section(f"{PROCESS}\nparent {parent}\nclosed yes", 0), starts=starts)
+    way: Any = SimpleNamespace(script=script, sudo="sudo")
+    with pytest.raises(ProbeError, match="did not run as nodered"):
+        evaluate(way, OPS, inside(sections).node_red, HostDemands(), sections)
+    assert given == [expected]
+
+
+def test_seen_from_inside_its_own_container_it_is_no_containers() -> None:
+    sections = {"self": Section(f"12:pids:/docker/{BOX}", 0), "process 812": Section(IN_BOX, 0)}
+    assert processes.candidates(sections, OPS)[0].process.container == ""
+
+
+def test_what_only_the_machine_of_the_proxy_shows() -> None:
+    gathered = inside(found(), in_container=True, docker=Section("{} bridge always", 0))
+    assert "does not show whether it serves https://plant.example" in trouble(gathered, "identity")
+    assert "what renews the certificate cannot be seen in a container" in trouble(gathered, "renewal")
+    assert part(gathered, "supervision").restart_policy == "always"
+    assert part(replace(gathered, connected=True), "identity").connected
+    declared = replace(gathered, demands=HostDemands(acme_client="acme.sh"))
+    assert part(declared, "renewal").other == "acme.sh"
+
+
+def test_a_proxy_in_a_container_is_not_taken_for_the_hosts_own() -> None:
+    gathered = inside(found(**{"boxed_nginx": Section(BOX, 0), "nginx-version": Section("nginx/1.22.1", 0)}))
+    for name in ("nginx service", "nginx", "way"):
+        assert "nginx runs in the container 8f4e0c1d8f4e" in trouble(gathered, name)
+
+
+# --- rights
+
+
+def test_whose_rights_the_evaluator_gets() -> None:
+    node = "/usr/bin/node"
+    assert re.search(r"env -i PATH=\S+ /usr/bin/node -", as_user(OPS, running(1000, "ops"), node, sudo=False))
+    root = Me(0, "root", sudo=False, now=0, uptime=0, ticks=100)
+    strict = "--no-new-privs --inh-caps=-all --bounding-set=-all --reuid=998"
+    by_name = as_user(root, running(998, "nodered", gid=997, groups=(0, 20)), node, sudo=False)
+    assert f"setpriv {strict} --regid=997 --groups=20 env -i" in by_name
+    assert re.search(r"env -i PATH=\S+ su -s /bin/sh -c 'env -i PATH=\S+ /usr/bin/node -' nodered", by_name)
+    for gid in (0, None):  # root's group, or several
+        by_id = as_user(root, running(998, "998", gid=gid, vouched=True), node, sudo=False)
+        assert f"setpriv {strict} --regid=65534 --clear-groups env -i" in by_id
+        assert " su " not in by_id
+    for who, sudo in ((root, False), (OPS, True)):
+        with pytest.raises(
+            ProbeError, match="nothing is run as user id 998: it has no entry in passwd, and no service"
+        ):
+            as_user(who, running(998, "998", gid=997), node, sudo=sudo)
+    with pytest.raises(ProbeError, match=r"nothing is run as user id 998: .*sudo would give it root's group"):
+        as_user(OPS, running(998, "998", vouched=True), node, sudo=True)
+    with pytest.raises(ProbeError, match=r"the session is ops: add \?sudo=true"):
+        as_user(OPS, running(998, "nodered"), node, sudo=False)
+
+
+def running(uid: int, user: str, **more: Any) -> processes.Candidate:
+    process = NodeRedProcess(pid=812, uid=uid, user=user, started=0.0)
+    return processes.Candidate(process, exe="/usr/bin/node", cwd="/", args=(), **more)
+
+
+def test_an_nginx_that_shows_nothing_is_no_missing_one() -> None:
+    """Its keys and the dates of its files were not seen; what is stale beside them is told all the same."""
+    broken = inside(found(), nginx=Nginx(70, Section("nginx: [emerg] unknown directive", 1), None))
+    for name in (("keys", "nginx"), ("freshness",)):
+        assert "nginx -T does not show its configuration: nginx: [emerg]" in trouble(broken, *name)
+    late = {**SETTINGS, "loaded": [{"path": "/etc/nodered/settings.js", "changed": 1_700_000_350}]}
+    assert part(replace(broken, settings=late), "freshness").newer == (("/etc/nodered/settings.js", 300),)
+    boxed = inside(found(**{"boxed_nginx": Section(BOX, 0)}))
+    assert "nginx runs in the container 8f4e0c1d" in trouble(boxed, "keys", "nginx")
+
+
+EGRESS = {"disableEditor": False, "httpAdminRoot": "", "paletteInstall": "unset", "paletteEditable": "unset",
+          "telemetry": "on", "catalogues": ["catalogue.nodered.org"], "assistant": "unset"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "chosen", "silenced", "telemetry", "catalogues"),
+    [
+        ({}, "unset", False, ("on", "settings.js"), True),
+        ({}, "unset", True, ("off", "NODE_RED_DISABLE_TELEMETRY or --no-telemetry"), True),
+        ({}, "off", False, ("off", "a user of the editor"), True),
+        ({"telemetry": "off"}, "on", True, ("on", "a user of the editor"), True),
+        ({"telemetry": "unset", "disableEditor": True}, "unset", False, ("unset", ""), False),
+        ({"httpAdminRoot": "false", "catalogues": None}, "unset", False, ("on", "settings.js"), False),
+        ({"paletteInstall": "false"}, "unset", False, ("on", "settings.js"), False),
+        ({"paletteEditable": "false"}, "unset", False, ("on", "settings.js"), False),
+    ],
+)
+def test_what_leaves(
+    settings: dict[str, Any], chosen: str, silenced: bool, telemetry: tuple[str, str], catalogues: bool
+) -> None:
+    assistant = [["@flowfuse/nr-assistant", "0.18.1"], ["node-red-dashboard", "3.6.6"]]
+    told = {**SETTINGS, "settings": {**SETTINGS["settings"], **EGRESS, **settings},
+            "telemetry": {"chosen": chosen, "silenced": silenced},
+            "versions": {**SETTINGS["versions"], "modules": assistant}}  # fmt: skip
+    seen: Egress = part(inside(found(), settings=told), "egress")
+    assert (seen.telemetry, seen.said_by) == telemetry
+    assert seen.catalogues == (("catalogue.nodered.org",) if catalogues else ())
+    assert seen.assistants == (("@flowfuse/nr-assistant", "0.18.1"),)
+    assert part(inside(found(), settings=told), "patch level").modules == (("node-red-dashboard", "3.6.6"),)
+
+
+@pytest.mark.parametrize(
+    ("settings", "define", "closed", "lacking"),
+    [
+        ({"disableEditor": True}, False, "disableEditor: true in /home/nodered/.node-red/settings.js", ""),
+        ({"httpAdminRoot": "false"}, False, "httpAdminRoot: false in /home/nodered/.node-red/settings.js", ""),
+        (
+            {},
+            False,
+            "",
+            "the editor is enabled in /home/nodered/.node-red/settings.js; what the front refuses: patch-01",
+        ),
+        ({"disableEditor": True}, True, "", "Node-RED was started with -D"),
+    ],
+)
+def test_what_no_release_fixes_is_closed_by_the_settings_that_run(
+    settings: dict[str, Any], define: bool, closed: str, lacking: str
+) -> None:
+    told = {**SETTINGS, "define": define, "settings": {**SETTINGS["settings"], **settings}}
+    seen = part(inside(found(), settings=told), "patch level").exposures
+    assert [exposure.id for exposure in seen] == ["CVE-2026-71269", "node-red#5868"]
+    assert all(exposure.closed == closed and exposure.lacking.startswith(lacking) for exposure in seen)
+    assert all(bool(exposure.lacking) == bool(lacking) for exposure in seen)
+
+
+@pytest.mark.parametrize(
+    ("settings", "chosen"), [({"telemetry": "computed"}, "unset"), ({"catalogues": None}, "off"), ({}, "computed")]
+)
+def test_what_leaves_and_a_module_decides(settings: dict[str, Any], chosen: str) -> None:
+    told = {**SETTINGS, "settings": {**SETTINGS["settings"], **EGRESS, **settings},
+            "telemetry": {"chosen": chosen, "silenced": False}}  # fmt: skip
+    assert "does not tell what telemetry or the palette's catalogues come to" in trouble(
+        inside(found(), settings=told), "egress"
+    )
+
+
+def test_what_is_not_seen_is_not_nothing() -> None:
+    """An empty table of sockets, a unit's environment that nobody told, a file whose date is not to be seen."""
+    assert "listens on cannot be seen" in trouble(inside(found(sockets_812=Section("", 0))), "listening")
+    silent = found(units=Section("Failed to connect to bus", 1))
+    assert "systemctl does not answer" in trouble(inside(silent), "files", "environment files")
+    hidden = found(units=Section("Id=nodered.service\nFragmentPath=/srv/private/nodered.service", 0))
+    denied = Section("stat: cannot statx '/srv/private/nodered.service': Permission denied", 1)
+    gathered = inside(hidden, later={"time:/srv/private/nodered.service": denied})
+    for name in ("supervision", "freshness"):
+        assert "when /srv/private/nodered.service was changed cannot be seen: stat: cannot" in trouble(gathered, name)
+    gone = Section("stat: cannot statx '/srv/private/nodered.service': No such file or directory", 1)
+    assert part(replace(gathered, later={"time:/srv/private/nodered.service": gone}), "freshness").newer == ()
+
+
+def test_a_node_that_is_gone_has_no_release() -> None:
+    unknown = {**SETTINGS, "versions": {**SETTINGS["versions"], "node": ""}}
+    gone = found(**{"process_812": Section(f"{PROCESS}\ndeleted yes", 0)})
+    assert "/usr/bin/node was deleted or replaced after Node-RED started" in trouble(
+        inside(gone, settings=unknown), "patch level"
+    )
+    assert "/usr/bin/node is not run to be asked" in trouble(inside(found(), settings=unknown), "patch level")
+
+
+def test_which_node_is_run() -> None:
+    """Its own, where only root or its own user can change it; the host's; or none, and why."""
+    sections = {"node": Section("/opt/node/bin/node", 0)}
+    assert node_of(running(998, "nodered", theirs=True), sections) == "/usr/bin/node"
+    assert node_of(running(998, "nodered", deleted=True), sections) == "/opt/node/bin/node"
+    electron = replace(running(998, "nodered", theirs=True), exe="/opt/app/electron")
+    assert node_of(electron, sections) == "/opt/node/bin/node"
+    none = {"node": Section("", 1)}
+    with pytest.raises(ProbeError, match=r"\(/usr/bin/node\) was deleted or replaced after it started, and this"):
+        node_of(running(998, "nodered", deleted=True), none)
+    with pytest.raises(ProbeError, match="can be changed by others, or is not seen, and this host has no"):
+        node_of(running(998, "nodered"), {})
+
+
+# --- settings
+
+
+def test_settings_newer_than_the_process_prove_nothing() -> None:
+    late = {**SETTINGS, "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_700_000_350}]}
+    assert "changed 300 s after Node-RED started" in trouble(inside(found(), settings=late), "login")
+    seen = part(inside(found(), settings=late), "freshness")
+    assert seen.newer == (("/home/nodered/.node-red/settings.js", 300),)
+
+
+def test_settings_of_another_node_red_prove_nothing() -> None:
+    other = {**SETTINGS, "settings": {**SETTINGS["settings"], "uiPort": "1990"}}
+    assert "says uiPort 1990, but Node-RED (pid 812" in trouble(inside(found(), settings=other), "login")
+    moved = {**other, "port": "1880"}  # -p on the command line
+    assert isinstance(part(inside(found(), settings=moved), "login"), LoginSettings)
+
+
+def test_a_directory_that_was_guessed_must_be_told_by_the_port() -> None:
+    unseen = found(**{"fd_812": Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)})
+    assert isinstance(part(inside(unseen), "login"), LoginSettings)  # it was named
+    assert "Permission denied" in trouble(inside(unseen, settings={**SETTINGS, "guessed": True}), "login")
+
+
+def test_settings_that_the_command_line_overrides_prove_nothing() -> None:
+    overridden = {**SETTINGS, "define": True}
+    assert "started with -D" in trouble(inside(found(), settings=overridden), "login")
+
+
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [
+        ({"kind": "computed", "module": "node-red-auth-github"}, "made by a node-red-auth-github that is not run here"),
+        ({"usersKind": "function"}, "adminAuth.users is made by a function"),
+        ({"defaultKind": "function"}, "adminAuth.default is a function"),
+    ],
+)
+def test_logins_that_are_decided_at_run_time_cannot_be_looked_at(auth: dict[str, str], message: str) -> None:
+    settings = {**SETTINGS["settings"], "adminAuth": {**SETTINGS["settings"]["adminAuth"], **auth}}
+    assert message in trouble(inside(found(), settings={**SETTINGS, "settings": settings}), "login")
+
+
+def test_dashboards_of_flows_that_cannot_be_read_are_not_known() -> None:
+    seen: ChannelSettings = part(inside(found()), "channels")
+    assert seen.dashboards == (("ui", False, True),)
+    unread = {**SETTINGS, "types": {**SETTINGS["types"], "known": False}}
+    assert "cannot be read" in trouble(inside(found(), settings=unread), "channels")
+
+
+def test_a_release_that_is_not_found_is_not_known() -> None:
+    unknown = {**SETTINGS, "versions": {**SETTINGS["versions"], "nodeRed": ""}}
+    assert "release is not known" in trouble(inside(found(), settings=unknown), "patch level")
+
+
+@pytest.mark.parametrize("name", ["login", "files", "patch level", "freshness"])
+def test_without_settings_each_part_carries_the_reason(name: str) -> None:
+    gone = inside(found(), settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
+    assert trouble(gone, name, *(["flows"] if name == "files" else [])) == "no Node.js on this side"
+
+
+# --- services
+
+
+def test_a_unit_is_found_by_every_name_it_has() -> None:
+    seen: Supervision = part(inside(found(**{"security_nodered.service": Section(
+        "→ Overall exposure level for nodered.service: 9.2 UNSAFE 😨", 0)})), "supervision")  # fmt: skip
+    assert seen.unit is not None
+    assert (seen.unit.get("Restart"), seen.exposure) == ("on-failure", 9.2)
+    units = parse.units(Section(UNITS, 0))
+    assert units["node-red.service"] is units["nodered.service"]
+
+
+def test_a_host_without_a_service_manager_is_an_error() -> None:
+    none = {name: one for name, one in found().items() if name != "units"}
+    assert "has no systemctl" in trouble(inside(none), "supervision")
+    bus = Section("System has not been booted with systemd as init system (PID 1). Can't operate.", 1)
+    assert "not been booted with systemd" in trouble(inside(found(units=bus)), "supervision")
+
+
+def test_what_a_unit_starts_with() -> None:
+    text = (
+        "Id=nodered.service\n"
+        "ExecStart={ path=/usr/bin/env ; argv[]=/usr/bin/env node-red -u /data -D (hidden) ; ignore_errors=no ; pid=0 }"
+    )
+    expected = ("/usr/bin/env", "node-red", "-u", "/data", "-D", "(hidden)")
+    assert parse.starts(Section(text, 0), "nodered.service") == expected
+    assert parse.starts(Section(text, 0), "other.service") == ()
+    assert parse.starts(None, "nodered.service") == ()
+
+
+NGINX = "# configuration file /etc/nginx/nginx.conf:\nhttp { server { listen 443 ssl; } }"
+
+
+def test_nginx_in_service_and_in_trouble() -> None:
+    processes = {"nginx-version": Section("nginx version: nginx/1.22.1", 0)}
+    processes["nginx-processes"] = Section("70 1 500 nginx: master process\n71 70 510 nginx: worker process", 0)
+    good = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    seen: NginxService = part(inside(found(**processes), nginx=good), "nginx service")
+    assert (seen.running, seen.valid, seen.unit is not None) == (True, True, True)
+    bad = Nginx(70, Section('nginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:1', 1), None)
+    seen = part(inside(found(**processes), nginx=bad), "nginx service")
+    assert (seen.valid, seen.complaint) == (False, '[emerg] unknown directive "x" in /etc/nginx/nginx.conf:1')
+    denied = Nginx(70, Section("sudo: a password is required", 1), None)
+    assert "nginx -T is not run: sudo: a password is required" in trouble(
+        inside(found(**processes), nginx=denied), "nginx service"
+    )
+    replaced = "nginx -T is not run: /usr/sbin/nginx was deleted or replaced after nginx started"
+    for name in ("nginx service", "nginx"):  # no finding: what runs may be in order
+        assert replaced in trouble(inside(found(**processes), nginx=Nginx(70, Section(replaced, 1), None)), name)
+    assert "docs/sudoers" in trouble(inside(found(**processes), nginx=denied), "nginx")
+    gone: NginxConfig = part(inside(found()), "nginx")
+    assert gone.other == "nginx is not installed; no other proxy was found"
+
+
+CA = trustme.CA()
+PEM = CA.issue_cert("plant.example").cert_chain_pems[0].bytes().decode()
+SERVED = hashlib.sha256(ssl.PEM_cert_to_DER_cert(PEM)).hexdigest()
+LINEAGES = """\
+700 0 0 root root 1700000000 '/etc/letsencrypt/archive'
+755 0 0 root root 1700000000 '/etc/letsencrypt/archive/plant.example'
+600 0 0 root root 1700000000 '/etc/letsencrypt/archive/plant.example/privkey1.pem'
+644 0 0 root root 1700000000 '/etc/letsencrypt/archive/plant.example/cert1.pem'
+777 0 0 root root 17 '/etc/letsencrypt/live/plant.example/privkey.pem' -> '../../archive/plant.example/privkey1.pem'
+777 0 0 root root 17 '/etc/letsencrypt/live/plant.example/cert.pem' -> '../../archive/plant.example/cert1.pem'"""
+
+
+def certbot(**more: Section) -> dict[str, Section]:
+    return found(
+        certbot=Section("/usr/bin/certbot", 0),
+        lineages=Section(LINEAGES, 0),
+        certificates=Section(
+            "\n".join(f"/etc/letsencrypt/live/plant.example/cert.pem:{one}" for one in PEM.split("\n")), 0
+        ),
+        renewal=Section("/etc/letsencrypt/renewal/plant.example.conf:installer = nginx", 0),
+        hooks=Section("", 1),
+        **more,
+    )
+
+
+CRON = "0 */12 * * * root test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew"
+
+
+def test_a_lineage_that_is_served_and_renewed() -> None:
+    seen: Renewal = part(inside(certbot(), served=SERVED), "renewal")
+    assert (seen.lineages, bool(seen.served)) == (("plant.example",), True)
+    assert (seen.schedule, seen.scheduled, seen.result, seen.reloads) == (
+        "certbot.timer", True, "success", "installer = nginx",
+    )  # fmt: skip
+    assert part(inside(certbot(), served="0" * 64), "renewal").served == ""
+    identity: Identity = part(inside(certbot(), served=SERVED), "identity")
+    assert identity.holds_served
+    assert part(inside(certbot(), served="0" * 64), "freshness").served_on_disk is False
+
+
+@pytest.mark.parametrize(
+    ("port", "caddy", "expected"),
+    [("443", False, False), ("8443", False, None), ("8443", True, None), ("443", True, False)],
+)
+def test_certificates_of_an_nginx_that_serves_another_port_tell_nothing(
+    port: str, caddy: bool, expected: bool | None
+) -> None:
+    server = f"server {{ listen {port} ssl; ssl_certificate /c.pem; }}"
+    text = f"# configuration file /etc/nginx/nginx.conf:\nhttp {{ {server} }}"
+    later = {"certificate:/c.pem": Section(PEM, 0), "time:/etc/nginx/nginx.conf": Section("1600000000", 0)}
+    gathered = inside(found(), served="0" * 64, nginx=Nginx(70, Section(text, 0), tree(text)), caddy=caddy, later=later)
+    assert part(gathered, "freshness").served_on_disk is expected
+
+
+def test_without_a_served_certificate_no_lineage_can_be_compared() -> None:
+    assert "presented no certificate" in trouble(inside(certbot()), "renewal")
+
+
+def test_certbot_by_cron_where_there_is_no_systemd() -> None:
+    by_cron = certbot(cron=Section("/etc/cron.d/certbot:" + CRON, 0), crond=Section("/proc/300/comm", 0))
+    del by_cron["units"]
+    seen: Renewal = part(inside(by_cron, served=SERVED), "renewal")
+    assert (seen.schedule, seen.scheduled) == ("/etc/cron.d/certbot", True)
+    resting = part(inside({**by_cron, "crond": Section("", 1)}, served=SERVED), "renewal")
+    assert resting.scheduled is False  # nobody reads the file
+
+
+def test_debians_cron_file_does_nothing_where_systemd_runs() -> None:
+    units = UNITS.replace(
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nTriggers", "LoadState=masked\nTriggers"
+    )
+    masked = certbot(cron=Section("/etc/cron.d/certbot:" + CRON, 0), crond=Section("/proc/300/comm", 0))
+    seen: Renewal = part(inside({**masked, "units": Section(units, 0)}, served=SERVED), "renewal")
+    assert (seen.schedule, seen.scheduled) == ("certbot.timer", False)
+    own = {**masked, "units": Section(units, 0), "cron": Section("/etc/crontab:0 3 * * * root certbot renew", 0)}
+    assert part(inside(own, served=SERVED), "renewal").scheduled is True
+    off = {**own, "cron": Section("/etc/crontab:# 0 3 * * * root certbot renew", 0)}
+    assert part(inside(off, served=SERVED), "renewal").scheduled is False
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "reloads"),
+    [
+        ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = systemctl reload nginx", "", True),
+        ("/etc/letsencrypt/renewal/other.example.conf:renew_hook = systemctl reload nginx", "", False),
+        ("/etc/letsencrypt/cli.ini:deploy-hook = systemctl reload nginx", "", True),
+        ("/etc/sysconfig/certbot:POST_HOOK=\"--post-hook 'systemctl reload nginx'\"", "", True),
+        ("/etc/crontab:0 3 * * * root certbot -q renew --deploy-hook 'systemctl reload nginx'", "", True),
+        ("/etc/letsencrypt/renewal/plant.example.conf:renew_hook = /usr/bin/tell-somebody", "", False),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "755", True),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:systemctl reload nginx", "644", False),
+        ("/etc/letsencrypt/renewal-hooks/deploy/nginx:# systemctl reload nginx", "755", False),
+        ("/etc/letsencrypt/renewal-hooks/pre/nginx:systemctl stop nginx", "755", False),
+    ],
+)
+def test_what_reloads_the_proxy_after_a_renewal(line: str, mode: str, reloads: bool) -> None:
+    place = "hooks" if "renewal-hooks" in line else "cron" if "crontab" in line else "renewal"
+    listed = f"{LINEAGES}\n{mode} 0 0 root root 17 '{line.partition(':')[0]}'"
+    sections = {**certbot(), "renewal": Section("", 1), place: Section(line, 0), "lineages": Section(listed, 0)}
+    assert bool(part(inside(sections, served=SERVED), "renewal").reloads) is reloads
+
+
+@pytest.mark.parametrize("name", ["certificates", "renewal", "hooks", "cron"])
+def test_a_line_of_sudoers_that_is_missing_is_an_error(name: str) -> None:
+    denied = {**certbot(), name: Section("sudo: a password is required", 1)}
+    assert f"{name}: sudo: a password is required" in trouble(inside(denied, served=SERVED), "renewal")
+
+
+def test_a_caddy_elsewhere_does_not_renew_what_nginx_serves() -> None:
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert part(inside(found(), caddy=True, nginx=nginx), "renewal").other == ""
+    assert part(inside(found(), caddy=True), "renewal").other == "Caddy"
+
+
+def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
+    denied = {**certbot(), "lineages": Section("find: '/etc/letsencrypt/live': Permission denied", 1)}
+    assert "Permission denied" in trouble(inside(denied), "renewal")
+    assert "Permission denied" in trouble(inside(denied), "keys", "certbot")
+    assert part(inside(found()), "renewal").client == ""
+    declared = inside(found(), demands=HostDemands(acme_client="acme.sh"))
+    assert part(declared, "renewal").other == "acme.sh"
+
+
+SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
+          "dials": [{"dial": "127.0.0.1:1880", "secure": False}], "errors": [], "named": [],
+          "certificates": []}  # fmt: skip
+
+
+def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
+    other = {"file": "/other", "servers": [{**SERVER, "listen": [":8443"]}], "trouble": ""}
+    ours = {"file": "/etc/caddy/Caddyfile", "servers": [SERVER], "trouble": ""}
+    seen: CaddyConfig = part(inside(found(), caddy=True, settings={**SETTINGS, "caddies": [other, ours]}), "way")
+    assert (seen.file, seen.servers[0].dials) == ("/etc/caddy/Caddyfile", (("127.0.0.1:1880", False),))
+
+
+HAPROXY = "name haproxy\ncwd /\nstart 1\narg haproxy\narg -f\narg /h.cfg"
+
+
+def test_the_haproxy_on_the_urls_port_is_the_proxy_in_front() -> None:
+    here = tuple(fronts.running({"front 70": Section(HAPROXY, 0)}, OPS))
+    text = "1600000000\nfrontend web\nbind :443\ndefault_backend red\nbackend red\nserver a 127.0.0.1:1880"
+    seen: FrontConfig = part(inside(found(), fronts=here, later={"config:/h.cfg": Section(text, 0)}), "way")
+    assert (seen.program, seen.file) == ("HAProxy", "/h.cfg")
+    assert seen.evidence() == "HAProxy: /h.cfg; Node-RED listens on tcp 127.0.0.1:1880, " + ", ".join(
+        one.line() for one in seen.sockets[1:]
+    )
+    other = {"config:/h.cfg": Section(text.replace("443", "8443"), 0)}
+    assert "was not seen to serve port 443" in trouble(inside(found(), fronts=here, later=other), "way")
+    assert "holds no file" in trouble(inside(found(), fronts=here), "way")
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert isinstance(part(inside(found(), fronts=here, nginx=nginx), "way"), NginxConfig)
+    beside: NginxConfig = part(inside(found(), fronts=here), "nginx")
+    assert beside.other == "nginx is not installed; HAProxy is the proxy there"
+    keys: KeyAccess = part(inside(found(), fronts=here), "keys", "nginx")
+    assert keys.unseen == "where HAProxy has its keys is not looked at"
+
+
+def test_an_nginx_on_the_urls_port_is_the_proxy_in_front_though_a_caddy_runs() -> None:
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert isinstance(part(inside(found(), caddy=True, nginx=nginx), "way"), NginxConfig)
+
+
+def test_keys_that_caddy_keeps_are_not_taken_for_none() -> None:
+    assert part(inside(found(), caddy=True), "keys", "nginx").unseen.startswith("Caddy keeps the keys itself")
+    assert part(inside(found()), "keys", "nginx").absent == "no nginx runs there, or it uses no private key"
+
+
+def test_a_caddy_that_cannot_be_read_is_an_error() -> None:
+    unread = {"file": "", "servers": [], "trouble": "its configuration cannot be read or adapted as Node-RED's user"}
+    assert "none was seen to serve port 443: its configuration cannot be read" in trouble(
+        inside(found(), caddy=True, settings={**SETTINGS, "caddies": [unread]}), "way"
+    )
+    gone = inside(found(), caddy=True, settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
+    assert trouble(gone, "way") == "no Node.js on this side"
+
+
+def test_keys_are_looked_at_where_the_links_of_live_lead() -> None:
+    seen: KeyAccess = part(inside(certbot()), "keys", "certbot")
+    [[key, *above]] = seen.keys
+    assert (key.path, key.mode) == ("/etc/letsencrypt/archive/plant.example/privkey1.pem", 0o600)
+    assert [one.path for one in above] == ["/etc/letsencrypt/archive/plant.example", "/etc/letsencrypt/archive"]
+
+
+def test_a_key_of_nginx_that_cannot_be_looked_at() -> None:
+    text = "# configuration file /n.conf:\nhttp { ssl_certificate_key /etc/ssl/private/plant.key; }"
+    denied = {"key:/etc/ssl/private/plant.key": Section("stat: cannot statx: Permission denied", 1)}
+    gathered = inside(found(), nginx=Nginx(70, Section(text, 0), tree(text)), later=denied)
+    assert "/etc/ssl/private/plant.key cannot be inspected" in trouble(gathered, "keys", "nginx")
+
+
+def test_files_that_a_units_environment_comes_from() -> None:
+    units = UNITS.replace("NoNewPrivileges=yes", "EnvironmentFiles=/etc/default/red (ignore_errors=no)\n"
+                          "EnvironmentFiles=/etc/none (ignore_errors=yes)", 1)  # fmt: skip
+    later = {
+        "key:/etc/default/red": Section("644 0 0 root root 1700000000 /etc/default/red", 0),
+        "key:/etc/default": Section("755 0 0 root root 1700000000 /etc/default", 0),
+        "key:/etc/none": Section("stat: cannot statx '/etc/none': No such file or directory", 1),
+        "key:/etc/ssl/plant.key": Section("sudo: a password is required", 1),  # somebody else's affair
+    }
+    sections = {**found(), "units": Section(units, 0)}
+    assert environment_of_unit(sections, "nodered.service") == ("/etc/default/red", "/etc/none")
+    seen = part(inside(sections, later=later), "files", "environment files")
+    [[file, above]] = seen.files
+    assert (file.path, file.mode, file.folder, above.folder) == ("/etc/default/red", 0o644, False, True)
+    assert part(inside(found()), "files", "environment files").files == ()
+    denied = {**later, "key:/etc/default/red": Section("sudo: a password is required", 1)}
+    assert "/etc/default/red cannot be inspected" in trouble(
+        inside(sections, later=denied), "files", "environment files"
+    )
+
+
+def test_a_keys_link_leads_to_the_archive() -> None:
+    text = (
+        "# configuration file /n.conf:\nhttp { ssl_certificate_key /etc/letsencrypt/live/plant.example/privkey.pem; }"
+    )
+    later = {
+        "key:/etc/letsencrypt/live/plant.example/privkey.pem": Section(
+            "sudo: unable to resolve host plant\n600 0 0 root root 17 /etc/letsencrypt/live/plant.example/privkey.pem",
+            0,
+        )
+    }
+    gathered = inside(certbot(), nginx=Nginx(70, Section(text, 0), tree(text)), later=later)
+    seen: KeyAccess = part(gathered, "keys", "nginx")
+    assert [one.path for one in seen.keys[0]] == [
+        "/etc/letsencrypt/archive/plant.example/privkey1.pem",
+        "/etc/letsencrypt/archive/plant.example",
+        "/etc/letsencrypt/archive",
+    ]
+    variable = text.replace("plant.example/privkey", "$ssl_server_name/privkey")
+    unknown = inside(certbot(), nginx=Nginx(70, Section(variable, 0), tree(variable)))
+    assert "$ssl_server_name/privkey.pem cannot be determined" in trouble(unknown, "keys", "nginx")
+
+
+def test_nginx_that_cannot_be_parsed() -> None:
+    with pytest.raises(ProbeError, match="printed no configuration"):
+        tree("nginx: test is successful")
+    with pytest.raises(ProbeError, match=r"cannot be parsed: .*/etc/nginx/nginx.conf"):
+        tree("# configuration file /etc/nginx/nginx.conf:\nhttp { server {")
+    circle = "# configuration file /n/a.conf:\ninclude a.conf;\n"
+    with pytest.raises(ProbeError, match="form a loop"):
+        tree(circle)
+
+
+def test_includes_are_found_as_nginx_finds_them() -> None:
+    text = (
+        "# configuration file /etc/nginx/nginx.conf:\nhttp { include sites/*.conf; include /srv/extra.conf; }\n"
+        "# configuration file /etc/nginx/sites/a.conf:\nserver { listen 1; }\n"
+        "# configuration file /etc/nginx/sites/deep/b.conf:\nserver { listen 2; }\n"
+        "# configuration file /srv/extra.conf:\nserver { listen 3; }\n"
+    )
+    [http] = tree(text)
+    assert [one.block[0].args for one in http.block] == [("1",), ("3",)]
+    assert http.block[0].where() == "/etc/nginx/sites/a.conf:1"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("0100007F:01BB 0100007F:C350 01", True),
+        ("0100007F:01BB 0100007F:C350 06", False),
+        ("0100007F:01BB 0200007F:C350 01", False),
+        ("", False),
+    ],
+)
+def test_our_connection_in_the_hosts_table(line: str, expected: bool) -> None:
+    assert parse.connected(Section(line, 0), "127.0.0.1", 50000) is expected
+    assert parse.connected(None, "127.0.0.1", 50000) is False
+
+
+# --- impostors (on a real machine in tests/live/test_host_machine.py)
+
+
+def test_who_calls_himself_something_else_is_named_and_not_believed() -> None:
+    mallory = PROCESS.replace("998", "65534").replace("user nodered", "user nobody")
+    mallory = mallory.replace("nodered.service", "cron.service")
+    caddy = mallory.replace("comm node-red", "comm caddy").replace("/usr/bin/node", "/srv/caddy")
+    setuid = caddy.replace("same 65534", "same ").replace("Uid 65534", "Uid 0")
+    units = UNITS.replace("LoadState=loaded", "User=nodered\nMainPID=812\nLoadState=loaded", 1)
+    sections = found(
+        process_900=Section(mallory, 0),
+        process_901=Section(mallory.replace("/usr/bin/node", "/usr/bin/sleep"), 0),
+        caddy_902=Section(caddy, 0),
+        caddy_903=Section(setuid, 0),
+        caddy_904=Section(caddy.replace("exe /srv/caddy", "exe "), 0),  # not to be seen: neither believed nor accused
+        impostor_905=Section("nginx 0 root /usr/bin/su ", 0),
+    )
+    sections["units"] = Section(units, 0)
+    [node_red] = processes.candidates(sections, OPS, 1880)
+    assert node_red.process.pid == 812
+    named = processes.impostors(sections, OPS, node_red)
+    assert [re.findall(r"process (\d+) .* itself (\S+);", line) for line in named] == [
+        [(pid, name)]
+        for pid, name in [
+            ("905", "nginx"),
+            ("902", "caddy"),
+            ("903", "caddy"),
+            ("900", "node-red"),
+            ("901", "node-red"),
+        ]
+    ]
+    assert processes.caddies(sections, OPS) == []
+    own = caddy.replace("65534", "994").replace("nobody", "caddy").replace("cron.service", "caddy.service")
+    sections["units"] = Section(f"{units}\n\nId=caddy.service\nUser=caddy\nMainPID=902", 0)
+    [service] = processes.caddies({**sections, "caddy 902": Section(own, 0), "caddy 903": Section(setuid, 0)}, OPS)
+    assert service.process.pid == 902
+
+
+def test_the_service_of_a_users_own_manager_is_not_the_machines() -> None:
+    group = "cgroup 0::/user.slice/user-65534.slice/user@65534.service/app.slice/nodered.service"
+    text = PROCESS.replace("cgroup 0::/system.slice/nodered.service", group)
+    [one] = processes.candidates({"process 812": Section(text, 0), "units": Section(UNITS, 0)}, OPS)
+    assert (one.process.unit, one.vouched) == ("", False)
+
+
+def test_heads_of_files_inside_files_of_nginx_are_none() -> None:
+    inner = "# configuration file /etc/nginx/b.conf:\n"
+    main = f"http {{\n{inner}include b.conf;\nserver {{ listen 8080; }}\n}}\n"
+    text = f"# configuration file /etc/nginx/nginx.conf:\n{main}\n{inner}server {{ listen 443; }}\n\n"
+    sizes = {"/etc/nginx/nginx.conf": len(main), "/etc/nginx/b.conf": len("server { listen 443; }\n")}
+    [http] = tree(text, sizes)
+    assert [one.block[0].args for one in http.block] == [("443",), ("8080",)]
+    with pytest.raises(ProbeError, match=r"cannot be separated at /etc/nginx/b\.conf"):
+        tree(text)
+    with pytest.raises(ProbeError, match=r"cannot be separated at /etc/nginx/nginx\.conf"):
+        tree(text, {"/etc/nginx/nginx.conf": 3})
+
+
+@pytest.mark.parametrize(
+    ("group", "parent", "expected"),
+    [
+        ("/system.slice/nodered.service", "systemd", ("nodered.service", "", "")),
+        (
+            "/user.slice/user-998.slice/user@998.service/app.slice/nodered.service",
+            "systemd",
+            ("", "nodered.service", ""),
+        ),
+        ("/user.slice/user-998.slice/user@998.service/nodered.service", "systemd", ("", "nodered.service", "")),
+        ("/user.slice/user-998.slice/user@998.service/init.scope", "bash", ("", "", "")),
+        ("/system.slice/supervisor.service", "supervisord", ("supervisor.service", "", "supervisord")),
+        ("/system.slice/supervisor.service", "sh", ("supervisor.service", "", "supervisord")),
+        ("/system.slice/pm2-pi.service", "PM2 v5.3.0: God", ("pm2-pi.service", "", "pm2")),
+        ("/user.slice/user-998.slice/session-3.scope", "PM2 v5.3.0: God", ("", "", "pm2")),
+    ],
+)
+def test_who_keeps_node_red_is_told_by_its_control_group_and_its_parent(
+    group: str, parent: str, expected: tuple[str, str, str]
+) -> None:
+    text = PROCESS.replace("/system.slice/nodered.service", group).replace("PPid 1", f"PPid 7\nparent {parent} ")
+    gathered = inside(found(process_812=Section(f"{text}\nlingers yes", 0)))
+    process = gathered.node_red.process
+    assert (process.unit, process.user_unit, process.manager) == expected
+    assert process.lingers
+    seen: Supervision = part(gathered, "supervision")
+    assert seen.process == process
+    assert not expected[1] or "own systemd, which lingers" in seen.evidence()
+    assert not expected[2] or seen.evidence().startswith(f"{expected[2]} keeps ")
+
+
+def test_a_users_own_systemd_tells_of_its_service() -> None:
+    group = "/user.slice/user-998.slice/user@998.service/app.slice/red.service"
+    text = PROCESS.replace("/system.slice/nodered.service", group)
+    gathered = inside(found(process_812=Section(text, 0)))
+    shown = {**SETTINGS, "ownUnit": {"Restart": "always", "UnitFileState": "enabled"}}
+    assert part(replace(gathered, settings=shown), "supervision").unit.get("Restart") == "always"
+    late = {**shown, "loaded": [{"path": "/home/nodered/.config/systemd/user/red.service", "changed": 1_700_000_350}]}
+    assert "red.service was changed 300 s after" in trouble(replace(gathered, settings=late), "supervision")
+    unseen = ProbeError("no right", Cause.FORBIDDEN)
+    assert part(replace(gathered, settings=unseen), "supervision").unit is None

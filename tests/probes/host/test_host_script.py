@@ -1,0 +1,56 @@
+"""The script that asks the host: it runs in every POSIX shell, and opens nothing for writing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_nodered_sec.probes.host.parse import me, sections
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = str(resources.files("pytest_nodered_sec.probes.host") / "host.sh")
+MARK = "==0123456789abcdef"
+SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
+CHANGES = (
+    "openat,open,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat,renameat2,chown,fchown,fchownat,chmod,fchmod,"
+)
+CHANGES += "fchmodat,truncate,ftruncate,link,linkat,symlink,symlinkat,utimensat,execve"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_every_posix_shell_runs_it(shell: list[str]) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    done = subprocess.run([*shell, SCRIPT, MARK, "", "1F90"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    found = sections(done.stdout, MARK)
+    assert me(found["me"]).uptime > 0
+    assert {"me", "self", "os", "connection", "cron", "end"} <= set(found)
+
+
+def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("no strace here")
+    log = tmp_path / "strace"
+    subprocess.run(
+        [strace, "-f", "-qq", "-e", f"trace={CHANGES}", "-o", str(log), "sh", SCRIPT, MARK, "", "1F90"],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    lines = [line.split(maxsplit=1) for line in log.read_text().splitlines()]
+    nginx = {
+        pid for pid, call in lines if call.startswith("execve(") and '"-T"' in call
+    }  # tests/machine/test_host_nginx.py
+    calls = [call for pid, call in lines if pid not in nginx and not call.startswith(("execve", "<...", "+++", "---"))]
+    assert len(calls) > 100
+    changing = [one for one in calls if not one.startswith("open") or re.search("O_WRONLY|O_RDWR|O_CREAT", one)]
+    assert [one for one in changing if '"/dev/null"' not in one] == []

@@ -1,0 +1,131 @@
+"""What is kept of answers, whatever their headers hold: within bounds, and nothing but ProbeError is raised."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.channels.engineio import offered, unframed
+from pytest_nodered_sec.probes.transport.answers import (
+    clock_offset,
+    cookies_of,
+    follow,
+    http_date,
+    json_of,
+    retry_after,
+)
+from pytest_nodered_sec.probes.transport.http import Exchange
+
+TARGET = Target("x", "https://plant.example", Policy(login_urls=("/login", "https://sso.example/x")))
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=80)
+NUMBER = st.one_of(st.integers().map(str), st.just("9" * 5000), st.just("²"), st.just("-" + "9" * 5000))
+LOCATION = st.one_of(
+    LATIN,
+    st.sampled_from(["https://[::1", "https://x:99999/", "//[", "https://x:y/", "http://\xb9/", "/login", "?", "#"]),
+    LATIN.map("https://plant.example/".__add__),
+)
+DATE = st.one_of(
+    LATIN,
+    st.datetimes().map(lambda date: date.strftime("%a, %d %b %Y %H:%M:%S GMT")),
+    st.tuples(st.integers(0, 99999), st.integers(-99999, 99999)).map(
+        lambda n: f"Mon, 1 Jan {n[0]} 00:00:00 {n[1]:+05}"
+    ),
+)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "location": LOCATION,
+        "retry-after": st.one_of(NUMBER, DATE),
+        "date": DATE,
+        "www-authenticate": LATIN,
+        "content-type": LATIN,
+        "content-security-policy": LATIN,
+        "server": LATIN,
+    },
+)
+
+
+@given(
+    st.sampled_from([200, 302, 307, 401, 404, 500]),
+    HEADERS,
+    st.binary(max_size=200),
+    st.lists(st.tuples(LATIN, NUMBER, DATE), max_size=40),
+)
+@example(302, {"location": "https://[::1"}, b"", [])
+@example(302, {"location": "https://plant.example:99999/"}, b"", [])
+@example(429, {"retry-after": "²"}, b"", [("x", "9" * 5000, "")])
+@example(200, {}, b'{"a":' + b"9" * 5000 + b"}", [])
+@example(200, {}, b"[" * 100_000, [])
+def test_any_answer_is_reduced_or_could_not_be_read(
+    status: int, headers: dict[str, str], body: bytes, cookies: list[tuple[str, str, str]]
+) -> None:
+    lines = tuple(f"{name}=v; Max-Age={age}; Expires={date}" for name, age, date in cookies)
+    got = Exchange(status, headers, body, lines)
+    retry_after(headers, NOW)
+    clock_offset(got, NOW)
+    assert len(cookies_of(got)) <= 32
+    try:
+        answer, _ = follow(TARGET, "https://plant.example:443", "GET", "/auth/login", lambda path, hops: got)
+    except ProbeError:
+        return
+    assert len(repr(answer)) < 12_000
+    assert answer.line().isprintable()
+
+
+def test_what_a_hostile_answer_leaves_is_small() -> None:
+    realm = f'Basic realm="{"x" * 60_000}"'
+    cookies = tuple(f"{'n' * 100}{number}=1" for number in range(90))
+    got = Exchange(401, {"www-authenticate": realm, "location": "/" + "y" * 60_000}, b"", cookies)
+    answer, _ = follow(TARGET, "https://plant.example:443", "GET", "/x", lambda path, hops: got)
+    assert len(repr(answer)) < 4000
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7.0),
+        ("²", 1.0),
+        ("", 1.0),
+        ("soon", 1.0),
+        ("9" * 5000, 1e9),
+        ("Sat, 28 Nov 2026 12:00:30 GMT", 30.0),
+        ("Saturday, 28-Nov-26 12:00:30 GMT", 30.0),
+        ("Sat Nov 28 12:00:30 2026", 30.0),
+        ("Sat, 28 Nov 2026 11:00:30 GMT", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(said: str, seconds: float) -> None:
+    assert retry_after({"retry-after": said}, NOW) == seconds
+
+
+def test_a_date_to_retry_at_is_by_the_clock_of_who_says_it() -> None:
+    headers = {"retry-after": "Sat, 28 Nov 2026 15:00:30 GMT", "date": "Sat, 28 Nov 2026 15:00:00 GMT"}
+    assert retry_after(headers, NOW) == 30.0
+
+
+@given(DATE)
+def test_a_date_is_one_or_none(said: str) -> None:
+    date = http_date(said)
+    assert date is None or date.utcoffset() == timedelta(0)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text('0123456789:{}"sid\x1e4', max_size=200).map(str.encode)))
+@example(b"9" * 5000 + b":0{")
+@example(b'0{"sid":' + b"9" * 5000 + b"}")
+def test_any_body_is_a_handshake_of_engine_io_or_none(body: bytes) -> None:
+    offered(body)
+    for old in (True, False):
+        unframed(body.decode("utf-8", "replace"), old=old)
+
+
+def test_json_that_would_fill_the_memory_is_none() -> None:
+    assert json_of(b"[" + b"{}," * 2_000_000 + b"{}]") is None
+    assert json_of("[" * 100_000) is None
+    assert json_of('{"a": [1, 2]}') == {"a": [1, 2]}

@@ -1,0 +1,65 @@
+"""The connection by which a target was reached: it is used, not made again."""
+
+from __future__ import annotations
+
+import time
+
+import hostile
+import pytest
+
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.transport import station as module
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.net import AT_ONCE
+from pytest_nodered_sec.probes.transport.station import Station
+
+
+def arrived(server: hostile.Hostile) -> Station:
+    station = Station(Target("x", server.url, Policy(), timeout=5))
+    station.arrive(time.monotonic() + 5)
+    return station
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_who_asks_first_uses_it(tls: bool) -> None:
+    with hostile.serving(hostile.always(404), tls=tls) as server:
+        station = arrived(server)
+        assert Look(station).ask("GET", "/a").status == 404
+        assert Look(station).ask("GET", "/b").status == 404
+        assert server.connections == 1
+        station.close()
+
+
+def test_it_is_given_up_where_its_place_is_needed() -> None:
+    with hostile.serving(hostile.always(404)) as server:
+        station = arrived(server)
+        others = [station.dial("127.0.0.1", server.port, time.monotonic() + 5) for _ in range(AT_ONCE)]
+        for one in others:
+            one.close()
+        assert Look(station).ask("GET", "/a").status == 404
+        assert server.connections == 1 + AT_ONCE + 1
+        station.close()
+
+
+def test_a_name_beyond_ascii_is_sent_as_dns_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def resolve(name: str, deadline: float) -> tuple[str, ...]:
+        asked.append(name)
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr(module, "resolve", resolve)
+    hosts: list[str] = []
+
+    def noting(request: hostile.Request) -> hostile.Reply:
+        hosts.append(request.headers["host"])
+        return hostile.page("")
+
+    with hostile.serving(noting) as server:
+        station = Station(Target("x", f"https://faß.example:{server.port}", Policy(), timeout=5))
+        station.arrive(time.monotonic() + 5)
+        assert Look(station).ask("GET", "/a").status == 200
+        station.close()
+    assert asked == ["xn--fa-hia.example"]
+    assert hosts == [f"xn--fa-hia.example:{server.port}"]

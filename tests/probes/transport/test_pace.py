@@ -1,0 +1,81 @@
+"""The quiet pace against buckets such as intrusion detection keeps, in a time that only the test lets pass."""
+
+from __future__ import annotations
+
+import time
+
+import hostile
+import pytest
+
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.transport import pace as module
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.pace import Pace
+from pytest_nodered_sec.probes.transport.station import Station
+
+
+class Clock:
+    """Stands for `time`: sleeping takes no time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def fullest(times: list[float], leak: float) -> float:
+    """Return how full a leaky bucket gets into which one drop falls at each of the times."""
+    level, last, most = 0.0, times[0], 0.0
+    for now in times:
+        level = max(0.0, level - (now - last) / leak) + 1
+        last, most = now, max(most, level)
+    return most
+
+
+def ask(clock: Clock, pace: Pace, method: str, status: int, number: int) -> list[float]:
+    times: list[float] = []
+    for _ in range(number):
+        pace.rest()
+        times.append(clock.now)
+        clock.now += 0.004  # as long as an answer takes
+        pace.note(method, status)
+    return times
+
+
+def test_each_look_begins_its_time_when_it_is_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AFTER_REFUSAL", 0.6)
+    with hostile.serving(hostile.always(404)) as server:
+        station = Station(Target("x", server.url, Policy(pace="quiet"), timeout=1.0))
+        station.arrive(time.monotonic() + 1)
+        assert [one.status for one in Look(station).together(["/a", "/b", "/c", "/d"])] == [404] * 4
+        station.close()
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 404), ("GET", 403), ("GET", 400), ("POST", 401), ("GET", 0)])
+def test_refusals_do_not_fill_the_bucket_for_probing(clock: Clock, method: str, status: int) -> None:
+    times = ask(clock, Pace(quiet=True), method, status, 60)
+    assert fullest(times, 10) < 2  # CrowdSec bans at 5 to 10
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("GET", 301), ("GET", 401)])
+def test_other_answers_do_not_fill_the_bucket_for_crawling(clock: Clock, method: str, status: int) -> None:
+    times = ask(clock, Pace(quiet=True), method, status, 200)
+    assert fullest(times, 0.5) < 2  # CrowdSec bans at 40
+    assert times[-1] - times[0] < 110
+
+
+def test_the_normal_pace_rests_not(clock: Clock) -> None:
+    times = ask(clock, Pace(), "GET", 404, 60)
+    assert times[-1] - times[0] < 1

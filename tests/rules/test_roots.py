@@ -1,0 +1,97 @@
+"""Node-RED where nobody declared it: what shows one, what does not, and what could not be looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from seen import (
+    BROKEN,
+    ERROR,
+    FAIL,
+    GATE,
+    LOGIN,
+    NOT_FOUND,
+    PAGE,
+    PASS,
+    PROXY_BASIC,
+    SETTINGS,
+    SKIP,
+    outcome,
+    target,
+    view,
+)
+from seen import violations as found
+
+from pytest_nodered_sec.observations.answers import Answer, classify
+from pytest_nodered_sec.observations.roots import Glimpse, UndeclaredPlace, UndeclaredPlaces
+from pytest_nodered_sec.policy.model import Policy, PublicPath
+from pytest_nodered_sec.rules.roots import nothing_answers_undeclared
+from pytest_nodered_sec.verdict import Severity
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.answers import RootView
+
+ADMIN = view(NOT_FOUND)
+
+
+def glimpse(answer: Answer, shows: str = "", *, login: bool = False, canary: Answer = NOT_FOUND) -> Glimpse:
+    return Glimpse("/nodered/auth/login", answer, classify(answer, target(), canary), shows, login)
+
+
+def below(*glimpses: Glimpse, told: str = "") -> UndeclaredPlaces:
+    return UndeclaredPlaces((UndeclaredPlace("/nodered", glimpses, ADMIN, told),), (), ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("seen", "letter"),
+    [
+        (below(glimpse(NOT_FOUND)), PASS),
+        (below(glimpse(PROXY_BASIC), glimpse(NOT_FOUND)), PASS),
+        (below(glimpse(PAGE)), PASS),  # something else lives there
+        (below(glimpse(BROKEN)), ERROR),
+        (below(glimpse(BROKEN), glimpse(SETTINGS, "Node-RED's settings")), FAIL),
+        (below(glimpse(LOGIN, "a login is configured", login=True)), FAIL),
+        (UndeclaredPlaces((), ("GET /uisettings answered 404",), ADMIN), PASS),
+    ],
+)
+def test_a_root(seen: UndeclaredPlaces, letter: str) -> None:
+    assert outcome(nothing_answers_undeclared, seen, target()) == letter
+
+
+@pytest.mark.parametrize(
+    ("root", "letter"),
+    [
+        (view(NOT_FOUND, PAGE), PASS),  # the page that every path gets, beside a Node-RED that was seen
+        (view(PAGE, PAGE, ()), ERROR),  # and where none was: see reach-01
+        (view(NOT_FOUND, NOT_FOUND, ()), ERROR),  # nothing here shows a Node-RED
+        (GATE, PASS),
+    ],
+)
+def test_what_a_random_path_gets_is_nothing_of_its_own(root: RootView, letter: str) -> None:
+    answer = root.canary.answer
+    seen = UndeclaredPlaces((UndeclaredPlace("/nodered", (glimpse(answer, canary=answer),), root),), (), root)
+    assert outcome(nothing_answers_undeclared, seen, target()) == letter
+
+
+def test_what_is_declared_public_may_answer() -> None:
+    public = target(public_paths=(PublicPath("/nodered", "demo"),))
+    assert outcome(nothing_answers_undeclared, below(glimpse(SETTINGS, "Node-RED's settings")), public) == SKIP
+
+
+def test_a_login_alone_is_milder() -> None:
+    (open_one,) = found(nothing_answers_undeclared(below(glimpse(SETTINGS, "Node-RED's settings")), Policy()))
+    (login,) = found(nothing_answers_undeclared(below(glimpse(LOGIN, "its login", login=True)), Policy()))
+    assert (open_one.code, open_one.severity) == ("undeclared", None)
+    assert (login.code, login.severity) == ("undeclared-login", Severity.MEDIUM)
+    assert "location /nodered/ { return 404; }" in login.remedy
+
+
+def test_the_evidence_says_what_was_asked_and_who_named_the_place() -> None:
+    seen = below(glimpse(NOT_FOUND), glimpse(SETTINGS, "Node-RED's settings"), told="/uisettings")
+    line = seen.evidence()
+    assert "below /nodered, which /uisettings names" in line
+    assert "404" not in line
+    assert "200 (application/json, 900 bytes): Node-RED's settings" in line
+    nothing = UndeclaredPlaces((), ("GET /uisettings answered 404", "GET /flows named no dashboard"), ADMIN)
+    assert nothing.evidence() == "GET /uisettings answered 404; GET /flows named no dashboard"

@@ -1,0 +1,298 @@
+"""Where requests end in HAProxy, rule by rule; `tests/walk` compares with the real HAProxy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from seen import target, violations
+
+from pytest_nodered_sec.observations.host import ListeningSocket
+from pytest_nodered_sec.observations.host_fronts import FrontConfig
+from pytest_nodered_sec.probes.host.haproxy import tree
+from pytest_nodered_sec.rules.proxy import gate, way_is_guarded
+from pytest_nodered_sec.rules.walk import choices, haproxy
+from pytest_nodered_sec.rules.walk.haproxy_visit import Sections
+from pytest_nodered_sec.rules.walk.request import Client
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged
+
+SOCKETS = (ListeningSocket("tcp", "127.0.0.1", 1880), ListeningSocket("unix", "/run/nr.sock"))
+HEAD = "defaults\nmode http\n"
+RED = "\nbackend red\nserver a 127.0.0.1:1880\n"
+
+
+def front(body: str, bind: str = "*:443 ssl crt /x.pem", rest: str = RED, head: str = HEAD) -> FrontConfig:
+    text = f"{head}frontend web\nbind {bind}\n{body}\ndefault_backend red\n{rest}"
+    return FrontConfig("HAProxy", "haproxy.cfg", tree([("haproxy.cfg", text)]), SOCKETS)
+
+
+def ends(body: str, uri: str = "/ui/", host: str = "a", rest: str = RED, head: str = HEAD, **more: Any) -> set[str]:
+    seen = front(body, rest=rest, head=head)
+    sections = Sections(seen.directives, seen.sockets)
+    client = Client(uri, host, **more)
+    every = choices.every(lambda made: haproxy.walk(sections, sections.binds[0], client, made))
+    words = {"node-red": "{0.uri}", "elsewhere": "elsewhere", "answered": "{0.status}", "unknown": "unknown"}
+    return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in every}
+
+
+def deny(criterion: str) -> str:
+    return f"http-request deny if {{ {criterion} }}"
+
+
+CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
+    "nothing": ("", {}, {"/ui/"}),
+    "a login": ("http-request auth", {}, {"401"}),
+    "a login that is passed": ("http-request auth unless { http_auth(u) }", {"granted": True}, {"/ui/"}),
+    "another deny": ("http-request deny deny_status 410", {}, {"410"}),
+    "an ACL of two lines": ("acl x path /a\nacl x path /ui/\nhttp-request deny if x", {}, {"403"}),
+    "one that is not": ("http-request deny if nobody", {}, {"/ui/?", "403?"}),
+    "and, or, not": ("http-request deny if FALSE TRUE or ! FALSE !TRUE", {}, {"/ui/"}),
+    "braces that stay open": ("http-request deny if { path /ui/", {}, {"403"}),
+    "a header, chosen": (deny("hdr(upgrade) -i websocket"), {}, {"403", "/ui/"}),
+    "a header, sent": (deny("hdr(x-a) b"), {"headers": {"x-a": "a, b"}}, {"403"}),
+    "a header, not sent": (deny("hdr(x-a) b"), {"headers": {}}, {"/ui/"}),
+    "a secret": ("http-request deny unless { hdr(x-key) 42 }", {}, {"403", "/ui/?"}),
+    "a secret's presence": ("http-request deny unless { hdr(x-key) -m found }", {}, {"403", "/ui/"}),
+    "all headers": (deny("hdr() x"), {}, {"403", "/ui/"}),
+    "how many headers": (deny("hdr_cnt(x-a) gt 1"), {"headers": {"x-a": "a, b"}}, {"403"}),
+    "how many, chosen": (deny("hdr_cnt(host2) gt 1"), {}, {"403?", "/ui/"}),
+    "a header's number": (deny("hdr_val(x-a) 5"), {"headers": {"x-a": "5"}}, {"403"}),
+    "no number": (deny("hdr_val(x-a) 5"), {"headers": {"x-a": "five"}}, {"/ui/"}),
+    "a whole header": (deny("req.fhdr(x-a) a,b"), {"headers": {"x-a": "a,b"}}, {"403"}),
+    "a cookie": (deny("cook(sid) 1"), {}, {"403?", "/ui/"}),
+    "no cookie": (deny("cook(sid) -m found"), {"headers": {}}, {"/ui/"}),
+    "an argument": (deny("urlp(q) 1"), {"uri": "/ui/?p=0&q=1"}, {"403"}),
+    "an argument, chosen": (deny("urlp(q) 1"), {}, {"403", "/ui/"}),
+    "an argument, not sent": (deny("urlp(q) 1"), {"headers": {}}, {"/ui/"}),
+    "an operator": (deny("path_len ge 4"), {}, {"403"}),
+    "a range": (deny("path_len 9:12"), {}, {"/ui/"}),
+    "a range that fits": (deny("dst_port 400:"), {}, {"403"}),
+    "what is no number": (deny("path_len many"), {}, {"403?", "/ui/?"}),
+    "a boolean": (deny("ssl_fc"), {}, {"403"}),
+    "the running HAProxy": (deny("srv_is_up(red/a)"), {}, {"403?", "/ui/?"}),
+    "counters at rest": (deny("sc_http_req_rate(0) gt 100"), {}, {"/ui/"}),
+    "servers": (deny("nbsrv(red) lt 1"), {}, {"/ui/"}),
+    "a certificate's result": (deny("ssl_c_verify 0"), {}, {"403"}),
+    "near": ("http-request deny unless { src 10.0.0.0/8 }", {}, {"403"}),
+    "near, granted": ("http-request deny unless { src 10.0.0.0/8 }", {"granted": True}, {"403", "/ui/"}),
+    "no network": (deny("src nowhere"), {}, {"/ui/?"}),
+    "an address of the client's choice": (
+        "http-request set-src hdr(x-forwarded-for)\nhttp-request deny unless { src 10.0.0.0/8 }",
+        {},
+        {"403", "/ui/"},
+    ),
+    "an address that is none": (
+        "http-request set-src str(x)\nhttp-request deny unless { src 203.0.113.9 }",
+        {},
+        {"/ui/"},
+    ),
+    "an address that is one": ("http-request set-src str(10.0.0.1)\n" + deny("src 10.0.0.0/8"), {}, {"403"}),
+    "the same doubt twice": ("http-request deny if { srv_is_up(a/b) } { srv_is_up(a/b) }", {}, {"403?", "/ui/?"}),
+    "a file": (deny("path -f /etc/x"), {}, {"403?", "/ui/?"}),
+    "a match that is not followed": (deny("path -m bin 00"), {}, {"403?", "/ui/?"}),
+    "a flag": (deny("path -n -- /ui/"), {}, {"403"}),
+    "a negative number": (deny("path_len -1"), {}, {"/ui/"}),
+    "a pattern": (deny("path_reg -i ^/UI"), {}, {"403"}),
+    "a pattern that cannot be read": (deny("path_reg (?R)"), {}, {"403?", "/ui/?"}),
+    "part of a path": (deny("path_dir ui"), {}, {"403"}),
+    "part of a name": (deny("hdr_dom(host) a"), {}, {"403"}),
+    "the beginning": (deny("path_beg /a"), {}, {"/ui/"}),
+    "the end": (deny("path_end i/"), {}, {"403"}),
+    "the middle": (deny("path_sub i"), {}, {"403"}),
+    "a name by TLS": (deny("ssl_fc_sni x"), {}, {"403", "/ui/"}),
+    "query": (deny("query a=b"), {"uri": "/?a=b"}, {"403"}),
+    "no query": (deny("query -m found"), {}, {"/ui/"}),
+    "arguments of the environment": (deny('path "$HOME"'), {}, {"403?", "/ui/?"}),
+    "lower": (deny("path,lower /ui/"), {"uri": "/UI/"}, {"403"}),
+    "upper": (deny("path,upper /UI/"), {}, {"403"}),
+    "a field": (deny("path,field(2,/) ui"), {}, {"403"}),
+    "no such field": (deny("path,field(7,/) ui"), {}, {"/ui/"}),
+    "regsub at the start": (deny("path,regsub(^/ui,/x) /x/"), {}, {"403"}),
+    "regsub that does not match": (deny("path,regsub(^/a,/x) /ui/"), {}, {"403"}),
+    "regsub everywhere": (deny("path,regsub(/,-,g) -- -ui-"), {}, {"403"}),
+    "regsub of a pattern": (deny("path,regsub(^/.,/x) /ui/"), {}, {"403?", "/ui/?"}),
+    "another converter": (deny("path,map(/x) y"), {}, {"403?", "/ui/?"}),
+    "of what is chosen": (deny("hdr(upgrade),lower websocket"), {}, {"403", "/ui/"}),
+    "of what is chosen, by a table": (deny("hdr(upgrade),map(/x) y"), {}, {"403?", "/ui/?"}),
+    "no expression": (deny("path,(x y"), {}, {"403?", "/ui/?"}),
+    "a variable": ("http-request set-var(txn.a) path\n" + deny("var(txn.a) /ui/"), {}, {"403"}),
+    "a variable by format": ("http-request set-var-fmt(txn.a) x%[path]\n" + deny("var(txn.a) x/ui/"), {}, {"403"}),
+    "a variable of nothing": ("http-request set-var(txn.a) query\n" + deny("var(txn.a) -m found"), {}, {"/ui/"}),
+    "a variable that asks who": (
+        "http-request set-var(txn.a) http_auth(u)\nhttp-request deny unless { var(txn.a) -m bool }",
+        {},
+        {"403"},
+    ),
+    "a variable of a filter": ("filter spoe config x\n" + deny("var(txn.a) -m bool"), {}, {"403?", "/ui/?"}),
+    "set-path": ("http-request set-path /x%[path]", {"uri": "/ui/?a"}, {"/x/ui/?a"}),
+    "set-pathq": ("http-request set-pathq /x?b", {"uri": "/ui/?a"}, {"/x?b"}),
+    "set-uri": ("http-request set-uri http://b/x", {"uri": "/ui/?a"}, {"/x"}),
+    "set-query": ("http-request set-query %HM%%", {}, {"/ui/?GET%"}),
+    "an unknown format": ("http-request set-query %ci", {}, {"/ui/?\0HAProxy's %ci\0"}),
+    "set-method": ("http-request set-method POST\n" + deny("method POST"), {}, {"/ui/"}),
+    "replace-path": ("http-request replace-path /ui/(.*) /dash/\\1\\2", {"uri": "/ui/x?a"}, {"/dash/x?a"}),
+    "replace-path that does not match": ("http-request replace-path /a /b", {}, {"/ui/"}),
+    "replace-uri": ("http-request replace-uri /ui/ /b?c", {}, {"/b?c"}),
+    "a replacement that cannot be read": ("http-request replace-path (?R) /b", {}, {"/ui/?"}),
+    "set-header": ("http-request set-header Host b\n" + deny("hdr(host) b"), {}, {"403"}),
+    "del-header": ("http-request del-header Host\n" + deny("hdr(host) -m found"), {}, {"/ui/"}),
+    "replace-header": ("http-request replace-header X-A a b\n" + deny("hdr(x-a) b"), {}, {"403?", "/ui/?"}),
+    "Lua": ("http-request lua.check", {}, {"unknown?"}),
+    "return": ("http-request return status 404", {}, {"404"}),
+    "allow": ("http-request allow\nhttp-request deny", {}, {"/ui/"}),
+    "a prefix": ("redirect prefix https://b drop-query", {}, {"302"}),
+    "a redirect": ("redirect scheme https drop-query", {}, {"302"}),
+    "no redirect": ("redirect scheme https if !{ ssl_fc }", {}, {"/ui/"}),
+    "a redirect of nothing": ("http-request redirect code 301", {}, {"301"}),
+    "statistics": ("stats enable\nstats uri /ui", {}, {"200"}),
+    "statistics elsewhere": ("stats enable", {}, {"/ui/"}),
+    "a connection that is refused": ("tcp-request connection reject if { src 203.0.113.0/24 }", {}, {"0"}),
+    "a connection that is accepted": (
+        "tcp-request connection accept\ntcp-request connection reject\ntcp-request content track-sc0 src",
+        {},
+        {"/ui/"},
+    ),
+    "a connection that Lua decides": ("tcp-request content lua.x", {}, {"/ui/?"}),
+    "half a line": ("tcp-request content\nhttp-request", {}, {"/ui/?"}),
+    "an empty line of rules": ("http-request set-header\nhttp-request set-var(a)\nuse_backend", {}, {"/ui/"}),
+    "a backend by format": ("use_backend %[path,field(2,/)]", {"uri": "/red/"}, {"/red/"}),
+    "a backend that is nobody's": ("use_backend %[path,field(2,/)]", {}, {"/ui/"}),
+    "a backend by a table": ("use_backend %[hdr(host),map(/x)]", {}, {"/ui/?"}),
+}
+
+
+@pytest.mark.parametrize(("body", "more", "expected"), CASES.values(), ids=CASES)
+def test_a_rule(body: str, more: dict[str, Any], expected: set[str]) -> None:
+    assert ends(body, **more) == expected
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ("", {"503"}),
+        ("backend red\n", {"503"}),
+        ("backend red\nserver a 127.0.0.1:1880 disabled\nserver b 127.0.0.1:9", {"elsewhere"}),
+        ("backend red\nserver a 127.0.0.1:1880 backup\nserver b 127.0.0.1:9", {"elsewhere"}),
+        ("backend red\nserver a 127.0.0.1:1880 backup", {"/ui/"}),
+        ("backend red\nserver a 127.0.0.1:1880\nserver b 127.0.0.1:9", {"/ui/", "elsewhere"}),
+        ("backend red\nserver a 127.0.0.1:1880\nserver b 127.0.0.1:9\nuse-server b if TRUE", {"elsewhere"}),
+        ("backend red\nserver a 127.0.0.1:1880\nuse-server b if TRUE", {"/ui/"}),
+        ("backend red\nserver a unix@/run/nr.sock", {"/ui/"}),
+        ("backend red\ndispatch 127.0.0.1:1880", {"/ui/"}),
+        ('backend red\nserver a "${RED}:1880"', {"unknown?"}),
+        ("backend red\nserver-template a 3 red.example:1880", {"unknown?"}),
+        ("backend red\nhttp-request set-dst str(127.0.0.1)\nserver a 0.0.0.0:1880", {"unknown?"}),
+        ("backend red\nhttp-request deny\nserver a 127.0.0.1:1880", {"403"}),
+        ("backend red\nserver a 127.0.0.1:443 ssl verify none", {"unknown?"}),
+        ("backend red\nserver a 127.0.0.1:8080\nlisten b\nbind :8080\nserver c 127.0.0.1:1880", {"/ui/"}),
+        ("backend red\nserver a 127.0.0.1:8080\nlisten b\nbind :8080 ssl", {"0"}),
+        (
+            "backend red\nserver a /run/b send-proxy\nlisten b\nbind /run/b accept-proxy\n"
+            "http-request deny unless { src 203.0.113.9 }\nserver c 127.0.0.1:1880",
+            {"/ui/"},
+        ),
+        ("backend red\nserver a /run/none", {"elsewhere"}),
+    ],
+)
+def test_servers(rest: str, expected: set[str]) -> None:
+    assert ends("", rest=rest) == expected
+
+
+def test_sections_inherit() -> None:
+    named = "defaults plain\nmode http\nhttp-request deny\ndefaults last from plain\ntimeout client 1s\n"
+    assert ends("", head=named) == {"403"}
+    own = "defaults plain\nmode http\nhttp-request deny\ndefaults\nmode http\n"
+    assert ends("", head=own) == {"/ui/"}
+
+
+def codes(seen: FrontConfig, **demands: Any) -> list[str]:
+    return [fault.code for fault in violations(way_is_guarded(seen, target(**demands).policy))]
+
+
+GUARD = "http-request auth unless { http_auth(u) }"
+
+
+def test_a_way_that_is_guarded() -> None:
+    assert codes(front(GUARD)) == []
+    assert gate(front(GUARD), "/ui") == "closed"
+    assert gate(front(""), "/ui") == "open"
+    redirects = front("http-request redirect scheme https", bind="*:80")
+    assert isinstance(way_is_guarded(redirects, target().policy), NotApplicable)
+
+
+def test_what_opens_the_way() -> None:
+    upgrade = "acl ws hdr(Upgrade) -i WebSocket\nhttp-request auth unless { http_auth(u) } or ws"
+    assert codes(front(upgrade)) == ["header", "header"]
+    assert codes(front("http-request auth if { path_beg /ui/ } !{ http_auth(u) }")) == ["letter-case"]
+    assert codes(front(f"acl s path_dir socket.io\n{GUARD} !s\n".replace("} !s", "} or s"))) == ["socket", "socket"]
+    panel = "http-request replace-path /panel/(.*) /ui/\\1\nhttp-request auth if { capture.req.uri -m beg /ui }"
+    assert codes(front(f"http-request set-path %[path,regsub(^/panel,/ui)] if {{ path_beg /panel }}\n{GUARD}")) == []
+    assert isinstance(way_is_guarded(front(panel), target().policy), NotJudged)
+    alias = (
+        "acl p path_beg /panel\nhttp-request auth if !p !{ http_auth(u) }\nhttp-request replace-path /panel(.*) /ui\\1"
+    )
+    assert codes(front(alias)) == ["alias"]
+
+
+def test_plain_far_and_raw() -> None:
+    assert codes(front(GUARD, bind=":80")) == ["plain"]
+    assert codes(front(GUARD, bind="127.0.0.1:80,unix@/run/x,[::]:8080-8081")) == ["plain"]
+    near = "backend red\nserver a 10.0.0.5:1880\n"
+    assert codes(front(GUARD, rest=near)) == ["upstream"]
+    assert codes(front(GUARD, rest=near.replace("1880", "1880 ssl verify none"))) == ["upstream"]
+    assert codes(front(GUARD, rest=near.replace("1880", "1880 ssl verify required ca-file /x"))) == []
+    tcp = "defaults\nmode tcp\n"
+    assert codes(front("", head=tcp)) == ["stream"]
+    assert gate(front("", head=tcp), "/ui") == "open"
+    assert isinstance(
+        way_is_guarded(front("", bind="*:443 ssl verify required", head=tcp), target().policy), NotApplicable
+    )
+    inner = "backend red\nserver a 127.0.0.1:81\nlisten in\nbind 127.0.0.1:81\nserver b 127.0.0.1:1880\n"
+    assert codes(front(GUARD, rest=inner)) == []
+
+
+def test_a_client_certificate() -> None:
+    seen = front("", bind="*:443 ssl verify required ca-file /x")
+    assert codes(seen) == []
+    assert gate(seen, "/ui") == "closed"
+
+
+def test_nothing_leads_there_or_nobody_knows() -> None:
+    elsewhere = front("", rest="backend red\nserver a 10.0.0.9:80\n")
+    assert isinstance(way_is_guarded(elsewhere, target().policy), NotApplicable)
+    assert gate(elsewhere, "/ui") == "open"
+    another = front("", rest="backend red\nserver a 127.0.0.1:80\n")
+    verdict = way_is_guarded(another, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "127.0.0.1:80, and how that forwards" in verdict.reason
+    lua = front("http-request lua.x")
+    assert isinstance(way_is_guarded(lua, target().policy), NotJudged)
+    assert "lua.x" in gate(lua, "/ui")
+    many = "\n".join(f"http-request set-log-level info if {{ hdr(upgrade) {number} }}" for number in range(12))
+    assert "too many combinations" in gate(front(f"{many}\n{GUARD}"), "/ui")
+    unsure = front(f"{GUARD.replace('}', '} or { srv_is_up(x) }', 1)}")
+    assert isinstance(way_is_guarded(unsure, target().policy), NotJudged)
+    assert "srv_is_up" in gate(unsure, "/ui")
+
+
+def test_a_default_backend_for_raw_connections() -> None:
+    tcp = "frontend raw\nmode tcp\nbind :5000\ntcp-request content reject if { src 0.0.0.0/0 }\ndefault_backend red\n"
+    assert codes(front(GUARD, head=HEAD + tcp)) == []
+
+
+def test_names_that_are_told_apart() -> None:
+    named = "acl a hdr(host) -i plant.example\nacl b hdr_end(host) -i .example\nacl c hdr_reg(host) ^x"
+    opened = f"acl d path -m beg -i /a\n{named}\nhttp-request auth if !a !{{ http_auth(u) }}"
+    assert gate(front(opened), "/ui") == "open"
+    cannot = "acl e path_reg (?R)\nacl f path_reg -i ^/b\nhttp-request set-log-level info if !{ path_sub x"
+    assert "cannot be read" in gate(front(f"{cannot}\n{GUARD.replace('unless', 'unless e or')}"), "/ui")
+    replaced = (
+        "http-request replace-path ^/panel/(.*) /ui/\\1\nhttp-request auth if !{ path_beg /ui } !{ http_auth(u) }"
+    )
+    assert gate(front(replaced), "/ui") == "open"
+    by_its_end = "acl e path_end .js\nacl e path /x\nhttp-request auth unless e or { http_auth(u) }"
+    assert gate(front(by_its_end), "/ui") == "open"
+    replaced = (
+        "http-request replace-path ^/panel/(.*) /ui/\\1\nhttp-request auth if !{ path_beg /ui } !{ http_auth(u) }"
+    )
+    assert gate(front(replaced), "/ui") == "open"

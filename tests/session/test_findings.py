@@ -1,0 +1,556 @@
+"""What a person and a machine read of each outcome."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from session.conftest import Site
+
+ANSWER = "GET /api/orders without credentials answered 200 (application/json, 2913 bytes)"
+FINDING = f"""\
+site-01 critical served · {ANSWER}
+  expected  401 or 403
+  remedy    settings.js: adminAuth: {{type: "credentials", users: require("./users.json")}}, without a `default` user"""
+SECOND = """\
+site-01 critical cors · any origin may read it
+  expected  no Access-Control-Allow-Origin
+  remedy    settings.js: httpNodeCors"""
+ERROR = "site-01 critical · could not look: GET / got no answer within 10 s"
+SUMMARY = "nodered-sec: 1 target · 1 compliant · 2 non-compliant (2 critical) · 0 waived · 1 error · 1 not applicable"
+
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+
+
+def junit(site: Site) -> dict[str, ET.Element]:
+    """Return the test cases of the JUnit file by name."""
+    tree = ET.parse(site.path / "junit.xml")  # noqa: S314  written a moment ago by the run under test
+    return {str(case.get("name")): case for case in tree.iter("testcase")}
+
+
+def properties(case: ET.Element) -> dict[str, str]:
+    found = {str(one.get("name")).removeprefix("nodered_sec."): str(one.get("value")) for one in case.iter("property")}
+    assert len(found.pop("policy_sha256", "")) in (0, 64)
+    found.pop("policy", "")  # once per target
+    return found
+
+
+@WORKERS
+def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> None:
+    site = site_with_control
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", "-ra", "-W", "error", "--showlocals", *workers)
+    result.assert_outcomes(passed=1, failed=2, errors=1, skipped=1)
+    text = result.stdout.str()
+    assert f"\n{FINDING}\n" in text
+    assert f"\n{FINDING}\n{SECOND}\n" in text
+    assert f"\n{ERROR}\n" in text
+    assert f"test_orders[plant.example-bad] - site-01 critical served · {ANSWER}\n" in text
+    assert f"test_orders[plant.example-error] - {ERROR}\n" in text
+    assert "hunter2" not in text
+    assert "Traceback" not in text
+    assert ".py:" not in text.split("short test summary")[0]
+    assert result.outlines[-3:-1] == [SUMMARY, "nodered-sec: judged 1 of 1 controls"]
+
+    cases = junit(site)
+    good, bad, worse, absent, error = (
+        cases[f"test_orders[plant.example-{how}]"] for how in ("good", "bad", "worse", "absent", "error")
+    )
+    (policy,) = (one for case in cases.values() for one in case.iterfind(".//*[@name='nodered_sec.policy']"))
+    assert 'name = "plant.example"' in str(policy.get("value"))
+    common = {"control": "site-01", "severity": "critical", "target": "plant.example"}
+    seen = "GET /{} without credentials answered 401"
+    assert properties(good) == {**common, "observed": seen.format("good"), "outcome": "compliant"}
+    assert properties(bad) == {**common, "observed": ANSWER, "outcome": "non-compliant", "findings": "served"}
+    assert properties(worse)["observed"] == f"{ANSWER}; any origin may read it"
+    assert properties(worse)["findings"] == "served cors"
+    assert properties(absent) == {
+        **common,
+        "observed": seen.format("absent") + ": no orders here",
+        "outcome": "not-applicable",
+    }
+    assert properties(error) == {
+        **common,
+        "observed": "GET / got no answer within 10 s",
+        "outcome": "could-not-look",
+    }
+    failure = bad.find("failure")
+    assert failure is not None
+    assert failure.get("message") == FINDING
+    assert failure.text == FINDING
+    trouble = error.find("error")
+    assert trouble is not None
+    assert trouble.get("message") == f'failed on setup with "{ERROR}"'
+
+
+@WORKERS
+def test_users_tests_without_a_control(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(
+        test_x="""
+import pytest
+from pytest_nodered_sec import NonCompliant, ProbeError, Violation
+from pytest_nodered_sec.errors import Cause
+
+@pytest.fixture
+def look():
+    raise ProbeError("nobody answers", Cause.TIMEOUT)
+
+def test_error(look):
+    pass
+
+def test_finding():
+    raise NonCompliant([Violation("x", "it is open", "closed", "close it")])
+
+def test_nothing_of_ours():
+    assert 1 == 2
+"""
+    )
+    result = site.run("--nodered-suite=off", *workers)
+    result.assert_outcomes(errors=1, failed=2)
+    result.stdout.fnmatch_lines(["could not look: nobody answers", "E*assert 1 == 2"])
+    result.stdout.fnmatch_lines(["it is open", "  expected  closed", "  remedy    close it"])
+    result.stdout.no_fnmatch_line("nodered-sec: *compliant*")
+
+
+MARKED = """
+import pytest
+from pytest_nodered_sec import Ask, NonCompliant, NotApplicable, Severity, Violation, control, require
+
+WAIVED = pytest.mark.xfail(strict=True, raises=NonCompliant, reason="WAIVED until 2030-01-01: new gateway")
+VERDICTS = {"bad": (Violation("served", "it is open", "closed", "close it"),), "good": (),
+            "absent": NotApplicable("none here")}
+
+def asks(*labels):
+    return [Ask("stub", (label,), label) for label in labels]
+
+@WAIVED
+@control("site-01", severity=Severity.HIGH, asks=asks("bad", "good", "absent", "error"))
+def test_waived(nodered_seen):
+    '''Waived.'''
+    require(VERDICTS[nodered_seen.how])
+
+@pytest.mark.xfail(reason="everything")
+@control("site-02", severity=Severity.HIGH, asks=[Ask("stub", ("error",), "error")])
+def test_masked(nodered_seen):
+    '''Masked by a mark that is too broad.'''
+    assert nodered_seen
+
+@pytest.mark.skip(reason="not today")
+@control("site-03", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_skipped(nodered_seen):
+    '''Skipped.'''
+    assert nodered_seen
+
+@control("site-04", severity=Severity.LOW, asks=[Ask("stub", ("good",), "good")])
+def test_broken(nodered_seen):
+    '''Broken.'''
+    raise ValueError("the test itself is broken")
+
+@control("site-05", severity=Severity.LOW, asks=[Ask("stub", ("good",), "good")])
+def test_asserts(nodered_seen):
+    '''A plain assert is a verdict too.'''
+    assert nodered_seen.how == "bad"
+
+@control("site-06", severity=Severity.LOW, asks=[Ask("stub", ("bug",), "bug")])
+def test_bug(nodered_seen):
+    '''A bug in a probe proves nothing.'''
+    assert nodered_seen
+"""
+
+
+@WORKERS
+def test_waivers_skips_and_broken_tests(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=MARKED)
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", *workers)
+    result.assert_outcomes(xfailed=2, failed=3, skipped=2, errors=2)
+    assert {name.split("[")[0] + name[-6:-1]: properties(case)["outcome"] for name, case in junit(site).items()} == {
+        "test_waivede-bad": "non-compliant",
+        "test_waived-good": "compliant",
+        "test_waivedbsent": "not-applicable",
+        "test_waivederror": "could-not-look",
+        "test_maskederror": "could-not-look",
+        "test_skipped-good": "not-judged",
+        "test_broken-good": "could-not-look",
+        "test_asserts-good": "non-compliant",
+        "test_buge-bug": "could-not-look",
+    }
+    assert result.outlines[-3:-1] == [
+        "nodered-sec: 1 target · 1 compliant · 2 non-compliant (1 high, 1 low; 1 expected by a mark of the test, which "
+        "is no waiver) · 0 waived · 4 errors · 1 not applicable · 1 not judged",
+        "nodered-sec: judged 2 of 6 controls; 3 could not be looked at, 1 not judged",
+    ]
+
+
+@WORKERS
+def test_what_could_not_be_judged_is_no_verdict(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(
+        test_x="""
+from pytest_nodered_sec import Ask, Severity, control, require
+from pytest_nodered_sec import NotJudged
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_unknown(nodered_seen):
+    '''Nobody gave what it needs.'''
+    require(NotJudged("not judged without an account"))
+"""
+    )
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", "-rs", *workers)
+    result.assert_outcomes(skipped=1)
+    assert [properties(case)["outcome"] for case in junit(site).values()] == ["not-judged"]
+    result.stdout.fnmatch_lines(["SKIPPED [[]1] test_x.py:5: not judged without an account"])
+    (skipped,) = (one for case in junit(site).values() for one in case.iter("skipped"))
+    assert skipped.text == "test_x.py:5: not judged without an account"
+    result.stdout.no_fnmatch_line("*Skipped: *")
+    result.stdout.fnmatch_lines(["nodered-sec: 1 target * 0 not applicable * 1 not judged"])
+
+
+@WORKERS
+def test_a_skip_says_where_by_node_id(site: Site, workers: tuple[str, ...]) -> None:
+    result = site.run("--nodered-suite=only", "--junitxml=junit.xml", "-rs", *workers)
+    texts = [str(one.text) for case in junit(site).values() for one in case.iter("skipped")]
+    assert texts
+    assert all(one.startswith("nodered-sec/test_") for one in texts)
+    result.stdout.fnmatch_lines(["SKIPPED [[]*] nodered-sec/test_*.py:*: *"])
+    assert "pytest_nodered_sec" not in "".join(line for line in result.outlines if line.startswith("SKIPPED"))
+
+
+def test_a_run_without_answers_is_not_green(site: Site) -> None:
+    site.write(
+        test_x="""
+import pytest
+from pytest_nodered_sec import Ask, NotApplicable, Severity, control, require
+
+def test_own():
+    pass
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_absent(nodered_seen):
+    '''Absent.'''
+    require(NotApplicable("not here"))
+"""
+    )
+    for args in (["-k", "test_own"], ["-k", "test_absent"], ["-k", "test_absent", "-n1"]):
+        result = site.run(*args)
+        assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+        result.stdout.fnmatch_lines(["nodered-sec: no question was answered, so nothing is proven"])
+    site.pytester.makeini("[pytest]\nnodered_url = https://plant.example")
+    assert site.run("-k", "test_own", url=None).ret == 0
+    assert site.run("-k", "test_absent", url=None).ret == 0
+    assert site.run("-k", "chain_is_trusted", url=None).ret == pytest.ExitCode.TESTS_FAILED
+
+
+HALF_DEAD = """
+import pytest_nodered_sec.survey.survey
+
+class HalfDead(Survey):
+    def outcome(self, target, ask):
+        if ask.probe == "reach":
+            return ProbeError(f"connecting to {target.name} port 443: connection refused", Cause.UNREACHABLE)
+        if target.name == "plant.example" and ask.probe == "stub":
+            return super().outcome(target, ask)
+        return ProbeError(f"{target.name} cannot be looked at: see reach-01", Cause.SEE_REACH)
+
+pytest_nodered_sec.survey.survey.Survey = HalfDead
+"""
+
+
+@WORKERS
+def test_the_last_lines_name_the_cause_where_nothing_was_answered(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(conftest=(site.path / "conftest.py").read_text() + HALF_DEAD)
+    second = "--nodered-url=https://hall.example"
+    said = "nodered-sec: no question was answered, so nothing is proven"
+    cause = "{0}.example: connecting to {0}.example port 443: connection refused"
+    result = site.run("--tb=no", second, *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    lines = [line for line in result.outlines if line.startswith("nodered-sec: ")]
+    assert lines[-4:-2] == [f"{said}: {cause.format('plant')}", f"{said}: {cause.format('hall')}"]
+    site.write(
+        test_x="""
+from pytest_nodered_sec import Ask, Severity, control
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_own(nodered_seen):
+    '''Answered.'''
+    assert nodered_seen
+"""
+    )
+    result = site.run("--tb=no", second, *workers)
+    lines = [line for line in result.outlines if line.startswith("nodered-sec: ")]
+    assert lines[-3] == f"{said} of {cause.format('hall')}"
+    assert not any("proven" in line for line in lines[:-3])
+    result = site.run("--nodered-suite=off", second, "test_x.py", *workers)
+    lines = [line for line in result.outlines if line.startswith("nodered-sec: ")]
+    assert lines[-3] == f"{said} of {cause.format('hall')}"  # without reach-01 they say it themselves
+
+
+CIRCUMSTANCES = """
+from pytest_nodered_sec import Ask, Severity, Violation, control, require
+
+MILD = Violation("x", "it is open behind a login", "closed", "close it", Severity.LOW)
+PLAIN = Violation("y", "it is open", "closed", "close it")
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_mild(nodered_seen):
+    '''Mild.'''
+    require((MILD,))
+
+@control("site-02", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_both(nodered_seen):
+    '''Both.'''
+    require((MILD, PLAIN))
+"""
+
+
+@WORKERS
+def test_circumstances_make_a_finding_milder(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=CIRCUMSTANCES)
+    args = ("--nodered-suite=off", "--nodered-fail-on=medium", "--junitxml=junit.xml", "-ra", *workers)
+    result = site.run(*args)
+    result.assert_outcomes(xfailed=1, failed=1)
+    text = result.stdout.str()
+    assert "site-01 low x · it is open behind a login\n" in text
+    assert "test_both[plant.example-good] - site-02 high y · it is open\n" in text
+    assert "\nsite-02 low x · it is open behind a login\n" in text
+    seen = {name.partition("[")[0]: properties(case)["severity"] for name, case in junit(site).items()}
+    assert seen == {"test_mild": "low", "test_both": "high"}
+    assert "2 non-compliant (1 high, 1 low; failing from medium)" in text
+
+
+def test_the_header_names_targets_and_sources(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_PROFILE", "strict")
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", "hunter2")
+    site.pytester.makeini("[pytest]\nnodered_timeout = 3\nnodered_profile = baseline")
+    result = site.run("--collect-only", "--nodered-editor=protected")
+    result.stdout.fnmatch_lines(
+        [
+            "nodered-sec: 0.1.0, settings: url=https://plant.example (option), timeout=3 (ini), "
+            "profile=strict (environment), editor=protected (option)",
+            "nodered-sec: target plant.example: https://plant.example, profile strict, editor protected, "
+            "admin API protected, policy ????????????",
+        ]
+    )
+    assert "hunter2" not in result.stdout.str()
+
+
+def test_a_rerun_is_judged_by_its_last_look(site: Site) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    site.write(
+        test_x="""
+from pytest_nodered_sec import Ask, Severity, Violation, control, require
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_flaky(nodered_seen, runs=[]):
+    '''Flaky.'''
+    runs.append(1)
+    require((Violation("x", "it is open", "closed", "close it"),) if len(runs) == 1 else ())
+"""
+    )
+    result = site.run("--nodered-suite=off", "--reruns=1", "--junitxml=junit.xml")
+    result.stdout.fnmatch_lines(["nodered-sec: 1 target · 1 compliant · 0 non-compliant*"])
+    assert [properties(case)["outcome"] for case in junit(site).values()] == ["compliant"]
+
+
+FORGOTTEN = """
+import functools, pytest
+from pytest_nodered_sec import Ask, NonCompliant, Severity, Violation, control, require
+
+def asked(number):
+    return control(f"site-0{number}", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+
+def judge(seen):
+    require(())
+
+def wrapped(test):
+    return functools.wraps(test)(lambda **given: test(**given))
+
+@asked(1)
+def test_forgotten(nodered_seen):
+    '''Its rule is called, and what it says is dropped.'''
+    judged = ()
+
+class TestSite:
+    @asked(2)
+    def test_empty(self, nodered_seen):
+        '''Nothing.'''
+
+@asked(3)
+def test_helper(nodered_seen):
+    '''Another function gives the verdict.'''
+    judge(nodered_seen)
+
+@asked(4)
+@wrapped
+def test_asserts(nodered_seen):
+    '''An assert is one.'''
+    assert nodered_seen.how == "good"
+
+@asked(5)
+def test_fails(nodered_seen):
+    '''pytest's own way.'''
+    if nodered_seen.how != "good":
+        pytest.fail("bad")
+
+@asked(6)
+def test_raises(nodered_seen):
+    '''Without require.'''
+    if nodered_seen.how != "good":
+        raise NonCompliant([Violation("x", "seen", "good", "mend it")])
+"""
+
+
+def test_a_line_of_traceback_is_the_finding(site_with_control: Site) -> None:
+    result = site_with_control.run("--nodered-suite=off", "--tb=line")
+    result.assert_outcomes(passed=1, failed=2, errors=1, skipped=1)
+    finding = FINDING.partition("\n")[0]
+    assert [line for line in result.outlines if line.startswith("test_site.py:") and line.endswith(finding)]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_other_plugins_read_a_finding_as_any_failure(site_with_control: Site, workers: tuple[str, ...]) -> None:
+    """As pytest-json-report, pytest-reportlog and others do, in the process that writes the report."""
+    site_with_control.write(
+        reader="""
+import json, pathlib, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report):
+    if report.failed:
+        crash, [entry] = report.longrepr.reprcrash, report.longrepr.reprtraceback.reprentries
+        text = report._to_json()["longrepr"]["reprcrash"]["message"]
+        assert text == crash.message and report.longreprtext.endswith(text) and entry.reprfileloc is None
+        with open("read.jsonl", "a") as file:
+            file.write(json.dumps([report.when, crash.path, crash.lineno, text]) + "\\n")
+"""
+    )
+    result = site_with_control.run("--nodered-suite=off", "-p", "reader", *workers)
+    result.assert_outcomes(passed=1, failed=2, errors=1, skipped=1)
+    read = [json.loads(line) for line in (site_with_control.path / "read.jsonl").read_text().splitlines()]
+    assert len({text for *_, text in read}) == 3  # with xdist read by the workers, too
+    assert {when for when, *_ in read} == {"call", "setup"}
+    assert {path for _, path, _, _ in read} == {"test_site.py"}
+    assert {line for _, _, line, _ in read} == {14}
+    assert all(text.startswith("site-01 critical ") for *_, text in read)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [("True", "bool"), ("None", "NoneType"), ("False", "bool"), ("('x',)", "tuple"), ("[]", "list")],
+)
+def test_what_is_no_verdict_is_not_green(site: Site, verdict: str, kind: str) -> None:
+    site.write(
+        test_x=f"""
+from pytest_nodered_sec import Ask, Severity, control, require
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+def test_truth(nodered_seen):
+    '''Its rule returns something else.'''
+    require({verdict})
+"""
+    )
+    result = site.run("--nodered-suite=off")
+    result.assert_outcomes(failed=1)
+    said = f"require was given no verdict but {kind}: a rule returns () for compliant, "
+    assert f"\n{said}" in result.stdout.str()
+    assert ".py:" not in result.stdout.str().split("short test summary")[0]
+
+
+@pytest.mark.parametrize("asserts", ["rewrite", "plain"])
+def test_a_control_that_forgot_its_verdict_is_not_green(site: Site, asserts: str) -> None:
+    site.write(test_x=FORGOTTEN)
+    result = site.run("--nodered-suite=off", f"--assert={asserts}", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "control 'site-01': test_forgotten passed without a verdict: end it with require(...), as in *",
+            "control 'site-02': test_empty passed without a verdict: *",
+            "nodered-sec: 1 target · 4 compliant · 0 non-compliant · 0 waived · 2 errors · 0 not applicable",
+        ]
+    )
+    assert properties(junit(site)["test_forgotten[plant.example-good]"])["outcome"] == "could-not-look"
+    assert "Traceback" not in result.stdout.str()
+    assert ".py:" not in result.stdout.str().split("short test summary")[0]
+
+
+BROKEN = """
+import pytest
+from pytest_nodered_sec import Ask, Severity, control, require
+
+def asked(number):
+    return control(f"site-0{number}", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "good")])
+
+@pytest.fixture
+def broken():
+    raise LookupError("no such file")
+
+@asked(1)
+def test_breaks(nodered_seen):
+    '''Its rule has a bug.'''
+    require(1 / 0)
+
+@asked(2)
+def test_forgets(nodered_seen):
+    '''It has no verdict.'''
+
+@asked(3)
+def test_fixture(nodered_seen, broken):
+    '''Its fixture has a bug.'''
+    require(())
+
+@pytest.mark.xfail(reason="known")
+@asked(4)
+def test_expected(nodered_seen):
+    '''A mark expects its bug.'''
+    raise ValueError
+"""
+
+
+@WORKERS
+def test_a_broken_control_is_seen_in_every_report(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=BROKEN)
+    args = ("--nodered-suite=off", "--junitxml=junit.xml", "--nodered-report=page.html", "--nodered-hdf=hdf.json")
+    result = site.run(*args, *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=2, errors=1, xfailed=1)
+    assert result.outlines[-3:-1] == [
+        "nodered-sec: 1 target · 0 compliant · 0 non-compliant · 0 waived · 4 errors · 0 not applicable",
+        "nodered-sec: judged 0 of 4 controls; 4 could not be looked at",
+    ]
+    reasons = {
+        "test_breaks": "the test broke: ZeroDivisionError: division by zero",
+        "test_forgets": "control 'site-02': test_forgets passed without a verdict",
+        "test_fixture": "a fixture broke: LookupError: no such file",
+        "test_expected": "the test broke: ValueError",
+    }
+    page = (site.path / "page.html").read_text().partition('<h2 id="unseen">')[2].partition("</section>")[0]
+    hdf = json.loads((site.path / "hdf.json").read_text())
+    results = [one for control in hdf["profiles"][0]["controls"] for one in control["results"]]
+    assert {one["status"] for one in results} == {"error"}
+    messages = "\n".join(one["message"] for one in results)
+    cases = {name.partition("[")[0]: case for name, case in junit(site).items()}
+    for name, reason in reasons.items():
+        case = cases[name]
+        assert reason in page.replace("&#39;", "'")
+        assert f"could not look: {reason}" in messages
+        assert properties(case)["outcome"] == "could-not-look"
+        assert reason in properties(case)["observed"]
+
+
+STATS = """
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"errors for others: {len(terminalreporter.stats['error'])}")
+"""
+
+
+def test_who_reads_the_terminals_statistics_finds_the_folded_cases(site: Site) -> None:
+    (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + STATS)
+    result = site.run("--nodered-suite=only", "-ktest_chain")
+    [line] = [line for line in result.outlines if line.startswith("errors for others")]
+    assert line == f"errors for others: {result.parseoutcomes()['errors']}" != "errors for others: 0"
+    assert not any(line.startswith("ERROR ") for line in result.outlines)
+    typed = site.run("--nodered-suite=only", "-ktest_chain", "--tb=short")
+    typed.stdout.fnmatch_lines(["*ERRORS*", "tls-01 critical · could not look: GET / got no answer within 10 s"])
+    assert not any(line.startswith("ERROR ") for line in typed.outlines)

@@ -1,0 +1,102 @@
+"""What `--nodered-init` writes, beside a server that has nothing; tests/live/test_targets.py has real ones."""
+
+from __future__ import annotations
+
+import threading
+import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Nothing(BaseHTTPRequestHandler):
+    """Has no page, or sends everybody to another host."""
+
+    status, location = 404, ""
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        if self.location:
+            self.send_header("Location", self.location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class Away(Nothing):
+    status, location = 302, "https://sso.example/login"
+
+
+@pytest.fixture(params=[Nothing, Away])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), request.param) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def init(pytester: pytest.Pytester, url: str, *args: str) -> pytest.RunResult:
+    return pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-init", f"--nodered-url={url}", *args)
+
+
+TYPED = {
+    "profile": "strict",
+    "editor": "protected",
+    "admin_api": "proxied",
+    "admin_root": "/red",
+    "node_root": "/api",
+    "dashboards": ["/hmi"],
+    "login_urls": ["https://sso.example/realms/plant"],
+    "timeout": 5.0,
+    "mode": "calm",
+}
+
+
+def test_what_was_typed_stands_in_the_file(
+    pytester: pytest.Pytester, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODERED_MODE", "calm")
+    args = [
+        "--nodered-profile=strict",
+        "--nodered-editor=protected",
+        "--nodered-admin-api=proxied",
+        "--nodered-admin-root=/red",
+        "--nodered-node-root=/api",
+        "--nodered-dashboard=/hmi",
+        "--nodered-login-url=https://sso.example/realms/plant",
+        "--nodered-timeout=5",
+    ]
+    assert init(pytester, url, *args).ret == 0
+    (written,) = tomllib.loads((pytester.path / "nodered-sec.toml").read_text())["target"]
+    assert written == {"name": url.removeprefix("http://"), "url": url, **TYPED}
+    monkeypatch.delenv("NODERED_MODE")
+    shown = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-show-policy").stdout.str()
+    for line in ('profile = "strict"', 'editor = "protected"', 'admin_api = "proxied"', 'mode = "calm"'):
+        assert f"{line}  # [[target]]" in shown
+
+
+def test_no_dashboards_stay_none(pytester: pytest.Pytester, url: str) -> None:
+    assert init(pytester, url, "--nodered-dashboard=none").ret == 0
+    file = tomllib.loads((pytester.path / "nodered-sec.toml").read_text())
+    assert file["profile"] == "production"
+    assert file["target"][0]["dashboards"] == "none"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(pytester: pytest.Pytester, url: str) -> None:
+    (pytester.path / "nodered-sec.toml").symlink_to("missing/nodered-sec.toml")  # a mode would not keep root out
+    result = init(pytester, url)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --nodered-init: *nodered-sec.toml cannot be written (No such file or dir*)"])
+
+
+def test_flows_alone_are_no_target_to_inspect(pytester: pytest.Pytester) -> None:
+    (pytester.path / "flows.json").write_text("[]")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-init", "--nodered-flows=flows.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --nodered-init needs exactly one target: add one --nodered-url=https://HOST"])

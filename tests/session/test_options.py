@@ -1,0 +1,410 @@
+"""From options to targets, and the sentence that each mistake gets."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.session import options, settings
+from pytest_nodered_sec.session.state import TARGETS
+
+if TYPE_CHECKING:
+    from session.conftest import Site
+
+    from pytest_nodered_sec import Target
+
+URL = "--nodered-url=https://plant.example"
+PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+
+
+def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
+    return pytester.parseconfigure("-p", "no:randomly", *args).stash[TARGETS]
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--nodered-url="], "--nodered-url is empty: give a value, or remove the option"),
+        (["--nodered-url=plant.example"], "--nodered-url=plant.example: not a URL; give one such as https://*"),
+        (
+            ["--nodered-url=ftp://plant.example"],
+            "--nodered-url=ftp://plant.example: not an HTTP URL*its scheme is ftp; *",
+        ),
+        (["--nodered-url=htps://plant.example"], "*: not an HTTP URL*its scheme is htps; write https:// or http://"),
+        (["--nodered-url=plant.example:8443"], "--nodered-url=plant.example:8443: not a URL; give one such as *"),
+        (["--nodered-url=https://plant.example:99999"], "*: not an HTTP URL*its port is not between 1 and 65535"),
+        (["--nodered-url=https://plant.example:0"], "*: not an HTTP URL*its port is not between 1 and 65535"),
+        (["--nodered-url=https://plant.example:https"], "*: not an HTTP URL*its port is not between 1 and 65535"),
+        (["--nodered-url=https://a..b"], "--nodered-url=https://a..b: a..b is not a valid host name (an empty label)"),
+        (["--nodered-url=https://.b"], "*: .b is not a valid host name (an empty label)"),
+        ([f"--nodered-url=https://{'a' * 64}.b"], "*: a*.b is not a valid host name (too long)"),
+        (["--nodered-url=https://wärme..test"], "*: wärme..test is not a valid host name (Empty Label)"),
+        (["--nodered-url=https://☃.test"], "*: ☃.test is not a valid host name (Codepoint U+2603 *)"),
+        ([URL, "--nodered-login-url=https://a..b/x"], "--nodered-login-url=https://a..b/x: a..b is not a valid host *"),
+        (["--nodered-url=https://plant example"], "*: not a URL*"),
+        (["--nodered-url=https://[::1"], "*: not a URL*"),
+        (
+            ["--nodered-url=https://plant.example/?token=hunter2"],
+            "--nodered-url=https://plant.example/*: remove the part*",
+        ),
+        (["--nodered-url=https://plant.example/#/hunter2"], "--nodered-url=https://plant.example/*: remove the part*"),
+        (
+            ["--nodered-url=https://user:hunter2@plant.example"],
+            "*credentials do not belong in a URL*NODERED_PASSWORD",
+        ),
+        (["--nodered-url=user:hunter2@plant.example"], "*credentials do not belong in a URL*"),
+        (["--nodered-url=https://user:hunter2@[bad"], "*credentials do not belong in a URL*"),
+        (["--nodered-url=https://user:hunter2@plant.example:99999"], "*credentials do not belong in a URL*"),
+        (["--nodered-url=https://u:hunter2@a@plant.example/"], "*credentials do not belong in a URL*"),
+        ([URL, URL], "two targets are called plant.example: remove one*"),
+        ([URL, f"{URL}/other"], "two targets are called plant.example: remove one*"),
+        ([URL, "--nodered-profile=lax"], "--nodered-profile=lax: must be one of baseline, *"),
+        ([URL, "--nodered-editor=on"], "--nodered-editor=on: must be one of*"),
+        ([URL, "--nodered-admin-api=on"], "--nodered-admin-api=on: must be one of*"),
+        (["--nodered-suite=maybe"], "--nodered-suite=maybe: must be one of*"),
+        (["--nodered-suite=only"], "--nodered-suite=only needs a target: add --nodered-url=*"),
+        (["--nodered-suite=with"], "--nodered-suite=with needs a target: add --nodered-url=*"),
+        ([URL, "--nodered-timeout=soon"], "--nodered-timeout=soon: give seconds, more than 0 and at most 600"),
+        ([URL, "--nodered-timeout=nan"], "--nodered-timeout=nan: give seconds*"),
+        ([URL, "--nodered-timeout=0"], "--nodered-timeout=0: give seconds*"),
+        ([URL, "--nodered-http-port=web"], "--nodered-http-port=web: give a TCP port, 1 to 65535"),
+        ([URL, "--nodered-direct-port=65536"], "--nodered-direct-port=65536: give a TCP port*"),
+        ([URL, "--nodered-admin-root=admin"], "--nodered-admin-root=admin: give a path that starts with one /*"),
+        ([URL, "--nodered-node-root=//x"], "--nodered-node-root=//x: give a path*"),
+        ([URL, "--nodered-dashboard=ui"], "--nodered-dashboard=ui: give a path*"),
+        (
+            [URL, "--nodered-dashboard=none", "--nodered-dashboard=/ui"],
+            "--nodered-dashboard: none means that there is no*",
+        ),
+        (
+            [URL, "--nodered-login-url=http://sso.example"],
+            "--nodered-login-url=http://sso.example: give an https:// URL*",
+        ),
+        ([URL, "--nodered-login-url=sso"], "--nodered-login-url=sso: not a URL*"),
+        ([URL, "--nodered-login-url=//sso.example/x"], "--nodered-login-url=//sso.example/x: not an HTTP URL*"),
+        ([URL, "--nodered-login-url=https://u:hunter2@sso.example"], "--nodered-login-url: credentials do not belong*"),
+        ([URL, "--nodered-host=ssh://u:hunter2@plant"], "--nodered-host: a password does not belong here*"),
+        ([URL, "--nodered-host=u:hunter2@plant"], "--nodered-host: a password does not belong here*"),
+        ([URL, "--nodered-host=plant"], "--nodered-host=plant: give the connection type, e.g. ssh://plant*"),
+        ([URL, "--nodered-host=ssh:/plant"], "--nodered-host=ssh:/plant: give *, e.g. ssh://plant or*"),
+        (["--nodered-policy="], "--nodered-policy is empty: give a value, or remove the option"),
+        ([URL, "--nodered-ca-file=missing.pem"], "--nodered-ca-file=missing.pem: cannot be read (No such file*"),
+        ([URL, "--nodered-ca-file=."], "--nodered-ca-file=.: cannot be read (Is a directory)"),
+        ([URL, "--nodered-ca-file=tox.ini"], "--nodered-ca-file=tox.ini: holds no PEM certificate"),
+        ([URL, "--nodered-ca-file="], "--nodered-ca-file is empty*"),
+        ([URL, "--nodered-plan", "-pno:terminal"], "--nodered-plan needs pytest's terminal: leave out -p no:terminal"),
+    ],
+)
+def test_wrong_use_is_one_sentence(pytester: pytest.Pytester, args: list[str], sentence: str) -> None:
+    pytester.makeini("[pytest]")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", *args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = [line for line in result.errlines if line]
+    assert len(said) == 1
+    result.stderr.fnmatch_lines([f"ERROR: {sentence.replace('[', '[[]')}"])
+    assert "hunter2" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "chosen", "code"), [("terminal", "good", 0), ("skipping", "bad", 1), ("junitxml", "bad", 1)]
+)
+def test_plugins_of_pytest_can_be_left_out(site_with_control: Site, left_out: str, chosen: str, code: int) -> None:
+    given = ("--nodered-suite=off", "--nodered-report=page.html", f"-pno:{left_out}", f"-k{chosen}", "test_site.py")
+    result = site_with_control.run(*given)
+    assert result.ret == code
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert "site-01" in (site_with_control.path / "page.html").read_text()
+
+
+def test_usage_errors_end_a_distributed_run_as_well(site: Site) -> None:
+    assert site.run("-n2", url="https://user:hunter2@plant.example").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_target_from_options(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".pem", ca=PEM)
+    (target,) = targets(
+        pytester,
+        "--nodered-url=https://Plant.example:8443/red/",
+        "--nodered-ca-file=ca.pem",
+        "--nodered-timeout=2.5",
+        "--nodered-http-port=8080",
+        "--nodered-direct-port=1881",
+        "--nodered-admin-root=/admin/",
+        "--nodered-node-root=/api",
+        "--nodered-dashboard=/ui",
+        "--nodered-dashboard=/ui/",
+        "--nodered-login-url=/outpost",
+        "--nodered-login-url=https://sso.example/realms/plant",
+        "--nodered-admin-api=proxied",
+        "--nodered-host=ssh://admin@plant",
+    )
+    assert target.name == "plant.example:8443"
+    assert target.admin("/flows") == "/red/admin/flows"
+    assert target.node("/ui") == "/red/api/ui"
+    assert (target.http_port, target.direct_port, target.timeout) == (8080, 1881, 2.5)
+    assert target.ca_file == str(pytester.path / "ca.pem")
+    assert target.host == "ssh://admin@plant"
+    assert target.policy == Policy(
+        admin_api="proxied", dashboards=("/ui",), login_urls=("/outpost", "https://sso.example/realms/plant")
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://wärme.test", "https://xn--wrme-loa.test"),
+        ("https://Wärme.TEST:8443/red/", "https://xn--wrme-loa.test:8443/red"),
+        ("http://straße.test", "http://xn--strae-oqa.test"),  # UTS 46; IDNA of 2003 would dial another host
+        ("https://xn--wrme-loa.test", "https://xn--wrme-loa.test"),
+        ("https://my_host.", "https://my_host."),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_a_host_is_spelt_as_dns_spells_it(pytester: pytest.Pytester, url: str, seen: str) -> None:
+    login = "--nodered-login-url=https://hütte.test/login/"
+    (target,) = targets(pytester, f"--nodered-url={url}", login)
+    assert target.url == seen
+    assert target.policy.login_urls == ("https://xn--htte-0ra.test/login/",)
+    (pytester.path / "nodered-sec.toml").write_text(
+        f'[[target]]\nname = "line-7"\nurl = "{url}"\nhttp_port = 8080\n', encoding="utf-8"
+    )
+    (target,) = targets(pytester)
+    assert (target.name, target.url) == ("line-7", seen)
+    for spelt in (url, seen):
+        (target,) = targets(pytester, f"--nodered-url={spelt}")
+        assert (target.name, target.http_port) == ("line-7", 8080)
+
+
+def test_blanks_separate_several_values(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_DASHBOARD", "/hmi /wall")
+    (target,) = targets(pytester, URL)
+    assert target.policy.dashboards == ("/hmi", "/wall")
+
+
+def test_a_host_from_the_hook_is_spelt_as_dns_spells_it(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from dataclasses import replace\n\n"
+        "def pytest_nodered_targets(targets):\n    return [replace(targets[0], url='https://wärme.test/red')]\n"
+    )
+    (target,) = targets(pytester, URL)
+    assert (target.name, target.url) == ("plant.example", "https://xn--wrme-loa.test/red")
+
+
+def test_no_dashboards_at_all(pytester: pytest.Pytester) -> None:
+    (target,) = targets(pytester, URL, "--nodered-dashboard=none")
+    assert target.policy.dashboards == ()
+
+
+def test_option_over_environment_over_ini(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pytester.path / "etc").mkdir()
+    (pytester.path / "etc" / "ca.pem").write_text(PEM)
+    (pytester.path / "etc" / "pytest.ini").write_text(
+        "[pytest]\nnodered_url = https://a.example https://b.example\nnodered_timeout = 1\nnodered_http_port = 81\n"
+        "nodered_profile = strict\nnodered_ca_file = ca.pem\n"
+    )
+    monkeypatch.setenv("NODERED_TIMEOUT", "2")
+    monkeypatch.setenv("NODERED_HTTP_PORT", "82")
+    found = targets(pytester, "-c", "etc/pytest.ini", "--nodered-timeout=3")
+    assert [one.name for one in found] == ["a.example", "b.example"]
+    for one in found:
+        assert (one.timeout, one.http_port, one.policy.profile) == (3.0, 82, "strict")
+        assert one.ca_file == str(pytester.path / "etc" / "ca.pem")
+    monkeypatch.setenv("NODERED_URL", "https://c.example https://d.example")
+    assert [one.name for one in targets(pytester, "-c", "etc/pytest.ini")] == ["c.example", "d.example"]
+
+
+@pytest.mark.parametrize("name", ["profile", "editor", "suite", "fail-on", "target"])
+def test_a_wrong_value_is_told_where_it_stands(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    key = f"nodered_{name.replace('-', '_')}"
+    pytester.makeini(f"[pytest]\n{key} = strickt")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", URL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f'ERROR: tox.ini: {key} = "strickt": *'])
+    monkeypatch.setenv(key.upper(), "strickt")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", URL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {key.upper()}=strickt: *"])
+
+
+@pytest.mark.parametrize("name", ["audit", "controls", "init", "job-summary", "plan", "show-policy"])
+def test_an_option_without_a_value_is_typed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    key = f"nodered_{name.replace('-', '_')}"
+    pytester.makeini("[pytest]")
+    monkeypatch.setenv("NODERED_URL", "https://plant.example")
+    monkeypatch.setenv(key.upper(), "1")
+    result = pytester.runpytest_inprocess("-p", "no:randomly")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"ERROR: {key.upper()} has no effect: put --nodered-{name} on the command line or into PYTEST_ADDOPTS"]
+    )
+    monkeypatch.delenv(key.upper())
+    for value in ("true", "if you please"):
+        pytester.makeini(f"[pytest]\n{key} = {value}")
+        result = pytester.runpytest_inprocess("-p", "no:randomly")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            [f"ERROR: {key} has no effect: put --nodered-{name} on the command line or into addopts"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("NODERED_SUIT", "NODERED_SUITE"),
+        ("NODERED_ULR", "NODERED_URL"),
+        ("NODERED_CAFILE", "NODERED_CA_FILE"),
+        ("NODERED_POLIZY", "NODERED_POLICY"),
+        ("NODERED_PASWORD", "NODERED_PASSWORD"),
+        ("NODERED_AUDITS", "--nodered-audit on the command line"),
+    ],
+)
+def test_a_misspelt_variable_is_told_which_was_meant(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+    with pytest.raises(pytest.UsageError) as refused:
+        settings.resolve(pytestconfig)
+    assert str(refused.value) == f"{name} is set, and nothing reads it; did you mean {meant}?"
+
+
+def test_variables_of_others_are_let_be(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    others = ("PORT", "HOME", "VERSION", "USER_DIR", "A_PASSWORD", "HMI_COOKIE", "CREDENTIAL_SECRET", "SEC_PART")
+    for name in others:
+        monkeypatch.setenv(f"NODERED_{name}", "x")
+    monkeypatch.setenv("NODERED_SUIT", "")  # empty, as pytest's own: not set
+    monkeypatch.setenv("NODERED_SUITE", "only")
+    assert settings.resolve(pytestconfig).one("suite", "with") == "only"
+
+
+def test_a_misspelt_variable_is_wrong_use(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_SUIT", "only")
+    result = site.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines[0] == "ERROR: NODERED_SUIT is set, and nothing reads it; did you mean NODERED_SUITE?"
+
+
+def test_a_plan_by_pytests_own_variable(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_PLAN", "1")  # says what is typed as well
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nodered-plan")
+    assert site.run().ret == 0
+    assert not (site.path / "asked").exists()
+
+
+def test_settings_without_a_target_hurt_nobody(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_TIMEOUT", "soon")
+    assert targets(pytester, "--nodered-editor=protected") == ()
+
+
+@pytest.mark.parametrize(
+    ("hook", "found"),
+    [
+        ("return None", ["plant.example"]),
+        ("return []", []),
+        (
+            "return [*targets, Target('line-7', 'https://line-7.example', targets[0].policy)]",
+            ["plant.example", "line-7"],
+        ),
+        ("return [replace(targets[0], name='renamed')]", ["renamed"]),
+    ],
+)
+def test_the_hook_has_the_last_word(site: Site, hook: str, found: list[str]) -> None:
+    site.write(
+        conftest=f"from dataclasses import replace\nfrom pytest_nodered_sec import Target\n\n"
+        f"def pytest_nodered_targets(config, targets):\n    {hook}\n"
+    )
+    names = [one.split("[")[1].rstrip("]") for one in site.ids() if "answers_throughout" in one]
+    assert names == found
+
+
+@pytest.mark.parametrize(
+    ("hook", "sentence"),
+    [
+        ("'x'", "pytest_nodered_targets must return a list of Target, or None to leave them alone"),
+        ("5", "pytest_nodered_targets must return a list of Target*"),
+        ("[*targets, *targets]", "two targets are called plant.example*"),
+        ("[replace(targets[0], name='')]", "target https://plant.example: give it a name*"),
+        ("[replace(targets[0], url='https://u:hunter2@x')]", "target plant.example: url: credentials do not belong*"),
+    ],
+)
+def test_what_the_hook_returns_is_checked(site: Site, hook: str, sentence: str) -> None:
+    site.write(conftest=f"from dataclasses import replace\n\ndef pytest_nodered_targets(targets):\n    return {hook}\n")
+    result = site.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {sentence}"])
+    assert "hunter2" not in result.stderr.str() + result.stdout.str()
+
+
+def test_help_and_list_of_controls(site: Site) -> None:
+    result = site.run("--help", url=None)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["Node-RED security compliance:", "*--nodered-url=URL*", "*nodered_ca_file (string):*"])
+    result = site.run("--nodered-controls", "-n2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "nodered-sec/test_admin_api.py",
+            "  admin-01   critical  Anonymous reads of the admin API are refused.",
+            "nodered-sec/test_reach.py",
+            "  reach-01   critical  The target answers throughout the run and is a Node-RED.",
+        ]
+    )
+
+
+def test_a_run_replays_one_folder(site: Site) -> None:
+    result = site.run("--nodered-replay=a", "--nodered-replay=b", url=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [one for one in result.errlines if one] == [
+        "ERROR: --nodered-replay stands 2 times (a, b): a run accepts one; start a separate run for each"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            "--nodered-ulr=https://a:b@x",
+            "--nodered-ulr=…: there is no such option; did you mean --nodered-url?",
+        ),
+        ("--node-red-url=x", "--node-red-url=…: there is no such option; did you mean --nodered-url?"),
+        ("--nodered_ca_file", "--nodered_ca_file: there is no such option; did you mean --nodered-ca-file?"),
+        ("--nodered-sha256=ab", "--nodered-sha256: there is no such option; write sha256 into nodered-sec.toml"),
+        ("--nodered-connect", "--nodered-connect: there is no such option; write connect into nodered-sec.toml"),
+        ("--nodered-zzz", ""),
+        ("--nodered-mine=x", ""),
+        ("--other", ""),
+    ],
+)
+def test_a_misspelt_option_is_told_which_was_meant(typed: str, said: str) -> None:
+    parser: Any = SimpleNamespace(
+        parse_known_and_unknown_args=lambda args: (None, [arg for arg in args if "mine" not in arg])
+    )
+    if said:
+        with pytest.raises(pytest.UsageError, match=f"^{re.escape(said)}$"):
+            options.refuse_misspelt(parser, ["-q", typed])
+    options.refuse_misspelt(parser, ["--", typed])
+    if not said:
+        options.refuse_misspelt(parser, ["-q", typed])
+
+
+def test_a_misspelt_option_is_wrong_use(site: Site) -> None:
+    result = site.run("--nodered-polizy=x", url=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines[0] == "ERROR: --nodered-polizy=…: there is no such option; did you mean --nodered-policy?"
+    (site.path / "conftest.py").write_text("def pytest_addoption(parser):\n    parser.addoption('--nodered-polizy')\n")
+    site.write(test_own="def test_own():\n    pass\n")
+    site.run("--nodered-polizy=x", url=None).assert_outcomes(passed=1)
+    assert site.run("--nodered-policy=x.toml").errlines[0] == "ERROR: --nodered-policy=x.toml: there is no such file"
+
+
+def test_a_hook_that_drops_every_target_is_named(site: Site) -> None:
+    hook = "def pytest_nodered_targets(config, targets):\n    return []\n"
+    site.write(conftest=(site.path / "conftest.py").read_text() + hook)
+    site.run().stdout.fnmatch_lines(["nodered-sec: the hook pytest_nodered_targets dropped every target"])
