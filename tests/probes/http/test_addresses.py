@@ -233,7 +233,9 @@ def test_one_open_server_of_two_behind_a_real_load_balancer_is_noticed(
     server {{ listen 127.0.0.1:{open_}; location / {{ {way} }} }}
     server {{ listen 127.0.0.1:{guarded}; location / {{ {way} }} location /ui {{ {guard(tmp_path)} {way} }} }}"""
     (tmp_path / "haproxy.cfg").write_text(
-        f"""defaults
+        f"""global
+  nbthread 1  # two threads count two requests first, and ask for the number afterwards: both would see the second
+defaults
   mode http
   timeout connect 5s
   timeout client 5s
