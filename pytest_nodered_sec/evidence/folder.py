@@ -70,7 +70,8 @@ def fill(
         "facts": report.facts,
         "unfinished": report.unfinished,
         "looked": report.looked,
-        "targets": [{**_accounts(one), "target": _shown(one)} for one in ours],
+        "fleet": {"names": report.fleet.names, "shard": report.fleet.shard},
+        "targets": [{**_accounts(one), "target": _shown(one), "looked": report.looks.get(one.name)} for one in ours],
     }
     write(folder / RUN, texts.as_json(run, indent=1) + "\n")
     write(folder / OBSERVATIONS, _lines(looked))

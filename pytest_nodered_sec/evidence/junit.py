@@ -50,7 +50,7 @@ class Completion:
         if given and path.is_file():
             facts = self._ledger.facts()
             plans = changes.of_run(self._targets, self._ledger.records, facts)
-            cut = "interrupted" if facts["interrupted"] else ""
+            cut = "interrupted" if facts["interrupted"] else self._ledger.incomplete()
             said = headline.headline(self._ledger.records, [one.name for one in self._targets], cut)
             complete(path, facts, said, plans, strict=self._strict)
 
@@ -120,6 +120,7 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "started", facts["started"]
     yield "ended", facts["ended"]
     yield "narrowed", facts["narrowed"]
+    yield "shard", facts["shard"]
     yield "interrupted", str(facts["interrupted"]).lower()
     yield "audit", str(facts["audit"]).lower()
     yield "replayed", facts["replayed"]

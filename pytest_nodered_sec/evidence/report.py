@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.catalogue import OWN, catalogue
 from pytest_nodered_sec.evidence.headline import SEVERITIES, headline
 from pytest_nodered_sec.policy.assessment import assessment_of
+from pytest_nodered_sec.results.fleet import Fleet
 from pytest_nodered_sec.results.rollup import ORDER, line
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class Report:
         chains: the certificates that each target sent, by name.
         unfinished: why the run ended before its time, "" where it did not.
         looked: when it was looked and by which version, None where this run did.
+        looks: the same for each target, by name, where several stored runs were judged as one.
         plans: what to change at each target.
+        fleet: all targets, of which a shard has a part.
     """
 
     facts: RunFacts
@@ -71,7 +74,9 @@ class Report:
     chains: Mapping[str, PresentedChain] = field(default_factory=dict)
     unfinished: str = ""
     looked: Looked | None = None
+    looks: Mapping[str, Looked] = field(default_factory=dict)
     plans: Sequence[TargetPlan] = ()
+    fleet: Fleet = field(default_factory=Fleet)
 
     @property
     def replayed(self) -> str:
@@ -91,7 +96,7 @@ class Report:
     @property
     def judgement(self) -> str:
         """Return how much was judged, and what was not."""
-        return line(self.accounts, self.facts["narrowed"] or self.unfinished)
+        return line(self.accounts, self.facts["narrowed"] or self.unfinished, self.facts["shard"])
 
     @property
     def counts(self) -> Counter[str]:

@@ -181,7 +181,7 @@ class Writer:
             terminalreporter.write_line(f"nodered-sec: {line}")
 
     def _report(self, session: pytest.Session, exitstatus: int) -> Report:
-        cut = _BROKEN[pytest.ExitCode.INTERRUPTED] if self._ledger.interrupted else self._ledger.untold()
+        cut = _BROKEN[pytest.ExitCode.INTERRUPTED] if self._ledger.interrupted else self._ledger.incomplete()
         facts = self._ledger.facts()
         return Report(
             facts=facts,
@@ -190,7 +190,9 @@ class Writer:
             chains=self._chains(),
             unfinished=str(session.shouldfail or session.shouldstop or _BROKEN.get(exitstatus, "")) or cut,
             looked=self._stored.looked if self._stored else None,
+            looks=self._stored.looks if self._stored else {},
             plans=changes.of_run(self._targets, self._ledger.records, facts),
+            fleet=self._ledger.fleet,
         )
 
     def _place_of(self, record: Record) -> tuple[int, int, int, str]:

@@ -119,10 +119,11 @@ class AssessmentFacts(TypedDict):
 class RunFacts(TypedDict):
     """The run.
 
-    Times are UTC in ISO 8601; `narrowed` names the options that left tests out, "" for a complete run; `replayed`
-    describes the stored run that was judged again, "" if this run asked the targets; `command` is the command line
-    without secrets, `settings` what options, environment and ini file say; `tables` are dates of review by file;
-    `machine` and `clock` are those of who looked.
+    Times are UTC in ISO 8601; `narrowed` names the options that left tests out, "" for a complete run; `shard` says how
+    many targets were left to other shards, "" where the run is none; `replayed` describes the stored run that was
+    judged again, "" if this run asked the targets; `command` is the command line without secrets, `settings` what
+    options, environment and ini file say; `tables` are dates of review by file; `machine` and `clock` are those of who
+    looked.
     """
 
     plugin: str
@@ -130,6 +131,7 @@ class RunFacts(TypedDict):
     started: str
     ended: str
     narrowed: str
+    shard: str
     interrupted: bool
     audit: bool
     replayed: str

@@ -116,10 +116,15 @@ _UNJUDGED: Final = (
 )
 
 
-def line(found: Sequence[Account], left_out: str) -> str:
+def line(found: Sequence[Account], left_out: str, shard: str = "") -> str:
     """Return how much was judged: "judged 62 of 80 controls; 9 not applicable, 9 not judged".
 
     A control counts once for each target.
+
+    Args:
+        found: the accounts.
+        left_out: why cases did not run.
+        shard: which targets a shard leaves out, "" for none.
     """
     outcomes: Mapping[str, int] = Counter(one["outcome"] for one in found)
     targets = len({one["target"] for one in found})
@@ -128,4 +133,4 @@ def line(found: Sequence[Account], left_out: str) -> str:
     parts = [f"{outcomes[outcome]} {words}" for outcome, words in _UNJUDGED if outcomes[outcome]]
     if outcomes["not-selected"]:
         parts[-1] += f" ({left_out})"
-    return text + ("; " + ", ".join(parts) if parts else "")
+    return "; ".join(filter(None, (text, ", ".join(parts), shard)))

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.session.run import Run
 
 
+NOT_YET: Final = (  # of a shard
+    "a shard alone is no audit: judge all of them as one, --nodered-audit with --nodered-replay=DIR for each folder"
+)
+
+
 def narrowing(config: pytest.Config) -> tuple[str, ...]:
     """Return the command-line options that leave tests out of this run."""
     option = config.option

@@ -52,6 +52,7 @@ from pytest_nodered_sec.session.targets import (
     check_targets,
     check_waivers,
     prepare,
+    shared,
     with_testinfra,
     with_waivers,
 )
@@ -129,7 +130,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
         )
-    for name in ("plan", "audit", "fix", "control"):
+    for name in ("plan", "audit", "fix", "control", "shard"):
         if getattr(config.option, f"nodered_{name}") and not run.targets:
             raise pytest.UsageError(f"--nodered-{name} needs a target: add --nodered-url=https://HOST or a policy file")
     typed = run.settings.typed("url", "lab", "target", "flows", "replay")
@@ -194,8 +195,9 @@ def _run_of(config: pytest.Config) -> Run:
         replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
         checked = check_targets(targets if replaced is None else replaced)
         check_waivers(file, checked)
-        checked = tuple(with_testinfra(with_waivers(target, file), config) for target in checked)
-        run = Run(settings, file, tuple(prepared), checked, fail_on(settings, file))
+        own, fleet = shared(settings, checked)
+        own = tuple(with_testinfra(with_waivers(target, file), config) for target in own)
+        run = Run(settings, file, tuple(prepared), own, fail_on(settings, file), fleet=fleet)
         return _whole(replace(run, assessment=file.assessment) if file else run, config)
     except PolicyError as error:
         raise pytest.UsageError(str(error)) from None
@@ -300,6 +302,8 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     lines = header(config.stash[_RUN], __version__, config.stash[TODAY])
     if config.option.nodered_audit:
         lines.append("nodered-sec: audit: findings of every severity fail the run, whatever fail-on says")
+        if config.stash[_RUN].left_out:
+            lines.append(f"nodered-sec: {audit.NOT_YET}")
     return lines
 
 

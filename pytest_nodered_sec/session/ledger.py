@@ -17,7 +17,7 @@ from pytest_nodered_sec import redaction
 from pytest_nodered_sec.catalogue import bundled
 from pytest_nodered_sec.results import rollup
 from pytest_nodered_sec.results.records import Record
-from pytest_nodered_sec.session.audit import unapproved
+from pytest_nodered_sec.session.audit import NOT_YET, unapproved
 from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.outcome import below
 from pytest_nodered_sec.session.state import (
@@ -70,10 +70,12 @@ class Ledger:
         self.policies = dict(policies)
         self.started = started
         self.ended = self.started
+        self.fleet = run.fleet
         self.interrupted = False
         self._config = config
         self._untold = dict(policies)
         self._run = run
+        self._missing = self.fleet.missing(self.policies)
         self._fail_on = run.fail_on
         self._demanded = demanded
         self._split = split
@@ -152,7 +154,7 @@ class Ledger:
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
             elif self._demanded and not self._answered():
                 session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-            elif self._overruled or self._no_audit():
+            elif self._overruled or self._missing or self._no_audit():
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._split and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = self._told_apart()
@@ -162,7 +164,7 @@ class Ledger:
         unseen = {one["nodeid"] for one in (*self.records, *self.lost()) if one["outcome"] == "could-not-look"}
         unseen |= self._unseen
         others = (self._failed | self._overruled) - unseen - set(self._crashed)
-        if not unseen and not self._crashed:
+        if not unseen and not self._crashed and not self._missing:
             return pytest.ExitCode.TESTS_FAILED
         return BOTH if others or self._no_audit() else UNSEEN
 
@@ -187,8 +189,11 @@ class Ledger:
         left_out = self._why_left_out()
         return rollup.accounts(self._collected, self.records, self._crashed, left_out, attestations)
 
-    def untold(self) -> str:
-        """Return why the cases that crashed their process are not known, "" if they are."""
+    def incomplete(self) -> str:
+        """Return why the records are not all that there should be, "" if they are: crashed processes, lost shards."""
+        return self._untold_cases() or self._missing
+
+    def _untold_cases(self) -> str:
         known = {case["nodeid"] for case in self._collected}
         lost = [one for one in self._crashed if one not in known and (of_suite(one) or not known)]
         return f"a worker crashed at {lost[0]} before it reported what it had collected" if lost else ""
@@ -229,7 +234,8 @@ class Ledger:
             ended=self.ended.isoformat(timespec="seconds"),
             narrowed=self._narrowed(),
             interrupted=self.interrupted,
-            audit=bool(config.option.nodered_audit),
+            shard=self._run.left_out,
+            audit=bool(config.option.nodered_audit) and not self._run.left_out,
             replayed=stored.line() if stored else "",
             fail_on=self._fail_on,
             assessment=metadata.of_assessment(self._run.assessment),
@@ -272,6 +278,8 @@ class Ledger:
             return "tests were run again"
         if self.interrupted or self._narrowed():
             return f"tests were left out ({self._why_left_out()})"
+        if self._missing:
+            return self._missing
         if self._skipped:
             return f"{_counted(self._skipped, 'case')} skipped by a mark or a fixture that is not the suite's"
         alone = unapproved(self.records, self._config.stash[TARGETS], self._config.stash[TODAY])
@@ -296,13 +304,16 @@ class Ledger:
         why = self._no_audit()
         if why:
             terminalreporter.write_line(f"nodered-sec: no audit: {why}")
-        if self.untold():
-            terminalreporter.write_line(f"nodered-sec: {self.untold()}")
+        elif self._config.option.nodered_audit and self._run.left_out:
+            terminalreporter.write_line(f"nodered-sec: {NOT_YET}")
+        if self.incomplete():
+            terminalreporter.write_line(f"nodered-sec: {self.incomplete()}")
         if self._config.option.nodered_job_summary and self.policies and not os.environ.get("GITHUB_STEP_SUMMARY"):
             terminalreporter.write_line("nodered-sec: no job summary: GITHUB_STEP_SUMMARY names no file here")
         if self.records or self._crashed:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
-            terminalreporter.write_line(f"nodered-sec: {rollup.line(self.accounts(), self._why_left_out())}")
+            judged = rollup.line(self.accounts(), self._why_left_out(), self._run.left_out)
+            terminalreporter.write_line(f"nodered-sec: {judged}")
 
     def _answered(self, *targets: str) -> bool:
         """Whether any question was answered, by these targets or, without an argument, by any."""

@@ -139,6 +139,11 @@ OPTIONS: Final = (
         metavar="NAME",
     ),
     Option(
+        "shard",
+        "Test every N-th target by name, from the I-th on, e.g. 3/8; the other shards test the others",
+        metavar="I/N",
+    ),
+    Option(
         "fail-on",
         "Lowest severity whose findings fail the run; lower ones are reported as xfailed (default low)",
         choices=("critical", "high", "medium", "low"),
@@ -178,8 +183,9 @@ OPTIONS: Final = (
     ),
     Option(
         "replay",
-        "Send nothing: judge the observations in an evidence folder again and report the differences",
-        once=True,
+        "Send nothing: judge the observations in an evidence folder again and report the differences (repeatable: the "
+        "folders are one run)",
+        many=True,
         metavar="DIR",
     ),
     Option(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
+from pytest_nodered_sec.results.fleet import Fleet
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,6 +31,7 @@ class Run:
         targets: targets after the hook.
         fail_on: lowest severity whose findings fail the run.
         assessment: who assesses what, and by what right.
+        fleet: all targets, of which a shard has a part.
     """
 
     settings: Settings
@@ -38,6 +40,12 @@ class Run:
     targets: tuple[Target, ...]
     fail_on: str
     assessment: Assessment = NO_ASSESSMENT
+    fleet: Fleet = field(default_factory=Fleet)
+
+    @property
+    def left_out(self) -> str:
+        """What this shard leaves to the others, "" where the run is no shard."""
+        return self.fleet.left_out({target.name for target in self.targets})
 
 
 def policies_of(run: Run) -> dict[str, str]:
@@ -78,6 +86,7 @@ def header(run: Run, version: str, today: date) -> list[str]:
     file = f"policy file {run.file.path}, " if run.file else ""
     lines = [f"nodered-sec: {version}, {file}settings: {run.settings.described() or 'defaults only'}"]
     lines += [f"nodered-sec: assessment: {run.assessment.line()}"] if run.assessment else []
+    lines += [f"nodered-sec: {run.left_out}"] if run.left_out else []
     for target in run.targets:
         policy = target.policy
         if target.flows:

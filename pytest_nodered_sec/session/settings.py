@@ -116,7 +116,7 @@ def resolve(config: pytest.Config) -> Settings:
                 break
         if option.metavar in ("FILE", "DIR") and sources.get(option.name) == "ini" and config.inipath:
             # as pytest reads its own paths
-            values[option.name] = (str(config.inipath.parent / values[option.name][0]),)
+            values[option.name] = tuple(str(config.inipath.parent / value) for value in values[option.name])
     places = _places(sources, config.inipath) if values else {}
     for option in OPTIONS:
         for value in values.get(option.name, ()):

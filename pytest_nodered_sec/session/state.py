@@ -73,6 +73,10 @@ class StoredRun(Protocol):
         """When that run took place, and the plugin's version."""
 
     @property
+    def looks(self) -> Mapping[str, Looked]:
+        """The same of each target, by name."""
+
+    @property
     def records(self) -> Mapping[str, Record]:
         """Outcome of each case, by node id."""
 

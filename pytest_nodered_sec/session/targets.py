@@ -13,6 +13,7 @@ import pytest
 from pytest_nodered_sec.data.vendor_ports import INSPECTOR, VENDOR_PORTS
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.results.fleet import Fleet, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -306,6 +307,23 @@ def name_of(url: str) -> str:
     default = 443 if parts.scheme == "https" else 80
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return host + (f":{parts.port}" if parts.port not in (None, default) else "")
+
+
+def shared(settings: Settings, targets: tuple[Target, ...]) -> tuple[tuple[Target, ...], Fleet]:
+    """Return the targets of this run's shard, and what all shards share; without `--nodered-shard` all targets.
+
+    Raises:
+        PolicyError: there is no such shard.
+    """
+    names = tuple(target.name for target in targets)
+    shard = settings.one("shard", "") if targets else ""
+    if not shard:
+        return targets, Fleet(names)
+    try:
+        own = taken(shard, names)
+    except ValueError as error:
+        raise settings.places["shard"].says(shard, str(error)) from None
+    return tuple(target for target in targets if target.name in own), Fleet(names, shard)
 
 
 def check_targets(targets: object) -> tuple[Target, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_nodered_sec.evidence import replay
+from pytest_nodered_sec.evidence import stored
 from pytest_nodered_sec.policy.model import PolicyError
 
 if TYPE_CHECKING:
@@ -320,10 +320,10 @@ HARMS: tuple[tuple[Callable[[Path], None], str, str], ...] = (
 def test_a_folder_that_is_not_as_it_was_is_refused(kept: Site) -> None:
     for number, (harm, file, sentence) in enumerate(HARMS):
         folder = shutil.copytree(kept.path / "ev", kept.path / f"ev{number}")
-        replay.read(folder)
+        stored.read(folder)
         harm(folder / file)
         with pytest.raises(PolicyError, match=re.escape(sentence)):
-            replay.read(folder)
+            stored.read(folder)
     result = kept.run(*OWN, "--nodered-replay=ev0", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "ev0/observations.jsonl was changed after it was written" in result.stderr.str()
@@ -338,9 +338,9 @@ def test_a_second_judgement_remembers_the_first_look(kept: Site) -> None:
     told = suite.find("properties/property[@name='nodered_sec.replayed']")
     assert told is not None
     assert str(told.get("value")).startswith("ev, looked at 2020-02-03T")
-    stored = replay.read(kept.path / "again")
-    assert stored.day == date(2020, 2, 3)
-    assert stored.line().startswith("again, looked at 2020-02-03T")
+    again = stored.read(kept.path / "again")
+    assert again.day == date(2020, 2, 3)
+    assert again.line().startswith("again, looked at 2020-02-03T")
     result = kept.run(*OWN, "--nodered-replay=again", url=None)
     assert any("(again, looked at 2020-02-03T" in line for line in said(result))
 
@@ -364,7 +364,7 @@ def test_a_folder_of_0_1_0_says_less_of_itself_and_is_judged_again(kept: Site) -
 
 def test_later_files_such_as_a_signature_are_no_concern(kept: Site) -> None:
     (kept.path / "ev/SHA256SUMS.sig").touch()
-    replay.read(kept.path / "ev")
+    stored.read(kept.path / "ev")
 
 
 def test_a_replay_takes_no_settings_of_how_to_ask(kept: Site) -> None:

@@ -50,6 +50,7 @@ def test_what_failed_decides(
         _unseen=failed & {"test_own.py::test_dead"},
         _overruled=set(),
         _crashed=crashed,
+        _missing="",
         _no_audit=lambda: audit,
     )
     assert Ledger._told_apart(book) == code

@@ -358,11 +358,11 @@ def test_help_and_list_of_controls(site: Site) -> None:
     )
 
 
-def test_a_run_replays_one_folder(site: Site) -> None:
-    result = site.run("--nodered-replay=a", "--nodered-replay=b", url=None)
+def test_an_option_for_one_value_is_given_once(site: Site) -> None:
+    result = site.run("--nodered-seal=a", "--nodered-seal=b", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [one for one in result.errlines if one] == [
-        "ERROR: --nodered-replay stands 2 times (a, b): a run accepts one; start a separate run for each"
+        "ERROR: --nodered-seal stands 2 times (a, b): a run accepts one; start a separate run for each"
     ]
 
 

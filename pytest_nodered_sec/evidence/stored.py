@@ -1,0 +1,192 @@
+"""An evidence folder, read: what was seen, what was demanded, and what became of each case."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.evidence.folder import NEEDED, OBSERVATIONS, check
+from pytest_nodered_sec.model import Observation, Target
+from pytest_nodered_sec.observations import codec
+from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.results.fleet import Fleet
+from pytest_nodered_sec.results.records import Looked
+from pytest_nodered_sec.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import date
+
+    from pytest_nodered_sec.model import Ask, Credentials
+    from pytest_nodered_sec.results.records import Record
+
+_Key = tuple[str, str, tuple[str, ...]]  # target, probe, arguments
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An evidence folder, read; or several, put together by `merge`.
+
+    Attributes:
+        folder: where it lies; of several the first.
+        said: what is judged, in one phrase.
+        unfinished: why that run ended before its time, "" where it did not.
+        fail_on: lowest severity whose findings failed that run.
+        assessment: who assessed what, as `policy.assessment` reads it.
+        looked: when, and by which version; of several folders the first time.
+        looks: the same for each target, by name.
+        targets: as they were; their secrets are not here.
+        policies: what was demanded of each target, as TOML, by name.
+        records: what became of each case, by node id.
+        replay: gives out what was seen.
+        fleet: all targets, of which a shard had a part.
+    """
+
+    folder: Path
+    said: str
+    unfinished: str
+    fail_on: str
+    assessment: Mapping[str, Any]  # Any: JSON
+    looked: Looked
+    looks: Mapping[str, Looked]
+    targets: tuple[Target, ...]
+    policies: dict[str, str]
+    records: Mapping[str, Record]
+    replay: Replay
+    fleet: Fleet
+
+    @property
+    def day(self) -> date:
+        """The last day on which it was looked, UTC: waivers are judged as of then."""
+        return max(datetime.fromisoformat(one["at"]).date() for one in (self.looked, *self.looks.values()))
+
+    def line(self) -> str:
+        """Return what is judged, in one phrase."""
+        return self.said
+
+
+class Replay:
+    """The stored observations, in place of the survey; sends no requests."""
+
+    def __init__(
+        self, outcomes: Mapping[_Key, Observation | ProbeError], identities: Mapping[str, dict[str, Any]]
+    ) -> None:
+        self._outcomes = outcomes
+        self._identities = identities
+
+    def having(self, other: Replay, names: Collection[str]) -> Replay:
+        """Return a replay that has these targets from another one, and the others as before."""
+        outcomes = {key: one for key, one in self._outcomes.items() if key[0] not in names}
+        outcomes |= {key: one for key, one in other._outcomes.items() if key[0] in names}
+        identities = {name: one for name, one in other._identities.items() if name in names}
+        return Replay(outcomes, {**self._identities, **identities})
+
+    def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
+        """Do nothing: whatever was asked is here."""
+
+    def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
+        """Return what was seen, or why nothing was."""
+        found = self._outcomes.get((target.name, ask.probe, ask.args))
+        if found is None:
+            question = " ".join(filter(None, (ask.probe, ask.label)))
+            return ProbeError(f"{question} was not asked of {target.name} when the evidence was taken", Cause.NOT_ASKED)
+        return found
+
+    def identity(self, target: Target) -> dict[str, Any] | None:
+        """Return who answered then, as `facts.Identity` has it."""
+        return self._identities.get(target.name)
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+def read(folder: Path) -> Stored:
+    """Read an evidence folder that is as it was written.
+
+    Raises:
+        PolicyError: it is not, or it is of a version that this one cannot read.
+    """
+    check(folder)
+    try:
+        run, seen_then, results = ((folder / name).read_text(encoding="utf-8").split("\n") for name in NEEDED)
+        facts = json.loads("\n".join(run))
+        if facts["schema"] != codec.SCHEMA:
+            raise PolicyError(f"{folder} has schema {facts['schema']}, and this version reads {codec.SCHEMA}")
+        seen = [_outcome(json.loads(line)) for line in seen_then if line]
+        outcomes = dict(seen)
+        if len(outcomes) < len(seen):
+            raise PolicyError(f"{folder / OBSERVATIONS} answers a question twice; nobody knows which answer was judged")
+        looked, cut = _looked(facts), facts["unfinished"]
+        targets = tuple(_target(one, folder) for one in facts["targets"])
+        named = facts["facts"]["targets"]
+        fleet = facts.get("fleet") or {"names": [one.name for one in targets], "shard": ""}  # 0.1.0 has none
+        stored = Stored(
+            folder=folder,
+            said=f"{folder.name}, looked at {looked['at']} by version {looked['by']}"
+            + (f", incomplete: {cut}" if cut else ""),
+            unfinished=cut,
+            fail_on=Severity(facts["facts"]["fail_on"]).value,
+            assessment=facts["facts"].get("assessment", {}),  # as above
+            looked=looked,
+            looks={
+                target.name: one.get("looked") or looked for target, one in zip(targets, facts["targets"], strict=True)
+            },
+            targets=targets,
+            policies={one["name"]: one["policy"] for one in named},
+            records={one["nodeid"]: one for one in map(json.loads, filter(None, results))},
+            replay=Replay(outcomes, {one["name"]: one["identity"] for one in named}),
+            fleet=Fleet(tuple(map(str, fleet["names"])), str(fleet["shard"])),
+        )
+        _ = (stored.day, [outcome_of(one) for one in stored.records.values()])  # readable
+    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
+        if isinstance(error, PolicyError):
+            raise
+        raise PolicyError(f"{folder} cannot be read by this version: {error}") from None
+    return stored
+
+
+def _looked(run: Mapping[str, Any]) -> Looked:  # Any, here and below: JSON
+    facts = run["facts"]
+    own = run.get("looked") or {"at": facts["started"], "by": facts["plugin"]}
+    return Looked(
+        at=own["at"],
+        by=own["by"],
+        machine=own.get("machine", facts.get("machine", "")),  # 0.1.0 has neither
+        clock=own.get("clock", facts.get("clock", "")),
+    )
+
+
+def _target(one: Mapping[str, Any], folder: Path) -> Target:
+    target = codec.decode(one["target"])
+    if not isinstance(target, Target):
+        raise codec.CodecError("a target is something else")
+    if target.ca_file is not None and Path(target.ca_file).name != target.ca_file:
+        raise codec.CodecError(f"{target.ca_file} is no file of the folder")
+    ca_file = None if target.ca_file is None else str(folder / target.ca_file)
+    return replace(
+        target,
+        ca_file=ca_file,
+        credentials=_not_here if one["credentials"] else None,
+        dashboard_credentials=_not_here if one.get("dashboard_credentials") else None,  # 0.1.0 has no such
+    )
+
+
+def _not_here() -> Credentials:
+    raise ProbeError("a replay has no credentials", Cause.NOT_ASKED)
+
+
+def _outcome(line: Mapping[str, Any]) -> tuple[_Key, Observation | ProbeError]:  # Any: JSON
+    found = codec.decode(line["outcome"])
+    if not isinstance(found, (Observation, ProbeError)):
+        raise codec.CodecError("an observation is something else")
+    return (line["target"], line["probe"], tuple(line["args"])), found
+
+
+def outcome_of(record: Record) -> str:
+    """Return an outcome, and of findings which."""
+    codes = ", ".join(dict.fromkeys(one["code"] for one in record["findings"]))
+    return f"{record['outcome']} ({codes})" if codes else record["outcome"]
