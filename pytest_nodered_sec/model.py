@@ -76,7 +76,8 @@ class Target:
         flows: file or folder of flows that is judged alone, without a deployment; "" for a deployment.
         labels: what the site sorts its targets by.
         http: proxy, client certificate and headers.
-        credentials: returns the account to use; called when a look needs it, in the process that looks.
+        credentials: returns the account to use; called when a look needs it, in the process that looks;
+            perhaps for several targets at the same time.
         dashboard_credentials: the same for the account that opens the dashboards.
     """
 

@@ -15,6 +15,9 @@ pyOpenSSL 26.4.0 and Python 3.11.7.
   `xdist_group`, changes node ids and works with `--dist=loadgroup` alone.
 - pytest-xdist, `LoadScopeScheduling.assigned_work`: what a worker has to do. When one dies, xdist reports the test
   after the one that ran.
+- pytest-xdist, `LoadScopeScheduling._reschedule`, `_assign_work_unit` and `workqueue`: who does what next. By itself
+  xdist gives a worker its next target only when it is almost through with the one before.
+- pytest-xdist, of a worker's plugin `WorkerInteractor`, `torun` and `nextitem_index`: the tests that it was given.
 
 Nothing private is used of requests, urllib3, testinfra, pyOpenSSL and cryptography, nor of Python's ssl, socket and
 logging. Public by name, but in no documentation:
@@ -89,17 +92,54 @@ def unlisted(
             delattr(reporter, name)
 
 
-def grouping(base: type[Any], group: Callable[[str], str | None]) -> type[Any]:  # Any: xdist is untyped
+def given_tests(config: pytest.Config) -> list[int]:
+    """Return what an xdist worker was given to run, as places among the collected tests; the one that runs is left out.
+
+    Of another release of xdist it may be none: then a worker asks its targets one after the other.
+    """
+    for plugin in config.pluginmanager.get_plugins():
+        if type(plugin).__name__ == "WorkerInteractor" and hasattr(getattr(plugin, "torun", None), "lock"):
+            with plugin.torun.lock() as queued:
+                return [place for place in (plugin.nextitem_index, *queued) if isinstance(place, int)]
+    return []
+
+
+def grouping(base: type[Any], group: Callable[[str], str | None], ahead: int) -> type[Any]:  # Any: xdist is untyped
     """Return a scheduler of xdist's that keeps tests of one group in one worker.
 
     Args:
         base: `LoadScopeScheduling`, or made of it.
         group: returns the group of a node id, None for those that the base groups.
+        ahead: how many groups a worker is given at most besides the one that it runs.
     """
 
     class Grouping(base):  # type: ignore[misc]  # a base chosen at run time
+        def __init__(self, config: pytest.Config, log: Any) -> None:
+            super().__init__(config, log)
+            self._numbers: dict[str, int] = {}  # of the collected tests
+
         def _split_scope(self, nodeid: str) -> str:
             return group(nodeid) or str(super()._split_scope(nodeid))
+
+        def _reschedule(self, node: Any) -> None:
+            """Give a worker some of the next groups in advance: half of its share of those that are left."""
+            wanted = min(ahead, len(self.workqueue) // (2 * len(self.nodes)))
+            if node.shutting_down or not wanted:
+                super()._reschedule(node)
+                return
+            units = self.assigned_work[node]
+            while units and all(next(iter(units.values())).values()):
+                del units[next(iter(units))]  # done: nobody counts them again
+            while len(units) <= wanted:
+                self._assign_work_unit(node)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            """Do as the base, which searches the whole collection for each test."""
+            if not self._numbers:
+                self._numbers = {nodeid: number for number, nodeid in enumerate(self.collection)}
+            scope, unit = self.workqueue.popitem(last=False)
+            self.assigned_work[node][scope] = unit
+            node.send_runtest_some([self._numbers[nodeid] for nodeid, done in unit.items() if not done])
 
         def remove_node(self, node: Any) -> str | None:
             """Mark the test that killed the worker as done; the base hands out the rest, and would run it again."""

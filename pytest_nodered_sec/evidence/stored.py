@@ -100,6 +100,9 @@ class Replay:
         """Return who answered then, as `facts.Identity` has it."""
         return self._identities.get(target.name)
 
+    def stop(self) -> None:
+        """Do nothing: nothing is asked."""
+
     def close(self) -> None:
         """Do nothing: nothing is open."""
 

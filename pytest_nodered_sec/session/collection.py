@@ -294,10 +294,10 @@ def _asks_of(control: Control, target: Target) -> list[Ask]:
 
 def planned(session: pytest.Session) -> str:
     """Return what the collected cases would send, target by target."""
-    cases = [(item, case_of(item)) for item in session.items if not will_not_run(item)]
-    texts = []
-    for target in session.config.stash[TARGETS]:
-        asked = [(item, case.ask) for item, case in cases if case and case.ask and case.target == target]
-        named = [(control_of(item), item, ask) for item, ask in asked]
-        texts.append(plan.described(target, [(one.id if one else item.name, ask) for one, item, ask in named]))
-    return "\n".join(texts)
+    asked: dict[str, list[tuple[str, Ask]]] = {}
+    for item in session.items:
+        case, control = case_of(item), control_of(item)
+        if case and case.target and case.ask and not will_not_run(item):
+            asked.setdefault(case.target.name, []).append((control.id if control else item.name, case.ask))
+    targets = session.config.stash[TARGETS]
+    return "\n".join(plan.described(target, asked.get(target.name, [])) for target in targets)

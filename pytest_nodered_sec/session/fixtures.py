@@ -15,7 +15,7 @@ from pytest_nodered_sec.catalogue import PREFIX
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.observations.waivers import WaivedCase, WaiverUse
-from pytest_nodered_sec.session.skips import may_not_run
+from pytest_nodered_sec.session.ahead import Ahead
 from pytest_nodered_sec.session.state import (
     ATTEMPTS,
     COLLECTED,
@@ -29,7 +29,6 @@ from pytest_nodered_sec.session.state import (
     TODAY,
     Case,
     case_of,
-    control_of,
 )
 
 if TYPE_CHECKING:
@@ -43,12 +42,11 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.results.records import Record
     from pytest_nodered_sec.session.state import Answers
 
-_REACH: Final = "reach-01"
 _SURVEY: Final = pytest.StashKey["Answers"]()
 _TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
 _LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
 _SEEN: Final[pytest.StashKey[Observation]] = pytest.StashKey()  # what an item was given to judge
-_AHEAD: Final = pytest.StashKey[set[str]]()
+_AHEAD: Final = pytest.StashKey[Ahead]()
 
 
 def case(request: pytest.FixtureRequest) -> Case:
@@ -105,13 +103,7 @@ def seen(request: pytest.FixtureRequest, case: Case, target: Target) -> Observat
         use = request.node.stash[_SEEN] = _use_of_waiver(request.config, target, case.ask.label)
         return use
     survey = _survey(request.session)
-    ahead = request.session.stash.setdefault(_AHEAD, set())
-    if target.name not in ahead:
-        ahead.add(target.name)
-        cases = [case_of(item) for item in request.session.items if not may_not_run(item)]
-        survey.ask_ahead(
-            target, [one.ask for one in cases if one and one.target == target and one.ask and one.ask.probe]
-        )
+    _ahead(request.session).begin(target)
     from pytest_nodered_sec.observations.settling import answered  # only where something was asked
 
     outcome = _explained(request.session, target, survey.outcome(target, case.ask))
@@ -125,10 +117,8 @@ def _explained(session: pytest.Session, target: Target, outcome: Observation | P
     """Return the outcome; where it refers to reach-01 and that is not in the run, with what reach-01 would say."""
     if not isinstance(outcome, ProbeError) or outcome.cause is not Cause.SEE_REACH:
         return outcome
-    for item in session.items:
-        control, case = control_of(item), case_of(item)
-        if control and control.id == _REACH and case and case.target == target:
-            return outcome
+    if _ahead(session).says_why(target):
+        return outcome
     reach = _survey(session).outcome(target, Ask("reach"))  # known by now: nothing more is sent
     return ProbeError(reach.message, Cause.SEE_REACH) if _says_why(reach) else outcome
 
@@ -212,6 +202,13 @@ def _survey(session: pytest.Session) -> Answers:
         targets: tuple[Target, ...] = session.config.stash.get(TARGETS, ())
         session.stash[_SURVEY] = Survey(session.config.stash.get(ATTEMPTS, None), targets)
     return session.stash[_SURVEY]
+
+
+def _ahead(session: pytest.Session) -> Ahead:
+    if _AHEAD not in session.stash:
+        session.stash[_AHEAD] = Ahead(session, _survey(session))
+        session.config.pluginmanager.register(session.stash[_AHEAD], "nodered-sec-ahead")
+    return session.stash[_AHEAD]
 
 
 def tell_identity(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -49,6 +49,9 @@ class Answers(Protocol):
     def identity(self, target: Target) -> dict[str, Any] | None:
         """Return what identifies the server that answered, as plain values; None if unknown."""
 
+    def stop(self) -> None:
+        """Begin no more looks: the run is about to end."""
+
     def close(self) -> None:
         """Stop all work in progress."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xdist.scheduler import LoadFileScheduling, LoadGroupScheduling, LoadScopeScheduling
 
 from pytest_nodered_sec import private
+from pytest_nodered_sec.session.ahead import TARGETS_AHEAD
 
 if TYPE_CHECKING:
     import pytest
@@ -36,4 +37,4 @@ def make_scheduler(config: pytest.Config, log: Any, targets: tuple[str, ...]) ->
         target = pattern.search(nodeid)
         return f"target:{target[1]}" if target else None
 
-    return private.grouping(base, group)(config, log)
+    return private.grouping(base, group, TARGETS_AHEAD)(config, log)

@@ -50,8 +50,8 @@ class FlowPlace:
         """Return None: nobody answered."""
         return None
 
-    def calm_down(self) -> None:
-        """Do nothing: nothing is asked."""
+    def drop(self) -> None:
+        """Do nothing: nothing waits."""
 
     def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -16,18 +16,17 @@ from pytest_nodered_sec.observations.settling import asked_again
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.once import Memo, Once
 from pytest_nodered_sec.registry import PROBES
+from pytest_nodered_sec.survey.landmarks import Landmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pytest_nodered_sec.model import Ask, Target
-    from pytest_nodered_sec.probes.host.flows import HostFlows
     from pytest_nodered_sec.probes.transport.logins import Logins
     from pytest_nodered_sec.probes.transport.station import Station
-    from pytest_nodered_sec.survey.queue import WorkerPool
+    from pytest_nodered_sec.survey.hosts import Hosts
 
 CANARY_EVERY: Final = 20  # looks between two signs of life
-_FOUND_ONCE: Final = ("admin", "node", "plain", "host", "inside", "account", "told", "tls")
 _ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
 _COMPARING: Final = 4  # the stage in which all answers are compared
 _IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
@@ -37,14 +36,13 @@ _SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
 class Place:
     """One target: its connections, its landmarks, its questions."""
 
-    def __init__(self, target: Target, pool: WorkerPool, logins: Logins, lists: Memo[Any]) -> None:
-        from pytest_nodered_sec.probes.http import roots  # noqa: F401  not in a thread: see Survey.ask_ahead
-        from pytest_nodered_sec.probes.login import account, told  # noqa: F401  not in a thread: see Survey.ask_ahead
+    def __init__(self, target: Target, hosts: Hosts, logins: Logins, lists: Memo[Any]) -> None:
         from pytest_nodered_sec.probes.transport.station import Station
 
         self._target = target
-        self._pool = pool
-        self._station = Station(target, logins, lists, pool.pace)
+        self._hosts = hosts
+        self._station = Station(target, logins, lists)
+        self._queue = hosts.queue_of(target, (), self._station.calm_down)
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
@@ -56,8 +54,12 @@ class Place:
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
         self._node_red = ""
+        self._begun = False  # whether anything was asked
+        self._entered = False  # whether it is known that the target can be reached, or cannot
+        self._waiting: list[Ask] = []  # questions that wait for that
+        self._resolution = Once(self._resolve)
         self._arrival = Once(self._arrive)
-        self._landmarks = {name: Once(self._finder(name)) for name in _FOUND_ONCE}
+        self._landmarks = Landmarks(self._station)
 
     def add(self, asks: Iterable[Ask]) -> None:
         """Queue the questions that are new."""
@@ -68,6 +70,30 @@ class Place:
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
             self._open.update(map(_confirmed_by, now))
+            begins = bool(fresh) and not self._begun
+            self._begun = self._begun or begins
+            entered = self._entered
+            if not entered:
+                self._waiting += now
+        if begins:
+            self._put_job(self._come)
+        if entered:
+            self._queue_up(now)
+
+    def _come(self) -> None:
+        """Find out where the target is, and wait for its host's turn."""
+        self._resolution.settle()
+        self._put_job(self._enter)
+
+    def _enter(self) -> None:
+        """Reach the target, and queue what waited for that: one thread waits where nobody answers, not eight."""
+        self._arrival.settle()
+        with self._lock:
+            now, self._waiting, self._entered = self._waiting, [], True
+        self._queue_up(now)
+
+    def _queue_up(self, now: list[Ask]) -> None:
+        """Queue questions of the first stage, and those of later ones where there are no others."""
         now.sort(key=lambda ask: -PROBES[ask.probe].trips)
         clear = [ask for ask in now if _in_clear(ask)]
         tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
@@ -97,7 +123,10 @@ class Place:
                 self._put(*rest, next_one=True)  # before confirming, for which another thread need not wait
             self._go_on()
 
-        self._pool.put(job, next_one=next_one)
+        self._put_job(job, next_one=next_one)
+
+    def _put_job(self, job: Callable[[], None], *, next_one: bool = False) -> None:
+        self._hosts.workers.put(self._queue, job, next_one=next_one)
 
     def future(self, ask: Ask) -> Future[Observation | ProbeError]:
         """Return the future of a question that was added."""
@@ -109,6 +138,7 @@ class Place:
         Raises:
             ProbeError: the target cannot be reached.
         """
+        self._resolution.settle()
         self._arrival.get()
         return self._station
 
@@ -116,23 +146,24 @@ class Place:
         """Return what identifies the server so far."""
         return self._station.identity() | {"node_red": self._node_red}
 
-    def calm_down(self) -> None:
-        """Slow down from now on, because another target on the host has pace = "quiet"."""
-        self._station.pace = self._pool.pace or self._station.pace
-
-    def close(self) -> None:
-        """Drop the questions not asked yet, and close all connections."""
+    def drop(self) -> None:
+        """Drop the questions not asked yet."""
         with self._lock:
             pending = [future for future in self._futures.values() if not future.done()]
         for future in pending:
             future.cancel()
+
+    def close(self) -> None:
+        """Close all connections."""
         self._station.close()
 
     # --- looking
 
     def _look(self, ask: Ask) -> None:
+        alone = self._queue.guessing if PROBES[ask.probe].stage == _ONE_BY_ONE else contextlib.nullcontext()
         try:
-            seen = self._observe(ask)
+            with alone:
+                seen = self._observe(ask)
         except ProbeError as error:
             self._hand_out(ask, error)
             self._note_failure(error)
@@ -191,7 +222,7 @@ class Place:
             if ask.probe == "reach":
                 raise  # it carries the cause
             raise see_reach(self._target.name) from error
-        marks = [self._landmarks[name].get() for name in (*probe.given, *probe.landmarks)]
+        marks = [self._landmarks.get(name) for name in (*probe.given, *probe.landmarks)]
         seen = probe.load()(Look(self._station), *marks, *ask.args)
         with self._lock:
             self._station.looks += 1
@@ -220,49 +251,21 @@ class Place:
 
     # --- landmarks
 
+    def _resolve(self) -> bool:
+        """Find the target's addresses, by which the laws of a host are shared with others that are there."""
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        addresses = self._station.resolve(Look(self._station).deadline)
+        self._queue = self._hosts.queue_of(self._target, addresses, self._station.calm_down)
+        return True
+
     def _arrive(self) -> bool:
         from pytest_nodered_sec.probes.transport.look import Look
 
         look = Look(self._station)
+        self._resolution.get()
         self._station.arrive(look.deadline)
         return True
-
-    def _finder(self, name: str) -> Callable[[], Any]:
-        def find() -> Any:
-            from pytest_nodered_sec.probes.http import landmarks, roots
-            from pytest_nodered_sec.probes.login import account, told
-            from pytest_nodered_sec.probes.tls import suites
-            from pytest_nodered_sec.probes.transport.look import Look
-
-            if name == "host":
-                from pytest_nodered_sec.probes.host import gather  # imports testinfra: only where a host is asked
-
-                return gather.gather(Look(self._station))
-            if name == "inside":  # asked for only where nobody else tells: so the host is not looked at in vain
-                return Once(self._flows_inside)
-            if name == "tls":
-                return suites.see_offers(Look(self._station))
-            if name == "admin":
-                return roots.find_roots(self._station)
-            admin = self._landmarks["admin"].get()  # first: it settles where the roots are
-            if name == "node" and self._station.target.node("/") == admin.root:
-                return admin
-            finders: dict[str, Callable[[Look], Any]] = {
-                "node": lambda look: landmarks.view_node(look, admin),
-                "plain": landmarks.view_plain,
-                "account": lambda look: account.visit(look, admin),
-                "told": lambda look: told.hear(look, admin),
-            }
-            return finders[name](Look(self._station))
-
-        return find
-
-    def _flows_inside(self) -> HostFlows | None:
-        if self._target.host is None:
-            return None
-        from pytest_nodered_sec.probes.host.flows import flows_inside  # imports testinfra, as above
-
-        return flows_inside(self._landmarks["host"].get())
 
     def _due(self) -> list[tuple[Ask, Observation]]:
         """Take the answers to confirm now: every twenty looks, and when no more of their kind are open.
@@ -318,7 +321,7 @@ class Place:
         """
         known: list[Any] = []  # Any: landmarks are of several types
         for name in sorted(names):
-            before = self._landmarks[name].get()
+            before = self._landmarks.get(name)
             if not any(before is one for one in known):  # both roots may be the same
                 known.append(before)
         now = (self._refused() if anew else "") or next(filter(None, map(self._otherwise, known)), "")

@@ -1,80 +1,155 @@
-"""A queue of looks at one machine, and the worker threads that take them from it: concurrency and pace."""
+"""The queues of looks, one for each host, and the worker threads that take from all of them: concurrency and pace."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+THREADS: Final = 64  # of one process, for all hosts together: most of them wait for an answer
 
 
-class WorkerPool:
-    """Looks at the targets of one host name. Daemon threads: an executor's would hold Ctrl-C until the last deadline.
-
-    Args:
-        quiet: whether a target on the host has pace = "quiet": then all of them get one request at a time.
+class HostQueue:
+    """The looks at all targets of one host that have not begun; belongs to `Workers`, which alone changes it.
 
     Attributes:
-        pace: the pace that the targets share on a quiet host; None otherwise, when each has its own.
+        pace: the pace that the host's targets share if one of them is quiet; None while each has its own.
+        calm_downs: called when the pace becomes quiet, one for each target of the host.
+        guessing: held while a password is tried at one of them.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.pace = Pace(quiet=True) if quiet else None
-        self._at_once = 1 if quiet else AT_ONCE  # each with one connection
+    def __init__(self) -> None:
+        self.pace: Pace | None = None
+        self.calm_downs: dict[Callable[[Pace], None], None] = {}  # in order, each once
+        self.guessing = threading.Lock()
+        self.waiting: deque[Callable[[], object]] = deque()
+        self.busy = 0
+        self.merged: HostQueue | None = None  # with which other queue, if both are of one machine
+
+    @property
+    def runnable(self) -> bool:
+        """Whether a look may begin: eight at once, each with one connection; one at a quiet host."""
+        return bool(self.waiting) and self.busy < (AT_ONCE if self.pace is None else 1)
+
+
+class Workers:
+    """The worker threads of a run. Daemon threads: an executor's would hold Ctrl-C until the last deadline.
+
+    Looks at the hosts that were asked first come first, so that the targets are done in the order of their cases.
+    """
+
+    def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._queue: deque[Callable[[], None]] = deque()
+        self._queues: list[HostQueue] = []  # in the order in which they were asked first
+        self._by_key: dict[str, HostQueue] = {}
         self._threads = 0
         self._idle = 0
-        self._busy = 0
         self._closed = False
 
-    def calm_down(self) -> None:
-        """Slow down from now on, for a quiet target that was added later."""
-        with self._wake:
-            self._at_once = 1
-            self.pace = self.pace or Pace(quiet=True)
+    def queue(self, keys: Iterable[str], calm_down: Callable[[Pace], None], *, quiet: bool) -> HostQueue:
+        """Return the queue of the host that these are names or addresses of; the host of several queues becomes one.
 
-    def put(self, job: Callable[[], None], *, next_one: bool = False) -> None:
+        Args:
+            keys: what the host is called, and where it is.
+            calm_down: called with the pace to keep from now on if the host is or becomes quiet.
+            quiet: whether it has to be.
+        """
+        with self._wake:
+            keys = list(keys)
+            known = list(dict.fromkeys(_final(self._by_key[key]) for key in keys if key in self._by_key))
+            queue = known[0] if known else HostQueue()
+            queue.calm_downs[calm_down] = None
+            for other in known[1:]:
+                self._merge(other, queue)
+            for key in keys:
+                self._by_key[key] = queue
+            if quiet and queue.pace is None:
+                queue.pace = Pace(quiet=True)
+            pace, affected = queue.pace, list(queue.calm_downs)
+        if pace is not None:
+            for one in affected:
+                one(pace)
+        return queue
+
+    def _merge(self, other: HostQueue, queue: HostQueue) -> None:
+        other.merged = queue
+        queue.pace = queue.pace or other.pace
+        queue.busy += other.busy
+        queue.waiting += other.waiting
+        queue.calm_downs |= other.calm_downs
+        if other in self._queues:
+            self._queues.remove(other)
+            if queue not in self._queues:
+                self._queues.append(queue)
+
+    def put(self, queue: HostQueue, job: Callable[[], object], *, next_one: bool = False) -> None:
         """Queue a job, at the end or as the next one."""
         with self._wake:
+            if self._closed:
+                return
+            queue = _final(queue)
             if next_one:
-                self._queue.appendleft(job)
+                queue.waiting.appendleft(job)
             else:
-                self._queue.append(job)
-            if self._idle:
-                self._wake.notify()
-            elif self._threads < self._at_once:
-                self._threads += 1
-                threading.Thread(target=self._work, daemon=True, name="nodered-sec-look").start()
+                queue.waiting.append(job)
+            if queue not in self._queues:
+                self._queues.append(queue)
+            self._call_one()
+
+    def close(self) -> None:
+        """Empty the queues and let the threads end; no look begins any more."""
+        with self._wake:
+            self._closed = True
+            self._queues.clear()
+            self._wake.notify_all()
+
+    def _call_one(self) -> None:
+        """Wake or start a thread if there is something to do."""
+        if not any(queue.runnable for queue in self._queues):
+            return
+        if self._idle:
+            self._wake.notify()
+        elif self._threads < THREADS:
+            self._threads += 1
+            threading.Thread(target=self._work, daemon=True, name="nodered-sec-look").start()
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            queue, job = taken
             try:
                 job()
             finally:
                 with self._wake:
-                    self._busy -= 1
-                    self._wake.notify()
+                    _final(queue).busy -= 1
+            del queue, job, taken  # what a thread that waits holds would not be let go
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> tuple[HostQueue, Callable[[], object]] | None:
         with self._wake:
-            while not self._queue or self._busy >= self._at_once:
+            while True:
                 if self._closed:
                     return None
+                queue = next((one for one in self._queues if one.runnable), None)
+                if queue is not None:
+                    break
                 self._idle += 1
                 self._wake.wait()
                 self._idle -= 1
-            self._busy += 1
-            return self._queue.popleft()
+            job = queue.waiting.popleft()
+            queue.busy += 1
+            if not queue.waiting:
+                self._queues.remove(queue)
+            self._call_one()
+            return queue, job
 
-    def close(self) -> None:
-        """Empty the queue and let the threads end."""
-        with self._wake:
-            self._closed = True
-            self._queue.clear()
-            self._wake.notify_all()
+
+def _final(queue: HostQueue) -> HostQueue:
+    """Return the queue itself, or the one that it has become a part of."""
+    while queue.merged is not None:
+        queue = queue.merged
+    return queue

@@ -1,7 +1,7 @@
 """Asks the questions of the collected tests: in parallel, within rate limits, each question once.
 
-One `WorkerPool` per host name, one `Place` per target. Nothing here judges: it returns the observation, or
-the reason why there is none.
+One queue per host, one `Place` per target. Nothing here judges: it returns the observation, or the reason why there is
+none.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.station import Station
 
 from pytest_nodered_sec.survey.flow_place import FlowPlace
+from pytest_nodered_sec.survey.hosts import Hosts
 from pytest_nodered_sec.survey.place import Place
-from pytest_nodered_sec.survey.queue import WorkerPool
 
 
 class Survey:
@@ -37,13 +37,11 @@ class Survey:
     """
 
     def __init__(self, attempts: Path | None = None, targets: Sequence[Target] = ()) -> None:
-        self._quiet_hosts = {target.hostname for target in targets if target.policy.pace == "quiet"}
+        self._hosts = Hosts(targets)
         self._logins = Logins(attempts)
         self._logins.hold_signals()
         self._lists: Memo[Any] = Memo()  # Any: probes store values of many types
         self._lock = threading.Lock()
-        self._pools: dict[str, WorkerPool] = {}  # by host name
-        self._hosts: dict[str, str] = {}  # host names, by target
         self._places: dict[str, Place | FlowPlace] = {}
         self._bugs: dict[BaseException, TracebackType | None] = {}  # where each bug in a look was raised first
         self._closed = False
@@ -90,12 +88,17 @@ class Survey:
         place = self._places.get(target.name)
         return place.identity() if place else None
 
-    def close(self) -> None:
-        """Empty the queues, log out sessions, close all connections; looks in progress end by their deadline."""
+    def stop(self) -> None:
+        """Begin no more looks: the run is about to end. What is open stays open for what the tests still undo."""
         with self._lock:
             self._closed = True
-            for pool in self._pools.values():
-                pool.close()
+        self._hosts.workers.close()
+        for place in self._places.values():
+            place.drop()
+
+    def close(self) -> None:
+        """Empty the queues, log out sessions, close all connections; looks in progress end by their deadline."""
+        self.stop()
         self._logins.end()
         for place in self._places.values():
             place.close()
@@ -107,15 +110,5 @@ class Survey:
         if target.flows:
             return self._places.setdefault(target.name, FlowPlace(target))
         if target.name not in self._places:
-            quiet = target.policy.pace == "quiet"
-            pool = self._pools.setdefault(
-                target.hostname, WorkerPool(quiet=quiet or target.hostname in self._quiet_hosts)
-            )
-            if quiet and pool.pace is None:  # earlier targets of the host were not slowed down yet
-                pool.calm_down()
-                for name, place in self._places.items():
-                    if self._hosts.get(name) == target.hostname:
-                        place.calm_down()
-            self._hosts[target.name] = target.hostname
-            self._places[target.name] = Place(target, pool, self._logins, self._lists)
+            self._places[target.name] = Place(target, self._hosts, self._logins, self._lists)
         return self._places[target.name]

@@ -13,7 +13,6 @@ from pytest_nodered_sec import questions
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import pace
-from pytest_nodered_sec.survey.queue import WorkerPool
 from pytest_nodered_sec.survey.survey import Survey
 
 
@@ -60,6 +59,25 @@ def test_a_normal_target_on_the_host_of_a_quiet_one_is_asked_quietly(
     assert counting.most == 1
 
 
+def test_a_quiet_name_keeps_its_address_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_AFTER_SUCCESS", 0.01)
+    monkeypatch.setattr(pace, "_AFTER_REFUSAL", 0.01)
+    counting = Counting()
+    with hostile.serving(counting) as server:
+        port = server.url.rpartition(":")[2]
+        normal = Target("normal", "https://line-7.example", Policy(), timeout=5, connect=f"127.0.0.1:{port}")
+        quiet = Target("quiet", f"https://localhost:{port}", Policy(pace="quiet"), timeout=5)
+        survey = Survey(None, [normal, quiet])
+        try:
+            asks = list(questions.guarded_reads(normal))[:12]
+            survey.ask_ahead(normal, asks)
+            for ask in asks:
+                survey.answer(normal, ask)
+        finally:
+            survey.close()
+    assert counting.most == 1
+
+
 def test_without_a_quiet_one_they_are_asked_side_by_side() -> None:
     counting = Counting()
     with hostile.serving(counting) as server:
@@ -71,32 +89,3 @@ def test_without_a_quiet_one_they_are_asked_side_by_side() -> None:
             survey.answer(normal, ask)
         survey.close()
     assert counting.most > 1
-
-
-def test_jobs_of_a_pool_that_calms_down_follow_one_another() -> None:
-    pool = WorkerPool()
-    running, most, done = 0, 0, threading.Semaphore(0)
-    lock = threading.Lock()
-
-    def job() -> None:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.01)
-        with lock:
-            running -= 1
-        done.release()
-
-    for _ in range(8):
-        pool.put(job)
-    for _ in range(8):
-        assert done.acquire(timeout=5)
-    pool.calm_down()
-    most = 0
-    for _ in range(8):
-        pool.put(job)
-    for _ in range(8):
-        assert done.acquire(timeout=5)
-    pool.close()
-    assert most == 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ssl
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import certifi
 
@@ -14,6 +15,7 @@ from pytest_nodered_sec.probes.transport.net import TimedTLS
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.probes.transport.net import Timed
 
 # ssl.OP_LEGACY_SERVER_CONNECT, which Python has since 3.12: servers without RFC 5746, whose connections anybody in
 # between can put requests before (tls-16)
@@ -75,6 +77,56 @@ def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
                 Cause.UNAVAILABLE,
             ) from None
     return context
+
+
+def shake_hands(
+    sock: Timed, context: ssl.SSLContext, names: tuple[str, str], deadline: float
+) -> tuple[TimedTLS, bytes]:
+    """Return the connection with TLS, and the leaf as DER, b"" where none was sent.
+
+    Args:
+        sock: the connection; closed where it comes to nothing.
+        context: of `tls_context`.
+        names: the server's as TLS has it, and what a message calls it.
+        deadline: of the whole handshake, absolute `time.monotonic()` seconds.
+
+    Raises:
+        ProbeError: no TLS, or a certificate that does not verify though it must.
+    """
+    name, where = names
+    sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
+    try:
+        wrapped = cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
+        sock = wrapped  # the one to close from here on
+        certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
+    except TimeoutError:
+        sock.close()
+        raise ProbeError(f"the TLS handshake with {where} did not end in time", Cause.TIMEOUT) from None
+    except ssl.SSLCertVerificationError as error:
+        sock.close()
+        raise ProbeError(
+            f"nothing secret is sent to {where}: its certificate does not verify "
+            f"({error.verify_message}; see tls-01 and tls-02)",
+            Cause.UNVERIFIED,
+        ) from None
+    except ssl.SSLError as error:
+        sock.close()
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        if error.reason == "WRONG_VERSION_NUMBER":  # what OpenSSL makes of any answer that is no record of TLS
+            reason = "something else answers there; if it is plain HTTP, the URL begins with http://"
+        if error.reason == "UNSAFE_LEGACY_RENEGOTIATION_DISABLED":  # of a verified connection only
+            raise ProbeError(
+                f"nothing secret is sent to {where}: it does not renegotiate securely (RFC 5746; see tls-16)",
+                Cause.UNVERIFIED,
+            ) from None
+        raise ProbeError(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
+    except OSError as error:
+        sock.close()
+        raise ProbeError(
+            f"{where} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
+            Cause.CLOSED,
+        ) from None
+    return wrapped, certificate
 
 
 def _no_password() -> str:

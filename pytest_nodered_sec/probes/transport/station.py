@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ssl
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
 from pytest_nodered_sec.probes.transport.answers import COOKIES, clock_offset, cookies_of
-from pytest_nodered_sec.probes.transport.contexts import tls_context
+from pytest_nodered_sec.probes.transport.contexts import shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.http import Client, Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.names import ascii_name
@@ -30,6 +29,7 @@ from pytest_nodered_sec.probes.transport.proxy import dial_through
 from pytest_nodered_sec.probes.transport.repeats import Repeats
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Hashable
 
     from pytest_nodered_sec.model import Target
@@ -96,16 +96,32 @@ class Station:
         """Return what the first look with this key was answered."""
         return self._asked.get(key, ask)
 
+    def calm_down(self, pace: Pace) -> None:
+        """Keep the pace of a quiet host from now on, which the targets there share."""
+        with self._lock:
+            self.pace = pace
+            self._plain_pace = dict.fromkeys(self._plain_pace, pace)
+
+    def resolve(self, deadline: float) -> tuple[str, ...]:
+        """Return the addresses of the host that is dialled, found once.
+
+        Raises:
+            ProbeError: the name does not resolve, or not in time.
+        """
+        host = self.target.dialled[0]
+        if self.target.http.proxy:
+            self.addresses = (host,)  # the proxy resolves the name
+        self.addresses = self.addresses or resolve(ascii_name(host), deadline)
+        return self.addresses
+
     def arrive(self, deadline: float) -> None:
         """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
 
         Raises:
             ProbeError: one sentence with the cause: no such name, refused, no answer, no TLS.
         """
-        host, port = self.target.dialled
-        if self.target.http.proxy:
-            self.addresses = (host,)  # the proxy resolves the name
-        self.addresses = self.addresses or resolve(ascii_name(host), deadline)
+        port = self.target.dialled[1]
+        self.resolve(deadline)
         trouble: list[ProbeError] = []
         tries = [*self.addresses, *self.addresses]
         for number, address in enumerate(tries):
@@ -231,43 +247,10 @@ class Station:
         return self.hold(make)
 
     def _shake_hands(self, sock: Timed, where: str, deadline: float, *, verified: bool) -> tuple[TimedTLS, bytes]:
-        """Return the connection with TLS, and the leaf as DER, b"" where none was sent."""
         with self._lock:
             if verified not in self._contexts:
                 self._contexts[verified] = tls_context(self.target, verified=verified)
-        sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
-        try:
-            wrapped = cast("TimedTLS", self._contexts[verified].wrap_socket(sock, server_hostname=self._name))
-            sock = wrapped  # the one to close from here on
-            certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
-        except TimeoutError:
-            sock.close()
-            raise ProbeError(f"the TLS handshake with {where} did not end in time", Cause.TIMEOUT) from None
-        except ssl.SSLCertVerificationError as error:
-            sock.close()
-            raise ProbeError(
-                f"nothing secret is sent to {where}: its certificate does not verify "
-                f"({error.verify_message}; see tls-01 and tls-02)",
-                Cause.UNVERIFIED,
-            ) from None
-        except ssl.SSLError as error:
-            sock.close()
-            reason = (error.reason or str(error)).replace("_", " ").lower()
-            if error.reason == "WRONG_VERSION_NUMBER":  # what OpenSSL makes of any answer that is no record of TLS
-                reason = "something else answers there; if it is plain HTTP, the URL begins with http://"
-            if error.reason == "UNSAFE_LEGACY_RENEGOTIATION_DISABLED":  # of a verified connection only
-                raise ProbeError(
-                    f"nothing secret is sent to {where}: it does not renegotiate securely (RFC 5746; see tls-16)",
-                    Cause.UNVERIFIED,
-                ) from None
-            raise ProbeError(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
-        except OSError as error:
-            sock.close()
-            raise ProbeError(
-                f"{where} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
-                Cause.CLOSED,
-            ) from None
-        return wrapped, certificate
+        return shake_hands(sock, self._contexts[verified], (self._name, where), deadline)
 
     def check_channel(self, deadline: float) -> None:
         """Prepare a connection over which a secret may be sent.
