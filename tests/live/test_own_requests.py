@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from proxylab import forward_proxy
 
 from pytest_nodered_sec import lab
 
@@ -85,3 +86,67 @@ def test_a_dead_target_is_an_error(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--nodered-url=https://127.0.0.1:1", "--nodered-suite=off")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*cannot be reached*refused*"])
+
+
+def test_it_goes_through_a_real_proxy(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_settings(nodered_http):
+            assert nodered_http.get("/settings").status_code == 401
+        """
+    )
+    pytester.makeconftest(
+        """
+        import os
+        from dataclasses import replace
+
+        def pytest_nodered_targets(config, targets):
+            return [replace(one, http=replace(one.http, proxy=os.environ["PLANT_PROXY"])) for one in targets]
+        """
+    )
+    with forward_proxy(tmp_path / "proxy") as (port, log):
+        monkeypatch.setenv("PLANT_PROXY", f"http://plant:hunter2-proxy@127.0.0.1:{port}")
+        result = pytester.runpytest_subprocess("--nodered-lab=editor-protected", "--nodered-suite=off")
+        result.assert_outcomes(passed=1)
+        assert "CONNECT localhost:" in log.read_text()
+
+
+def test_it_shows_the_client_certificate(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from dataclasses import replace
+
+        from pytest_nodered_sec.probes.transport.session import TargetSession
+        from pytest_nodered_sec.survey.survey import Survey
+
+        def test_with_it(nodered_http):
+            assert nodered_http.get("/auth/login").status_code in (200, 401, 404)
+
+        def test_without_it(nodered_target):
+            survey = Survey()
+            bare = replace(nodered_target, http=replace(nodered_target.http, client_certificate=None))
+            try:
+                assert TargetSession(survey.station(bare)).get("/auth/login").status_code in (400, 496)
+            finally:
+                survey.close()
+        """
+    )
+    pytester.runpytest_subprocess("--nodered-lab=mutual", "--nodered-suite=off").assert_outcomes(passed=2)
+
+
+def test_what_logs_in_is_in_no_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_fails(nodered_account_http):
+            token = nodered_account_http.headers["Authorization"]
+            answer = nodered_account_http.get("/flows")
+            assert answer.request.headers == {}, (token, answer.request.headers)
+        """
+    )
+    args = ("--nodered-lab=editor-protected", "--nodered-suite=off", "--showlocals", "-vv", "--junitxml=out.xml")
+    result = pytester.runpytest_subprocess(*args)
+    result.assert_outcomes(failed=1)
+    for shown in (result.stdout.str(), (pytester.path / "out.xml").read_text(encoding="utf-8")):
+        assert "Bearer [redacted]" in shown
