@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import inspect
 import re
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -128,12 +129,19 @@ def judging(id: str, test: Callable[..., object]) -> Generator[None, object, obj
     """Run a control's body, as the inside of a hook wrapper.
 
     Raises:
-        NoVerdict: it passed, although it never called `require`, and nothing in it raises as an assert does.
+        NoVerdict: it passed, although it never called `require`, and nothing in it raises as an assert does; or it is
+            async, and pytest refused to run it.
     """
     body = Body()
     _running.append(body)
     try:
         result = yield
+    except pytest.fail.Exception as error:
+        if inspect.iscoroutinefunction(test) and not _began(test, error):
+            raise NoVerdict(
+                f"control {id!r}: {test.__name__} is async, and no plugin runs it: mark it for yours"
+            ) from None
+        raise
     finally:
         _running.remove(body)
     if not body.judged and not _can_fail(test):
@@ -142,6 +150,12 @@ def judging(id: str, test: Callable[..., object]) -> Generator[None, object, obj
             "require(endpoint_refuses(nodered_attempt, nodered_policy)), or with an assert"
         )
     return result
+
+
+def _began(test: Callable[..., object], error: BaseException) -> bool:
+    """Whether an exception came out of a test's own body."""
+    code = inspect.unwrap(test).__code__
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _can_fail(test: Callable[..., object]) -> bool:

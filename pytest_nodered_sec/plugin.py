@@ -78,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_MARK}(control): a security control; set it with @control")
     for severity in _SEVERITIES:
         config.addinivalue_line("markers", f"nodered_{severity}: a control of this severity; set it with @control")
-    if _is_used(config):
+    if _is_used(config) or any(map(_names_the_suite, config.args)):
         _register(config)
 
 
@@ -104,6 +104,12 @@ def _is_used(config: pytest.Config) -> bool:
         or any(name.startswith("NODERED_") for name in os.environ)
         or bool(config.hook.pytest_nodered_targets.get_hookimpls())
     )
+
+
+def _names_the_suite(arg: str) -> bool:
+    """Whether an argument is a test of the suite: its id as printed, or its file, as editors name it."""
+    path = arg.partition("::")[0]
+    return path.startswith(_SUITE) or (path.startswith("nodered-sec/") and not os.path.exists(path))  # noqa: PTH110  as above
 
 
 def _hooks() -> Any:  # Any: a module that is not imported for its type

@@ -227,7 +227,7 @@ def change(name: str, site: Site, finding: Finding) -> Change:
     if name.startswith("package."):
         by_npm = _NPM.search(finding.remedy)  # a front's own words stand beside it, for who has that front
         return Change(name, Where.PACKAGE, by_npm[0] if by_npm else finding.remedy)
-    return Change(name, _where(finding), finding.remedy)
+    return Change(name, _where(finding), finding.remedy or f"see why {finding.control} fails: {finding.observed}")
 
 
 def _minding_shut(gate: Change, site: Site, path: str) -> Change:

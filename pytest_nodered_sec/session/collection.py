@@ -88,7 +88,7 @@ def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ..
         globs: of the control ids that the run is about; () for all.
 
     Raises:
-        pytest.UsageError: an id names a file that the suite does not have.
+        pytest.UsageError: an id names a file that the suite does not have, or there is no target.
     """
     ids = [_as_id(arg, config) for arg in config.args]
     named = tuple(dict.fromkeys(node_id for node_id in ids if node_id))
@@ -96,6 +96,9 @@ def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ..
         file = one.split("::")[0].removeprefix(PREFIX).lstrip("/")
         if file and not (SUITE / file).is_file():
             raise pytest.UsageError(f"not found: {one} (pytest --nodered-controls lists the files and controls)")
+    if named and not config.stash[TARGETS]:
+        where = "" if config.inipath else "; pytest has read no ini file: -c FILE names one"
+        raise pytest.UsageError(f"{named[0]} needs a target: add --nodered-url=https://HOST or --nodered-lab{where}")
     joins = suite == "only" or (suite == "with" and (typed or config.args_source is not config.ArgsSource.ARGS))
     whole = (PREFIX,) if joins and config.stash[TARGETS] else ()
     config.stash[WANTED] = named or whole

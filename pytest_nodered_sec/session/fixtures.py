@@ -51,7 +51,7 @@ _AHEAD: Final = pytest.StashKey[Ahead]()
 
 def case(request: pytest.FixtureRequest) -> Case:
     """Return target and question of a test case; raise without a target."""
-    case: Case = request.param
+    case: Case = request.param if hasattr(request, "param") else _case_of_one(request.config)
     if case.target is None:
         if targets(request.config):
             pytest.fail(
@@ -61,6 +61,22 @@ def case(request: pytest.FixtureRequest) -> Case:
             )
         pytest.fail("no target: name one with --nodered-url=https://HOST, or try --nodered-lab", pytrace=False)
     return case
+
+
+def _case_of_one(config: pytest.Config) -> Case:
+    """Return the case of a test that was collected without our fixtures and asks for one while it runs.
+
+    pytest could not make one test for each target of it; so there may be one target only.
+    """
+    deployments = [one for one in targets(config) if not one.flows]
+    if len(deployments) > 1:
+        pytest.fail(
+            "a fixture of nodered-sec was asked for while the test runs (by a step of pytest-bdd, or getfixturevalue), "
+            f"and the run has {len(deployments)} targets: give the test itself the argument nodered_target, then it "
+            "runs once for each",
+            pytrace=False,
+        )
+    return Case(deployments[0] if deployments else None)
 
 
 def targets(config: pytest.Config) -> tuple[Target, ...]:

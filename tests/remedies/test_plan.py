@@ -177,6 +177,11 @@ def test_a_change_without_a_name_is_the_rules_own_remedy(remedy: str, where: Whe
     assert change("package.a", SITE, Finding("x", "low", "y", remedy="npm update a")).where is Where.PACKAGE
 
 
+def test_a_failed_assert_of_the_site_leads_to_its_test() -> None:
+    made = change("other.site-01.assert", SITE, Finding("site-01", "low", "assert", observed="assert 200 == 401"))
+    assert made.title == "see why site-01 fails: assert 200 == 401"
+
+
 def test_a_gate_says_whether_a_channel_is_behind_it() -> None:
     assert (
         change("front.gate./ui", SITE, FOUND).title

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_nodered_sec
+from pytest_nodered_sec.catalogue import SUITE
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -189,6 +190,20 @@ def test_none(nodered_seen):
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["no target: name one with --nodered-url=https://HOST, or try --nodered-lab"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_test_of_the_suite_needs_a_target(site: Site) -> None:
+    """Editors name its file; where that is outside of the project, pytest does not find the project's ini file."""
+    case = "::test_chain_is_trusted[x]"
+    said = "*nodered-sec/test_tls.py* needs a target: add --nodered-url=https://HOST or --nodered-lab"
+    result = site.run(f"nodered-sec/test_tls.py{case}", url=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([said])
+    site.write(test_own=OWN)
+    files = (site.path / "test_own.py", f"{SUITE / 'test_tls.py'}{case}")
+    result = site.run(*files, f"--rootdir={site.path}", url=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"{said}; pytest has read no ini file: -c FILE names one"])
 
 
 @pytest.mark.parametrize(

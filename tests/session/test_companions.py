@@ -41,6 +41,23 @@ def test_orders(nodered_seen):
 '''
 
 
+ASYNC = """
+from pytest_nodered_sec import Ask, Severity, control
+
+@control("site-01", severity=Severity.LOW, asks=[Ask("stub", ("good",), "good")])
+async def test_orders(nodered_seen):
+    'Orders are refused.'
+    assert nodered_seen
+"""
+LATE = """
+def test_late(request):
+    assert request.getfixturevalue("nodered_target").name == "plant.example"
+
+def test_named(nodered_target, request):
+    assert request.getfixturevalue("nodered_policy") is nodered_target.policy
+"""
+
+
 def answer(request: Request) -> Reply:
     if request.path == "/orders":
         return json_reply([])
@@ -63,3 +80,23 @@ def test_a_parameter_is_shown_as_in_the_id() -> None:
         Target("plant", "https://plant.example", Policy()), Ask("access", ("ADMIN", "GET", "/flows"), "GET /flows")
     )
     assert repr(case) == str(case) == "plant-GET /flows"
+
+
+def test_a_fixture_that_is_asked_for_late_is_that_of_the_one_target(site: Site) -> None:
+    """Steps of pytest-bdd take their fixtures while the test runs."""
+    site.write(test_site=LATE)
+    site.run("--nodered-suite=off").assert_outcomes(passed=2)
+    result = site.run("--nodered-suite=off", "--nodered-url=https://b.example")
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(["*the run has 2 targets: give the test itself the argument nodered_target, *"])
+    result = site.run(url=None)
+    result.assert_outcomes(failed=1, errors=1)
+    result.stdout.fnmatch_lines(["no target: name one with --nodered-url=https://HOST*"])
+
+
+def test_an_async_control_that_nothing_runs_is_no_finding(site: Site) -> None:
+    site.write(test_async=ASYNC)
+    result = site.run("--nodered-suite=off", "-p", "no:asyncio", "-p", "no:anyio")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["control 'site-01': test_orders is async, and no plugin runs it: mark it for yours"])
+    result.stdout.fnmatch_lines(["*0 non-compliant * 1 error *"])
