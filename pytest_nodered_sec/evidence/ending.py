@@ -31,11 +31,21 @@ if TYPE_CHECKING:
 
 _DETAILED: Final = ("long", "short", "native")  # styles in which pytest shows each failure; in "line" we do
 _CAUSES: Final = 6  # reasons for could-not-look that are shown
+_LONG: Final = 240  # characters of what was seen, which may be a list of cipher suites
 _SEE: Final = "see reach-01"
 
 
-def register(config: pytest.Config, book: Ledger, targets: Sequence[Target], settings: Settings) -> None:
+def register(
+    config: pytest.Config, book: Ledger, targets: Sequence[Target], settings: Settings, *, beside: bool
+) -> None:
     """Make ready to end the terminal's output, and to write changes where they are wanted.
+
+    Args:
+        config: pytest's.
+        book: what became of each case.
+        targets: what is looked at.
+        settings: of the run.
+        beside: whether there is a policy file.
 
     Raises:
         UsageError: they cannot be written.
@@ -54,6 +64,7 @@ def register(config: pytest.Config, book: Ledger, targets: Sequence[Target], set
         targets,
         show_all=show_all,
         folder=folder,
+        beside=beside,
         lab=lab,
         style=style if _typed(config, "--tb") else "",
         quiet=-min(0, verbosity),
@@ -82,6 +93,7 @@ class Ending:
         targets: what is looked at.
         show_all: whether pytest lists every case.
         folder: where the changes are written, None for nowhere.
+        beside: whether there is a policy file, so that only what it lacks is written.
         lab: which targets are the lab's, by name, and which deployment each is: a name, or a directory.
         style: of tracebacks, where it was typed; "" otherwise.
         quiet: how many `-q` were given.
@@ -94,6 +106,7 @@ class Ending:
         *,
         show_all: bool,
         folder: Path | None,
+        beside: bool = True,
         lab: Mapping[str, str] = MappingProxyType({}),
         style: str = "",
         quiet: int = 0,
@@ -102,6 +115,7 @@ class Ending:
         self._targets = targets
         self._show_all = show_all
         self._folder = folder
+        self._beside = beside
         self._lab = lab
         self._style = style
         self._quiet = quiet
@@ -118,7 +132,7 @@ class Ending:
             return
         for planned in self._plans:
             try:
-                place = fix.fill(self._folder, planned, self._lab.get(planned.target.name, ""))
+                place = fix.fill(self._folder, planned, self._lab.get(planned.target.name, ""), beside=self._beside)
             except OSError as error:
                 self._said.append(f"--nodered-fix is not complete: {error.filename}: {error.strerror}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -175,10 +189,14 @@ def _findings(records: Iterable[Record], *, each: bool) -> list[str]:
             for _, finding in groups[control, severity, code]
         ]
     return [
-        f"{control} {severity} {code} · {groups[control, severity, code][0][1]['observed']}"
+        f"{control} {severity} {code} · {_brief(groups[control, severity, code][0][1]['observed'])}"
         + _more(groups[control, severity, code])
         for control, severity, code in ordered
     ]
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 def _more(cases: Sequence[tuple[Record, dict[str, str]]]) -> str:

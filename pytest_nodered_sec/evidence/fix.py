@@ -9,15 +9,19 @@ import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from pytest_nodered_sec.evidence import plans
 from pytest_nodered_sec.evidence.files import write
 from pytest_nodered_sec.evidence.plans import GUIDE, counted
 from pytest_nodered_sec.remedies import fronts, policy_file, settings, systemd
+from pytest_nodered_sec.remedies.changes import CERTIFICATE
 from pytest_nodered_sec.remedies.fronts import common
 from pytest_nodered_sec.remedies.model import Where
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_nodered_sec.evidence.changes import TargetPlan
     from pytest_nodered_sec.remedies.model import Step
 
@@ -32,24 +36,43 @@ _WITH_FRONT: Final = {
 _SHOWN: Final = 3  # findings that a step quotes
 
 
-def files(planned: TargetPlan, lab: str = "") -> dict[str, str]:
+def files(planned: TargetPlan, lab: str = "", *, beside: bool = True) -> dict[str, str]:
     """Return the files of a target's plan, by name; none where there is nothing to change.
 
     Args:
         planned: the target and its plan.
         lab: which deployment of the lab it is: a name, or a site's own directory; "" for a target of somebody's.
+        beside: whether there is a policy file, so that only what it lacks is written.
     """
     if not planned.steps:
         return {}
-    made = configuration(planned)
+    made = configuration(planned, beside=beside or bool(lab))
     return {PAGE: _page(planned, made, lab, whole=bool(_front_files(planned)))} | made
 
 
-def configuration(planned: TargetPlan) -> dict[str, str]:
+def configuration(planned: TargetPlan, *, beside: bool = True) -> dict[str, str]:
     """Return the configuration files of a target's plan, by name; none where all of it is done by hand."""
     changes = [step.change.id for step in planned.steps]
     made = settings.write(changes, planned.site) | _front_files(planned)
-    return made | systemd.write(changes, planned.site) | policy_file.write(planned.steps)
+    return made | systemd.write(changes, planned.site) | _policy(planned, beside=beside)
+
+
+def _policy(planned: TargetPlan, *, beside: bool) -> dict[str, str]:
+    target = planned.target
+    had = {
+        "credentials": target.credentials is not None,
+        "dashboard_credentials": target.dashboard_credentials is not None,
+    }
+    given = [key for key in policy_file.accounts(planned.steps, planned.site) if not had[key]]
+    seen = policy_file.seen_open(planned.steps) if target.policy.dashboards is None else ()
+    url = "" if beside or target.flows else _next_url(planned)
+    return policy_file.write(planned.steps, planned.site, url=url, seen=seen, given=given)
+
+
+def _next_url(planned: TargetPlan) -> str:
+    """Return the target's URL once its changes are made: who is served without TLS is served with it then."""
+    target = planned.target
+    return target.url if target.tls else planned.site.origin + urlsplit(target.url).path
 
 
 def _front_files(planned: TargetPlan) -> dict[str, str]:
@@ -57,9 +80,9 @@ def _front_files(planned: TargetPlan) -> dict[str, str]:
     return fronts.write(planned.site) if needed and not planned.unseen else {}
 
 
-def fill(folder: Path, planned: TargetPlan, lab: str = "") -> Path | None:
+def fill(folder: Path, planned: TargetPlan, lab: str = "", *, beside: bool = True) -> Path | None:
     """Write a target's files into a directory of its own; return that, or None where there is nothing to change."""
-    made = files(planned, lab)
+    made = files(planned, lab, beside=beside)
     place = folder / re.sub(r"[^\w.@+-]", "_", planned.target.name)
     for name, text in made.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +101,9 @@ def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -
         *([_of_lab(lab, files=bool(made)), ""] if lab else []),
     ]
     decide = dict.fromkeys(step.change.decide for step in planned.steps if step.change.decide)
+    if whole:
+        decide.pop(CERTIFICATE, None)
+        decide[fronts.certificate(planned.site)] = None
     if decide:
         lines += ["What you have to decide:", "", *(f"- {one}" for one in decide), ""]
     if made:
@@ -95,9 +121,7 @@ def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -
     for place, step in enumerate(planned.steps, 1):
         by_hand = bool(planned.unseen) and step.change.where is Where.FRONT
         lines += _section(place, step, plans.place(planned, step), by_hand=by_hand)
-    # who is served without TLS is served with it then
-    url = planned.target.url if planned.target.tls else planned.site.origin
-    return "\n".join([*lines, *_again(url, lab, planned.target.flows)]) + "\n"
+    return "\n".join([*lines, *_again(planned, made, lab)]) + "\n"
 
 
 def _front(planned: TargetPlan) -> str:
@@ -123,9 +147,10 @@ def _of_lab(lab: str, *, files: bool) -> str:
     )
 
 
-def _again(url: str, lab: str, flows: str) -> list[str]:
+def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
     """Return the last section: how to look again."""
-    command = f"pytest --nodered-suite=only --nodered-url={url}"
+    flows = planned.target.flows
+    command = f"pytest --nodered-suite=only --nodered-url={_next_url(planned)}"
     then = "Add the options of this run. Then log in with each account: page, live values and API must work."
     if Path(lab).is_absolute():
         command = f"pytest --nodered-suite=only --nodered-lab={shlex.quote(lab)}"
@@ -135,7 +160,24 @@ def _again(url: str, lab: str, flows: str) -> list[str]:
     elif flows:
         command = f"pytest --nodered-suite=only --nodered-flows={shlex.quote(flows)}"
         then = "Add the options of this run. Then deploy the flows, and try what was changed."
-    return ["## Run pytest again", "", "```console", f"$ {command}", "```", "", then]
+    policy = made.get(policy_file.FILE, "")
+    asked = [] if lab else _variables(policy)
+    told = planned.target.tls or lab or flows or "\nurl = " in policy
+    moved = "" if told else " Where your policy file names the target, write the new URL."
+    typed = (
+        [f"Save `{policy_file.FILE}` first, then type the accounts that it names, by name and password:", ""]
+        if asked
+        else []
+    )
+    return ["## Run pytest again", "", *typed, "```console", *asked, f"$ {command}", "```", "", then + moved]
+
+
+def _variables(policy: str) -> list[str]:
+    """Return how the variables that a policy file names are set, without a password on the command line."""
+    prefixes = [one for one in (policy_file.ADMIN, policy_file.OPERATOR) if f'{{env = "{one}"}}' in policy]
+    return [
+        f"$ read -r {one}_USERNAME; read -rs {one}_PASSWORD; export {one}_USERNAME {one}_PASSWORD" for one in prefixes
+    ]
 
 
 def _ends(step: Step) -> str:

@@ -24,7 +24,7 @@ _WHERE_SET: Final = "where it is set (settings.js, a node, Traefik itself): Trae
 _SHUT: Final = (
     "if a `middleware` of ui or dashboard in settings.js does that, remove it, or it keeps out those who have logged in"
 )
-_CERTIFICATE: Final = "which certificate and key the proxy presents"
+CERTIFICATE: Final = "which certificate and key the proxy presents"
 
 _KNOWN: Final = {
     one.id: one
@@ -122,10 +122,11 @@ _KNOWN: Final = {
         Change(
             "front.certificate",
             Where.FRONT,
-            "present a certificate for this name, with its whole chain, renewed in time",
+            "present a certificate for this name, with its whole chain, renewed in time (for a private CA add "
+            "--nodered-ca-file=ROOT to the run)",
             "",
             "step 4",
-            _CERTIFICATE,
+            CERTIFICATE,
         ),
         Change(
             "front.redirect",

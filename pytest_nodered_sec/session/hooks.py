@@ -154,7 +154,7 @@ def pytest_configure(config: pytest.Config) -> None:
             if not only_shows(config):
                 from pytest_nodered_sec.evidence import ending
 
-                ending.register(config, book, run.targets, run.settings)
+                ending.register(config, book, run.targets, run.settings, beside=run.file is not None)
     _keep(config, run, book)
     if book is not None:  # last: its terminal summary is to be the last line
         config.pluginmanager.register(book, "nodered-sec-ledger")

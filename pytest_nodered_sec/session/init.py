@@ -7,6 +7,7 @@ already there would prove nothing.
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -31,7 +32,7 @@ _DASHBOARDS: Final = ("/ui", "/dashboard")
 
 
 def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> str:
-    """Inspect the run's only target, write the file and its schema for editors, and return the message for the user.
+    """Inspect the run's targets, write one file and its schema for editors, and return the message for the user.
 
     Args:
         targets: of the run.
@@ -39,77 +40,99 @@ def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> s
         folder: directory for the file.
 
     Raises:
-        pytest.UsageError: not exactly one target, the file exists or cannot be written, or the target gives no answer.
+        pytest.UsageError: no target, the file exists or cannot be written, or no target gives an answer.
     """
-    if len(targets) != 1 or targets[0].flows:
-        raise pytest.UsageError("--nodered-init needs exactly one target: add one --nodered-url=https://HOST")
+    if not targets or any(target.flows for target in targets):
+        raise pytest.UsageError("--nodered-init needs a target: add --nodered-url=https://HOST, once for each")
     path = folder / FILE_NAME
     if path.exists():
         raise pytest.UsageError(f"--nodered-init: {path} exists; move it away first")
+    tables, unseen = _tables(targets, said)
+    if len(unseen) == len(targets):
+        raise pytest.UsageError(f"--nodered-init: {'; '.join(unseen.values())}")
     try:
-        text = drafted(targets[0], said)
-    except ProbeError as error:
-        raise pytest.UsageError(f"--nodered-init: {error.message}") from None
-    try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(drafted(tables, said), encoding="utf-8")
         (folder / json_schema.NAME).write_text(json_schema.text(), encoding="utf-8")  # newer than one that is there
     except OSError as error:
         raise pytest.UsageError(f"--nodered-init: {path} cannot be written ({error.strerror})") from None
-    return f"{path} written; review it, then run: pytest --nodered-suite=only\n"
+    missed = "".join(f"not looked at, see the file: {name}: {why}\n" for name, why in unseen.items())
+    return (
+        f"{path} written; review it, then run: pytest --nodered-suite=only --nodered-fix=changes\n"
+        f"(which also writes into the folder `changes` what to change, as files)\n{missed}"
+    )
 
 
-def drafted(target: Target, said: Mapping[str, Any]) -> str:
-    """Inspect a target once and return the text of a policy file for it; `said` as for `write`.
+def drafted(tables: Sequence[str], said: Mapping[str, Any]) -> str:
+    """Return the text of a policy file with these `[[target]]`s; `said` as for `write`."""
+    profile = 'profile = "production"  # or "baseline", "strict": the set of thresholds\n\n'
+    head = (
+        f"#:schema ./{json_schema.NAME}\n# Requirements; --nodered-show-policy prints all values in force.\n\n"
+        + ("" if "profile" in said else profile)
+    )  # fmt: skip
+    return head + "\n".join(tables)
+
+
+def _tables(targets: Sequence[Target], said: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """Return a table for each target, and why nothing was seen of those that gave no answer, by name."""
+    tables: list[str] = []
+    unseen: dict[str, str] = {}
+    for target in targets:
+        prefix = "PLANT" if len(targets) == 1 else f"PLANT_{re.sub('[^A-Z0-9]', '_', target.name.upper())}"
+        try:
+            lines = _inspected(target, said)
+        except ProbeError as error:
+            unseen[target.name] = error.message
+            lines = [f"# Not looked at: {' '.join(error.message.split())}", *_unseen(said)]
+        tables.append("\n".join([*_head(target, said), "", *lines, *_accounts(prefix)]) + "\n")
+    return tables, unseen
+
+
+def _inspected(target: Target, said: Mapping[str, Any]) -> list[str]:
+    """Inspect a target once, and return the lines of what it does.
 
     Raises:
         ProbeError: it cannot be reached, or every path answers with an error.
     """
+    from pytest_nodered_sec.probes.http import landmarks
     from pytest_nodered_sec.probes.transport.look import Look
     from pytest_nodered_sec.probes.transport.station import Station
 
     station = Station(target)
     try:
         station.arrive(Look(station).deadline)
-        return _text(station, said)
+        view = landmarks.view_admin(Look(station))
+        groups = (_admin(station, view, said), _login(view, said), _dashboards(station, view, said))
+        return [line for group in groups for line in (*group, "")]
     finally:
         station.close()
 
 
-def _text(station: Station, said: Mapping[str, Any]) -> str:
-    from pytest_nodered_sec.probes.http import landmarks
-    from pytest_nodered_sec.probes.transport.look import Look
+def _unseen(said: Mapping[str, Any]) -> list[str]:
+    """Return what was typed of what is otherwise written beside what was seen."""
+    return [*(f"{key} = {toml(said[key])}" for key in _JUDGED if key in said), ""]
 
-    target = station.target
-    view = landmarks.view_admin(Look(station))
-    lines = [
-        f"#:schema ./{json_schema.NAME}",
-        f"# Requirements for {target.url}; --nodered-show-policy prints all values in force.",
-        "",
-        *(
-            []
-            if "profile" in said
-            else ['profile = "production"  # or "baseline", "strict": the set of thresholds', ""]
-        ),
+
+def _head(target: Target, said: Mapping[str, Any]) -> list[str]:
+    return [
         "[[target]]",
         f"name = {toml(target.name)}  # part of every test id: do not change it later",
         f"url = {toml(target.url)}",
         *_given(target, said),
-        "",
-        *_admin(station, view, said),
-        "",
-        *_login(view, said),
-        "",
-        *_dashboards(station, view, said),
-        "",
+    ]
+
+
+def _accounts(prefix: str) -> list[str]:
+    return [
         "# Endpoints of your flows (http in) that need a login. A GET is sent only if effect is none.",
         '# protected_paths = [{path = "/api/orders", method = "GET", effect = "none"}]',
         '# websockets = ["/ws/line"]',
         '# public_paths = [{path = "/health", reason = "health check of the load balancer"}]',
         "",
-        "# Account for the controls that need a login: PLANT_USERNAME and PLANT_PASSWORD, or PLANT_TOKEN.",
-        '# credentials = {env = "PLANT"}',
+        f"# Account for the controls that need a login: {prefix}_USERNAME and {prefix}_PASSWORD, or {prefix}_TOKEN.",
+        f'# credentials = {{env = "{prefix}"}}',
+        "# Account of who works with the dashboards, with which dash-06 opens them: OPERATOR_USERNAME and so on.",
+        '# dashboard_credentials = {env = "OPERATOR"}',
     ]
-    return "\n".join(lines) + "\n"
 
 
 _JUDGED: Final = ("admin_root", "editor", "admin_api", "login_urls", "dashboards")  # written beside what was found

@@ -227,7 +227,7 @@ FLAGS: Final = (
         "Write an archive of what the named deployments of the lab need from npm, and exit; a machine without a "
         "network takes it by PYTEST_NODERED_LAB_NPM",
     ),
-    ("init", "Inspect the URL once, write a commented nodered-sec.toml, and exit"),
+    ("init", "Inspect each URL once, write a commented nodered-sec.toml, and exit"),
 )
 
 

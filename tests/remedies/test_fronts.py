@@ -52,19 +52,21 @@ def test_every_front_says_what_the_site_needs(front: FrontName, site: Site) -> N
 
 
 def test_what_a_whole_configuration_does_is_said() -> None:
-    login, name, refused, sockets = common.effects(SITE)
+    place, login, name, refused, sockets = common.effects(SITE)
+    assert place == "It takes the place of what serves plant.example today: remove that, or it goes on answering."
     assert login.startswith("It requires a login for /api/orders, /dashboard, ")
     assert name == "It refuses requests for any host name other than plant.example."
     assert refused == "It refuses /red/about."
     assert sockets.endswith("/ws/line only.")
     closed = replace(SITE, admin_api="proxied", dashboards=(), channels=())
     assert common.effects(closed) == (
+        place,
         "It requires a login for everything: programs that call anything there need an account.",
         name,
         "It forwards no WebSockets.",
     )
     bare = replace(SITE, dashboards=(), channels=(), endpoints=(), editor="protected", admin_root="/red")
-    assert common.effects(bare)[1] == "It refuses /red/red/about, /red/library, /red/settings/user/keys."
+    assert common.effects(bare)[2] == "It refuses /red/red/about, /red/library, /red/settings/user/keys."
 
 
 def test_the_lab_takes_a_part_of_a_configuration() -> None:
@@ -213,11 +215,57 @@ def test_the_policys_keys_stand_in_one_file() -> None:
         'websockets = ["/ws"]; or delete the node',
     )
     found = [Finding("flow-01", "high", "undeclared-http", remedy=f"nodered-sec.toml: {line}") for line in lines]
-    (text,) = policy_file.write(plan([*found, found[0]], SITE)).values()
+    (text,) = policy_file.write(plan([*found, found[0]], SITE), SITE).values()
     read = tomllib.loads(text)
     assert read["websockets"] == ["/ws"]
     assert len(read["protected_paths"]) == 1
     assert "# look first" in text
-    assert policy_file.write(()) == {}
+    assert policy_file.write((), SITE) == {}
+    assert policy_file.write((), SITE, url="https://plant.example") == {}
     words = Finding("flow-05", "high", "public-endpoint", remedy="nodered-sec.toml: take it out of public_paths; or so")
-    assert policy_file.write(plan([words], SITE)) == {}  # no key, but what a person is to do
+    assert policy_file.write(plan([words], SITE), SITE) == {}  # no key, but what a person is to do
+
+
+def test_dashboards_that_nobody_sees_any_more_are_declared() -> None:
+    """Also beside those that the flows name: declared alone, they would make the others undeclared."""
+    told = Finding(
+        "flow-01", "high", "undeclared-dashboard", remedy='nodered-sec.toml: dashboards = ["/hmi"]; or delete the node'
+    )
+    steps = plan([Finding("dash-01", "critical", "served", "/ui"), told], SITE)
+    seen = policy_file.seen_open(steps)
+    (text,) = policy_file.write(steps, SITE, seen=seen).values()
+    assert tomllib.loads(text) == {"dashboards": ["/ui", "/hmi"]}
+
+
+def test_who_has_no_policy_file_gets_a_whole_one_with_the_accounts_to_come() -> None:
+    steps = plan([Finding("admin-01", "critical", "served"), Finding("dash-02", "high", "channel-open", "/ui")], SITE)
+    given = policy_file.accounts(steps, SITE)
+    assert given == ("credentials", "dashboard_credentials")
+    assert policy_file.accounts((), SITE) == ()
+    (text,) = policy_file.write(steps, SITE, url="https://plant.example/nr", given=given).values()
+    assert tomllib.loads(text)["target"] == [
+        {
+            "name": SITE.name,
+            "url": "https://plant.example/nr",
+            "credentials": {"env": "PLANT"},
+            "dashboard_credentials": {"env": "OPERATOR"},
+        }
+    ]
+    (bare,) = policy_file.write(steps, SITE, url="https://plant.example", seen=("/ui",)).values()
+    assert "credentials" not in bare
+    (part,) = policy_file.write(steps, SITE, seen=("/ui",), given=given).values()
+    assert tomllib.loads(part) == {"dashboards": ["/ui"]}  # accounts belong to one target
+    assert '# dashboard_credentials = {env = "OPERATOR"}' in part
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_every_front_says_where_its_certificate_is_written(front: FrontName) -> None:
+    site = replace(SITE, front=front)
+    said = fronts.certificate(site)
+    text = "\n".join(fronts.write(site).values())
+    names = re.findall(
+        r"ssl_certificate\b|ssl_certificate_key|SSLCertificate\w+|certFile|keyFile|/etc/\S+\.pem|tls \w+", said
+    )
+    assert names
+    assert all(name in text for name in names)
+    assert said.endswith("--nodered-ca-file=FILE")

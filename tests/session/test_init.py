@@ -99,4 +99,20 @@ def test_flows_alone_are_no_target_to_inspect(pytester: pytest.Pytester) -> None
     (pytester.path / "flows.json").write_text("[]")
     result = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-init", "--nodered-flows=flows.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --nodered-init needs exactly one target: add one --nodered-url=https://HOST"])
+    result.stderr.fnmatch_lines(["ERROR: --nodered-init needs a target: add --nodered-url=https://HOST, once for each"])
+
+
+def test_several_urls_stand_in_one_file(pytester: pytest.Pytester, url: str) -> None:
+    """One that does not answer is named, and stands there as well."""
+    dead = "http://127.0.0.1:9"
+    result = init(pytester, url, f"--nodered-url={dead}", "--nodered-dashboard=/hmi", "--nodered-editor=protected")
+    assert result.ret == 0
+    text = (pytester.path / "nodered-sec.toml").read_text()
+    first, second = tomllib.loads(text)["target"]
+    assert (first["url"], second["url"]) == (url, dead)
+    assert first["dashboards"] == second["dashboards"] == ["/hmi"]
+    assert "# Not looked at: " in text
+    assert '# credentials = {env = "PLANT_127_0_0_1_9"}' in text
+    result.stdout.fnmatch_lines(["*--nodered-fix=changes*", "not looked at, see the file: 127.0.0.1:9: *"])
+    shown = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-show-policy")
+    assert shown.stdout.str().count('editor = "protected"') == 2

@@ -125,7 +125,6 @@ def test_another_file(filed: pytest.Pytester) -> None:
         (["--nodered-target=west"], "--nodered-target=west: no target has that name or label; the file has north, *"),
         (["--nodered-policy=missing.toml"], "--nodered-policy=missing.toml: there is no such file"),
         (["--nodered-fail-on=severe"], "--nodered-fail-on=severe: must be one of critical, high, *"),
-        (["--nodered-init"], "--nodered-init needs exactly one target: add one --nodered-url=https://HOST"),
         (["--nodered-init", "--nodered-target=north"], "--nodered-init: *nodered-sec.toml exists; move it away first"),
     ],
 )

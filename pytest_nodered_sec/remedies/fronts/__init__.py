@@ -35,6 +35,13 @@ _WRITERS: Final[dict[FrontName, Callable[[Site], dict[str, str]]]] = {
     "haproxy": haproxy.write,
     "traefik": traefik.write,
 }
+_CERTIFICATES: Final[dict[FrontName, Callable[[Site], str]]] = {
+    "nginx": nginx.certificate,
+    "caddy": caddy.certificate,
+    "apache": apache.certificate,
+    "haproxy": haproxy.certificate,
+    "traefik": traefik.certificate,
+}
 _FOR_LAB: Final[dict[FrontName, Callable[[Site], tuple[str, ...]]]] = {
     "nginx": nginx.for_lab,
     "caddy": caddy.for_lab,
@@ -54,6 +61,11 @@ def write(site: Site) -> dict[str, str]:
     """Return the files of the target's front: name and text; none where nothing stands in front."""
     writer = _WRITERS.get(site.front)
     return writer(site) if writer else {}
+
+
+def certificate(site: Site) -> str:
+    """Return what somebody has to decide and write for the certificate of a front that `write` makes."""
+    return f"{_CERTIFICATES[site.front](site)}; of a private CA, name its root to pytest, --nodered-ca-file=FILE"
 
 
 def for_lab(site: Site) -> tuple[str, ...]:

@@ -62,7 +62,10 @@ def write(site: Site) -> dict[str, str]:
     lines = [
         f"# {site.name}: /etc/apache2/sites-available/node-red.conf, then:",
         "#   sudo a2enmod ssl headers rewrite proxy proxy_http proxy_wstunnel auth_basic authn_file",
-        "#   sudo a2dissite 000-default && sudo a2ensite node-red",
+        "#   sudo a2ensite node-red && sudo systemctl restart apache2",
+        f"# Before, `sudo a2dissite NAME` for 000-default and each site that serves {site.host} today (`apache2ctl -S`",
+        "# lists them): what stays enabled goes on answering in clear.",
+        "# Certificate and key: write the paths of yours at SSLCertificateFile and SSLCertificateKeyFile, twice each.",
         f"# Who may log in: sudo htpasswd -B {HTPASSWD} NAME (the first time with -c).",
         "ServerTokens Prod",
         "ServerSignature Off",
@@ -89,3 +92,9 @@ def write(site: Site) -> dict[str, str]:
         "</VirtualHost>",
     ]
     return {FILE: "\n".join(lines) + "\n"}
+
+
+def certificate(site: Site) -> str:
+    """Return where the paths of the certificate and its key stand."""
+    names = "SSLCertificateFile and SSLCertificateKeyFile"
+    return f"which certificate and key Apache httpd presents: write their paths at {names} in {FILE}"

@@ -55,7 +55,9 @@ def write(site: Site) -> dict[str, str]:
         "}",
     ]
     lines = [
-        f"# {site.name}: /etc/caddy/Caddyfile.",
+        f"# {site.name}: /etc/caddy/Caddyfile, in place of the block that serves {site.host} today.",
+        "# Caddy gets the certificate from Let's Encrypt by itself, where that reaches this host. Otherwise write, as",
+        f"# first line of {site.origin}, `tls CERTIFICATE KEY` (two files) or `tls internal` (a CA of Caddy's own).",
         f"# Who may log in: {ACCOUNTS}, one line for each account: its name, and what `caddy hash-password` prints.",
         *([f"{{\n\thttp_port {site.http_port}\n\thttps_port {site.port}\n}}"] if _moved(site) else []),
         "",
@@ -74,6 +76,15 @@ def write(site: Site) -> dict[str, str]:
         "}",
     ]
     return {FILE: "\n".join(lines) + "\n"}
+
+
+def certificate(site: Site) -> str:
+    """Return what to write where Caddy does not get its certificate by itself."""
+    own = "`tls CERTIFICATE KEY` (two files) or `tls internal` (a CA of Caddy's own)"
+    return (
+        "which certificate Caddy presents: it gets one from Let's Encrypt by itself, where that reaches this host; "
+        f"otherwise write {own} as the first line of {site.origin} in {FILE}"
+    )
 
 
 def for_lab(site: Site) -> tuple[str, ...]:

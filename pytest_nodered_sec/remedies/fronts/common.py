@@ -75,6 +75,7 @@ def effects(site: Site) -> tuple[str, ...]:
         [f"{site.admin_root}/library", f"{site.admin_root}/settings/user/keys"] if site.editor == "protected" else []
     )
     return (
+        f"It takes the place of what serves {site.host} today: remove that, or it goes on answering.",
         *([f"It requires a login for {where}: programs that call anything there need an account."] if gate else []),
         f"It refuses requests for any host name other than {site.host}.",
         *([f"It refuses {', '.join(refused)}."] if refused else []),

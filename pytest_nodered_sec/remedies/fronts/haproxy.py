@@ -13,6 +13,15 @@ CLIENTS: Final = "/etc/haproxy/node-red-clients.pem"
 FILE: Final = "haproxy.cfg"
 
 
+def certificate(site: Site) -> str:
+    """Return where the certificate and its key stand."""
+    return f"which certificate and key HAProxy presents: put both into one file, {_pem(site)}, or name yours in {FILE}"
+
+
+def _pem(site: Site) -> str:
+    return f"/etc/haproxy/certs/{site.host}.pem"
+
+
 def write(site: Site) -> dict[str, str]:
     """Return the whole configuration, for /etc/haproxy/haproxy.cfg."""
     host = f"[{site.host}]" if ":" in site.host else site.host
@@ -53,7 +62,7 @@ def write(site: Site) -> dict[str, str]:
     lines = [
         f"# {site.name}: /etc/haproxy/haproxy.cfg. You add who may log in: a section `userlist node-red-operators`",
         "# with a line `user NAME password HASH` for each account (the hash: openssl passwd -6). Certificate and key",
-        f"# stand together in /etc/haproxy/certs/{site.host}.pem.",
+        f"# stand together in {_pem(site)}.",
         "global",
         f"    ssl-default-bind-options ssl-min-ver TLSv{min(site.versions)} no-tls-tickets",
         f"    ssl-default-bind-ciphers {common.CIPHERS}",
@@ -71,7 +80,7 @@ def write(site: Site) -> dict[str, str]:
         f"    http-request redirect prefix {site.origin} code 308",
         "",
         "frontend secure",
-        f"    bind :{site.port} ssl crt /etc/haproxy/certs/{site.host}.pem alpn http/1.1"
+        f"    bind :{site.port} ssl crt {_pem(site)} alpn http/1.1"
         + (f" ca-file {CLIENTS} verify required" if site.clients else ""),
         *(f"    {line}" for line in rules),
         "",

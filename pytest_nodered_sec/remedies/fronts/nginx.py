@@ -27,6 +27,9 @@ def write(site: Site) -> dict[str, str]:
     ]
     blocks = [
         f"# {site.name}: /etc/nginx/sites-available/node-red, linked into sites-enabled.",
+        f"# Take out of sites-enabled what serves {site.host} today, and `default`: of two default servers at one port",
+        "# nginx takes none.",
+        "# Certificate and key: write the paths of yours at ssl_certificate and ssl_certificate_key, twice each.",
         f"# Who may log in: {HTPASSWD}, one line for each account:",
         f"#   printf 'operator:%s\\n' \"$(openssl passwd -6)\" | sudo tee -a {HTPASSWD} >/dev/null",
         "server_tokens off;",
@@ -52,6 +55,12 @@ def write(site: Site) -> dict[str, str]:
         _block("server", [f"listen {site.port} ssl;", f"server_name {_name(site)};", *tls, *_rules(site)]),
     ]
     return {FILE: "\n".join(blocks) + "\n"}
+
+
+def certificate(site: Site) -> str:
+    """Return where the paths of the certificate and its key stand."""
+    names = "ssl_certificate and ssl_certificate_key"
+    return f"which certificate and key nginx presents: write their paths at {names} in {FILE}"
 
 
 def _name(site: Site) -> str:

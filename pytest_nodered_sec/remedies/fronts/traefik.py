@@ -31,11 +31,17 @@ def write(site: Site) -> dict[str, str]:
     head = [
         f"# {site.name}: /etc/traefik/dynamic/node-red.yml. Traefik sees to dot segments by itself, and cannot give",
         f"# cookies their flags. Who may log in: htpasswd -B {ACCOUNTS} NAME (the first time with -c).",
+        f"# Take away other routers for {site.host}. Certificate and key: the paths of yours at certFile and keyFile.",
     ]
     return {
         STATIC: f"# {site.name}: /etc/traefik/traefik.yml\n" + _yaml(static),
         DYNAMIC: "\n".join(head) + "\n" + _yaml(_dynamic(site)),
     }
+
+
+def certificate(site: Site) -> str:
+    """Return where the paths of the certificate and its key stand."""
+    return f"which certificate and key Traefik presents: write their paths at certFile and keyFile in {DYNAMIC}"
 
 
 def _dynamic(site: Site) -> dict[str, object]:

@@ -1,0 +1,70 @@
+"""What a person needs for the second run: certificate, policy file, accounts, and lines that can be read."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from evidence.test_ending import OPEN, TARGET, lines, record
+
+from pytest_nodered_sec.evidence import changes, fix
+from pytest_nodered_sec.policy.model import Policy
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.model import Credentials
+
+GATED = [*OPEN, record("dash-01", "served", instance="/ui"), record("dash-02", "channel-open", instance="/dashboard")]
+
+
+def test_who_has_no_policy_file_gets_one_that_names_the_new_accounts() -> None:
+    target = replace(TARGET, url="http://plant.example/nr")
+    written = fix.files(changes.of_target(target, [*GATED, record("tls-01", "no-tls")], "nginx"), beside=False)
+    (table,) = tomllib.loads(written["nodered-sec.toml"])["target"]
+    assert table == {
+        "name": "plant",
+        "url": "https://plant.example/nr",
+        "dashboards": ["/ui", "/dashboard"],
+        "credentials": {"env": "PLANT"},
+        "dashboard_credentials": {"env": "OPERATOR"},
+    }
+    again = written[fix.PAGE].partition("## Run pytest again")[2]
+    assert "$ read -r PLANT_USERNAME; read -rs PLANT_PASSWORD; export PLANT_USERNAME PLANT_PASSWORD\n" in again
+    assert "Save `nodered-sec.toml` first, then type the accounts that it names" in again
+    assert "$ read -r OPERATOR_USERNAME; read -rs OPERATOR_PASSWORD;" in again
+    assert "--nodered-url=https://plant.example/nr\n" in again
+    moved = "Where your policy file names the target, write the new URL."
+    assert moved not in again
+    assert moved in fix.files(changes.of_target(target, GATED, "nginx"))[fix.PAGE]
+
+
+def test_a_policy_file_that_is_there_gets_what_it_lacks() -> None:
+    def given() -> Credentials:
+        raise AssertionError
+
+    known = replace(TARGET, credentials=given, dashboard_credentials=given)
+    written = fix.files(changes.of_target(known, GATED, "nginx"))
+    assert tomllib.loads(written["nodered-sec.toml"]) == {"dashboards": ["/ui", "/dashboard"]}
+    assert "OPERATOR" not in written["nodered-sec.toml"] + written[fix.PAGE]
+    declared = replace(known, policy=Policy(dashboards=("/ui", "/dashboard")))
+    assert "nodered-sec.toml" not in fix.files(changes.of_target(declared, GATED, "nginx"))
+
+
+def test_the_certificate_is_somebodys_to_decide_wherever_a_front_is_written() -> None:
+    for target, code in ((TARGET, "served"), (replace(TARGET, url="http://plant.example"), "no-tls")):
+        found = [*GATED, record("tls-01", code)]
+        page = fix.files(changes.of_target(target, found, "nginx"))[fix.PAGE]
+        assert page.count("- which certificate and key") == 1
+        assert "write their paths at ssl_certificate and ssl_certificate_key in nginx-node-red.conf" in page
+    unseen = record("reach-01", outcome="could-not-look")
+    page = fix.files(changes.of_target(TARGET, [*found, unseen, record("tls-03", "late")], "nginx"))[fix.PAGE]
+    assert "which certificate and key the proxy presents" in page  # where no file is written
+
+
+def test_a_long_list_is_cut_where_findings_are_folded() -> None:
+    suites = record("tls-14", "no-aead")
+    suites["findings"][0]["observed"] = "TLS_X, " * 100
+    (line,) = [one for one in lines(suites).splitlines() if one.startswith("tls-14")]
+    assert len(line) < 280
+    assert line.endswith("…")
+    assert "TLS_X, " * 100 in lines(suites, style="line")
