@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_nodered_sec.remedies import fronts
 from pytest_nodered_sec.remedies.model import Finding, Site
 from pytest_nodered_sec.remedies.planner import plan
+from pytest_nodered_sec.results.rollup import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -152,6 +153,7 @@ def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], f
             for one in records
             if one["control"] == "dash-01" and one["outcome"] == "compliant" and _SHUT.search(one["observed"])
         ),
+        flows_read=any(one["control"] == "flow-01" and one["outcome"] in JUDGED for one in records),
         front=front,
     )
 

@@ -71,6 +71,7 @@ class Site:
         clients: whether strangers need a client certificate.
         node_login: whether Node-RED's own Basic login, httpNodeAuth, was seen.
         shut: absolute paths of dashboards whose page is refused without asking for a login: no account opens it.
+        flows_read: whether the flows were read, so that `channels` and `endpoints` are all that these open.
         front: what stands before Node-RED; "none" where nothing does.
     """
 
@@ -95,6 +96,7 @@ class Site:
     clients: bool = False
     node_login: bool = False
     shut: tuple[str, ...] = ()
+    flows_read: bool = True
     front: FrontName = "nginx"
 
     @property

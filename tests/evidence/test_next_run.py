@@ -68,3 +68,10 @@ def test_a_long_list_is_cut_where_findings_are_folded() -> None:
     assert len(line) < 280
     assert line.endswith("…")
     assert "TLS_X, " * 100 in lines(suites, style="line")
+
+
+def test_a_front_says_when_it_does_not_know_what_the_flows_open() -> None:
+    unread = "the run did not read them"
+    assert unread in fix.files(changes.of_target(TARGET, GATED, "nginx"))[fix.PAGE]
+    read = [*GATED, record("flow-01", outcome="compliant")]
+    assert unread not in fix.files(changes.of_target(TARGET, read, "nginx"))[fix.PAGE]

@@ -65,6 +65,7 @@ def test_what_a_whole_configuration_does_is_said() -> None:
         name,
         "It forwards no WebSockets.",
     )
+    assert common.effects(replace(SITE, flows_read=False))[-1].endswith("and cut the WebSockets off.")
     bare = replace(SITE, dashboards=(), channels=(), endpoints=(), editor="protected", admin_root="/red")
     assert common.effects(bare)[2] == "It refuses /red/red/about, /red/library, /red/settings/user/keys."
 

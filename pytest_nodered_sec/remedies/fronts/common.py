@@ -17,6 +17,11 @@ REALM: Final = "Operators"
 DOTS: Final = r"(/|%2f)(\.|%2e)+(/|%2f|$)"
 HIDDEN: Final = ("Server", "Via", "X-Powered-By", "Access-Control-Allow-Origin")
 IDENTITY: Final = tuple(name for name, _ in IDENTITY_HEADERS if not name.startswith(("X-Forwarded-For", "X-Real-IP")))
+_UNREAD: Final = (
+    "It does not know what the flows open, because the run did not read them. If they have endpoints or WebSockets, "
+    "list these in the policy file (protected_paths, websockets) and run again before you install it: it would serve "
+    "the endpoints without a login, and cut the WebSockets off."
+)
 # Mozilla's intermediate guideline, of TLS 1.2 what has forward secrecy by ECDHE.
 CIPHERS: Final = ":".join(
     f"ECDHE-{key}-{cipher}"
@@ -80,4 +85,5 @@ def effects(site: Site) -> tuple[str, ...]:
         f"It refuses requests for any host name other than {site.host}.",
         *([f"It refuses {', '.join(refused)}."] if refused else []),
         f"It forwards WebSockets for {sockets} only." if sockets else "It forwards no WebSockets.",
+        *([] if site.flows_read else [_UNREAD]),
     )
