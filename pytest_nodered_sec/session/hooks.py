@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec import private, redaction
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.catalogue import listing
 from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.policy.model import PolicyError
-from pytest_nodered_sec.session import audit, collection, fixtures, ledger, selection
+from pytest_nodered_sec.session import audit, collection, fixtures, lab_targets, ledger, selection
 from pytest_nodered_sec.session.flow_targets import prepare_flows
-from pytest_nodered_sec.session.lab_targets import lab_placeholders, prepare_lab
 from pytest_nodered_sec.session.outcome import annotate
 from pytest_nodered_sec.session.run import Run, described, header, policies_of, said
 from pytest_nodered_sec.session.settings import (
-    Settings,
     answers_are_due,
     fail_on,
     only_shows,
@@ -48,7 +46,6 @@ from pytest_nodered_sec.session.state import (
     of_suite,
 )
 from pytest_nodered_sec.session.targets import (
-    Prepared,
     check_targets,
     check_waivers,
     prepare,
@@ -60,15 +57,11 @@ from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import ModuleType
-
-    from pytest_nodered_sec.policy.file import PolicyFile
 
 # pytest does not rewrite the asserts of an editable install by itself.
 pytest.register_assert_rewrite("pytest_nodered_sec.suite")
 
 _RUN: Final = pytest.StashKey[Run]()
-_UNIX: Final = ("fcntl", "grp", "pwd", "resource", "termios")  # modules that exist on Unix only
 
 
 def command(config: pytest.Config) -> int | None:
@@ -77,9 +70,9 @@ def command(config: pytest.Config) -> int | None:
     if config.option.nodered_controls is not None:
         sys.stdout.write(_controls(config.option.nodered_controls))
     elif "list" in (config.option.nodered_lab or ()) and not Path("list").is_dir():
-        sys.stdout.write(_lab_package().listing())
+        sys.stdout.write(lab_targets.package().listing())
     elif config.option.nodered_lab_pack:
-        _pack(config, Path(config.option.nodered_lab_pack))
+        lab_targets.pack(config, Path(config.option.nodered_lab_pack))
     elif config.option.nodered_show_policy:
         sys.stdout.write(described(_run_of(config)))
     elif config.option.nodered_init:
@@ -190,7 +183,7 @@ def _run_of(config: pytest.Config) -> Run:
             run, config.stash[REPLAYED] = replay.prepare(settings)
             return _whole(run, config)
         file = policy_file(config, settings)
-        prepared = prepare(settings, file) + prepare_flows(settings, file) + _lab(config, settings, file)
+        prepared = prepare(settings, file) + prepare_flows(settings, file) + lab_targets.lab_of(config, settings, file)
         targets = [one.target for one in prepared]
         replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
         checked = check_targets(targets if replaced is None else replaced)
@@ -208,61 +201,6 @@ def _whole(run: Run, config: pytest.Config) -> Run:
     return replace(run, fail_on=list(Severity)[-1].value) if config.option.nodered_audit else run
 
 
-def _lab(config: pytest.Config, settings: Settings, file: PolicyFile | None) -> list[Prepared]:
-    specs = settings.many("lab")
-    if not specs:
-        return []
-    if config.option.nodered_init:
-        raise pytest.UsageError(
-            "--nodered-init writes the address of a deployment that stays, and the lab ends with this run: name "
-            "yours with --nodered-url=https://HOST, and leave --nodered-lab out"
-        )
-    lab = _lab_package()
-    try:
-        if hasattr(config, "workerinput"):
-            running_lab = json.loads(config.workerinput["nodered_lab"])
-        elif only_shows(config):
-            parsed = [lab.parse(spec) for spec in specs]
-            return lab_placeholders(settings, {one.label: lab.expectations(one.name) for one in parsed})
-        else:
-            running = lab.start(specs, say=lambda line: _say(config, line))
-            config.add_cleanup(running.stop)
-            running_lab = [deployment.as_dict() for deployment in running.deployments]
-        config.stash[LAB] = running_lab
-        return prepare_lab(settings, file, [lab.RunningDeployment.from_dict(one) for one in running_lab])
-    except lab.LabError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def _lab_package() -> ModuleType:
-    """Return the package of the lab.
-
-    Raises:
-        UsageError: it does not run on this platform.
-    """
-    try:
-        from pytest_nodered_sec import lab
-    except ModuleNotFoundError as error:
-        if error.name not in _UNIX:
-            raise
-        raise pytest.UsageError(
-            f"--nodered-lab runs on Linux and macOS (on Windows in WSL): this Python has no module {error.name}; "
-            "name a Node-RED of your own with --nodered-url=https://HOST"
-        ) from None
-    return lab
-
-
-def _pack(config: pytest.Config, file: Path) -> None:
-    """Write an archive of what the lab's deployments need; of a fresh installation where none is named."""
-    lab = _lab_package()
-    try:
-        specs = resolve(config).many("lab") or ("fresh",)
-        lab.pack(specs, file.expanduser(), say=lambda line: _say(config, line))
-    except (lab.LabError, PolicyError) as error:
-        raise pytest.UsageError(str(error)) from None
-    sys.stdout.write(f"{file}: give it to another machine's runs with PYTEST_NODERED_LAB_NPM={file.name}\n")
-
-
 def _attempts(config: pytest.Config) -> Path:
     """Return the directory in which this run counts login attempts; the first attempt creates it."""
     if hasattr(config, "workerinput"):
@@ -270,13 +208,6 @@ def _attempts(config: pytest.Config) -> Path:
     folder = Path(tempfile.gettempdir(), f"nodered-sec-{secrets.token_hex(16)}")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     return folder
-
-
-def _say(config: pytest.Config, line: str) -> None:
-    """Print a line of progress immediately, bypassing pytest's capture."""
-    with private.past_capture(config):
-        sys.stderr.write(f"nodered-sec: {line}\n")
-        sys.stderr.flush()
 
 
 @pytest.hookimpl(optionalhook=True)

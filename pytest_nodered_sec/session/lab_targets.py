@@ -1,21 +1,32 @@
-"""Targets of the lab: what is expected of each deployment, and how to reach it."""
+"""The lab in a run: starting it, packing it, and its targets: what is expected of each, and how to reach it."""
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
+from pytest_nodered_sec import private
 from pytest_nodered_sec.model import HttpSettings
+from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.session.settings import only_shows, resolve
+from pytest_nodered_sec.session.state import LAB
 from pytest_nodered_sec.session.targets import Prepared, target_of, with_bare_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from types import ModuleType
 
     from pytest_nodered_sec.lab import RunningDeployment
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.policy.file import PolicyFile
     from pytest_nodered_sec.session.settings import Settings
+
+_UNIX: Final = ("fcntl", "grp", "pwd", "resource", "termios")  # modules that exist on Unix only
 
 
 def prepare_lab(
@@ -85,3 +96,70 @@ def lab_placeholders(settings: Settings, expected: Mapping[str, Mapping[str, Any
         values = effective(layers)
         prepared.append(Prepared(target_of(label, "https://localhost", values, {}), values))
     return prepared
+
+
+def lab_of(config: pytest.Config, settings: Settings, file: PolicyFile | None) -> list[Prepared]:
+    """Start the lab where the run names it, and return its targets; a worker takes those of its controller.
+
+    Raises:
+        pytest.UsageError: it does not start.
+    """
+    specs = settings.many("lab")
+    if not specs:
+        return []
+    if config.option.nodered_init:
+        raise pytest.UsageError(
+            "--nodered-init writes the address of a deployment that stays, and the lab ends with this run: name "
+            "yours with --nodered-url=https://HOST, and leave --nodered-lab out"
+        )
+    lab = package()
+    try:
+        if hasattr(config, "workerinput"):
+            running_lab = json.loads(config.workerinput["nodered_lab"])
+        elif only_shows(config):
+            parsed = [lab.parse(spec) for spec in specs]
+            return lab_placeholders(settings, {one.label: lab.expectations(one.name) for one in parsed})
+        else:
+            running = lab.start(specs, say=lambda line: _say(config, line))
+            config.add_cleanup(running.stop)
+            running_lab = [deployment.as_dict() for deployment in running.deployments]
+        config.stash[LAB] = running_lab
+        return prepare_lab(settings, file, [lab.RunningDeployment.from_dict(one) for one in running_lab])
+    except lab.LabError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def package() -> ModuleType:
+    """Return the package of the lab.
+
+    Raises:
+        pytest.UsageError: it does not run on this platform.
+    """
+    try:
+        from pytest_nodered_sec import lab
+    except ModuleNotFoundError as error:
+        if error.name not in _UNIX:
+            raise
+        raise pytest.UsageError(
+            f"--nodered-lab runs on Linux and macOS (on Windows in WSL): this Python has no module {error.name}; "
+            "name a Node-RED of your own with --nodered-url=https://HOST"
+        ) from None
+    return lab
+
+
+def pack(config: pytest.Config, file: Path) -> None:
+    """Write an archive of what the lab's deployments need; of a fresh installation where none is named."""
+    lab = package()
+    try:
+        specs = resolve(config).many("lab") or ("fresh",)
+        lab.pack(specs, file.expanduser(), say=lambda line: _say(config, line))
+    except (lab.LabError, PolicyError) as error:
+        raise pytest.UsageError(str(error)) from None
+    sys.stdout.write(f"{file}: give it to another machine's runs with PYTEST_NODERED_LAB_NPM={file.name}\n")
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Print a line of progress immediately, bypassing pytest's capture."""
+    with private.past_capture(config):
+        sys.stderr.write(f"nodered-sec: {line}\n")
+        sys.stderr.flush()
