@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pytest_nodered_sec.data.frameworks import frameworks, untouched
+from pytest_nodered_sec.evidence.baseline import causes
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
-from pytest_nodered_sec.evidence.plans import alike, front, names, told
+from pytest_nodered_sec.evidence.plans import alike, front, listed, names, told
 from pytest_nodered_sec.results.rollup import ORDER
 from pytest_nodered_sec.texts import readable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.evidence.report import Report
     from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
+    from pytest_nodered_sec.results.baseline import Change, Since
     from pytest_nodered_sec.results.metadata import WaiverFacts
     from pytest_nodered_sec.results.records import Account, Finding, Record
 
@@ -70,6 +72,8 @@ def html(report: Report) -> str:
         deviations=[(one["name"], each) for one in report.facts["targets"] for each in one["deviations"]],
         waivers=_waivers(report),
         waived=report.with_outcome("waived"),
+        since=report.since,
+        compared=_compared(report.since) if report.since else [],
         plans=[(names(group), front(group[0]), told(group)) for group in alike(report.plans)],
         not_judged=any(report.counts[one] for one in ("could-not-look", "not-judged", "not-selected")),
         good=not report.unfinished and report.counts.keys() <= _GOOD,
@@ -78,6 +82,21 @@ def html(report: Report) -> str:
         controls={one.id: one for one in report.judged},
         days_left=lambda day: (date.fromisoformat(day) - datetime.fromisoformat(report.facts["started"]).date()).days,
     )
+
+
+def _compared(since: Since) -> list[tuple[str, list[tuple[Change, str, int]]]]:
+    """Return the findings that changed since the baseline by what became of them: the first, its targets, how many."""
+    kinds = (
+        ("new", since.new),
+        ("fixed", since.fixed),
+        ("waived or not applicable now", since.dropped),
+        ("not looked at again", since.unknown),
+    )
+    return [
+        (kind, [(one, listed(targets), number) for one, targets, number in causes(changes)])
+        for kind, changes in kinds
+        if changes
+    ]
 
 
 def _when(text: str) -> str:

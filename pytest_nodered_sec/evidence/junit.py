@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.evidence.changes import TargetPlan
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.results.baseline import Since
     from pytest_nodered_sec.results.metadata import RunFacts
     from pytest_nodered_sec.session.ledger import Ledger
 
@@ -52,19 +53,22 @@ class Completion:
             plans = changes.of_run(self._targets, self._ledger.records, facts)
             cut = "interrupted" if facts["interrupted"] else self._ledger.incomplete()
             said = headline.headline(self._ledger.records, [one.name for one in self._targets], cut)
-            complete(path, facts, said, plans, strict=self._strict)
+            more = [("headline", said), *_since(self._ledger.since(facts))]
+            complete(path, facts, more, plans, strict=self._strict)
 
 
 _RESULTS: Final = ("failure", "error", "skipped")
 
 
-def complete(path: Path, facts: RunFacts, said: str, plans: Sequence[TargetPlan], *, strict: bool) -> None:
+def complete(
+    path: Path, facts: RunFacts, more: Sequence[tuple[str, str]], plans: Sequence[TargetPlan], *, strict: bool
+) -> None:
     """Write the run's facts into a JUnit file, as properties of its test suites.
 
     Args:
         path: the file.
         facts: what the run knows.
-        said: the sentence that says how it stands.
+        more: further properties, names and values: the sentence that says how it stands, what changed.
         plans: what to change at each target.
         strict: whether what test cases carry as properties becomes a line of JSON in their system-out.
     """
@@ -74,7 +78,7 @@ def complete(path: Path, facts: RunFacts, said: str, plans: Sequence[TargetPlan]
         if properties is None:
             properties = ET.Element("properties")
             suite.insert(0, properties)
-        for name, value in (*_properties(facts), ("headline", said), *_changes(plans)):
+        for name, value in (*_properties(facts), *more, *_changes(plans)):
             ET.SubElement(properties, "property", name=f"nodered_sec.{name}", value=value)
         for case in suite.findall("testcase"):
             if _was_run_again(case):
@@ -125,6 +129,7 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "audit", str(facts["audit"]).lower()
     yield "replayed", facts["replayed"]
     yield "fail_on", facts["fail_on"]
+    yield "only_new", str(facts["only_new"]).lower()
     if any(facts["assessment"].values()):
         yield "assessment", json.dumps(facts["assessment"], ensure_ascii=False)
     yield "command", shlex.join(facts["command"])
@@ -146,6 +151,21 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
             yield f"{start}.waiver", json.dumps(waiver, ensure_ascii=False)
         for attestation in target["attestations"]:
             yield f"{start}.attestation", json.dumps(attestation, ensure_ascii=False)
+
+
+def _since(since: Since | None) -> Iterator[tuple[str, str]]:
+    """Return what changed since the baseline: in one sentence, and of each target as lines."""
+    if since is None:
+        return
+    yield "since", since.line
+    for kind, findings in (("new", since.new), ("fixed", since.fixed), ("unknown", since.unknown)):
+        for one in findings:
+            words = (one.control, one.severity, one.code, one.instance, one.why)
+            yield f"target.{one.target}.{kind}", " ".join(filter(None, words))
+    for turn in since.unreachable:
+        yield f"target.{turn.target}.unreachable", turn.what
+    for turn in since.turns:
+        yield f"target.{turn.target}.changed", turn.what
 
 
 def _changes(plans: Sequence[TargetPlan]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from pytest_nodered_sec.policy import file as policyfile
 from pytest_nodered_sec.policy.assessment import assessment_of
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.session.run import Run
-from pytest_nodered_sec.session.settings import REPORTS, Settings, fail_on
+from pytest_nodered_sec.session.settings import REPORTS, Settings, fail_on, severity
 from pytest_nodered_sec.session.targets import prepare as targets_of
 from pytest_nodered_sec.session.targets import with_waivers
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.session.state import StoredRun
 
 _OF_LOOKING: Final = ("ca_file", "credentials", "dashboard_credentials")  # who judges need not have them
-_JUDGES: Final = ("replay", "policy", "fail-on", "suite", "exit")
+_JUDGES: Final = ("replay", "policy", "fail-on", "baseline", "suite", "exit")
 _SHOWS: Final = ("junit", "seal", "fix", "show", *REPORTS)
 
 
@@ -47,10 +47,9 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
             f"--nodered-policy=FILE, e.g. a changed copy of {stored.folder / 'policy.toml'}"
         )
     if not settings.typed("policy"):
-        chosen = settings.sources.get("fail-on") in ("option", "environment")
-        severity = settings.one("fail-on", "") if chosen else stored.fail_on
+        chosen = severity(settings) if settings.sources.get("fail-on") in ("option", "environment") else ""
         assessment = assessment_of(merge.assessment(folders))
-        return Run(settings, None, (), stored.targets, severity, assessment, stored.fleet), stored
+        return Run(settings, None, (), stored.targets, chosen or stored.fail_on, assessment, stored.fleet), stored
     file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING, settings.one("policy", ""))
     prepared = targets_of(Settings({}, {}, {}), file)
     found = {one.target.name: with_waivers(one.target, file) for one in prepared}
@@ -69,8 +68,8 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
         )
         for one in stored.targets
     )
-    severity = fail_on(settings, file)
-    return Run(settings, file, tuple(prepared), targets, severity, file.assessment, stored.fleet), stored
+    lowest = fail_on(settings, file)
+    return Run(settings, file, tuple(prepared), targets, lowest, file.assessment, stored.fleet), stored
 
 
 class Comparison:

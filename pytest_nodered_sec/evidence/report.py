@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.catalogue import Entry
     from pytest_nodered_sec.evidence.changes import TargetPlan
     from pytest_nodered_sec.observations.chain import PresentedChain
+    from pytest_nodered_sec.results.baseline import Since
     from pytest_nodered_sec.results.metadata import RunFacts
     from pytest_nodered_sec.results.records import Account, Looked, Record
 
@@ -66,6 +67,7 @@ class Report:
         looks: the same for each target, by name, where several stored runs were judged as one.
         plans: what to change at each target.
         fleet: all targets, of which a shard has a part.
+        since: what changed since the baseline, None where there is none.
     """
 
     facts: RunFacts
@@ -77,6 +79,7 @@ class Report:
     looks: Mapping[str, Looked] = field(default_factory=dict)
     plans: Sequence[TargetPlan] = ()
     fleet: Fleet = field(default_factory=Fleet)
+    since: Since | None = None
 
     @property
     def replayed(self) -> str:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.evidence.baseline import causes
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
 from pytest_nodered_sec.evidence.plans import alike, counted, front, listed, names, told
 
@@ -38,6 +39,7 @@ def markdown(report: Report) -> str:
         *(["", f"**Incomplete:** {_text(report.unfinished)}"] if report.unfinished else []),
         *(["", f"**Judged again:** {_text(report.replayed)}"] if report.replayed else []),
         *(["", f"**Assessment:** {_text(report.assessment)}"] if report.assessment else []),
+        *_since(report),
         *_plans(report),
         *_causes(report),
         *_targets(report),
@@ -52,6 +54,32 @@ def markdown(report: Report) -> str:
     whys = [f"{_text(target or 'no target')}: {_text(why)} ({number})" for (target, why), number in unseen.items()]
     lines += _section(f"Could not look ({sum(unseen.values())})", whys)
     return _cut("\n".join(lines) + "\n")
+
+
+def _since(report: Report) -> list[str]:
+    """Return what changed since the baseline: the numbers, new findings, targets that are silent now, and the rest."""
+    since = report.since
+    if since is None:
+        return []
+    new = [
+        f"**{one.severity}** {_text(one.control)} at {_text(listed(targets))}: {_text(one.observed)}"
+        + (f"<br>and {number - 1} more" if number > 1 else "")
+        for one, targets, number in causes(since.new)
+    ]
+    fixed = [
+        f"fixed: {_text(one.control)} {_text(one.code)} at {_text(listed(targets))}"
+        for one, targets, _ in causes(since.fixed)
+    ]
+    turns = [f"{_text(one.target)}: {_text(one.what)}" for one in since.turns]
+    return [
+        *("", f"**Compared:** {_text(since.line)}"),
+        *_section(f"New findings ({len(since.new)})", new),
+        *_section(
+            f"Newly unreachable ({len(since.unreachable)})",
+            [f"{_text(one.target)}: {_text(one.what)}" for one in since.unreachable],
+        ),
+        *_section("Changed since the baseline", [*fixed, *turns]),
+    ]
 
 
 def _causes(report: Report) -> list[str]:

@@ -193,6 +193,7 @@ class Writer:
             looks=self._stored.looks if self._stored else {},
             plans=changes.of_run(self._targets, self._ledger.records, facts),
             fleet=self._ledger.fleet,
+            since=self._ledger.since(facts),
         )
 
     def _place_of(self, record: Record) -> tuple[int, int, int, str]:

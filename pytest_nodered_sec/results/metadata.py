@@ -121,9 +121,10 @@ class RunFacts(TypedDict):
 
     Times are UTC in ISO 8601; `narrowed` names the options that left tests out, "" for a complete run; `shard` says how
     many targets were left to other shards, "" where the run is none; `replayed` describes the stored run that was
-    judged again, "" if this run asked the targets; `command` is the command line without secrets, `settings` what
-    options, environment and ini file say; `tables` are dates of review by file; `machine` and `clock` are those of who
-    looked.
+    judged again, "" if this run asked the targets; `baseline` is the earlier run that this one is compared with, "" for
+    none, and `only_new` whether its findings fail nothing; `command` is the command line without secrets, `settings`
+    what options, environment and ini file say; `tables` are dates of review by file; `machine` and `clock` are those of
+    who looked.
     """
 
     plugin: str
@@ -136,6 +137,8 @@ class RunFacts(TypedDict):
     audit: bool
     replayed: str
     fail_on: str
+    only_new: bool
+    baseline: str
     assessment: AssessmentFacts
     command: list[str]
     settings: str

@@ -20,6 +20,7 @@ from pytest_nodered_sec.catalogue import listing
 from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.results.gate import Gate, known_of
 from pytest_nodered_sec.session import audit, collection, fixtures, lab_targets, ledger, selection
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.outcome import annotate
@@ -27,6 +28,7 @@ from pytest_nodered_sec.session.run import Run, described, header, policies_of, 
 from pytest_nodered_sec.session.settings import (
     answers_are_due,
     fail_on,
+    only_new,
     only_shows,
     policy_file,
     reports,
@@ -35,7 +37,9 @@ from pytest_nodered_sec.session.settings import (
 )
 from pytest_nodered_sec.session.state import (
     ATTEMPTS,
+    BASELINE,
     COLLECTED,
+    GATE,
     LAB,
     RECORDING,
     REPLAYED,
@@ -123,7 +127,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
         )
-    for name in ("plan", "audit", "fix", "control", "shard"):
+    for name in ("plan", "audit", "fix", "control", "shard", "baseline"):
         if getattr(config.option, f"nodered_{name}") and not run.targets:
             raise pytest.UsageError(f"--nodered-{name} needs a target: add --nodered-url=https://HOST or a policy file")
     typed = run.settings.typed("url", "lab", "target", "flows", "replay")
@@ -131,6 +135,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.nodered_audit:
         collection.check_audit(config, suite)
         audit.check_run(run, config.stash[TODAY])
+    config.stash[GATE] = _gate(config, run)
     book = None
     if not hasattr(config, "workerinput"):
         demanded = bool(config.stash[WANTED]) and answers_are_due(config, typed=typed)
@@ -148,9 +153,29 @@ def pytest_configure(config: pytest.Config) -> None:
                 from pytest_nodered_sec.evidence import ending
 
                 ending.register(config, book, run.targets, run.settings, beside=run.file is not None)
+                if BASELINE in config.stash:
+                    from pytest_nodered_sec.evidence import baseline
+
+                    config.pluginmanager.register(baseline.Comparison(book), "nodered-sec-baseline")
     _keep(config, run, book)
     if book is not None:  # last: its terminal summary is to be the last line
         config.pluginmanager.register(book, "nodered-sec-ledger")
+
+
+def _gate(config: pytest.Config, run: Run) -> Gate:
+    """Return which findings fail the run; an audit fails on every finding, whatever the baseline has."""
+    if hasattr(config, "workerinput"):
+        return Gate(run.fail_on, known_of(config.workerinput["nodered_known"]))
+    alone = bool(run.targets) and only_new(run.settings)
+    if not run.targets or not run.settings.many("baseline"):
+        return Gate(run.fail_on)
+    from pytest_nodered_sec.evidence.baseline import read
+
+    try:
+        before = config.stash[BASELINE] = read(Path(run.settings.one("baseline", "")).expanduser())
+    except PolicyError as error:
+        raise pytest.UsageError(str(error)) from None
+    return Gate(run.fail_on, before.known if alone and not config.option.nodered_audit else None)
 
 
 def _keep(config: pytest.Config, run: Run, book: ledger.Ledger | None) -> None:
@@ -213,6 +238,7 @@ def _attempts(config: pytest.Config) -> Path:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(LAB, []))
+    node.workerinput["nodered_known"] = node.config.stash[GATE].as_plain()  # not the folder: a worker may be elsewhere
     node.workerinput["nodered_today"] = node.config.stash[TODAY].isoformat()
     node.workerinput["nodered_attempts"] = str(node.config.stash.get(ATTEMPTS, ""))
 
@@ -302,7 +328,7 @@ def pytest_runtest_makereport(
     report = yield
     fixtures.tell_identity(item, report)
     collection.tell_collected(item.config, report)
-    annotate(item, call, report, item.config.stash[_RUN].fail_on)
+    annotate(item, call, report, item.config.stash[GATE])
     fixtures.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
     return report
 

@@ -15,13 +15,16 @@ import pytest
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.catalogue import bundled
-from pytest_nodered_sec.results import rollup
+from pytest_nodered_sec.results import baseline, rollup
+from pytest_nodered_sec.results.baseline import counting, worse
+from pytest_nodered_sec.results.gate import Gate
 from pytest_nodered_sec.results.records import Record
 from pytest_nodered_sec.session.audit import NOT_YET, unapproved
 from pytest_nodered_sec.session.longrepr import represent
-from pytest_nodered_sec.session.outcome import below
 from pytest_nodered_sec.session.state import (
+    BASELINE,
     COLLECTED,
+    GATE,
     LEFT_OUT,
     PAPERWORK,
     REPLAYED,
@@ -34,6 +37,7 @@ from pytest_nodered_sec.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from pytest_nodered_sec.results.baseline import Since
     from pytest_nodered_sec.results.metadata import Identity, RunFacts
     from pytest_nodered_sec.results.records import Account, CollectedCase
     from pytest_nodered_sec.session.run import Run
@@ -76,7 +80,8 @@ class Ledger:
         self._untold = dict(policies)
         self._run = run
         self._missing = self.fleet.missing(self.policies)
-        self._fail_on = run.fail_on
+        self._gate = config.stash[GATE]
+        self._baseline = config.stash.get(BASELINE, None)
         self._demanded = demanded
         self._split = split
         self._clock = ""
@@ -109,6 +114,7 @@ class Ledger:
         if report.when == "teardown":  # here and not in the worker, so that the file holds each policy once
             policy = self._untold.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
             report.user_properties += [("nodered_sec.policy", policy)] if policy else []
+            report.user_properties += self._compared(report.nodeid)
         self._skipped += vars(report).pop("nodered_skipped", False)
         if record is not None:
             self._keep(record)
@@ -119,6 +125,16 @@ class Ledger:
             self._unseen.add(report.nodeid)
         if report.failed:
             self._failed.add(report.nodeid)
+
+    def _compared(self, nodeid: str) -> list[tuple[str, object]]:
+        """Return as a property whether the baseline has all findings of a case; nothing where none counts."""
+        record = self.records[self._places[nodeid]] if nodeid in self._places else None
+        found = counting(record) if record else []
+        if self._baseline is None or record is None or not found:
+            return []
+        place = record["target"], record["control"], record["instance"]
+        known = Gate(self._gate.fail_on, self._baseline.known).knows(*place, found)
+        return [("nodered_sec.baseline", "open" if known else "new")]
 
     def _keep(self, record: Record) -> None:
         """Keep a record; of several for one case (`--dist=each`), keep the worst."""
@@ -131,7 +147,8 @@ class Ledger:
     def _restore(self, record: Record, report: pytest.TestReport) -> None:
         """Keep a failure failed if another plugin changed its report; an xfail by a site's own mark stays xfailed."""
         bad = record["outcome"] == "non-compliant" and not record["reason"]
-        bad = bad and not below(Severity(record["severity"]), self._fail_on)
+        place = record["target"], record["control"], record["instance"]
+        bad = bad and not self._gate.tolerates(*place, counting(record))
         if report.failed or not (bad or record["outcome"] == "could-not-look"):
             return
         self._overruled.add(report.nodeid)
@@ -237,7 +254,9 @@ class Ledger:
             shard=self._run.left_out,
             audit=bool(config.option.nodered_audit) and not self._run.left_out,
             replayed=stored.line() if stored else "",
-            fail_on=self._fail_on,
+            fail_on=self._gate.fail_on,
+            only_new=self._gate.known is not None,
+            baseline=self._baseline.said if self._baseline else "",
             assessment=metadata.of_assessment(self._run.assessment),
             command=provenance.command(config.invocation_params.args),
             settings=self._run.settings.described(),
@@ -257,6 +276,12 @@ class Ledger:
         )
         redaction.scrub_within(run_facts)
         return run_facts
+
+    def since(self, facts: RunFacts) -> Since | None:
+        """Return what changed since the baseline, None where there is none."""
+        if self._baseline is None:
+            return None
+        return baseline.since(self._baseline, [*self.records, *self.lost()], facts["targets"], self.fleet.names)
 
     def _narrowed(self) -> str:
         """Return which options or events left tests out, "" for a complete run."""
@@ -347,8 +372,9 @@ class Ledger:
         errors = {record["nodeid"] for record in self.records if record["outcome"] == "could-not-look"}
         bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
         severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
-        if any(bad[one.value] and below(one, self._fail_on) for one in Severity):
-            severities += f"; failing from {self._fail_on}"
+        if any(bad[one.value] and worse(self._gate.fail_on, one.value) for one in Severity):
+            severities += f"; failing from {self._gate.fail_on}"
+        severities += "; failing where the baseline has none" if bad and self._gate.known is not None else ""
         if marked := sum(1 for record in self.records if record["outcome"] == "non-compliant" and record["reason"]):
             severities += f"; {marked} expected by a mark of the test, which is no waiver"
         parts = [

@@ -145,8 +145,10 @@ OPTIONS: Final = (
     ),
     Option(
         "fail-on",
-        "Lowest severity whose findings fail the run; lower ones are reported as xfailed (default low)",
-        choices=("critical", "high", "medium", "low"),
+        "Lowest severity whose findings fail the run (default low); new: findings that the baseline does not have "
+        "(repeatable: both); others are reported as xfailed",
+        many=True,
+        choices=("critical", "high", "medium", "low", "new"),
     ),
     Option(
         "exit",
@@ -186,6 +188,12 @@ OPTIONS: Final = (
         "Send nothing: judge the observations in an evidence folder again and report the differences (repeatable: the "
         "folders are one run)",
         many=True,
+        metavar="DIR",
+    ),
+    Option(
+        "baseline",
+        "Compare with an earlier run's evidence folder: findings that are new, fixed or still open; changed targets",
+        once=True,
         metavar="DIR",
     ),
     Option(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.observations.waivers import WaiverUse
     from pytest_nodered_sec.policy.model import Waiver
+    from pytest_nodered_sec.results.gate import Gate
     from pytest_nodered_sec.session.state import Case
 
 _RECORD: Final = pytest.StashKey[Record]()
@@ -44,16 +45,16 @@ _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among
 _LOOKS: Final = "pytest_nodered_sec.probes"  # observations are fetched in setup
 
 
-def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
+def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, gate: Gate) -> None:
     """Add the record to a control's report, and replace the traceback of a finding or an error by its text.
 
     Args:
         item: the test.
         call: the call of one of its phases.
         report: pytest's report of that phase; changed in place.
-        fail_on: lowest severity whose findings fail the run; a lower one becomes an expected failure.
+        gate: which findings fail the run; others become expected failures.
     """
-    _annotate(item, call, report, fail_on)
+    _annotate(item, call, report, gate)
     _place_skip(item, report)
     if control_of(item):
         for name in ("longrepr", "wasxfail"):  # texts and a skip's tuple; tracebacks are redacted elsewhere
@@ -65,7 +66,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     redaction.scrub_within(report)  # last, so that everything added to the report is redacted
 
 
-def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, fail_on: str) -> None:
+def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, gate: Gate) -> None:
     control = control_of(item)
     error = call.excinfo.value if call.excinfo else None
     mark = _taken_mark(report) if control else None
@@ -87,7 +88,7 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     elif report.when == "call" or not report.passed:
         error = error or _warn_of_stale(item, control, report)
         accepted = _waive(item, control, report, error) if report.when == "call" else None
-        below = _soften(control, report, error, accepted, fail_on)
+        below = _soften(item, control, report, error, accepted, gate)
         if of_suite(item.nodeid) or item.config.option.nodered_audit or not report.failed:
             mark = None  # no failure, or none that a mark expects
         if mark is not None:
@@ -238,22 +239,25 @@ def _text(control: Control, error: BaseException | None, report: pytest.TestRepo
 
 
 def _soften(
-    control: Control, report: pytest.TestReport, error: BaseException | None, accepted: Waived | None, fail_on: str
+    item: pytest.Item,
+    control: Control,
+    report: pytest.TestReport,
+    error: BaseException | None,
+    accepted: Waived | None,
+    gate: Gate,
 ) -> bool:
-    """Turn findings below `fail_on` into an expected failure; return whether they are below."""
-    if not isinstance(error, NonCompliant) or not report.failed:
+    """Turn findings that fail nothing into an expected failure; return whether they are such."""
+    if not isinstance(error, _VERDICTS) or not report.failed:
         return False
-    left = _without(error, accepted["findings"] if accepted else ())
-    tolerated = below(_severity(control, left), fail_on)
-    if tolerated:
+    case, codes = case_of(item), accepted["findings"] if accepted else ()
+    left = [one for one in _findings(control, error) if one["code"] not in codes]
+    shown = redaction.scrub_within(texts.readable_within(left))  # as the baseline has them
+    place = (case.target.name if case and case.target else "", control.id, case.ask.label if case and case.ask else "")
+    why = gate.tolerates(*place, shown) if isinstance(error, NonCompliant) else gate.knows(*place, shown)
+    if why:
         report.outcome = "skipped"
-        report.wasxfail = f"{report.longrepr}\n  below     --nodered-fail-on={fail_on}"
-    return tolerated
-
-
-def below(severity: Severity, fail_on: str) -> bool:
-    """Whether findings of a severity are reported without failing the run."""
-    return _rank(severity) > _rank(Severity(fail_on))
+        report.wasxfail = f"{report.longrepr}\n  {why}"
+    return bool(why)
 
 
 def _rank(severity: Severity) -> int:

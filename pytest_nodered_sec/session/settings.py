@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.policy.where import Where
 
 
+NEW: Final = "new"  # of --nodered-fail-on: what the baseline does not have
 _PREFIX: Final = "NODERED_"
 _OTHERS: Final = ("NODERED_USERNAME", "NODERED_PASSWORD", "NODERED_TOKEN", "NODERED_LAB_LOCKS")  # of no option
 
@@ -241,6 +242,27 @@ def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:
 
 def fail_on(settings: Settings, file: PolicyFile | None) -> str:
     """Return the lowest severity whose findings fail the run: option and environment over policy file over ini."""
+    given = severity(settings)
     if settings.sources.get("fail-on") == "ini" and file and file.fail_on:
         return file.fail_on
-    return settings.one("fail-on", file.fail_on if file and file.fail_on else Severity.LOW.value)
+    return given or (file.fail_on if file and file.fail_on else Severity.LOW.value)
+
+
+def severity(settings: Settings) -> str:
+    """Return the severity that `--nodered-fail-on` names, "" for none; of several the last."""
+    return next((one for one in reversed(settings.many("fail-on")) if one != NEW), "")
+
+
+def only_new(settings: Settings) -> bool:
+    """Whether only those findings fail the run that the baseline does not have.
+
+    Raises:
+        pytest.UsageError: there is no baseline.
+    """
+    if NEW not in settings.many("fail-on"):
+        return False
+    if not settings.many("baseline"):
+        raise pytest.UsageError(
+            "--nodered-fail-on=new needs an earlier run to compare with: add --nodered-baseline=DIR"
+        )
+    return True

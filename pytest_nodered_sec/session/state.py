@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.errors import ProbeError
     from pytest_nodered_sec.model import Ask, Observation, Target
+    from pytest_nodered_sec.results.baseline import Baseline
+    from pytest_nodered_sec.results.gate import Gate
     from pytest_nodered_sec.results.records import CollectedCase, Looked, Record
 
 PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
@@ -27,6 +29,8 @@ ATTEMPTS: Final = pytest.StashKey[
     Path
 ]()  # directory in which all processes of the run count login attempts; made by the first attempt
 REPLAYED: Final[pytest.StashKey[StoredRun]] = pytest.StashKey()  # the stored run of a replay; absent in other runs
+BASELINE: Final[pytest.StashKey[Baseline]] = pytest.StashKey()  # the run to compare with; absent in other runs
+GATE: Final[pytest.StashKey[Gate]] = pytest.StashKey()  # which findings fail the run
 RECORDING: Final = pytest.StashKey[bool]()  # whether observations are kept for a report
 WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
 TODAY: Final = pytest.StashKey[date]()  # UTC, the same in every process of the run

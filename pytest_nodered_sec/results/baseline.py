@@ -1,0 +1,283 @@
+"""What an earlier run found, and what has changed since: findings that are new, fixed or still open; targets.
+
+Pure: from records and identities to plain values. Two findings are the same where target, control, instance and code
+are the same, and where both name the same things: paths, ports, packages, nodes. How a sentence is worded, lengths,
+dates and releases make no difference, so that another release of this plugin does not find everything anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pytest_nodered_sec.results.rollup import JUDGED
+from pytest_nodered_sec.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from pytest_nodered_sec.results.metadata import Identity, TargetFacts
+    from pytest_nodered_sec.results.records import Finding, Record
+
+_RANKS: Final = {one.value: number for number, one in enumerate(Severity)}
+_UNSEEN: Final = "could-not-look"
+_REACH: Final = "reach-01"  # carries the cause where a target is dead
+_WORD: Final = re.compile(r"port \d+|[^\s,;()\[\]{}\"'<>…·]+")
+_THING: Final = re.compile(r"port \d+|/|\d+\.\d+\.\d+\.\d+(?::\d+)?|(?=.*[A-Za-z]).*[\d/_.@=:-].*")
+_NO_THING: Final = re.compile(  # media types, times, random paths, digests, measures
+    r"(?:text|application|image|font|multipart)/.*|charset=.*|\d{4}-\d\d-\d\d.*|\d\d:\d\d.*|.*/[a-z]{24}|"
+    r".*[0-9a-fA-F]{32,}.*|\d+[A-Za-z]{1,3}"
+)
+_QUERY: Final = re.compile(r"\?.*")  # some are random
+_RELEASE: Final = re.compile(r"(?<![\d.])\d+\.\d+(?:\.\d+)?(?![\d.])")
+
+
+class Key(NamedTuple):
+    """What tells a finding from others: `things` are what it names, `number` counts those that are alike in a case."""
+
+    target: str
+    control: str
+    instance: str
+    code: str
+    things: str
+    number: int
+
+
+class Change(NamedTuple):
+    """A finding that changed: `observed` is what was seen, of a fixed one by the baseline; `why` what became of it."""
+
+    target: str
+    control: str
+    instance: str
+    code: str
+    severity: str
+    observed: str
+    why: str = ""
+
+
+class Turn(NamedTuple):
+    """What changed at a target: its certificate, its Node-RED, its policy; or that it answers no more, or again."""
+
+    target: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An earlier run.
+
+    Attributes:
+        name: of its folder.
+        looked: when it began, UTC in ISO 8601.
+        findings: those that counted, the waived ones left out.
+        answered: targets of which any question was answered.
+        targets: what was known of each, by name.
+    """
+
+    name: str
+    looked: str
+    findings: Mapping[Key, Change]
+    answered: frozenset[str]
+    targets: Mapping[str, TargetFacts]
+
+    @property
+    def said(self) -> str:
+        """Its folder, and when it looked."""
+        return f"{self.name} ({self.looked})"
+
+    @property
+    def known(self) -> dict[Key, str]:
+        """The severity of each finding."""
+        return {key: one.severity for key, one in self.findings.items()}
+
+
+@dataclass(frozen=True)
+class Since:
+    """What changed since the baseline.
+
+    Attributes:
+        baseline: its folder, and when it looked.
+        new: findings that it does not have, or has with a lower severity.
+        fixed: findings of it that were looked for, and are not there.
+        still: how many findings both have.
+        dropped: findings of it that are now waived, or do not apply any more.
+        unknown: findings of it that could not be looked for now.
+        unreachable: targets that answered then and do not now.
+        turns: what else changed at targets.
+        added: targets that it does not have.
+        absent: how many targets it has and neither this run nor another shard has.
+    """
+
+    baseline: str
+    new: tuple[Change, ...]
+    fixed: tuple[Change, ...]
+    still: int
+    dropped: tuple[Change, ...]
+    unknown: tuple[Change, ...]
+    unreachable: tuple[Turn, ...]
+    turns: tuple[Turn, ...]
+    added: tuple[str, ...]
+    absent: int
+
+    @property
+    def line(self) -> str:
+        """The numbers, in one sentence."""
+        parts = [
+            f"{len(self.new)} new",
+            f"{len(self.fixed)} fixed",
+            f"{self.still} still open",
+            f"{len(self.dropped)} waived or not applicable now" if self.dropped else "",
+            f"{len(self.unknown)} not looked at again" if self.unknown else "",
+        ]
+        targets = [
+            f"{_counted(len(self.unreachable))} newly unreachable" if self.unreachable else "",
+            f"{_counted(len({one.target for one in self.turns}))} changed" if self.turns else "",
+            f"{_counted(len(self.added))} not in the baseline" if self.added else "",
+            f"{_counted(self.absent)} of the baseline not in this run" if self.absent else "",
+        ]
+        findings = ", ".join(filter(None, parts))
+        return "; ".join(
+            filter(None, (f"findings since {self.baseline}: {findings}", ", ".join(filter(None, targets))))
+        )
+
+
+def keyed(target: str, control: str, instance: str, findings: Iterable[Finding]) -> Iterator[tuple[Key, Finding]]:
+    """Return the findings of a case with what tells them apart."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for one in findings:
+        things = _things(one["observed"])
+        yield Key(target, control, instance, one["code"], things, seen[one["code"], things]), one
+        seen[one["code"], things] += 1
+
+
+def _things(observed: str) -> str:
+    """Return what a sentence names, in order of the alphabet: "/ui node-red-contrib-x port 1881"."""
+    words = {_QUERY.sub("", word).rstrip(".:") or word for word in _WORD.findall(observed)}
+    named = (word for word in words if _THING.fullmatch(word) and not _NO_THING.fullmatch(word))
+    return " ".join(sorted({_RELEASE.sub("#", word) for word in named}))
+
+
+def counting(record: Record) -> list[Finding]:
+    """Return the findings of a case that no waiver accepts."""
+    accepted = record["waiver"]["findings"] if record["waiver"] else ()
+    found = record["findings"] if record["outcome"] == "non-compliant" else []
+    return [one for one in found if one["code"] not in accepted]
+
+
+def worse(severity: str, known: str) -> bool:
+    """Whether a severity is above another one."""
+    return _RANKS[severity] < _RANKS[known]
+
+
+def open_findings(records: Iterable[Record]) -> dict[Key, Change]:
+    """Return the findings that count, by what tells them apart."""
+    return {
+        key: Change(*key[:4], one["severity"], one["observed"])
+        for record in records
+        for key, one in keyed(record["target"], record["control"], record["instance"], counting(record))
+    }
+
+
+def answered(records: Iterable[Record]) -> frozenset[str]:
+    """Return the targets of which any question was answered."""
+    return frozenset(one["target"] for one in records if one["outcome"] in JUDGED)
+
+
+def since(
+    before: Baseline, records: Sequence[Record], targets: Sequence[TargetFacts], elsewhere: Collection[str]
+) -> Since:
+    """Return what changed.
+
+    Args:
+        before: the earlier run.
+        records: what became of each case now.
+        targets: of this run.
+        elsewhere: names of targets that other shards have.
+    """
+    now = open_findings(records)
+    here = {one["name"] for one in targets}
+    cases = {(one["target"], one["control"], one["instance"]): one for one in records}
+    gone = {key: one for key, one in before.findings.items() if key not in now and one.target in here}
+    sorted_out = [(_fate(one, cases.get((one.target, one.control, one.instance))), one) for one in gone.values()]
+    lost = _unreachable(before, records, here)
+    return Since(
+        baseline=before.said,
+        new=tuple(
+            one
+            for key, one in now.items()
+            if key not in before.findings or worse(one.severity, before.findings[key].severity)
+        ),
+        fixed=tuple(one for (kind, _), one in sorted_out if kind == "fixed"),
+        still=sum(
+            key in before.findings and not worse(one.severity, before.findings[key].severity)
+            for key, one in now.items()
+        ),
+        dropped=tuple(one._replace(why=why) for (kind, why), one in sorted_out if kind == "dropped"),
+        unknown=tuple(one._replace(why=why) for (kind, why), one in sorted_out if kind == "unknown"),
+        unreachable=lost,
+        turns=tuple(_turns(before, records, targets)),
+        added=tuple(one["name"] for one in targets if one["name"] not in before.targets),
+        absent=len(before.targets.keys() - here - set(elsewhere)),
+    )
+
+
+def _fate(finding: Change, record: Record | None) -> tuple[str, str]:
+    """Return what became of a finding that is not there any more, and why."""
+    if record is None:
+        return "unknown", "its test did not run"
+    waiver = record["waiver"]
+    if waiver and finding.code in waiver["findings"]:
+        return "dropped", f"waived until {waiver['expires']}: {waiver['reason']}"
+    if record["outcome"] == "not-applicable":
+        return "dropped", record["reason"]
+    if record["outcome"] in JUDGED:
+        return "fixed", ""
+    return "unknown", record["reason"] or record["observed"]
+
+
+def _unreachable(before: Baseline, records: Sequence[Record], here: set[str]) -> tuple[Turn, ...]:
+    """Return the targets that answered then and do not now, each with the cause."""
+    silent = (here & before.answered) - answered(records)
+    causes: dict[str, str] = {}
+    for one in records:
+        if (
+            one["target"] in silent
+            and one["outcome"] == _UNSEEN
+            and (one["control"] == _REACH or one["target"] not in causes)
+        ):
+            causes[one["target"]] = one["reason"]
+    return tuple(Turn(name, causes[name]) for name in sorted(causes))
+
+
+def _turns(before: Baseline, records: Sequence[Record], targets: Sequence[TargetFacts]) -> Iterator[Turn]:
+    back = answered(records) - before.answered
+    for one in targets:
+        then = before.targets.get(one["name"])
+        if then is None:
+            continue
+        if one["name"] in back:
+            yield Turn(one["name"], "answers again")
+        for what in (_certificate(then["identity"], one["identity"]), _release(then["identity"], one["identity"])):
+            if what:
+                yield Turn(one["name"], what)
+        if then["policy_sha256"] != one["policy_sha256"]:
+            yield Turn(one["name"], f"policy {then['policy_sha256'][:12]} → {one['policy_sha256'][:12]}")
+
+
+def _certificate(then: Identity, now: Identity) -> str:
+    leaves = then["leaf_sha256"], now["leaf_sha256"]
+    if not all(leaves) or leaves[0] == leaves[1]:
+        return ""
+    key = "the same key" if then["key_sha256"] == now["key_sha256"] else "a new key"
+    return f"certificate {leaves[0][:12]} → {leaves[1][:12]}, {key}"
+
+
+def _release(then: Identity, now: Identity) -> str:
+    releases = then["node_red"], now["node_red"]
+    return f"Node-RED {releases[0]} → {releases[1]}" if all(releases) and releases[0] != releases[1] else ""
+
+
+def _counted(number: int) -> str:
+    return f"{number} target" + ("" if number == 1 else "s")
