@@ -111,8 +111,8 @@ class EditorSettings:
     Attributes:
         file: path of settings.js.
         disabled: disableEditor is true.
-        admin_root: httpAdminRoot as written; "false" where it is false; "" where it is not set.
-        http_root: httpRoot as written, "" where it is not set (it overrides both roots).
+        admin_root: httpAdminRoot, or httpRoot in its place; "false" where it is false; "" where neither is set.
+        http_root: the deprecated httpRoot as written, "" where it is not set.
         admin_auth: adminAuth is set.
         basic_admin_auth: the deprecated httpAdminAuth is set.
         cors: keys by which pages of any origin may read what a user's browser gets with its login.

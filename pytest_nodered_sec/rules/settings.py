@@ -48,7 +48,7 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
         found.append(
             Violation(
                 "unknown-type",
-                f"{seen.file}: adminAuth.type is {seen.type or 'not set'}, which Node-RED ignores: no login",
+                f"{seen.file}: adminAuth.type is {seen.type or 'not set'}, which is not known: nobody can log in",
                 'type "credentials" or "strategy"',
                 ADMIN_AUTH,
             )
@@ -155,9 +155,7 @@ def editor_is_as_expected(seen: EditorSettings, policy: Policy) -> Verdict:
         line = 'httpAdminCookieOptions: {httpOnly: true, sameSite: "lax"}'
         found.append(_disagrees("cookie", seen, expected, line, Severity.MEDIUM))
     if seen.http_root:
-        expected = (
-            "httpAdminRoot and httpNodeRoot instead of httpRoot, which overrides both (even httpAdminRoot: false)"
-        )
+        expected = "httpAdminRoot and httpNodeRoot instead of the deprecated httpRoot, where either is not set"
         found.append(_disagrees("http-root", seen, expected, "delete httpRoot"))
     return tuple(found)
 
@@ -212,6 +210,7 @@ def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
     why = {
         "false": "credentials are stored in clear text",
         "published": "it is the sample of Node-RED's own settings.js",
+        "missing": "it is the text that a variable or file that was not there came to",
     }.get(seen.kind, "the key is in .config.runtime.json")
     return (
         Violation(

@@ -175,6 +175,7 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
         ("false", ["secret-false"]),
         ("empty", ["secret-empty"]),
         ("published", ["secret-published"]),
+        ("missing", ["secret-missing"]),
     ],
 )
 def test_secret_is_set(kind: str, expected: list[str]) -> None:

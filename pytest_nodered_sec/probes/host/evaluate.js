@@ -1,5 +1,5 @@
-// The second process: settings.js itself, evaluated as Node-RED's user. Only what `reduce` lists comes back, on one
-// marked line; password hashes as "which known sample, which scheme, which cost".
+// The second process: settings.js itself, evaluated as Node-RED's user. Only what `reduce` (reduce.js) lists comes back, on
+// one marked line.
 // What reads, really reads, within bounds: modules of its own, files, .env, the host's own globals. What acts (writes,
 // listens, connects, starts programs, waits) is inert; what an inert answer may have decided is named in `asked`.
 "use strict";
@@ -60,7 +60,7 @@ function lax(file) { // whether a third party can change it: Node-RED's own file
 // Whether a member, or an answer, decided by being there or not no proxy sees: so settings.js is evaluated again without
 // the one (asked.without "member") and without the other ("answer"), and what comes out differently names its modules.
 function inert(name, asked, settled = false) { // answers everything with itself, so that no module is ever run
-  const missing = (what) => asked.without === what && !ACTIONS.has(name) && asked.add(name);
+  const missing = (what) => asked.without === what && (asked.all || !ACTIONS.has(name)) && asked.add(name);
   const proxy = new Proxy(function () {}, {
     get: (_, key) => key === INERT ? name
       : key === Symbol.toPrimitive ? () => `(${name})`
@@ -75,6 +75,7 @@ function inert(name, asked, settled = false) { // answers everything with itself
   return proxy;
 }
 
+// What settings call and ask nothing of: a call to one is named only where it makes a difference.
 const ACTIONS = new Set(["fs", "http", "https", "http2", "net", "dgram", "tls", "timers", "worker_threads", "cluster",
   "readline", "stream", "perf_hooks", "inspector", "v8", "vm", "tty", "repl", "async_hooks", "diagnostics_channel",
   "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns"]);
@@ -105,7 +106,9 @@ function reading(asked) { // node:fs, of which what reads works: within bounds, 
   const later = { readFile: soon(read), stat: soon(can.statSync), lstat: soon(can.lstatSync), readdir: soon(can.readdirSync),
     access: soon(can.accessSync), realpath: soon(can.realpathSync), constants: fs.constants };
   const rest = inert("fs", asked);
-  const over = (known) => new Proxy({}, { get: (_, key) => Object.hasOwn(known, key) ? known[key] : rest[key] });
+  const unread = (key) => inert(`fs.${key}`, asked)[key]; // reads, and is not done here: its answer may decide something
+  const over = (known) => new Proxy({}, { get: (_, key) => Object.hasOwn(known, key) ? known[key]
+    : /^(open|read|fstat|glob|stat|createRead|exists|lstat|access|realpath|pathExists)/.test(String(key)) ? unread(key) : rest[key] });
   return [over({ ...can, promises: over(later) }), over(later)];
 }
 
@@ -193,12 +196,22 @@ function loader(environment, loaded, asked) {
     const base = path.resolve(path.dirname(from), name);
     const main = attempt(() => JSON.parse(fs.readFileSync(path.join(base, "package.json"), "utf8")).main, "");
     const bases = typeof main === "string" && main ? [base, path.join(base, main)] : [base];
-    const spelled = bases.flatMap((one) => [one, `${one}.js`, `${one}.cjs`, `${one}.json`]);
+    const spelled = bases.flatMap((one) => [one, `${one}.js`, `${one}.json`]);
     const file = [...spelled, ...bases.reverse().flatMap((one) => ["index.js", "index.json"].map((at) => path.join(one, at)))]
       .find(regular);
     if (!file) throw Object.assign(failure(`${printable(from)} requires ${printable(name)}, which is not there`),
       { code: "MODULE_NOT_FOUND" });
     return fs.realpathSync(file);
+  }
+  function compiled(body, file) {
+    try {
+      if (!file.endsWith(".mjs"))
+        return vm.compileFunction(body, ["exports", "require", "module", "__filename", "__dirname"],
+          { filename: file, parsingContext: context });
+    } catch (error) {
+      if (!/import statement|'export'|import\.meta/.test(String(attempt(() => error.message, "")))) throw error;
+    }
+    throw failure(`${printable(file)} is an ES module, which is not evaluated here, and of which Node-RED takes no settings`);
   }
   function load(file) {
     if (cache.has(file)) return cache.get(file).exports;
@@ -210,8 +223,7 @@ function loader(environment, loaded, asked) {
     cache.set(file, module);
     if (file.endsWith(".json")) return (module.exports = JSON.parse(body));
     module.require = requiring(file, module);
-    const run = vm.compileFunction(body, ["exports", "require", "module", "__filename", "__dirname"],
-      { filename: file, parsingContext: context });
+    const run = compiled(body, file);
     Object.defineProperty(globals, "__run", { configurable: true, enumerable: false,
       value: () => run.call(module.exports, module.exports, module.require, module, file, path.dirname(file)) });
     vm.runInContext("__run()", context, { timeout: INPUT.limit });
@@ -246,105 +258,6 @@ function loader(environment, loaded, asked) {
   };
 }
 
-const kindOf = (value) => value === undefined || value === null ? "unset"
-  : (typeof value === "function" || typeof value === "object") && value[INERT] ? "computed"
-  : typeof value === "function" ? "function" : value === false ? "false"
-  : value === "" ? "empty" : "set";
-const moduleOf = (value) => kindOf(value) === "computed" ? value[INERT] : "";
-const port = (value) => /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
-const root = (value) => value === false ? "false" : value === undefined || value === null ? ""
-  : typeof value === "string" && /^[\w./~-]{0,100}$/.test(value) ? value : "(of unusual form)";
-const guard = (value) => Array.isArray(value) && !value.length ? "unset" : kindOf(value); // an empty list guards nothing
-const text = (value) => typeof value === "string" || typeof value === "number" ? String(value).slice(0, 300)
-  : value === false ? "false" : "";
-const switched = (value) => kindOf(value) === "computed" ? "computed" : value === undefined ? "unset" : value ? "on" : "off";
-const listOf = (value) => Array.isArray(value) ? value : [];
-const own = (value) => value !== null && typeof value === "object" && !value[INERT] ? value : {};
-
-function hash(value) {
-  if (kindOf(value) === "computed") return { scheme: "computed", cost: 0, known: "" };
-  if (typeof value !== "string" || !value) return { scheme: "unset", cost: 0, known: "" };
-  const bcrypt = /^\$2[abxy]?\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.exec(value);
-  return {
-    scheme: bcrypt ? "bcrypt" : /^[0-9a-f]{32}$/i.test(value) ? "md5" : "other",
-    cost: bcrypt ? Number(bcrypt[1]) : 0,
-    known: Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "",
-  };
-}
-
-const rights = (value) => (Array.isArray(value) ? value : [value]).map(text).join(",");
-
-function login(value) {
-  const kind = kindOf(value);
-  const auth = own(value);
-  const users = Array.isArray(auth.users) ? auth.users : kindOf(auth.users) === "set" ? [auth.users] : []; // one is taken too
-  const fallback = auth.default;
-  return {
-    kind, module: moduleOf(value), type: text(auth.type), hasStrategy: kindOf(auth.strategy),
-    users: users.map((user) => ({ permissions: rights(own(user).permissions), hash: hash(own(user).password) })),
-    usersKind: Array.isArray(auth.users) ? "list" : kindOf(auth.users),
-    defaultKind: kindOf(fallback), defaultPermissions: rights(own(fallback).permissions),
-    sessionSeconds: typeof auth.sessionExpiryTime === "number" ? auth.sessionExpiryTime : 0,
-  };
-}
-
-function basic(value) {
-  return { kind: kindOf(value), module: moduleOf(value), hash: hash(own(value).pass) };
-}
-
-function accounted(value, asked, depth = 5) { // a module whose answer is a value of the settings decided that and no more
-  asked.delete(moduleOf(value));
-  if (depth) for (const one of Object.values(own(value)).slice(0, 500)) accounted(one, asked, depth - 1);
-}
-
-const EVERY = ["https://catalogue.nodered.org/catalogue.json"]; // what the editor asks unless it is told others
-
-function catalogues(value) { // names of their servers; null where a module makes them
-  if (kindOf(value) === "computed") return null;
-  return listOf(value || EVERY).map((one) => attempt(() => new URL(text(one)).host, "") || "a relative address");
-}
-
-const CROSS = ["httpAdminCors", "httpNodeCors", "httpStaticCors"];
-const admits = (value) => own(value).credentials === true && own(value).origin === true; // any page, as whoever is logged in
-
-function cookie(value) { // options that keep a cookie from nobody
-  const options = own(value);
-  return [...options.httpOnly === false ? ["httpOnly: false"] : [],
-    .../^none$/i.test(text(options.sameSite)) ? ['sameSite: "none"'] : []];
-}
-
-function reduce(s, asked) {
-  if (kindOf(s) === "computed") throw failure(`settings.js exports what the module ${printable(moduleOf(s))} makes`);
-  const theme = own(s.editorTheme), modules = own(s.externalModules), logging = own(s.logging);
-  accounted(s, asked);
-  for (const one of [s.disableEditor, modules.autoInstall, own(theme.projects).enabled, s.userDir, s.flowFile, s.uiHost,
-    s.httpAdminRoot, s.httpNodeRoot, s.httpRoot, own(s.ui).path, ...Object.values(logging).map((each) => own(each).audit)])
-    if (kindOf(one) === "computed") asked.add(moduleOf(one)); // its value itself is judged
-  const install = (part, key) => kindOf(own(modules[part])[key]);
-  return {
-    uiPort: port(s.uiPort), uiHost: text(s.uiHost), userDir: text(s.userDir), flowFile: text(s.flowFile),
-    flowFileIsSet: kindOf(s.flowFile), httpAdminRoot: root(s.httpAdminRoot), httpNodeRoot: root(s.httpNodeRoot),
-    httpRoot: root(s.httpRoot), disableEditor: s.disableEditor === true, requireHttps: kindOf(s.requireHttps),
-    adminAuth: login(s.adminAuth), httpAdminAuth: basic(s.httpAdminAuth), httpNodeAuth: basic(s.httpNodeAuth),
-    httpStaticAuth: basic(s.httpStaticAuth),
-    credentialSecret: Object.hasOwn(INPUT.known, s.credentialSecret) ? "published" : kindOf(s.credentialSecret),
-    adminMiddleware: kindOf(s.httpAdminMiddleware), nodeMiddleware: kindOf(s.httpNodeMiddleware),
-    ui: { path: text(own(s.ui).path), middleware: guard(own(s.ui).middleware),
-      ioMiddleware: guard(own(s.ui).ioMiddleware) },
-    dashboard: { middleware: guard(own(s.dashboard).middleware), ioMiddleware: guard(own(s.dashboard).ioMiddleware) },
-    webSocketNodeVerifyClient: guard(s.webSocketNodeVerifyClient),
-    paletteInstall: install("palette", "allowInstall"), paletteUpload: install("palette", "allowUpload"),
-    moduleInstall: install("modules", "allowInstall"), autoInstall: modules.autoInstall === true,
-    paletteEditable: kindOf(own(theme.palette).editable),
-    telemetry: switched(own(s.telemetry).enabled), catalogues: [s.editorTheme, theme.palette]
-      .some((one) => kindOf(one) === "computed") ? null : catalogues(own(theme.palette).catalogues),
-    assistant: switched(own(own(s.flowforge).assistant).enabled), adminCookie: cookie(s.httpAdminCookieOptions),
-    cors: [...CROSS.filter((key) => admits(s[key])), ...listOf(s.httpStatic).some((one) => admits(own(one).cors)) ? ["httpStatic"] : []],
-    functionExternalModules: kindOf(s.functionExternalModules), projects: own(theme.projects).enabled === true,
-    audit: Object.values(logging).some((one) => own(one).audit === true), https: kindOf(s.https),
-  };
-}
-
 const ERRORS = ["Error", "TypeError", "ReferenceError", "SyntaxError", "RangeError", "URIError", "EvalError"];
 
 function trouble(error) { // in our own words: a file's may quote a value, or be shaped like ours
@@ -361,28 +274,37 @@ const differs = (one, other) => one === null || typeof one !== "object" || other
   : one.kind !== "computed" && one.scheme !== "computed"
     && [...new Set([...Object.keys(one), ...Object.keys(other)])].some((key) => differs(one[key], other[key]));
 
-async function deciding(reduced) { // the modules without whose members, or answers, settings.js comes to something else
+function deciding(reduced) { // the modules without whose members, or answers, settings.js comes to something else
   const names = [];
-  for (const without of ["member", "answer"]) {
-    const asked = Object.assign(new Set(), { without }), used = new Set();
+  for (const [without, all] of [["member", false], ["answer", false], ["member", true], ["answer", true]]) {
+    const asked = Object.assign(new Set(), { without, all }), used = new Set();
     asked.add = (name) => used.add(name);
-    const again = attempt(() => loader(INPUT.environment, [], asked)(INPUT.file), null); // without what it needs it may end
-    const settings = await Promise.resolve(again).catch(() => null);
+    const settings = attempt(() => loader(INPUT.environment, [], asked)(INPUT.file), null); // without what it needs it may end
     const other = settings && attempt(() => reduce(settings, asked), null);
     if (other && differs(reduced, other)) names.push(...used);
   }
   return names;
 }
 
-async function evaluate() {
+function form(settings) { // in what form it exports, of which Node-RED takes no settings
+  if (kindOf(settings) === "computed") return "";
+  if (typeof attempt(() => settings.then, undefined) === "function") {
+    attempt(() => settings.catch(() => {}), undefined);
+    return "it exports a Promise, which Node-RED does not wait for: it runs without these settings";
+  }
+  if (typeof settings === "function") return "it exports a function, which Node-RED does not call: it runs without these settings";
+  const inner = own(settings.default);
+  return settings.__esModule && Object.keys(inner).length && !Object.keys(inner).some((key) => Object.hasOwn(settings, key))
+    ? "it exports its settings as `default`, where Node-RED does not look: it runs without them" : "";
+}
+
+function evaluate() {
   const loaded = [], asked = new Set();
-  const late = new Promise((_, no) => { setTimeout(() => no(failure("it waits for what never comes while it is read")),
-    INPUT.limit); });
   try {
-    const settings = await Promise.race([loader(INPUT.environment, loaded, asked)(INPUT.file), late]);
+    const settings = loader(INPUT.environment, loaded, asked)(INPUT.file);
     const reduced = reduce(settings, asked);
-    const decided = await Promise.race([deciding(reduced), late]);
-    say({ settings: reduced, loaded, asked: [...new Set([...asked, ...decided])].filter((one) => !ACTIONS.has(one)).map(printable).slice(0, 20) });
+    const called = [...asked].filter((one) => !ACTIONS.has(one));
+    say({ settings: reduced, loaded, form: form(settings), asked: [...new Set([...called, ...deciding(reduced)])].map(printable).slice(0, 20) });
   } catch (error) {
     say({ trouble: trouble(error), loaded });
   }

@@ -52,8 +52,8 @@ def _read(*names: str) -> str:
     return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
 
 
-PROGRAM: Final = _read("evaluate", "caddy", "flows", "graph", "palette", "settings")
-CHILD: Final = _read("evaluate") + "\nevaluate();\n"  # what evaluates settings.js needs no more
+PROGRAM: Final = _read("evaluate", "reduce", "caddy", "flows", "graph", "palette", "settings")
+CHILD: Final = _read("evaluate", "reduce") + "\nevaluate();\n"  # what evaluates settings.js needs no more
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,7 @@ def evaluate(
         "userDir": demands.user_dir,
         "settingsFile": demands.settings_file,
         "args": _arguments(node_red, found),
+        "manager": process.manager,
         "known": PUBLISHED,
         "modules": MODULES,
         "caddies": list(proxies),
@@ -218,16 +219,38 @@ def evaluate(
             ),
             Cause.PROTOCOL,
         )
+    return _checked(seen, node_red)
+
+
+def _checked(seen: dict[str, Any], node_red: Candidate) -> dict[str, Any]:
+    """Return what settings.js comes to; what it is called says where Node-RED takes nothing from it.
+
+    Raises:
+        ProbeError: it may be another one that Node-RED uses, or an application of somebody's own that does.
+    """
+    starter, others = seen["starter"], seen["others"]
+    if starter or len(others) > 1:
+        by = f": {starter} starts it, with arguments that are not seen" if starter else ""
+        which = f"it may be any of {' and '.join(others)}" if len(others) > 1 else f"{seen['file']} is a guess"
+        raise ProbeError(
+            f"which settings.js Node-RED uses is not known{by}; {which}: name it with the host's user_dir or "
+            "settings_file in the policy",
+            Cause.UNIDENTIFIED,
+        )
+    if form := seen.get("form"):
+        if not node_red.comm.startswith("node-red") and not processes.claims(node_red):
+            raise ProbeError(f"{seen['file']} cannot be evaluated: {form.partition(',')[0]}", Cause.PROTOCOL)
+        seen["file"] += f" ({form})"
     return seen
 
 
 def _arguments(node_red: Candidate, found: dict[str, Section]) -> tuple[str, ...]:
     """Return what Node-RED was started with: its own arguments, or its unit's, unless that starts another manager."""
     if len(node_red.args) > 1:
-        return node_red.args[1:]
+        return node_red.args
     if node_red.process.manager:
         return ()
-    return text_of.starts(found.get("starts"), node_red.process.unit)[1:]
+    return text_of.starts(found.get("starts"), node_red.process.unit)
 
 
 def caddies(front: list[Candidate], found: dict[str, Section]) -> list[dict[str, Any]]:

@@ -172,6 +172,12 @@ def _login(inside: Inside) -> LoginSettings:
             "admin-01 and admin-02 ask from outside",
             Cause.UNIDENTIFIED,
         )
+    if decides := auth.get("decides"):
+        raise ProbeError(
+            f"{seen['file']}: adminAuth.{decides[0]} is a function: whom it lets in is decided at run time; admin-01 "
+            "and admin-02 ask from outside",
+            Cause.UNIDENTIFIED,
+        )
     users = list(enumerate(auth["users"], 1))
     if auth["type"] == "strategy":  # its users log in elsewhere
         users = [(place, user) for place, user in users if user["hash"]["scheme"] != "unset"]
@@ -179,7 +185,7 @@ def _login(inside: Inside) -> LoginSettings:
     hashes += [
         (name, _hash(settings[name]["hash"]))
         for name in ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")
-        if settings[name]["kind"] not in ("unset", "false")
+        if settings[name]["kind"] not in ("unset", "false", "function", "computed")
     ]
     default = "" if auth["defaultKind"] in ("unset", "false") else auth["defaultPermissions"] or "*"
     return LoginSettings(seen["file"], auth["kind"], auth["type"], tuple(hashes), default)
@@ -193,15 +199,13 @@ def _channels(inside: Inside) -> ChannelSettings:
             f"the flows in {seen['userDir']} cannot be read, so its dashboards are not known", Cause.PROTOCOL
         )
     guard = ("function", "computed", "set")
-    in_use = (("ui", types["dashboard1"]), ("dashboard", types["dashboard2"]))
+    in_use = [("ui", settings["ui"].get("path") or "ui")] * types["dashboard1"]
+    in_use += [("dashboard", page) for page in types.get("pages") or ["dashboard"] * types["dashboard2"]]
     dashboards = tuple(
-        (key, settings[key]["middleware"] in guard, settings[key]["ioMiddleware"] in guard)
-        for key, used in in_use
-        if used
+        (key, settings[key]["middleware"] in guard, settings[key]["ioMiddleware"] in guard) for key, _ in in_use
     )
-    root = settings["httpNodeRoot"].rstrip("/")
-    names = {"ui": settings["ui"].get("path") or "ui", "dashboard": "dashboard"}
-    paths = tuple(f"{root}/{names[key].strip('/')}" for key, _, _ in dashboards)
+    root = settings["httpNodeRoot"].strip("/")
+    paths = tuple(f"/{root}/{page.strip('/')}".replace("//", "/") for _, page in in_use)
     verified = settings["webSocketNodeVerifyClient"] in guard
     proxy = None
     try:
@@ -213,7 +217,7 @@ def _channels(inside: Inside) -> ChannelSettings:
     return ChannelSettings(
         seen["file"],
         dashboards,
-        tuple(f"{root}/{path.strip('/')}" for path in types["webSockets"]),
+        tuple(f"/{root}/{path.strip('/')}".replace("//", "/") for path in types["webSockets"]),
         verified,
         inside.demands.proxy_guards,
         paths,

@@ -129,8 +129,7 @@ def _roots(inside: Inside) -> tuple[str, str]:
     if isinstance(inside.settings, ProbeError):
         return "", ""
     settings = inside.settings["settings"]
-    both = settings.get("httpRoot", "")
-    admin, node = (both or settings.get(name, "") for name in ("httpAdminRoot", "httpNodeRoot"))
+    admin, node = (settings.get(name, "") for name in ("httpAdminRoot", "httpNodeRoot"))
     return "" if admin == "false" else f"/{admin.strip('/')}", "" if node == "false" else f"/{node.strip('/')}"
 
 

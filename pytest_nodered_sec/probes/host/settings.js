@@ -1,11 +1,11 @@
 // What the host's own Node tells of one Node-RED: the first of two processes, run as its user from standard input. It
 // reads the running process (environment, directories), looks at files, and starts the second, which evaluates
-// settings.js (evaluate.js, which the second gets alone; caddy.js, flows.js, graph.js and palette.js are the other parts of
-// the first). Nothing is written.
-// Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, known (published hash or
-// secret to name), modules (whose releases are asked for), caddies (those that are believed: executable, file, whether
-// the admin endpoint listens), userUnit (its service of its user's own systemd, or ""), limit (ms), flows (by what they
-// are read), program (evaluate.js).
+// settings.js (evaluate.js and reduce.js, which the second gets alone; caddy.js, flows.js, graph.js and palette.js are the
+// other parts of the first). Nothing is written.
+// Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, manager (who keeps it, systemd aside),
+// known (published hash or secret to name), modules (whose releases are asked for), caddies (those that are believed:
+// executable, file, whether the admin endpoint listens), userUnit (its service of its user's own systemd, or ""), limit
+// (ms), flows (by what they are read), program (evaluate.js and reduce.js).
 "use strict";
 
 // --- the first process: the running one, and its files
@@ -18,25 +18,47 @@ function environmentOf(pid) {
   }));
 }
 
-function option(names) {
-  for (let here = 0; here < INPUT.args.length; here++) {
-    const [name, value] = INPUT.args[here].split(/=(.*)/s);
-    if (names.includes(name)) return value !== undefined ? value : INPUT.args[here + 1];
-  }
-  return "";
+const LONG = ["help", "port", "settings", "title", "userDir", "verbose", "safe", "version", "define", "no-telemetry"];
+const SHORT = { "?": "help", p: "port", s: "settings", t: "help", u: "userDir", v: "verbose", D: "define" };
+const VALUED = ["port", "settings", "title", "userDir", "define"];
+const RED = /(^|\/)(red\.js|node-red(-pi)?)$/;
+
+function optionsOf(word) { // as nopt has it: whole names, letters alone or together, beginnings that only one has
+  const said = word.replace(/^-+/, "");
+  if (LONG.includes(said)) return [said];
+  if (said && [...said].every((one) => Object.hasOwn(SHORT, one))) return [...said].map((one) => SHORT[one]);
+  const meant = LONG.filter((one) => one.startsWith(said));
+  return meant.length === 1 ? meant : [said];
 }
+
+function parsed() { // the arguments as red.js takes them: of an option given twice the last counts
+  const options = {}, remain = [], red = INPUT.args.findIndex((one) => RED.test(one));
+  for (let here = red < 0 && (INPUT.args[0] || "").startsWith("-") ? 0 : Math.max(red, 0) + 1; here < INPUT.args.length; here++) {
+    const [name, value] = INPUT.args[here].split(/=(.*)/s);
+    if (/^-{2,}$/.test(name)) return { options, remain: [...remain, ...INPUT.args.slice(here + 1)] };
+    if (!/^-./.test(name)) remain.push(...red < 0 && here ? [] : [INPUT.args[here]]); // of a script of somebody's: its own
+    else for (const one of optionsOf(name))
+      options[one] = !VALUED.includes(one) || value !== undefined ? value || "" : INPUT.args[++here] || "";
+  }
+  return { options, remain };
+}
+const option = (name) => parsed().options[name] || "";
 
 function place(environment, cwd) { // as red.js does, from what is left of its arguments
   const absolute = (name) => name && path.resolve(cwd, name);
-  const given = INPUT.userDir || absolute(option(["-u", "--userDir"]));
-  const home = environment.HOME && path.join(environment.HOME, ".node-red");
+  const given = INPUT.userDir || absolute(option("userDir"));
+  const older = environment.NODE_RED_HOME, kept = older && fs.existsSync(path.join(older, ".config.json")) ? older : "";
+  const home = kept || environment.HOME && path.join(environment.HOME, ".node-red");
   // where its arguments are known and name none, it is its default; else it may be anywhere that is usual
-  const known = INPUT.args.some((one) => /node-red|red\.js/.test(one));
+  const known = INPUT.args.some((one) => RED.test(one));
   const guesses = given ? [given] : known ? [home] : [home, cwd, environment.HOME, "/data"];
-  const file = INPUT.settingsFile || absolute(option(["-s", "--settings"]));
+  const file = INPUT.settingsFile || absolute(option("settings"));
   const there = (one) => one && attempt(() => fs.statSync(path.join(one, "settings.js")).isFile(), false);
+  const real = (one) => attempt(() => fs.realpathSync(path.join(one, "settings.js")), "");
+  const others = file ? [] : [...new Set(guesses.filter(there).map(real))];
   const userDir = guesses.find(there) || given || home || "";
-  return { userDir, file: file || (userDir && path.join(userDir, "settings.js")), guessed: !given };
+  return { userDir, file: file || (userDir && path.join(userDir, "settings.js")), guessed: !given, others,
+    starter: known || given || file ? "" : INPUT.manager || INPUT.args[0] || "" };
 }
 
 function mounts() { // as the running process sees them: what is mounted where, and whether nobody there can write to it
@@ -120,23 +142,12 @@ const open = (file) => attempt(() => { // somebody else's, or open to group or o
 const children = (folder) =>
   attempt(() => fs.readdirSync(folder), []).slice(0, 500).map((one) => path.join(folder, one));
 
-const BARE = new Set(["--safe", "--verbose", "-v", "-?", "--help"]); // options of red.js that take no value
-
-function positional() { // the flow file, or project, that it was started with: red.js's own rule
-  for (let here = INPUT.args.findIndex((one) => /(^|\/)(red\.js|node-red(-pi)?)$/.test(one)) + 1; here < INPUT.args.length; here++) {
-    const word = INPUT.args[here];
-    if (!word.startsWith("-")) return word;
-    if (!word.includes("=") && !BARE.has(word)) here++;
-  }
-  return "";
-}
-
 function flowsOf(userDir, settings, environment, cwd) { // the flows that run: an active project's, else the file's
-  const name = positional() || (INPUT.args.length ? "" : environment.FLOWS || "") || settings.flowFile;
+  const name = parsed().remain[0] || (INPUT.args.length ? "" : environment.FLOWS || "") || settings.flowFile;
   const json = (file) => own(attempt(() => JSON.parse(bounded(file, MOST)), null));
   const projects = json(path.join(userDir, ".config.projects.json"));
   const active = Object.hasOwn(own(projects.projects), name) ? name : text(projects.activeProject);
-  const on = settings.projects || /^(true|1)$/i.test(environment.NODE_RED_ENABLE_PROJECTS || "");
+  const said = environment.NODE_RED_ENABLE_PROJECTS, on = said ? !/^false$/i.test(said) : settings.projects;
   if (on && active && fs.existsSync(path.join(userDir, "projects", active))) {
     const folder = path.join(userDir, "projects", active);
     const given = own(own(json(path.join(folder, "package.json"))["node-red"]).settings).flowFile;
@@ -175,8 +186,9 @@ function filesOf(userDir, loaded, flows) {
     const nodes = JSON.parse(bounded(flows, FLOWS.limit));
     return { known: true, dashboard1: nodes.some((one) => /^ui_/.test(one.type)),
       dashboard2: nodes.some((one) => /^ui-/.test(one.type)),
+      pages: nodes.filter((one) => one.type === "ui-base" && !one.d).map((one) => text(one.path) || "/dashboard"),
       webSockets: nodes.filter((one) => one.type === "websocket-listener" && !one.d).map((one) => text(one.path)) };
-  }, { known: false, dashboard1: false, dashboard2: false, webSockets: [] });
+  }, { known: false, dashboard1: false, dashboard2: false, pages: [], webSockets: [] });
   const listed = Object.entries(kinds).map(([kind, names]) => [kind, names.flatMap(looked)]);
   const steps = listed.flatMap(([, many]) => many.flatMap((one) => one.steps));
   const shown = attempt(() => spawnSync("ls", ["-ld", ...new Set(steps.map((one) => one.path))],
@@ -247,7 +259,7 @@ function ownUnit() { // what its user's own systemd says of its service: it only
   const { ExecStart: start = "", ...unit } = Object.fromEntries((shown || "").split("\n").map((line) => line.split(/=(.*)/s))
     .filter(([key, value]) => key && value !== undefined).map(([key, value]) => [key, value]));
   const argv = /argv\[\]=(.*?) ;/.exec(start); // arguments that the process itself has overwritten
-  if (argv && !INPUT.args.length) INPUT.args = argv[1].split(/\s+/).slice(1);
+  if (argv && !INPUT.args.length) INPUT.args = argv[1].split(/\s+/);
   const files = [unit.FragmentPath || "", ...(unit.DropInPaths || "").split(" ")].filter(Boolean);
   return { unit, files: files.flatMap((file) => attempt(() => [{ path: file, changed: changed(file) }], [])) };
 }
@@ -272,14 +284,15 @@ async function main() {
   const line = (done.stdout || "").split("\n").filter((one) => one.startsWith(`${INPUT.mark} `)).pop();
   const seen = line ? JSON.parse(line.slice(INPUT.mark.length + 1))
     : { trouble: done.signal ? "it did not end in time" : "it ended the process that read it", loaded: [] };
-  const userDir = INPUT.userDir || seen.settings && seen.settings.userDir || found.userDir;
+  const own_ = found.guessed && seen.settings && seen.settings.userDir; // an argument outweighs what the file says
+  const userDir = own_ ? path.resolve(cwd, own_) : found.userDir;
   const flows = seen.settings && flowsOf(userDir, seen.settings, environment, cwd);
   const listed = flows ? { ...filesOf(userDir, seen.loaded, flows), flows: graphOf(flows) } : { kinds: {}, types: {} };
   const places = placesOf(INPUT.pid, cwd, userDir);
   const nodes = nodesIn([places.own, ...places.red.length ? places.red : places.roots.filter((one) => fs.existsSync(path.join(one, "node-red")))]);
-  say({ ...seen, nodes, lock: lockOf(userDir), file: found.file, guessed: found.guessed, userDir, ...listed, groups: groups(), caddies: await caddies(),
-    ownUnit: unit, loaded: [...seen.loaded, ...files], versions: versions(INPUT.pid, places), telemetry: telemetry(userDir, environment), port: option(["-p", "--port"]),
-    define: INPUT.args.some((one) => /^(-D|--define)/.test(one)) });
+  say({ ...seen, ...found, nodes, lock: lockOf(userDir), userDir, ...listed, groups: groups(), caddies: await caddies(),
+    ownUnit: unit, loaded: [...seen.loaded, ...files], versions: versions(INPUT.pid, places), telemetry: telemetry(userDir, environment), port: option("port"),
+    define: "define" in parsed().options });
 }
 
 main();

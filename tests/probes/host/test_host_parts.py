@@ -95,7 +95,8 @@ SETTINGS: dict[str, Any] = {
     "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
     "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
     "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
-    "ownUnit": {}, "guessed": False, "define": False, "kinds": {}, "groups": {}, "port": "",
+    "ownUnit": {}, "guessed": False, "others": [], "starter": "", "define": False,
+    "kinds": {}, "groups": {}, "port": "",
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "disableEditor": False, "httpAdminRoot": "",
         "ui": {"middleware": "unset", "ioMiddleware": "function"},
@@ -289,7 +290,9 @@ def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
         evaluate(way, OPS, box(None).node_red, HostDemands(), {})
 
 
-@pytest.mark.parametrize(("parent", "expected"), [("systemd", ["-u", "/data"]), ("supervisord", [])])
+@pytest.mark.parametrize(
+    ("parent", "expected"), [("systemd", ["/usr/bin/node-red", "-u", "/data"]), ("supervisord", [])]
+)
 def test_the_arguments_of_another_manager_are_not_node_reds(parent: str, expected: list[str]) -> None:
     given: list[list[str]] = []
 
@@ -505,11 +508,62 @@ def test_settings_that_the_command_line_overrides_prove_nothing() -> None:
         ({"kind": "computed", "module": "node-red-auth-github"}, "made by a node-red-auth-github that is not run here"),
         ({"usersKind": "function"}, "adminAuth.users is made by a function"),
         ({"defaultKind": "function"}, "adminAuth.default is a function"),
+        ({"decides": ["tokens"]}, "adminAuth.tokens is a function: whom it lets in is decided at run time"),
     ],
 )
 def test_logins_that_are_decided_at_run_time_cannot_be_looked_at(auth: dict[str, str], message: str) -> None:
     settings = {**SETTINGS["settings"], "adminAuth": {**SETTINGS["settings"]["adminAuth"], **auth}}
     assert message in trouble(inside(found(), settings={**SETTINGS, "settings": settings}), "login")
+
+
+@pytest.mark.parametrize("kind", ["function", "computed"])
+def test_a_middleware_in_place_of_a_login_has_no_hash(kind: str) -> None:
+    middleware = {"kind": kind, "module": "", "hash": {"scheme": "unset", "cost": 0, "known": ""}}
+    settings = {**SETTINGS["settings"], "httpNodeAuth": middleware}
+    seen: LoginSettings = part(inside(found(), settings={**SETTINGS, "settings": settings}), "login")
+    assert [who for who, _ in seen.hashes] == [who for who, _ in part(inside(found()), "login").hashes]
+
+
+@pytest.mark.parametrize(
+    ("told", "comm", "message"),
+    [
+        (
+            {"others": ["/a/settings.js", "/b/settings.js"]},
+            "node-red",
+            "may be any of /a/settings.js and /b/settings.js",
+        ),
+        ({"starter": "pm2"}, "node-red", "is not known: pm2 starts it, with arguments that are not seen"),
+        ({"form": "it exports a Promise, which"}, "node", "settings.js cannot be evaluated: it exports a Promise"),
+        ({"form": "it exports a Promise, which"}, "node-red", ""),
+    ],
+)
+def test_settings_that_may_be_others(told: dict[str, Any], comm: str, message: str) -> None:
+    seen = {**SETTINGS, "file": "/data/settings.js", **told}
+    way: Any = SimpleNamespace(script=lambda _, program: f"\n{_mark(program)} {json.dumps(seen)}\n", sudo="sudo")
+    sections = found(process_812=Section(f"{PROCESS}\nclosed yes", 0))
+    red = replace(inside(sections).node_red, comm=comm)
+    if message:
+        with pytest.raises(ProbeError, match=re.escape(message)):
+            evaluate(way, OPS, red, HostDemands(), sections)
+    else:
+        file = evaluate(way, OPS, red, HostDemands(), sections)["file"]
+        assert file == "/data/settings.js (it exports a Promise, which)"
+
+
+def _mark(program: str) -> str:
+    mark: str = json.loads(program.split("\n")[0].removeprefix("const INPUT = ").removesuffix(";"))["mark"]
+    return mark
+
+
+def test_every_page_of_dashboard_2_is_asked_about() -> None:
+    types = {**SETTINGS["types"], "dashboard1": False, "dashboard2": True, "pages": ["/hmi", "dashboard"]}
+    unset = {"middleware": "unset", "ioMiddleware": "unset"}
+    settings = {**SETTINGS["settings"], "httpNodeRoot": "/red/", "dashboard": unset}
+    seen: ChannelSettings = part(
+        inside(found(), settings={**SETTINGS, "types": types, "settings": settings}), "channels"
+    )
+    assert seen.paths == ("/red/hmi", "/red/dashboard")
+    assert [name for name, _, _ in seen.dashboards] == ["dashboard", "dashboard"]
 
 
 def test_dashboards_of_flows_that_cannot_be_read_are_not_known() -> None:

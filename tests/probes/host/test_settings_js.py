@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -169,6 +170,55 @@ def test_arguments_that_a_unit_leaves_to_the_environment_are_followed(evaluate: 
     seen = evaluate("module.exports = {};", userDir="", args=["node-red-pi", "$NODE_RED_OPTIONS"])
     assert (seen["settings"]["httpAdminRoot"], seen["define"]) == ("/line", True)
     assert evaluate("module.exports = {};", args=["node-red-pi", "${NOTHING}"])["define"] is False
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["-s", "A", "-s", "B"], "b"),  # the last counts
+        (["/usr/bin/node-red", "--set", "B"], "b"),  # what only one option begins with
+        (["-settings=B"], "b"),
+        (["node", "--stack-size", "9", "/opt/node-red/red.js", "-vs", "B"], "b"),  # letters together
+        (["node-red", "--unknown", "-s", "B", "--", "-s", "A"], "b"),
+        (["/opt/start.sh", "-s", "B"], "b"),
+        (["-u", "A", "--userDir", "C"], "c"),
+    ],
+)
+def test_arguments_are_taken_as_node_red_takes_them(args: list[str], expected: str, evaluate: Evaluator) -> None:
+    places = {"A": "a.js", "B": "b.js", "C": "c"}
+    (evaluate.folder / "c").mkdir()
+    for name in ("a.js", "b.js", "c/settings.js"):
+        (evaluate.folder / name).write_text(f"module.exports = {{httpAdminRoot: '/{name[0]}'}};")
+    given = [re.sub(r"\b([ABC])$", lambda one: str(evaluate.folder / places[one[1]]), word) for word in args]
+    assert evaluate("module.exports = {};", userDir="", args=given)["settings"]["httpAdminRoot"] == f"/{expected}"
+
+
+def test_which_settings_run_is_not_guessed_where_others_may(evaluate: Evaluator) -> None:
+    (evaluate.folder / ".node-red").mkdir()
+    (evaluate.folder / ".node-red" / "settings.js").write_text("module.exports = {};")
+    here = [str(evaluate.folder / name) for name in (".node-red/settings.js", "settings.js")]
+    seen = evaluate("module.exports = {};", userDir="")
+    assert (seen["others"], seen["starter"]) == (here, "")
+    assert evaluate("module.exports = {};", userDir="", manager="pm2")["starter"] == "pm2"
+    assert evaluate("module.exports = {};", userDir="", args=["/opt/start.sh", "prod"])["starter"] == "/opt/start.sh"
+    seen = evaluate("module.exports = {};", userDir="", manager="pm2", settingsFile=here[0])
+    assert (seen["others"], seen["starter"], seen["file"]) == ([], "", here[0])
+    seen = evaluate("module.exports = {};", userDir="", args=["/usr/bin/node-red"])
+    assert (seen["others"], seen["starter"]) == (here[:1], "")
+
+
+def test_a_directory_that_an_argument_names_outweighs_the_files_own(evaluate: Evaluator) -> None:
+    (evaluate.folder / "own").mkdir()
+    seen = evaluate("module.exports = {userDir: 'own'};", userDir="", args=["-u", "."])
+    assert seen["userDir"] == str(evaluate.folder)
+    seen = evaluate("module.exports = {userDir: 'own'};", userDir="", args=["-s", "settings.js"])
+    assert seen["userDir"] == str(evaluate.folder / "own")
+
+
+def test_pages_of_dashboard_2_are_where_its_flows_say(evaluate: Evaluator) -> None:
+    nodes = [{"type": "ui-base", "path": "/hmi"}, {"type": "ui-base"}, {"type": "ui-base", "path": "/x", "d": True}]
+    (evaluate.folder / "flows.json").write_text(json.dumps(nodes))
+    assert evaluate("module.exports = {};")["types"]["pages"] == ["/hmi", "/dashboard"]
 
 
 def test_where_its_arguments_are_known_no_other_place_is_guessed(evaluate: Evaluator) -> None:
@@ -498,8 +548,8 @@ def test_timers_and_requires_of_their_own_work_and_import_is_named(evaluate: Eva
     timers = "setInterval(() => 0, 9).unref(); setTimeout(() => 0, 9).ref(); clearTimeout(setImmediate(() => 0));"
     own = "const r = require('node:module').createRequire(__filename); module.exports = r('./more.js');"
     assert evaluate(f"{timers} {own}")["settings"]["uiPort"] == "1990"
-    text = "module.exports = (async () => (await import('node:os')).default)();"
-    assert evaluate(text)["trouble"] == "it uses import(), which is not done here"
+    text = "import('node:os').then(() => 1); module.exports = {};"
+    assert evaluate(text)["settings"]["uiPort"] == ""  # what comes of it comes too late for Node-RED
 
 
 def test_one_user_that_is_no_list(evaluate: Evaluator) -> None:
@@ -545,12 +595,96 @@ def test_what_settings_use_is_there(prefix: str, evaluate: Evaluator) -> None:
     assert found.get("settings", found)["disableEditor"] is True
 
 
-def test_settings_that_come_later(evaluate: Evaluator) -> None:
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("module.exports = (async () => { await 1; return {adminAuth: LOGIN}; })();", "it exports a Promise"),
+        ("module.exports = new Promise(() => {});", "it exports a Promise"),
+        ("module.exports = Promise.reject(new Error('x'));", "it exports a Promise"),
+        ("module.exports = () => ({adminAuth: LOGIN});", "it exports a function"),
+        ("exports.__esModule = true; exports.default = {adminAuth: LOGIN};", "it exports its settings as `default`"),
+    ],
+)
+def test_forms_of_which_node_red_takes_no_settings(text: str, form: str, evaluate: Evaluator) -> None:
+    """A real Node-RED 5 that is given one of these serves /flows to anybody."""
+    seen = evaluate(text.replace("LOGIN", LOGIN))
+    assert seen["form"].startswith(form)
+    assert seen["settings"]["adminAuth"]["kind"] == "unset"
+
+
+def test_a_default_beside_the_same_settings_is_no_other_form(evaluate: Evaluator) -> None:
     text = (
-        "module.exports = (async () => { await require('fs').promises.access('.'); return {disableEditor: true}; })();"
+        f"module.exports = {{adminAuth: {LOGIN}}}; module.exports.default = module.exports; exports.__esModule = true;"
     )
-    assert evaluate(text)["settings"]["disableEditor"] is True
-    assert "waits for what never comes" in evaluate("module.exports = new Promise(() => {});", limit=300)["trouble"]
+    seen = evaluate(text)
+    assert (seen["form"], seen["settings"]["adminAuth"]["kind"]) == ("", "set")
+
+
+@pytest.mark.parametrize("text", ["export default {};", "import os from 'node:os'; export const uiPort = 1880;"])
+def test_es_modules_are_named(text: str, evaluate: Evaluator) -> None:
+    """Of a real Node-RED 5 they end the start: it needs an object of its own."""
+    assert "is an ES module, which is not evaluated here" in evaluate(text)["trouble"]
+    (evaluate.folder / "auth.mjs").write_text(text)
+    trouble = evaluate("module.exports = {adminAuth: require('./auth.mjs').default};")["trouble"]
+    assert "auth.mjs is an ES module" in trouble
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "value"),
+    [
+        ("httpAuth: {user: 'u', pass: 'hunter2'}", "httpAdminAuth.kind", "set"),  # for both roots that have none
+        ("httpAuth: {user: 'u', pass: 'hunter2'}", "httpNodeAuth.hash.scheme", "other"),
+        ("httpNodeAuth: [(q, r, next) => next()]", "httpNodeAuth.kind", "function"),
+        ("adminAuth: {module: LOGIN}", "adminAuth.type", "credentials"),
+        ("adminAuth: {module: {...LOGIN, default: {permissions: '*'}}}", "adminAuth.defaultPermissions", "*"),
+        ("adminAuth: {type: 'credentials', module: require('node-red-auth-github')({})}", "adminAuth.kind", "computed"),
+        ("adminAuth: {...LOGIN, authenticate: async () => ({}), tokens: () => 0}", "adminAuth.decides",
+         ["authenticate", "tokens"]),
+        ("adminAuth: LOGIN", "adminAuth.decides", []),
+        ("disableEditor: process.env.HOME", "disableEditor", True),  # as Node-RED asks: whatever is not empty
+        ("disableEditor: ''", "disableEditor", False),
+        ("logging: {console: {audit: 'yes'}}", "audit", True),
+        ("logging: {file: {audit: true, handler: () => () => 0}}", "audit", True),
+        ("logging: {file: {audit: true}}", "audit", False),  # without a handler Node-RED makes none
+        ("ui: {middleware: true}", "ui.middleware", "unset"),  # which dashboards pass over
+        ("ui: {middleware: 'auth'}", "ui.middleware", "unset"),
+        ("ui: {ioMiddleware: [(s, n) => n(), null]}", "ui.ioMiddleware", "unset"),
+        ("ui: {ioMiddleware: [require('theme').guard]}", "ui.ioMiddleware", "set"),
+        ("httpRoot: '/x'", "httpAdminRoot", "/x"),
+        ("httpRoot: '/x', httpAdminRoot: '/a'", "httpAdminRoot", "/a"),
+        ("httpRoot: '/x', httpAdminRoot: false", "httpAdminRoot", "false"),
+        ("httpRoot: false, httpNodeRoot: '/a'", "httpNodeRoot", "false"),
+        ("credentialSecret: `${process.env.NOT_SET}`", "credentialSecret", "missing"),
+        ("credentialSecret: String({})", "credentialSecret", "missing"),
+    ],
+)  # fmt: skip
+def test_keys_are_read_as_node_red_reads_them(body: str, key: str, value: object, evaluate: Evaluator) -> None:
+    found: Any = evaluate.settings(body.replace("LOGIN", LOGIN))
+    for name in key.split("."):
+        found = found[name]
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("const f = fs.openSync('/x', 'r'); module.exports = {adminAuth: LOGIN};", ["fs.openSync"]),
+        ("fs.readFile('x', () => { module.exports.adminAuth = null; }); module.exports = {};", ["fs.readFile"]),
+        ("module.exports = {adminAuth: process.stdout.isTTY ? null : LOGIN};", ["stdout"]),
+        ("module.exports = {adminAuth: require('cluster').isWorker ? null : LOGIN};", ["cluster"]),
+        ("module.exports = {adminAuth: require('vm').runInNewContext('1') ? null : LOGIN};", ["vm"]),
+        ("fs.mkdirSync('x', {recursive: true}); process.stdout.write('x'); module.exports = {};", []),
+    ],
+)
+def test_what_reads_and_is_not_done_is_named(text: str, asked: list[str], evaluate: Evaluator) -> None:
+    assert evaluate("const fs = require('fs'); " + text.replace("LOGIN", LOGIN))["asked"] == asked
+
+
+def test_files_are_found_by_the_endings_that_node_knows(evaluate: Evaluator) -> None:
+    (evaluate.folder / "more.cjs").write_text("module.exports = {uiPort: 1};")
+    assert "which is not there" in evaluate("module.exports = require('./more');")["trouble"]
+    (evaluate.folder / "more.json").write_text('{"uiPort": 2}')
+    assert evaluate("module.exports = require('./more');")["settings"]["uiPort"] == "2"
 
 
 def test_a_link_is_followed_as_node_does(evaluate: Evaluator) -> None:

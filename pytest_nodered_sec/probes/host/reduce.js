@@ -1,0 +1,116 @@
+// What settings.js comes to, reduced: the part of the second process that says what of it leaves. No secret does; password
+// hashes come back as "which known sample, which scheme, which cost". Each key is read as Node-RED reads it.
+"use strict";
+
+const kindOf = (value) => value === undefined || value === null ? "unset"
+  : (typeof value === "function" || typeof value === "object") && value[INERT] ? "computed"
+  : typeof value === "function" ? "function" : value === false ? "false"
+  : value === "" ? "empty" : "set";
+const moduleOf = (value) => kindOf(value) === "computed" ? value[INERT] : "";
+const port = (value) => /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
+const root = (value) => value === false ? "false" : value === undefined || value === null ? ""
+  : typeof value === "string" && /^[\w./~-]{0,100}$/.test(value) ? value : "(of unusual form)";
+const acts = (value) => ["function", "computed"].includes(kindOf(value)) || Array.isArray(value) && value.every(acts);
+const rooted = (s, key) => s.httpRoot === false ? "false" : root(s[key] || s[key] === false ? s[key] : s.httpRoot);
+const guard = (value) => !acts(value) || Array.isArray(value) && !value.length ? "unset" // an empty list guards nothing
+  : kindOf(value); // and dashboards pass over what is neither a function nor a list of them
+const text = (value) => typeof value === "string" || typeof value === "number" ? String(value).slice(0, 300)
+  : value === false ? "false" : "";
+const switched = (value) => kindOf(value) === "computed" ? "computed" : value === undefined ? "unset" : value ? "on" : "off";
+const listOf = (value) => Array.isArray(value) ? value : [];
+const own = (value) => value !== null && typeof value === "object" && !value[INERT] ? value : {};
+
+function hash(value) {
+  if (kindOf(value) === "computed") return { scheme: "computed", cost: 0, known: "" };
+  if (typeof value !== "string" || !value) return { scheme: "unset", cost: 0, known: "" };
+  const bcrypt = /^\$2[abxy]?\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.exec(value);
+  return {
+    scheme: bcrypt ? "bcrypt" : /^[0-9a-f]{32}$/i.test(value) ? "md5" : "other",
+    cost: bcrypt ? Number(bcrypt[1]) : 0,
+    known: Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "",
+  };
+}
+
+const MISSING = ["undefined", "null", "NaN", "[object Object]", "[object Promise]"]; // made of what was not there
+const secret = (value) => kindOf(value) === "computed" ? "computed" : Object.hasOwn(INPUT.known, value) ? "published"
+  : MISSING.includes(value) ? "missing" : kindOf(value);
+
+const rights = (value) => (Array.isArray(value) ? value : [value]).map(text).join(",");
+
+function login(value) {
+  const part = own(value).module; // Node-RED puts it over the rest
+  if (kindOf(part) === "computed") return login(part);
+  const kind = kindOf(value);
+  const auth = { ...own(value), ...own(part) };
+  const users = Array.isArray(auth.users) ? auth.users : kindOf(auth.users) === "set" ? [auth.users] : []; // one is taken too
+  const fallback = auth.default;
+  return {
+    kind, module: moduleOf(value), type: text(auth.type), hasStrategy: kindOf(auth.strategy),
+    users: users.map((user) => ({ permissions: rights(own(user).permissions), hash: hash(own(user).password) })),
+    usersKind: Array.isArray(auth.users) ? "list" : kindOf(auth.users),
+    decides: ["authenticate", "tokens"].filter((key) => ["function", "computed"].includes(kindOf(auth[key]))),
+    defaultKind: kindOf(fallback), defaultPermissions: rights(own(fallback).permissions),
+    sessionSeconds: typeof auth.sessionExpiryTime === "number" ? auth.sessionExpiryTime : 0,
+  };
+}
+
+function basic(value) {
+  const kind = Array.isArray(value) ? "function" : kindOf(value); // one middleware, or several: they decide themselves
+  return { kind, module: moduleOf(value), hash: hash(own(value).pass) };
+}
+
+function accounted(value, asked, depth = 5) { // a module whose answer is a value of the settings decided that and no more
+  asked.delete(moduleOf(value));
+  if (depth) for (const one of Object.values(own(value)).slice(0, 500)) accounted(one, asked, depth - 1);
+}
+
+const EVERY = ["https://catalogue.nodered.org/catalogue.json"]; // what the editor asks unless it is told others
+
+function catalogues(value) { // names of their servers; null where a module makes them
+  if (kindOf(value) === "computed") return null;
+  return listOf(value || EVERY).map((one) => attempt(() => new URL(text(one)).host, "") || "a relative address");
+}
+
+const CROSS = ["httpAdminCors", "httpNodeCors", "httpStaticCors"];
+const admits = (value) => own(value).credentials === true && own(value).origin === true; // any page, as whoever is logged in
+
+function cookie(value) { // options that keep a cookie from nobody
+  const options = own(value);
+  return [...options.httpOnly === false ? ["httpOnly: false"] : [],
+    .../^none$/i.test(text(options.sameSite)) ? ['sameSite: "none"'] : []];
+}
+
+function reduce(s, asked) {
+  if (kindOf(s) === "computed") throw failure(`settings.js exports what the module ${printable(moduleOf(s))} makes`);
+  const theme = own(s.editorTheme), modules = own(s.externalModules), logging = own(s.logging);
+  accounted(s, asked);
+  for (const one of [s.disableEditor, modules.autoInstall, own(theme.projects).enabled, s.userDir, s.flowFile, s.uiHost,
+    s.httpAdminRoot, s.httpNodeRoot, s.httpRoot, own(s.ui).path, ...Object.values(logging).map((each) => own(each).audit),
+    s.editorTheme, theme.projects, s.externalModules, modules.palette, modules.modules, s.logging, s.ui, s.dashboard])
+    if (kindOf(one) === "computed") asked.add(moduleOf(one)); // its value itself is judged
+  const install = (part, key) => kindOf(own(modules[part])[key]);
+  return {
+    uiPort: port(s.uiPort), uiHost: text(s.uiHost), userDir: text(s.userDir), flowFile: text(s.flowFile),
+    flowFileIsSet: kindOf(s.flowFile), httpAdminRoot: rooted(s, "httpAdminRoot"), httpNodeRoot: rooted(s, "httpNodeRoot"),
+    httpRoot: root(s.httpRoot), disableEditor: switched(s.disableEditor) === "on", requireHttps: kindOf(s.requireHttps),
+    adminAuth: login(s.adminAuth), httpAdminAuth: basic(s.httpAdminAuth || s.httpAuth),
+    httpNodeAuth: basic(s.httpNodeAuth || s.httpAuth),
+    httpStaticAuth: basic(s.httpStaticAuth),
+    credentialSecret: secret(s.credentialSecret),
+    adminMiddleware: kindOf(s.httpAdminMiddleware), nodeMiddleware: kindOf(s.httpNodeMiddleware),
+    ui: { path: text(own(s.ui).path), middleware: guard(own(s.ui).middleware),
+      ioMiddleware: guard(own(s.ui).ioMiddleware) },
+    dashboard: { middleware: guard(own(s.dashboard).middleware), ioMiddleware: guard(own(s.dashboard).ioMiddleware) },
+    webSocketNodeVerifyClient: guard(s.webSocketNodeVerifyClient),
+    paletteInstall: install("palette", "allowInstall"), paletteUpload: install("palette", "allowUpload"),
+    moduleInstall: install("modules", "allowInstall"), autoInstall: modules.autoInstall === true,
+    paletteEditable: kindOf(own(theme.palette).editable),
+    telemetry: switched(own(s.telemetry).enabled), catalogues: [s.editorTheme, theme.palette]
+      .some((one) => kindOf(one) === "computed") ? null : catalogues(own(theme.palette).catalogues),
+    assistant: switched(own(own(s.flowforge).assistant).enabled), adminCookie: cookie(s.httpAdminCookieOptions),
+    cors: [...CROSS.filter((key) => admits(s[key])), ...listOf(s.httpStatic).some((one) => admits(own(one).cors)) ? ["httpStatic"] : []],
+    functionExternalModules: kindOf(s.functionExternalModules), projects: own(theme.projects).enabled === true,
+    audit: Object.entries(logging).some(([name, one]) => own(one).audit && (name === "console" || one.handler)),
+    https: kindOf(s.https),
+  };
+}
