@@ -104,6 +104,7 @@ class CaddyMatch:
         methods: HTTP methods, () for any.
         protocol: "http", "https" …, or "".
         networks: of clients, () for any.
+        forwarded: of clients as trusted proxies tell their addresses, () for any.
         headers: names of headers and query arguments that are asked about.
         statuses: of the error that is handled, () for any.
         files: whether it asks for files on disk.
@@ -119,6 +120,7 @@ class CaddyMatch:
     methods: tuple[str, ...] = ()
     protocol: str = ""
     networks: tuple[str, ...] = ()
+    forwarded: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
     files: bool = False
@@ -192,7 +194,9 @@ class CaddyServer:
         routes: how it gets there.
         errors: what is tried after an error.
         named: routes that "invoke" goes to, by name.
-        certificates: names for which it demands a client certificate, "*" for all.
+        certificates: names for which it demands a client certificate that it verifies, "*" for all.
+        trusts: networks of proxies whose word on a client's address it takes, "*" where that is not known.
+        raw: whether it hands connections on without looking into them.
     """
 
     name: str
@@ -203,6 +207,8 @@ class CaddyServer:
     errors: tuple[CaddyRoute, ...] = ()
     named: tuple[tuple[str, CaddyRoute], ...] = ()
     certificates: tuple[str, ...] = ()
+    trusts: tuple[str, ...] = ()
+    raw: bool = False
 
 
 @dataclass(frozen=True)

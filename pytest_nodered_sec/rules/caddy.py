@@ -36,13 +36,16 @@ def caddy_way_is_guarded(seen: CaddyConfig, policy: Policy) -> Verdict:
     named = [(server, dial, secure) for server, dial, secure in dials if is_node_red(_address(dial), seen.sockets)]
     surfaces = wanted(seen, policy)
     leading = _leading(seen, surfaces)
-    if not named or not leading:
+    faults = _raw(seen)
+    if not faults and (not named or not leading):
         doubts = _doubts(seen, surfaces)
         if doubts:
             return NotJudged(f"{doubts[0]}; so whether Caddy forwards to Node-RED is unknown")
+        if near := _elsewhere(seen):
+            return NotJudged(near)
         return NotApplicable(f"{seen.evidence()}; no Caddy server forwards to it")
     unsure: list[str] = []
-    faults = [_plain(seen, server) for server in dict.fromkeys(server for server, _ in leading) if not server.tls]
+    faults += [_plain(seen, server) for server in dict.fromkeys(server for server, _ in leading) if not server.tls]
     faults += [_far(seen, dial) for _, dial, secure in named if not secure and not _near(_address(dial))]
     for server in dict.fromkeys(server for server, _ in leading):
         for surface in surfaces:
@@ -67,8 +70,10 @@ def gate(seen: CaddyConfig, page: str, *, exactly: bool) -> str:
     """Say whether strangers reach a dashboard, page or channel, or a path: "closed", "open", or why it is not known."""
     surface = pages.Surface(page, "socket" if exactly else "page")
     leading = _leading(seen, (surface,))
+    if _raw(seen):
+        return "open"
     if not leading:
-        return next(iter(_doubts(seen, (surface,))), "open")
+        return next(iter(_doubts(seen, (surface,))), _elsewhere(seen) or "open")
     gates = [pages.gate(ways, surface) for _, ways in leading]
     if any(is_open for is_open, _ in gates):
         return "open"
@@ -146,6 +151,16 @@ def _heads(route: CaddyRoute) -> Iterator[str]:
         yield from (text for find, _ in step.patterns for text in examples(find))
 
 
+def _elsewhere(seen: CaddyConfig) -> str:
+    """Say whom else on this machine Caddy forwards to, "" for nobody."""
+    own = {at.rpartition(":")[2] for server in seen.servers for at in server.listen}
+    dials = [_address(dial) for server in seen.servers if not server.raw for dial, _ in server.dials]
+    near = next((one for one in dials if _near(one) and one.rpartition(":")[2] not in own), "")
+    if near and is_node_red(near, seen.sockets):
+        return f"Caddy forwards to Node-RED at {near}, but no request that was tried gets there"
+    return f"Caddy forwards to {near}, and how that forwards to Node-RED is not followed" if near else ""
+
+
 # --- what is said ----------------------------------------------------------------------------------------
 
 
@@ -166,6 +181,22 @@ def _fault(
         f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
         f"Caddyfile: @gated path {surface.path} {surface.path}/*, then basic_auth @gated (path ignores letter case)",
     )
+
+
+def _raw(seen: CaddyConfig) -> list[Violation]:
+    return [
+        Violation(
+            "stream",
+            f"{seen.file}: {server.name} forwards connections on {', '.join(server.listen)} to Node-RED at {dial} "
+            "without a login",
+            "only servers that read HTTP forward to Node-RED",
+            "Caddy: delete that server of the app layer4, or close its port to all but the proxy",
+        )
+        for server in seen.servers
+        if server.raw
+        for dial, _ in server.dials
+        if is_node_red(_address(dial), seen.sockets)
+    ]
 
 
 def _plain(seen: CaddyConfig, server: CaddyServer) -> Violation:

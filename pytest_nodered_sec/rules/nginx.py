@@ -17,11 +17,15 @@ from pytest_nodered_sec.rules.walk import pages as pages_of
 from pytest_nodered_sec.rules.walk import ways
 from pytest_nodered_sec.rules.walk.blocks import value
 from pytest_nodered_sec.rules.walk.config import Config, every
+from pytest_nodered_sec.rules.walk.streams import fed, streams
 from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_nodered_sec.observations.host_proxies import Directive, NginxConfig, NginxService
     from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.rules.walk.config import Place
     from pytest_nodered_sec.rules.walk.pages import Surface, Way
     from pytest_nodered_sec.rules.walk.ways import Door
     from pytest_nodered_sec.verdict import Verdict
@@ -93,8 +97,14 @@ def walked(seen: NginxConfig, surfaces: tuple[Surface, ...]) -> tuple[Walked, ..
 def leads_elsewhere(seen: NginxConfig, every_way: tuple[Walked, ...]) -> NotApplicable | NotJudged:
     """Say that nothing leads to Node-RED, or that nobody can tell."""
     doubts = [doubt for one in every_way for way in one.ways for end in way.ends for doubt in end.doubts]
-    if doubts:
+    if doubts := [*doubts, *_unsure(seen)]:
         return NotJudged(f"{doubts[0]}; so whether nginx forwards to Node-RED is unknown")
+    config = Config(seen.directives, seen.sockets)
+    handed_to = _handed_to([one for one in seen.directives if one.name == "http"], config)
+    if led := next((one for one in handed_to if config.is_node_red(one)), ""):
+        return NotJudged(f"nginx forwards to Node-RED at {led}, but no request that was tried gets there")
+    if near := next((one for one in handed_to if _is_near(one) and not config.own(one)), ""):
+        return NotJudged(f"nginx forwards to {near}, and how that forwards to Node-RED is not followed")
     return NotApplicable(f"{seen.evidence()}; no nginx server block forwards to it")
 
 
@@ -111,7 +121,7 @@ def nginx_way_is_guarded(seen: NginxConfig, policy: Policy) -> Verdict:
     faults = _streams(seen)
     if not leading and not faults:
         return leads_elsewhere(seen, every_way)
-    doubts: list[str] = []
+    doubts = _unsure(seen)
     for server in dict.fromkeys(id(one.door.server) for one in leading):
         here = [one for one in leading if id(one.door.server) == server]
         faults += _plain(here)
@@ -129,13 +139,13 @@ def _name(server: Directive) -> str:
 
 def _plain(here: list[Walked]) -> list[Violation]:
     config = here[0].config
-    inner = {config.own(address) for address in _handed_to(config)}
+    inner = (_inner(config) | fed(config)) - fed(config, clear=True)
     clear = [
         str(one.door.place)
         for one in here
         if not one.door.tls
         and one.door.place.address != "unix"
-        and not (one.door.place.local and one.door.place in inner)
+        and one.door.place not in inner
         and any(end.kind == "node-red" for way in one.ways for end in way.ends)
     ]
     if not clear:
@@ -152,10 +162,16 @@ def _plain(here: list[Walked]) -> list[Violation]:
     ]
 
 
-def _handed_to(config: Config) -> list[str]:
+def _inner(config: Config) -> set[Place | None]:
+    """Return the places that only this machine reaches, and to which nginx itself hands requests on."""
+    found = {config.own(address) for address in _handed_to(config.directives, config)}
+    return {one for one in found if one and one.local}
+
+
+def _handed_to(directives: Sequence[Directive], config: Config) -> list[str]:
     """Return the addresses that proxy_pass names."""
     found = []
-    for one in every(config.directives):
+    for one in every(tuple(directives)):
         if one.name == "proxy_pass" and one.args:
             target = one.args[0].partition("://")[2]
             unix = target.startswith("unix:")
@@ -164,13 +180,16 @@ def _handed_to(config: Config) -> list[str]:
     return found
 
 
+def _is_near(address: str) -> bool:
+    return address.startswith("/") or LOOPBACK.match(address.rpartition(":")[0]) is not None
+
+
 def _far(here: list[Walked]) -> list[Violation]:
     faults: dict[tuple[str, str], Violation] = {}
     for end in (end for one in here for way in one.ways for end in way.ends if end.kind == "node-red"):
         handed = end.via[-1]
         secure = handed.args[0].startswith("https://")
-        near = end.address.startswith("/") or LOOPBACK.match(end.address.rpartition(":")[0])
-        if near or (secure and value(end.via[:-1], "proxy_ssl_verify") == ("on",)):
+        if _is_near(end.address) or (secure and value(end.via[:-1], "proxy_ssl_verify") == ("on",)):
             continue
         address = re.sub("\0([^\0]*)\0", r"$\1", end.address)
         faults[end.where, "" if "$" in handed.args[0] else end.address] = Violation(
@@ -187,7 +206,8 @@ def _uneven(here: list[Walked], surface: Surface, doubts: list[str]) -> list[Vio
     """Compare who is kept from a surface with who gets its channel, other spellings, and other ways to it."""
     faults: dict[str, Violation] = {}
     for one in here:
-        demanded = replace(surface, gated=surface.gated and not one.door.place.local)  # which has another in front
+        inner = one.door.place.local and one.door.place not in fed(one.config)  # which has another in front
+        demanded = replace(surface, gated=surface.gated and not inner)
         open_ways = pages_of.uneven(one.ways, demanded, doubts)
         for code, (why, guard, way) in open_ways.items():
             faults.setdefault(code, _fault(code, why, one, guard, way, surface))
@@ -209,28 +229,23 @@ def _fault(code: str, why: str, one: Walked, guard: str, way: Way, surface: Surf
 def _streams(seen: NginxConfig) -> list[Violation]:
     """Return the servers that hand raw connections to Node-RED: past TLS or past every login of nginx's."""
     config = Config(seen.directives, seen.sockets)
-    faults = []
-    for part in seen.directives:
-        for server in part.block if part.name == "stream" else ():
-            if server.name != "server" or value((part, server), "ssl_verify_client") == ("on",):
-                continue
-            target = next((one.args[0] for one in server.block if one.name == "proxy_pass" and one.args), "")
-            tables = [one for one in part.block if one.name == "map" and one.args[-1:] == (target,)]
-            names = [row.args[0] for table in tables for row in table.block if row.args] or [target]
-            addresses = [address for name in names for address in config.upstreams.get(name, (name,))]
-            led = [address for address in addresses if config.is_node_red(address.removeprefix("unix:"))]
-            places = ", ".join(one.args[0] for one in server.block if one.name == "listen" and one.args)
-            faults += [
-                Violation(
-                    "stream",
-                    f"stream server ({server.where()}) forwards connections on {places} to Node-RED at {address} "
-                    "without a login",
-                    "only http servers with TLS forward to Node-RED",
-                    "nginx: delete that server of the stream block, or close its port to all but the proxy",
-                )
-                for address in dict.fromkeys(led)
-            ]
-    return faults
+    return [
+        Violation(
+            "stream",
+            f"stream server ({one.server.where()}) forwards connections on {one.places} to Node-RED at {address} "
+            "without a login",
+            "only http servers with TLS forward to Node-RED",
+            "nginx: delete that server of the stream block, or close its port to all but the proxy",
+        )
+        for one in streams(config)
+        for address in one.addresses
+        if config.is_node_red(address)
+    ]
+
+
+def _unsure(seen: NginxConfig) -> list[str]:
+    """Return why it is not known where raw connections go."""
+    return [one.doubt for one in streams(Config(seen.directives, seen.sockets)) if one.doubt]
 
 
 # --- host-04 ---------------------------------------------------------------------------------------------
@@ -247,10 +262,13 @@ def gate(seen: NginxConfig, page: str, *, exactly: bool = False) -> str:
     surface = pages_of.Surface(page, "socket" if exactly else "page")
     every_way = walked(seen, (surface,))
     leading = [one for one in every_way if one.leads]
+    config = Config(seen.directives, seen.sockets)
+    inner = _inner(config) - fed(config)
+    leading = [one for one in leading if one.door.place not in inner] or leading  # others are in front of those
     if not leading or _streams(seen):
         elsewhere = leads_elsewhere(seen, every_way)
         return elsewhere.reason if not leading and isinstance(elsewhere, NotJudged) else "open"
-    doubts = [doubt for one in leading for doubt in one.unseen]
+    doubts = [*_unsure(seen), *(doubt for one in leading for doubt in one.unseen)]
     for one in leading:
         is_open, unknown = pages_of.gate(one.ways, surface)
         if is_open:

@@ -379,6 +379,82 @@ def test_raw_connections_go_past_every_login() -> None:
     assert codes(raw("server { listen 5432; proxy_pass 127.0.0.1:5433; }", gated)) == []
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "geo $to { default 127.0.0.1:9; 10.0.0.0/8 127.0.0.1:1880; } server { listen 8080; proxy_pass $to; }",
+        "split_clients $remote_addr $to { 50% red; * 127.0.0.1:9; } upstream red { server 127.0.0.1:1880; } "
+        "server { listen 8080; proxy_pass $to; }",
+        "server { listen 8080; set $to 127.0.0.1:1880; proxy_pass $to; }",
+        "map $server_port $to { default 1880; } server { listen 8080; proxy_pass 127.0.0.1:${to}; }",
+        "server { listen 1880; proxy_pass 10.0.0.2:$server_port; }",
+        "map $remote_addr $a { default $b; } map $remote_addr $b { default 127.0.0.1:1880; } "
+        "server { listen 8080; proxy_pass $a; }",
+        "server { listen 8080; pass 127.0.0.1:1880; }",
+    ],
+)
+def test_where_variables_lead_raw_connections(stream: str) -> None:
+    gated = f"server {{ {TLS} {LOGIN} location / {{ {PROXY} }} }}"
+    assert codes(raw(stream, gated)) == ["stream"]
+    assert gate(raw(stream, gated), "/ui") == "open"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "js_set $to a.b; server { listen 8080; proxy_pass $to; }",
+        "server { listen 8080; proxy_pass 127.0.0.1:$ssl_preread_alpn_protocols; }",
+        "map $remote_addr $a { default $a; } server { listen 8080; proxy_pass $a; }",
+    ],
+)
+def test_raw_connections_that_go_nobody_knows_where_are_not_judged(stream: str) -> None:
+    gated = f"server {{ {TLS} {LOGIN} location / {{ {PROXY} }} }}"
+    verdict = way_is_guarded(raw(stream, gated), target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "forwards connections is not in the configuration" in verdict.reason
+    assert "forwards connections" in gate(raw(stream, gated), "/ui")
+    alone = way_is_guarded(raw(stream), target().policy)
+    assert isinstance(alone, NotJudged)
+
+
+def test_a_server_on_loopback_that_raw_connections_reach_has_nothing_in_front() -> None:
+    inner = f"server {{ listen 127.0.0.1:8443 ssl; location / {{ {PROXY} }} }}"
+    demands: dict[str, Any] = {"admin_api": "proxied"}
+
+    def found(stream: str, http: str = inner) -> list[str]:
+        return codes(replace(raw(stream, http), admin_root="/"), **demands)
+
+    assert set(found("server { listen 443; pass 127.0.0.1:8443; }")) == {"no-login"}
+    assert found("server { listen 127.0.0.1:443; pass 127.0.0.1:8443; }") == []
+    assert found("server { listen 443; ssl_verify_client on; pass 127.0.0.1:8443; }") == []
+    clear = inner.replace(" ssl", "")
+    assert set(found("server { listen 443; pass 127.0.0.1:8443; }", clear)) == {"plain", "no-login"}
+    assert set(found("server { listen 443 ssl; pass 127.0.0.1:8443; }", clear)) == {"no-login"}
+
+
+def test_what_nginx_hands_to_another_on_the_same_host_is_not_judged() -> None:
+    """Varnish, an oauth2-proxy and the like: what they do with it is not seen."""
+    near = config(f"server {{ {TLS} location / {{ {LOGIN} proxy_pass http://127.0.0.1:6081; }} }}")
+    verdict = way_is_guarded(near, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "forwards to 127.0.0.1:6081, and how that forwards to Node-RED is not followed" in verdict.reason
+    assert "127.0.0.1:6081" in gate(near, "/ui")
+    unasked = config(f"server {{ {TLS} location / {{ limit_except GET {{ {PROXY} }} }} }}")
+    verdict = way_is_guarded(unasked, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "no request that was tried gets there" in verdict.reason
+
+
+def test_an_inner_server_is_behind_the_outer_ones_login() -> None:
+    inner = f"server {{ listen 127.0.0.1:8081; server_name inner; location / {{ {PROXY} }} }}"
+    upstream = "upstream inner { server 127.0.0.1:8081; }"
+    outer = f"server {{ {TLS} {LOGIN} location / {{ proxy_pass http://inner; }} }}"
+    default = "server { listen 127.0.0.1:8081 default_server; return 404; }"
+    assert gate(config(upstream + outer + default + inner), "/ui") == "closed"
+    assert gate(config(upstream + outer.replace(LOGIN, "") + default + inner), "/ui") == "open"
+    assert gate(config(inner), "/ui") == "open"  # others than nginx may hand strangers on
+
+
 @pytest.mark.parametrize("rule", [way_is_guarded, tls_is_as_demanded])
 def test_a_way_that_cannot_be_told_is_not_judged(rule: Any) -> None:
     text = f"server {{ {TLS} server_name ~^(?<line>.+)$; location / {{ proxy_pass http://$line:1880; }} }}"

@@ -132,8 +132,13 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {"403"},
     ),
     "no AuthType": (location("Require valid-user"), {}, {"500"}),
-    "another AuthType": (location("AuthType Own", "Require valid-user"), {}, {"401?"}),
-    "anonymous": (location(LOGIN, "AuthBasicProvider anon file"), {}, {"401?"}),
+    "another AuthType": (location("AuthType Own", "Require valid-user"), {}, {"401?", "/ui/?"}),
+    "anonymous": (location(LOGIN, "AuthBasicProvider anon file"), {}, {"401?", "/ui/?"}),
+    "an address that anybody may say": (
+        f"RemoteIPHeader X-Real-IP\nRemoteIPTrustedProxy 10.0.0.1 192.0.0.0/2\n{location('Require ip 10')}",
+        {},
+        {"/ui/", "403"},
+    ),
     "denied": (location("Require all denied"), {}, {"403"}),
     "denied to accounts": (location(LOGIN.replace("valid-user", "method POST\nRequire valid-user")), {}, {"401"}),
     "never": (

@@ -113,6 +113,16 @@ CASES: dict[str, tuple[CaddyServer, dict[str, Any], set[str]]] = {
     "a network, with every right": (
         server(on(CaddyMatch(networks=("10.0.0.0/8",)), RED)), {"granted": True}, {"/ui/", "200"}
     ),
+    "a network by a proxy's word": (server(on(CaddyMatch(forwarded=("10.0.0.0/8",)), RED)), {}, {"200"}),
+    "a network by another proxy's word": (
+        server(on(CaddyMatch(forwarded=("10.0.0.0/8",)), RED), trusts=("10.0.0.0/8",)), {}, {"200"}
+    ),
+    "a network by anybody's word": (
+        server(on(CaddyMatch(forwarded=("10.0.0.0/8",)), RED), trusts=("::/0", "0.0.0.0/0")), {}, {"/ui/", "200"}
+    ),
+    "a network by somebody's word": (
+        server(on(CaddyMatch(forwarded=("10.0.0.0/8",)), RED), trusts=("*",)), {}, {"/ui/?", "200?"}
+    ),
     "no network": (server(on(CaddyMatch(networks=("x",)), RED)), {}, {"200?"}),
     "a header": (server(on(CaddyMatch(headers=("Upgrade",)), RED)), {}, {"/ui/", "200"}),
     "a secret header": (server(on(CaddyMatch(headers=("X-Token",)), RED)), {}, {"/ui/?", "200"}),
@@ -171,9 +181,34 @@ def test_what_cannot_be_told_is_not_judged() -> None:
     assert "handler x" in verdict.reason
     assert "handler x" in gate(unsure, "/ui")
     assert "determined at run time" in gate(hidden, "/ui")
-    elsewhere = CaddyConfig("caddy.json", (server(steps(OTHER)),), SOCKETS)
+    far = replace(server(), dials=(("10.0.0.5:80", False),), listen=(":80", ":443"))
+    elsewhere = CaddyConfig("caddy.json", (far,), SOCKETS)
     assert type(way_is_guarded(elsewhere, target().policy)) is NotApplicable
     assert gate(elsewhere, "/ui") == "open"
+
+
+@pytest.mark.parametrize(
+    ("dial", "reason"),
+    [
+        ("127.0.0.1:4180", "Caddy forwards to 127.0.0.1:4180, and how that forwards to Node-RED is not followed"),
+        ("unix//run/nr.sock", "Caddy forwards to Node-RED at /run/nr.sock, but no request that was tried gets there"),
+    ],
+)
+def test_what_caddy_hands_to_another_on_the_same_host_is_not_judged(dial: str, reason: str) -> None:
+    seen = CaddyConfig("caddy.json", (replace(server(steps(GONE)), dials=((dial, False),)),), SOCKETS)
+    verdict = way_is_guarded(seen, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert (verdict.reason, gate(seen, "/ui")) == (reason, reason)
+
+
+def test_connections_that_caddy_hands_on_unread() -> None:
+    raw = CaddyServer("layer4 a", (":1881",), False, (("127.0.0.1:1880", False), ("10.0.0.5:1", False)), raw=True)
+    seen = CaddyConfig("caddy.json", (server(steps(LOGIN, RED)), raw), SOCKETS)
+    assert [one.code for one in violations(way_is_guarded(seen, target().policy))] == ["stream"]
+    assert gate(seen, "/ui") == "open"
+    other = replace(seen, servers=(seen.servers[0], replace(raw, dials=(("127.0.0.1:5433", False),))))
+    assert violations(way_is_guarded(other, target().policy)) == ()
+    assert gate(other, "/ui") == "closed"
 
 
 def test_conditions_that_combine_in_too_many_ways() -> None:

@@ -26,8 +26,9 @@ def front(body: str, bind: str = "*:443 ssl crt /x.pem", rest: str = RED, head: 
     return FrontConfig("HAProxy", "haproxy.cfg", tree([("haproxy.cfg", text)]), SOCKETS)
 
 
-def ends(body: str, uri: str = "/ui/", host: str = "a", rest: str = RED, head: str = HEAD, **more: Any) -> set[str]:
-    seen = front(body, rest=rest, head=head)
+def ends(body: str, uri: str = "/ui/", host: str = "a", rest: str = RED, head: str = HEAD,
+         bind: str = "*:443 ssl crt /x.pem", **more: Any) -> set[str]:  # fmt: skip
+    seen = front(body, bind, rest=rest, head=head)
     sections = Sections(seen.directives, seen.sockets)
     client = Client(uri, host, **more)
     every = choices.every(lambda made: haproxy.walk(sections, sections.binds[0], client, made))
@@ -64,6 +65,22 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "an argument": (deny("urlp(q) 1"), {"uri": "/ui/?p=0&q=1"}, {"403"}),
     "an argument, chosen": (deny("urlp(q) 1"), {}, {"403", "/ui/"}),
     "an argument, not sent": (deny("urlp(q) 1"), {"headers": {}}, {"/ui/"}),
+    "a certificate that is verified": (
+        "http-request deny if ! { ssl_c_used }",
+        {"bind": "*:443 ssl verify optional"},
+        {"403"},
+    ),
+    "one that is not verified": (
+        "http-request deny if ! { ssl_c_used }",
+        {"bind": "*:443 ssl verify optional crt-ignore-err all"},
+        {"403", "/ui/"},
+    ),
+    "one that is not, and seen to be": (
+        "http-request deny if ! { ssl_c_used } or ! { ssl_c_verify 0 }",
+        {"bind": "*:443 ssl verify optional ca-ignore-err all"},
+        {"403"},
+    ),
+    "any, where one is demanded": ("", {"bind": "*:443 ssl verify required crt-ignore-err all"}, {"/ui/"}),
     "an operator": (deny("path_len ge 4"), {}, {"403"}),
     "a range": (deny("path_len 9:12"), {}, {"/ui/"}),
     "a range that fits": (deny("dst_port 400:"), {}, {"403"}),

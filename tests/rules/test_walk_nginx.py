@@ -108,6 +108,14 @@ def ends(text: str, uri: str = "/ui/", *, http: str = "", host: str = "a", **mor
         ("location / { error_page 403 /x; return 404; } location /x { PROXY }", {}, {"404"}),
         ("location / { proxy_pass http://127.0.0.1:9; }", {"behind": 200}, {"elsewhere"}),
         ("location / { root /a; }", {"uri": "/x", "exists": True}, {"200"}),
+        ("location / { root /a; }", {"uri": "/x", "exists": True, "method": "POST"}, {"405"}),
+        ("location / { root /a; }", {"uri": "/", "exists": True, "method": "PUT"}, {"405"}),
+        ("location / { root /a; }", {"uri": "/x", "exists": False, "method": "POST"}, {"404"}),
+        ("set_real_ip_from 0.0.0.0/1; set_real_ip_from 128.0.0.0/1; location / { PROXY satisfy any; allow 10.0.0.0/8; "
+         "deny all; LOGIN }", {}, {"/ui/"}),
+        ("set_real_ip_from 10.0.0.0/8; location / { PROXY allow 10.0.0.0/8; deny all; }", {}, {"403"}),
+        ("set_real_ip_from 0.0.0.0/0; real_ip_header proxy_protocol; location / { PROXY deny all; allow all; }", {},
+         {"403"}),
         ("location / { deny x; deny y; deny x; PROXY }", {}, {"/ui/?"}),
         ("location / { acme on; PROXY if ($arg_a = 1) { acme on; } }", {}, {"/ui/?"}),
         ("location / { if (!-e $request_filename) { return 404; } PROXY }", {"exists": False}, {"404"}),
@@ -167,14 +175,14 @@ server { listen 80; server_name mail.*; }
 @pytest.mark.parametrize(
     ("host", "number"),
     [("A.example", 0), ("x.example", 1), ("b.example", 2), ("x.b.example", 2), ("www.other", 1), ("ccc", 3), ("z", 4),
-     ("mail.other", 5), ("example", 4)],
+     ("mail.other", 5), ("example", 4), ("a.example:8443", 0), ("x.example.:80", 1), ("[::1]:80", 4), ("", 4)],
 )  # fmt: skip
 def test_which_server_answers_to_a_name(host: str, number: int) -> None:
     seen = config(NAMES)
     listen, named, captures, doubt = servers.chosen(seen, Place("*", "80"), host)
     assert listen.server is seen.servers[number]
     assert (named, captures) == (({"n": host}, (host, host)) if number == 3 else ({}, ()))
-    assert bool(doubt) is (host in ("z", "example"))
+    assert bool(doubt) is (number == 4)
 
 
 def test_names_to_ask_by() -> None:
@@ -182,7 +190,7 @@ def test_names_to_ask_by() -> None:
         "a.example", "any.example", "www.any", "b.example", "any.b.example", "_", "mail.any", servers.NOBODY,
     ]  # fmt: skip
     fixed = config('server { listen 80; server_name "~^(?:a|b)$" ""; }')
-    assert servers.hosts(fixed, Place("*", "80")) == ["a", "b", servers.NOBODY]
+    assert servers.hosts(fixed, Place("*", "80")) == ["a", "b", "", servers.NOBODY]
 
 
 @pytest.mark.parametrize(
@@ -249,6 +257,21 @@ def test_an_nginx_that_hands_requests_to_itself_for_ever() -> None:
     inner = f"server {{ listen unix:/n; location / {{ {PROXY} }} }}"
     unix = config(f"{inner} server {{ listen 80; location / {{ proxy_pass http://unix:/n:; }} }}")
     assert {end.kind for door in ways.doors(unix) for end in ways.way(unix, door, "/ui/").ends} == {"node-red"}
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("inner", "inner"), ("inner:8081/x", "inner:8081"), ("unix:/n:/x", "localhost")]
+)
+def test_a_server_behind_is_called_by_its_name_in_proxy_pass(target: str, name: str) -> None:
+    seen = config(
+        "upstream inner { server 127.0.0.1:8081; } upstream inner:8081 { server 127.0.0.1:8081; } "
+        f"server {{ listen 80; location / {{ proxy_pass http://{target}; }} }} "
+        "server { listen 127.0.0.1:8081; listen unix:/n; return 404; } "
+        f"server {{ listen 127.0.0.1:8081; listen unix:/n; server_name {name.partition(':')[0]}; "
+        f"location / {{ {PROXY} }} }}"
+    )
+    outer = next(door for door in ways.doors(seen) if door.place.port == "80")
+    assert {end.kind for end in ways.way(seen, outer, "/ui/").stranger} == {"node-red"}
 
 
 def test_what_conditions_name_is_asked_for() -> None:

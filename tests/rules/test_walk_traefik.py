@@ -130,7 +130,9 @@ MIDDLEWARES: dict[str, tuple[Table, dict[str, Any], set[str]]] = {
     "another path by a pattern": ({"replacePathRegex": {"regex": "^/u(.*)", "replacement": "/x$1"}}, {}, {"/xi/"}),
     "without a replacement": ({"replacePathRegex": {"regex": "^/u(.*)"}}, {}, {"/ui/"}),
     "headers": ({"headers": {}}, {}, {"/ui/"}),
-    "error pages": ({"errors": {}}, {}, {"/ui/?"}),
+    "error pages": ({"errors": {"service": "red", "query": "/e/{status}"}}, {}, {"/ui/", "/e/500"}),
+    "error pages of the root": ({"errors": {"service": "red"}}, {}, {"/ui/", "/"}),
+    "error pages of nobody": ({"errors": {}}, {}, {"/ui/", "unknown?"}),
     "two in one": ({"headers": {}, "compress": {}}, {}, {"/ui/?"}),
     "a chain": ({"chain": {"middlewares": ["other"]}}, {}, {"403"}),
     "a chain that lets pass": ({"chain": {"middlewares": []}}, {}, {"/ui/"}),
@@ -159,7 +161,8 @@ SERVICES: dict[str, tuple[Table, set[str]]] = {
     ),
     "weighted": ({"weighted": {"services": [{"name": "red"}, {"name": "x", "weight": 0}]}}, {"/ui/"}),
     "weighted by nobody": ({"weighted": {}}, {"unknown?"}),
-    "mirrored": ({"mirroring": {"service": "red", "mirrors": [{"name": "x"}]}}, {"/ui/"}),
+    "mirrored": ({"mirroring": {"service": "red", "mirrors": [{"name": "x"}]}}, {"/ui/", "unknown?"}),
+    "mirrored to it": ({"mirroring": {"service": "own2", "mirrors": [{"name": "red"}]}}, {"unknown?", "/ui/"}),
     "failing over": ({"failover": {"service": "red", "fallback": "none"}}, {"/ui/", "unknown?"}),
     "of another kind": ({"other": {}}, {"unknown?"}),
     "of itself": ({"mirroring": {"service": "own"}}, {"unknown?"}),
@@ -284,10 +287,13 @@ def test_plain_far_and_raw() -> None:
     everywhere = {"serversTransport": {"insecureSkipVerify": True}}
     far = {"red": servers("https://10.0.0.5:1880")}
     assert codes(front(GUARDED, LOGIN, far, static=everywhere)) == ["upstream"]
-    tcp = {
+    tcp: Table = {
         "routers": {"t": {"rule": "HostSNI(`*`)", "service": "t"}, "u": {"service": "none", "entryPoints": ["other"]}},
         "services": {"t": {"loadBalancer": {"servers": [{"address": "127.0.0.1:1880"}, {"address": "b:1"}]}}},
     }
+    assert codes(front(GUARDED, LOGIN, tcp=tcp)) == ["stream"]
+    tcp["routers"] = {"t": {"rule": "HostSNI(`*`)", "service": "w@file"}}
+    tcp["services"]["w"] = {"weighted": {"services": [{"name": "t"}, {"name": "w"}]}}
     assert codes(front(GUARDED, LOGIN, tcp=tcp)) == ["stream"]
     inner: Table = {"w": {"address": ":443"}, "in": {"address": "127.0.0.1:81"}}
     routers = {

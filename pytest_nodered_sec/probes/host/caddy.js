@@ -17,7 +17,7 @@ function matched(set) { // one set of conditions; of headers and queries only th
   const failed = /^\{http\.error\.status_code\} in \[([\d, ]+)\]$/.exec(text(own(expression).expr || expression));
   return { hosts: listOf(host).map(text), paths: listOf(paths).map(text), pattern: text(own(pattern).pattern),
     name: text(own(pattern).name), not: listOf(not).map(matched), methods: listOf(method).map(text),
-    protocol: text(protocol), networks: [remote, client].flatMap((one) => listOf(own(one).ranges)).map(text),
+    protocol: text(protocol), networks: listOf(own(remote).ranges).map(text), forwarded: listOf(own(client).ranges).map(text),
     headers: [header, headers, query].flatMap((one) => Object.keys(own(one))),
     statuses: failed ? failed[1].split(",").map(Number) : [], files: file !== undefined,
     unread: [...expression === undefined || failed ? [] : ["expression"], ...Object.keys(others)] };
@@ -36,7 +36,8 @@ function rewritten(one) { // how a path is rewritten
 }
 
 function done(one) { // one step of a route
-  const kind = CADDY[one.handler] || "unknown";
+  const answers = one.handler === "intercept" && dialled(one.handle_response).length; // hands some answers on
+  const kind = !answers && CADDY[one.handler] || "unknown";
   const rewrite = rewritten(kind === "proxy" ? own(one.rewrite) : kind === "rewrite" ? one : {});
   const dials = kind === "proxy" ? listOf(one.upstreams).map((to) => text(to.dial)) : [];
   return { ...rewrite, kind, name: text(kind === "invoke" ? one.name : one.handler), dials,
@@ -46,9 +47,28 @@ function done(one) { // one step of a route
       statuses: listOf(own(each.match).status_code).map(Number) })) : [] };
 }
 
-function demanded(policies) { // the names for which Caddy demands a client certificate, "*" for all
-  return listOf(policies).filter((one) => /^require/.test(text(own(own(one).client_authentication).mode)))
-    .flatMap((one) => own(one.match).sni ? listOf(one.match.sni).map(text) : ["*"]);
+function verifies(asked) { // whether it is a client certificate that Caddy itself verifies: "require" takes any
+  const { mode, ca, trusted_ca_certs: certs, trusted_ca_certs_pem_files: files, trusted_leaf_certs: leaves, verifiers } = own(asked);
+  const listed = [leaves, verifiers].some((one) => listOf(one).length);
+  return mode === "require_and_verify" || mode === "require" && listed
+    || !mode && Boolean(listed || ca || [certs, files].some((one) => listOf(one).length));
+}
+
+function demanded(one) { // the names for which Caddy demands a client certificate, "*" for all
+  return listOf(one.tls_connection_policies).filter((each) => verifies(own(each).client_authentication))
+    .flatMap((each) => !own(each.match).sni ? ["*"] : one.strict_sni_host === false ? [] : listOf(each.match.sni).map(text));
+}
+
+function trusted(proxies) { // whose word on a client's address Caddy takes, "*" where that is found out as it runs
+  return kindOf(proxies) === "unset" ? [] : own(proxies).source === "static" ? listOf(proxies.ranges).map(text) : ["*"];
+}
+
+function raws(config) { // servers of the app layer4, which hand connections on without looking into them
+  const dials = (value) => value === null || typeof value !== "object" ? [] : Object.entries(value)
+    .flatMap(([key, one]) => key === "dial" ? [].concat(one).map((to) => ({ dial: text(to), secure: false })) : dials(one));
+  return Object.entries(own(own(own(config.apps).layer4).servers)).map(([name, one]) => ({ name: `layer4 ${name}`, raw: true,
+    listen: listOf(one.listen).map(text), dials: dials(one), tls: false, routes: [], errors: [], named: [],
+    certificates: [], trusts: [] }));
 }
 
 function speaksTls(one, http) { // by its own policies, or because Caddy itself gets certificates for its names
@@ -68,7 +88,7 @@ const served = (http) => Object.entries(http.servers).map(([name, one]) => ({
   name, listen: one.listen.map(text), dials: dialled([one.routes, own(one.errors).routes, own(one.named_routes)]),
   routes: routed(one.routes), errors: routed(own(one.errors).routes), tls: speaksTls(one, http),
   named: Object.entries(own(one.named_routes)).map(([key, route]) => [key, routed([route])[0]]),
-  certificates: demanded(one.tls_connection_policies) }));
+  certificates: demanded(one), trusts: trusted(one.trusted_proxies), raw: false }));
 
 const running = () => new Promise((resolve) => { // what Caddy's admin endpoint says that it runs: it only reads
   const ask = http.get({ host: "localhost", port: 2019, path: "/config/", timeout: 2000 }, (answer) => {
@@ -79,16 +99,29 @@ const running = () => new Promise((resolve) => { // what Caddy's admin endpoint 
   ask.on("timeout", () => ask.destroy()).on("error", () => resolve(null)).on("close", () => resolve(null));
 });
 
+function imported(file, body, depth = 5) { // the files that a Caddyfile takes in, as far as their names are written out
+  const names = [...body.matchAll(/^\s*import\s+(\S+)/gm)].map((found) => path.resolve(path.dirname(file), found[1]));
+  return names.flatMap((name) => {
+    const like = new RegExp(`^${path.basename(name).replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*").replace(/\?/g, ".")}$`);
+    return attempt(() => fs.readdirSync(path.dirname(name)), []).filter((one) => like.test(one))
+      .map((one) => path.join(path.dirname(name), one));
+  }).filter((one) => attempt(() => fs.statSync(one).isFile(), false)).flatMap((one) =>
+    [one, ...depth ? imported(one, attempt(() => fs.readFileSync(one, "utf8"), ""), depth - 1) : []]);
+}
+
 function written(one) { // its file, adapted by the program that runs, which is root's own
   if (one.resume) return [null, "it resumed what it ran before (--resume), and its admin endpoint is off"];
-  const stat = attempt(() => fs.statSync(one.file), null);
   const body = attempt(() => fs.readFileSync(one.file, "utf8"), null);
-  if (!stat || body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
-  if (Math.max(stat.mtimeMs, stat.ctimeMs) / 1000 > one.started + 2)
-    return [null, `${one.file} was changed after Caddy started, and its admin endpoint is off`];
-  if (one.file.endsWith(".json") && !one.adapter) return [attempt(() => JSON.parse(body), null), ""];
-  if (/\{\$\w/.test(body))
-    return [null, `${one.file} takes values from Caddy's environment, and its admin endpoint is off`];
+  if (body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
+  const json = one.file.endsWith(".json") && !one.adapter;
+  for (const file of [one.file, ...json ? [] : imported(one.file, body)]) {
+    if (attempt(() => [fs.statSync(file), fs.lstatSync(file)], []).flatMap((stat) => [stat.mtimeMs, stat.ctimeMs])
+      .some((at) => at / 1000 > one.started + 2))
+      return [null, `${file} was changed after Caddy started, and its admin endpoint is off`];
+    if (!json && /\{\$\w/.test(attempt(() => fs.readFileSync(file, "utf8"), "{$X}")))
+      return [null, `${file} takes values from Caddy's environment, and its admin endpoint is off`];
+  }
+  if (json) return [attempt(() => JSON.parse(body), null), ""];
   if (!one.exe) return [null, "its program was deleted or replaced after it started, or others than root can change "
     + "it, so it does not adapt its file, and its admin endpoint is off"];
   const done = spawnSync(one.exe, ["adapt", "--config", one.file, "--adapter", one.adapter || "caddyfile"],
@@ -101,7 +134,8 @@ async function caddies() { // what each Caddy serves: as it says itself, or as i
     const told = one.admin ? await running() : null;
     const [config, trouble] = told ? [told, ""] : written(one);
     const file = told ? "Caddy's running configuration" : one.file;
-    return attempt(() => ({ file, servers: served(config.apps.http), trouble: "" }),
+    const http = attempt(() => config.apps.http || { servers: {} }, null);
+    return attempt(() => ({ file, servers: [...served(http), ...raws(config)], trouble: "" }),
       { file, servers: [], trouble: trouble || "its configuration cannot be read or adapted as Node-RED's user" });
   }));
 }

@@ -18,6 +18,8 @@ def server(raw: dict[str, Any]) -> CaddyServer:
         _routes(raw["errors"]),
         tuple((name, _routes([one])[0]) for name, one in raw["named"]),
         tuple(raw["certificates"]),
+        tuple(raw["trusts"]),
+        raw["raw"],
     )
 
 
@@ -58,6 +60,7 @@ def _matches(raw: list[dict[str, Any]]) -> tuple[CaddyMatch, ...]:
             methods=tuple(one["methods"]),
             protocol=one["protocol"],
             networks=tuple(one["networks"]),
+            forwarded=tuple(one["forwarded"]),
             headers=tuple(one["headers"]),
             statuses=tuple(one["statuses"]),
             files=one["files"],

@@ -238,7 +238,8 @@ def refused(visit: Visit, access: Access) -> int:
         visit.doubt(f"AuthType {access.login} is not followed")
     if "anon" in access.providers:
         visit.doubt("whom AuthBasicProvider anon lets in is not followed")
-    if not granted:
+    unknown_ = access.login not in _LOGINS or "anon" in access.providers
+    if not granted and not (unknown_ and visit.choices.whether(("login", access.login))):
         return _refuse(visit, _shown(access.demand), 401)
     return (
         0
@@ -352,9 +353,10 @@ def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool) -> 
 
 def _network(visit: Visit, text: str, line: Directive) -> bool:
     """Whether a request comes from a network."""
-    trusted = [one for one in visit.lines("remoteipinternalproxy", "remoteiptrustedproxy") if one.args]
-    trusted += visit.lines("remoteipinternalproxylist", "remoteiptrustedproxylist")
-    said = visit.value("remoteipheader") and not trusted
+    trusted = [arg for one in visit.lines("remoteipinternalproxy", "remoteiptrustedproxy") for arg in one.args]
+    lists = visit.lines("remoteipinternalproxylist", "remoteiptrustedproxylist")
+    by_anybody = not (trusted or lists) or any(is_from(visit.client.address, one) for one in trusted)
+    said = visit.value("remoteipheader") and by_anybody
     if visit.client.granted or said:  # anybody may say where a request comes from
         return visit.choices.whether(("from", text))
     whole = text

@@ -32,19 +32,29 @@ def _fits(visit: Visit, one: CaddyMatch) -> bool:
         and (not one.paths or any(is_path(visit.path, path) for path in one.paths))
         and (not one.pattern or _matches(visit, one))
         and (not one.statuses or visit.status in one.statuses)
-        and (not one.networks or _is_near(visit, one))
+        and (not one.networks or _is_near(visit, one.networks))
+        and (not one.forwarded or _says_it_is_near(visit, one.forwarded))
         and not any(_fits(visit, other) for other in one.none)
         and _may_hold(visit, one)
     )
 
 
-def _is_near(visit: Visit, one: CaddyMatch) -> bool:
+def _is_near(visit: Visit, networks: tuple[str, ...]) -> bool:
     if visit.client.granted:
-        return visit.choices.whether(("networks", one.networks))
-    inside = [is_from(visit.client.address, network) for network in one.networks]
+        return visit.choices.whether(("networks", networks))
+    inside = [is_from(visit.client.address, network) for network in networks]
     if None in inside:
-        visit.doubt(f"whether anonymous clients are in {', '.join(one.networks)} is unknown")
+        visit.doubt(f"whether anonymous clients are in {', '.join(networks)} is unknown")
     return True in inside
+
+
+def _says_it_is_near(visit: Visit, networks: tuple[str, ...]) -> bool:
+    """Whether an address is in networks: whoever comes from a trusted proxy's address says his own as he likes."""
+    if "*" in visit.server.trusts:
+        visit.doubt("which proxies Caddy trusts with a client's address is not known")
+    elif not any(is_from(visit.client.address, one) for one in visit.server.trusts):
+        return _is_near(visit, networks)
+    return visit.choices.whether(("forwarded", networks))
 
 
 def _may_hold(visit: Visit, one: CaddyMatch) -> bool:

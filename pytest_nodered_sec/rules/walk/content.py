@@ -113,9 +113,13 @@ def _sent(request: Request, end: Outcome) -> Outcome | int:
 def _file(request: Request) -> Outcome | int | str:
     """Return a file, the index of a directory, or a status."""
     there = request.client.exists
+    if request.method not in ("GET", "HEAD", "POST"):
+        return 405
     if not request.uri.endswith("/"):
         if there is None:
             there = request.choices.whether(("file", request.uri))
+        if there and request.method == "POST":
+            return 405
         return request.end("answered", status=request.shown or 200) if there else 404
     index = value(request.path, "index") or ("index.html",)
     for name in index:

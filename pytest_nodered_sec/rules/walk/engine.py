@@ -166,7 +166,7 @@ def _handed_on(request: Request, found: Outcome) -> Outcome:
     client = replace(
         request.client,
         uri=found.uri,
-        host=filled(request, given[0]) if given else found.address,
+        host=filled(request, given[0]) if given else _proxy_host(filled(request, found.via[-1].args[0])),
         tls=found.via[-1].args[0].startswith("https:"),
         port=place.port,
         address="unix:" if place.address == "unix" else "127.0.0.1",
@@ -177,6 +177,12 @@ def _handed_on(request: Request, found: Outcome) -> Outcome:
         request.doubt(doubt)
     end = walk(request.config, listen, client, request.choices, named, captures)
     return replace(end, refused=(*request.refused, *end.refused), doubts=(*request.doubts, *end.doubts))
+
+
+def _proxy_host(target: str) -> str:
+    """Return the Host that nginx sends to a server behind, unless it is told another: the name by which it calls it."""
+    authority = target.partition("://")[2]
+    return "localhost" if authority.startswith("unix:") else authority.partition("/")[0]
 
 
 def _ended(request: Request, status: int) -> Outcome:

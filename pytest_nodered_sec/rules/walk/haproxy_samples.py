@@ -58,6 +58,8 @@ def _fetched(visit: Visit, name: str, argument: str) -> list[str]:
     client = visit.client
     first = argument.split(",")[0].strip("'\" ")
     granted = str(int(client.granted))
+    careless = visit.bind.careless and not client.granted and name.startswith("ssl_")
+    own = careless and visit.choices.whether("a certificate of the client's own making")
     known = {
         "path": visit.path,
         "pathq": visit.uri,
@@ -67,8 +69,8 @@ def _fetched(visit: Visit, name: str, argument: str) -> list[str]:
         "method": client.method,  # as it came, whatever set-method made of it
         "ssl_fc": str(int(client.tls)),
         "http_auth": granted,
-        "ssl_c_used": granted,
-        "ssl_fc_has_crt": granted,
+        "ssl_c_used": str(int(client.granted or own)),
+        "ssl_fc_has_crt": str(int(client.granted or own)),
         "always_true": "1",
         "always_false": "0",
         "dst_port": client.port,
@@ -85,7 +87,7 @@ def _fetched(visit: Visit, name: str, argument: str) -> list[str]:
     if name == "query":
         return [] if visit.query is None else [visit.query]
     if name == "ssl_c_verify":
-        return ["0"] if client.tls else []  # without a certificate, too
+        return [str(18 * own)] if client.tls else []  # 0 without a certificate, too
     if name == "src":
         return [visit.source or unknown("arg_address")]
     if name == "var":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.request import Client
 
 _FAMILY: Final = re.compile(r"(ipv4|ipv6|quic4|quic6|unix|uxst|tcp4?|tcp6|tcpv4|tcpv6)@")
+_CARELESS: Final = frozenset(("crt-ignore-err", "ca-ignore-err"))
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Bind:
 
     def __str__(self) -> str:
         return f"unix:{self.port}" if self.address == "unix" else f"{self.address}:{self.port}"
+
+    @property
+    def careless(self) -> bool:
+        """Whether certificates of the clients' own making are taken."""
+        return bool(_CARELESS.intersection(self.line.args))
 
     @property
     def local(self) -> bool:
@@ -98,6 +104,7 @@ def _binds(section: Directive, line: Directive) -> list[Bind]:
     options = line.args[1:]
     tls = "ssl" in options
     demanded = "verify" in options and options[options.index("verify") + 1 :][:1] == ("required",)
+    demanded = demanded and not _CARELESS.intersection(options)
     result = []
     for text in line.args[0].split(","):
         place = plain_address(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import pcre
@@ -22,7 +23,7 @@ def names(listen: Listen) -> list[str]:
 def chosen(config: Config, place: Place, host: str) -> tuple[Listen, dict[str, str], tuple[str, ...], str]:
     """Return the server that answers to a name at a place, what its pattern captured, and a doubt or ""."""
     here = config.places[place]
-    name = host.lower().rstrip(".")
+    name = re.sub(r":\d*$", "", host).lower().rstrip(".")
     for listen in here:
         if name in names(listen):
             return listen, {}, (), ""
@@ -75,4 +76,4 @@ def _examples(name: str) -> list[str]:
         return [text for text in texts[:3] if ANY not in text]  # the others: see ways.doors
     if name.startswith("."):
         return [name[1:], f"any{name}"]
-    return [name.replace("*", "any")] if name else []
+    return [name.replace("*", "any")]  # "": a request without a Host

@@ -196,6 +196,8 @@ def _passed(visit: Visit, name: str, depth: int) -> Outcome | None:
         return _logged_in(visit, name, node.name)
     if kind in ("ipallowlist", "ipwhitelist"):
         return _listed(visit, name, node)
+    if kind == "errors":
+        return _error_page(visit, name, node, depth)
     if kind == "redirectscheme":
         return _redirect_scheme(visit, node)
     if kind == "redirectregex":
@@ -212,6 +214,15 @@ def _logged_in(visit: Visit, name: str, kind: str) -> Outcome | None:
         return None
     visit.refused.append(f"{kind} {name}")
     return visit.answered(401)
+
+
+def _error_page(visit: Visit, name: str, node: Directive, depth: int) -> Outcome | None:
+    """Return what is shown in place of an error: another service's page, to whoever is refused behind it."""
+    if not visit.choices.whether(("errors", name)):
+        return None
+    path, mark, query = text(node, "query").replace("{status}", "500").partition("?")
+    visit.path, visit.query = path or "/", query if mark else None
+    return _served(visit, text(node, "service"), depth + 1)
 
 
 def _listed(visit: Visit, name: str, node: Directive) -> Outcome | None:
@@ -310,8 +321,9 @@ def _served(visit: Visit, name: str, depth: int) -> Outcome:
         if kind.name.lower() in ("weighted", "highestrandomweight"):
             rows = below(kind, "services")
             names = [text(row, "name") for row in (rows.block if rows else ()) if text(row, "weight") != "0"]
-        elif kind.name.lower() == "mirroring":
-            names = [text(kind, "service")]
+        elif kind.name.lower() == "mirroring":  # which sends others the same requests
+            rows = below(kind, "mirrors")
+            names = [text(kind, "service"), *(text(row, "name") for row in (rows.block if rows else ()))]
         elif kind.name.lower() == "failover":
             names = [text(kind, "service"), text(kind, "fallback")]
         else:

@@ -56,7 +56,7 @@ def raw(seen: FrontConfig) -> list[Raw]:
         for router in routers.values()
         for bind in setup.binds
         if bind.name in (texts(router, "entryPoints") or [point.name for point in setup.binds])
-        for address in _servers(services.get(text(router, "service").removesuffix("@file")), "address")
+        for address in _behind(services, text(router, "service"))
         if is_node_red(address, seen.sockets)
     ]
 
@@ -66,6 +66,15 @@ def far(end_via: tuple[Directive, ...]) -> str:
     if end_via[-1].name != "https":
         return "clear text over the network"
     return "TLS without verifying the server (insecureSkipVerify)" if end_via[-1].args else ""
+
+
+def _behind(services: dict[str, Directive], name: str, depth: int = 4) -> Iterator[str]:
+    """Yield the addresses of a TCP service, or of those among which it chooses."""
+    service = services.get(name.removesuffix("@file"))
+    yield from _servers(service, "address")
+    rows = below(service, "weighted", "services")
+    for row in rows.block if rows and depth else ():
+        yield from _behind(services, text(row, "name"), depth - 1)
 
 
 def _servers(service: Directive | None, key: str) -> list[str]:

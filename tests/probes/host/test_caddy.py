@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
+import tlslab
 from caddylab import adapted
 from seen import target, violations
 
+from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.observations.host import ListeningSocket
 from pytest_nodered_sec.observations.host_proxies import CaddyConfig, CaddyMatch, CaddyRoute, CaddyServer, CaddyStep
 from pytest_nodered_sec.observations.host_settings import ChannelSettings
+from pytest_nodered_sec.probes.host import caddy
+from pytest_nodered_sec.probes.host.gather import PROGRAM
 from pytest_nodered_sec.rules.proxy import gate, way_is_guarded
 from pytest_nodered_sec.rules.settings import channels_are_guarded
 from pytest_nodered_sec.verdict import NotJudged
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SOCKETS = (ListeningSocket("tcp", "127.0.0.1", 1880),)
 LOGIN = "basic_auth @gated {\nadmin $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n}"
@@ -121,12 +133,90 @@ def test_which_servers_speak_tls(sites: str, tls: bool) -> None:
     assert server.tls is tls
 
 
-def test_a_client_certificate_is_demanded() -> None:
-    mutual = "tls internal {\nclient_auth {\nmode require\n}\n}"
+@pytest.mark.parametrize(
+    ("demand", "state"),
+    [
+        ("mode require_and_verify\ntrust_pool file CA", "closed"),
+        ("trust_pool file CA", "closed"),
+        ("mode require\ntrusted_leaf_cert_file CA", "closed"),
+        ("mode require", "open"),  # any that a client makes: nothing is verified
+        ("mode verify_if_given\ntrust_pool file CA", "open"),
+        ("mode request", "open"),
+    ],
+)
+def test_a_client_certificate_counts_where_it_is_verified(demand: str, state: str, tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(tlslab.issue("plant", ca=True).pem)
+    mutual = f"tls internal {{\nclient_auth {{\n{demand.replace('CA', str(ca))}\n}}\n}}"
     seen = reduced(f"https://plant.example {{\n{mutual}\n{RED}\n}}\n")
-    assert violations(way_is_guarded(seen, target().policy)) == ()
-    assert gate(seen, "/ui") == "closed"
-    assert gate(reduced(f"https://plant.example {{\n{RED}\n}}\n"), "/ui") == "open"
+    assert gate(seen, "/ui") == state
+    whole = f"{{\nservers {{\nstrict_sni_host insecure_off\n}}\n}}\nhttps://plant.example {{\n{mutual}\n{RED}\n}}\n"
+    assert gate(reduced(whole), "/ui") == "open"  # by the name of another in TLS
+
+
+@pytest.mark.parametrize(
+    ("trust", "state"),
+    [
+        ("", "closed"),
+        ("trusted_proxies static 10.0.0.0/8", "closed"),
+        ("trusted_proxies static 0.0.0.0/0 ::/0", "open"),  # X-Forwarded-For, from anybody
+    ],
+)
+def test_addresses_that_trusted_proxies_tell(trust: str, state: str) -> None:
+    site = f"https://plant.example {{\n@far not client_ip 10.0.0.0/8\nrespond @far 403\n{RED}\n}}\n"
+    assert gate(reduced(f"{{\nservers {{\n{trust}\n}}\n}}\n{site}"), "/ui") == state
+
+
+def told(main: Path, started: float) -> str:
+    """Return why a Caddyfile is not taken for what runs, "" where it is, as the program on the host says."""
+    one = json.dumps(
+        {"file": str(main), "started": started, "exe": str(toolchain.caddy()), "adapter": "", "resume": False}
+    )
+    program = f"const INPUT = {{}};\n{PROGRAM.removesuffix('main();' + chr(10))}\nconst [config, why] = written({one});"
+    run = [str(toolchain.node()), "-"]
+    done = subprocess.run(
+        run,
+        input=f"{program}\nconsole.log(why || (config ? '' : 'nothing'));",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_files_that_a_caddyfile_takes_in_are_what_runs_too(tmp_path: Path) -> None:
+    main, site, more = tmp_path / "Caddyfile", tmp_path / "sites" / "a.caddy", tmp_path / "sites" / "b.caddy"
+    site.parent.mkdir()
+    main.write_text("import sites/*.caddy\n")
+    site.write_text("http://a {\nrespond a\nimport b.caddy x\n}\n")
+    more.write_text("# nothing\n")
+    now = time.time()
+    assert told(main, now) == ""
+    os.utime(site, (now + 100, now + 100))
+    assert told(main, now).endswith("a.caddy was changed after Caddy started, and its admin endpoint is off")
+    site.write_text("http://{$NAME} {\nrespond a\n}\n")
+    assert told(main, time.time()).endswith("a.caddy takes values from Caddy's environment, and its admin endpoint is off")
+    assert "cannot be read" in told(tmp_path / "none", now)
+
+
+def test_connections_that_the_app_layer4_hands_on() -> None:
+    apps = {"layer4": {"servers": {"a": {"listen": [":1881"], "routes": [{"handle": [
+        {"handler": "proxy", "upstreams": [{"dial": ["127.0.0.1:1880"]}]}]}]}}}}  # fmt: skip
+    program = f"const INPUT = {{}};\n{PROGRAM.removesuffix('main();' + chr(10))}"
+    run = [str(toolchain.node()), "-"]
+    asked = f"{program}\nconsole.log(JSON.stringify(raws({json.dumps({'apps': apps})})));"
+    done = subprocess.run(run, input=asked, capture_output=True, text=True, check=True)
+    [one] = map(caddy.server, json.loads(done.stdout))
+    assert (one.name, one.raw, one.dials) == ("layer4 a", True, (("127.0.0.1:1880", False),))
+    assert gate(CaddyConfig("caddy.json", (one,), SOCKETS), "/ui") == "open"
+
+
+def test_answers_that_are_handed_on() -> None:
+    handed = f"intercept {{\n@no status 401\nhandle_response @no {{\n{RED}\n}}\n}}"
+    seen = reduced(f"https://plant.example {{\n{handed}\n{LOGIN.replace('@gated', '')}\n{RED}\n}}\n")
+    assert seen.servers[0].routes[0].steps[0].kind == "routes"
+    kinds = {step.kind for route in seen.servers[0].routes[0].steps[0].routes for step in route.steps}
+    assert "unknown" in kinds
 
 
 def test_each_name_has_its_own_way() -> None:

@@ -1,0 +1,103 @@
+"""nginx's stream servers, which hand connections on without looking into them: where to, as far as that can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.rules.walk.blocks import value
+from pytest_nodered_sec.rules.walk.config import place
+from pytest_nodered_sec.rules.walk.request import unknown
+from pytest_nodered_sec.rules.walk.variables import VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_nodered_sec.observations.host_proxies import Directive
+    from pytest_nodered_sec.rules.walk.config import Config, Place
+
+_MOST_STEPS: Final = 8  # from a variable to the next
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream server that lets anybody in.
+
+    Attributes:
+        server: its block.
+        places: where it listens, as written.
+        addresses: whom it hands connections to.
+        tls: whether it takes TLS off.
+        local: whether only this machine reaches it.
+        doubt: why its addresses are not all, or "".
+    """
+
+    server: Directive
+    places: str
+    addresses: tuple[str, ...]
+    tls: bool
+    local: bool
+    doubt: str
+
+
+def streams(config: Config) -> list[Stream]:
+    """Return the stream servers that ask for no client certificate."""
+    return [
+        _stream(config, part, server)
+        for part in config.directives
+        if part.name == "stream"
+        for server in part.block
+        if server.name == "server" and value((part, server), "ssl_verify_client") != ("on",)
+    ]
+
+
+def fed(config: Config, *, clear: bool = False) -> set[Place]:
+    """Return the places of nginx's own http servers to which a stream server hands strangers on, in clear text only."""
+    found = (
+        config.own(address)
+        for one in streams(config)
+        if not one.local and not (clear and one.tls)
+        for address in one.addresses
+    )
+    return {one for one in found if one}
+
+
+def _stream(config: Config, part: Directive, server: Directive) -> Stream:
+    targets = [one.args[0] for one in server.block if one.name in ("proxy_pass", "pass") and one.args]
+    listens = [one for one in server.block if one.name == "listen" and one.args]
+    addresses: dict[str, None] = {}
+    doubt = ""
+    for text in (text for target in targets for text in _worth(part, server, target, _MOST_STEPS)):
+        for address in config.upstreams.get(text, (text,)):
+            addresses[address.removeprefix("unix:")] = None
+            if "\0" in address.rpartition(":")[2] or ("\0" in address and ":" not in address):
+                doubt = f"where stream server ({server.where()}) forwards connections is not in the configuration"
+    return Stream(
+        server,
+        ", ".join(one.args[0] for one in listens),
+        tuple(addresses),
+        any("ssl" in one.args for one in listens),
+        bool(listens) and all(place(one.args[0]).local for one in listens),
+        doubt,
+    )
+
+
+def _worth(part: Directive, server: Directive, text: str, left: int) -> Iterator[str]:
+    """Yield what a text may come to, with each value of its variables."""
+    found = VARIABLE.search(text)
+    if found is None:
+        yield text
+        return
+    name = found[2] or found[3] or ""
+    values = _values(part, server, name) if left else []
+    for one in values or [unknown(name)]:
+        yield from _worth(part, server, text[: found.start()] + one + text[found.end() :], left - bool(values))
+
+
+def _values(part: Directive, server: Directive, name: str) -> list[str]:
+    if name == "server_port":
+        return [place(one.args[0]).port for one in server.block if one.name == "listen" and one.args]
+    tables = [one for one in part.block if one.name in ("map", "geo", "split_clients")]
+    rows = [row.args[0] for one in tables if one.args[-1:] == (f"${name}",) for row in one.block if row.args]
+    lines = [one.args[1] for one in (*part.block, *server.block) if one.name == "set" and one.args[:1] == (f"${name}",)]
+    return [*rows, *lines]
