@@ -405,6 +405,7 @@ def test_where_variables_lead_raw_connections(stream: str) -> None:
         "js_set $to a.b; server { listen 8080; proxy_pass $to; }",
         "server { listen 8080; proxy_pass 127.0.0.1:$ssl_preread_alpn_protocols; }",
         "map $remote_addr $a { default $a; } server { listen 8080; proxy_pass $a; }",
+        "map $remote_addr $a { default $a; b $a$a; c d:$a; } server { listen 8080; proxy_pass $a; }",
     ],
 )
 def test_raw_connections_that_go_nobody_knows_where_are_not_judged(stream: str) -> None:

@@ -76,6 +76,10 @@ CASES: dict[str, tuple[CaddyServer, dict[str, Any], set[str]]] = {
     "an unknown placeholder": (server(rewrite(uri="/{http.vars.x}")), {}, {"/?"}),
     "nothing captured": (server(rewrite(uri="/a{http.regexp.1}")), {}, {"/a"}),
     "prefix": (server(rewrite(prefix="/UI")), {}, {"/"}),
+    "nothing is left, and put into another": (
+        server(steps(CaddyStep("rewrite", name="rewrite", prefix="/ui")), rewrite(uri="/x{http.request.uri.path}")),
+        {"uri": "/ui/."}, {"/x/"},
+    ),
     "another prefix": (server(rewrite(prefix="ux")), {}, {"/ui/"}),
     "a longer prefix": (server(rewrite(prefix="/ui/x/y")), {}, {"/ui/"}),
     "prefix, encoded": (server(rewrite(prefix="/u")), {"uri": "/%75%2Fx"}, {"/x"}),

@@ -130,6 +130,7 @@ MAPS = {
     "geo": ("geo $g { default 0; 203.0.113.0/24 1; 203.0.0.0/16 2; }", "$g", {"1"}),
     "geo of another address": ("geo $arg_ip $g { 10.0.0.0/8 1; }", "$g", {"", "1"}),
     "geo behind proxies": ("geo $g { proxy 203.0.113.0/24; default 0; 10.0.0.0/8 1; }", "$g", {"0", "1"}),
+    "a server's name": ("", "$server_name", {"a"}),
     "geo before proxies": ("geo $g { proxy 10.0.0.0/8; default 0; 10.0.0.0/8 1; }", "$g", {"0"}),
     "geo of ranges": (
         "geo $g { ranges; default 0; 203.0.113.0-203.0.113.255 1; 203.0.113.9-203.0.113.9 2; ::1-::9 3; }",

@@ -133,6 +133,7 @@ MIDDLEWARES: dict[str, tuple[Table, dict[str, Any], set[str]]] = {
     "error pages": ({"errors": {"service": "red", "query": "/e/{status}"}}, {}, {"/ui/", "/e/500"}),
     "error pages of the root": ({"errors": {"service": "red"}}, {}, {"/ui/", "/"}),
     "error pages of nobody": ({"errors": {}}, {}, {"/ui/", "unknown?"}),
+    "a plugin": ({"plugin": {"x": {}}}, {}, {"/ui/?"}),
     "two in one": ({"headers": {}, "compress": {}}, {}, {"/ui/?"}),
     "a chain": ({"chain": {"middlewares": ["other"]}}, {}, {"403"}),
     "a chain that lets pass": ({"chain": {"middlewares": []}}, {}, {"/ui/"}),

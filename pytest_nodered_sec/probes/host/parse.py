@@ -114,6 +114,13 @@ def listening(found: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...
     return tuple(sorted(result))
 
 
+def taken(found: dict[str, Section], pid: int) -> set[int]:
+    """Return the TCP ports that anybody listens on in the network that a process sees."""
+    lines = found.get(f"sockets {pid}", Section("", 1)).text.split("\n")
+    words = [line.split(" ") for line in lines if line.startswith("tcp")]
+    return {_endpoint(line[1])[1] for line in words if len(line) > 1}
+
+
 def denied(section: Section) -> bool:
     """Whether a command lacked a right, or was not run; sudo complains of names that do not resolve, too."""
     pattern = r"^sudo: .*(password|allowed|may not|must be)|denied|^nginx -T is not run: "

@@ -101,6 +101,8 @@ def nginx_config(inside: Inside) -> NginxConfig:
     if inside.nginx is None:
         for proxy in ("nginx", "caddy"):
             check_no_box(inside, proxy)
+        if not other_proxy(inside):
+            _check_nobody_else_serves(inside)
         there = "nginx-version" in inside.found
         other = f"{other_proxy(inside)} is the proxy there" if other_proxy(inside) else "no other proxy was found"
         why = "nginx is installed but not running" if there else "nginx is not installed"
@@ -112,6 +114,20 @@ def nginx_config(inside: Inside) -> NginxConfig:
             Cause.CHANGED,
         )
     return NginxConfig(nginx_tree(inside), text_of.listening(inside.found, inside.node_red.process.pid))
+
+
+def _check_nobody_else_serves(inside: Inside) -> None:
+    """Raise ProbeError where a program that is none of the known ones listens on the URL's port."""
+    port, pid = int(_port(inside)), inside.node_red.process.pid
+    if port not in text_of.taken(inside.found, pid):
+        return
+    own = text_of.listening(inside.found, pid)
+    if not any(one.port == port and one.family.startswith("tcp") for one in own):
+        raise ProbeError(
+            f"a program whose configuration is not read here listens on port {port}: neither Node-RED nor a proxy that "
+            "was recognised; what it lets pass is asked from outside (admin-01 and the like)",
+            Cause.UNIDENTIFIED,
+        )
 
 
 def way_through(inside: Inside) -> NginxConfig | CaddyConfig | FrontConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk.blocks import value
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.config import Config, Place
 
 _MOST_STEPS: Final = 8  # from a variable to the next
+_MOST_VALUES: Final = 500
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,15 @@ def _stream(config: Config, part: Directive, server: Directive) -> Stream:
     listens = [one for one in server.block if one.name == "listen" and one.args]
     addresses: dict[str, None] = {}
     doubt = ""
-    for text in (text for target in targets for text in _worth(part, server, target, _MOST_STEPS)):
+    unknown_ = f"where stream server ({server.where()}) forwards connections is not in the configuration"
+    texts = [text for target in targets for text in islice(_worth(part, server, target, _MOST_STEPS), _MOST_VALUES)]
+    if len(texts) >= _MOST_VALUES:
+        doubt = unknown_
+    for text in texts:
         for address in config.upstreams.get(text, (text,)):
             addresses[address.removeprefix("unix:")] = None
             if "\0" in address.rpartition(":")[2] or ("\0" in address and ":" not in address):
-                doubt = f"where stream server ({server.where()}) forwards connections is not in the configuration"
+                doubt = unknown_
     return Stream(
         server,
         ", ".join(one.args[0] for one in listens),

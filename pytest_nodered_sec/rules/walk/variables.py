@@ -57,6 +57,8 @@ def _own(request: Request, name: str) -> str | None:
     client = request.client
     names = value(request.server[-1:], "server_name")
     server_name = names[0] if names else ""
+    if not server_name.startswith("~"):
+        server_name = server_name.lower().removeprefix(".")
     host = re.sub(r":\d*$", "", client.host).lower().rstrip(".")
     known = {
         "uri": request.uri,

@@ -195,7 +195,9 @@ def test_files_that_a_caddyfile_takes_in_are_what_runs_too(tmp_path: Path) -> No
     os.utime(site, (now + 100, now + 100))
     assert told(main, now).endswith("a.caddy was changed after Caddy started, and its admin endpoint is off")
     site.write_text("http://{$NAME} {\nrespond a\n}\n")
-    assert told(main, time.time()).endswith("a.caddy takes values from Caddy's environment, and its admin endpoint is off")
+    assert told(main, time.time()).endswith(
+        "a.caddy takes values from Caddy's environment, and its admin endpoint is off"
+    )
     assert "cannot be read" in told(tmp_path / "none", now)
 
 

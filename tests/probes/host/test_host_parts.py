@@ -638,6 +638,16 @@ def test_nginx_in_service_and_in_trouble() -> None:
     assert gone.other == "nginx is not installed; no other proxy was found"
 
 
+def test_what_serves_the_url_is_never_called_not_installed() -> None:
+    """Tailscale, FrankenPHP, Envoy in a snap …: on the URL's port somebody listens who is none of the known proxies."""
+    theirs = found(sockets_812=Section(found()["sockets 812"].text + "\ntcp 00000000:01BB 999", 0))
+    assert "recognised; what it lets pass is asked from outside" in trouble(inside(theirs), "nginx")
+    assert "listens on port 443: neither Node-RED nor a proxy" in trouble(inside(theirs), "way")
+    own = found(sockets_812=Section(found()["sockets 812"].text + "\ntcp 00000000:01BB 111", 0))
+    seen: NginxConfig = part(inside(own), "nginx")
+    assert "no other proxy was found" in seen.other
+
+
 CA = trustme.CA()
 PEM = CA.issue_cert("plant.example").cert_chain_pems[0].bytes().decode()
 SERVED = hashlib.sha256(ssl.PEM_cert_to_DER_cert(PEM)).hexdigest()
@@ -763,7 +773,7 @@ def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
 
 SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
           "dials": [{"dial": "127.0.0.1:1880", "secure": False}], "errors": [], "named": [],
-          "certificates": []}  # fmt: skip
+          "certificates": [], "trusts": [], "raw": False}  # fmt: skip
 
 
 def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
