@@ -162,8 +162,10 @@ SERVICES: dict[str, tuple[Table, set[str]]] = {
     ),
     "weighted": ({"weighted": {"services": [{"name": "red"}, {"name": "x", "weight": 0}]}}, {"/ui/"}),
     "weighted by nobody": ({"weighted": {}}, {"unknown?"}),
-    "mirrored": ({"mirroring": {"service": "red", "mirrors": [{"name": "x"}]}}, {"/ui/", "unknown?"}),
-    "mirrored to it": ({"mirroring": {"service": "own2", "mirrors": [{"name": "red"}]}}, {"unknown?", "/ui/"}),
+    "mirrored": ({"mirroring": {"service": "red", "mirrors": [{"name": "x"}]}}, {"/ui/"}),
+    "mirrored to it": (
+        {"mirroring": {"service": "x", "mirrors": [{"name": "red", "percent": 5}]}}, {"unknown?", "/ui/"}
+    ),
     "failing over": ({"failover": {"service": "red", "fallback": "none"}}, {"/ui/", "unknown?"}),
     "of another kind": ({"other": {}}, {"unknown?"}),
     "of itself": ({"mirroring": {"service": "own"}}, {"unknown?"}),

@@ -323,7 +323,8 @@ def _served(visit: Visit, name: str, depth: int) -> Outcome:
             names = [text(row, "name") for row in (rows.block if rows else ()) if text(row, "weight") != "0"]
         elif kind.name.lower() == "mirroring":  # which sends others the same requests
             rows = below(kind, "mirrors")
-            names = [text(kind, "service"), *(text(row, "name") for row in (rows.block if rows else ()))]
+            mirrors = [row for row in (rows.block if rows else ()) if number(text(row, "percent"))]
+            names = [text(kind, "service"), *(text(row, "name") for row in mirrors)]
         elif kind.name.lower() == "failover":
             names = [text(kind, "service"), text(kind, "fallback")]
         else:
