@@ -7,9 +7,13 @@ direction of writing: each is written out, and none is obeyed. Pure; knows nothi
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _KEPT: Final = "\n\t"
+_LISTED: Final = 4  # words in a list
 
 
 def readable(text: str) -> str:
@@ -74,3 +78,10 @@ def nearly(word: str, other: str) -> bool:
     longer, shorter = sorted((word, other), key=len, reverse=True)
     shortened = (longer[:place] + longer[place + 1 :] for place in range(len(longer)))
     return len(shorter) > 2 and shorter in shortened
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words, each once, as a list that stays short."""
+    each = list(dict.fromkeys(words))
+    more = f" and {len(each) - _LISTED} more" if len(each) > _LISTED else ""
+    return ", ".join(each[:_LISTED]) + more

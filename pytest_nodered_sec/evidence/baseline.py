@@ -10,9 +10,9 @@ import pytest
 from pytest_nodered_sec import texts
 from pytest_nodered_sec.evidence.folder import RESULTS, RUN, check
 from pytest_nodered_sec.evidence.headline import SEVERITIES
-from pytest_nodered_sec.evidence.plans import listed
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.baseline import Baseline, Change, answered, open_findings
+from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence

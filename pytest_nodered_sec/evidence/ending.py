@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec import private
-from pytest_nodered_sec.evidence import changes, fix
-from pytest_nodered_sec.evidence.plans import alike, counted, front, listed, names, told
+from pytest_nodered_sec.evidence import changes, fix, fleet
+from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
 from pytest_nodered_sec.remedies.model import SEVERITIES
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.session.state import LAB, of_suite
+from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _DETAILED: Final = ("long", "short", "native")  # styles in which pytest shows each failure; in "line" we do
 _CAUSES: Final = 6  # reasons for could-not-look that are shown
 _LONG: Final = 240  # characters of what was seen, which may be a list of cipher suites
+_WIDE: Final = 20  # changes that are shown of many targets
 _SEE: Final = "see reach-01"
 
 
@@ -162,8 +164,11 @@ class Ending:
         if self._quiet > 1:
             folded = []
         found = [] if self._show_all else [*_findings(folded, each=self._style == "line"), *_causes(folded)]
-        plans = _changes(self._plans, self._quiet, written=self._folder is not None)
-        summed = [line for one in self._plans if (line := _summed(one, records))]
+        many = len(self._plans) > fleet.FEW
+        tell = _fleet_wide if many else _changes
+        plans = tell(self._plans, self._quiet, written=self._folder is not None)
+        alone = len(self._plans) == 1
+        summed = [one.line(alone=alone) for one in fleet.standings(self._plans, records) if not (alone and one.silent)]
         return [*found, *([""] if found and plans else []), *plans, *([""] if plans else []), *summed]
 
 
@@ -208,13 +213,15 @@ def _more(cases: Sequence[tuple[Record, dict[str, str]]]) -> str:
 
 def _causes(records: Iterable[Record]) -> list[str]:
     """Return a line for each reason why something could not be looked at, with the controls that have it."""
-    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    reasons: dict[str, list[Record]] = defaultdict(list)
     for one in records:
-        if one["outcome"] == "could-not-look":
-            reasons[one["target"], one["reason"]].append(one["control"])
-    own = {group: controls for group, controls in reasons.items() if not group[1].endswith(_SEE)}
-    ordered = sorted(own, key=lambda group: -len(own[group]))
-    lines = [f"could not look · {target}: {reason} ({listed(own[target, reason])})" for target, reason in ordered]
+        if one["outcome"] == "could-not-look" and not one["reason"].endswith(_SEE):
+            reasons[one["reason"]].append(one)
+    lines = [
+        f"could not look · {listed([one['target'] for one in reasons[reason]])}: {reason} "
+        f"({listed([one['control'] for one in reasons[reason]])})"
+        for reason in sorted(reasons, key=lambda reason: -len(reasons[reason]))
+    ]
     more = len(lines) - _CAUSES
     return lines[:_CAUSES] + ([f"could not look · {counted(more, 'more reason')}: -v shows them"] if more > 0 else [])
 
@@ -233,15 +240,19 @@ def _changes(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> list[
     return lines
 
 
-def _summed(planned: TargetPlan, records: Iterable[Record]) -> str:
-    """Return a target in one line; "" where nothing answered, which is said elsewhere."""
-    own = [one["outcome"] for one in records if one["target"] == planned.target.name]
-    if not any(one in JUDGED for one in own):
-        return ""
-    number = sum(len(step.findings) for step in planned.steps)
-    changed = f", {counted(len(planned.steps), 'change')}" if planned.steps else ""
-    cases = counted(own.count("non-compliant"), "test")
-    parts = [f"{counted(number, 'finding')} in {cases}{changed}" if number else "no findings"]
-    parts += [f"{own.count('waived')} waived"] if "waived" in own else []
-    parts += [f"{own.count('could-not-look')} could not be looked at"] if "could-not-look" in own else []
-    return f"{planned.target.name}: {', '.join(parts)}"
+def _fleet_wide(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> list[str]:
+    """Return the changes of many targets, each once: how many need it, and which."""
+    causes = fleet.causes(plans) if quiet < 2 else []
+    if not causes:
+        return []
+    hint = "" if written else "; --nodered-fix=DIR writes a folder of each"
+    lines = [f"What to change at {len(plans)} targets, worst first{hint}:"]
+    for place, one in enumerate(causes[:_WIDE], 1):
+        lines.append(
+            f"{place:3}. {one.severity} · {one.what} · {counted(len(one.targets), 'target')}: {listed(one.targets)}"
+        )
+        if not quiet:
+            ends = f"fixes {counted(one.findings, 'finding')} of {listed(one.controls)}"
+            lines.append(f"     {ends}" + (f" · {one.guide}" if one.guide else ""))
+    more = len(causes) - _WIDE
+    return lines + ([f"     and {counted(more, 'change')} more: --nodered-report=FILE has all"] if more > 0 else [])

@@ -1,28 +1,33 @@
-"""A run as one page that a person reads: what the template `report.html.j2` shows, worked out and escaped."""
+"""A run as one page that a person reads: what the template `report.html.j2` shows, worked out and escaped.
+
+For many targets it is `fleet.html.j2`, with the values of `fleet_page`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pytest_nodered_sec.data.frameworks import frameworks, untouched
+from pytest_nodered_sec.evidence import fleet_page
 from pytest_nodered_sec.evidence.baseline import causes
+from pytest_nodered_sec.evidence.fleet import FEW, shared
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
-from pytest_nodered_sec.evidence.plans import alike, front, listed, names, told
+from pytest_nodered_sec.evidence.plans import alike, front, names, told
 from pytest_nodered_sec.results.rollup import ORDER
-from pytest_nodered_sec.texts import readable
+from pytest_nodered_sec.texts import listed, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from pytest_nodered_sec.evidence.report import Report
     from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
     from pytest_nodered_sec.results.baseline import Change, Since
-    from pytest_nodered_sec.results.metadata import WaiverFacts
+    from pytest_nodered_sec.results.metadata import TargetFacts, WaiverFacts
     from pytest_nodered_sec.results.records import Account, Finding, Record
 
 # outcome: sign, words, in the order of the cards and columns
@@ -39,6 +44,8 @@ _SHOWN: Final = {
 _ONLY_WHERE_SEEN: Final = ("not-selected", "attested")
 
 
+_CASES_OF_FLEET: Final = 23  # shown of one finding, where there are many targets; JUnit and HDF have all
+
 _GOOD: Final = {"compliant", "not-applicable", "waived"}
 
 
@@ -53,35 +60,63 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["when"] = _when
-    return environment.get_template("report.html.j2").render(
+    fleet = len(report.names) > FEW
+    return environment.get_template("fleet.html.j2" if fleet else "report.html.j2").render(
         report=report,
+        fleet=fleet,
+        shown_cases=_CASES_OF_FLEET if fleet else len(report.records),
         signs=_SHOWN,
         shown={one: words for one, words in _SHOWN.items() if one not in _ONLY_WHERE_SEEN or report.counts[one]},
         outcomes=[one for one in ORDER if report.counts[one] or one in {each["outcome"] for each in report.accounts}],
-        attestations=[(one["name"], each) for one in report.facts["targets"] for each in one["attestations"]],
+        attestations=_of_targets(report, "attestations"),
         severities=SEVERITIES,
         frameworks=frameworks(),
         families=_families(report),
-        findings=_findings(report),
-        unseen=_grouped(report.with_outcome("could-not-look"), lambda one: one["target"]),
-        skipped=_grouped(
-            report.with_outcome("not-judged", "not-applicable"),
-            lambda one: (one["outcome"], one["control"], one["target"]),
-        ),
-        passed=[(one, [case for case in one.records if case["outcome"] == "compliant"]) for one in report.judged],
-        deviations=[(one["name"], each) for one in report.facts["targets"] for each in one["deviations"]],
+        findings=_findings(report, one_of_each=fleet),
+        deviations=_of_targets(report, "deviations"),
         waivers=_waivers(report),
         waived=report.with_outcome("waived"),
         since=report.since,
         compared=_compared(report.since) if report.since else [],
-        plans=[(names(group), front(group[0]), told(group)) for group in alike(report.plans)],
+        plans=alike(report.plans),
         not_judged=any(report.counts[one] for one in ("could-not-look", "not-judged", "not-selected")),
         good=not report.unfinished and report.counts.keys() <= _GOOD,
-        chains=[(name, one, _links(one)) for name, one in report.chains.items()],
         requirements=_requirements(report),
         controls={one.id: one for one in report.judged},
+        policies=_policies(report),
         days_left=lambda day: (date.fromisoformat(day) - datetime.fromisoformat(report.facts["started"]).date()).days,
+        **(fleet_page.values(report) if fleet else _of_few(report)),
     )
+
+
+def _of_few(report: Report) -> dict[str, Any]:  # Any, here and below: what the template takes
+    """Return what the page of few targets has in place of `fleet_page.values`."""
+    return {
+        "unseen": _grouped(report.with_outcome("could-not-look"), lambda one: one["target"]),
+        "skipped": _grouped(
+            report.with_outcome("not-judged", "not-applicable"),
+            lambda one: (one["outcome"], one["control"], one["target"]),
+        ),
+        "passed": [(one, [case for case in one.records if case["outcome"] == "compliant"]) for one in report.judged],
+        "shown_plans": [(names(group), front(group[0]), told(group)) for group in alike(report.plans)],
+        "chains": [(name, one, _links(one)) for name, one in report.chains.items()],
+        "there": {(one["target"], one["control"]): one["outcome"] for one in report.accounts},
+    }
+
+
+def _of_targets(report: Report, key: Literal["attestations", "deviations"]) -> list[tuple[list[str], Any]]:
+    """Return what targets have of a kind; what several have alike is one."""
+    return shared((one["name"], each) for one in report.facts["targets"] for each in one[key])
+
+
+def _policies(report: Report) -> list[tuple[TargetFacts, int]]:
+    """Return each target's facts, and how many others have the same policy; of many targets only the first of these."""
+    targets = report.facts["targets"]
+    if len(targets) <= FEW:
+        return [(one, 0) for one in targets]
+    alike_ones = Counter(one["policy_sha256"] for one in targets)
+    first = {one["policy_sha256"]: one for one in reversed(targets)}
+    return [(first[digest], number - 1) for digest, number in alike_ones.items()]
 
 
 def _compared(since: Since) -> list[tuple[str, list[tuple[Change, str, int]]]]:
@@ -104,16 +139,18 @@ def _when(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC" if text else ""
 
 
-def _families(report: Report) -> dict[str, dict[str, Any]]:  # Any, here and below: what the template takes
+def _families(report: Report) -> dict[str, dict[str, Any]]:
     """Return by family: how many cases came to what, how bad, and each control's row of the matrix."""
     found: dict[str, dict[str, Any]] = {}
+    at: dict[str, dict[str, Account]] = defaultdict(dict)
+    for account in report.accounts:
+        at[account["control"]][account["target"]] = account
     for one in report.judged:
         family = found.setdefault(one.family, {"counts": Counter(), "bad": Counter(), "rows": []})
         family["bad"].update(case["severity"] for case in one.records if case["outcome"] == "non-compliant")
-        there = {account["target"]: account for account in report.accounts if account["control"] == one.id}
-        for account in there.values():
+        for account in at[one.id].values():
             family["counts"].update(account["instances"])
-        family["rows"].append((one, [_cell(there.get(name)) for name in report.names]))
+        family["rows"].append((one, [_cell(at[one.id].get(name)) for name in report.names]))
     return found
 
 
@@ -125,22 +162,32 @@ def _cell(account: Account | None) -> tuple[str, str]:
     return account["outcome"], ", ".join(f"{number} {_SHOWN[one][1]}" for one, number in counted.items())
 
 
-def _findings(report: Report) -> list[dict[str, Any]]:
-    """Return findings, the worst first; those of one kind are one, with each target and instance below it."""
+def _findings(report: Report, *, one_of_each: bool) -> list[dict[str, Any]]:
+    """Return findings, the worst first; those of one kind are one, with each target and instance below it.
+
+    Args:
+        report: the run.
+        one_of_each: whether one case of each target comes before a second of any.
+    """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     controls = {one.id: one for one in report.judged}
     changed = _changed(report)
     for case in report.with_outcome("non-compliant"):
         for one in findings(case):
             key = (one["severity"], case["control"], one["code"], one["expected"], one["remedy"], case["reason"])
-            new = {"case": case, "finding": one, "control": controls[case["control"]], "seen": [], "targets": []}
+            new = {"case": case, "finding": one, "control": controls[case["control"]], "seen": [], "targets": {}}
             entry = found.setdefault(key, new)
             entry["seen"].append((case, one["observed"]))
             entry["change"], fits = changed.get(_key(case, one), ("", True))
             entry["fits"] = fits or not one["remedy"].startswith("nginx")
-            entry["targets"] = list(dict.fromkeys([*entry["targets"], case["target"] or "none"]))
+            entry["targets"].setdefault(case["target"] or "none", len(entry["seen"]) - 1)
     entries = sorted(found.values(), key=lambda one: SEVERITIES.index(one["finding"]["severity"]))
     first: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        places = list(entry["targets"].values()) if one_of_each else []
+        seen, early = entry["seen"], set(places)
+        entry["seen"] = [seen[at] for at in places] + [one for at, one in enumerate(seen) if at not in early]
+        entry["targets"] = list(entry["targets"])
     for entry in entries:  # the matrix leads to the first of a control
         entry["first"] = first.setdefault(entry["case"]["control"], entry) is entry
     return entries
@@ -173,22 +220,27 @@ def _grouped(cases: Iterable[Record], key: Callable[[Record], object]) -> list[d
     return list(found.values())
 
 
-def _waivers(report: Report) -> list[tuple[str, WaiverFacts, int]]:
-    """Return target, waiver, and how many cases it covers now, the first to expire first."""
+def _waivers(report: Report) -> list[tuple[list[str], WaiverFacts, int]]:
+    """Return targets, waiver, and how many cases it covers now, the first to expire first."""
+    waived: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for one in report.records:
+        if one["waiver"]:
+            waived[one["target"], one["control"]].append(one)
     found = []
     for target in report.facts["targets"]:
         for waiver in target["waivers"]:
             cases = [
                 one
-                for one in report.records
-                if waiver["in_force"]
-                and one["waiver"]
-                and (one["target"], one["control"]) == (target["name"], waiver["control"])
+                for one in waived[target["name"], waiver["control"]]
+                if waiver["in_force"] and one["waiver"]
                 if waiver["instance"] in ("", one["instance"])
                 if waiver["finding"] in ("", *one["waiver"]["findings"])
             ]
             found.append((target["name"], waiver, len(cases)))
-    return sorted(found, key=lambda one: one[1]["expires"])
+    counted = {(name, repr(waiver)): number for name, waiver, number in found}
+    several = shared((name, waiver) for name, waiver, _ in found)
+    rows = [(names, waiver, sum(counted[name, repr(waiver)] for name in names)) for names, waiver in several]
+    return sorted(rows, key=lambda one: one[1]["expires"])
 
 
 def _links(chain: PresentedChain) -> list[dict[str, Any]]:
@@ -216,31 +268,22 @@ def _role(one: CertificateFacts, *, used: bool) -> str:
 
 
 class _Framework(NamedTuple):
-    """A framework: for each requirement the controls that bear on it at each target; and what none bears on."""
+    """A framework: for each requirement the controls that bear on it; and what none bears on."""
 
     name: str
-    rows: list[tuple[str, list[list[tuple[str, str]]]]]
+    rows: list[tuple[str, list[str]]]
     untouched: tuple[str, ...]
 
 
 def _requirements(report: Report) -> list[_Framework]:
-    """Return the frameworks: a row for each requirement, a column for each target, of controls and outcomes."""
-    there = {(one["target"], one["control"]): one["outcome"] for one in report.accounts}
+    """Return the frameworks, requirements in their order."""
     table: dict[str, dict[str, list[str]]] = {key: {} for key in frameworks()}
     for one in report.judged:
         for key, ids in one.requirements.items():
             for number in ids:
                 table[key].setdefault(number, []).append(one.id)
-
-    def cells(ids: Sequence[str]) -> list[list[tuple[str, str]]]:
-        return [[(one, there[name, one]) for one in ids if (name, one) in there] for name in report.names]
-
     return [
-        _Framework(
-            name,
-            [(number, cells(ids)) for number, ids in sorted(table[key].items(), key=_natural)],
-            untouched(key, table[key]),
-        )
+        _Framework(name, sorted(table[key].items(), key=_natural), untouched(key, table[key]))
         for key, name in frameworks().items()
     ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_nodered_sec.remedies import fronts
 from pytest_nodered_sec.remedies.model import Where
+from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 GUIDE: Final = "docs/hardening.md"
 TELL: Final = 'set front = "nginx", "caddy", "apache", "haproxy", "traefik" or "none" in the policy file'
-_SHOWN: Final = 4  # names in a list
 
 
 class Told(NamedTuple):
@@ -96,13 +96,6 @@ def front(planned: TargetPlan) -> str:
 def names(plans: Sequence[TargetPlan]) -> str:
     """Return the targets of a group."""
     return listed([planned.target.name for planned in plans])
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return words, each once, as a list that stays short."""
-    each = list(dict.fromkeys(words))
-    more = f" and {len(each) - _SHOWN} more" if len(each) > _SHOWN else ""
-    return ", ".join(each[:_SHOWN]) + more
 
 
 def counted(number: int, noun: str) -> str:

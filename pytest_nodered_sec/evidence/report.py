@@ -91,9 +91,9 @@ class Report:
         """Return who assesses what, and by what right, in one line; "" where the site does not say."""
         return assessment_of(self.facts["assessment"]).line()
 
-    @property
+    @cached_property
     def headline(self) -> str:
-        """Return the sentence that says how it stands."""
+        """The sentence that says how it stands."""
         return headline(self.records, [one["name"] for one in self.facts["targets"]], self.unfinished)
 
     @property
@@ -101,14 +101,17 @@ class Report:
         """Return how much was judged, and what was not."""
         return line(self.accounts, self.facts["narrowed"] or self.unfinished, self.facts["shard"])
 
-    @property
+    @cached_property
     def counts(self) -> Counter[str]:
-        """Return how many cases came to each outcome."""
-        return sum((Counter(one["instances"]) for one in self.accounts), Counter())
+        """How many cases came to each outcome."""
+        found: Counter[str] = Counter()
+        for one in self.accounts:
+            found.update(one["instances"])
+        return found
 
-    @property
+    @cached_property
     def severities(self) -> Counter[str]:
-        """Return how many cases have findings, by the worst of each."""
+        """How many cases have findings, by the worst of each."""
         return Counter(one["severity"] for one in self.with_outcome("non-compliant"))
 
     def with_outcome(self, *outcomes: str) -> list[Record]:
@@ -116,9 +119,9 @@ class Report:
         found = [one for one in self.records if one["outcome"] in outcomes]
         return sorted(found, key=lambda one: SEVERITIES.index(one["severity"]))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """Return the targets' names; "" for cases of no target comes last."""
+        """The targets' names; "" for cases of no target comes last."""
         named = [one["name"] for one in self.facts["targets"]]
         seen = [one["target"] for one in self.accounts]
         return tuple(dict.fromkeys([*named, *filter(None, seen), *([""] if "" in seen else [])]))

@@ -7,8 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.evidence.baseline import causes
+from pytest_nodered_sec.evidence.fleet import standings
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
-from pytest_nodered_sec.evidence.plans import alike, counted, front, listed, names, told
+from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
+from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,7 @@ def markdown(report: Report) -> str:
     """Return a run as Markdown, far shorter than what GitHub takes.
 
     What must not be cut comes first, and nothing stands there twice: each cause once, for all targets that have it;
-    each list of changes once, for all targets that need it; each target.
+    each list of changes once, for all targets that need it; each target, the worst first.
     """
     lines = [
         "## Node-RED security",
@@ -135,7 +137,9 @@ def _targets(report: Report) -> list[str]:
     there: dict[str, Counter[str]] = {name: Counter() for name in report.names}
     for account in report.accounts:
         there[account["target"]].update(account["instances"])
-    for name, counts in there.items():
+    worst = [one.name for one in standings(report.plans, report.records)]
+    for name in dict.fromkeys([*worst, *there]):
+        counts = there[name]
         lines.append(f"| {_text(name or 'no target')} | {' | '.join(str(counts[kind]) for kind in kinds)} |")
     if len(there) > 1:
         lines.append(f"| **all** | {' | '.join(f'**{report.counts[kind]}**' for kind in kinds)} |")

@@ -32,6 +32,7 @@ from pytest_nodered_sec.session.state import (
     TODAY,
     of_suite,
 )
+from pytest_nodered_sec.texts import listed
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -340,19 +341,22 @@ class Ledger:
             judged = rollup.line(self.accounts(), self._why_left_out(), self._run.left_out)
             terminalreporter.write_line(f"nodered-sec: {judged}")
 
-    def _answered(self, *targets: str) -> bool:
-        """Whether any question was answered, by these targets or, without an argument, by any."""
-        judged = (
-            record for record in self.records if record["outcome"] in rollup.JUDGED and record["control"] != PAPERWORK
-        )
-        return any(not targets or one["target"] in targets for one in judged)
+    def _answered(self) -> set[str]:
+        """Return the targets that answered a question."""
+        return {
+            one["target"] for one in self.records if one["outcome"] in rollup.JUDGED and one["control"] != PAPERWORK
+        }
 
     def _unanswered(self) -> list[str]:
-        """Return a line with the cause for each target that answered nothing."""
-        causes = {name: self._cause(name) for name in self.policies if not self._answered(name)}
-        lines = [f"{name}: {cause}" for name, cause in causes.items() if cause]
+        """Return a line for each cause why targets answered nothing."""
+        answered = self._answered()
+        causes = {name: self._cause(name) for name in self.policies if name not in answered}
+        lines = [
+            f"{listed([name for name in causes if causes[name] == cause])}: {cause}"
+            for cause in dict.fromkeys(filter(None, causes.values()))
+        ]
         nothing = "no question was answered, so nothing is proven"
-        if self._answered():
+        if answered:
             return [f"{nothing} of {line}" for line in lines]
         return [f"{nothing}: {line}" for line in lines] or ([nothing] if self._demanded else [])
 

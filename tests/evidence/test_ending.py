@@ -30,7 +30,8 @@ def record(
     ]
     node = f"nodered-sec/test_x.py::test_x[plant-{control}{instance}]"
     known = {"nodeid": node, "target": "plant", "control": control, "instance": instance, "outcome": outcome}
-    return known | {"findings": found, "waiver": None, "reason": "", "severity": "critical", "observed": ""} | more
+    known |= {"started": "2026-11-25T10:02:13.000+00:00", "severity": "critical", "observed": ""}
+    return known | {"findings": found, "waiver": None, "reason": ""} | more
 
 
 class Book:

@@ -7,7 +7,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from evidence.test_reports import record, report
+from reported import record, report
 
 from pytest_nodered_sec.evidence.codequality import codequality
 from pytest_nodered_sec.evidence.folded import Anchors, anchors, fold

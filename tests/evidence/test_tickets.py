@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from evidence.test_machines import PLACES, WAIVER
-from evidence.test_reports import record, report
+from reported import record, report
 
 from pytest_nodered_sec.evidence.defectdojo import defectdojo
 from pytest_nodered_sec.evidence.folded import fold

@@ -1,0 +1,94 @@
+"""What the page of many targets shows, `fleet.html.j2`: numbers and examples in place of every case of every target.
+
+So the page of hundreds stays a few hundred kilobytes, whatever the size of the run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_nodered_sec.evidence.fleet import causes, standings
+from pytest_nodered_sec.results.rollup import ORDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_nodered_sec.evidence.report import Judged, Report
+    from pytest_nodered_sec.observations.chain import CertificateFacts
+    from pytest_nodered_sec.results.records import Record
+
+_EXAMPLES: Final = 3  # of what was seen, for each control
+
+
+def values(report: Report) -> dict[str, Any]:  # Any, here and below: what the template takes
+    """Return what this page has in place of, or besides, what the page of few targets has."""
+    rows = standings(report.plans, report.records)
+    counts = _tallies(report)
+    matrix: dict[str, list[tuple[Judged, Counter[str]]]] = defaultdict(list)
+    for one in report.judged:
+        matrix[one.family].append((one, counts[one.id]))
+    return {
+        "failing": [one for one in rows if one.harm],
+        "silent": [one for one in rows if one.silent and not one.harm],
+        "partly": [one for one in rows if one.unseen and not one.silent and not one.harm],
+        "clean": [one.name for one in rows if not (one.harm or one.silent or one.unseen)],
+        "causes": causes(report.plans),
+        "unseen": _alike(report.with_outcome("could-not-look"), lambda one: ""),
+        "skipped": _alike(report.with_outcome("not-judged", "not-applicable"), lambda one: one["outcome"]),
+        "passed": [found for one in report.judged if (found := _passed(one))],
+        "matrix": matrix,
+        "chains": _leaves(report),
+        "tallies": counts,
+    }
+
+
+def _tallies(report: Report) -> dict[str, Counter[str]]:
+    """Return by control at how many targets it came to what, in the order of outcomes."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for account in sorted(report.accounts, key=lambda one: ORDER.index(one["outcome"])):
+        found[account["control"]][account["outcome"]] += 1
+    return found
+
+
+def _alike(cases: Iterable[Record], key: Callable[[Record], str]) -> list[dict[str, Any]]:
+    """Return cases that share their reason, and this key, as one: what most cases have comes first."""
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for case in cases:
+        groups[key(case), case["reason"] or case["observed"]].append(case)
+    found = [
+        {
+            "outcome": group[0]["outcome"],
+            "reason": reason,
+            "targets": list(dict.fromkeys(case["target"] or "no target" for case in group)),
+            "controls": list(dict.fromkeys(case["control"] for case in group)),
+            "cases": len(group),
+        }
+        for (_, reason), group in groups.items()
+    ]
+    return sorted(found, key=lambda one: -one["cases"])
+
+
+def _passed(judged: Judged) -> dict[str, Any] | None:
+    """Return how often a control is met, with what was seen most often; None where it is met nowhere."""
+    cases = [case for case in judged.records if case["outcome"] == "compliant"]
+    if not cases:
+        return None
+    first = {case["observed"]: case for case in reversed(cases)}
+    common = Counter(case["observed"] for case in cases).most_common(_EXAMPLES)
+    return {
+        "control": judged,
+        "cases": len(cases),
+        "targets": len({case["target"] for case in cases}),
+        "examples": [(first[seen], number) for seen, number in common],
+        "left": len(cases) - sum(number for _, number in common),
+    }
+
+
+def _leaves(report: Report) -> list[tuple[str, CertificateFacts | None, int]]:
+    """Return name, certificate and days left of each target, the first to expire first; None where there is no TLS."""
+    found: list[tuple[str, CertificateFacts | None, int]] = []
+    for name, chain in report.chains.items():
+        leaf = next(iter(chain.certificates), None)
+        found.append((name, leaf, (leaf.not_after - chain.looked_at).days if leaf else -1))
+    return sorted(found, key=lambda one: one[2])
