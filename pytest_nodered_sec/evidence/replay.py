@@ -13,6 +13,7 @@ from pytest_nodered_sec.evidence.stored import outcome_of, read
 from pytest_nodered_sec.policy import file as policyfile
 from pytest_nodered_sec.policy.assessment import assessment_of
 from pytest_nodered_sec.policy.model import PolicyError
+from pytest_nodered_sec.session.inventories import as_stored
 from pytest_nodered_sec.session.run import Run
 from pytest_nodered_sec.session.settings import REPORTS, Settings, fail_on, severity
 from pytest_nodered_sec.session.targets import prepare as targets_of
@@ -51,6 +52,7 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
         assessment = assessment_of(merge.assessment(folders))
         return Run(settings, None, (), stored.targets, chosen or stored.fail_on, assessment, stored.fleet), stored
     file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING, settings.one("policy", ""))
+    file = as_stored(file, stored.targets)
     prepared = targets_of(Settings({}, {}, {}), file)
     found = {one.target.name: with_waivers(one.target, file) for one in prepared}
     for one in stored.targets:

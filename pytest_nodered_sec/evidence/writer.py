@@ -97,7 +97,7 @@ def _anchors(config: pytest.Config, file: PolicyFile | None) -> Anchors:
         return Anchors()
     path = file.path.resolve()
     text = path.read_text(encoding="utf-8-sig")
-    return anchors(path, text, [one.name for one in file.targets], config.rootpath.resolve())
+    return anchors(path, text, [one.name for one in file.targets if not one.listed], config.rootpath.resolve())
 
 
 def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:

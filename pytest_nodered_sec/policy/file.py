@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT, Assessment, check_assessment, check_attestation
+from pytest_nodered_sec.policy.inventory import Inventory, check_inventory
 from pytest_nodered_sec.policy.model import (
     PolicyError,
     Waiver,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 FILE_NAME: Final = "nodered-sec.toml"
-LISTS: Final = ("target", "group", "waiver", "attestation")  # tables with two brackets
+LISTS: Final = ("target", "group", "waiver", "attestation", "inventory")  # tables with two brackets
 
 
 # --- the file ----------------------------------------------------------------------------------------------------
@@ -55,6 +56,7 @@ class TargetTable:
         values: checked values of its other keys.
         waivers: findings of this target that are accepted until a date.
         attestations: what somebody vouches for at this target.
+        listed: whether it stands in an inventory, and not in this file.
     """
 
     name: str
@@ -63,6 +65,7 @@ class TargetTable:
     values: Mapping[str, Any]
     waivers: tuple[Waiver, ...] = ()
     attestations: tuple[Attestation, ...] = ()
+    listed: bool = False
 
     def chosen_by(self, selector: str, name: str) -> bool:
         """Whether a selector means this target."""
@@ -91,6 +94,7 @@ class PolicyFile:
         called: its name in messages.
         assessment: who assesses what, and by what right.
         attestations: which targets, as for waivers, and what somebody vouches for there.
+        inventories: where further targets are listed.
     """
 
     path: Path | None = None
@@ -102,6 +106,19 @@ class PolicyFile:
     called: str = ""
     assessment: Assessment = NO_ASSESSMENT
     attestations: tuple[tuple[str, Attestation], ...] = ()
+    inventories: tuple[Inventory, ...] = ()
+
+    def with_listed(self, tables: Sequence[TargetTable]) -> PolicyFile:
+        """Return the file with the targets of its inventories behind its own.
+
+        Raises:
+            PolicyError: no target has the label of a group.
+        """
+        whole = replace(self, targets=(*self.targets, *tables))
+        for selector, _ in self.groups:
+            if not any(one.chosen_by(selector, "") for one in whole.targets):
+                raise PolicyError(f"{self.called}: [[group]]: no target of file or inventory has the label {selector}")
+        return whole
 
     def layers(self, table: TargetTable | None) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the file's values for a target, highest precedence first; `table` is None if the file lacks it.
@@ -146,12 +163,12 @@ def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyF
         raise PolicyError(f"{name}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{name}: is not TOML: {error}") from None
-    targets, groups, waivers, attested = (content.pop(key, []) for key in LISTS)
+    targets, groups, waivers, attested, listings = (content.pop(key, []) for key in LISTS)
     fail_on = content.pop("fail_on", "")
     if fail_on:
         check_fail_on(fail_on, Where(name, "fail_on"))
     assessment = check_assessment(content.pop("assessment", {}), Where(name, "assessment"))
-    for tables, what in zip((targets, groups, waivers, attested), LISTS, strict=True):
+    for tables, what in zip((targets, groups, waivers, attested, listings), LISTS, strict=True):
         if not isinstance(tables, list):
             raise PolicyError(f"{name}: write [[{what}]] with two brackets, once for each")
     for table in (content, *targets, *groups):
@@ -163,11 +180,14 @@ def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyF
             raise PolicyError(f"{name}: {key} belongs to one target; move it below a [[target]]")
     folder = None if "ca_file" in without else path.parent  # without it somebody judges again, and has no documents
     read_targets = tuple(_target(table, path, name, folder) for table in targets)
-    read_groups = tuple(_group(table, path, name, read_targets) for table in groups)
+    inventories = tuple(check_inventory(table, name) for table in listings)
+    read_groups = tuple(_group(table, path, name, None if inventories else read_targets) for table in groups)
     read_waivers = tuple(_waiver(table, f"{name}: [[waiver]]", target=check_text) for table in waivers)
     where = f"{name}: [[attestation]]"
     vouched = tuple(check_attestation(table, where, folder, target=check_text) for table in attested)
-    return PolicyFile(path, values, read_groups, read_targets, fail_on, read_waivers, name, assessment, vouched)
+    return PolicyFile(
+        path, values, read_groups, read_targets, fail_on, read_waivers, name, assessment, vouched, inventories
+    )
 
 
 def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[str] = ()) -> dict[str, Any]:
@@ -266,12 +286,13 @@ def _check_finding(control: str, code: str, where: Where) -> None:
         raise where.says(code, f"{control} has no such finding; {hint}")
 
 
-def _group(table: Any, path: Path, name: str, targets: Sequence[TargetTable]) -> tuple[str, dict[str, Any]]:
+def _group(table: Any, path: Path, name: str, targets: Sequence[TargetTable] | None) -> tuple[str, dict[str, Any]]:
+    """Check a group; `targets` is None where inventories list more of them than the file has."""
     place = f"{name}: [[group]]"
     if not isinstance(table, dict) or "label" not in table:
         raise PolicyError(f'{place}: add label = "NAME=VALUE" to choose its targets')
     selector = check_selector(table["label"], Where(place, "label"))
-    if not any(target.chosen_by(selector, "") for target in targets):
+    if targets is not None and not any(target.chosen_by(selector, "") for target in targets):
         raise PolicyError(f"{place}: no [[target]] has the label {selector}")
     rest = {key: value for key, value in table.items() if key != "label"}
     values = _values(rest, Where(f"{place} {selector}", ""), path, others=("label",))

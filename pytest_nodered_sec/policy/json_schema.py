@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.policy.assessment import ASSESSMENT, ATTESTATION, NEEDED
 from pytest_nodered_sec.policy.file import WAIVER, WAIVER_NEEDED
+from pytest_nodered_sec.policy.inventory import KNOWN as INVENTORY
 from pytest_nodered_sec.policy.merge import DEFAULTS
 from pytest_nodered_sec.policy.schema import KEYS, NOT_SHARED, TABLES, TARGET_ONLY, check_fail_on, check_selector
 from pytest_nodered_sec.policy.values import check_text, shape_of, shape_of_table
@@ -59,7 +60,11 @@ _TEXTS: Final = {
     "fail_on": "Lowest severity whose findings fail the run.",
     "assessment": "Who assesses what, and by what right; shown in every report.",
     "target": "A deployment to test.",
-    "group": "Values for all targets with a label.",
+    "group": "Values for all targets with a label; in an inventory the group of hosts that is meant.",
+    "inventory": "Where further targets are listed: a CSV or JSON file, or a command that prints JSON.",
+    "file": "CSV or JSON file, relative to this file.",
+    "command": "Program and arguments; it prints JSON, as ansible-inventory --list does.",
+    "environment": "Names of further environment variables that the command inherits.",
     "waiver": "A finding that is accepted until a date.",
     "attestation": "What a person vouches for because no test sees it.",
     "url": "URL at which users reach Node-RED.",
@@ -82,6 +87,7 @@ def schema() -> dict[str, Any]:  # Any, here and below: JSON
         "group": _table({"label": shape_of(check_selector), **shared}, "label"),
         "waiver": shape_of_table({**WAIVER, **selector}, *WAIVER_NEEDED),
         "attestation": shape_of_table({**ATTESTATION, **selector}, *NEEDED),
+        "inventory": shape_of_table(INVENTORY) | {"oneOf": [{"required": ["file"]}, {"required": ["command"]}]},
     }
     whole = {
         "fail_on": shape_of(check_fail_on),

@@ -177,7 +177,8 @@ def _pair(value: Any, where: Where) -> dict[str, Any]:
 
 
 @shaped({"type": "string", "pattern": r"^[^\W\d]\w*$"})
-def _variable(value: Any, where: Where) -> str:
+def variable_name(value: Any, where: Where) -> str:
+    """Check the name of an environment variable."""
     if not check_text(value, where).isidentifier():
         raise where.says(value, "give the name of an environment variable, such as VAULT_ADDR; not its value")
     return str(value)
@@ -190,7 +191,7 @@ def _prefix(value: Any, where: Where) -> str:
     return str(value)
 
 
-_CREDENTIALS: Final = {"env": _prefix, "command": list_of(check_text), "environment": list_of(_variable)}
+_CREDENTIALS: Final = {"env": _prefix, "command": list_of(check_text), "environment": list_of(variable_name)}
 
 
 @shaped(

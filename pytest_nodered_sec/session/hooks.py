@@ -23,6 +23,7 @@ from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.gate import Gate, known_of
 from pytest_nodered_sec.session import audit, collection, fixtures, lab_targets, ledger, selection
 from pytest_nodered_sec.session.flow_targets import prepare_flows
+from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.outcome import annotate
 from pytest_nodered_sec.session.run import Run, described, header, policies_of, said
 from pytest_nodered_sec.session.settings import (
@@ -207,7 +208,7 @@ def _run_of(config: pytest.Config) -> Run:
 
             run, config.stash[REPLAYED] = replay.prepare(settings)
             return _whole(run, config)
-        file = policy_file(config, settings)
+        file = with_inventories(config, policy_file(config, settings))
         prepared = prepare(settings, file) + prepare_flows(settings, file) + lab_targets.lab_of(config, settings, file)
         targets = [one.target for one in prepared]
         replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
@@ -240,6 +241,7 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(LAB, []))
     node.workerinput["nodered_known"] = node.config.stash[GATE].as_plain()  # not the folder: a worker may be elsewhere
     node.workerinput["nodered_today"] = node.config.stash[TODAY].isoformat()
+    hand_over(node.config, node.workerinput)
     node.workerinput["nodered_attempts"] = str(node.config.stash.get(ATTEMPTS, ""))
 
 

@@ -319,19 +319,40 @@ def test_several_plants(running: dict[str, RunningDeployment], tmp_path: Path) -
 def test_an_ansible_inventory(
     running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed("ansible-inventory")
+    ansible = installed("ansible-inventory")
     copy = example("ansible_inventory", tmp_path, line_7=running["hardened"], line_8=running["admin-elsewhere"])
     monkeypatch.setenv("NODERED_CA_FILE", running["hardened"].ca_file)
-    seen = run(copy, "-k", "login_is_configured")
+    seen = run(copy, "-k", "login_is_configured", "-n2")
     assert seen == {"line-7": {"admin-04": {"compliant"}}, "line-8": {"admin-04": {"compliant"}}}
-    (copy / "test_labels.py").write_text(
-        "def test_labels(nodered_targets):\n"
-        "    assert [dict(one.labels) for one in nodered_targets] == ["
-        '{"nodered": "yes", "north": "yes"}, {"nodered": "yes"}]\n'
-    )
-    command = [sys.executable, "-m", "pytest", "test_labels.py"]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
-    assert "1 passed" in done.stdout, done.stdout
+    assert profiles(copy) == {"line-7": "strict", "line-8": "production"}
+    listed = subprocess.run([ansible, "-i", "inventory.ini", "--list"], cwd=copy, capture_output=True, check=True)
+    (copy / "inventory.json").write_bytes(listed.stdout)
+    policy = copy / "nodered-sec.toml"
+    policy.write_text(re.sub("^command = .*", 'file = "inventory.json"', policy.read_text(), flags=re.MULTILINE))
+    assert profiles(copy) == {"line-7": "strict", "line-8": "production"}
+
+
+def test_a_table_of_gateways(
+    running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = example("csv_inventory", tmp_path, line_7=running["hardened"], line_8=running["admin-elsewhere"])
+    monkeypatch.setenv("NODERED_CA_FILE", running["hardened"].ca_file)
+    wanted = ("-k", "login_is_configured", "-n2")
+    both = {"line-7": {"admin-04": {"compliant"}}, "line-8": {"admin-04": {"compliant"}}}
+    assert run(copy, *wanted) == both
+    assert list(run(copy, *wanted, "--nodered-target=site=north")) == ["line-7"]
+    policy = copy / "nodered-sec.toml"
+    policy.write_text(policy.read_text().replace('file = "gateways.csv"', 'command = ["python3", "gateways.py"]'))
+    assert "command =" in policy.read_text()
+    assert run(copy, *wanted) == both
+    assert profiles(copy) == {"line-7": "production", "line-8": "strict"}
+
+
+def profiles(copy: Path) -> dict[str, str]:
+    """Return which profile holds for which target."""
+    command = [sys.executable, "-m", "pytest", "--nodered-show-policy"]
+    shown = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
+    return dict(re.findall(r'^name = "(.+?)".*?^profile = "(.+?)"', shown, re.MULTILINE | re.DOTALL))
 
 
 # --- other ways there

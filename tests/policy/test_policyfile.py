@@ -168,6 +168,18 @@ def policy_from(folder: Path, text: str) -> Policy:
         ("[thresholds]\nredirect_statuses = [200]", "*thresholds.redirect_statuses = 200: give HTTP statuses*"),
         ("[thresholds]\nsession_days = {reason = 'x'}", "*: thresholds.session_days = *: add value = …"),
         ("x = ", "nodered-sec.toml: is not TOML: *"),
+        ("[inventory]\nfile = 'x.csv'", "nodered-sec.toml: write [[][[]inventory]] with two brackets, once for each"),
+        ("[[inventory]]", 'nodered-sec.toml: [[][[]inventory]]: give one of file = "targets.csv" and command = *'),
+        ("[[inventory]]\nfile = 'x.csv'\ncommand = ['x']", "*inventory]] x.csv: give one of file = *"),
+        ("[[inventory]]\nfile = 'hosts.ini'", '*: file = "hosts.ini": give a .csv or a .json file; Ansible reads*'),
+        ("[[inventory]]\ncommand = []", "*: command = []: give program and arguments: *"),
+        ("[[inventory]]\ncommand = 'ls'", '*: command = "ls": write a list: *'),
+        ("[[inventory]]\nfile = 'x.csv'\nenvironment = ['A']", "*: environment names variables that a command*"),
+        (
+            "[[inventory]]\ncommand = ['x']\nenvironment = ['NODERED_PASSWORD']",
+            "*: environment = NODERED_PASSWORD: no command is given what is meant for this plugin",
+        ),
+        ("[[inventory]]\nfile = 'x.csv'\nlabels = {}", "*: unknown key labels; *"),
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
