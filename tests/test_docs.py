@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_nodered_sec.policy.file import read
+from pytest_nodered_sec.policy.inventory import targets_of
 from pytest_nodered_sec.policy.merge import effective, policy_of
 from pytest_nodered_sec.policy.schema import KEYS
 from pytest_nodered_sec.session.options import FLAGS as FLAGS
@@ -24,12 +25,21 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def test_the_policy_of_the_docs_can_be_used(tmp_path: Path) -> None:
-    (text,) = blocks(POLICY, "toml")
+    text, inventories = blocks(POLICY, "toml")
     (tmp_path / "plant-ca.pem").write_text("-----BEGIN CERTIFICATE-----")
     (tmp_path / "nodered-sec.toml").write_text(text, encoding="utf-8")
     file = read(tmp_path / "nodered-sec.toml")
     for table in file.targets:
         assert policy_of(table.name, effective(file.layers(table))).profile == "baseline"
+    (tmp_path / "nodered-sec.toml").write_text(inventories, encoding="utf-8")
+    of_rows, ansible = read(tmp_path / "nodered-sec.toml").inventories
+    assert (of_rows.file, ansible.group) == ("gateways.csv", "nodered")
+    host = '{"_meta": {"hostvars": {"line-7": {"ansible_host": "10.0.0.7", "ansible_user": "ops"}}}, '
+    [listed] = targets_of(ansible, host + '"nodered": {"hosts": ["line-7"]}}')
+    assert (listed.url, dict(listed.values)) == (
+        "https://line-7.plant.example",
+        {"host": "ssh://ops@10.0.0.7", "connect": "10.0.0.7:443"},
+    )
 
 
 def test_the_waivers_of_the_docs_can_be_used(tmp_path: Path) -> None:
