@@ -260,6 +260,15 @@ def test_an_nginx_that_hands_requests_to_itself_for_ever() -> None:
     assert {end.kind for door in ways.doors(unix) for end in ways.way(unix, door, "/ui/").ends} == {"node-red"}
 
 
+def test_an_error_page_of_a_server_behind_is_shown_with_its_own_status() -> None:
+    seen = config(
+        "server { listen 80; error_page 405 =200 /x/; location / { return 405; } "
+        f"location /x/ {{ proxy_pass http://127.0.0.1:8081; }} location /red/ {{ {PROXY} }} }} "
+        "server { listen 127.0.0.1:8081; return 411; }"
+    )
+    assert {end.status for end in ways.way(seen, ways.doors(seen)[0], "/").ends} == {200}
+
+
 @pytest.mark.parametrize(
     ("target", "name"), [("inner", "inner"), ("inner:8081/x", "inner:8081"), ("unix:/n:/x", "localhost")]
 )

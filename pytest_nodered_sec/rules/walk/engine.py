@@ -176,6 +176,7 @@ def _handed_on(request: Request, found: Outcome) -> Outcome:
     if doubt:
         request.doubt(doubt)
     end = walk(request.config, listen, client, request.choices, named, captures)
+    end = replace(end, status=request.shown or end.status)  # an error page is shown with its own
     return replace(end, refused=(*request.refused, *end.refused), doubts=(*request.doubts, *end.doubts))
 
 
