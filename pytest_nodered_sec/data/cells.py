@@ -23,20 +23,22 @@ SURFACES: Final = (
 )
 COLUMNS: Final = {
     "anybody": "without credentials",
-    "spelling": "another letter case, a trailing slash",
+    "spelling": "another letter case, a trailing slash; not where Node-RED itself refuses",
     "written": "`//` in place of the first slash, the first letter percent-encoded; not where Node-RED itself refuses",
-    "token": "a made-up token, hexadecimal, a JWT with `alg: none` or in the query; a made-up session cookie and API "
-    "key, the cookies that refusals have set; of pages and endpoints a made-up name and password, where no Basic login "
-    "refuses",
+    "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
+    "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
+    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others) and an API key, the cookies that refusals have set; of "
+    "pages and endpoints a made-up name and password, where no Basic login refuses",
     "identity": "forged identity headers, and X-Forwarded-For: 127.0.0.1",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "
     "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
     "polling, 192.168.1.5, 127.0.0.1 and ::1 as a WebSocket",
-    "rewritten": "X-Original-URL, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Prefix",
+    "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Prefix; OPTIONS in "
+    "X-Original-Method, X-Forwarded-Method and X-HTTP-Method-Override; localhost in X-Forwarded-Host",
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
     "`transport=websocket`",
-    "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With and Sec-Fetch-Site; except on "
-    "WebSockets, a monitor's User-Agent, Via, X-Internal and X-Health-Check",
+    "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With, Content-Type and Sec-Fetch-Site; "
+    "except on WebSockets, a monitor's User-Agent, Via, X-Internal and X-Health-Check",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear",
     "roots": "below another root that is known in the field",

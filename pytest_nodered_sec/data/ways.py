@@ -94,10 +94,12 @@ TRANSPORT: Final = Part(
 )
 QUERY: Final = Part(
     "query",
-    "with a made-up token and the name of a script in the query",
+    "with a made-up token and paths that are often free in the query",
     (),
-    'nginx: map $arg_token $realm { "" Operators; default off; }, if ($request_uri ~ "\\.js$") { set $realm off; }',
-    query="token=nobody&access_token=nobody&api_key=nobody&apikey=nobody&key=nobody&auth=nobody&v=x.js",
+    'nginx: map $arg_token $realm { "" Operators; default off; }, if ($request_uri ~ "\\.js$") { set $realm off; }; '
+    "oauth2-proxy before 7.11: skip_auth_routes, which judged the query too (CVE-2025-54576)",
+    query="token=nobody&access_token=nobody&api_key=nobody&apikey=nobody&key=nobody&auth=nobody"
+    "&r=/health/login/public/static/assets/.well-known/acme-challenge/x.js",
 )
 MONITOR: Final = Part(
     "monitor",
@@ -131,6 +133,7 @@ BROWSER: Final = Part(
         ("Origin", "{origin}"),
         ("Referer", "{origin}/"),
         ("X-Requested-With", "XMLHttpRequest"),
+        ("Content-Type", "application/json"),
         ("Sec-Fetch-Site", "same-origin"),
         ("Sec-Fetch-Mode", "cors"),
         ("Sec-Fetch-Dest", "empty"),
@@ -154,11 +157,25 @@ BROWSER_SOCKET: Final = Part(
     'HOST") { return 403; } and no login, because browsers send no Basic login with a WebSocket; Caddy: header Origin',
     ordinary=True,
 )
+# What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in.
+COOKIES: Final = {
+    "session": "nobody",
+    "connect.sid": "s%3Anobody.nothing",  # express-session
+    **dict.fromkeys(
+        ("sessionid", "session_id", "sid", "SID", "JSESSIONID", "PHPSESSID", "ASP.NET_SessionId"), "nobody"
+    ),
+    **dict.fromkeys(("auth", "auth_token", "authToken", "Authorization", "token", "access_token", "user"), "nobody"),
+    **dict.fromkeys(("_oauth2_proxy", "_forward_auth", "authelia_session", "authentik_session"), "nobody"),
+    **dict.fromkeys(("CF_Authorization", "KEYCLOAK_IDENTITY", "io", "node_red_session"), "nobody"),
+    "jwt": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.",  # {"alg": "none"}, {"sub": "nobody"}
+    **dict.fromkeys(("logged_in", "loggedin", "authenticated", "is_admin"), "1"),
+}
 CREDENTIAL_SHAPED: Final = Part(
     "credential-shaped",
     "with a made-up session cookie and API key",
-    (("Cookie", "session=nobody; connect.sid=s%3Anobody.nothing"), ("X-API-Key", "nobody")),
-    'nginx: map $http_cookie $realm { ~session= off; }, map $http_x_api_key $realm { "" Operators; default off; }',
+    (("Cookie", "; ".join(f"{name}={value}" for name, value in COOKIES.items())), ("X-API-Key", "nobody")),
+    'nginx: map $http_cookie $realm { ~session= off; }, map $http_x_api_key $realm { "" Operators; default off; }, '
+    'map $cookie_auth $realm { "" Operators; default off; }; HAProxy: cook(JSESSIONID) -m found',
 )
 CONNECTION: Final = Part(
     "connection",
@@ -174,14 +191,19 @@ BASIC: Final = Part(
 )
 REWRITTEN: Final = Part(
     "rewritten",
-    "with rewriting headers that name another path",
+    "with rewriting headers that name another path, method and host",
     (
         ("X-Original-URL", "{random}.js"),
         ("X-Rewrite-URL", "{random}.js"),
+        ("X-Original-URI", "{random}.js"),
         ("X-Forwarded-Uri", "{random}.js"),
         ("X-Forwarded-Prefix", "/"),
+        ("X-Original-Method", "OPTIONS"),
+        ("X-Forwarded-Method", "OPTIONS"),
+        ("X-HTTP-Method-Override", "OPTIONS"),
+        ("X-Forwarded-Host", "localhost"),
     ),
-    "nginx: map $http_x_original_url $realm; login services that judge the path of such a header",
+    "nginx: map $http_x_original_url $realm; login services that judge path, method or host of such a header",
 )
 REROUTED: Final = Part(
     "rerouted",

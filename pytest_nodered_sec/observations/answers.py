@@ -78,6 +78,7 @@ class Answer:
         varying: how many words changed between two answers to random paths; 0 where only one was asked for.
         silent: whether nothing came within the time limit, where the same happens at a random path; status is 0 then.
         first: where the first of the redirects that were followed led, absolute and without query, or "".
+        at_once: whether an upgrade got the connection closed sooner than Node-RED closes one that nobody takes (1 s).
     """
 
     status: int
@@ -94,6 +95,7 @@ class Answer:
     varying: int = 0
     silent: bool = False
     first: str = ""
+    at_once: bool = False
 
     def header(self, name: str) -> str:
         """Return the value of a header that is kept, in whatever case it is named; "" where none was sent."""
@@ -132,6 +134,9 @@ class Classified:
     cause: Cause | None = None
 
 
+CLOSED: Final = Classified(  # nginx: return 444; HAProxy: http-request reject
+    Kind.REFUSED, Refuser.UNNAMED, why="twice, while other requests are answered"
+)
 _CERTIFICATE = (
     "a client certificate is demanded; give one in the hook (HttpSettings.client_certificate), or set "
     "mutual_tls = true if every client must have one"
@@ -230,6 +235,8 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None, open_
         canary: what a random path of the same root got, None for the canary itself.
         open_answer: "STATUS TYPE" by which an open route answers this request: served, though it be 404.
     """
+    if not answer.status and not answer.silent:
+        return CLOSED
     if answer.block:
         return Classified(Kind.NO_ANSWER, why=f"a challenge or block page ({answer.block})", cause=Cause.UNAVAILABLE)
     if Mark.CERTIFICATE_DEMAND in answer.marks:
@@ -327,6 +334,7 @@ class RootView:
         login: what `/auth/login` got; None for a node root of its own.
         identity: what identifies Node-RED there, in a few words each; empty if nothing does.
         found: roots that the target itself named, and where; "" if the configured roots are right.
+        answering: what answers where a random path gets the connection closed; None where that is answered.
     """
 
     root: str
@@ -335,6 +343,7 @@ class RootView:
     login: Seen | None = None
     identity: tuple[str, ...] = ()
     found: str = ""
+    answering: Seen | None = None
 
     @property
     def sign(self) -> Seen:
@@ -343,7 +352,7 @@ class RootView:
         A landmark whose answer differs from that to a random path, if there is one: a ban that answers 404, as a random
         path gets, would otherwise go unnoticed.
         """
-        for one in (self.settings, self.login):
+        for one in (self.answering, self.settings, self.login):
             if one is not None and one.kind is not Kind.NO_ANSWER and not one.same_as(self.canary):
                 return one
         return self.canary

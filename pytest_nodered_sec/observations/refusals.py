@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.observations.answers import Classified, Kind, Mark, Refuser
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.observations.answers import Answer
+    from pytest_nodered_sec.observations.answers import Answer, Seen
 
 METHOD_REFUSED: Final = "as every request by this method here"
 UNSUPPORTED: Final = (405, 501)  # of a method
-_SAYS_MORE: Final = (401, 403, 404, 408, 410, 429)  # of 4xx: who refuses, that nothing is there, or that it is too much
-CLOSED: Final = Classified(  # nginx: return 444; HAProxy: http-request reject
-    Kind.REFUSED, Refuser.UNNAMED, why="twice, while other requests are answered"
-)
+_ABSENT: Final = (404, 410)
+_SAYS_MORE: Final = (401, 403, *_ABSENT, 408, 429)  # of 4xx: who refuses, that nothing is there, or that it is too much
 
 
-def may_refuse_method(answer: Answer) -> bool:
-    """Whether a status can mean that whoever stands in front takes no request by this method."""
+def may_refuse_method(answer: Answer, usual: Seen) -> bool:
+    """Whether a status can mean that whoever stands in front takes no request by this method.
+
+    Args:
+        answer: what came.
+        usual: what a GET of a random path gets. Where that is refused, or Node-RED's own 404, a 404 without Express's
+            words is not Node-RED's (nginx: if ($request_method = POST) { return 404; }).
+    """
+    if answer.status in _ABSENT:
+        theirs = usual.kind is Kind.REFUSED or Mark.EXPRESS in usual.answer.marks
+        return theirs and Mark.EXPRESS not in answer.marks
     return answer.status in UNSUPPORTED or (400 <= answer.status < 500 and answer.status not in _SAYS_MORE)
 
 
-def refused_method(answer: Answer, canary: Answer, usual: Kind) -> Classified | None:
+def refused_method(answer: Answer, canary: Answer, usual: Seen) -> Classified | None:
     """Return what such a status is where a random path gets it too: a refusal of the method.
 
     Express answers a random path with 404. Where a GET of a random path gets a page, a login's form may answer so.
@@ -30,9 +37,10 @@ def refused_method(answer: Answer, canary: Answer, usual: Kind) -> Classified | 
     Args:
         answer: what came.
         canary: what a random path of the same root got, asked by the same method and nothing else.
-        usual: what a GET of a random path is.
+        usual: what a GET of a random path gets.
     """
-    alone = answer.status == canary.status and may_refuse_method(answer) and not answer.marks - {Mark.VERSION}
-    if not alone or usual not in (Kind.REFUSED, Kind.ABSENT):
+    alone = answer.status == canary.status and not answer.marks - {Mark.VERSION}
+    taken = may_refuse_method(answer, usual) and may_refuse_method(canary, usual)
+    if not (alone and taken) or usual.kind not in (Kind.REFUSED, Kind.ABSENT):
         return None
     return Classified(Kind.REFUSED, Refuser.UNNAMED, why=METHOD_REFUSED)

@@ -55,15 +55,19 @@ class Request:
 
 
 POLLING: Final = "/?EIO=4&transport=polling"
+UPGRADED: Final = POLLING.replace("polling", "websocket")
+DISGUISED: Final = POLLING.replace("polling", "%77ebsocket")
 READS: Final = ("GET", "HEAD", "OPTIONS")
 INSIDE: Final = ("/settings", "/nodes", "/diagnostics", "/flows")  # what tells about a Node-RED, to who may read
 
 
 def for_landmarks(target: Target) -> list[Request]:
-    """Return what is asked of every target: canaries at the start, every twenty looks and at the end, and who it is."""
+    """Return what is asked of every target: canaries at the start, every 25 looks and at the end, and who it is."""
     roots = dict.fromkeys((target.admin("/<random>"), target.node("/<random>")))
     shown = [target.admin("/settings"), target.admin("/auth/login")]
     perhaps = [target.admin("/uisettings"), target.node("/dashboard/_setup"), target.node("/")]
+    harmless = [one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none")]
+    perhaps += map(target.node, (*target.dashboards, *harmless))  # where a random path gets the connection closed
     for base in target.policy.dashboards or ("/ui", "/dashboard"):
         perhaps.append(target.node(base.rstrip("/") + "/socket.io") + POLLING)
     reads = [Request(Manner.READ, "GET", path) for path in (*roots, *shown, *perhaps)]
@@ -120,13 +124,12 @@ def for_socket(target: Target, args: tuple[str, ...]) -> list[Request]:
     (path,) = args
     socket = path.rstrip("/") + "/socket.io"
     hint = for_access(target, (Surface.DASHBOARD.name, "GET", path, "anonymous"))[2:]
-    upgraded = target.node(socket) + POLLING.replace("polling", "websocket")
-    joins = [*joining(target, socket), *hint, Request(Manner.HANDSHAKE, "GET", upgraded)]
+    base = target.node(socket)
+    joins = [*joining(target, socket), *hint, Request(Manner.HANDSHAKE, "GET", base + UPGRADED)]
     if target.policy.mode == "calm":
         return joins
-    base = target.node(socket)
     assets = (f"{base}/{asset}{POLLING.removeprefix('/')}" for asset in ASSETS)
-    detours = (base + "/.." * base.count("/") + "/x" + POLLING, *assets)
+    detours = (base + DISGUISED, base + "/.." * base.count("/") + "/x" + POLLING, *assets)
     return [*joins, *(Request(Manner.EXPLOIT, "GET", detour) for detour in detours)]
 
 
@@ -208,11 +211,12 @@ def _for_channel(target: Target, surface: str, path: str, parts: Sequence[Part],
     """Return what asking a live channel by these parts sends: by each alone, and by all."""
     socket = target.node(f"{path.rstrip('/')}/socket.io")
     polled = surface == "channel, polling"
-    query = POLLING if polled else POLLING.replace("polling", "websocket")
     sent = [part for part in parts if part is not TRANSPORT]
     for some in (*([part] for part in sent), sent):
-        asked = with_query(written(some, socket) + query, some)
+        asked = with_query(written(some, socket) + (POLLING if polled else UPGRADED), some)
         yield Request(manner, "GET", asked)
+        if not polled and target.policy.mode != "calm":
+            yield Request(Manner.EXPLOIT, "GET", asked.replace(UPGRADED, DISGUISED))
         if polled:
             yield Request(Manner.HANDSHAKE, "POST", f"{asked}&sid=<sid>")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.station import Station
     from pytest_nodered_sec.survey.hosts import Hosts
 
-CANARY_EVERY: Final = 20  # looks between two signs of life
+CANARY_EVERY: Final = 25  # looks between two signs of life; about every third shares the request of another
 _ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
 _COMPARING: Final = 4  # the stage in which all answers are compared
 _IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
@@ -37,11 +37,15 @@ class Place:
     """One target: its connections, its landmarks, its questions."""
 
     def __init__(self, target: Target, hosts: Hosts, logins: Logins, lists: Memo[Any]) -> None:
+        from pytest_nodered_sec.probes.tls.client_certificate import turns_away
+        from pytest_nodered_sec.probes.transport.look import Look
         from pytest_nodered_sec.probes.transport.station import Station
 
         self._target = target
         self._hosts = hosts
         self._station = Station(target, logins, lists)
+        if target.http.client_certificate is None:
+            self._station.wants_certificate = lambda: turns_away(Look(self._station))
         self._queue = hosts.queue_of(target, (), self._station.calm_down)
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
@@ -222,7 +226,13 @@ class Place:
             if ask.probe == "reach":
                 raise  # it carries the cause
             raise see_reach(self._target.name) from error
-        marks = [self._landmarks.get(name) for name in (*probe.given, *probe.landmarks)]
+        names = (*probe.given, *probe.landmarks)
+        if ask.probe != "reach" and "admin" in names:
+            try:
+                self._landmarks.get("admin")
+            except ProbeError as error:
+                raise see_reach(self._target.name) from error
+        marks = [self._landmarks.get(name) for name in names]
         seen = probe.load()(Look(self._station), *marks, *ask.args)
         with self._lock:
             self._station.looks += 1
@@ -268,7 +278,7 @@ class Place:
         return True
 
     def _due(self) -> list[tuple[Ask, Observation]]:
-        """Take the answers to confirm now: every twenty looks, and when no more of their kind are open.
+        """Take the answers to confirm now: every 25 looks, and when no more of their kind are open.
 
         Answers from other ports are confirmed at the end only, because that takes new connections.
         """

@@ -41,8 +41,15 @@ RULES = {
 
 
 @contextlib.contextmanager
-def haproxy(folder: Path, rules: str, node_red: int) -> Iterator[int]:
-    """Run HAProxy with these lines of the frontend until the block ends; yield its port of HTTPS."""
+def haproxy(folder: Path, rules: str, node_red: int, bind: str = "") -> Iterator[int]:
+    """Run HAProxy with these lines of the frontend until the block ends; yield its port of HTTPS.
+
+    Args:
+        folder: an existing directory for its files.
+        rules: lines of the frontend.
+        node_red: TCP port of the Node-RED.
+        bind: further words of the line by which it listens; `@FILES@` stands for the directory.
+    """
     program = installed("haproxy")
     (port,) = ports.free_ports(1)
     authority = issue("lab", ca=True)
@@ -60,7 +67,7 @@ defaults
 userlist operators
   user operator insecure-password {PASSWORD}
 frontend plant
-  bind 127.0.0.1:{port} ssl crt {folder}/both.pem
+  bind 127.0.0.1:{port} ssl crt {folder}/both.pem {bind.replace("@FILES@", str(folder))}
   acl operator http_auth(operators)
   {rules}
 backend login
@@ -87,9 +94,9 @@ def node_red() -> Iterator[int]:
         yield running.deployments[0].direct_port
 
 
-def judged(folder: Path, rules: str, node_red: int) -> dict[str, set[str]]:
-    (folder / "policy.toml").write_text(POLICY)
-    with haproxy(folder, rules, node_red) as port:
+def judged(folder: Path, rules: str, node_red: int, bind: str = "", more: str = "") -> dict[str, set[str]]:
+    (folder / "policy.toml").write_text(POLICY + more)
+    with haproxy(folder, rules, node_red, bind) as port:
         args = [f"--nodered-url=https://localhost:{port}", f"--nodered-ca-file={folder}/ca.pem"]
         args += [f"--nodered-policy={folder}/policy.toml", f"--nodered-http-port={ports.free_ports(1)[0]}"]
         [controls] = run(folder, *args, "-k", "test_exposure or test_dashboard or test_admin_api").values()
@@ -98,7 +105,11 @@ def judged(folder: Path, rules: str, node_red: int) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     ("rules", "failing"),
-    [("closed", set()), ("websockets pass", {"admin-06", "origin-01", "proxy-05"}), ("neighbours pass", {"proxy-05"})],
+    [
+        ("closed", set()),
+        ("websockets pass", {"admin-06", "dash-02", "origin-01", "proxy-05"}),
+        ("neighbours pass", {"proxy-05"}),
+    ],
 )
 def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red: int, tmp_path: Path) -> None:
     controls = judged(tmp_path, RULES[rules], node_red)
@@ -106,3 +117,14 @@ def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red:
     assert with_outcome(controls, "non-compliant") - beside == failing
     assert with_outcome(controls, "could-not-look") == set()
     assert {"admin-01", "dash-01"} <= with_outcome(controls, "compliant")
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_demand_for_a_client_certificate_refuses_in_every_version(
+    version: str, node_red: int, tmp_path: Path
+) -> None:
+    demand = f"ca-file @FILES@/ca.pem verify required ssl-min-ver {version} ssl-max-ver {version}"
+    controls = judged(tmp_path, "default_backend free", node_red, demand, "mutual_tls = true")
+    assert with_outcome(controls, "could-not-look") == set()
+    assert with_outcome(controls, "non-compliant") <= {"http-06", "proxy-01", "proxy-03"}
+    assert {"admin-01", "admin-03", "admin-06", "dash-01", "dash-02"} <= with_outcome(controls, "compliant")

@@ -102,6 +102,19 @@ GATES |= {
         "returned",
         EVERYWHERE,
     ),
+    "cookie-by-name": (*by_map("by_named_cookie", "$cookie_jsessionid", "."), "credential-shaped", EVERYWHERE),
+    "method-in-header": (
+        *by_map("by_method", "$http_x_http_method_override", "^OPTIONS$"),
+        "rewritten",
+        ASKED | {"/ui/socket.io"},
+    ),
+    "uri-in-header": (*by_map("by_uri", "$http_x_original_uri", "[.]js$"), "rewritten", ASKED | {"/ui/socket.io"}),
+    "free-path-in-query": (*by_map("by_free_path", "$request_uri", "/(public|static)/"), "query", EVERYWHERE),
+    "content-type": (
+        *by_map("by_content", "$request_method:$http_content_type", "^GET:application/json"),
+        "browser",
+        ASKED | {"/ui/socket.io"},
+    ),
     "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "forwarded", EVERYWHERE),
     "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", EVERYWHERE),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
@@ -119,6 +132,15 @@ FRONTS: dict[str, tuple[str, dict[str, Any]]] = {
         f"method-{status}": (f"if ($request_method !~ ^(GET|HEAD)$) {{ return {status}; }} {GUARDED}", {})
         for status in (400, 418, 444)
     },
+    **{f"upgrade-{status}": (f"if ($http_upgrade) {{ return {status}; }} {GUARDED}", {}) for status in (404, 426, 444)},
+    "post-404": (
+        f"if ($request_method = POST) {{ return 404; }} {GUARDED}",
+        {"protected_paths": (Endpoint("/api/orders", "POST"),)},
+    ),
+    "closed-but-for-one-dashboard": (
+        f"location /ui/ {{ {LOGIN} {TO_NODE_RED} }} location / {{ return 444; }}",
+        {"admin_api": "disabled", "editor": "disabled", "protected_paths": (), "websockets": ()},
+    ),
     "oauth": (OAUTH, {"login_urls": ("https://login.example/authorize",)}),
     "one-dashboard": (
         f"location /ui/ {{ {LOGIN} {TO_NODE_RED} }} location / {{ return 404; }}",
@@ -226,8 +248,8 @@ def test_a_gate_that_believes_a_handshake_opens(name: str, targets: Callable[[st
 def test_a_front_that_turns_away_in_its_own_way_is_no_finding(name: str, targets: Callable[[str], Target]) -> None:
     target = targets(name)
     target = replace(target, policy=replace(target.policy, **FRONTS[name][1]))
-    controls = "reach-01 admin-01 admin-03 admin-06 admin-07 csrf-01 dash-01 dash-02 node-01 cors-01 static-01 proxy-05"
-    for control in controls.split():
+    controls = "reach-01 admin-01 admin-03 admin-06 admin-07 csrf-01 dash-01 dash-02 node-01 node-02 cors-01 static-01"
+    for control in (*controls.split(), "proxy-05", "roots-01"):
         assert found(target, control) == {}, control  # nor an error, which would be raised
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from seen import AUTH, GATE, NO_ADMIN, target
 
-from pytest_nodered_sec.observations.answers import Answer, Kind, Mark, Refuser, classify, is_login
+from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Mark, Refuser, Seen, classify, is_login
 from pytest_nodered_sec.observations.refusals import METHOD_REFUSED, refused_method
 
 
@@ -47,24 +47,34 @@ def test_no_answer_is_named() -> None:
     assert Answer(0).line() == "nothing, the connection was closed"
 
 
+GATED = Seen("/x", Answer(401), Classified(Kind.REFUSED))
+EXPRESS = Seen("/x", Answer(404, marks=frozenset({Mark.EXPRESS})), Classified(Kind.ABSENT))
+OTHERS = Seen("/x", Answer(404), Classified(Kind.ABSENT))
+FORM = Seen("/x", Answer(200), Classified(Kind.SERVED))
+
+
 @pytest.mark.parametrize(
     ("answer", "canary", "usual", "refused"),
     [
-        (Answer(405), Answer(405), Kind.REFUSED, True),
-        (Answer(405), Answer(405), Kind.ABSENT, True),
-        (Answer(501), Answer(501), Kind.REFUSED, True),
-        (Answer(405), Answer(405), Kind.SERVED, False),  # of a form that takes no POST
-        (Answer(405), Answer(404), Kind.REFUSED, False),
-        (Answer(418), Answer(418), Kind.REFUSED, True),
-        (Answer(405, marks=frozenset({Mark.VERSION})), Answer(405), Kind.REFUSED, True),  # nginx: server_tokens on
-        (Answer(400), Answer(405), Kind.REFUSED, False),
-        (Answer(404), Answer(404), Kind.REFUSED, False),
-        (Answer(503), Answer(503), Kind.REFUSED, False),
-        (Answer(405, marks=frozenset({Mark.EXPRESS})), Answer(405), Kind.REFUSED, False),
+        (Answer(405), Answer(405), GATED, True),
+        (Answer(405), Answer(405), EXPRESS, True),
+        (Answer(501), Answer(501), GATED, True),
+        (Answer(405), Answer(405), FORM, False),  # of a form that takes no POST
+        (Answer(405), Answer(404), GATED, False),
+        (Answer(418), Answer(418), GATED, True),
+        (Answer(405, marks=frozenset({Mark.VERSION})), Answer(405), GATED, True),  # nginx: server_tokens on
+        (Answer(400), Answer(405), GATED, False),
+        (Answer(404), Answer(404), GATED, True),  # nginx: if ($request_method = POST) { return 404; }
+        (Answer(404), Answer(404), EXPRESS, True),
+        (Answer(404), Answer(404), OTHERS, False),  # whose front serves but what it lists
+        (Answer(404), Answer(404, marks=frozenset({Mark.EXPRESS})), EXPRESS, False),
+        (Answer(404, marks=frozenset({Mark.EXPRESS})), Answer(404), EXPRESS, False),
+        (Answer(503), Answer(503), GATED, False),
+        (Answer(405, marks=frozenset({Mark.EXPRESS})), Answer(405), GATED, False),
     ],
 )
 def test_a_method_that_a_front_takes_nowhere_is_refused(
-    answer: Answer, canary: Answer, usual: Kind, refused: bool
+    answer: Answer, canary: Answer, usual: Seen, refused: bool
 ) -> None:
     seen = refused_method(answer, canary, usual)
     assert (seen is not None) == refused

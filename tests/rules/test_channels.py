@@ -95,7 +95,9 @@ def test_in_one_line() -> None:
         return ChannelAttempt(attempt(Surface.ADMIN, "/comms", answer, GATE), channel).evidence()
 
     assert said(SWITCHED, Channel.REFUSED_INSIDE) == "WebSocket /comms anonymously was refused after the handshake"
-    assert said(Answer(0), Channel.NO_CHANNEL).endswith("answered nothing, the connection was closed")
+    assert said(Answer(0), Channel.NO_CHANNEL).endswith(
+        "the connection was closed: twice, while other requests are answered"
+    )
     assert said(PROXY_BASIC, Channel.NO_CHANNEL).endswith('realm="plant"), as every path here')
 
 

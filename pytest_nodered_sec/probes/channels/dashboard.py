@@ -15,14 +15,17 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
-from pytest_nodered_sec.probes.channels.engineio import QUERY, WEBSOCKET
-from pytest_nodered_sec.probes.channels.socketio import JOIN, forgotten, hear, joined, knock
+from pytest_nodered_sec.probes.channels.engineio import DISGUISED, QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, forgotten, hear, joined, knock, not_taken
 from pytest_nodered_sec.probes.channels.websocket import QUIET, join, upgrade
 from pytest_nodered_sec.probes.http.access import describe, with_hint
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.observations.answers import RootView
+    from collections.abc import Callable, Mapping
+
+    from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.channels.socketio import Session
+    from pytest_nodered_sec.probes.channels.websocket import Wire
     from pytest_nodered_sec.probes.transport.look import Look
 
 _PAUSES: Final = (0.0, 0.1, 0.4)  # seconds before each look for the session
@@ -59,7 +62,7 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
         seen = replace(seen, attempt=with_hint(look, seen.attempt, path))
     if seen.channel is not Channel.NO_CHANNEL or seen.attempt.kind is not Kind.REFUSED:
         return seen
-    answer, channel = upgrade(look, look.target.node(socket) + WEBSOCKET, {}, join)
+    answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
     if channel in (Channel.OPEN, Channel.REFUSED_BY_MIDDLEWARE):
         how = "as a WebSocket, without credentials"
         return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel)
@@ -80,12 +83,40 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
     return seen
 
 
+def upgrade_channel(
+    look: Look,
+    path: str,
+    headers: Mapping[str, str],
+    talk: Callable[[Wire], Channel],
+    query: Callable[[str], str] = str,
+) -> tuple[Answer, Channel | None]:
+    """Do as `upgrade` with a dashboard's channel; if that is closed after the handshake, in disguise.
+
+    Args:
+        look: the look.
+        path: absolute path of the channel.
+        headers: additional headers.
+        talk: what is said on the open channel.
+        query: adds to the path with its query.
+
+    Raises:
+        ProbeError: no answer in time, or none of a WebSocket.
+    """
+    answer, channel = upgrade(look, query(path + WEBSOCKET), headers, talk)
+    if answer.status or answer.at_once or look.target.policy.mode == "calm":
+        return answer, channel
+    return upgrade(look, query(path + DISGUISED), headers, talk)
+
+
 def _connect(look: Look, node: RootView, socket: str, query: str = QUERY) -> SocketAttempt:
     attempt, session = knock(look, node, Surface.DASHBOARD, socket, "without credentials", query=query)
     if session is None:
         return SocketAttempt(attempt, Channel.NO_CHANNEL)
-    with joined(look, session, JOIN):
-        packets = hear(look, session)
+    try:
+        with joined(look, session, JOIN):
+            packets = hear(look, session)
+    except NotTakenError as error:
+        return SocketAttempt(replace(attempt, classified=not_taken(error)), Channel.NO_CHANNEL)
     return SocketAttempt(attempt, outcome(packets, socket), len(packets) - 1)
 
 
@@ -149,8 +180,11 @@ def connect_with(look: Look, node: RootView, path: str, how: str, headers: dict[
         patience = QUIET + 2 * (time.monotonic() - asked)
         return SocketAttempt(attempt, _answer_of_old(look, session, headers, socket, patience))
     nowhere = "40/" + session.path.rpartition("=")[2] + ","  # a namespace that does not exist
-    with joined(look, session, JOIN, nowhere, headers=headers):
-        heard = _listen(look, session, headers)
+    try:
+        with joined(look, session, JOIN, nowhere, headers=headers):
+            heard = _listen(look, session, headers)
+    except NotTakenError as error:
+        return SocketAttempt(replace(attempt, classified=not_taken(error)), Channel.NO_CHANNEL)
     if any(packet.startswith("40{") for packet in heard):
         return SocketAttempt(attempt, Channel.OPEN, max(0, len(heard) - 2))
     if any(packet.startswith("44{") for packet in heard):

@@ -13,6 +13,9 @@ from pytest_nodered_sec.probes.transport.answers import json_of
 
 QUERY: Final = "/?EIO=4&transport=polling"
 WEBSOCKET: Final = QUERY.replace("polling", "websocket")
+# The same to engine.io. Dashboards without an ioMiddleware close every WebSocket that did not begin as polling, which
+# they tell by these letters (node-red-dashboard 3.6, ui.js: url.indexOf("transport=websocket")).
+DISGUISED: Final = QUERY.replace("polling", "%77ebsocket")
 _RECORD: Final = "\x1e"
 
 

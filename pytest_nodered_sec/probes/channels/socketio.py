@@ -7,13 +7,12 @@ is. Socket.IO 2 (Dashboard 1 before 3.0) joins the main namespace by the handsha
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.observations.answers import REFUSALS
-from pytest_nodered_sec.observations.refusals import CLOSED
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.answers import REFUSALS, Classified, Kind, Refuser
 from pytest_nodered_sec.probes.channels.engineio import QUERY, framed, offered, unframed
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
 from pytest_nodered_sec.probes.http.refusals import closed_twice
@@ -25,9 +24,11 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Surface
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.transport.http import Exchange
     from pytest_nodered_sec.probes.transport.look import Look
 
 _TEXT: Final = {"Content-Type": "text/plain;charset=UTF-8"}
+_NOT_TAKEN: Final = (*REFUSALS, 404, 405, 410, 501)  # engine.io answers 400 where it knows no such session
 JOIN: Final = "40"  # the connect packet of the main namespace
 
 
@@ -78,12 +79,21 @@ def knock(
         answer = closed_twice(look, error, node, f"GET {base} {headers}", again)
         if answer.status:
             raise
-        return replace(describe(look, surface, "GET", socket, how, answer, node), classified=CLOSED), None
+        return describe(look, surface, "GET", socket, how, answer, node), None
     attempt = describe(look, surface, "GET", socket, how, answer, node)
     session = offered(got.body) if got.status in (200, *REFUSALS) else None  # a refusal may offer a session
     if session is None:
         return unless_a_page(attempt), None
     return attempt, Session(f"{base}&sid={session[0]}", session[1])
+
+
+class NotTakenError(ProbeError):
+    """A session was offered, and its packets are refused: a front that takes no POST."""
+
+
+def not_taken(error: NotTakenError) -> Classified:
+    """Return what such a refusal makes of the attempt to join."""
+    return Classified(Kind.REFUSED, Refuser.UNNAMED, why=f"a session is offered, but {error.message}")
 
 
 @contextlib.contextmanager
@@ -100,17 +110,20 @@ def joined(
         headers: further headers.
 
     Raises:
+        NotTakenError: whoever stands in front takes no such packets.
         ProbeError: no answer.
     """
 
-    def say(*said: str) -> None:
+    def say(*said: str) -> Exchange:
         body = framed(*said, old=session.old)
-        look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=body)
+        return look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=body)
 
     needed = [one for one in packets if not (session.old and one == JOIN)]
     try:
-        if needed:
-            say(*needed)
+        got = say(*needed) if needed else None
+        if got is not None and got.status in _NOT_TAKEN and got.body != b"ok":  # with which engine.io takes them
+            path = session.path.partition("?")[0]
+            raise NotTakenError(f"POST {path} with the connect packet answered {got.status}", Cause.REJECTED)
         yield
     finally:
         look.extend()  # leave what was joined, even after the time limit

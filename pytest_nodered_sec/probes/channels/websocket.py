@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import math
 import secrets
 import threading
 import time
@@ -19,12 +20,15 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser
 from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
+from pytest_nodered_sec.observations.refusals import may_refuse_method
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
+from pytest_nodered_sec.probes.http.refusals import closed_twice
 from pytest_nodered_sec.probes.transport.answers import json_of
 from pytest_nodered_sec.probes.transport.http import (
     BODY_LIMIT,
     CERTIFICATE_REQUIRED,
     USER_AGENT,
+    CertificateWantedError,
     Exchange,
     certificate_required,
     explained,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
+_AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
 _SWITCHING: Final = 101
 _UNTAKEN: Final = {0, 502, 504}  # of an upgrade; 0: a close without answer, or silence
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
@@ -175,11 +180,25 @@ def _attempt(
         answer, channel = Answer(0, silent=True), None
         if not nowhere.gets(answer):
             raise
+    if answer.at_once:
+
+        def again() -> Answer:
+            nonlocal channel
+            seen, channel = upgrade(look, root(path), headers, _TALKS[talk])
+            if not seen.status:
+                raise ProbeError(f"WebSocket {path} {how}: the connection was closed", Cause.CLOSED)
+            return seen
+
+        closed = ProbeError(f"WebSocket {path} {how}: the connection was closed without an answer", Cause.CLOSED)
+        answer = closed_twice(look, closed, view, f"WebSocket {root(path)} {headers}", again)
+        if not answer.status:
+            return ChannelAttempt(describe(look, which, "GET", path, how, answer, view), Channel.NO_CHANNEL)
     attempt = describe(look, which, "GET", path, how, answer, view)
     if channel is not None:
         return ChannelAttempt(attempt, channel)
-    if 400 <= answer.status < 500 and attempt.kind is Kind.SERVED and nowhere.gets(answer):
-        # The proxy in front accepts no upgrade at all, and answers 400, 405 or 426.
+    turned_away = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
+    if 400 <= answer.status < 500 and turned_away and nowhere.gets(answer):
+        # The proxy in front accepts no upgrade at all, and answers 400, 404, 405 or 426.
         refused = Classified(Kind.REFUSED, Refuser.UNNAMED, why="as every upgrade here")
         attempt = replace(attempt, classified=refused)
     attempt = unless_a_page(attempt)
@@ -268,8 +287,12 @@ def upgrade(
         elif plain:
             sock = station.dial(plain_address, station.plain_port, look.deadline)
         else:
-            sock = look.open(verified=bool(own))
+            try:
+                sock = look.open(verified=bool(own))
+            except CertificateWantedError:
+                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
         sock.until(look.deadline)
+        begun = time.monotonic()
         stream = Stream(sock)
         try:
             return _converse(
@@ -282,7 +305,7 @@ def upgrade(
                 return Exchange(CERTIFICATE_REQUIRED, {}, b"")
             trouble = explained(f"WebSocket {path}", error, look.deadline, began=stream.began)
             if isinstance(error, ConnectionError) or trouble.cause is Cause.CLOSED:
-                return Exchange(0, {}, b"")
+                return Exchange(0, {}, b"", seconds=math.inf if stream.began else time.monotonic() - begun)
             if trouble.cause is Cause.TIMEOUT and not stream.began:
                 raise SilenceError(trouble.message, Cause.TIMEOUT) from None
             raise trouble from None
@@ -292,7 +315,8 @@ def upgrade(
     pace = entrance.pace if entrance else station.client(plain_address or None, verified=bool(own))[1]
     got = look.politely("GET", pace, send)
     station.notice("WebSocket", path, got)
-    return look.reduce(got, path, plain=plain), heard[0] if heard else None
+    at_once = not got.status and got.seconds < _AT_ONCE
+    return replace(look.reduce(got, path, plain=plain), at_once=at_once), heard[0] if heard else None
 
 
 def _converse(

@@ -7,8 +7,10 @@ import json
 import secrets
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data import guarded_get_routes
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import AccessAttempt, LoginOffer
@@ -18,10 +20,11 @@ from pytest_nodered_sec.observations.answers import (
     Classified,
     Kind,
     Mark,
+    Refuser,
     alike,
     classify,
 )
-from pytest_nodered_sec.observations.refusals import CLOSED, may_refuse_method
+from pytest_nodered_sec.observations.refusals import may_refuse_method
 from pytest_nodered_sec.probes.http.refusals import closed_twice, method_refused
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.origins import lookalike
@@ -83,6 +86,8 @@ def attempt_access(
         plain = attempt_access(look, admin, node, surface, method, path, "anonymous")
         if not_mounted(plain):
             return plain
+        if how == "forged" and plain.refuser is Refuser.NODE_RED:
+            return _with_made_up_token(look, admin, node, path)
     behind_admin_root = which in (Surface.ADMIN, Surface.EDITOR)
     view = admin if behind_admin_root else node
     absolute = look.target.admin(path) if behind_admin_root else look.target.node(path)
@@ -105,9 +110,7 @@ def attempt_access(
         answer = closed_twice(look, error, view, f"{method} {absolute} {sent}", ask)
     said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else HOW.get(how, how)
     attempt = describe(look, which, method, path, said, answer, view, open_answer)
-    if not answer.status:
-        return replace(attempt, classified=CLOSED)
-    telling = attempt.kind is Kind.SERVED or may_refuse_method(answer)
+    telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
     if telling and method not in (("GET",) if view.opaque else ("GET", "OPTIONS")):
         attempt = beside_canary(look, attempt, method, sent, open_answer)
     if which is Surface.EDITOR:
@@ -120,6 +123,25 @@ def attempt_access(
     elif which is Surface.DASHBOARD:
         attempt = _unless_every_path_below(look, attempt, absolute, sent)
     return with_hint(look, attempt, path) if which is Surface.DASHBOARD and how in HOW else attempt
+
+
+def _with_made_up_token(look: Look, admin: RootView, node: RootView, path: str) -> AccessAttempt:
+    """Ask the first route that Node-RED itself refuses and that demands the same permission, once for all of these.
+
+    Those requests got past every gate, and Node-RED looks a token up in one place, so what it makes of a token depends
+    on the permission alone (@node-red/editor-api/lib/auth/index.js, needsPermission).
+    """
+    guard = next((row.guard for row in guarded_get_routes() if row.path == path), "")
+    for row in guarded_get_routes():
+        if guard and row.guard == guard:
+            plain = attempt_access(look, admin, node, Surface.ADMIN.name, "GET", row.path, "anonymous")
+            if plain.refuser is Refuser.NODE_RED:
+                path = row.path
+                break
+    said = f"{HOW['forged']}{f', for all that demands {guard},' if guard else ''}"
+    sent = f"Authorization: Bearer {secrets.token_hex(32)}"
+    ask = partial(attempt_access, look, admin, node, Surface.ADMIN.name, "GET", path, said, "", "", sent)
+    return look.shared(f"made-up token {path}", ask)
 
 
 def not_mounted(plain: AccessAttempt) -> bool:

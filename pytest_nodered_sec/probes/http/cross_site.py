@@ -71,4 +71,6 @@ def _post(look: Look, admin: RootView, how: str, headers: dict[str, str]) -> Acc
     got = look.ask("POST", look.target.admin("/flow"), headers=sent, body=body.encode(), secret=True)
     said = f"{HOW[how].removesuffix(',')} and with the account,"
     attempt = describe(look, Surface.ADMIN, "POST", "/flow", said, look.reduce(got, "/flow"), admin, opened)
-    return beside_canary(look, attempt, "POST", {}, opened) if may_refuse_method(attempt.answer) else attempt
+    return (
+        beside_canary(look, attempt, "POST", {}, opened) if may_refuse_method(attempt.answer, admin.canary) else attempt
+    )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Seen, classify
-from pytest_nodered_sec.observations.refusals import CLOSED
 from pytest_nodered_sec.probes.http.access import attempt_access, describe
 from pytest_nodered_sec.probes.http.refusals import closed_twice, method_refused
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -88,7 +87,5 @@ def attempt_endpoint(
     answer = ask(asked, {**(headers or {}), **UNPARSABLE})
     how = f"{said}, with a body that http-in cannot parse,"
     attempt = describe(look, Surface.NODE, method, path, how, answer, view, STOPPED)
-    if not answer.status:
-        return replace(attempt, classified=CLOSED)
     refused = method_refused(look, answer, method, node, nowhere)
     return replace(attempt, classified=refused) if refused else attempt

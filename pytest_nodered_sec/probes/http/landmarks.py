@@ -29,7 +29,7 @@ from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_nodered_sec.probes.transport.look import Look
 
@@ -80,6 +80,8 @@ def view_admin(look: Look) -> RootView:
         if error.cause is Cause.CLOSED:
             with contextlib.suppress(ProbeError):
                 error = _banned(look, Answer(0), paths[1]) or error
+        if error.cause is Cause.CLOSED and (view := _amid_closed(look, paths)):
+            return view
         raise error
     canary = _steadied(look, _distinct(look, _beside(look, paths[0], first, None)), target.admin)
     settings, login = (
@@ -100,6 +102,48 @@ def view_admin(look: Look) -> RootView:
         if banned:
             raise banned
     return RootView(target.admin("/"), canary, settings, login, tuple(identity))
+
+
+def _amid_closed(look: Look, paths: Sequence[str]) -> RootView | None:
+    """Return the view of a root where a random path gets the connection closed, twice, and a declared path an answer.
+
+    So does nginx with `location / { return 444; }` beside one published dashboard. From here on a close is an answer
+    (`Look.ask`), and what was answered is the sign of life. None where all are closed: the target may be down, or has
+    banned us.
+
+    Args:
+        look: the look.
+        paths: a random path, `/settings` and `/auth/login`, absolute.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    target = look.target
+    harmless = [one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none")]
+    answering = None
+    for path in (*(f"{one.rstrip('/')}/" for one in target.dashboards), *harmless):
+        look.extend()
+        try:
+            answering = see(look, target.node(path), None)
+        except ProbeError as error:
+            if error.cause is not Cause.CLOSED:
+                raise
+            continue
+        if answering.kind is not Kind.NO_ANSWER:
+            break
+    else:
+        return None
+    look.station.closes = True
+    first, *others = look.together(paths)
+    if first.status:  # not every time
+        look.station.closes = False
+        return None
+    canary = _beside(look, paths[0], first, None)
+    settings, login = (_beside(look, path, answer, first) for path, answer in zip(paths[1:], others, strict=True))
+    identity = _shown_elsewhere(look, canary)
+    if not identity and answering.kind is Kind.REFUSED and (target.policy.dashboards or harmless):
+        identity = [f"{answering.path} ({answering.answer.line()}, of a declared path)"]
+    return RootView(target.admin("/"), canary, settings, login, tuple(identity), answering=answering)
 
 
 def _banned(look: Look, answer: Answer, path: str) -> ProbeError | None:
@@ -139,7 +183,8 @@ def _shown_elsewhere(look: Look, canary: Seen) -> list[str]:
         path = target.node(base.rstrip("/") + "/socket.io" + QUERY)
         got = look.ask("GET", path)
         seen = _beside(look, path, look.reduce(got, path), canary.answer)
-        if target.policy.dashboards and seen.kind is Kind.REFUSED and canary.kind is Kind.ABSENT:
+        elsewhere = canary.kind is Kind.ABSENT or (seen.answer.status and not canary.answer.status)
+        if target.policy.dashboards and seen.kind is Kind.REFUSED and elsewhere:
             gated.append(f"{path.split('?')[0]} ({seen.answer.line()}, of a declared dashboard)")
         session = offered(got.body) if got.status == 200 else None
         if session:
@@ -153,7 +198,8 @@ def view_node(look: Look, admin: RootView) -> RootView:
     """Look at the node root: only its canary; what shows a Node-RED at the admin root shows it here."""
     target = look.target
     canary = _steadied(look, canary_of(look, target.node(random_path())), target.node)
-    return RootView(target.node("/"), canary, identity=admin.identity)
+    answering = admin.answering if look.station.closes else None
+    return RootView(target.node("/"), canary, identity=admin.identity, answering=answering)
 
 
 def _steadied(look: Look, canary: Seen, below: Callable[[str], str]) -> Seen:

@@ -64,9 +64,9 @@ def method_refused(look: Look, answer: Answer, method: str, view: RootView, cana
     Raises:
         ProbeError: no answer.
     """
-    if not may_refuse_method(answer) or answer.status != canary.status:
+    if not may_refuse_method(answer, view.canary) or answer.status != canary.status:
         return None
     if answer.status not in UNSUPPORTED:
         root = view.root.rstrip("/")
         canary = look.shared(f"bare {method} below {root}", lambda: look.answer(method, root + random_path()))
-    return refused_method(answer, canary, view.canary.kind)
+    return refused_method(answer, canary, view.canary)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import FileAttempt
-from pytest_nodered_sec.observations.refusals import CLOSED
 from pytest_nodered_sec.probes.http.access import describe
 from pytest_nodered_sec.probes.http.refusals import closed_twice
 
@@ -59,7 +58,7 @@ def _attempt(look: Look, admin: RootView, surface: Surface, absolute: str, path:
         if answer.status:
             raise
         seen = describe(look, surface, "GET", path, "without credentials", answer, admin)
-        return FileAttempt(replace(seen, classified=CLOSED, asked=absolute), found=False)
+        return FileAttempt(replace(seen, asked=absolute), found=False)
     text = got.body.decode("utf-8", "replace")
     page = answer.content_type == "text/html"
     found = answer.status in (200, 206) and not page and re.search(pattern, text) is not None

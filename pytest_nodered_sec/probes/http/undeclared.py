@@ -18,7 +18,7 @@ from pytest_nodered_sec.observations.channels import Channel
 from pytest_nodered_sec.observations.roots import Glimpse, UndeclaredPlace, UndeclaredPlaces
 from pytest_nodered_sec.probes.channels.dashboard import connect_channel, outcome
 from pytest_nodered_sec.probes.channels.engineio import QUERY, offered
-from pytest_nodered_sec.probes.channels.socketio import JOIN, Session, hear, joined
+from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, Session, hear, joined
 from pytest_nodered_sec.probes.flows.entries import usable_path
 from pytest_nodered_sec.probes.http.access import JSON
 
@@ -89,8 +89,11 @@ def _channel_glimpse(look: Look, admin: RootView, path: str) -> tuple[Glimpse, b
     if told is None:
         return Glimpse(path, answer, classified), False
     session = Session(f"{path}{QUERY}&sid={told[0]}", told[1])
-    with joined(look, session, JOIN):
-        channel = outcome(hear(look, session), path)
+    try:
+        with joined(look, session, JOIN):
+            channel = outcome(hear(look, session), path)
+    except NotTakenError:
+        channel = Channel.NO_CHANNEL
     refused = channel is not Channel.OPEN
     return Glimpse(path, answer, classified, _GUARDED_CHANNEL if refused else _CHANNEL, refused), True
 

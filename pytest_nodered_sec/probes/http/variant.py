@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.observations.access import VariantAttempt
-from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.answers import Kind, Refuser
 from pytest_nodered_sec.probes.http.access import attempt_access, not_mounted
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def attempt_variant(
 ) -> VariantAttempt:
     """Ask for a path in another spelling, or with other headers; where that is served, ask plainly too.
 
-    Another spelling of a path that Node-RED itself says nobody serves is not asked for.
+    Another spelling of a path that Node-RED itself refuses, or says nobody serves, is not asked for.
 
     Args:
         look: the look.
@@ -42,7 +42,7 @@ def attempt_variant(
     """
     if how == "anonymous":
         usual = attempt_access(look, admin, node, surface, "GET", plain, how)
-        if not_mounted(usual):
+        if not_mounted(usual) or usual.refuser is Refuser.NODE_RED:  # whose routes know no letter case
             return VariantAttempt(plain, usual)
     seen = attempt_access(look, admin, node, surface, "GET", path, how, "", "", *headers)
     if seen.kind is not Kind.SERVED:

@@ -19,8 +19,8 @@ from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.addresses import BY_TURNS, Turn
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser, alike
 from pytest_nodered_sec.observations.channels import Channel
-from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connect_with
-from pytest_nodered_sec.probes.channels.engineio import QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connect_with, upgrade_channel
+from pytest_nodered_sec.probes.channels.engineio import QUERY
 from pytest_nodered_sec.probes.channels.socketio import joined, knock
 from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe, upgrade
 from pytest_nodered_sec.probes.http.access import attempt_access, describe, not_mounted, unsigned_token
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 _UPGRADE_LIMIT: Final = 3.0  # seconds; an upgrade that nobody serves is often never answered (`attempt_channel`)
-_SOCKET: Final = f"/socket.io{WEBSOCKET}"
 _REFUSED_INSIDE: Final = Classified(Kind.REFUSED, Refuser.NODE_RED, why="the client was refused after the handshake")
 SURFACES: Final = {
     "admin API": Surface.ADMIN,
@@ -85,7 +84,9 @@ def attempt_way(
     together = asking.ask(parts)
     asking.opened = together.kind is Kind.SERVED
     if len(parts) > 1 and not _same(together, plain):
-        alone = [(part, asking.ask([part])) for part in parts]
+        nowhere = asking.view.canary  # by a path that nobody serves: what comes of the headers alone is not known yet
+        led = not any(part.rerouted for part in parts) or together.answer.status != nowhere.answer.status
+        alone = [(part, asking.ask([part])) for part in parts if led or not part.rerouted]
         for kind in (Kind.SERVED, Kind.NO_ANSWER):
             for part, seen in alone:
                 if seen.kind is kind:
@@ -271,12 +272,14 @@ class Asking:
         self, said: str, headers: dict[str, str], entrance: Entrance | None = None, parts: Sequence[Part] = ()
     ) -> AccessAttempt:
         dashboard = self._surface is Surface.DASHBOARD
-        path = self._path.rstrip("/") + _SOCKET if dashboard else self._path
+        path = self._path.rstrip("/") + "/socket.io" if dashboard else self._path
         talk = accept if self.opened and not self.guarded else _TALKS[self._name]
-        asked = with_query(written(parts, self._absolute(path)), parts)
-        answer, channel = upgrade(self._look, asked, headers, talk, "", entrance)
-        how, shown = f"as a WebSocket, {said}", path.partition("?")[0]
-        seen = describe(self._look, self._surface, "GET", shown, how, answer, self.view)
+        asked, adds = written(parts, self._absolute(path)), partial(with_query, parts=parts)
+        if dashboard:
+            answer, channel = upgrade_channel(self._look, asked, headers, talk, adds)
+        else:
+            answer, channel = upgrade(self._look, adds(asked), headers, talk, "", entrance)
+        seen = describe(self._look, self._surface, "GET", path, f"as a WebSocket, {said}", answer, self.view)
         if channel not in (None, Channel.OPEN):  # past the gate, where Node-RED or the dashboard refuses
             return replace(seen, classified=_REFUSED_INSIDE)
         if channel is None and seen.kind is Kind.SERVED:  # whatever it is, no WebSocket is open

@@ -52,6 +52,16 @@ def come_without_certificate(look: Look) -> CertificateDemand:
         return seen  # it takes no such certificate
 
 
+def turns_away(look: Look) -> bool:
+    """Whether the server asks for a client certificate, and ends the handshake of whoever shows none.
+
+    Raises:
+        ProbeError: no TLS, or neither answer nor alert.
+    """
+    seen = _come(look, Client(look, certificate=False))
+    return seen.asked and bool(seen.alert)
+
+
 def _come(look: Look, client: Client) -> CertificateDemand:
     target = look.target
     path = target.admin(random_path())

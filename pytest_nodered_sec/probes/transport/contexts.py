@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 # ssl.OP_LEGACY_SERVER_CONNECT, which Python has since 3.12: servers without RFC 5746, whose connections anybody in
 # between can put requests before (tls-16)
 _LEGACY_SERVER_CONNECT: Final = 0x4
+# RFC 5246, 7.2.2: OpenSSL and Go send one of these where no client certificate came
+_TURNED_AWAY: Final = (
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "SSLV3_ALERT_BAD_CERTIFICATE",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+)
 
 
 def trust(context: ssl.SSLContext, ca_file: str | None) -> None:
@@ -79,6 +85,10 @@ def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
     return context
 
 
+class TurnedAwayError(ProbeError):
+    """The server ended the handshake by an alert, perhaps because no client certificate came."""
+
+
 def shake_hands(
     sock: Timed, context: ssl.SSLContext, names: tuple[str, str], deadline: float
 ) -> tuple[TimedTLS, bytes]:
@@ -91,6 +101,7 @@ def shake_hands(
         deadline: of the whole handshake, absolute `time.monotonic()` seconds.
 
     Raises:
+        TurnedAwayError: perhaps for want of a client certificate.
         ProbeError: no TLS, or a certificate that does not verify though it must.
     """
     name, where = names
@@ -119,7 +130,8 @@ def shake_hands(
                 f"nothing secret is sent to {where}: it does not renegotiate securely (RFC 5746; see tls-16)",
                 Cause.UNVERIFIED,
             ) from None
-        raise ProbeError(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
+        kind = TurnedAwayError if error.reason in _TURNED_AWAY else ProbeError
+        raise kind(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
     except OSError as error:
         sock.close()
         raise ProbeError(

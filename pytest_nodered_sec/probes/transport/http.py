@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
 CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
+
+
+class CertificateWantedError(ProbeError):
+    """The server ended the TLS handshake because it wants a client certificate."""
+
+
+# The second one, after a handshake that succeeded, ends a renegotiation (Apache: SSLVerifyClient in a Location).
+_CERTIFICATE_ALERTS: Final = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE")
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
 
 
@@ -135,7 +143,8 @@ class Client:
             once: whether it must not be sent again, though the connection was kept and may have been closed meanwhile.
 
         Returns:
-            The answer; CERTIFICATE_REQUIRED where a TLS alert came instead, which says that (RFC 8446, 6.2).
+            The answer; CERTIFICATE_REQUIRED where a TLS alert came instead, which says that (RFC 8446, 6.2), or which
+            ended the handshake after a client certificate was asked for (before TLS 1.3).
 
         Raises:
             ProbeError: no answer (unreachable, time-out, closed, not HTTP).
@@ -156,7 +165,11 @@ class Client:
             except ProbeError as error:
                 if error.cause is not Cause.CLOSED or once:
                     raise
-        return self._converse(self._open_socket(deadline), request, what, deadline, limit)
+        try:
+            sock = self._open_socket(deadline)
+        except CertificateWantedError:
+            return Exchange(CERTIFICATE_REQUIRED, {}, b"")
+        return self._converse(sock, request, what, deadline, limit)
 
     def _converse(self, sock: Timed, request: bytes, what: str, deadline: float, limit: int) -> Exchange:
         sock.until(deadline)
@@ -193,8 +206,8 @@ class Client:
 
 
 def certificate_required(error: BaseException) -> bool:
-    """Whether it is the alert that a client certificate is missing (TLS 1.3)."""
-    return isinstance(error, ssl.SSLError) and error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    """Whether it is the alert that a client certificate is missing: in TLS 1.3, or when Apache asks for it later on."""
+    return isinstance(error, ssl.SSLError) and error.reason in _CERTIFICATE_ALERTS
 
 
 def explained(what: str, error: OSError | Malformed, deadline: float, *, began: bool) -> ProbeError:

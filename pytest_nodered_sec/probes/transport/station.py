@@ -18,8 +18,8 @@ from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
 from pytest_nodered_sec.probes.transport.answers import COOKIES, clock_offset, cookies_of
-from pytest_nodered_sec.probes.transport.contexts import shake_hands, tls_context
-from pytest_nodered_sec.probes.transport.http import Client, Exchange
+from pytest_nodered_sec.probes.transport.contexts import TurnedAwayError, shake_hands, tls_context
+from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client, Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.names import ascii_name
 from pytest_nodered_sec.probes.transport.net import Places, dial, resolve
@@ -68,6 +68,10 @@ class Station:
         self.looks = 0
         self.pace = pace or Pace(quiet=target.policy.pace == "quiet")
         self.verified = False  # whether a certificate of the target has verified
+        # Whether the URL's port ends the handshake of whoever shows no client certificate. OpenSSL does not tell: the
+        # alert is the same where no version or suite suits.
+        self.wants_certificate: Callable[[], bool] = lambda: False
+        self.closes = False  # whether a random path gets the connection closed, while something else is answered
         self._places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
         self._elsewhere: Memo[Station] = Memo()
@@ -152,6 +156,7 @@ class Station:
     def _arrived_at(self, address: str) -> Station:
         there = Station(self.target, self.logins, self.lists, self.pace, self._places)
         there.addresses = (address,)
+        there.wants_certificate = self.wants_certificate
         self._others[address] = there
         try:
             there.arrive(time.monotonic() + self.target.timeout)
@@ -250,7 +255,12 @@ class Station:
         with self._lock:
             if verified not in self._contexts:
                 self._contexts[verified] = tls_context(self.target, verified=verified)
-        return shake_hands(sock, self._contexts[verified], (self._name, where), deadline)
+        try:
+            return shake_hands(sock, self._contexts[verified], (self._name, where), deadline)
+        except TurnedAwayError:
+            if self.found.get("wants a certificate", self.wants_certificate):
+                raise CertificateWantedError(f"{where} wants a client certificate", Cause.REJECTED) from None
+            raise
 
     def check_channel(self, deadline: float) -> None:
         """Prepare a connection over which a secret may be sent.
@@ -268,7 +278,8 @@ class Station:
         Raises:
             ProbeError: none is accepted.
         """
-        self.client(None, verified=bool(self.target.http.headers))[0].prepare(deadline)
+        with contextlib.suppress(CertificateWantedError):  # an answer too
+            self.client(None, verified=bool(self.target.http.headers))[0].prepare(deadline)
         for there in [other for other in self._others.values() if other.address]:
             there.connect_anew(deadline)
 

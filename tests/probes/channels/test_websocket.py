@@ -93,13 +93,12 @@ def test_a_pong_without_a_refusal_before_it_is_an_acceptance(frames: tuple[bytes
         (upgrade(b"\x88\x00"), Cause.CLOSED),
         (upgrade(then=hostile._close_orderly), Cause.CLOSED),
         (upgrade(b"\x81\x7f" + (1 << 40).to_bytes(8)), Cause.CLOSED),
-        (hostile.closes_without_answer, Cause.CLOSED),
         (hostile.hangs_after_handshake, Cause.TIMEOUT),
         (lambda request: hostile.Reply(101, {"Sec-WebSocket-Accept": "nonsense"}, b""), Cause.PROTOCOL),
         (lambda request: hostile.Reply(stream=lambda sock: sock.sendall(b"SSH-2.0-x\r\n")), Cause.PROTOCOL),
         (hostile.always(502), Cause.UNAVAILABLE),
     ],
-    ids=["silent", "drips", "closes politely", "closes", "huge", "no answer", "hangs", "no handshake", "ssh", "502"],
+    ids=["silent", "drips", "closes politely", "closes", "huge", "hangs", "no handshake", "ssh", "502"],
 )
 def test_what_is_neither_is_no_answer(answer: Any, cause: Cause) -> None:
     begun = time.monotonic()
@@ -175,10 +174,25 @@ def test_silence_after_the_handshake_is_no_absence() -> None:
 
 def test_a_websocket_that_nobody_takes_is_absent_where_a_random_path_gets_the_same() -> None:
     def serve(request: hostile.Request) -> hostile.Reply | None:
+        if "upgrade" in request.headers:
+            time.sleep(1)  # as engine.io does
+            return None
+        return hostile.FakeNodeRED()(request)
+
+    seen = asked(serve)
+    assert seen.attempt.kind is Kind.ABSENT
+    assert seen.evidence() == "WebSocket /comms without credentials answered nothing, the connection was closed"
+
+
+def test_a_websocket_that_is_closed_sooner_than_node_red_does_is_refused() -> None:
+    def serve(request: hostile.Request) -> hostile.Reply | None:
         return None if "upgrade" in request.headers else hostile.FakeNodeRED()(request)
 
     seen = asked(serve)
-    assert seen.evidence() == "WebSocket /comms without credentials answered nothing, the connection was closed"
+    assert seen.attempt.kind is Kind.REFUSED
+    assert seen.evidence().endswith(
+        "answered nothing, the connection was closed: twice, while other requests are answered"
+    )
 
 
 @pytest.mark.parametrize(("elsewhere", "kind"), [(426, Kind.REFUSED), (502, Kind.SERVED)])
