@@ -25,7 +25,7 @@ from pytest_nodered_sec.session import audit, collection, fixtures, lab_targets,
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.outcome import annotate
-from pytest_nodered_sec.session.run import Run, described, header, policies_of, said
+from pytest_nodered_sec.session.run import Run, demands_of, described, header, other_demands, policies_of, said
 from pytest_nodered_sec.session.settings import (
     answers_are_due,
     fail_on,
@@ -166,7 +166,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _gate(config: pytest.Config, run: Run) -> Gate:
     """Return which findings fail the run; an audit fails on every finding, whatever the baseline has."""
     if hasattr(config, "workerinput"):
-        return Gate(run.fail_on, known_of(config.workerinput["nodered_known"]))
+        return Gate(config.workerinput["nodered_fail_on"], known_of(config.workerinput["nodered_known"]))
     alone = bool(run.targets) and only_new(run.settings)
     if not run.targets or not run.settings.many("baseline"):
         return Gate(run.fail_on)
@@ -239,6 +239,8 @@ def _attempts(config: pytest.Config) -> Path:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["nodered_lab"] = json.dumps(node.config.stash.get(LAB, []))
+    node.workerinput["nodered_demands"] = demands_of(node.config.stash[_RUN])
+    node.workerinput["nodered_fail_on"] = node.config.stash[GATE].fail_on
     node.workerinput["nodered_known"] = node.config.stash[GATE].as_plain()  # not the folder: a worker may be elsewhere
     node.workerinput["nodered_today"] = node.config.stash[TODAY].isoformat()
     hand_over(node.config, node.workerinput)
@@ -271,6 +273,10 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
+    if isinstance(collector, pytest.Session) and hasattr(collector.config, "workerinput"):
+        wrong = other_demands(collector.config.stash[_RUN], collector.config.workerinput["nodered_demands"])
+        if wrong:  # not before: xdist would start a worker that cannot be configured again and again
+            report.outcome, report.longrepr = "failed", wrong
     if isinstance(collector, pytest.Session) and report.passed:
         report.result.extend(collection.suite_below(collector))
     return report

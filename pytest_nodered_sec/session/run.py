@@ -11,6 +11,7 @@ from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
 from pytest_nodered_sec.results.fleet import Fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from pytest_nodered_sec.model import Target
@@ -59,6 +60,34 @@ def policies_of(run: Run) -> dict[str, str]:
         sources = before.effective.sources if before else {}
         texts[target.name] = show.described(target, before.target if before else None, sources)
     return texts
+
+
+def demands_of(run: Run) -> dict[str, str]:
+    """Return of each target, by name, its URL and the digest of what is demanded of it."""
+    from pytest_nodered_sec.policy.show import digest
+
+    return {target.name: f"{target.url} {digest(target.policy)}" for target in run.targets}
+
+
+def other_demands(run: Run, controllers: Mapping[str, str]) -> str:
+    """Return how an xdist worker's run differs from its controller's, which writes the reports; "" if it does not.
+
+    A worker on another machine has the command line, but neither the variables nor the ini file of its controller.
+
+    Args:
+        run: the worker's.
+        controllers: what `demands_of` says there.
+    """
+    own = demands_of(run)
+    differ = sorted(name for name in {**own, **controllers} if own.get(name) != controllers.get(name))
+    if not differ:
+        return ""
+    more = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+    return (
+        f"this xdist worker and its controller have different targets or policies ({differ[0]}{more}): variables and "
+        "ini values do not reach a worker on another machine; give --nodered-policy=FILE, with its whole path, and the "
+        "same file on both"
+    )
 
 
 def said(run: Run) -> dict[str, Any]:

