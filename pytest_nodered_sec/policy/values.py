@@ -140,7 +140,10 @@ def number_between(least: float, most: float, kind: str, *, whole: bool = False)
 
     bounds = {"minimum": least} | ({"maximum": most} if most < math.inf else {})
 
-    @shaped({"type": "integer" if whole else "number", **bounds})
+    # JSON has no inf: taplo, and the editors that run it, take one for null, which TOML has not
+    form = "integer" if whole else "number" if most < math.inf else ["number", "null"]
+
+    @shaped({"type": form, **bounds})
     def check(value: Any, where: Where) -> Any:
         if type(value) not in ((int,) if whole else (int, float)) or not least <= value <= most:
             raise where.says(value, f"give {kind}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -39,6 +42,19 @@ def can_be_read(text: str) -> bool:
         return False
 
 
+def texts_of_examples() -> list[str]:
+    texts = [path.read_text(encoding="utf-8") for path in EXAMPLES]
+    for page in PAGES:
+        texts += re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(texts) >= 10
+    return texts
+
+
+def cases_of_mistakes() -> list[tuple[str, str]]:
+    [mark] = vars(test_policyfile.test_a_mistake_is_one_sentence)["pytestmark"]
+    return [case for case in mark.args[1] if can_be_read(case[0])]
+
+
 def refused(folder: Path, texts: Sequence[str]) -> set[int]:
     """Return which of some TOML texts the schema refuses, as an editor would: dates are strings there."""
     (folder / json_schema.NAME).write_text(json_schema.text(), encoding="utf-8")
@@ -52,17 +68,46 @@ def refused(folder: Path, texts: Sequence[str]) -> set[int]:
     return {int(Path(one["filename"]).stem) for one in said.get("errors", [])}
 
 
+@functools.cache
+def taplo() -> str:
+    """Return taplo, which Even Better TOML runs in the editor, or leave the test out where pip has none of it."""
+    found = shutil.which("taplo", path=Path(sys.executable).parent) or shutil.which("taplo")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("taplo is not installed")
+    return found
+
+
+def underlined(folder: Path, texts: Sequence[str]) -> set[int]:
+    """Return which of some TOML texts taplo refuses: each names the schema in its first line, as a drafted one does."""
+    (folder / json_schema.NAME).write_text(json_schema.text(), encoding="utf-8")
+    for number, text in enumerate(texts):
+        (folder / f"{number}.toml").write_text(f"#:schema ./{json_schema.NAME}\n{text}", encoding="utf-8")
+    argv = [taplo(), "lint", "--colors", "never", *(f"{number}.toml" for number in range(len(texts)))]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    wrong = {int(number) for number in re.findall(r"invalid file error=.*/(\d+)\.toml\"", done.stderr)}
+    assert (done.returncode != 0) == bool(wrong), done.stderr
+    return wrong
+
+
+def test_taplo_takes_every_example_and_underlines_each_mistake_that_the_schema_knows(tmp_path: Path) -> None:
+    mistakes = [text for text, _ in cases_of_mistakes()]
+    examples = texts_of_examples()
+    for name in ("validator", "taplo"):
+        (tmp_path / name).mkdir()
+    seen = underlined(tmp_path / "taplo", [*examples, *mistakes])
+    known = {len(examples) + number for number in refused(tmp_path / "validator", mistakes)}
+    assert len(seen) > 60
+    assert seen <= known, "no example among them"
+    missed = [mistakes[number - len(examples)] for number in known - seen]
+    assert [text for text in missed if "nan" not in text] == [], "taplo takes nan for inf: null, both"
+
+
 def test_every_example_is_taken(tmp_path: Path) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in EXAMPLES]
-    for page in PAGES:
-        texts += re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(texts) >= 10
-    assert refused(tmp_path, texts) == set()
+    assert refused(tmp_path, texts_of_examples()) == set()
 
 
 def test_mistakes_are_underlined(tmp_path: Path) -> None:
-    [mark] = vars(test_policyfile.test_a_mistake_is_one_sentence)["pytestmark"]
-    cases: list[tuple[str, str]] = [case for case in mark.args[1] if can_be_read(case[0])]
+    cases = cases_of_mistakes()
     wrong = refused(tmp_path, [text for text, _ in cases])
     assert len(wrong) > 60
     unseen = [case for number, case in enumerate(cases) if number not in wrong]
