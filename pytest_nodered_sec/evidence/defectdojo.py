@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.report import Judged, Report
 
 _TITLE: Final = 500  # characters; DefectDojo keeps 511
+_SERVICE: Final = 200  # same; a longer one ends the whole import
 
 
 def defectdojo(report: Report, anchors: Anchors) -> str:
@@ -62,7 +63,7 @@ def _finding(each: Fold, control: Judged, url: str, day: str) -> dict[str, Any]:
         "dynamic_finding": True,
         "static_finding": False,
         "nb_occurences": each.more + 1,  # sic
-        "service": each.target,
+        "service": each.target[:_SERVICE],
         "unique_id_from_tool": each.fingerprint,
         "vuln_id_from_tool": f"{each.control} {each.code}".rstrip(),
         "mitigation": each.remedy,

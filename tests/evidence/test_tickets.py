@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # NIST's, public domain: the newest that stands in the OSCAL repository itself
 SCHEMA = Path(__file__).parent / "oscal-assessment-results-1.0.6.json"
-# what DefectDojo's generic importer takes of a finding; it refuses the file for any other key
+# what DefectDojo's generic importer takes of a finding (dojo/tools/generic/json_parser.py, 2026-08); it refuses the
+# file for any other key
 TAKEN = {
     "title", "severity", "description", "date", "cwe", "cve", "cvssv3", "mitigation", "impact", "references", "active",
     "verified", "false_p", "risk_accepted", "static_finding", "dynamic_finding", "unique_id_from_tool",
@@ -77,6 +78,13 @@ def test_defectdojo_takes_every_key_and_keeps_the_endpoint(whole: Report) -> Non
     assert waived["planned_remediation_date"] == "2027-01-31"
     assert by_id["patch-01 CVE-2026-71269"]["vulnerability_ids"] == ["CVE-2026-71269"]
     assert "mitigation" not in by_id["patch-01 CVE-2026-71269"]
+
+
+def test_no_field_is_longer_than_defectdojos_column() -> None:
+    long = record("non-compliant", target="t" * 600, title="x" * 600)
+    [one] = json.loads(defectdojo(report(long), PLACES))["findings"]
+    limits = {"title": 511, "service": 200, "unique_id_from_tool": 500, "vuln_id_from_tool": 500}
+    assert {key for key, most in limits.items() if len(one[key]) > most} == set()
 
 
 def test_a_flow_file_is_no_endpoint() -> None:
