@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from session.test_evidence import OWN, SEES, controls, said
+from suite_runs import installed
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -30,7 +31,7 @@ def openssl(folder: Path, *args: str) -> int:
 
 
 def test_openssl_signs_as_the_docs_say_and_a_changed_byte_is_seen(own: Site) -> None:
-    [command] = re.findall(r"--nodered-seal='(openssl [^']*)'", DOCS)
+    [command] = re.findall(r"--nodered-seal='(openssl dgst [^']*)'", DOCS)
     assert openssl(own.path, "genrsa", "-out", "signing-key.pem", "2048") == 0
     assert openssl(own.path, "rsa", "-in", "signing-key.pem", "-pubout", "-out", "public.pem") == 0
     command = command.replace("signing-key.pem", str(own.path / "signing-key.pem"))
@@ -51,6 +52,58 @@ def test_openssl_signs_as_the_docs_say_and_a_changed_byte_is_seen(own: Site) -> 
     sums = folder / "SHA256SUMS"
     sums.write_text(sums.read_text().replace("a", "b", 1))
     assert openssl(own.path, *verify) != 0
+
+
+def changed(file: Path) -> None:
+    """Change one byte."""
+    content = file.read_bytes()
+    file.write_bytes(content[:-2] + bytes((content[-2] ^ 1,)) + content[-1:])
+
+
+def test_minisign_signs_as_the_docs_say_and_a_changed_byte_is_seen(own: Site) -> None:
+    make = [installed("minisign"), "-G", "-W", "-p", "minisign.pub", "-s", "minisign.key"]
+    subprocess.run(make, cwd=own.path, check=True, capture_output=True)
+    [command] = re.findall(r"--nodered-seal='(minisign [^']*)'", DOCS)
+    command = command.replace("minisign.key", str(own.path / "minisign.key"))
+    result = own.run(*OWN, "--nodered-evidence=evidence", f"--nodered-seal={command}")
+    assert "sealed by minisign" in said(result)
+    [verify] = re.findall(r"`(minisign -Vm [^`]*)`", DOCS)
+    assert subprocess.run(verify.split(), cwd=own.path, check=False, capture_output=True).returncode == 0
+    changed(own.path / "evidence/SHA256SUMS")
+    assert subprocess.run(verify.split(), cwd=own.path, check=False, capture_output=True).returncode != 0
+
+
+AUTHORITY = """
+[tsa]
+default_tsa = own
+[own]
+serial = serial
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+ess_cert_id_alg = sha256
+"""
+
+
+def test_a_time_stamp_is_taken_as_the_docs_say_and_a_changed_byte_is_seen(own: Site) -> None:
+    """From an authority of our own: only that answers, in place of one that the site would ask over HTTP."""
+    assert "sealed by openssl" in said(
+        own.run(*OWN, "--nodered-evidence=evidence", f"--nodered-seal={_of_stamps('query')[0]}")
+    )
+    (own.path / "tsa.cnf").write_text(AUTHORITY)
+    (own.path / "serial").write_text("01\n")
+    new = "req -x509 -newkey rsa:2048 -nodes -keyout tsa.key -out tsa-ca.pem -subj /CN=stamps -days 9"
+    assert openssl(own.path, *new.split(), "-addext", "extendedKeyUsage=critical,timeStamping") == 0
+    reply = "ts -reply -config tsa.cnf -queryfile evidence/SHA256SUMS.tsq -signer tsa-ca.pem -inkey tsa.key"
+    assert openssl(own.path, *reply.split(), "-out", "evidence/SHA256SUMS.tsr") == 0
+    [verify] = _of_stamps("verify")
+    assert openssl(own.path, *verify.split()[1:]) == 0
+    changed(own.path / "evidence/SHA256SUMS")
+    assert openssl(own.path, *verify.split()[1:]) != 0
+
+
+def _of_stamps(step: str) -> list[str]:
+    return re.findall(rf"(openssl ts -{step} [^'\n]*)", DOCS)
 
 
 @pytest.mark.parametrize(
