@@ -37,7 +37,7 @@ def report(*records: Any, chains: dict[str, PresentedChain] | None = None, **mor
     names = dict.fromkeys(one["target"] for one in records)
     run: metadata.RunFacts = {
         "plugin": "9.9", "tools": {}, "started": NOW.isoformat(), "ended": NOW.isoformat(), "narrowed": "",
-        "shard": "", "interrupted": False, "audit": False, "replayed": "", "fail_on": "low",
+        "shard": "", "omitted": [], "interrupted": False, "audit": False, "replayed": "", "fail_on": "low",
         "only_new": False, "baseline": "",
         "assessment": metadata.of_assessment(NO_ASSESSMENT), "command": ["--nodered-suite=only"], "settings": "",
         "code": {"record_sha256": "", "changed": [], "editable": False}, "tables": {}, "machine": "", "clock": "",

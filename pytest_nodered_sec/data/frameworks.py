@@ -29,6 +29,12 @@ def requirements(control: str) -> dict[str, tuple[str, ...]]:
     return {}
 
 
+def title(framework: str, number: str) -> str:
+    """Return a requirement's title, "" where its framework's licence gives us none."""
+    found: str = _table()["titles"].get(framework, {}).get(number, "")
+    return found
+
+
 @functools.cache
 def all_ids(framework: str) -> tuple[str, ...]:
     """Return all ids of a framework, in its order; "SR 1.:1-3" in the table is SR 1.1 to SR 1.3."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pytest_nodered_sec.data.frameworks import frameworks, untouched
-from pytest_nodered_sec.evidence import fleet_page
+from pytest_nodered_sec.data.frameworks import frameworks, title
+from pytest_nodered_sec.evidence import fleet_page, opening
 from pytest_nodered_sec.evidence.baseline import causes
 from pytest_nodered_sec.evidence.fleet import FEW, shared
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
 from pytest_nodered_sec.evidence.plans import alike, front, names, told
+from pytest_nodered_sec.evidence.requirements import frameworks_of
 from pytest_nodered_sec.results.rollup import ORDER
 from pytest_nodered_sec.texts import listed, readable
 
@@ -60,6 +61,7 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["when"] = _when
+    controls = {one.id: one for one in report.judged}
     fleet = len(report.names) > FEW
     return environment.get_template("fleet.html.j2" if fleet else "report.html.j2").render(
         report=report,
@@ -81,8 +83,13 @@ def html(report: Report) -> str:
         plans=alike(report.plans),
         not_judged=any(report.counts[one] for one in ("could-not-look", "not-judged", "not-selected")),
         good=not report.unfinished and report.counts.keys() <= _GOOD,
-        requirements=_requirements(report),
-        controls={one.id: one for one in report.judged},
+        requirements=frameworks_of(report),
+        title=title,
+        controls=controls,
+        unmet=opening.unmet(report.with_outcome("non-compliant"), controls),
+        targets=opening.targets(report),
+        not_looked=opening.unseen(report),
+        exceptions=opening.exceptions(report),
         policies=_policies(report),
         days_left=lambda day: (date.fromisoformat(day) - datetime.fromisoformat(report.facts["started"]).date()).days,
         **(fleet_page.values(report) if fleet else _of_few(report)),
@@ -265,30 +272,3 @@ def _role(one: CertificateFacts, *, used: bool) -> str:
         return "from the trust store"
     role = "leaf" if one.position == 0 else f"sent as certificate {one.position + 1}"
     return role if used else f"{role}, not part of the chain"
-
-
-class _Framework(NamedTuple):
-    """A framework: for each requirement the controls that bear on it; and what none bears on."""
-
-    name: str
-    rows: list[tuple[str, list[str]]]
-    untouched: tuple[str, ...]
-
-
-def _requirements(report: Report) -> list[_Framework]:
-    """Return the frameworks, requirements in their order."""
-    table: dict[str, dict[str, list[str]]] = {key: {} for key in frameworks()}
-    for one in report.judged:
-        for key, ids in one.requirements.items():
-            for number in ids:
-                table[key].setdefault(number, []).append(one.id)
-    return [
-        _Framework(name, sorted(table[key].items(), key=_natural), untouched(key, table[key]))
-        for key, name in frameworks().items()
-    ]
-
-
-def _natural(item: tuple[str, Any]) -> list[tuple[bool, int, str]]:
-    """Sort numbers in ids as numbers."""
-    words = "".join(one if one.isalnum() else " " for one in item[0]).split()
-    return [(not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in words]

@@ -125,6 +125,7 @@ def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "ended", facts["ended"]
     yield "narrowed", facts["narrowed"]
     yield "shard", facts["shard"]
+    yield "omitted", ", ".join(facts["omitted"])
     yield "interrupted", str(facts["interrupted"]).lower()
     yield "audit", str(facts["audit"]).lower()
     yield "replayed", facts["replayed"]

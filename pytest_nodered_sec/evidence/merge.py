@@ -59,6 +59,7 @@ def of_all(folders: Sequence[Stored]) -> Stored:
         },
         replay=replay,
         fleet=Fleet(names),
+        omitted=tuple(dict.fromkeys(name for one in folders for name in one.omitted if name not in last)),
     )
 
 

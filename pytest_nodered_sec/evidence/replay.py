@@ -50,7 +50,8 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
     if not settings.typed("policy"):
         chosen = severity(settings) if settings.sources.get("fail-on") in ("option", "environment") else ""
         assessment = assessment_of(merge.assessment(folders))
-        return Run(settings, None, (), stored.targets, chosen or stored.fail_on, assessment, stored.fleet), stored
+        lowest = chosen or stored.fail_on
+        return Run(settings, None, (), stored.targets, lowest, assessment, stored.fleet, stored.omitted), stored
     file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING, settings.one("policy", ""))
     file = as_stored(file, stored.targets)
     prepared = targets_of(Settings({}, {}, {}), file)
@@ -71,7 +72,8 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
         for one in stored.targets
     )
     lowest = fail_on(settings, file)
-    return Run(settings, file, tuple(prepared), targets, lowest, file.assessment, stored.fleet), stored
+    run = Run(settings, file, tuple(prepared), targets, lowest, file.assessment, stored.fleet, stored.omitted)
+    return run, stored
 
 
 class Comparison:

@@ -44,6 +44,7 @@ class Stored:
         records: what became of each case, by node id.
         replay: gives out what was seen.
         fleet: all targets, of which a shard had a part.
+        omitted: targets of the policy file of then that the run left out.
     """
 
     folder: Path
@@ -58,6 +59,7 @@ class Stored:
     records: Mapping[str, Record]
     replay: Replay
     fleet: Fleet
+    omitted: tuple[str, ...]
 
     @property
     def day(self) -> date:
@@ -143,6 +145,7 @@ def read(folder: Path) -> Stored:
             records={one["nodeid"]: one for one in map(json.loads, filter(None, results))},
             replay=Replay(outcomes, {one["name"]: one["identity"] for one in named}),
             fleet=Fleet(tuple(map(str, fleet["names"])), str(fleet["shard"])),
+            omitted=tuple(map(str, facts["facts"].get("omitted", ()))),  # as above
         )
         _ = (stored.day, [outcome_of(one) for one in stored.records.values()])  # readable
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:

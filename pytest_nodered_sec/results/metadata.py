@@ -119,12 +119,12 @@ class AssessmentFacts(TypedDict):
 class RunFacts(TypedDict):
     """The run.
 
-    Times are UTC in ISO 8601; `narrowed` names the options that left tests out, "" for a complete run; `shard` says how
-    many targets were left to other shards, "" where the run is none; `replayed` describes the stored run that was
-    judged again, "" if this run asked the targets; `baseline` is the earlier run that this one is compared with, "" for
-    none, and `only_new` whether its findings fail nothing; `command` is the command line without secrets, `settings`
-    what options, environment and ini file say; `tables` are dates of review by file; `machine` and `clock` are those of
-    who looked.
+    Times are UTC in ISO 8601; `narrowed` names the options that left tests out, "" for a complete run; `omitted` the
+    policy file's targets that the run leaves out; `shard` says how many targets were left to other shards, "" where the
+    run is none; `replayed` describes the stored run that was judged again, "" if this run asked the targets; `baseline`
+    is the earlier run that this one is compared with, "" for none, and `only_new` whether its findings fail nothing;
+    `command` is the command line without secrets, `settings` what options, environment and ini file say; `tables` are
+    dates of review by file; `machine` and `clock` are those of who looked.
     """
 
     plugin: str
@@ -133,6 +133,7 @@ class RunFacts(TypedDict):
     ended: str
     narrowed: str
     shard: str
+    omitted: list[str]
     interrupted: bool
     audit: bool
     replayed: str

@@ -53,6 +53,7 @@ from pytest_nodered_sec.session.state import (
 from pytest_nodered_sec.session.targets import (
     check_targets,
     check_waivers,
+    omitted,
     prepare,
     shared,
     with_testinfra,
@@ -217,7 +218,9 @@ def _run_of(config: pytest.Config) -> Run:
         own, fleet = shared(settings, checked)
         own = tuple(with_testinfra(with_waivers(target, file), config) for target in own)
         run = Run(settings, file, tuple(prepared), own, fail_on(settings, file), fleet=fleet)
-        return _whole(replace(run, assessment=file.assessment) if file else run, config)
+        if file:
+            run = replace(run, assessment=file.assessment, omitted=omitted(file, checked))
+        return _whole(run, config)
     except PolicyError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -251,6 +251,7 @@ class Ledger:
             started=self.started.isoformat(timespec="seconds"),
             ended=self.ended.isoformat(timespec="seconds"),
             narrowed=self._narrowed(),
+            omitted=list(self._run.omitted),
             interrupted=self.interrupted,
             shard=self._run.left_out,
             audit=bool(config.option.nodered_audit) and not self._run.left_out,

@@ -33,6 +33,7 @@ class Run:
         fail_on: lowest severity whose findings fail the run.
         assessment: who assesses what, and by what right.
         fleet: all targets, of which a shard has a part.
+        omitted: names of the policy file's targets that the run leaves out.
     """
 
     settings: Settings
@@ -42,6 +43,7 @@ class Run:
     fail_on: str
     assessment: Assessment = NO_ASSESSMENT
     fleet: Fleet = field(default_factory=Fleet)
+    omitted: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> str:

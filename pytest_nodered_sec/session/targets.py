@@ -16,7 +16,7 @@ from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.fleet import Fleet, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_nodered_sec.model import Credentials
     from pytest_nodered_sec.policy.file import PolicyFile, TargetTable
@@ -89,6 +89,12 @@ def _chosen(settings: Settings, file: PolicyFile) -> list[TargetTable]:
             raise settings.places["target"].says(selector, f"no target has that name or label; {there}")
         chosen += [table for table in matching if table not in chosen]
     return chosen
+
+
+def omitted(file: PolicyFile, targets: Iterable[Target]) -> tuple[str, ...]:
+    """Return the names of the file's targets that are not among these."""
+    there = {target.name for target in targets}
+    return tuple(name for name in map(_called, file.targets) if name not in there)
 
 
 def _same(url: str) -> str:

@@ -7,13 +7,13 @@ import re
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from reported import NOW, record, report
 
 from pytest_nodered_sec.catalogue import catalogue
-from pytest_nodered_sec.data.frameworks import all_ids, frameworks, untouched
+from pytest_nodered_sec.data.frameworks import all_ids, frameworks, title, untouched
 from pytest_nodered_sec.evidence import changes
 from pytest_nodered_sec.evidence.hdf import hdf
 from pytest_nodered_sec.evidence.headline import headline
@@ -23,6 +23,12 @@ from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.results import rollup
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.evidence.report import Report
+
+WAIVED = {"reason": "old CA", "expires": "2027-01-31", "approver": "", "ticket": "", "measure": "",
+          "findings": ["unknown-ca"]}  # fmt: skip
 
 
 def certificate(position: int, subject: str, days: int, **more: Any) -> CertificateFacts:
@@ -235,7 +241,7 @@ def test_what_no_control_bears_on_is_not_assessed() -> None:
     part = page.partition("<summary>CRA Annex I Part I (2) ")[2].partition("</details>")[0]
     assert "(1 of 13; 12 not assessed)" in part
     assert '<th scope="col">plant</th><th scope="col">hall</th>' in part
-    row = part.partition('class="id">d</th>')[2].partition("</tr>")[0]
+    row = part.partition('class="id">d</span>')[2].partition("</tr>")[0]
     assert re.findall(r'class="sign ([a-z-]+)"', row) == ["compliant", "non-compliant"]
     assert "a, b, c, e, f, g, h, i, j, k, l, m" in part
 
@@ -259,3 +265,90 @@ def test_a_waiver_shows_what_it_accepts_who_approved_it_and_how_long_it_holds() 
     table = html(waived).partition('<h2 id="waivers">')[2].partition("</table>")[0]
     for text in ("critical</span> A read is refused.", "approved by K. Roe; OT-1", '<td class="number">30</td>'):
         assert text in table
+
+
+def opening_of(whole: Report) -> str:
+    """What stands before the first page break, in words."""
+    page = html(whole).partition('<div class="rest">')[0].partition("<body>")[2]
+    return " ".join(re.sub("<[^>]+>", " ", page).split())
+
+
+def test_the_opening_says_what_was_not_looked_at_and_why() -> None:
+    none = "not judged without a host: add --nodered-host"
+    cases = [
+        record("not-judged", f"host-{n:02}", target=name, reason=none) for n in range(3) for name in ("hall", "yard")
+    ]
+    unseen = [record("could-not-look", "tls-01", number=n, reason=f"no answer {n}") for n in range(9)]
+    made = report(*cases, *unseen, record("compliant"))
+    made.facts["omitted"], made.facts["narrowed"] = ["line-9"], "-k"
+    made.facts["shard"] = "shard 1/2 leaves out 3 of 6 targets"
+    text = opening_of(made)
+    assert "targets of the policy file that this run leaves out: line-9" in text
+    assert "tests left out by -k shard 1/2 leaves out 3 of 6 targets" in text
+    assert "tls-01 at plant could not be looked at: no answer 0" in text
+    assert "3 controls at hall, yard not judged without a host: add --nodered-host" in text
+    assert "not looked at nothing: all that the controls ask was judged" in opening_of(report(record("compliant")))
+    many = [record("not-judged", f"site-{n}", reason=f"reason {n}") for n in range(9)]
+    assert "and 3 more reasons" in opening_of(report(*many))
+
+
+def test_the_opening_lists_exceptions_once_for_all_their_targets() -> None:
+    made = report(*(record("compliant", target=name) for name in ("hall", "yard")))
+    assert "exceptions none: no waiver, no deviation from the profile, no attestation" in opening_of(made)
+    waiver: Any = {
+        "control": "tls-01", "instance": "", "finding": "unknown-ca", "reason": "old {CA}", "expires": "2027-01-31",
+        "approver": "K. Roe", "ticket": "", "measure": "", "in_force": True,
+    }  # fmt: skip
+    vouched: Any = {"control": "phys-01", "by": "K. Roe", "dated": "2026-01-01", "until": "2026-06-30",
+                    "statement": "locked", "document": "", "sha256": "", "in_force": False}  # fmt: skip
+    for target in made.facts["targets"]:
+        target["waivers"] += [waiver, waiver | {"expires": "2026-01-31", "in_force": False, "approver": ""}]
+        target["deviations"].append({"key": "guess", "value": "false", "demanded": "true", "reason": "a directory"})
+    made.facts["targets"][0]["attestations"].append(vouched)
+    text = opening_of(made)
+    lines = [
+        "waiver of tls-01 unknown-ca at hall, yard, expired after 2026-01-31, no approver: old {CA}",
+        "waiver of tls-01 unknown-ca at hall, yard, until 2027-01-31, approved by K. Roe: old {CA}",
+        "guess = false at hall, yard, no end: a directory",
+        "attestation of phys-01 at hall, not in force (2026-01-01 to 2026-06-30), by K. Roe: locked",
+    ]
+    assert sorted(lines, key=text.index) == lines
+
+
+def test_a_requirement_stands_by_what_is_known_least_of_it() -> None:
+    """SR 1.8 has tls-01 to tls-06 and others: one that nobody judged keeps it from having no findings."""
+
+    def stands(*cases: Any) -> str:
+        text = opening_of(report(*cases))
+        return text.partition("IEC 62443-3-3 ")[2].partition("NIST")[0]
+
+    met = record("compliant", "tls-01")
+    assert stands(met) == "no findings: SR 1.8, SR 1.9; not assessed: 49 others "
+    assert stands(record("not-applicable", "tls-01")).startswith("not applicable: SR 1.8, SR 1.9; ")
+    waived = record("waived", "tls-02", waiver=WAIVED)
+    assert stands(met, waived).startswith("findings, all of them waived: SR 1.8, SR 1.9; ")
+    for unknown in ("not-judged", "could-not-look"):
+        assert stands(met, waived, record(unknown, "tls-03")).startswith("judged in part: SR 1.8, SR 1.9; ")
+        elsewhere = record(unknown, "tls-01", target="hall")
+        assert stands(met, elsewhere).startswith("judged in part: SR 1.8, SR 1.9; ")
+    bad = record("non-compliant", "tls-04")
+    assert stands(met, waived, record("not-judged", "tls-03"), bad).startswith("findings: SR 1.8, SR 1.9; ")
+
+
+def test_what_is_not_met_stands_there_once_a_control() -> None:
+    low = record("non-compliant", "site-01", severity="low")
+    text = opening_of(report(low, *(record("non-compliant", target=name) for name in ("hall", "yard"))))
+    assert "critical admin-01 A read is refused. 2 cases at hall, yard low site-01" in text
+    many = [record("non-compliant", f"site-{n:02}") for n in range(12)]
+    assert "and 2 more: site-10 , site-11" in opening_of(report(*many))
+
+
+def test_titles_stand_where_the_licence_allows_them() -> None:
+    used = {number for entry in catalogue().values() for number in entry.requirements.get("nist_800_53", ())}
+    assert {number for number in used if not title("nist_800_53", number)} == set()
+    assert {key for key in frameworks() for entry in catalogue().values()
+            if any(title(key, number) for number in entry.requirements.get(key, ()))} == {"nist_800_53"}  # fmt: skip
+    page = html(report(record("non-compliant")))
+    card = page.partition('<article id="f-admin-01">')[2].partition("</article>")[0]
+    assert "NIST SP 800-53 r5: IA-2 Identification and Authentication (Organizational Users), IA-8" in card
+    assert '<span class="id">AC-3</span> <span class="soft">Access Enforcement</span>' in page
