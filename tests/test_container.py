@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sysconfig
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import pytest
+import yaml
+
+from pytest_nodered_sec import __version__
 
 EXAMPLE = Path(__file__).parents[1] / "conftest_examples" / "container"
 KNOWN = {"FROM", "RUN", "WORKDIR", "COPY", "ENV", "USER", "ENTRYPOINT"}
@@ -37,8 +43,25 @@ def test_the_image_runs_without_root_and_holds_no_lab() -> None:
         assert (EXAMPLE / source).is_file()
 
 
+def test_it_installs_this_release() -> None:
+    (container,) = pod()["containers"]
+    assert f"'pytest-nodered-sec[host]=={__version__}'" in dict(instructions())["RUN"]
+    assert container["image"].endswith(f":{__version__}")
+
+
+@pytest.mark.parametrize(("program", "file"), [("hadolint", "Containerfile"), ("kubernetes-validate", "cronjob.yaml")])
+def test_nothing_is_found_in_it(program: str, file: str) -> None:
+    """hadolint's advice; Kubernetes' own schema, in which every field must be known."""
+    installed = shutil.which(program, path=sysconfig.get_path("scripts"))
+    if installed is None:
+        pytest.skip(f"{program} is not installed here")
+    strict = ["--strict"] if program == "kubernetes-validate" else []
+    done = subprocess.run([installed, *strict, EXAMPLE / file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def pod() -> dict[str, Any]:  # Any: YAML
-    job = YAML(typ="safe").load(EXAMPLE / "cronjob.yaml")
+    job = yaml.safe_load((EXAMPLE / "cronjob.yaml").read_text())
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
     assert re.fullmatch(r"(\S+ ){4}\S+", job["spec"]["schedule"])
     assert job["spec"]["concurrencyPolicy"] == "Forbid"  # one at a time

@@ -21,12 +21,17 @@ def build(kind: str, folder: Path, source: Path = ROOT) -> Path:
     return built
 
 
+def needs(extra: str = "") -> list[str]:
+    """Return what the package, or one of its extras, depends on, as pyproject.toml has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted: list[str] = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    return wanted
+
+
 def lowest(extra: str = "") -> list[str]:
     """Return the oldest release series of what the package, or one of its extras, depends on."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needs = project["optional-dependencies"][extra] if extra else project["dependencies"]
     pins = []
-    for name, version in (re.split(r"\s*>=\s*", need) for need in needs):
+    for name, version in (re.split(r"\s*>=\s*", need) for need in needs(extra)):
         parts = version.split(".")
         pins.append(f"{name}=={version}" if len(parts) > 2 else f"{name}=={'.'.join([*parts, '0'][:2])}.*")
     return pins

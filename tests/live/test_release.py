@@ -1,4 +1,5 @@
-"""The wheel, installed as users install it: with the oldest and the newest of everything, and beside other plugins.
+"""The wheel, installed as users install it: with the oldest and the newest of everything, and beside other plugins;
+and what is published with it.
 
 Python 3.12 gets the oldest versions and 3.13 the newest, where this machine has them; the other tests run on the Python
 that runs them, and test_python_314.py on 3.14.
@@ -7,15 +8,17 @@ that runs them, and test_python_314.py on 3.14.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from wheels import ROOT, build, install, interpreter, lowest
+from packaging.utils import canonicalize_name
+from wheels import ROOT, build, install, interpreter, lowest, needs
 
-from pytest_nodered_sec import lab
+from pytest_nodered_sec import __version__, lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +124,25 @@ def test_a_real_node_red_is_looked_at(
     done = look(programs, tmp_path, running["hardened"], *more)
     assert done.returncode == 0, done.stdout
     assert "0 non-compliant · 0 waived · 0 errors" in done.stdout
+
+
+def test_a_release_is_published_with_its_bill_of_materials(tmp_path: Path) -> None:
+    done = subprocess.run([ROOT / ".ci" / "release", tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(one.suffix for one in tmp_path.iterdir()) == [".gz", ".json", ".whl"]
+    [file] = tmp_path.glob(f"pytest_nodered_sec-{__version__}.cdx.json")
+    bill = json.loads(file.read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    root = bill["metadata"]["component"]
+    assert (root["name"], root["version"]) == ("pytest-nodered-sec", __version__)
+    known = {canonicalize_name(one["name"]): one for one in bill["components"]}
+    for name in (
+        canonicalize_name(re.split("[>=]", need)[0]) for extra in ("", "host", "lab") for need in needs(extra)
+    ):
+        assert known[name]["purl"] == f"pkg:pypi/{name}@{known[name]['version']}"
+    assert not {"pip", "setuptools", "cyclonedx-bom"} & set(known)
+    edges = {one["ref"]: one.get("dependsOn", []) for one in bill["dependencies"]}
+    assert any(ref.startswith("requests==") for ref in edges[root["bom-ref"]])
 
 
 def test_beside_other_plugins(
