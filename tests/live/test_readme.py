@@ -51,9 +51,11 @@ def test_the_first_look(tmp_path: Path) -> None:
 
 
 def test_the_first_own_test(tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", OWN, re.DOTALL)
-    (tmp_path / "test_own.py").write_text(code, encoding="utf-8")
-    done = pytest_of(tmp_path, ["--nodered-lab=fresh", "--nodered-suite=off"])
+    ((name, code),) = re.findall(r"```python\n# (\S+)\n(.*?)```", OWN, re.DOTALL)
+    assert len(code.splitlines()) == 2
+    (tmp_path / name).write_text(code, encoding="utf-8")
+    [args] = arguments(OWN)
+    done = pytest_of(tmp_path, args)
     assert "assert 200 == 401" in done.stdout, "a fresh Node-RED asks for no login"
 
 

@@ -121,14 +121,20 @@ class _Adapter(BaseAdapter):
         headers = {name: _text(value) for name, value in request.headers.items() if name.lower() not in _FRAMING}
         secrets = [value for name, value in headers.items() if name.lower() in _SECRET]
         _hide(secrets)
-        got = Look(self._station).ask(
-            request.method or "GET",
-            request.path_url,
-            headers=headers,
-            body=_bytes(request.body),
-            secret=bool(secrets) or (bool(verify) and self._station.target.tls),
-            limit=BODY_LIMIT + 1,
-        )
+        try:
+            got = Look(self._station).ask(
+                request.method or "GET",
+                request.path_url,
+                headers=headers,
+                body=_bytes(request.body),
+                secret=bool(secrets) or (bool(verify) and self._station.target.tls),
+                limit=BODY_LIMIT + 1,
+            )
+        except ProbeError as error:
+            if error.cause is not Cause.UNVERIFIED or secrets:
+                raise
+            way_out = "name its CA with --nodered-ca-file=FILE, or ask with verify=False"
+            raise ProbeError(f"{error.message}; {way_out}", error.cause) from None
         if secrets:  # who is logged in may be given a session
             _hide(cookie.partition(";")[0] for cookie in got.cookies)
         return _response(request, got)
