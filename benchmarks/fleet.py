@@ -1,0 +1,247 @@
+"""What many targets take, near and far, some of them dead; beside pytest's floor and sslyze's scan of as many.
+
+`python benchmarks/fleet.py [--targets=300] [--dead=30] [--far=40] [--few=10] [--processes=8]`, with the Python of an
+environment that has the plugin and its extra `lab`, and nginx. sslyze is installed into an environment of its own. With
+the defaults it takes a quarter of an hour on two cores that nobody else uses; smaller numbers show the same in less.
+
+Node-REDs with the editor behind a login, in processes of their own, stand behind one nginx under many names, each with
+a loopback address and a certificate of its own. What is far lies behind the proxy of outside.py, with 50 ms of round
+trip. What is dead listens and accepts nothing: its queue is full, so packets to it are swallowed. No password is
+guessed: behind one Node-RED are many names, and it counts attempts. The floor is pytest with as many empty cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import trustme
+from outside import far_from, seconds, with_sslyze
+
+from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.lab.ports import accepts, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_SETTINGS = """module.exports = {uiHost: "127.0.0.1", credentialSecret: "@NAME@", adminAuth: {type: "credentials",
+    users: [{username: "admin", password: "@HASH@", permissions: "*"}]}};
+"""
+_NGINX = """daemon off; worker_processes 1; pid @FOLDER@/pid; error_log stderr error;
+events { worker_connections 8192; }
+http { access_log off; server_tokens off; proxy_http_version 1.1;
+map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
+server_names_hash_max_size 8192; server_names_hash_bucket_size 128;
+client_body_temp_path @FOLDER@/t1; proxy_temp_path @FOLDER@/t2; fastcgi_temp_path @FOLDER@/t3;
+uwsgi_temp_path @FOLDER@/t4; scgi_temp_path @FOLDER@/t5;
+@SERVERS@ }
+"""
+_SERVER = """server { listen @ADDRESS@:@HTTP@; listen 127.0.0.1:@HTTP@; server_name @NAME@;
+    return 301 https://@NAME@:@HTTPS@$request_uri; }
+server { listen @ADDRESS@:@HTTPS@ ssl; listen 127.0.0.1:@HTTPS@ ssl; server_name @NAME@;
+    ssl_certificate @FOLDER@/@NAME@.pem; ssl_certificate_key @FOLDER@/@NAME@.key;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off;
+    location / { proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+        proxy_pass http://unix:@SOCKET@; } }
+"""
+_FLOOR = """import pytest
+@pytest.mark.parametrize("number", range(@CASES@))
+def test_nothing(number):
+    pass
+"""
+
+
+class Cost(NamedTuple):
+    """What a process took: seconds of wall and of CPU, peak memory in MB; and how many test cases it had."""
+
+    wall: float
+    cpu: float
+    peak: float
+    cases: int
+
+    def line(self) -> str:
+        """Return it as text."""
+        return f"{self.wall:.1f} s, CPU {self.cpu:.1f} s, {self.peak:.0f} MB, {self.cases} cases"
+
+
+class Fleet(NamedTuple):
+    """Names that nginx serves, and where.
+
+    Attributes:
+        folder: certificates, and `ca.pem`.
+        addresses: by name.
+        https: port.
+        http: port.
+        free: a port at which nothing listens.
+    """
+
+    folder: Path
+    addresses: Mapping[str, str]
+    https: int
+    http: int
+    free: int
+
+
+def filled(text: str, **values: object) -> str:
+    """Return a text with its placeholders filled in."""
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    return text
+
+
+@contextlib.contextmanager
+def fleet(number: int, processes: int, folder: Path) -> Iterator[Fleet]:
+    """Start Node-REDs behind many names."""
+    [hashed] = toolchain.bcrypt(toolchain.node_red(max(lab.majors("fresh")), lambda line: None), ["correct horse"])
+    specs = []
+    for one in range(processes):
+        site = folder / f"site-{one}"
+        site.mkdir()
+        (site / "settings.js").write_text(filled(_SETTINGS, NAME=site.name, HASH=hashed))
+        (site / "flows.json").write_text("[]")
+        specs.append(f"{site}+nginx")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    https, http, free = free_ports(3)
+    addresses = {f"gw-{one:03}.plant.example": f"127.1.{one // 250}.{one % 250 + 1}" for one in range(number)}
+    with lab.start(specs, say=lambda line: None) as running:
+        sockets = [Path(one.user_dir).parent / "s" for one in running.deployments]
+        servers = []
+        for one, (name, address) in enumerate(addresses.items()):
+            certificate = authority.issue_cert(name)
+            certificate.private_key_pem.write_to_path(folder / f"{name}.key")
+            certificate.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+            values = {"NAME": name, "ADDRESS": address, "SOCKET": sockets[one % processes]}
+            servers.append(filled(_SERVER, HTTP=http, HTTPS=https, FOLDER=folder, **values))
+        user = "user root;\n" if os.getuid() == 0 else ""  # whose directory this is
+        (folder / "nginx.conf").write_text(user + filled(_NGINX, SERVERS="".join(servers), FOLDER=folder))
+        command = [str(toolchain.nginx()), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+        nginx = subprocess.Popen(command)  # noqa: S603  the lab's own
+        try:
+            while nginx.poll() is None and not accepts(https):
+                time.sleep(0.1)
+            yield Fleet(folder, addresses, https, http, free)
+        finally:
+            nginx.terminate()
+            nginx.wait()
+
+
+@contextlib.contextmanager
+def swallowing(number: int) -> Iterator[list[int]]:
+    """Return ports of loopback at which packets are swallowed."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for _ in range(number):
+            server = stack.enter_context(socket.socket())
+            server.bind(("127.0.0.1", 0))
+            server.listen(0)
+            for _ in range(4):
+                filling = stack.enter_context(socket.socket())
+                filling.setblocking(False)
+                filling.connect_ex(server.getsockname())
+            ports.append(server.getsockname()[1])
+        yield ports
+
+
+def target(fleet: Fleet, name: str, connect: str, http_port: int) -> str:
+    """Return a target as the policy file has it."""
+    lines = [f'name = "{name.partition(".")[0]}"', f'url = "https://{name}:{fleet.https}"', f'connect = "{connect}"']
+    return "\n".join(["[[target]]", *lines, f"http_port = {http_port}", f"direct_port = {fleet.free}", ""])
+
+
+def near(fleet: Fleet, number: int, dead: Sequence[int] = ()) -> list[str]:
+    """Return so many targets of this machine, the dead ones spread among them."""
+    places = {round((one + 0.5) * number / len(dead)): port for one, port in enumerate(dead)}
+    return [
+        target(fleet, name, f"127.0.0.1:{places[one]}" if one in places else f"{address}:{fleet.https}", fleet.http)
+        for one, (name, address) in enumerate(list(fleet.addresses.items())[:number])
+    ]
+
+
+def far(fleet: Fleet, number: int) -> list[str]:
+    """Return so many targets that are a long way off."""
+    names = list(fleet.addresses)[:number]
+    return [target(fleet, name, f"127.0.0.1:{far_from(fleet.https)}", far_from(fleet.http)) for name in names]
+
+
+def measured(command: Sequence[str], folder: Path) -> Cost:
+    """Run pytest and measure that process."""
+    with (folder / "out").open("w+") as out:
+        begun = time.perf_counter()
+        process = subprocess.Popen(list(command), cwd=folder, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603  pytest
+        _, _, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begun
+        process.returncode = 0
+        out.seek(0)
+        text = out.read()
+    counts = re.findall(r"(\d+) (?:passed|failed|skipped|errors?|xfailed)\b", text.rstrip().rpartition("\n")[2])
+    if not counts:
+        raise SystemExit(f"no run: {text[-2000:]}")
+    peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak, sum(map(int, counts)))
+
+
+def suite(fleet: Fleet, targets: Sequence[str], title: str) -> Cost:
+    """Run the bundled suite at these targets; print what it took."""
+    head = f'editor = "protected"\nca_file = "{fleet.folder}/ca.pem"\nguess = {{value = false, reason = "benchmark"}}\n'
+    (fleet.folder / "fleet.toml").write_text(head + "".join(targets))
+    options = ["--nodered-suite=only", f"--nodered-policy={fleet.folder}/fleet.toml"]
+    cost = measured([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options], fleet.folder)
+    sys.stdout.write(f"{title}: {cost.line()}\n")
+    sys.stdout.flush()
+    return cost
+
+
+def floor(folder: Path, cases: int) -> Cost:
+    """Run as many cases that do nothing; print what they took."""
+    (folder / "test_floor.py").write_text(filled(_FLOOR, CASES=cases))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nodered_sec"]
+    cost = measured([*command, "test_floor.py"], folder)
+    sys.stdout.write(f"pytest's floor: {cost.line()}\n")
+    return cost
+
+
+def main(targets: int, dead: int, far_ones: int, few: int, processes: int) -> None:
+    """Print what each run took, and the ratios."""
+    with tempfile.TemporaryDirectory() as name, fleet(targets, processes, Path(name)) as plant:
+        near_cost = suite(plant, near(plant, far_ones), f"{far_ones} near targets")
+        far_cost = suite(plant, far(plant, far_ones), f"{far_ones} targets at 50 ms")
+        sys.stdout.write(f"far to near, wall: {far_cost.wall / near_cost.wall:.2f} (wanted: at most 1.15 at 40)\n")
+        few_cost = suite(plant, near(plant, few), f"{few} near targets")
+        all_cost = suite(plant, near(plant, targets), f"{targets} near targets")
+        each = [(one.wall / number) for one, number in ((few_cost, few), (all_cost, targets))]
+        sys.stdout.write(
+            f"seconds a target: {each[0]:.2f} of {few}, {each[1]:.2f} of {targets}, {each[1] / each[0] - 1:+.0%} "
+            "(wanted: within 10 %)\n"
+        )
+        least = floor(plant.folder, all_cost.cases)
+        sys.stdout.write(f"CPU: {all_cost.cpu / least.cpu:.1f} times the floor (wanted: at most 3)\n")
+        sys.stdout.write(f"memory: {all_cost.peak / least.peak:.1f} times the floor (wanted: at most 1.8)\n")
+        with swallowing(dead) as ports:
+            dead_cost = suite(plant, near(plant, targets, ports), f"{targets} targets, {dead} of them dead")
+        alive = all_cost.wall * (targets - dead) / targets
+        sys.stdout.write(f"the dead ones add {dead_cost.wall - alive:.1f} s together (wanted: at most 15)\n")
+        python = with_sslyze(str(plant.folder))
+        servers = [f"{one}:{plant.https}{{{address}}}" for one, address in plant.addresses.items()]
+        scan, said = seconds([python, "-m", "sslyze", *servers], str(plant.folder))
+        done = said.count("SCAN RESULTS FOR")
+        sys.stdout.write(f"sslyze's scan of {done} servers: {scan:.1f} s, {scan / max(1, done):.2f} s each\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for option, default in (("targets", 300), ("dead", 30), ("far", 40), ("few", 10), ("processes", 8)):
+        parser.add_argument(f"--{option}", type=int, default=default)
+    given = parser.parse_args()
+    main(given.targets, given.dead, given.far, given.few, given.processes)
