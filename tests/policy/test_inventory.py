@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,7 +89,10 @@ def test_what_ansible_inventory_prints(tmp_path: Path) -> None:
         (FLEET + "host = 'ssh://{ip}'", "name,ip,url\nx,-oProxyCommand=y,http://x.it", "line 2: ip is more than*"),
         (HOSTS, "[{hunter2", "is not JSON at line 1, column 3"),
         (HOSTS, "9" * 5000, "is not JSON at its start"),
-        (HOSTS, "[" * 200_000, "is JSON too deeply nested to be an inventory"),
+        pytest.param(
+            HOSTS, "[" * 200_000, "is JSON too deeply nested to be an inventory",
+            marks=pytest.mark.skipif(sys.platform == "emscripten", reason="ends the engine's own stack first"),
+        ),
         (HOSTS, "3", 'write a list, [[]{"name": "line-7", "url": "https://*'),
         (HOSTS, "{}", "is an object, and not what `ansible-inventory --list` prints"),
         (HOSTS, '{"_meta": 3, "all": {}}', "is an object, and not what*"),
