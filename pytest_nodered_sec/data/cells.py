@@ -50,17 +50,16 @@ _EXACT: Final = "Node-RED compares this path letter by letter"
 _IS_UPGRADE: Final = "it is an Upgrade already"
 _FILES: Final = "no server was seen to differ from how it treats pages"
 _SOCKETS: Final = dict.fromkeys(("written", "token", "forwarded", "browser"), "proxy-05")
+_PATHS: Final = {
+    **dict.fromkeys(("written", "token", "forwarded", "rewritten", "upgrade", "browser"), "proxy-05"),
+    "identity": "admin-12",
+}
 CELLS: Final[dict[str, dict[str, str]]] = {
     "admin API": {
         "anybody": "admin-01, admin-03",
         "spelling": "admin-05",
-        "written": "proxy-05",
+        **_PATHS,
         "token": "admin-02, proxy-05",
-        "identity": "admin-12",
-        "forwarded": "proxy-05",
-        "rewritten": "proxy-05",
-        "upgrade": "proxy-05",
-        "browser": "proxy-05",
         "plain": "http-01, http-03",
         "address": "proxy-05, http-01",
         "roots": "roots-01",
@@ -77,13 +76,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
     "dashboard page": {
         "anybody": "dash-01",
         "spelling": "dash-04",
-        "written": "proxy-05",
-        "token": "proxy-05",
-        "identity": "admin-12",
-        "forwarded": "proxy-05",
-        "rewritten": "proxy-05",
-        "upgrade": "proxy-05",
-        "browser": "proxy-05",
+        **_PATHS,
         "plain": "http-01",
         "address": "proxy-05, http-01",
         "roots": "roots-01",
@@ -91,13 +84,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
     "channel, polling": {
         "anybody": "dash-02",
         "spelling": f"-: {_EXACT}; dash-02 tries dot segments and the name of a file",
-        "written": "proxy-05",
-        "token": "proxy-05",
-        "identity": "admin-12",
-        "forwarded": "proxy-05",
-        "rewritten": "proxy-05",
-        "upgrade": "proxy-05",
-        "browser": "proxy-05",
+        **_PATHS,
         "plain": "http-05",
         "address": "proxy-05, http-01",
         "roots": "roots-01",
@@ -126,13 +113,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
     "endpoint": {
         "anybody": "node-01",
         "spelling": "proxy-05",
-        "written": "proxy-05",
-        "token": "proxy-05",
-        "identity": "admin-12",
-        "forwarded": "proxy-05",
-        "rewritten": "proxy-05",
-        "upgrade": "proxy-05",
-        "browser": "proxy-05",
+        **_PATHS,
         "plain": "http-01",
         "address": "proxy-05",
         "roots": "-: its name below another root cannot be known; dashboards and the admin API show the root",
