@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.verdict import Verdict
 
-PASS, FAIL, ERROR, SKIP = "P", "F", "E", "–"  # the letters of the edge-case table  # noqa: RUF001
+PASS, FAIL, ERROR, SKIP = "P", "F", "E", "–"  # the letters of the edge-case table  # noqa: RUF001  an en dash
 
 NOT_FOUND = Answer(404, "text/html", 150, marks=frozenset({Mark.EXPRESS}))
 BEARER = Answer(401, "text/plain", 12, 'Bearer realm="Users"')

@@ -61,7 +61,7 @@ class SshLab:
 
     def _keygen(self, name: str) -> None:
         subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)],  # noqa: S607
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)],  # noqa: S607  by PATH
             check=True,
             timeout=20,
         )

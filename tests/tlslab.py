@@ -181,7 +181,7 @@ def issue_by_openssl(folder: Path, name: str, by: Issued, digest: str, *, ca: bo
     (folder / "extensions").write_text(f"{own}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     options = ["-req", "-in", "request.pem", "-CA", "by.pem", "-CAkey", "by.key", "-days", "90", f"-{digest}"]
     done = subprocess.run(
-        ["openssl", "x509", *options, "-set_serial", "77", "-extfile", "extensions"],  # noqa: S607
+        ["openssl", "x509", *options, "-set_serial", "77", "-extfile", "extensions"],  # noqa: S607  by PATH
         cwd=folder,
         capture_output=True,
         timeout=30,

@@ -32,7 +32,7 @@ def strong(*sent: CertificateFacts) -> tuple[CertificateFacts, ...]:
 
 @pytest.mark.parametrize("rule", [chain_is_in_order, keys_are_strong, lifetime_is_limited])
 def test_without_tls_they_do_not_apply(rule: object) -> None:
-    assert rule(CLEAR, Policy()) == NotApplicable("served without TLS: see tls-01")  # type: ignore[operator]
+    assert rule(CLEAR, Policy()) == NotApplicable("served without TLS: see tls-01")  # type: ignore[operator]  # any rule
     assert issued_by_the_named_ca(CLEAR, Policy(issuer="Plant")) == NotApplicable("served without TLS: see tls-01")
 
 
@@ -151,7 +151,7 @@ def test_what_is_sent_for_nothing_does_not_count_unless_the_way_was_not_found() 
 @pytest.mark.parametrize("what", [{"key_type": "1.2.3"}, {"signature_hash": "1.2.3"}])
 def test_what_is_not_known_is_not_judged_unless_something_else_is_weak(what: dict[str, str]) -> None:
     leaf, mid = strong(LEAF, MID)
-    strange = replace(mid, **what)  # type: ignore[arg-type]
+    strange = replace(mid, **what)  # type: ignore[arg-type]  # fields of several types
     verdict = keys_are_strong(chain(leaf, strange), Policy())
     assert isinstance(verdict, NotJudged)
     assert verdict.reason.startswith("not judged: certificate 2 of the chain `CN=Mid` has a key (")

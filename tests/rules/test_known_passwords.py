@@ -42,7 +42,7 @@ LOCKED = ("admin", "`admin` was not answered: 500, too many log-in attempts")
 
 
 def offered(answer: Answer, root: RootView, **more: object) -> LoginGuesses:
-    return LoginGuesses(attempt(Surface.ADMIN, "/auth/login", answer, root), **more)  # type: ignore[arg-type]
+    return LoginGuesses(attempt(Surface.ADMIN, "/auth/login", answer, root), **more)  # type: ignore[arg-type]  # of any type
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_a_finding_says() -> None:
 
 
 def at(answer: Answer, root: RootView = AUTH, surface: Surface = Surface.DASHBOARD, **more: object) -> BasicGuesses:
-    return BasicGuesses(attempt(surface, "/ui", answer, root), **more)  # type: ignore[arg-type]
+    return BasicGuesses(attempt(surface, "/ui", answer, root), **more)  # type: ignore[arg-type]  # of any type
 
 
 @pytest.mark.parametrize(

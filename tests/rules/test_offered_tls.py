@@ -275,7 +275,7 @@ def test_groups_are_judged_by_their_strength_and_strictly_by_the_list(
 
 def test_a_group_is_named_once_with_a_suite() -> None:
     seen = OfferedGroups(offers(SMALL, replace(SMALL, version="TLSv1.1"), group("secp192r1"), v2=(GCM,)))
-    first, second = [one.observed for one in groups_are_large_enough(seen, Policy())]  # type: ignore[union-attr]
+    first, second = [one.observed for one in groups_are_large_enough(seen, Policy())]  # type: ignore[union-attr]  # a tuple
     assert first.endswith("(DHE-RSA-AES128-GCM-SHA256): a Diffie-Hellman group of 1024 bits")
     assert second == "TLSv1.2: key exchange uses secp192r1 (prime192v1), 96 bits of strength"
     assert seen.evidence() == (

@@ -163,7 +163,7 @@ def test_silence_as_at_a_random_path_is_absence_and_takes_no_longer() -> None:
 def test_silence_after_the_handshake_is_no_absence() -> None:
     def serve(request: hostile.Request) -> hostile.Reply | None:
         if request.path == "/comms":
-            return upgrade()(request)  # type: ignore[no-any-return]
+            return upgrade()(request)  # type: ignore[no-any-return]  # a reply
         silent = "upgrade" in request.headers
         return hostile.hangs_after_handshake(request) if silent else hostile.FakeNodeRED()(request)
 

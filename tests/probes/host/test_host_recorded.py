@@ -34,7 +34,7 @@ def gathered(text: str) -> Inside:
     found = parse.sections(text, "==")
     who = parse.me(found["me"])
     [node_red] = processes.candidates(found, who)
-    reason: Any = ProbeError("no Node.js is asked here", None)  # type: ignore[arg-type]
+    reason: Any = ProbeError("no Node.js is asked here", None)  # type: ignore[arg-type]  # no cause of its own
     inside = Inside(
         HostDemands(),
         "https://plant.example",
