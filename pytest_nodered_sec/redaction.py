@@ -14,6 +14,7 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import html
 import json
 import logging
 import re
@@ -23,8 +24,10 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
+from pytest_nodered_sec.texts import readable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 INSTEAD: Final = "[redacted]"
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
@@ -83,7 +86,9 @@ def begin() -> Callable[[], None]:
 
 
 def learn(secret: str, *, username: str = "") -> None:
-    """Remember a secret in the forms in which it may turn up: plain, quoted for a URL or JSON, in a Basic header.
+    """Remember a secret in the forms in which it may turn up: plain, quoted for a URL, JSON or HTML, in a Basic header.
+
+    A target that echoes what it was sent is read as Latin-1, as header fields are: so that form counts, too.
 
     Published passwords are not secrets, and often ordinary words; they are not remembered.
 
@@ -97,11 +102,19 @@ def learn(secret: str, *, username: str = "") -> None:
 
     if is_public(secret):
         return
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
-    forms |= {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    misread = secret.encode(errors="surrogateescape").decode("latin-1")
+    forms = {form for each in (secret, misread) for form in _forms(each)}
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
-    _secrets.add(forms)
+    _secrets.add(forms | {readable(form) for form in forms})
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield from (secret, repr(secret)[1:-1], secret.replace("\\", "\\\\").replace('"', '\\"'))
+    yield from (json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False))
+    yield from (html.escape(secret), html.escape(secret, quote=False), html.escape(secret).replace("&#x27;", "&#39;"))
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield from (quoted, re.sub("%..", lambda found: found[0].lower(), quoted))
 
 
 def _expression(form: str) -> str:

@@ -35,7 +35,9 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "form",
-    [SECRET, quote(SECRET), quote(SECRET, safe=""), 'hun ter/2\\"\\u00e9', repr(SECRET),
+    [SECRET, quote(SECRET), quote(SECRET, safe=""), 'hun ter/2\\"\\u00e9', 'hun ter/2\\"é', repr(SECRET),
+     quote(SECRET, safe="").lower(), "hun ter/2&quot;é",
+     SECRET.encode().decode("latin-1"),
      base64.b64encode(f"operator:{SECRET}".encode()).decode()],
 )  # fmt: skip
 def test_every_form_is_removed(form: str) -> None:

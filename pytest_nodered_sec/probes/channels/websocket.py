@@ -33,6 +33,7 @@ from pytest_nodered_sec.probes.transport.http import (
     certificate_required,
     explained,
     request_bytes,
+    told,
 )
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -335,7 +336,7 @@ def _converse(
     head = read_head(stream)
     if head.status != _SWITCHING:
         body, _ = read_body(stream, head, "GET", BODY_LIMIT)
-        return Exchange(head.status, head.headers, body, head.cookies)
+        return Exchange(head.status, told(head), body, head.cookies)
     expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  the RFC's, no secret
     if head.headers.get("sec-websocket-accept") != expected:
         raise ProbeError(f"WebSocket {path}: 101, but not the handshake of a WebSocket", Cause.PROTOCOL)
@@ -343,4 +344,4 @@ def _converse(
     talk(wire)
     with contextlib.suppress(OSError):  # it has closed already
         wire.send(_CLOSE, (1000).to_bytes(2))
-    return Exchange(_SWITCHING, head.headers, b"", head.cookies)
+    return Exchange(_SWITCHING, told(head), b"", head.cookies)

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import REFUSALS, Answer, Mark, is_login
 from pytest_nodered_sec.observations.side_ports import Cookie
@@ -42,10 +43,12 @@ _TOLD: Final = (
     "x-powered-by",
 )
 NO_CERTIFICATE: Final = "No required SSL certificate was sent"  # nginx, ngx_http_special_response.c
-_EDITOR: Final = re.compile(r'<script src="?[^">]*red/red(?:\.min)?\.js|id="red-ui-editor"')  # no mere path, echoed
-_DASHBOARD_2: Final = re.compile(  # @flowfuse/node-red-dashboard, dist/index.html; a login's page may name it, too
-    r"(?s)(?:FlowFuse|Node-RED) Dashboard.*assets/index-[\w-]+\.js"
-)
+# Bounded, so that no page, however it was written, takes more than a moment.
+_EDITOR: Final = re.compile(
+    r'<script src="?[^"><]{0,300}red/red(?:\.min)?\.js|id="red-ui-editor"'
+)  # no mere path, echoed
+_DASHBOARD_2: Final = re.compile(r"(?:FlowFuse|Node-RED) Dashboard")  # @flowfuse/node-red-dashboard, dist/index.html
+_ITS_SCRIPT: Final = re.compile(r"assets/index-[\w-]{1,100}\.js")  # after it; a login's page may have the name, too
 _BLOCK_HEADERS: Final = ("cf-mitigated", "x-amzn-waf-action", "x-sucuri-block", "x-datadome")
 
 
@@ -216,7 +219,7 @@ def cookies_of(got: Exchange) -> list[Cookie]:
         pair, *rest = header.split(";")
         given = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in rest)}
         name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
-        shown = in_one_line(name.strip(), 60) if equals else ""
+        shown = in_one_line(redaction.scrub(name.strip()), 60) if equals else ""
         site = given.get("samesite", "").lower()
         site = site if site in ("strict", "lax", "none") else ""
         if not _taken_back(given):
@@ -262,7 +265,7 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
         return marks
     if _EDITOR.search(text):
         marks.add(Mark.EDITOR)
-    if 'ng-app="ui"' in text or _DASHBOARD_2.search(text):
+    if 'ng-app="ui"' in text or _is_dashboard_2(text):
         marks.add(Mark.DASHBOARD)
     data = json_of(text)
     if _holds_nodes(data):
@@ -278,6 +281,11 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
             elif data.get("type") in ("credentials", "strategy"):
                 marks.add(Mark.LOGIN_CONFIGURED)
     return marks
+
+
+def _is_dashboard_2(text: str) -> bool:
+    named = _DASHBOARD_2.search(text)
+    return named is not None and _ITS_SCRIPT.search(text, named.end()) is not None
 
 
 def _holds_nodes(data: object) -> bool:

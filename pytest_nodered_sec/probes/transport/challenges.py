@@ -20,6 +20,7 @@ _PART: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SHOWN: Final = 4  # challenges of one answer
+_READ: Final = 30  # the same; servers offer one or two
 REALM_LIMIT: Final = 200  # characters
 
 
@@ -48,11 +49,11 @@ class Challenge:
 
 
 def challenges(value: str) -> tuple[Challenge, ...]:
-    """Return the challenges of a field, several fields joined by commas; what is no challenge is skipped."""
+    """Return the first challenges of a field, several fields joined by commas; what is no challenge is skipped."""
     found: list[tuple[str, dict[str, str]]] = []
     place = 0
     fresh = True  # whether an element of the list begins here
-    while place < len(value):
+    while place < len(value) and len(found) <= _READ:
         if value[place] in ", \t":
             fresh = fresh or value[place] == ","
             place += 1

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_nodered_sec.probes.transport.net import Timed
+    from pytest_nodered_sec.probes.transport.response import Head
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
 CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
@@ -194,7 +196,7 @@ class Client:
                 self._keep(sock)
             else:
                 sock.close()
-        return Exchange(head.status, head.headers, body, head.cookies, time.monotonic() - begun)
+        return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun)
 
     def close(self) -> None:
         """Close every kept connection."""
@@ -203,6 +205,11 @@ class Client:
             kept, self._kept = self._kept, []
         for sock in kept:
             sock.close()
+
+
+def told(head: Head) -> dict[str, str]:
+    """Return the fields of a head, without secrets of ours that it echoes: cut or escaped, none would be recognised."""
+    return {name: redaction.scrub(value) for name, value in head.headers.items()}
 
 
 def certificate_required(error: BaseException) -> bool:

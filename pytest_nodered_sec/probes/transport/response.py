@@ -217,12 +217,21 @@ class _Framed:
         self.whole = self._left > 0 or not length
 
     def chunked(self) -> Iterator[bytes]:
-        """Return the pieces of a body in chunks."""
+        """Return the pieces of a body in chunks.
+
+        Raises:
+            Malformed: what came are no chunks, or little but their sizes, which would take a minute to read.
+        """
+        spare = HEAD_LIMIT
         while self._left:
-            matched = _CHUNK.fullmatch(self._stream.line(_CHUNK_LINE))
+            line = self._stream.line(_CHUNK_LINE)
+            matched = _CHUNK.fullmatch(line)
             if matched is None:
                 raise Malformed("a chunk has no size")
             size = int(matched[1], 16)
+            spare += min(size, _PIECE) - len(line) - 4  # two line ends
+            if spare < 0:
+                raise Malformed("its chunks are smaller than their sizes take to write")
             if not size:
                 for _ in _fields(self._stream):  # trailers, in which nothing is looked for
                     pass

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -92,7 +92,9 @@ class Station:
         self.answers = 0
         self.handed_out: dict[str, str] = {}  # cookies that refusals of strangers have set, with values; never shown
         self._cookies: dict[Cookie, Cookie] = {}
-        redaction.learn(urlsplit(target.http.proxy).password or "")
+        proxy = urlsplit(target.http.proxy)
+        for said in (proxy.password or "", unquote(proxy.password or "")):
+            redaction.learn(said, username=unquote(proxy.username or ""))
         for value in target.http.headers.values():
             redaction.learn(value)
 

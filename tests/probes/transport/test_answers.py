@@ -8,8 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.observations.answers import Mark
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.channels.engineio import offered, unframed
 from pytest_nodered_sec.probes.transport.answers import (
@@ -18,9 +20,11 @@ from pytest_nodered_sec.probes.transport.answers import (
     follow,
     http_date,
     json_of,
+    reduced,
     retry_after,
 )
-from pytest_nodered_sec.probes.transport.http import Exchange
+from pytest_nodered_sec.probes.transport.http import Exchange, told
+from pytest_nodered_sec.probes.transport.response import Head
 
 TARGET = Target("x", "https://plant.example", Policy(login_urls=("/login", "https://sso.example/x")))
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -85,6 +89,41 @@ def test_what_a_hostile_answer_leaves_is_small() -> None:
     got = Exchange(401, {"www-authenticate": realm, "location": "/" + "y" * 60_000}, b"", cookies)
     answer, _ = follow(TARGET, "https://plant.example:443", "GET", "/x", lambda path, hops: got)
     assert len(repr(answer)) < 4000
+
+
+PAGES = {  # 64 KB on which a search that goes back takes seconds, and there are 200 answers
+    "script": "<script src=" * 5400,
+    "dashboard": "FlowFuse Dashboard" * 1800 + "assets/index-" * 2500,
+    "word": "FlowFuse Dashboard" * 1800 + "assets/index-" + "a" * 32_000,
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_made_to_be_searched_for_long_shows_nothing(page: str) -> None:
+    assert not reduced(Exchange(200, {}, PAGES[page].encode()), "/x", "", 0, cleartext=False).marks
+
+
+@pytest.mark.parametrize(
+    ("page", "mark"),
+    [
+        ('<script src="vendor/vendor.js"></script><script src="red/red.min.js"></script>', Mark.EDITOR),
+        ("<title>FlowFuse Dashboard</title>\n<script src=./assets/index-Cq1x_-9.js>", Mark.DASHBOARD),
+    ],
+)
+def test_pages_are_known_by_their_scripts(page: str, mark: Mark) -> None:
+    assert reduced(Exchange(200, {}, page.encode()), "/x", "", 0, cleartext=False).marks == {mark}
+
+
+def test_of_a_secret_that_is_echoed_and_cut_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_secrets", redaction.Secrets())
+    monkeypatch.setattr(redaction, "_watch_logging", lambda: lambda: None)
+    redaction.learn("correct-horse-battery-staple-" * 4)
+    said = "correct-horse-battery-staple-" * 4
+    fields = (("server", f"{'x' * 150}{said}"), ("www-authenticate", f'Basic realm="{"x" * 150}{said}"'))
+    got = Exchange(401, told(Head(401, fields)), b"", (f"{said}=1",))
+    answer = reduced(got, "/x", "", 0, cleartext=False)
+    assert "correct" not in repr(answer)
+    assert "staple" not in repr(answer)
 
 
 @pytest.mark.parametrize(

@@ -61,3 +61,9 @@ def test_whatever_comes_is_reduced_to_one_short_line(value: str) -> None:
 def test_a_realm_is_cut() -> None:
     [one] = challenges(f'Basic realm="{"x" * 60_000}"')
     assert len(one.line()) <= REALM_LIMIT + 20
+
+
+def test_of_thousands_of_challenges_the_first_are_read() -> None:
+    offered = challenges(", ".join(f"S{number} realm={number}" for number in range(9000)))
+    assert offered[0].line() == 'S0 realm="0"'
+    assert len(offered) < 40

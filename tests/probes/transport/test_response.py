@@ -26,6 +26,9 @@ class Wire:
         return len(piece)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 def read(data: bytes, method: str = "GET", limit: int = 1000, size: int = 65536) -> tuple[int, bytes, bool]:
     stream = Stream(Wire(data, size))  # type: ignore[arg-type]  # all that it uses of a socket
     head = read_head(stream)
@@ -55,6 +58,16 @@ def read(data: bytes, method: str = "GET", limit: int = 1000, size: int = 65536)
 )
 def test_well_known_forms_are_read(data: bytes, seen: tuple[int, bytes, bool], size: int) -> None:
     assert read(data, size=size) == seen
+
+
+@pytest.mark.parametrize("chunk", [b"1;" + b"x" * 4000 + b"\r\na\r\n", b"1\r\na\r\n"])
+def test_chunks_that_are_little_but_their_sizes_are_not_read_on(chunk: bytes) -> None:
+    with pytest.raises(Malformed, match="smaller than their sizes"):
+        read(CHUNKED + chunk * 30_000, limit=1 << 20)
+
+
+def test_small_chunks_are_read() -> None:
+    assert read(CHUNKED + b"8\r\n12345678\r\n" * 60_000 + b"0\r\n\r\n", limit=1 << 20)[1] == b"12345678" * 60_000
 
 
 @pytest.mark.parametrize(
