@@ -129,10 +129,14 @@ class Audited:
         """Look at all three, and write every report: the folder of this name, and what else there is beside it."""
         return self._run(name, self.machine.outside(self.place), args, self._variables)
 
-    def again(self, name: str, folder: str) -> subprocess.CompletedProcess[str]:
-        """Judge a folder again, without machine, accounts and policy file, and write every report of that."""
-        (self.place / "nodered-sec.toml").rename(self.place / "policy-of-then.toml")
-        return self._run(name, [], ("--nodered-audit", f"--nodered-replay={folder}"), {})
+    def again(self, name: str, *folders: str) -> subprocess.CompletedProcess[str]:
+        """Judge folders again as one, without machine, accounts and policy file, and write every report of that."""
+        policy, away = self.place / "nodered-sec.toml", self.place / "policy-of-then.toml"
+        policy.rename(away)
+        try:
+            return self._run(name, [], ("--nodered-audit", *(f"--nodered-replay={one}" for one in folders)), {})
+        finally:
+            away.rename(policy)
 
     def _run(
         self, name: str, through: Sequence[str], args: Sequence[str], variables: Mapping[str, str]
@@ -141,10 +145,12 @@ class Audited:
         reports = [f"--nodered-evidence={name}", "--nodered-job-summary", *more]
         argv = [sys.executable, "-m", "pytest", "--nodered-suite=only", "--tb=no", *reports, *args]
         summary = {"GITHUB_STEP_SUMMARY": str(self.place / f"{name}.{SUMMARY}")}
+        memory = self.place / "tmp"  # of log-ins: an audit before this one must not use up the guesses
+        memory.mkdir(exist_ok=True)
         return subprocess.run(
             [*through, *argv],
             cwd=self.place,
-            env={**os.environ, **variables, **summary, "COLUMNS": "200"},
+            env={**os.environ, **variables, **summary, "TMPDIR": str(memory), "COLUMNS": "200"},
             capture_output=True,
             text=True,
             timeout=900,

@@ -1,5 +1,6 @@
 """One audit of two deployments of the lab and a booted machine: every reader takes its reports, and all of them count
-the same, with and without workers, and judged again; its first two printed pages answer an auditor's questions.
+the same, with and without workers, judged again, and as shards that are judged as one; its first two printed pages
+answer an auditor's questions.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ FOLDED = tuple[str, str, str, bool]  # target, control, code, and whether a waiv
 
 
 class Kept(NamedTuple):
-    """What three runs left: without workers, with two of them, and the first judged again."""
+    """What four runs left: without workers, with two of them, the first judged again, and two shards as one."""
 
     place: Path
     said: dict[str, str]
@@ -77,14 +78,17 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     sealed = ("--nodered-audit", f"--nodered-seal=minisign -S -s {place / 'minisign.key'} -m")
     with Audited(place) as audited:
         done = {"plain": audited.run("plain", *sealed), "workers": audited.run("workers", *sealed, "-n2")}
+        shards = [audited.run(f"shard-{one}", *sealed, f"--nodered-shard={one}/2") for one in (1, 2)]
     done["again"] = audited.again("again", "plain")
+    done["merged"] = audited.again("merged", "shard-1", "shard-2")
     for one in done.values():
         assert one.returncode == pytest.ExitCode.TESTS_FAILED, one.stdout + one.stderr
         assert "no audit" not in one.stdout
+    assert ["a shard alone is no audit" in one.stdout for one in shards] == [True, True]
     return Kept(place, {name: one.stdout for name, one in done.items()})
 
 
-ALL = pytest.mark.parametrize("name", ["plain", "workers", "again"])
+ALL = pytest.mark.parametrize("name", ["plain", "workers", "again", "merged"])
 
 
 def test_the_audit_is_one_and_saw_all_three(kept: Kept) -> None:
@@ -104,10 +108,10 @@ def test_the_audit_is_one_and_saw_all_three(kept: Kept) -> None:
 def test_workers_and_a_replay_come_to_the_same(kept: Kept) -> None:
     first, *others = (
         {one["nodeid"]: (one["outcome"], [each["code"] for each in one["findings"]]) for one in kept.records(name)}
-        for name in ("plain", "workers", "again")
+        for name in ("plain", "workers", "again", "merged")
     )
     assert len(first) > 1000
-    assert [one == first for one in others] == [True, True]
+    assert [one == first for one in others] == [True, True, True]
     assert re.search(r"judged \d+ cases again \(plain, .*\): none differs", kept.said["again"])
 
 
@@ -202,16 +206,16 @@ def test_the_reports_of_findings_count_the_same(kept: Kept, name: str) -> None:
     assert len(gitlab) == len([key for key in folded if not key[-1]])
     severities = Counter(GITLAB[one["properties"]["severity"]] for one in run["results"] if "suppressions" not in one)
     assert Counter(one["severity"] for one in gitlab) == severities
-    if name != "again":  # where there is no policy file to point at
+    if name in ("plain", "workers"):  # where there is no policy file to point at
         assert {one["location"]["path"] for one in gitlab} == {"nodered-sec.toml"}
 
 
 def test_the_same_findings_have_the_same_fingerprints(kept: Kept) -> None:
     found = [
         {one["unique_id_from_tool"] for one in kept.json(f"{name}.defectdojo.json")["findings"]}
-        for name in ("plain", "workers", "again")
+        for name in ("plain", "workers", "again", "merged")
     ]
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 # --- readers -----------------------------------------------------------------------------------------------------
@@ -296,7 +300,7 @@ def test_heimdall_takes_it(kept: Kept, tmp_path: Path) -> None:
 
 def test_nists_schema_takes_it(kept: Kept) -> None:
     schema = str(READERS / "oscal-assessment-results-1.0.6.json")
-    files = [f"{name}.oscal.json" for name in ("plain", "workers", "again")]
+    files = [f"{name}.oscal.json" for name in ("plain", "workers", "again", "merged")]
     told(sys.executable, "-m", "check_jsonschema", "--schemafile", schema, *files, cwd=kept.place)
 
 
