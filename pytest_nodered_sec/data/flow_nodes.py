@@ -26,31 +26,39 @@ MQTT_OVER_WEBSOCKET: Final = {"aedes broker": "mqtt_ws_port", "mosca in": "mqtt_
 PORTS: Final = ("tcp", "udp", "mqtt", "modbus", "opcua", "smtp")  # kinds whose place is a port
 INTERFACES: Final[tuple[Literal["uibuilder", "worldmap", "flexdash"], ...]] = ("uibuilder", "worldmap", "flexdash")
 
-# Widgets by which somebody at a dashboard acts, and what of the message they decide: "" for nothing.
-WIDGETS: Final = {
-    "ui_button": "",  # node-red-dashboard 3.6.6: the payload is the node's own
-    "ui_switch": "",
-    "ui_dropdown": "payload",
-    "ui_slider": "payload",
-    "ui_numeric": "payload",
-    "ui_text_input": "payload",
-    "ui_date_picker": "payload",
-    "ui_colour_picker": "payload",
-    "ui_form": "payload",
-    "ui_template": "*",
-    "ui-button": "",  # @flowfuse/node-red-dashboard 1.31.0
-    "ui-button-group": "payload",
-    "ui-switch": "",
-    "ui-dropdown": "payload",
-    "ui-slider": "payload",
-    "ui-number-input": "payload",
-    "ui-text-input": "payload",
-    "ui-radio-group": "payload",
-    "ui-file-input": "payload",
-    "ui-form": "payload",
-    "ui-template": "*",
+# Types of widgets, and those among them that only say where widgets are.
+WIDGETS: Final = ("ui_", "ui-")
+PLACES: Final = ("ui_base", "ui_tab", "ui_group", "ui_spacer", "ui_link", "ui-base", "ui-page", "ui-group", "ui-theme",
+                 "ui-link", "ui-spacer")  # fmt: skip
+# What whoever reaches a dashboard's channel decides of a widget's message, where it is not all of it: read in
+# node-red-dashboard 3.6.6. In @flowfuse/node-red-dashboard 1.31.0 it is all of it: any widget passes on what
+# "widget-send" brings it (measured with ui-switch and ui-text; a ui-button puts in its own payload).
+GIVEN: Final = {
+    "ui_button": (),
+    "ui_switch": (),
+    "ui_dropdown": ("payload",),
+    "ui_slider": ("payload",),
+    "ui_numeric": ("payload",),
+    "ui_text_input": ("payload",),
+    "ui_date_picker": ("payload",),
+    "ui_colour_picker": ("payload",),
+    "ui_form": ("payload",),
+    "ui_chart": ("payload",),
+    "ui_toast": ("payload",),
+    "ui_ui_control": ("payload",),
 }
-ACTS: Final = tuple(kind for kind in WIDGETS if "template" not in kind)  # a template may only show something
+# Widgets by which somebody at a dashboard acts. A template may only show something.
+ACTS: Final = (
+    "ui_button", "ui_switch", "ui_dropdown", "ui_slider", "ui_numeric", "ui_text_input", "ui_date_picker",
+    "ui_colour_picker", "ui_form", "ui-button", "ui-button-group", "ui-switch", "ui-dropdown", "ui-slider",
+    "ui-number-input", "ui-text-input", "ui-radio-group", "ui-file-input", "ui-form",
+)  # fmt: skip
+
+
+def is_widget(kind: str) -> bool:
+    """Whether a node of this type is a dashboard's widget."""
+    return kind.startswith(WIDGETS) and kind not in PLACES
+
 
 # Database nodes that run a property of the message as it is.
 QUERIES: Final = {
@@ -59,10 +67,14 @@ QUERIES: Final = {
     "sqlite": "topic",  # node-red-node-sqlite 1.1.1, where sqlquery is msg.topic or batch
     "influxdb in": "query",  # node-red-contrib-influxdb 0.7.0, in place of its own
 }
-# Nodes whose payload is not what came in: of another server, of a command, of a file, of a database, or a number.
-ANSWERS: Final = frozenset(
-    {"http request", "exec", "file in", "mysql", "Stackhero-MySQL", "sqlite", "postgresql", "MSSQL", "influxdb in"}
-)
+# Nodes that put what is not what came in into the message, and the property that names where, else the payload: of
+# another server, of a command, of a file, of a database.
+ANSWERS: Final = {
+    "http request": "", "exec": "", "file in": "", "mysql": "", "Stackhero-MySQL": "", "sqlite": "", "postgresql": "",
+    "MSSQL": "outField", "influxdb in": "",
+}  # fmt: skip
+# Nodes that put what came into another property: the one that names where, and the one that names what.
+OUTPUTS: Final = {"html": ("outproperty", "property"), "split": ("addname", "")}  # node-red
 
 # Modules by which a function runs commands or code.
 RUNNERS: Final = frozenset(
@@ -71,3 +83,8 @@ RUNNERS: Final = frozenset(
         "shelljs", "simple-ssh", "ssh2", "vm", "vm2", "worker_threads", "zx",
     }
 )  # fmt: skip
+# Modules by which a function opens files, or sends requests.
+FILES: Final = frozenset({"fs", "fs/promises", "fs-extra", "graceful-fs"})
+REQUESTERS: Final = frozenset(
+    {"axios", "follow-redirects", "got", "http", "https", "needle", "node-fetch", "request", "superagent", "undici"}
+)

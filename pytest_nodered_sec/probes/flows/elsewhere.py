@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec.data.flow_nodes import LISTENERS, MQTT_OVER_WEBSOCKET, RUNNERS
+from pytest_nodered_sec.data.flow_nodes import LISTENERS, MQTT_OVER_WEBSOCKET
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.flows import ClearSecret
-from pytest_nodered_sec.probes.flows import code, secrets, shape, taint, weak
+from pytest_nodered_sec.probes.flows import code, decided, secrets, sending, shape, taint, weak
 from pytest_nodered_sec.probes.flows.reading import KEPT, LIMIT, read_flows
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _INLINE: Final = re.compile(r"\s*\(\?[ix]+\)")
 _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
     **code.PATTERNS,
     **secrets.PATTERNS,
+    **sending.PATTERNS,
+    **decided.PATTERNS,
     **taint.PATTERNS,
     **weak.PATTERNS,
     "environment": shape.ENVIRONMENT,
@@ -36,10 +38,10 @@ def tables() -> dict[str, Any]:  # Any: JSON
         "listeners": {
             kind: [name, *filter(None, [MQTT_OVER_WEBSOCKET.get(kind)])] for kind, (_, name, _) in LISTENERS.items()
         },
-        "runners": sorted(RUNNERS),
         "limit": LIMIT,
         "kept": KEPT,
         **code.BOUNDS,
+        **sending.BOUNDS,
         **secrets.TABLES,
         **weak.TABLES,
     }

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.flow_nodes import ACTS, LISTENERS, MQTT_OVER_WEBSOCKET, PORTS, WIDGETS
+from pytest_nodered_sec.data.flow_nodes import ACTS, LISTENERS, MQTT_OVER_WEBSOCKET, PORTS, is_widget
 from pytest_nodered_sec.observations.flows import ActingEntry, Entry
 from pytest_nodered_sec.probes.flows.naming import named
 from pytest_nodered_sec.probes.flows.shape import path, text
@@ -55,7 +55,7 @@ def sources_of(flows: Flows) -> Iterator[tuple[Entry, Node]]:
         elif kind == "mqtt in":
             if mqtt_strangers(flows, text(node.get("broker"))):
                 yield Entry("topics", ""), node
-        elif kind in WIDGETS:
+        elif is_widget(kind):
             yield Entry("dashboard", _dashboard(flows, node)), node
         elif kind not in ("tcp out", "websocket-listener", "ui-base", "worldmap", "flexdash dashboard"):
             yield from ((entry, node) for entry in _opened(flows, node)[:1])

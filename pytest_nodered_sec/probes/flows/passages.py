@@ -10,9 +10,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_nodered_sec.observations.flows import Entry, Passage
+from pytest_nodered_sec.probes.flows.decided import ALL, Taint, meets
 from pytest_nodered_sec.probes.flows.naming import named
 from pytest_nodered_sec.probes.flows.shape import text
-from pytest_nodered_sec.probes.flows.taint import ALL, Reader, Taint, meets, received
+from pytest_nodered_sec.probes.flows.taint import Reader, received
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _STEPS: Final = 400_000  # nodes that are visited in all
 _DELIVERED: Final = 1_000_000  # wires that are followed in all
 _DEEPEST: Final = 12  # subflows and link calls within each other
+_ANY: Final = frozenset({ALL})
+WATCHERS: Final = ("catch", "status")
 _CONTEXTS: Final = 200  # instances of a subflow in which one entry is followed
 
 
@@ -49,13 +52,13 @@ class Wiring:
         self._flows = flows
         self._delivered = 0
         self._frames: dict[tuple[str, str, int], Frame] = {}
-        self.watchers: dict[str, list[Node]] = defaultdict(list)  # catch nodes, by tab
+        self._watchers: dict[tuple[str, str], list[Node]] = defaultdict(list)  # catch and status nodes, by type and tab
         self.completed: dict[str, list[Node]] = defaultdict(list)  # complete nodes, by the node that they wait for
         self._link_ins = [node for node in flows.active if node.get("type") == "link in"]
         self._outputs: dict[tuple[str, str, int], list[int]] = defaultdict(list)
         for node in flows.active:
-            if node.get("type") == "catch":
-                self.watchers[flows.container(node)].append(node)
+            if node.get("type") in WATCHERS:
+                self._watchers[node["type"], flows.container(node)].append(node)
             elif node.get("type") == "complete":
                 for ident in _ids(node.get("scope")):
                     self.completed[ident].append(node)
@@ -143,17 +146,22 @@ class Wiring:
             there = frame if place == container or not self._flows.subflow(container) else None
             yield target, self._inside("call", node, there) if kind == "link call" else there
 
-    def around(self, node: Node) -> Iterator[Node]:
-        """Return the nodes that take a node's message when it fails or is done."""
-        ident = text(node.get("id"))
-        yield from self.completed.get(ident, ())
-        for catch in self.watchers.get(self._flows.container(node), ()):
-            scope = catch.get("scope")
-            if scope == "group":
-                if catch.get("g") == node.get("g"):
-                    yield catch
-            elif not isinstance(scope, list) or ident in scope:
-                yield catch
+    def watching(self, kind: str, node: Node, frame: Frame | None) -> Iterator[tuple[Node, Frame | None]]:
+        """Return the catch or status nodes that hear of a node: around a subflow where none in it does."""
+        while True:
+            hearing = [one for one in self._watchers[kind, self._flows.container(node)] if self._hears(one, node)]
+            yield from ((one, frame) for one in hearing)
+            while frame is not None and frame.kind != "sub":
+                frame = frame.outer
+            if hearing or frame is None:
+                return
+            node, frame = frame.node, frame.outer
+
+    def _hears(self, watcher: Node, node: Node) -> bool:
+        scope = watcher.get("scope")
+        if scope == "group" and watcher.get("g"):
+            return watcher["g"] in self._flows.groups(node)
+        return not isinstance(scope, list) or text(node.get("id")) in scope
 
 
 class Followed:
@@ -194,12 +202,17 @@ class Followed:
             for what, name in self._reader.sinks(node):
                 if taint.has(name) or (name == ALL and meets(self._reader.loads(node), stored)):
                     reached.setdefault(id(node), (node, what))
-            keys |= self._reader.stores(node, taint)
+            keys |= self._reader.stores(node, taint, stored)
             for target, inner in self._wiring.linked(node, frame) if _is_link(node) else ():
                 give(target, inner, taint)
             if taint.has(ALL):
-                for target in self._wiring.around(node):
+                for target in self._wiring.completed.get(text(node.get("id")), ()):
                     give(target, frame, taint)
+                for target, inner in self._wiring.watching("catch", node, frame):
+                    give(target, inner, taint.set("error", True))
+            if self._reader.shows(node, taint):
+                for target, inner in self._wiring.watching("status", node, frame):
+                    give(target, inner, Taint(others=frozenset({"status"})))
             if node.get("type") == "link call":
                 continue  # what comes back leaves it
             after = self._reader.after(node, taint, stored)
@@ -235,12 +248,16 @@ def passages_of(flows: Flows, entries: Iterable[tuple[Entry, Node]]) -> tuple[Pa
                 continue
             start = [(node, frame, received(flows, node)) for frame in wiring.outer(node)]
             reached, keys = followed.run(start, frozenset())
-            if keys and loading:  # what it leaves in the context is taken up elsewhere
+            taken: frozenset[str] = frozenset()
+            while (
+                loading and keys - taken
+            ):  # what it leaves in the context is taken up elsewhere, and may be left again
+                taken = keys
                 wanted = loading if ALL in keys else {*keys, ALL} & loading.keys()
                 readers = {id(reads): reads for key in wanted for reads in loading[key]}.values()
-                if readers:
-                    begin = [(reads, frame, Taint()) for reads in readers for frame in wiring.outer(reads)]
-                    reached |= followed.run([*start, *begin], keys)[0]
+                begin = [(reads, frame, Taint()) for reads in readers for frame in wiring.outer(reads)]
+                more, keys = followed.run([*start, *begin], keys) if readers else ({}, keys)
+                reached |= more
             for sink, what in reached.values():
                 passages[Passage(entry, named(flows, node), named(flows, sink), what)] = None
     except (Tangled, RecursionError):
@@ -265,6 +282,10 @@ def _near(flows: Flows, wiring: Wiring, reader: Reader) -> set[int]:
     answers = [node for node in flows.active if node.get("type") == "link out" and node.get("mode") == "return"]
     near = {id(node) for node in flows.active if reader.sinks(node)}
     waiting = [node for node in flows.active if id(node) in near]
+    writing: dict[str, list[Node]] = defaultdict(list)  # by the key of the context
+    for node in flows.active:
+        for key in reader.stores(node, Taint(rest=True), _ANY):
+            writing[key].append(node)
     opened: set[str] = set()
     while waiting:
         node = waiting.pop()
@@ -273,12 +294,15 @@ def _near(flows: Flows, wiring: Wiring, reader: Reader) -> set[int]:
         groups: list[tuple[str, list[Node]]] = []
         if flows.subflow(container):  # whatever leads into the subflow
             groups.append((f"of {container}", flows.instances[container]))
-        if kind == "catch":
+        if kind in WATCHERS:
             groups.append((f"in {container}", inside[container]))
         if kind.startswith("subflow:"):  # it hands on what is inside it
             groups.append((f"in {kind[8:]}", inside[kind[8:]]))
         if kind == "link call":
             groups.append(("answers", answers))
+        loads = reader.loads(node) if writing else frozenset()
+        for key in writing if ALL in loads else {*loads, ALL} & writing.keys():
+            groups.append((f"key {key}", writing[key]))
         for name, nodes in groups:
             if name not in opened:
                 opened.add(name)

@@ -79,6 +79,15 @@ class Flows:
         holder = self._holders.get(ident, {})
         return holder if holder.get("type") == "subflow" else {}
 
+    def groups(self, node: Node) -> list[str]:
+        """Return the ids of the groups that a node is in, from the inside out."""
+        ids: list[str] = []
+        ident = text(node.get("g"))
+        while ident and ident not in ids:
+            ids.append(ident)
+            ident = text(self.by_id.get(ident, {}).get("g"))
+        return ids
+
     def label(self, node: Node) -> str:
         """Return the label of the tab, or the name of the subflow, that a node is on."""
         holder = self._holders.get(self.container(node), {})

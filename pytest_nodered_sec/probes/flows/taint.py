@@ -1,69 +1,34 @@
-"""Which properties of a message somebody else decides, and what each node makes of that."""
+"""What each kind of node runs or opens of a message, and what it makes of it."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec.data.flow_nodes import ANSWERS, QUERIES, WIDGETS
+from pytest_nodered_sec.data.flow_nodes import ANSWERS, GIVEN, OUTPUTS, QUERIES
 from pytest_nodered_sec.probes.flows import code
+from pytest_nodered_sec.probes.flows.decided import (
+    ALL,
+    CONTEXT,
+    Taint,
+    decides,
+    fills,
+    keys,
+    meets,
+    place,
+    root,
+    tag_keys,
+    tags,
+    words,
+)
 from pytest_nodered_sec.probes.flows.shape import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_nodered_sec.probes.flows.shape import Flows, Node
 
-ALL: Final = "*"
-_TAG: Final = re.compile(r"\{\{\{?[&#^/]?\s*([^\s{}]+)\s*\}?\}\}")
-_WORD: Final = re.compile(r"(?<![$\w.])([A-Za-z_]\w*)")
-_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 _CLOSED: Final = re.compile(r"\^[\w\\\-\[\](){},|+*?:]*\$")  # a whole pattern of letters, digits and dashes
 _WHOLE_URL: Final = re.compile(r"(?:https?://)?\{\{\{?&?\s*([^\s{}]+)")
-_CONTEXT: Final = ("flow", "global")
-PATTERNS: Final = {  # for a reading elsewhere
-    "tag": _TAG, "word": _WORD, "quoted": _QUOTED, "closed": _CLOSED, "wholeUrl": _WHOLE_URL,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Taint:
-    """The properties of a message that somebody else decides.
-
-    Attributes:
-        rest: whether they decide properties that are not named here.
-        others: the properties for which the contrary holds.
-    """
-
-    rest: bool = False
-    others: frozenset[str] = frozenset()
-
-    def has(self, name: str) -> bool:
-        """Whether they decide a property; with "*" whether they decide any."""
-        return bool(self.rest or self.others) if name == ALL else (name in self.others) != self.rest
-
-    def set(self, name: str, decided: bool) -> Taint:
-        """Return it with a property decided by them, or not."""
-        if self.has(name) == decided and name != ALL:
-            return self
-        if name == ALL:
-            return Taint(rest=True) if decided else Taint()
-        return Taint(self.rest, self.others ^ {name})
-
-    def join(self, other: Taint) -> Taint:
-        """Return what they decide in one message or the other."""
-        if self.rest and other.rest:
-            return Taint(True, self.others & other.others)
-        if self.rest or other.rest:
-            wide, narrow = (self, other) if self.rest else (other, self)
-            return Taint(True, wide.others - narrow.others)
-        return Taint(False, self.others | other.others)
-
-
-def root(name: Any) -> str:
-    """Return the first part of a property's name: `req` of `req.query["file"]`."""
-    return re.split(r"[.\[]", text(name).removeprefix("msg."), maxsplit=1)[0]
+PATTERNS: Final = {"closed": _CLOSED, "wholeUrl": _WHOLE_URL}  # for a reading elsewhere
 
 
 class Reader:
@@ -76,15 +41,15 @@ class Reader:
     def __init__(self, flows: Flows) -> None:
         self._flows = flows
         self._code: dict[int, code.Code] = {}
-        self._alike: dict[tuple[str, frozenset[str]], code.Code] = {}
+        self._alike: dict[tuple[str, frozenset[tuple[str, str]]], code.Code] = {}
 
     def code(self, node: Node) -> code.Code:
         """Return what a function's code does."""
         if id(node) not in self._code:
             rows = node.get("libs")
             rows = rows if isinstance(rows, list) else []
-            modules = (text(row.get("module")) for row in rows if isinstance(row, dict))
-            libraries = frozenset(name.removeprefix("node:") for name in modules)
+            held = ((text(row.get("var")), text(row.get("module"))) for row in rows if isinstance(row, dict))
+            libraries = frozenset((variable, module.removeprefix("node:")) for variable, module in held)
             body = node.get("func")
             key = (body if isinstance(body, str) else "", libraries)
             if key not in self._alike:
@@ -100,11 +65,13 @@ class Reader:
         if kind == "exec":
             added = node.get("addpay", True)
             what = "argument" if node.get("useSpawn") in (True, "true") else "command"
-            name = "payload" if added is True else root(added) if added else ""
+            name = "payload" if added is True else place(added) if added else ""
             return [(what, name)] if name and name != "false" else []
         if kind == "function":
             may = node.get("libs") or code.may_run(node.get("func"))  # most need not be read for it
-            return [("code", ALL)] if may and self.code(node).runs else []
+            read = self.code(node) if may else None
+            does = (("code", read.runs), ("file", read.opens), ("url", read.requests)) if read else ()
+            return [(what, ALL) for what, holds in does if holds]
         if kind in ("file", "file in"):
             return [("file", name) for name in self._file(node)]
         if kind == "http request":
@@ -116,8 +83,8 @@ class Reader:
         if not typed:
             return [] if said else ["filename"]
         if typed == "msg":
-            return [root(said)]
-        return _words(said) if typed == "jsonata" else []
+            return [place(node.get("filename"))]
+        return words(node.get("filename")) if typed == "jsonata" else []
 
     # --- what a node makes of a message
 
@@ -137,16 +104,26 @@ class Reader:
         if kind == "function":
             return self._computed(node, came, stored)
         if kind == "template" and text(node.get("fieldType") or "msg") == "msg":
-            return _templated(node, came, stored)
-        if kind == "trigger" and not {"pay", "payl"} & {node.get("op1type"), node.get("op2type")}:
-            return came.set("payload", False)
-        if kind in ANSWERS or kind == "range":
-            return came.set("payload", False)
+            return came.set(place(node.get("field") or "payload"), fills(_text_of(node), came, stored))
+        if kind == "trigger":
+            return came.set("payload", any(_said(typed, value, came, stored) for typed, value in _triggered(node)))
+        if kind == "inject":
+            for name, typed, value in _injected(node):
+                came = came.set(name, decides(typed, value, came, stored))
+            return came
+        if kind == "range":
+            return came.set(place(node.get("property") or "payload"), False)
+        if kind in ANSWERS:
+            return came.set(place(node.get(ANSWERS[kind]) or "payload"), False)
+        if kind in OUTPUTS:
+            into, what = OUTPUTS[kind]
+            given = came.has(place(node.get(what) or "payload"))
+            return came.set(place(node[into]), given) if node.get(into) else came
         return came
 
     def _computed(self, node: Node, came: Taint, stored: frozenset[str]) -> Taint:
         read = self.code(node)
-        given = came.has(ALL) or meets(read.loads, stored)
+        given = came.has(ALL) or meets(self.loads(node), stored)
         after = came.set(ALL, given) if read.wild and given else came
         for name in read.sets:
             after = after.set(name, given)
@@ -154,38 +131,49 @@ class Reader:
             after = after.set(name, False)
         return after
 
-    def stores(self, node: Node, came: Taint) -> frozenset[str]:
+    def shows(self, node: Node, came: Taint) -> bool:
+        """Whether a node's status shows something that others decide, as far as is known of its kind."""
+        kind = text(node.get("type"))
+        if kind == "function":
+            return self.code(node).shows and came.has(ALL)
+        return kind == "debug" and node.get("tostatus") in (True, "true") and came.has(ALL)
+
+    def stores(self, node: Node, came: Taint, stored: frozenset[str]) -> frozenset[str]:
         """Return the keys of the context that a node sets to something that others decide."""
         kind = text(node.get("type"))
-        if not came.has(ALL):
-            return frozenset()
         if kind == "function":
-            return self.code(node).stores
+            held = code.stored(node.get("func"))
+            return held if held and (came.has(ALL) or meets(self.loads(node), stored)) else frozenset()
         if kind == "change":
-            rows = _rules(node)
-            into = (row for row in rows if row.get("pt") in _CONTEXT or row.get("tot") in _CONTEXT)
-            return frozenset(
+            set_to = (
                 root(row.get("p"))
-                for row in into
-                if row.get("t") == "set" and row.get("pt") in _CONTEXT and _decided(row, came, frozenset())
-            ) | frozenset(
-                root(row.get("to"))
-                for row in rows
-                if row.get("t") == "move" and row.get("tot") in _CONTEXT and came.has(root(row.get("p")))
+                for row in _rules(node)
+                if row.get("t") == "set" and row.get("pt") in CONTEXT and _decided(row, came, stored)
             )
-        if kind == "template" and node.get("fieldType") in _CONTEXT:
-            return frozenset({root(node.get("field"))}) if _given(_text_of(node), came, frozenset()) else frozenset()
+            moved = (
+                root(row.get("to"))
+                for row in _rules(node)
+                if row.get("t") == "move" and row.get("tot") in CONTEXT and came.has(place(row.get("p")))
+            )
+            return frozenset({*set_to, *moved})
+        if kind == "template" and node.get("fieldType") in CONTEXT and fills(_text_of(node), came, stored):
+            return frozenset({root(node.get("field"))})
         return frozenset()
 
     def loads(self, node: Node) -> frozenset[str]:
         """Return the keys of the context that a node brings into messages, or runs; "*" for any."""
         kind = text(node.get("type"))
         if kind == "function":
-            return self.code(node).loads
+            return code.loaded(node.get("func"))
+        values: list[tuple[str, Any]] = []
         if kind == "change":
-            return frozenset(root(row.get("to")) for row in _rules(node) if row.get("tot") in _CONTEXT)
-        names = _TAG.findall(_text_of(node)) if kind == "template" else []
-        return frozenset(root(name.partition(".")[2]) for name in names if root(name) in _CONTEXT)
+            values = [(text(row.get("tot")), row.get("to")) for row in _rules(node)]
+        elif kind == "inject":
+            values = [(typed, value) for _, typed, value in _injected(node)]
+        elif kind == "trigger":
+            values = _triggered(node)
+        templates = [_text_of(node), *(value for typed, value in values if typed == "str" and kind == "trigger")]
+        return frozenset().union(*(keys(*value) for value in values), *map(tag_keys, templates))
 
 
 # --- single kinds of nodes
@@ -197,7 +185,7 @@ def _url(node: Node) -> list[str]:
     if not said:
         return ["url"]
     whole = _WHOLE_URL.match(said)
-    return [root(whole[1])] if whole else []
+    return [place(whole[1])] if whole else []
 
 
 def _query(kind: str, node: Node) -> list[str]:
@@ -208,21 +196,13 @@ def _query(kind: str, node: Node) -> list[str]:
     if kind == "MSSQL":
         typed, said = text(node.get("queryOptType")), node.get("query")
         if typed == "msg":
-            return [root(node.get("queryOpt") or "payload")]
+            return [place(node.get("queryOpt") or "payload")]
         if not typed and not said:
             return ["payload"]
-        return [] if node.get("parseMustache") in (False, "false") else _tags(said)
+        return [] if node.get("parseMustache") in (False, "false") else [place(name) for name in tags(said)]
     if kind == "postgresql":  # node-red-contrib-postgresql of alexandrainst
-        return _tags(node.get("query"))
+        return [place(name) for name in tags(node.get("query"))]
     return []
-
-
-def _tags(said: Any) -> list[str]:
-    return [root(name) for name in _TAG.findall(said)] if isinstance(said, str) else []
-
-
-def _words(expression: str) -> list[str]:
-    return _WORD.findall(_QUOTED.sub("", expression))
 
 
 def _rules(node: Node) -> list[dict[str, Any]]:
@@ -234,47 +214,52 @@ def _rules(node: Node) -> list[dict[str, Any]]:
     return []
 
 
-def meets(keys: Iterable[str], stored: frozenset[str]) -> bool:
-    """Whether one of these keys of the context is among those that are stored."""
-    return bool(stored) and any(key == ALL or key in stored or ALL in stored for key in keys)
+def _injected(node: Node) -> list[tuple[str, str, Any]]:
+    """Return what an inject node puts into its message: property, type and value; as before Node-RED 1.1, too."""
+    rows = node.get("props")
+    whole = {"p": "payload", "v": node.get("payload"), "vt": node.get("payloadType")}
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else [whole]
+    rows = [whole if row.get("p") == "payload" and "v" not in row else row for row in rows]
+    return [(place(row.get("p")), text(row.get("vt")), row.get("v")) for row in rows]
+
+
+def _triggered(node: Node) -> list[tuple[str, Any]]:
+    """Return what a trigger node sends as payload: types and values."""
+    return [(text(node.get(f"{name}type") or "str"), node.get(name)) for name in ("op1", "op2")]
+
+
+def _said(typed: str, value: Any, came: Taint, stored: frozenset[str]) -> bool:
+    if typed in ("pay", "payl"):
+        return came.has("payload")
+    return fills(value, came, stored) if typed == "str" else decides(typed, value, came, stored)
 
 
 def _decided(row: dict[str, Any], came: Taint, stored: frozenset[str]) -> bool:
     """Whether others decide what a rule sets."""
-    typed, said = text(row.get("tot") or "str"), row.get("to")
-    if typed == "msg":
-        return came.has(root(said))
-    if typed in _CONTEXT:
-        return meets([root(said)], stored)
-    if typed == "jsonata":
-        return any(came.has(word) for word in _words(said if isinstance(said, str) else ""))
-    return False
+    return decides(text(row.get("tot") or "str"), row.get("to"), came, stored)
 
 
 def _changed(node: Node, came: Taint, stored: frozenset[str]) -> Taint:
     for row in _rules(node):
-        name = text(row.get("p")).removeprefix("msg.")
-        whole, first = name == root(name), root(name)
+        name, act = place(row.get("p")), row.get("t")
         if row.get("pt", "msg") != "msg":
             continue
-        act = row.get("t")
         if act == "set":
-            decided = _decided(row, came, stored)
-            came = came.set(first, decided or (not whole and came.has(first)))
+            came = came.set(name, _decided(row, came, stored))
         elif act == "change":
-            came = came.set(first, came.has(first) or _decided(row, came, stored))
-        elif act == "delete" and whole:
-            came = came.set(first, False)
+            came = came.set(name, came.has(name) or _decided(row, came, stored))
+        elif act == "delete":
+            came = came.set(name, False)
         elif act == "move":
-            moved = came.has(first)
-            came = came.set(first, False) if whole else came
-            came = came.set(root(row.get("to")), moved) if row.get("tot", "msg") == "msg" else came
+            moved = came.has(name)
+            came = came.set(name, False)
+            came = came.set(place(row.get("to")), moved) if row.get("tot", "msg") == "msg" else came
     return came
 
 
 def _switched(node: Node, came: Taint) -> list[Taint] | Taint:
-    name = text(node.get("property") or "payload").removeprefix("msg.")
-    if node.get("propertyType", "msg") != "msg" or name != root(name):
+    name = place(node.get("property") or "payload")
+    if node.get("propertyType", "msg") != "msg":
         return came
     return [came.set(name, False) if _known(row) else came for row in _rules(node)] or came
 
@@ -296,18 +281,6 @@ def _text_of(node: Node) -> str:
     return said if isinstance(said, str) and text(node.get("syntax") or "mustache") == "mustache" else ""
 
 
-def _given(template: str, came: Taint, stored: frozenset[str]) -> bool:
-    names = _TAG.findall(template)
-    keys = [root(name.partition(".")[2]) for name in names if root(name) in _CONTEXT]
-    return any(came.has(root(name)) for name in names) or meets(keys, stored)
-
-
-def _templated(node: Node, came: Taint, stored: frozenset[str]) -> Taint:
-    field = text(node.get("field") or "payload").removeprefix("msg.")
-    given = _given(_text_of(node), came, stored)
-    return came.set(root(field), given or (field != root(field) and came.has(root(field))))
-
-
 # --- what comes in
 
 
@@ -325,5 +298,6 @@ def received(flows: Flows, node: Node) -> Taint:
         return Taint(others=frozenset({"payload", "topic"} if wild else {"payload"}))
     if kind in ("tcp in", "udp in", "worldmap in", "flexdash in"):
         return Taint(others=frozenset({"payload"}))
-    decided = WIDGETS.get(kind, ALL)
-    return Taint(rest=True) if decided == ALL else Taint(others=frozenset({decided} if decided else ()))
+    if kind == "ui-button":
+        return Taint(rest=True, others=frozenset({"payload"}))
+    return Taint(others=frozenset(GIVEN[kind])) if kind in GIVEN else Taint(rest=True)

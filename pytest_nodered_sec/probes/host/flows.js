@@ -38,40 +38,11 @@ function bounded(file, most) { // the contents of a regular file, of no more tha
   }
 }
 
-// --- what the code of a function does: probes/flows/code.py
+// --- what the code of a function does: probes/flows/code.py; sending.js goes on
 
 const bare = (code) => code.replace(re("comments"), (_, kept) => kept || " ");
 
-function isConstant(value, code) {
-  if (whole("constant", value)) return true;
-  const name = value.trim();
-  if (!/^[A-Za-z_$][\w$]*$/.test(name)) return false;
-  const assigned = [...code.matchAll(new RegExp(`(?<![\\w.$])${name.replace(/\$/g, "\\$")}\\s*(\\+?=)(?![=>])([^;\\n]*)`, "g"))];
-  return assigned.length > 0 && assigned.every((one) => whole("constant", one[2]));
-}
-
-function argumentsAt(code, start) {
-  const parts = [""];
-  let depth = 0, last = start, quote = "", index = start;
-  while (index < Math.min(code.length, start + FLOWS.longestCall)) {
-    const letter = code[index];
-    if (quote) {
-      if (letter === "\\") index++;
-      if (letter === quote) quote = "";
-    } else if ("\"'`".includes(letter)) quote = letter;
-    else if ("([{".includes(letter)) depth++;
-    else if (")]}".includes(letter)) {
-      if (--depth < 0) break;
-    } else if (letter === "," && !depth) {
-      parts[parts.length - 1] = code.slice(last, index);
-      parts.push("");
-      last = index + 1;
-    }
-    index++;
-  }
-  parts[parts.length - 1] = code.slice(last, index);
-  return parts;
-}
+const keysIn = (pattern, code) => [...new Set(every(pattern, code).map((one) => one[2] || ""))];
 
 function items(said) {
   const inner = /^\s*\[([\s\S]*)\]\s*$/.exec(said);
@@ -80,32 +51,62 @@ function items(said) {
   return callback && (said.includes("=>") || said.includes("function")) ? "[]" : said;
 }
 
+function isGiven(name, code, start) {
+  const [first, ...more] = argumentsAt(code, start);
+  return ![first, ...FLOWS.twoArguments.includes(name) ? more.slice(0, 1) : []].every((said) => isConstant(items(said), code));
+}
+
 function runs(code) {
   const calls = every("call", code);
-  return !calls.length || calls.some((one) => {
-    const [first, ...more] = argumentsAt(code, one.index + one[0].length);
-    const judged = [first, ...FLOWS.twoArguments.includes(one[1]) ? more.slice(0, 1) : []];
-    return !judged.every((said) => isConstant(items(said), code));
+  return !calls.length || calls.some((one) => isGiven(one[1], code, one.index + one[0].length));
+}
+
+function callsOf(code, held, modules) { // what is called of some modules, or of any: the last name, and the first argument
+  const calls = every("atOnce", code).filter((one) => !modules || modules.includes(one[1])).map((one) => [one[2], one]);
+  for (const variable of new Set(held.filter((one) => one[0] && (!modules || modules.includes(one[1]))).map((one) => one[0]))) {
+    const called = new RegExp(`(?<![\\w.$])${variable.replace(/[^\w]/g, "\\$&")}((?:\\s*\\.\\s*\\w+)*)\\s*\\(`, "g");
+    calls.push(...[...code.matchAll(called)].map((one) => [one[1], one]));
+  }
+  return calls.map(([name, one]) => [name.split(".").pop().trim(), argumentsAt(code, one.index + one[0].length)[0]]);
+}
+
+function decidesHost(said, code, depth = 0) {
+  const name = said.trim();
+  if (isConstant(said, code) || begins("fixedHost", said)) return false;
+  if (depth < FLOWS.followed && name.startsWith("{")) return every("address", said).some((one) => decidesHost(one[1], code, depth + 1));
+  if (depth === FLOWS.followed || !/^[A-Za-z_$][\w$]*$/.test(name)) return true;
+  const assigned = [...code.matchAll(new RegExp(`(?<![\\w.$])${name.replace(/\$/g, "\\$")}\\s*\\+?=(?![=>])`, "g"))];
+  return !assigned.length || assigned.some((one) => {
+    const value = argumentsAt(code, one.index + one[0].length)[0];
+    return decidesHost(/^\s*\{/.test(value) ? value : value.split(/[;\n]/, 1)[0], code, depth + 1);
   });
 }
 
+function shows(said, code) { // whether a status is more than constants
+  if (!/^\s*\{/.test(said) || said.includes("...")) return !isConstant(said, code);
+  return every("pair", said).some((one) => one[1] === "text" && !isConstant(one[2], code));
+}
+
 function shortest(body, libs) { // a function that does to its message what this one does, and no more
-  const modules = new Set(rowsOf(libs).map((one) => textOf(one.module).replace(/^node:/, "")));
-  const may = listOf(libs).length || holds("words", body);
-  const code = bare(body.slice(0, FLOWS.longestCode));
-  const sets = new Set(), clears = new Set();
-  for (const pattern of ["set", "setByKey", "pair"])
-    for (const [, name, value] of every(pattern, code)) (isConstant(value, code) ? clears : sets).add(name);
-  for (const [, name] of every("shorthand", code)) sets.add(name);
-  for (const [, name] of every("requires", code)) modules.add(name);
-  const keys = (pattern) => [...new Set(every(pattern, code).map((one) => one[2] || ""))];
-  const evaluates = every("evaluates", code).some((one) => !isConstant(argumentsAt(code, one.index + one[0].length)[0], code));
-  const ran = may && (evaluates || FLOWS.runners.some((one) => modules.has(one)) && runs(code));
-  const loads = keys("gets");
-  const key = (name) => name ? JSON.stringify(name) : "k";
-  return [...[...sets].map((name) => `msg["${name}"]=y;`), ...[...clears].filter((name) => !sets.has(name)).map((name) => `msg["${name}"]=1;`),
-    ...body.length > FLOWS.longestCode || holds("wild", code) ? ["msg=y;"] : [], ...ran ? ["eval(y);"] : loads.length ? ['exec("");'] : [],
-    ...keys("sets").map((name) => `flow.set(${key(name)});`), ...loads.map((name) => `flow.get(${key(name)});`)].join("\n");
+  const code = bare(body.slice(0, FLOWS.longestCode)), leaves = sent(code);
+  const given = rowsOf(libs).map((one) => [textOf(one.var), textOf(one.module).replace(/^node:/, "")]);
+  const found = every("held", code).map((one) => [one[1], one[2]]), held = [...given, ...found];
+  const modules = new Set([...held.map((one) => one[1]), ...every("requires", code).map((one) => one[1])]);
+  const sets = new Set([...leaves.sets, ...every("pair", code).filter((one) => !isConstant(one[2], code)).map((one) => one[1]),
+    ...every("shorthand", code).map((one) => one[1])]);
+  const may = listOf(libs).length || holds("words", body), first = (one) => argumentsAt(code, one.index + one[0].length)[0];
+  const ran = may && (every("evaluates", code).some((one) => !isConstant(first(one), code)) || FLOWS.runners.some((one) => modules.has(one)) && runs(code)
+    || every("byAnyName", code).some((one) => isGiven(one[1], code, one.index + one[0].length))
+    || callsOf(code, found, null).some(([name, said]) => FLOWS.starts.includes(name) && !isConstant(items(said), code)));
+  const opens = may && callsOf(code, held, FLOWS.files).some(([, said]) => !isConstant(items(said), code));
+  const asks = may && callsOf(code, held, FLOWS.requesters).some(([, said]) => decidesHost(said, code));
+  const wild = body.length > FLOWS.longestCode || leaves.wild || holds("wild", code), key = (name) => name ? JSON.stringify(name) : "k";
+  const loads = body.includes(".get(") ? keysIn("gets", code) : [], stores = body.includes(".set(") ? keysIn("sets", code) : [];
+  return [...wild ? ["msg=y;"] : [], ...[...sets].map((name) => `msg["${name}"]=y;`),
+    ...[...leaves.clears].filter((name) => !sets.has(name)).map((name) => `msg["${name}"]=1;`),
+    ...ran ? ["eval(y);"] : [], ...opens ? ['require("fs").open(y);'] : [], ...asks ? ['require("axios").get(y);'] : [],
+    ...every("status", code).some((one) => shows(first(one), code)) ? ["node.status(y);"] : [],
+    ...stores.map((name) => `flow.set(${key(name)});`), ...loads.map((name) => `flow.get(${key(name)});`), "return msg;"].join("\n");
 }
 
 // --- secrets: probes/flows/secrets.py

@@ -52,7 +52,7 @@ def _read(*names: str) -> str:
     return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
 
 
-PROGRAM: Final = _read("evaluate", "reduce", "caddy", "flows", "graph", "palette", "settings")
+PROGRAM: Final = _read("evaluate", "reduce", "caddy", "flows", "sending", "graph", "palette", "settings")
 CHILD: Final = _read("evaluate", "reduce") + "\nevaluate();\n"  # what evaluates settings.js needs no more
 
 

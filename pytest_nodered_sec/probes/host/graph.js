@@ -48,17 +48,22 @@ function brokerInClear(node, said) {
 // --- what decides: probes/flows/taint.py
 
 const rootOf = (name) => textOf(name).replace(/^msg\./, "").split(/[.[]/, 1)[0].slice(0, 200);
-const placed = (name) => { // the property, and whether it is set whole
-  const said = textOf(name).replace(/^msg\./, "");
-  return said === rootOf(said) ? said : `${rootOf(said)}.x`;
+const placed = (name) => { // a property's path with dots alone
+  const said = textOf(name).replace(/^msg\./, "").replace(re("brackets"), (_, word, number) => `.${word || number}`).slice(0, 200);
+  return !said || whole("path", said) ? said : `${rootOf(name)}.?`;
 };
-const wordsIn = (said) => isText(said) ? every("word", said.replace(re("quoted"), "")).map((one) => one[1]).join(" ") : "";
+const wordsIn = (said) => {
+  const bare = isText(said) ? said.replace(re("quoted"), "''") : "";
+  return [...every("word", bare).map((one) => one[1]), ...bare.search(re("wholeMessage")) >= 0 ? ["$"] : [],
+    ...isText(said) ? every("inContext", said).map((one) => `$flowContext(${one[1] ? JSON.stringify(one[1]) : ""})`) : []].join(" ");
+};
 const tagsIn = (said) => isText(said) ? every("tag", said).map((one) => `{{${one[1].slice(0, 200)}}}`).join("") : "";
 const CONTEXT = ["flow", "global"];
-const taken = (said, typed) => typed === "jsonata" ? wordsIn(said) : ["msg", ...CONTEXT].includes(typed) ? rootOf(said) : "";
+const taken = (said, typed) => typed === "jsonata" ? wordsIn(said) : typed === "msg" ? placed(said) : CONTEXT.includes(typed) ? rootOf(said) : "";
+const put = (said, typed) => (typed || "str") === "str" ? tagsIn(said) : taken(said, typed); // in a template too
 
 const RULES = {
-  change: (row) => ({ t: row.t, p: placed(row.p), pt: row.pt, to: row.t === "move" ? rootOf(row.to) : taken(row.to, row.tot), tot: row.tot }),
+  change: (row) => ({ t: row.t, p: placed(row.p), pt: row.pt, to: row.t === "move" ? placed(row.to) : taken(row.to, row.tot), tot: row.tot }),
   switch: (row) => ({ t: row.t, vt: row.vt, v: row.t === "istype" ? ["number", "boolean", "null", "undefined"].find((one) => one === row.v)
     : row.t === "regex" && isText(row.v) && whole("closed", row.v) ? "^a$" : undefined }),
 };
@@ -66,7 +71,7 @@ const RULES = {
 const KEPT = { // of each kind of node, what else decides what it does
   tab: (node) => ({ disabled: node.disabled }),
   subflow: (node) => ({ in: node.in, out: node.out }),
-  exec: (node) => ({ addpay: isText(node.addpay) ? rootOf(node.addpay) : node.addpay, useSpawn: node.useSpawn }),
+  exec: (node) => ({ addpay: isText(node.addpay) ? placed(node.addpay) : node.addpay, useSpawn: node.useSpawn }),
   function: (node) => ({ func: isText(node.func) ? shortest(node.func, node.libs) : undefined }),
   template: (node) => ({ field: node.field === undefined ? undefined : placed(node.field), fieldType: node.fieldType, syntax: node.syntax,
     template: tagsIn(node.template) }),
@@ -74,7 +79,14 @@ const KEPT = { // of each kind of node, what else decides what it does
     : { action: node.action, property: placed(node.property) },
   switch: (node) => ({ property: node.property === undefined ? undefined : placed(node.property), propertyType: node.propertyType,
     rules: Array.isArray(node.rules) ? rowsOf(node.rules).map(RULES.switch) : undefined }),
-  trigger: (node) => ({ op1type: node.op1type, op2type: node.op2type }),
+  trigger: (node) => ({ op1type: node.op1type, op2type: node.op2type, op1: put(node.op1, node.op1type), op2: put(node.op2, node.op2type) }),
+  inject: (node) => ({ props: Array.isArray(node.props) ? rowsOf(node.props).map((row) => ({ p: placed(row.p), vt: row.vt,
+    ...Object.hasOwn(row, "v") && { v: taken(row.v, row.vt) } })) : undefined, payloadType: node.payloadType, payload: taken(node.payload, node.payloadType) }),
+  range: (node) => ({ property: placed(node.property) }),
+  html: (node) => ({ property: placed(node.property), outproperty: placed(node.outproperty) }),
+  split: (node) => ({ addname: placed(node.addname) }),
+  debug: (node) => ({ tostatus: node.tostatus }),
+  status: (node) => ({ scope: node.scope }),
   "link in": () => ({}),
   "link out": (node) => ({ mode: node.mode, links: node.links }),
   "link call": (node) => ({ linkType: node.linkType, links: node.links }),
@@ -85,7 +97,7 @@ const KEPT = { // of each kind of node, what else decides what it does
   "http request": (node, value) => {
     const url = textOf(value("url")), raw = textOf(node.url), from = begins("wholeUrl", raw);
     const clear = loginInClear(node, url);
-    return { url: !raw ? "" : from ? `{{${rootOf(from[1])}}}` : clear ? "http://x.invalid/" : "x", authType: clear ? "basic" : undefined };
+    return { url: !raw ? "" : from ? `{{${placed(from[1])}}}` : clear ? "http://x.invalid/" : "x", authType: clear ? "basic" : undefined };
   },
   "mqtt-broker": (node, value) => ({ broker: brokerInClear(node, textOf(value("broker"))) ? "x.invalid" : "localhost" }),
   "mqtt in": (node) => ({ broker: node.broker, topic: !textOf(node.topic) ? "" : /[#+]/.test(node.topic) ? "#" : "x" }),
@@ -94,7 +106,7 @@ const KEPT = { // of each kind of node, what else decides what it does
   "tcp in": (node, value) => ({ server: node.server, port: value("port") }),
   "tcp out": (node, value) => ({ beserver: node.beserver, port: value("port") }),
   sqlite: (node) => ({ sqlquery: !node.sqlquery || ["msg.topic", "batch"].includes(node.sqlquery) ? node.sqlquery : "fixed" }),
-  MSSQL: (node) => ({ queryOptType: node.queryOptType, queryOpt: node.queryOptType === "msg" ? rootOf(node.queryOpt) : undefined,
+  MSSQL: (node) => ({ queryOptType: node.queryOptType, queryOpt: node.queryOptType === "msg" ? placed(node.queryOpt) : undefined, outField: placed(node.outField),
     query: node.query ? tagsIn(node.query) || "x" : node.query, parseMustache: node.parseMustache }),
   postgresql: (node) => ({ query: tagsIn(node.query) }),
   "worldmap in": (node, value) => ({ path: value("path") }),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, function, node, subflow, tab
+from flow_twins import TWINS, flows_of
 from seen import violations
 
 from pytest_nodered_sec.observations.codec import encode
@@ -59,6 +60,12 @@ def runs(*nodes: dict[str, Any] | Nodes) -> bool:
 @pytest.mark.parametrize(("expected", "nodes"), REACHING)
 def test_what_reaches_something_that_runs_it(expected: bool, nodes: Nodes) -> None:
     assert runs(nodes) is expected
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_way_that_is_open_and_its_twin(name: str) -> None:
+    weak, harmless = TWINS[name]
+    assert [bool(read_flows(flows_of(flow)).passages) for flow in (weak, harmless)] == [True, False]
 
 
 @pytest.mark.parametrize(("more", "kinds"), KINDS)
