@@ -67,6 +67,12 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
             Violation(f"hash-{what}", f"{seen.file}: {who}: {one.line()}", expected, _HASH)
             for what, expected in _weaknesses(one, policy)
         ]
+    unknown = [who for who, one in seen.hashes if one.scheme == "computed"]
+    if unknown and not found:
+        return NotJudged(
+            f"{seen.file}: a module that is not run here makes the hash of {', '.join(unknown)}, so how strong it is, "
+            "and of which password, is not known: write the hash itself into settings.js or the environment"
+        )
     return tuple(found)
 
 
@@ -78,7 +84,7 @@ def _weaknesses(one: PasswordHash, policy: Policy) -> list[tuple[str, str]]:
         low = one.cost < least
         return [("cost", f"bcrypt of cost {least} or more (profile {policy.profile})")] if low else []
     if one.scheme == "computed":
-        return []  # made by a module at run time: nothing is written in the file
+        return []
     return [(one.scheme, "a bcrypt hash")]
 
 
@@ -205,8 +211,13 @@ def _is_inside(server: str) -> bool:
 
 def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
     """credentialSecret is the operator's own; else Node-RED writes the key beside what it encrypts."""
-    if seen.kind in ("set", "computed"):
+    if seen.kind == "set":
         return ()
+    if seen.kind == "computed":
+        return NotJudged(
+            f"{seen.file}: a module that is not run here makes credentialSecret, so whether it is your own is not "
+            "known: read it from a file or the environment"
+        )
     why = {
         "false": "credentials are stored in clear text",
         "published": "it is the sample of Node-RED's own settings.js",

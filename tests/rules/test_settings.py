@@ -62,7 +62,7 @@ def login(*hashes: PasswordHash, kind: str = "set", type: str = "credentials", d
         (login(SAMPLE), {}, ["hash-known"]),
         (login(PasswordHash("md5")), {}, ["hash-md5"]),
         (login(PasswordHash("other")), {}, ["hash-other"]),
-        (login(PasswordHash("computed")), {}, []),
+        (login(SAMPLE, PasswordHash("computed")), {}, ["hash-known"]),
         (login(PasswordHash("bcrypt", 8)), {}, []),
         (login(PasswordHash("bcrypt", 8)), {"profile": "strict"}, ["hash-cost"]),
         (login(STRONG, PasswordHash("unset")), {}, ["hash-unset"]),
@@ -170,7 +170,6 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
     ("kind", "expected"),
     [
         ("set", []),
-        ("computed", []),
         ("unset", ["secret-unset"]),
         ("false", ["secret-false"]),
         ("empty", ["secret-empty"]),
@@ -180,6 +179,17 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
 )
 def test_secret_is_set(kind: str, expected: list[str]) -> None:
     assert codes(secret_is_set, SecretSettings(FILE, kind)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen"),
+    [(logins_are_sound, login(PasswordHash("computed"))), (secret_is_set, SecretSettings(FILE, "computed"))],
+)
+def test_what_a_module_makes_is_not_judged(rule: Any, seen: Any) -> None:
+    """`bcrypt.hashSync("admin", 8)` in settings.js is as weak as its password."""
+    verdict = rule(seen, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "a module that is not run here makes" in verdict.reason
 
 
 ASSISTANT = (("@flowfuse/nr-assistant", "0.18.1"),)

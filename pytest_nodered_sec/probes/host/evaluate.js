@@ -8,7 +8,9 @@ const util = require("util");
 const { spawnSync } = require("child_process");
 const { createRequire } = require("module");
 
-const INERT = Symbol("inert");
+const INERT = Symbol("inert"), HELD = Symbol("held");
+const TOKEN = require("crypto").randomBytes(8).toString("hex"); // nobody else can write
+const TOLD = new RegExp(`\\(${TOKEN} (\\d+) ([^)]*)\\)`, "g");
 const REAL = new Set(["path", "os", "url", "util", "querystring", "string_decoder", "buffer", "assert", "events",
   "crypto", "zlib", "constants", "punycode", "path/posix", "util/types"]);
 const ACTS = new Set(["fetch", "WebSocket", "EventSource", "BroadcastChannel", "Worker", "localStorage",
@@ -56,21 +58,69 @@ function lax(file) { // whether a third party can change it: Node-RED's own file
   }
 }
 
-// `asked` gets the name of each call whose answer nothing that is listed comes from, and that may have decided something.
-// Whether a member, or an answer, decided by being there or not no proxy sees: so settings.js is evaluated again without
-// the one (asked.without "member") and without the other ("answer"), and what comes out differently names its modules.
-function inert(name, asked, settled = false) { // answers everything with itself, so that no module is ever run
-  const missing = (what) => asked.without === what && (asked.all || !ACTIONS.has(name)) && asked.add(name);
+// What of the modules that are not run may have decided something.
+//   names   of those that surely may: what was compared as a number, walked through, spread.
+//   held    answers and members of which nothing more was asked: what they were compared with is not to be seen. One that
+//           is a value of the settings is let go (`accounted`): there it is known to be made elsewhere.
+// Whether something decided by being there or not is seen: settings.js is evaluated again without the members, without
+// the answers, without a module (`without`), and what comes out differently names its modules (`used`).
+class Asked {
+  constructor(without = "", all = false, only = "") {
+    Object.assign(this, { without, all, only, names: new Set(), used: new Set(), held: new Map(), next: 1 });
+  }
+  add(name) { this.names.add(name); }
+  lacks(name, what) {
+    const missing = this.without === what && (this.only ? this.only === name : this.all || !ACTIONS.has(name));
+    if (missing) this.used.add(name);
+    return missing;
+  }
+  hold(name, key) { // key: of a member; null for an answer; undefined for a module
+    this.held.set(this.next, { name, key });
+    return this.next++;
+  }
+  release(value) { // a value of the settings: itself, or a text with it inside
+    if (typeof value === "string") for (const [, id] of value.matchAll(TOLD)) this.held.delete(Number(id));
+    else if (kindOf(value) === "computed") this.held.delete(value[HELD]);
+  }
+  modules() { return [...this.held.values()].filter((one) => one.key === undefined).map((one) => one.name); }
+  decided(source) { // names; a member that the source calls, or makes something with, is a function and waits for that
+    const waits = (key) => {
+      const name = key.replace(/\W/g, "\\$&");
+      return new RegExp(`(?<![\\w$])${name}\\s*\\(|new\\s+[\\w$.]*\\b${name}\\b|(?<![\\w$.])${name}\\s*\\.`).test(source);
+    };
+    return [...this.names, ...[...this.held.values()].filter((one) => one.key === null || one.key && !waits(one.key))
+      .map((one) => one.name)].filter((name) => !ACTIONS.has(name));
+  }
+}
+
+// answers everything with something like itself, so that no module is ever run
+function inert(name, asked, id = 0, settled = false) {
+  const members = new Map();
+  const used = () => asked.held.delete(id);
   const proxy = new Proxy(function () {}, {
-    get: (_, key) => key === INERT ? name
-      : key === Symbol.toPrimitive ? () => `(${name})`
-      : key === Symbol.iterator ? function* () {}
-      : key === util.promisify.custom ? undefined
-      : key === "then" ? settled ? undefined : (go) => Promise.resolve(go && go(inert(name, asked, true)))
-      : key === "catch" || key === "finally" ? () => proxy : missing("member") ? undefined : proxy,
-    apply: () => { if (missing("answer")) return undefined; asked.add(name); return proxy; },
+    get: (_, key) => {
+      if (key === INERT) return name;
+      if (key === HELD) return id;
+      if (key === util.promisify.custom) return undefined;
+      if (key === "then") return settled ? undefined : (go) => Promise.resolve(go && go(inert(name, asked, 0, true)));
+      if (key === "catch" || key === "finally") return () => proxy;
+      used();
+      if (key === Symbol.iterator) return function* () { asked.add(name); };
+      if (key === Symbol.toPrimitive) return (hint) => {
+        if (hint === "number") asked.add(name);
+        return `(${TOKEN} ${asked.hold(name, null)} ${name})`; // a text that is known again among the settings
+      };
+      if (asked.lacks(name, "member")) return undefined;
+      if (!members.has(key)) members.set(key, inert(name, asked, asked.hold(name, String(key))));
+      return members.get(key);
+    },
+    apply: () => {
+      used();
+      return asked.lacks(name, "answer") ? undefined : inert(name, asked, asked.hold(name, null));
+    },
     ownKeys: (target) => { asked.add(name); return Reflect.ownKeys(target); }, // spread, or assigned to something
-    construct: () => proxy, set: () => true, has: () => true,
+    construct: () => { used(); return inert(name, asked); }, set: () => true,
+    has: () => { asked.add(name); return true; },
   });
   return proxy;
 }
@@ -174,6 +224,7 @@ function installed(from, name, environment) { // whether Node finds a module fro
 }
 
 function loader(environment, loaded, asked) {
+  asked.source = "";
   const context = vm.createContext({});
   const globals = vm.runInContext("globalThis", context);
   const builtin = new Set(vm.runInContext("Object.getOwnPropertyNames(globalThis)", context));
@@ -190,7 +241,7 @@ function loader(environment, loaded, asked) {
   });
   for (const key of ["WebSocket", "EventSource", "Worker", "BroadcastChannel"]) globals[key] = inert(key, asked);
   const [files, promises] = reading(asked);
-  const cache = new Map();
+  const cache = new Map(), modules = new Map();
   const regular = (one) => attempt(() => fs.statSync(one).isFile(), false);
   function resolve(from, name) { // as Node does: beside the real file, by package.json's main
     const base = path.resolve(path.dirname(from), name);
@@ -219,6 +270,7 @@ function loader(environment, loaded, asked) {
     if (open) throw failure(`it is not run, because others than Node-RED's user can change ${printable(open)}`);
     loaded.push({ path: file, changed: changed(file) });
     const body = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
+    asked.source += `${body}\n`;
     const module = { exports: {}, id: file, filename: file, paths: [], children: [], loaded: false };
     cache.set(file, module);
     if (file.endsWith(".json")) return (module.exports = JSON.parse(body));
@@ -243,7 +295,8 @@ function loader(environment, loaded, asked) {
       if (/^(\.{0,2}\/|\.{1,2}$)/.test(bare)) return load(resolve(file, bare));
       if (!installed(file, String(name), environment)) throw Object.assign(failure(`${printable(file)} requires `
         + `${printable(name)}, which is not installed where Node.js looks for it`), { code: "MODULE_NOT_FOUND" });
-      return inert(bare, asked);
+      if (!modules.has(bare)) modules.set(bare, inert(bare, asked, asked.hold(bare)));
+      return asked.lacks(bare, "module") ? undefined : modules.get(bare);
     };
     require_.resolve = (name) => /^\.{0,2}\//.test(name) ? resolve(file, name) : String(name);
     require_.cache = {};
@@ -274,14 +327,14 @@ const differs = (one, other) => one === null || typeof one !== "object" || other
   : one.kind !== "computed" && one.scheme !== "computed"
     && [...new Set([...Object.keys(one), ...Object.keys(other)])].some((key) => differs(one[key], other[key]));
 
-function deciding(reduced) { // the modules without whose members, or answers, settings.js comes to something else
+function deciding(reduced, modules) { // those without which, or whose members or answers, settings.js comes to something else
   const names = [];
-  for (const [without, all] of [["member", false], ["answer", false], ["member", true], ["answer", true]]) {
-    const asked = Object.assign(new Set(), { without, all }), used = new Set();
-    asked.add = (name) => used.add(name);
+  const runs = [["member"], ["answer"], ["member", true], ["answer", true], ...modules.slice(0, 20).map((one) => ["module", true, one])];
+  for (const run of runs) {
+    const asked = new Asked(...run);
     const settings = attempt(() => loader(INPUT.environment, [], asked)(INPUT.file), null); // without what it needs it may end
     const other = settings && attempt(() => reduce(settings, asked), null);
-    if (other && differs(reduced, other)) names.push(...used);
+    if (other && differs(reduced, other)) names.push(...asked.used);
   }
   return names;
 }
@@ -299,12 +352,12 @@ function form(settings) { // in what form it exports, of which Node-RED takes no
 }
 
 function evaluate() {
-  const loaded = [], asked = new Set();
+  const loaded = [], asked = new Asked();
   try {
     const settings = loader(INPUT.environment, loaded, asked)(INPUT.file);
     const reduced = reduce(settings, asked);
-    const called = [...asked].filter((one) => !ACTIONS.has(one));
-    say({ settings: reduced, loaded, form: form(settings), asked: [...new Set([...called, ...deciding(reduced)])].map(printable).slice(0, 20) });
+    const decided = [...asked.decided(asked.source), ...deciding(reduced, asked.modules())];
+    say({ settings: reduced, loaded, form: form(settings), asked: [...new Set(decided)].map(printable).slice(0, 20) });
   } catch (error) {
     say({ trouble: trouble(error), loaded });
   }

@@ -4,15 +4,17 @@
 
 const kindOf = (value) => value === undefined || value === null ? "unset"
   : (typeof value === "function" || typeof value === "object") && value[INERT] ? "computed"
+  : typeof value === "string" && value.search(TOLD) >= 0 ? "computed"
   : typeof value === "function" ? "function" : value === false ? "false"
   : value === "" ? "empty" : "set";
-const moduleOf = (value) => kindOf(value) === "computed" ? value[INERT] : "";
+const moduleOf = (value) => kindOf(value) !== "computed" ? "" : value[INERT] || [...value.matchAll(TOLD)][0][2];
 const port = (value) => /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
 const root = (value) => value === false ? "false" : value === undefined || value === null ? ""
   : typeof value === "string" && /^[\w./~-]{0,100}$/.test(value) ? value : "(of unusual form)";
 const acts = (value) => ["function", "computed"].includes(kindOf(value)) || Array.isArray(value) && value.every(acts);
 const rooted = (s, key) => s.httpRoot === false ? "false" : root(s[key] || s[key] === false ? s[key] : s.httpRoot);
 const guard = (value) => !acts(value) || Array.isArray(value) && !value.length ? "unset" // an empty list guards nothing
+  : listOf(value).some((one) => kindOf(one) === "computed") ? "computed"
   : kindOf(value); // and dashboards pass over what is neither a function nor a list of them
 const text = (value) => typeof value === "string" || typeof value === "number" ? String(value).slice(0, 300)
   : value === false ? "false" : "";
@@ -59,8 +61,8 @@ function basic(value) {
   return { kind, module: moduleOf(value), hash: hash(own(value).pass) };
 }
 
-function accounted(value, asked, depth = 5) { // a module whose answer is a value of the settings decided that and no more
-  asked.delete(moduleOf(value));
+function accounted(value, asked, depth = 5) { // what a module made that is a value of the settings decided that and no more
+  asked.release(value);
   if (depth) for (const one of Object.values(own(value)).slice(0, 500)) accounted(one, asked, depth - 1);
 }
 

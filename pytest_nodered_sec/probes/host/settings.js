@@ -273,13 +273,11 @@ async function main() {
     return name ? (environment[name] || "").split(/\s+/).filter(Boolean) : [one];
   });
   const found = place(environment, cwd);
-  delete environment.NODE_OPTIONS; // would load modules into our child, or open a debugger
-  delete environment.NODE_V8_COVERAGE;
-  delete environment.NODE_COMPILE_CACHE;
   const known = JSON.stringify({ ...INPUT, environment, cwd, file: found.file, child: true });
   const done = spawnSync(process.execPath, ["-"], {
     input: `const INPUT = ${known};\n${INPUT.program}`, encoding: "utf8", timeout: INPUT.limit * 2 + 2000,
-    killSignal: "SIGKILL", maxBuffer: 1 << 20, cwd: "/", env: { PATH: environment.PATH || "/usr/bin:/bin" },
+    killSignal: "SIGKILL", maxBuffer: 1 << 20, cwd: "/", // of its environment nothing more: NODE_OPTIONS would load modules into our child
+    env: { PATH: environment.PATH || "/usr/bin:/bin" },
   });
   const line = (done.stdout || "").split("\n").filter((one) => one.startsWith(`${INPUT.mark} `)).pop();
   const seen = line ? JSON.parse(line.slice(INPUT.mark.length + 1))

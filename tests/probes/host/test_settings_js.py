@@ -155,10 +155,10 @@ def test_a_hash_named_like_a_member_of_objects_is_no_known_sample(evaluate: Eval
     assert found["httpNodeAuth"]["hash"] == {"scheme": "other", "cost": 0, "known": ""}
 
 
-def test_the_environment_is_the_running_processs_without_its_node_options(evaluate: Evaluator) -> None:
+def test_the_environment_is_the_running_processs(evaluate: Evaluator) -> None:
     found = evaluate.settings(
         "credentialSecret: process.env.PLANT_SECRET, uiPort: process.env.PORT || 1880, "
-        "httpAdminRoot: process.env.NODE_OPTIONS ? '/wrong' : '/admin'"
+        "httpAdminRoot: process.env.NODE_OPTIONS ? '/admin' : '/wrong'"  # seen, and not acted upon
     )
     assert (found["credentialSecret"], found["uiPort"], found["httpAdminRoot"]) == ("set", "1880", "/admin")
     assert "from-the-environment" not in evaluate.raw
@@ -525,10 +525,28 @@ LOGIN = f"{{type: 'credentials', users: [{{password: '{HASH}'}}]}}"
         ("module.exports = Object.assign({adminAuth: LOGIN}, require('config'));", ["config"]),
         ("module.exports = {disableEditor: require('config').locked};", ["config"]),
         ("module.exports = {logging: {console: {audit: require('config').audit}}};", ["config"]),
+        # what it was compared with is not to be seen
+        ("module.exports = {adminAuth: require('config').env === 'dev' ? null : LOGIN};", ["config"]),
+        ("const {mode} = require('config'); let a = LOGIN; switch (mode) { case 'x': a = null } "
+         "module.exports = {adminAuth: a};", ["config"]),
+        ("const c = require('config'); module.exports = {adminAuth: ['x'].includes(c.a.b) ? null : LOGIN, "
+         "credentialSecret: c.s};", ["config"]),
+        ("const c = require('config'); module.exports = {adminAuth: c.get('env') === 'dev' ? null : LOGIN, "
+         "credentialSecret: c.get('s')};", ["config"]),
+        ("module.exports = {adminAuth: require('config').level > 3 ? LOGIN : null};", ["config"]),
+        ("const u = []; for (const one of require('config').users) u.push(one); "
+         "module.exports = {adminAuth: {type: 'credentials', users: u}};", ["config"]),
+        ("module.exports = {adminAuth: 'open' in require('config') ? null : LOGIN};", ["config"]),
+        ("module.exports = {adminAuth: require('theme') ? null : LOGIN};", ["theme"]),
+        ("module.exports = {adminAuth: require('theme') ? LOGIN : null};", ["theme"]),
         # what is known to be made elsewhere, or is used later only
         ("const c = require('config'); module.exports = {credentialSecret: c.s,httpNodeAuth: {pass: c.get('p')}};", []),
         ("const {verify} =require('jsonwebtoken'); module.exports = {ui: {ioMiddleware: (s, n) => verify(s, n)}};", []),
         ("module.exports = {functionGlobalContext: {config: require('config')}};", []),
+        ("module.exports = {credentialSecret: `nr-${require('config').s}`};", []),
+        ("const t = require('theme'), {Verifier, keys} = require('jsonwebtoken'); "
+         "module.exports = {ui: {ioMiddleware: (s, n) => new Verifier(keys.first)}};", []),
+        ("module.exports = {ui: {middleware: [require('config')({}), (q, r, n) => n()]}};", []),
     ],
 )  # fmt: skip
 def test_a_module_that_decides_is_named(text: str, asked: list[str], evaluate: Evaluator) -> None:
@@ -649,7 +667,7 @@ def test_es_modules_are_named(text: str, evaluate: Evaluator) -> None:
         ("ui: {middleware: true}", "ui.middleware", "unset"),  # which dashboards pass over
         ("ui: {middleware: 'auth'}", "ui.middleware", "unset"),
         ("ui: {ioMiddleware: [(s, n) => n(), null]}", "ui.ioMiddleware", "unset"),
-        ("ui: {ioMiddleware: [require('theme').guard]}", "ui.ioMiddleware", "set"),
+        ("ui: {ioMiddleware: [require('theme').guard]}", "ui.ioMiddleware", "computed"),
         ("httpRoot: '/x'", "httpAdminRoot", "/x"),
         ("httpRoot: '/x', httpAdminRoot: '/a'", "httpAdminRoot", "/a"),
         ("httpRoot: '/x', httpAdminRoot: false", "httpAdminRoot", "false"),
