@@ -1,4 +1,7 @@
-"""Writes the blocks of docs/hardening.md: `python tests/hardening_md.py`, from `remedies/`, for the page's example."""
+"""Writes the blocks of docs/hardening.md: `python tests/hardening_md.py`, from `remedies/`, for the page's example.
+
+What `--nodered-guide` prints is a copy of the page, because pip installs no docs.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pytest_nodered_sec.remedies import fronts, settings, systemd
 from pytest_nodered_sec.remedies.model import FrontName, Site
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "hardening.md"
+COPY: Final = Path(__file__).parents[1] / "pytest_nodered_sec" / "data" / "hardening.md"
 EXAMPLE: Final = Site(
     "plant.example",
     "plant.example",
@@ -45,5 +49,11 @@ def page(text: str) -> str:
     return _BLOCK.sub(shown, text)
 
 
+def printed(text: str) -> str:
+    """Return the page as it is printed, without the marks of its blocks."""
+    return re.sub(r"<!-- .*? -->\n\n?", "", text)
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    COPY.write_text(printed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -37,6 +37,7 @@ def test_every_file_of_the_package_is_there_and_nothing_else(wheel: zipfile.Path
         "suite/test_tls.py",
         "data/guarded_routes.toml",
         "data/frameworks.toml",
+        "data/hardening.md",
         "evidence/report.html.j2",
         "lab/guardian.py",
     ]

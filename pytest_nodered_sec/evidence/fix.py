@@ -201,7 +201,7 @@ def _section(place: int, step: Step, where: str, *, by_hand: bool) -> list[str]:
         "",
         *(line for remedy in remedies for line in (f"In words: {remedy}", "")),
         *([f"Note: {change.breaks}.", ""] if change.breaks else []),
-        *([f"Shown in {GUIDE}, {change.guide}.", ""] if change.guide else []),
+        *([f"Shown by `{GUIDE}`, {change.guide}.", ""] if change.guide else []),
         f"Check: {', '.join(step.controls)} {'passes' if len(step.controls) == 1 else 'pass'}.",
         "",
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.changes import TargetPlan
     from pytest_nodered_sec.remedies.model import Step
 
-GUIDE: Final = "docs/hardening.md"
+GUIDE: Final = "pytest --nodered-guide"  # prints what pip installs of docs/hardening.md
 TELL: Final = 'set front = "nginx", "caddy", "apache", "haproxy", "traefik" or "none" in the policy file'
 
 

@@ -9,12 +9,13 @@ import sys
 import tempfile
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import data, redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.catalogue import listing
 from pytest_nodered_sec.controls import judging
@@ -75,6 +76,8 @@ def command(config: pytest.Config) -> int | None:
     config.add_cleanup(redaction.begin())
     if config.option.nodered_controls is not None:
         sys.stdout.write(_controls(config.option.nodered_controls))
+    elif config.option.nodered_guide:
+        sys.stdout.write(resources.files(data).joinpath("hardening.md").read_text(encoding="utf-8"))
     elif "list" in (config.option.nodered_lab or ()) and not Path("list").is_dir():
         sys.stdout.write(lab_targets.package().listing())
     elif config.option.nodered_lab_pack:

@@ -235,6 +235,7 @@ FLAGS: Final = (
         "Write an archive of what the named deployments of the lab need from npm, and exit; a machine without a "
         "network takes it by PYTEST_NODERED_LAB_NPM",
     ),
+    ("guide", "Print the guide from a fresh Node-RED to all green, as Markdown, and exit"),
     ("init", "Inspect each URL once, write a commented nodered-sec.toml, and exit"),
 )
 

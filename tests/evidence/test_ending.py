@@ -76,7 +76,7 @@ def test_findings_are_folded_and_end_in_changes() -> None:
     assert "admin-01 critical served · admin-01 saw served · and 24 more" in text
     assert text.count("saw served") == 1
     assert "1. critical · settings.js: adminAuth" in text
-    assert "fixes 25 findings of admin-01 · docs/hardening.md, step 2" in text
+    assert "fixes 25 findings of admin-01 · pytest --nodered-guide, step 2" in text
     assert text.endswith("plant: 25 findings in 25 tests, 1 change")
 
 

@@ -70,7 +70,7 @@ def test_a_cause_of_many_targets_is_told_once() -> None:
     assert "What to change at 20 targets, worst first; --nodered-fix=DIR writes a folder of each:" in text
     assert "\n  1. critical · settings.js: adminAuth" in text
     assert " · 7 targets: t00, t01, t02, t03 and 3 more\n" in text
-    assert "     fixes 7 findings of admin-01 · docs/hardening.md, step 2" in text
+    assert "     fixes 7 findings of admin-01 · pytest --nodered-guide, step 2" in text
     assert text.endswith("t19: no findings")
     assert "What to change" not in ending(*rest)
     many = [record("non-compliant", f"site-{n:02}", f"t{n:02}") for n in range(30)]

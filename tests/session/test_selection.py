@@ -100,6 +100,13 @@ def test_everything_about_a_control_is_printed(site: Site) -> None:
     )
 
 
+def test_the_guide_is_printed_where_no_docs_are_installed(site: Site) -> None:
+    result = site.run("--nodered-guide", url=None)
+    assert result.ret == 0
+    assert result.outlines[0] == "# From a fresh Node-RED to all green"
+    assert "## 2. " in result.stdout.str()
+
+
 def test_every_control_can_be_printed() -> None:
     for control in catalogue():
         text = details(control)
