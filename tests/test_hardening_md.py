@@ -20,7 +20,9 @@ DOC = hardening_md.PAGE.read_text(encoding="utf-8")
 
 def test_the_page_is_current() -> None:
     assert hardening_md.page(DOC) == DOC, "run python tests/hardening_md.py"
-    assert hardening_md.COPY.read_text(encoding="utf-8") == hardening_md.printed(DOC), "run python tests/hardening_md.py"
+    assert hardening_md.COPY.read_text(encoding="utf-8") == hardening_md.printed(DOC), (
+        "run python tests/hardening_md.py"
+    )
     assert sorted(re.findall(r"<!-- block (\w+) -->", DOC)) == sorted(hardening_md.files(hardening_md.EXAMPLE))
 
 

@@ -214,6 +214,7 @@ class Renewal:
         result: Result of the service's last run ("success", "exit-code" …), "" where it never ran or nobody knows.
         reloads: what reloads the proxy afterwards, or "".
         other: the ACME client that runs instead, e.g. "Caddy" (which renews by itself).
+        started: other clients that something starts, and what does, e.g. "acme.sh (/var/spool/cron/crontabs/root)".
     """
 
     client: str
@@ -224,15 +225,17 @@ class Renewal:
     result: str = ""
     reloads: str = ""
     other: str = ""
+    started: tuple[str, ...] = ()
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
+        more = f"; there is {', '.join(self.started)}" if self.started else ""
         if not self.client:
-            return "certbot is not installed" + (f"; {self.other} is" if self.other else "")
+            return "certbot is not installed" + (f"; {self.other} is" if self.other else "") + more
         return (
             f"certbot: lineage served: {self.served or 'none'} (of {', '.join(self.lineages) or 'none'}); "
             f"renewed by {self.schedule or 'nothing'} ({'on' if self.scheduled else 'off'}); "
-            f"last run: {self.result or 'not known'}; afterwards: {self.reloads or 'no reload'}"
+            f"last run: {self.result or 'not known'}; afterwards: {self.reloads or 'no reload'}{more}"
         )
 
 

@@ -174,6 +174,12 @@ def _demanded(policy: Policy) -> tuple[tuple[str, tuple[str, ...], str], ...]:
 
 def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
     """The served certificate is a managed lineage, its renewal is scheduled, works, and reloads the proxy."""
+    if seen.started and not (seen.served or seen.other or "certbot" in policy.host.demands):
+        name = seen.started[0].partition(" ")[0]
+        return NotJudged(
+            f"{seen.evidence()}; whether {name} renews this certificate and reloads the proxy is not inspected: check "
+            f'it, then name it in the policy: acme_client = "{name}"'
+        )
     if not seen.client:
         if "certbot" in policy.host.demands:
             remedy = "apt install certbot python3-certbot-nginx && certbot --nginx"

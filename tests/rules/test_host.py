@@ -186,6 +186,16 @@ def test_certificate_is_renewed(seen: Renewal, expected: list[str]) -> None:
     assert seen.evidence()
 
 
+def test_another_client_that_is_seen_is_to_be_checked_and_named() -> None:
+    seen = Renewal("", started=("acme.sh (/var/spool/cron/crontabs/root)",))
+    for one in (seen, replace(RENEWED, served="", started=seen.started)):
+        verdict = certificate_is_renewed(one, target().policy)
+        assert isinstance(verdict, NotJudged)
+        assert "there is acme.sh (/var/spool/cron/crontabs/root); whether acme.sh renews" in verdict.reason
+    assert codes(certificate_is_renewed, replace(RENEWED, started=seen.started)) == []
+    assert codes(certificate_is_renewed, seen, host=HostDemands(demands=("certbot",))) == ["no-certbot"]
+
+
 def test_another_acme_client_is_somebody_elses_control_unless_certbot_is_demanded() -> None:
     caddy = Renewal("", other="Caddy")
     assert outcome(certificate_is_renewed, caddy, target()) == SKIP

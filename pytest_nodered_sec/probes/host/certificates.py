@@ -76,6 +76,13 @@ def served_on_disk(inside: Inside) -> bool | None:
 _LINEAGE: Final = re.compile(r"/etc/letsencrypt/live/([^/ ']+)/cert\.pem")
 
 
+_OF_ITSELF: Final = {  # what in a proxy's own configuration makes it an ACME client
+    "Traefik": re.compile(r"^[ \t]*(--|\[)?certificates?resolvers?\b", re.IGNORECASE | re.MULTILINE),
+    "Apache httpd": re.compile(r"^[ \t]*<?MDomain", re.IGNORECASE | re.MULTILINE),
+    "HAProxy": re.compile(r"^[ \t]*acme[ \t]", re.MULTILINE),
+}
+_CLIENT: Final = re.compile(r"acme\.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego\b")
+
 _STARTED_AT_BOOT: Final = ("enabled", "static", "generated", "indirect", "alias")
 
 
@@ -89,7 +96,7 @@ def renewal_of(inside: Inside) -> Renewal:
         ProbeError: it cannot be seen, or a right is missing.
     """
     found = inside.found
-    other = inside.demands.acme_client or ("Caddy" if inside.caddy and not nginx_in_front(inside) else "")
+    other = inside.demands.acme_client or _renews_itself(inside)
     if "certbot" not in found and "lineages" not in found:
         if inside.in_container and not other:
             raise ProbeError(
@@ -97,7 +104,10 @@ def renewal_of(inside: Inside) -> Renewal:
                 'the policy: acme_client = "acme.sh"',
                 Cause.UNIDENTIFIED,
             )
-        return Renewal("", other=other)
+        started = _started(found)
+        if not other and not started:
+            _check_all_is_seen(inside)
+        return Renewal("", other=other, started=started)
     listed = found.get("lineages")
     if listed is None or listed.code:
         reason = text_of.why(listed) if listed is not None else "/etc/letsencrypt does not exist"
@@ -108,7 +118,48 @@ def renewal_of(inside: Inside) -> Renewal:
     names = tuple(sorted(set(_LINEAGE.findall(listed.text))))
     lineage = _lineage(certificates_on(inside).get(inside.served, ""))
     schedule, on, result = _schedule(found)
-    return Renewal("certbot", names, lineage, schedule, on, result, _reload(found, lineage), other)
+    return Renewal("certbot", names, lineage, schedule, on, result, _reload(found, lineage), other, _started(found))
+
+
+def _renews_itself(inside: Inside) -> str:
+    """Return the proxy in front that gets its certificates itself, or ""."""
+    if nginx_in_front(inside):
+        return ""
+    texts = [section.text for name, section in inside.later.items() if name.startswith("config:")]
+    for front in inside.fronts:
+        told = _OF_ITSELF.get(front.program)
+        if told and any(told.search(text) for text in (*texts, "\n".join(front.args))):
+            return front.program
+    return "Caddy" if inside.caddy else ""
+
+
+def _started(found: dict[str, Section]) -> tuple[str, ...]:
+    """Return other clients than certbot that a cron file or a service names, with where that is."""
+    lines = [*_lines(found, "cron"), *_lines(found, "acme")]
+    pairs = [(client, path) for path, _, line in lines if (client := _CLIENT.search(line) or _CLIENT.search(path))]
+    return tuple(dict.fromkeys(f"{client[0]} ({path})" for client, path in pairs))
+
+
+def _check_all_is_seen(inside: Inside) -> None:
+    """Raise ProbeError where a client may be that is not seen: in a container, or in a crontab that only root reads."""
+    if not nginx_in_front(inside):
+        for proxy in ("nginx", "caddy"):
+            check_no_box(inside, proxy)
+        for front in inside.fronts:
+            if front.program in _OF_ITSELF and front.trouble:
+                raise ProbeError(
+                    f"whether {front.program} gets its certificates itself is not seen: {front.trouble}; if so, name "
+                    f'it in the policy: acme_client = "{front.program}"',
+                    Cause.FORBIDDEN,
+                )
+    _check_rights(inside.found, "cron")
+    hidden = inside.who.uid != 0 and not inside.who.sudo and inside.found.get("cron", Section("", 0)).code > 1
+    if hidden and "/comm" in inside.found.get("crond", Section("", 1)).text:
+        raise ProbeError(
+            f"whether root's crontab renews the certificate cannot be seen as {inside.who.user} (docs/sudoers has the "
+            'line); or name the client in the policy, e.g. acme_client = "acme.sh"',
+            Cause.FORBIDDEN,
+        )
 
 
 def _check_rights(found: dict[str, Section], *names: str) -> None:
@@ -136,11 +187,11 @@ def _schedule(found: dict[str, Section]) -> tuple[str, bool, str]:
     try:
         units = text_of.units(found.get("units"))
     except ProbeError:
-        if not lines:
+        if not any("certbot" in line for _, _, line in lines):
             raise
         units = {}
     # Debian's own cron file leaves it to the timer wherever systemd runs
-    cron = [path for path, _, line in lines if not (units and "-d /run/systemd/system" in line)]
+    cron = [path for path, _, line in lines if "certbot" in line and not (units and "-d /run/systemd/system" in line)]
     schedule, on, result = (cron[0], running, "") if cron else ("", False, "")
     for name in _TIMERS:
         timer = units.get(name)
@@ -163,7 +214,7 @@ def _reload(found: dict[str, Section], lineage: str) -> str:
         if path in files and re.match(r"(?i)((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
             return line.strip()
     for path, _, line in _lines(found, "cron"):  # as its own argument, or by the next command
-        if re.search("nginx|caddy", line):
+        if "certbot" in line and re.search("nginx|caddy", line):
             return path
     runnable = {path for path, mode in _modes(found) if mode & 0o111}
     for path, _, _line in _lines(found, "hooks"):

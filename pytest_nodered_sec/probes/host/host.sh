@@ -328,6 +328,7 @@ if [ -d /etc/letsencrypt ]; then
     section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
 fi
 has certbot && section certbot sh -c 'command -v certbot'
-section cron root grep -sHrE certbot /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section cron root grep -sHrE 'certbot|acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego' /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section acme grep -sHE '^Exec.*(acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego)' /etc/systemd/system/*.service /usr/lib/systemd/system/*.service
 section crond crons
 section end true

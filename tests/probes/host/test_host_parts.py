@@ -771,6 +771,60 @@ def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
     assert part(declared, "renewal").other == "acme.sh"
 
 
+@pytest.mark.parametrize(
+    ("section", "line", "started"),
+    [
+        ("cron", '/var/spool/cron/crontabs/root:3 4 * * * "/root/.acme.sh"/acme.sh --cron',
+         "acme.sh (/var/spool/cron/crontabs/root)"),
+        ("cron", "/etc/cron.daily/dehydrated:/usr/bin/dehydrated -c && systemctl reload nginx",
+         "dehydrated (/etc/cron.daily/dehydrated)"),
+        ("acme", "/etc/systemd/system/lego.service:ExecStart=/usr/bin/lego --domains plant.example renew",
+         "lego (/etc/systemd/system/lego.service)"),
+        ("cron", "/etc/cron.d/x:# acme.sh was here", ""),
+    ],
+)  # fmt: skip
+def test_another_client_that_cron_or_a_service_starts(section: str, line: str, started: str) -> None:
+    seen: Renewal = part(inside(found(**{section: Section(line, 0)})), "renewal")
+    assert seen.started == ((started,) if started else ())
+    beside = part(inside({**certbot(), "cron": Section("", 1), section: Section(line, 0)}, served="0" * 64), "renewal")
+    assert (beside.client, beside.schedule, beside.started) == ("certbot", "certbot.timer", seen.started)
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "other"),
+    [
+        ("Traefik", "certificatesResolvers:\n  le:\n    acme: {}", "Traefik"),
+        ("Traefik", "[certificatesResolvers.le.acme]", "Traefik"),
+        ("Traefik", "entryPoints: {}", ""),
+        ("Apache httpd", "  MDomain plant.example", "Apache httpd"),
+        ("HAProxy", "acme letsencrypt\n  directory https://ca.example", "HAProxy"),
+        ("HAProxy", "frontend f\n  acl acme path_beg /.well-known", ""),
+    ],
+)
+def test_a_proxy_that_gets_its_certificates_itself(program: str, text: str, other: str) -> None:
+    later = {"config:/etc/front": Section(f"1700000000\n{text}", 0)}
+    front = fronts.Front(program, 70)
+    assert part(inside(found(), later=later, fronts=(front,)), "renewal").other == other
+    flags = replace(front, args=("traefik", "--certificatesresolvers.le.acme.email=x"))
+    assert part(inside(found(), fronts=(flags,)), "renewal").other == ("Traefik" if program == "Traefik" else "")
+
+
+def test_what_renews_may_be_where_nobody_looks() -> None:
+    boxed = fronts.Front("Traefik", 0, trouble="it runs in the container 8f4e0c1d8f4e")
+    assert "whether Traefik gets its certificates itself is not seen" in trouble(
+        inside(found(), fronts=(boxed,)), "renewal"
+    )
+    assert "caddy runs in the container" in trouble(inside(found(boxed_caddy=Section(BOX, 0))), "renewal")
+    crond = {"crond": Section("/proc/9/comm", 0), "cron": Section("", 2)}
+    assert "whether root's crontab renews the certificate cannot be seen as ops" in trouble(
+        inside(found(**crond)), "renewal"
+    )
+    for known in ({"who": replace(OPS, sudo=True)}, {"who": replace(OPS, uid=0)}):
+        assert part(inside(found(**crond), **known), "renewal").client == ""
+    nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    assert part(inside(found(), fronts=(boxed,), nginx=nginx), "renewal").client == ""
+
+
 SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
           "dials": [{"dial": "127.0.0.1:1880", "secure": False}], "errors": [], "named": [],
           "certificates": [], "trusts": [], "raw": False}  # fmt: skip
