@@ -143,8 +143,8 @@ def _raw(seen: FrontConfig) -> list[Violation]:
 def _plain(seen: FrontConfig, leading: list[Entry]) -> list[Violation]:
     faults = []
     for name in dict.fromkeys(entry.name for entry in leading):
-        clear = [entry.place for entry in leading if entry.name == name and not (entry.tls or entry.hidden)]
-        clear = [place for place in clear if not place.startswith("unix:")]
+        bare = [entry for entry in leading if entry.name == name and not (entry.tls or entry.hidden)]
+        clear = [entry.place for entry in bare if not entry.place.startswith("unix:") and pages.needs_tls(entry.ways)]
         if clear:
             faults.append(
                 Violation(

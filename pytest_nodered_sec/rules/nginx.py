@@ -146,7 +146,7 @@ def _plain(here: list[Walked]) -> list[Violation]:
         if not one.door.tls
         and one.door.place.address != "unix"
         and one.door.place not in inner
-        and any(end.kind == "node-red" for way in one.ways for end in way.ends)
+        and pages_of.needs_tls(one.ways)
     ]
     if not clear:
         return []

@@ -55,6 +55,20 @@ WAYS = {
         f"upstream red {{ server 127.0.0.1:1880; }} server {{ {TLS} location / {{ proxy_pass http://red; }} }}",
         [],
     ),
+    "all of the address in a variable": (
+        f"server {{ listen 80; set $to http://127.0.0.1:1880; location / {{ proxy_pass $to; }} }}",
+        ["plain"],
+    ),
+    "what a certificate authority asks for in clear": (
+        f"server {{ listen 80; location ^~ /.well-known/acme-challenge/ {{ {PROXY} }} "
+        f"location / {{ return 301 https://$host$request_uri; }} }} server {{ {TLS} location / {{ {PROXY} }} }}",
+        [],
+    ),
+    "that, and a way from there": (
+        "server { listen 80; location ^~ /.well-known/acme-challenge/ { proxy_pass http://127.0.0.1:1880/; } "
+        f"location / {{ return 301 https://$host$request_uri; }} }} server {{ {TLS} location / {{ {PROXY} }} }}",
+        ["plain"],
+    ),
     "upstream elsewhere": (
         f"upstream red {{ server 10.0.0.7:1880; }} server {{ {TLS} location / {{ proxy_pass http://red; }} }}",
         ["upstream"],

@@ -253,6 +253,8 @@ def test_what_opens_the_way() -> None:
 
 def test_plain_far_and_raw() -> None:
     assert codes(front(GUARD, bind=":80")) == ["plain"]
+    challenge = "http-request redirect scheme https unless { path_beg /.well-known/acme-challenge/ }"
+    assert codes(front(f"{challenge}\n{GUARD}", bind=":80")) == []  # which an authority asks for in clear
     assert codes(front(GUARD, bind="127.0.0.1:80,unix@/run/x,[::]:8080-8081")) == ["plain"]
     near = "backend red\nserver a 10.0.0.5:1880\n"
     assert codes(front(GUARD, rest=near)) == ["upstream"]

@@ -35,6 +35,7 @@ def front(
 ) -> FrontConfig:  # fmt: skip
     """Return a configuration; routers are for TLS unless they say otherwise."""
     routers = {name: {"service": "red", "tls": {}, **router} for name, router in routers.items()}
+    routers = {name: {key: value for key, value in one.items() if value is not None} for name, one in routers.items()}
     first = {"entryPoints": points or {"websecure": {"address": ":443"}}, **(static or {})}
     http = {"routers": routers, "middlewares": middlewares or {}, "services": {"red": RED, **(services or {})}}
     dynamic = tree("dynamic", "d.yml", {"http": {**http, **more.pop("http", {})}, **more})
@@ -99,6 +100,37 @@ def test_a_rule(rule: str, more: dict[str, Any], expected: set[str]) -> None:
 def test_the_functions_of_a_rule() -> None:
     rule = traefik_rules.read("!Path(`/a`) && (Host(`b`) || Query(`c`, `d`))")
     assert list(traefik_rules.calls(rule)) == [("path", ("/a",)), ("host", ("b",)), ("query", ("c", "d"))]
+
+
+def below(**more: Any) -> Table:
+    return {"rule": "PathPrefix(`/ui`)", "parentRefs": ["parent"], "tls": None, **more}
+
+
+CHILDREN: dict[str, tuple[Table, dict[str, Any], set[str]]] = {
+    "its rule fits": ({"child": below()}, {}, {"/ui/"}),
+    "its rule sees what the parent's middlewares made": ({"child": below()}, {"uri": "/x/ui/"}, {"/ui/"}),
+    "no child's rule fits": ({"child": below()}, {"uri": "/a"}, {"404"}),
+    "a middleware of its own": ({"child": below(middlewares=["login"])}, {}, {"401"}),
+    "a grandchild": ({"child": below(service=""), "two": below(parentRefs=["child@file"])}, {}, {"/ui/"}),
+    "one with entry points": ({"child": below(entryPoints=["websecure"])}, {}, {"404"}),
+    "one with TLS": ({"child": below(tls={})}, {}, {"404"}),
+    "one without a rule": ({"child": below(rule="")}, {}, {"404"}),
+    "one without a service": ({"child": below(service="none")}, {}, {"404"}),
+    "one whose other parent is not there": ({"child": below(parentRefs=["parent", "none"])}, {}, {"/ui/?"}),
+    "one that is its own": ({"child": below(parentRefs=["parent", "child"])}, {}, {"unknown?"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("children", "more", "expected"), CHILDREN.values(), ids=CHILDREN)
+def test_routers_below_a_router(children: Table, more: dict[str, Any], expected: set[str]) -> None:
+    """What Traefik 3.7 was seen to do; `tests/walk` compares."""
+    parent = {"rule": ALL, "middlewares": ["strip"]}
+    strip: Table = {"strip": {"stripPrefix": {"prefixes": ["/x"]}}}
+    seen = front({"parent": parent, **children}, {**strip, **LOGIN})
+    assert ends(seen, **more) == expected
+    if "401" in expected:
+        assert gate(seen, "/ui") == "closed"
+        assert way_is_guarded(seen, target().policy) == ()
 
 
 MIDDLEWARES: dict[str, tuple[Table, dict[str, Any], set[str]]] = {

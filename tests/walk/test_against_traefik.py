@@ -99,6 +99,9 @@ def a_router(random: Random, priority: int) -> dict[str, Any]:
 def a_point(random: Random) -> Point:
     priorities = random.sample(range(1, 100), random.choice((1, 2, 3, 4)))
     routers = [a_router(random, priority) for priority in priorities]
+    for place, router in enumerate(routers[1:], 1):
+        if random.randrange(3) == 0:
+            router["below"] = random.randrange(place)
     return routers, [a_request(random) for _ in range(REQUESTS)]
 
 
@@ -116,6 +119,12 @@ def batches(draw: st.DrawFn) -> list[Point]:
     return a_batch(Random(draw(st.integers(0, 2**32))))  # noqa: S311 no secret is made of it
 
 
+def placed(number: int, below: int | None = None, **router: Any) -> dict[str, Any]:
+    """Return a router at an entry point, or below another router."""
+    where = {"entryPoints": [f"p{number}"]} if below is None else {"parentRefs": [f"r{number}-{below}@file"]}
+    return {**where, **router}
+
+
 @contextmanager
 def traefik_running(points: list[list[dict[str, Any]]]) -> Iterator[tuple[list[int], Setup]]:
     *ports, red, other, nobody = free_ports(len(points) + 3)
@@ -126,7 +135,7 @@ def traefik_running(points: list[list[dict[str, Any]]]) -> Iterator[tuple[list[i
     dynamic = {
         "http": {
             "routers": {
-                f"r{number}-{place}": {"entryPoints": [f"p{number}"], **router}
+                f"r{number}-{place}": placed(number, **router)
                 for number, routers in enumerate(points)
                 for place, router in enumerate(routers)
             },

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.request import Outcome
 
 CHANNEL: Final = "/socket.io/"
+_CHALLENGE: Final = "/.well-known/acme-challenge/"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,15 @@ def uris(heads: Iterable[tuple[str, bool]], surfaces: tuple[Surface, ...], any_t
 def is_open(end: Outcome) -> bool:
     """Whether a stranger's request surely ends at Node-RED."""
     return end.kind == "node-red" and not end.doubts
+
+
+def needs_tls(ways: Iterable[Way]) -> bool:
+    """Whether any way ends at Node-RED that is more than what a certificate authority asks for in clear (RFC 8555)."""
+    return any(
+        end.kind == "node-red" and not (way.uri.startswith(_CHALLENGE) and end.uri.startswith(_CHALLENGE))
+        for way in ways
+        for end in way.ends
+    )
 
 
 def is_of(uri: str, surface: Surface) -> str:

@@ -32,7 +32,8 @@ _HARMLESS: Final = (
     "headers", "compress", "ratelimit", "inflightreq", "retry", "buffering", "circuitbreaker", "contenttype", "grpcweb",
     "passtlsclientcert",
 )  # fmt: skip
-_OF_ROUTER: Final = ("entrypoints", "rule", "rulesyntax", "priority", "middlewares", "service", "tls", "observability")
+_OF_ROUTER: Final = ("entrypoints", "rule", "rulesyntax", "priority", "middlewares", "service", "tls", "observability",
+              "parentrefs")  # fmt: skip
 
 
 def walk(seen: Setup, bind: Bind, client: Client, choices: Choices) -> Outcome:
@@ -59,7 +60,23 @@ def walk(seen: Setup, bind: Bind, client: Client, choices: Choices) -> Outcome:
     for name in (*texts(bind.node, "http", "middlewares"), *texts(router, "middlewares")):
         if answer := _passed(visit, name, 0):
             return answer
-    return _served(visit, text(router, "service"), 0)
+    return _routed(visit, router, 0)
+
+
+def _routed(visit: Visit, router: Directive, depth: int) -> Outcome:
+    """Return what becomes of a request behind a router's middlewares: its children's rules see what these made of it."""
+    children = visit.seen.children(router)
+    if not children:
+        return _served(visit, text(router, "service"), 0)
+    if depth > _MOST_HOPS:
+        return visit.unknown(f"the routers below {router.name} ({router.file}) are too many to follow")
+    child = _first(visit, _fitting(visit, children))
+    if child is None:
+        return visit.answered(404)
+    for name in texts(child, "middlewares"):
+        if answer := _passed(visit, name, 0):
+            return answer
+    return _routed(visit, child, depth + 1)
 
 
 def tidied(path: str) -> str:
@@ -78,9 +95,20 @@ def _decoded(code: re.Match[str]) -> str:
 
 
 def _chosen(visit: Visit) -> Directive | Outcome | None:
-    """Return the router that takes a request."""
+    """Return the router that takes a request; an entry point's own redirect stands among them."""
+    fits = _fitting(visit, visit.seen.routers(visit.bind, tls=visit.client.tls))
+    target = text(visit.bind.node, "http", "redirections", "entryPoint", "to")
+    if target and not visit.client.tls:
+        first = number(text(visit.bind.node, "http", "redirections", "entryPoint", "priority")) or _REDIRECTS_FIRST
+        if first >= max(fits, default=0):
+            return _redirected_to(visit, target)
+    return _first(visit, fits)
+
+
+def _fitting(visit: Visit, routers: list[Directive]) -> dict[int, list[Directive]]:
+    """Return by priority the routers whose rules fit."""
     fits: dict[int, list[Directive]] = {}
-    for router in visit.seen.routers(visit.bind, tls=visit.client.tls):
+    for router in routers:
         rule = text(router, "rule")
         if strange := [node.name for node in router.block if node.name.lower() not in _OF_ROUTER]:
             visit.doubt(f"{strange[0]} of router {router.name} ({router.file}) is not followed")
@@ -96,11 +124,10 @@ def _chosen(visit: Visit) -> Directive | Outcome | None:
             held = _fits(visit, router, rule)
         if held:
             fits.setdefault(number(text(router, "priority")) or len(rule), []).append(router)
-    target = text(visit.bind.node, "http", "redirections", "entryPoint", "to")
-    if target and not visit.client.tls:
-        first = number(text(visit.bind.node, "http", "redirections", "entryPoint", "priority")) or _REDIRECTS_FIRST
-        if first >= max(fits, default=0):
-            return _redirected_to(visit, target)
+    return fits
+
+
+def _first(visit: Visit, fits: dict[int, list[Directive]]) -> Directive | None:
     if not fits:
         return None
     best = fits[max(fits)]
@@ -117,13 +144,25 @@ def _fits(visit: Visit, router: Directive, rule: str) -> bool:
         return visit.choices.whether(("rule", rule))
 
 
-def _is_built(visit: Visit, router: Directive) -> bool:
-    """Whether everything is there that a router names; Traefik leaves out what is not whole."""
+def _is_built(visit: Visit, router: Directive, depth: int = 0) -> bool:
+    """Whether everything is there that a router names; Traefik leaves out what is not whole.
+
+    One with children has no service of its own. A child has no entry points and no TLS; seen in Traefik 3.7.
+    """
     known = visit.seen.named("http", "middlewares")
     wanted = [name.removesuffix("@file") for name in texts(router, "middlewares")]
     others = [name for name in (*wanted, text(router, "service")) if "@" in name.removesuffix("@file")]
     if foreign := [name for name in others if not name.endswith("@internal")]:
         visit.doubt(f"{foreign[0]} of router {router.name} ({router.file}) comes from elsewhere")
+    if below(router, "parentRefs"):
+        if not text(router, "rule") or below(router, "entryPoints") or below(router, "tls"):
+            return False
+        parents = {name.removesuffix("@file") for name in texts(router, "parentRefs")}
+        if parents - set(visit.seen.named("http", "routers")):
+            visit.doubt(f"a router that is not there is a parent of {router.name} ({router.file})")
+    if children := visit.seen.children(router):
+        whole = all(name in known or "@" in name for name in wanted)
+        return whole and (depth > _MOST_HOPS or any(_is_built(visit, child, depth + 1) for child in children))
     services = visit.seen.named("http", "services")
     service = text(router, "service").removesuffix("@file")
     return all(name in known or "@" in name for name in wanted) and (service in services or "@" in service)

@@ -114,9 +114,17 @@ class Setup:
             points = texts(router, "entryPoints") or tuple(defaults or (point.name for point in self.binds))
             node = below(router, "tls")
             secured = always or (node is not None and node.args != ("false",))
-            if bind.name in points and secured == tls:
+            if bind.name in points and secured == tls and not below(router, "parentRefs"):
                 result.append(router)
         return result
+
+    def children(self, router: Directive) -> list[Directive]:
+        """Return the routers that take over behind another's middlewares."""
+        return [
+            other
+            for other in self.named("http", "routers").values()
+            if router.name in {name.removesuffix("@file") for name in texts(other, "parentRefs")}
+        ]
 
     def own(self, address: str) -> Bind | None:
         """Return the entry point that gets what is sent to an address of this machine."""

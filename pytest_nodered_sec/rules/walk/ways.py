@@ -82,7 +82,7 @@ def _may_lead(config: Config, server: Directive) -> bool:
             behind = config.upstreams.get(name, (target.removeprefix("unix:").partition(":")[0],) if
                                           target.startswith("unix:") else (name,))  # fmt: skip
             addresses = [address.removeprefix("unix:") for address in behind]
-            if "$" in target or any(config.is_node_red(address) or config.own(address) for address in addresses):
+            if "$" in one.args[0] or any(config.is_node_red(address) or config.own(address) for address in addresses):
                 return True
     return False
 
