@@ -56,7 +56,7 @@ WAYS = {
         [],
     ),
     "all of the address in a variable": (
-        f"server {{ listen 80; set $to http://127.0.0.1:1880; location / {{ proxy_pass $to; }} }}",
+        "server { listen 80; set $to http://127.0.0.1:1880; location / { proxy_pass $to; } }",
         ["plain"],
     ),
     "what a certificate authority asks for in clear": (

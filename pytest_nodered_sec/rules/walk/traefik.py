@@ -64,7 +64,7 @@ def walk(seen: Setup, bind: Bind, client: Client, choices: Choices) -> Outcome:
 
 
 def _routed(visit: Visit, router: Directive, depth: int) -> Outcome:
-    """Return what becomes of a request behind a router's middlewares: its children's rules see what these made of it."""
+    """Return what becomes of a request behind a router's middlewares; its children see what these made of it."""
     children = visit.seen.children(router)
     if not children:
         return _served(visit, text(router, "service"), 0)
