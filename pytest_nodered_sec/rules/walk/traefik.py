@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from pytest_nodered_sec.rules.walk import pcre, traefik_rules
 from pytest_nodered_sec.rules.walk.config import is_node_red
 from pytest_nodered_sec.rules.walk.request import Outcome, unknown
+from pytest_nodered_sec.rules.walk.traefik_routers import first, fitting
 from pytest_nodered_sec.rules.walk.traefik_visit import Visit, below, number, text, texts
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _HARMLESS: Final = (
     "headers", "compress", "ratelimit", "inflightreq", "retry", "buffering", "circuitbreaker", "contenttype", "grpcweb",
     "passtlsclientcert",
 )  # fmt: skip
-_OF_ROUTER: Final = ("entrypoints", "rule", "rulesyntax", "priority", "middlewares", "service", "tls", "observability",
-              "parentrefs")  # fmt: skip
 
 
 def walk(seen: Setup, bind: Bind, client: Client, choices: Choices) -> Outcome:
@@ -70,7 +69,7 @@ def _routed(visit: Visit, router: Directive, depth: int) -> Outcome:
         return _served(visit, text(router, "service"), 0)
     if depth > _MOST_HOPS:
         return visit.unknown(f"the routers below {router.name} ({router.file}) are too many to follow")
-    child = _first(visit, _fitting(visit, children))
+    child = first(visit, fitting(visit, children))
     if child is None:
         return visit.answered(404)
     for name in texts(child, "middlewares"):
@@ -96,76 +95,13 @@ def _decoded(code: re.Match[str]) -> str:
 
 def _chosen(visit: Visit) -> Directive | Outcome | None:
     """Return the router that takes a request; an entry point's own redirect stands among them."""
-    fits = _fitting(visit, visit.seen.routers(visit.bind, tls=visit.client.tls))
+    fits = fitting(visit, visit.seen.routers(visit.bind, tls=visit.client.tls))
     target = text(visit.bind.node, "http", "redirections", "entryPoint", "to")
     if target and not visit.client.tls:
-        first = number(text(visit.bind.node, "http", "redirections", "entryPoint", "priority")) or _REDIRECTS_FIRST
-        if first >= max(fits, default=0):
+        own = number(text(visit.bind.node, "http", "redirections", "entryPoint", "priority")) or _REDIRECTS_FIRST
+        if own >= max(fits, default=0):
             return _redirected_to(visit, target)
-    return _first(visit, fits)
-
-
-def _fitting(visit: Visit, routers: list[Directive]) -> dict[int, list[Directive]]:
-    """Return by priority the routers whose rules fit."""
-    fits: dict[int, list[Directive]] = {}
-    for router in routers:
-        rule = text(router, "rule")
-        if strange := [node.name for node in router.block if node.name.lower() not in _OF_ROUTER]:
-            visit.doubt(f"{strange[0]} of router {router.name} ({router.file}) is not followed")
-        if not _is_built(visit, router):
-            continue
-        if (
-            text(router, "ruleSyntax").lower() == "v2"
-            or text(visit.seen.directives[0], "core", "defaultRuleSyntax") == "v2"
-        ):
-            visit.doubt(f"rules of Traefik 2 ({router.name}, {router.file}) are not followed")
-            held = visit.choices.whether(("rule", rule))
-        else:
-            held = _fits(visit, router, rule)
-        if held:
-            fits.setdefault(number(text(router, "priority")) or len(rule), []).append(router)
-    return fits
-
-
-def _first(visit: Visit, fits: dict[int, list[Directive]]) -> Directive | None:
-    if not fits:
-        return None
-    best = fits[max(fits)]
-    if len(best) > 1:
-        visit.doubt(f"routers {best[0].name} and {best[1].name} ({best[0].file}) have the same priority")
-    return best[visit.choices.pick(("router", tuple(router.name for router in best)), len(best))]
-
-
-def _fits(visit: Visit, router: Directive, rule: str) -> bool:
-    try:
-        return traefik_rules.holds(visit, traefik_rules.read(rule))
-    except traefik_rules.UnreadableError:
-        visit.doubt(f"the rule of router {router.name} ({router.file}) is not followed: {rule}")
-        return visit.choices.whether(("rule", rule))
-
-
-def _is_built(visit: Visit, router: Directive, depth: int = 0) -> bool:
-    """Whether everything is there that a router names; Traefik leaves out what is not whole.
-
-    One with children has no service of its own. A child has no entry points and no TLS; seen in Traefik 3.7.
-    """
-    known = visit.seen.named("http", "middlewares")
-    wanted = [name.removesuffix("@file") for name in texts(router, "middlewares")]
-    others = [name for name in (*wanted, text(router, "service")) if "@" in name.removesuffix("@file")]
-    if foreign := [name for name in others if not name.endswith("@internal")]:
-        visit.doubt(f"{foreign[0]} of router {router.name} ({router.file}) comes from elsewhere")
-    if below(router, "parentRefs"):
-        if not text(router, "rule") or below(router, "entryPoints") or below(router, "tls"):
-            return False
-        parents = {name.removesuffix("@file") for name in texts(router, "parentRefs")}
-        if parents - set(visit.seen.named("http", "routers")):
-            visit.doubt(f"a router that is not there is a parent of {router.name} ({router.file})")
-    if children := visit.seen.children(router):
-        whole = all(name in known or "@" in name for name in wanted)
-        return whole and (depth > _MOST_HOPS or any(_is_built(visit, child, depth + 1) for child in children))
-    services = visit.seen.named("http", "services")
-    service = text(router, "service").removesuffix("@file")
-    return all(name in known or "@" in name for name in wanted) and (service in services or "@" in service)
+    return first(visit, fits)
 
 
 def _redirected_to(visit: Visit, target: str) -> Outcome:
