@@ -24,7 +24,8 @@ SURFACES: Final = (
 COLUMNS: Final = {
     "anybody": "without credentials",
     "spelling": "another letter case, a trailing slash; not where Node-RED itself refuses",
-    "written": "`//` in place of the first slash, the first letter percent-encoded; not where Node-RED itself refuses",
+    "written": "`//` in place of the first slash, behind `/static/..` or the first public path of the policy, the "
+    "first letter percent-encoded; not where Node-RED itself refuses",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
     "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others) and an API key, the cookies that refusals have set; of "
@@ -38,7 +39,7 @@ COLUMNS: Final = {
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
     "`transport=websocket`",
     "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With, Content-Type and Sec-Fetch-Site; "
-    "except on WebSockets, a monitor's User-Agent, Via, X-Internal and X-Health-Check",
+    "except on WebSockets, a monitor's User-Agent, Via, X-Internal and X-Health-Check, and `Accept: text/event-stream`",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear",
     "roots": "below another root that is known in the field",

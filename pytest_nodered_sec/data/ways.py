@@ -129,7 +129,7 @@ BROWSER: Final = Part(
     "as this site's page in a browser",
     (
         ("User-Agent", BROWSER_AGENT),
-        ("Accept", "text/html,application/xhtml+xml,application/json,*/*;q=0.8"),
+        ("Accept", "text/html,application/xhtml+xml,application/json,image/avif,text/event-stream,*/*;q=0.8"),
         ("Origin", "{origin}"),
         ("Referer", "{origin}/"),
         ("X-Requested-With", "XMLHttpRequest"),
@@ -183,6 +183,12 @@ CONNECTION: Final = Part(
     (("Connection", "Upgrade"),),
     "nginx: map $http_connection $realm { ~*upgrade off; }",
 )
+EVENTS: Final = Part(
+    "events",
+    "as a reader of server-sent events",
+    (("Accept", "text/event-stream"),),
+    "nginx: map $http_accept $realm { default Operators; text/event-stream off; }",
+)
 BASIC: Final = Part(
     "basic",
     "with a made-up name and password (Basic)",
@@ -218,6 +224,14 @@ _UNTIDY: Final = (
 )
 SLASHES: Final = Part(
     "slashes", "with // in place of the path's first slash", (), _UNTIDY, write=lambda path: f"/{path}"
+)
+DOTTED: Final = Part(
+    "dotted",
+    "by way of a path that is often free (/static/..)",
+    (),
+    "nginx: map $request_uri $realm { default Operators; ~^/static/ off; } and a proxy_pass that ends with a slash; "
+    "HAProxy: path_beg /static/ in front of an nginx that tidies",
+    write=lambda path: f"/static/..{path}",
 )
 ENCODED: Final = Part(
     "encoded",
@@ -258,12 +272,12 @@ WAYS: Final = {
     for way in (
         Way("upgrade", (UPGRADE, TRANSPORT, QUERY, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN)),
-        Way("bearer", (BEARER, CONNECTION, MONITOR, _from("10.0.0.1"))),
+        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
         Way("basic", (BASIC, _from("100.64.0.1"))),
-        Way("lan", (CONNECTION, MONITOR, _from("10.0.0.1"))),
+        Way("lan", (CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED, _from("fd00::1"))),
-        Way("slashes", (SLASHES, _from("::1"))),
+        Way("slashes", (SLASHES, DOTTED, _from("::1"))),
         Way("encoded", (ENCODED, _from("127.0.0.1"))),
         Way("identity", (IDENTITY,)),
     )

@@ -205,7 +205,7 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target, *, compared: bool) 
         return
     known = (
         view.identity
-        or seen.answer.marks & NODE_RED_MARKS
+        or seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
         or (view.beside_app and view.gated and expected == "proxied")
     )
     if _relies_on_absence(seen, expected) and not known:
@@ -250,6 +250,6 @@ def settle_blanket(seen: AccessAttempt, target: Target, *, compared: bool = Fals
 
 def _relies_on_absence(seen: AccessAttempt, expected: str) -> bool:
     """Whether a verdict on this answer, which is not a refusal, would rest on Node-RED being absent."""
-    if seen.view.api_absent:
-        return expected == "disabled" or seen.surface is Surface.EDITOR
+    if seen.view.api_absent and (expected == "disabled" or seen.surface is Surface.EDITOR):
+        return True
     return seen.kind is Kind.ABSENT or (seen.surface is Surface.EDITOR and seen.path == "/")

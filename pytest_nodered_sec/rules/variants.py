@@ -72,6 +72,7 @@ _REMEDIES: Final = {
     "returned": "require a login, not a cookie that every refusal sets: auth_basic or auth_request for every request",
     "transport": "require the login whatever the query says: nginx: no map of $arg_transport in auth_basic",
     "credential-shaped": "check the session or key, not only its presence: nginx: auth_request for every request",
+    "events": "require the login whatever Accept says: nginx: no map of $http_accept in auth_basic",
     "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
     "rewritten": 'drop rewriting headers before any access check: nginx: proxy_set_header X-Original-URL ""; '
     'proxy_set_header X-Forwarded-Uri "";',
@@ -83,7 +84,7 @@ _REMEDIES: Final = {
     "spelling": "nginx: location ~* ^PATH(/|$) (Express ignores letter case and one trailing slash)",
     "address": "let the default server refuse: nginx: listen 443 ssl default_server; return 444;",
 }
-_REMEDIES_ALIKE: Final = {"rerouted": "rewritten", "encoded": "slashes"}
+_REMEDIES_ALIKE: Final = {"rerouted": "rewritten", "encoded": "slashes", "dotted": "slashes"}
 
 
 def way_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:

@@ -67,6 +67,13 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
         ASKED | SOCKETS | {"/ui/socket.io"},
     ),
     "tidied-path": (f"{LOGIN} {TIDIED}", "", "", set()),
+    "free-prefix": (
+        f"{LOGIN.replace('Operators', '$by_prefix')} {TIDIED}",
+        'map $request_uri $by_prefix { default Operators; "~^/static/" off; }',
+        "dotted",
+        ASKED | SOCKETS | {"/ui/socket.io"},
+    ),
+    "events": (*by_map("by_accept", "$http_accept", "^text/event-stream$"), "events", ASKED | {"/ui/socket.io"}),
     "page-by-agent": (
         f"{LOGIN} location / {{ {TO_NODE_RED} }} location ~ ^/ui/?$ "
         f"{{ {LOGIN.replace('Operators', '$by_agent')} {TO_NODE_RED} }}",
@@ -124,6 +131,13 @@ OAUTH = f"""absolute_redirect off; location = /auth {{ internal; return 401; }}
 location @start {{ return 302 /oauth2/start?rd=$request_uri; }}
 location /oauth2/ {{ return 302 https://login.example/authorize?state=$request_id; }}
 location / {{ auth_request /auth; error_page 401 = @start; {TO_NODE_RED} }}"""
+_FORM = "<title>Node-RED Dashboard</title><form><input type=password></form><script src=assets/index-1.js></script>"
+LED = {  # how browsers are led to a login, while programs get 401
+    "form": f"default_type text/html; return 200 '{_FORM}';",
+    "elsewhere": "return 302 https://login.example/start?rd=$request_uri;",
+    "json": """default_type application/json; return 200 '{"login": "/login"}';""",
+}
+_LEADING = f"if ($http_accept ~ text/html) {{ return 418; }} error_page 418 = @login; {GUARDED}"
 BAN = f"if ($http_user_agent ~* pytest) {{ return @STATUS@; }} {GUARDED}"
 # fronts that turn away otherwise than with 401 or 403, and what the policy says beside POLICY
 FRONTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -141,6 +155,7 @@ FRONTS: dict[str, tuple[str, dict[str, Any]]] = {
         f"location /ui/ {{ {LOGIN} {TO_NODE_RED} }} location / {{ return 444; }}",
         {"admin_api": "disabled", "editor": "disabled", "protected_paths": (), "websockets": ()},
     ),
+    **{f"browsers-{name}": (f"{_LEADING} location @login {{ {act} }}", {}) for name, act in LED.items()},
     "oauth": (OAUTH, {"login_urls": ("https://login.example/authorize",)}),
     "one-dashboard": (
         f"location /ui/ {{ {LOGIN} {TO_NODE_RED} }} location / {{ return 404; }}",

@@ -63,7 +63,7 @@ def asked(answer: Answer, root: RootView, release: str = "", path: str = "/red/a
         (asked(BEARER, AUTH), PASS),
         (asked(BROKEN, AUTH), ERROR),
         (asked(NOT_FOUND, NO_ADMIN), SKIP),
-        (asked(NOT_FOUND, STRANGER), SKIP),  # admin-01 says that no admin API is there
+        (asked(NOT_FOUND, STRANGER), ERROR),  # reach-01 says that nothing shows a Node-RED
         (asked(PROXY_BASIC, GATE), ERROR),
     ],
     ids=["told", "another page", "404", "401", "500", "no admin API", "nobody", "behind a gate"],

@@ -90,8 +90,13 @@ const served = (http) => Object.entries(http.servers).map(([name, one]) => ({
   named: Object.entries(own(one.named_routes)).map(([key, route]) => [key, routed([route])[0]]),
   certificates: demanded(one), trusts: trusted(one.trusted_proxies), raw: false }));
 
-const running = () => new Promise((resolve) => { // what Caddy's admin endpoint says that it runs: it only reads
-  const ask = http.get({ host: "localhost", port: 2019, path: "/config/", timeout: 2000 }, (answer) => {
+// What Caddy's admin endpoint says that it runs: it only reads. The very socket that Caddy listens on is asked: another
+// address of "localhost", or another network namespace, may be anybody's.
+const running = ({ address, port, inode }) => new Promise((resolve) => {
+  const sockets = ["tcp", "tcp6"].map((one) => attempt(() => fs.readFileSync(`/proc/net/${one}`, "utf8"), ""));
+  if (!sockets.join("\n").split("\n").some((line) => line.trim().split(/\s+/)[9] === inode)) return resolve(null);
+  const headers = { Host: `localhost:${port}` };
+  const ask = http.get({ host: address, port, path: "/config/", timeout: 2000, headers }, (answer) => {
     let body = "";
     answer.setEncoding("utf8").on("data", (part) => { body += part; if (body.length > 1 << 22) ask.destroy(); })
       .on("end", () => resolve(attempt(() => JSON.parse(body), null)));
@@ -131,7 +136,7 @@ function written(one) { // its file, adapted by the program that runs, which is 
 
 async function caddies() { // what each Caddy serves: as it says itself, or as its file does
   return Promise.all(INPUT.caddies.map(async (one) => {
-    const told = one.admin ? await running() : null;
+    const told = one.admin ? await running(one.admin) : null;
     const [config, trouble] = told ? [told, ""] : written(one);
     const file = told ? "Caddy's running configuration" : one.file;
     const http = attempt(() => config.apps.http || { servers: {} }, null);

@@ -33,7 +33,6 @@ from pytest_nodered_sec.probes.transport.contexts import tls_context
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_nodered_sec.observations.host import ListeningSocket
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.policy.model import HostDemands
     from pytest_nodered_sec.probes.host.parse import Me, Section
@@ -266,7 +265,7 @@ def caddies(front: list[Candidate], found: dict[str, Section]) -> list[dict[str,
             {
                 "exe": one.exe if one.closed else "",
                 "started": one.process.started,
-                "admin": any(_is_admin(here) for here in _sockets(found, one)),
+                "admin": _admin(found, one),
                 "resume": "--resume" in words,
                 "adapter": _option(words, "--adapter", "-a"),
                 "file": str(PurePosixPath(one.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile")),
@@ -275,15 +274,16 @@ def caddies(front: list[Candidate], found: dict[str, Section]) -> list[dict[str,
     return result
 
 
-def _is_admin(socket: ListeningSocket) -> bool:
-    """Whether it is where Caddy's own admin endpoint listens, unless it was told otherwise."""
-    return socket.port == _ADMIN and socket.address in ("127.0.0.1", "::1")
+def _admin(found: dict[str, Section], one: Candidate) -> dict[str, str | int] | None:
+    """Return address, port and inode of Caddy's own admin endpoint; None where it is elsewhere, or not ours to see.
 
-
-def _sockets(found: dict[str, Section], one: Candidate) -> tuple[ListeningSocket, ...]:
-    with contextlib.suppress(ProbeError):  # not ours to see: then its file has to tell
-        return text_of.listening(found, one.process.pid)
-    return ()
+    The inode is compared before it is asked: in another network namespace anybody may listen there.
+    """
+    with contextlib.suppress(ProbeError):  # then its file has to tell
+        for here, inode in sorted(text_of.inodes(found, one.process.pid).items()):
+            if here.port == _ADMIN and here.address in ("127.0.0.1", "::1"):
+                return {"address": here.address, "port": here.port, "inode": inode}
+    return None
 
 
 def _option(words: list[str], *names: str) -> str:

@@ -91,27 +91,36 @@ def listening(found: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...
     Raises:
         ProbeError: its open files are not ours to see.
     """
+    return tuple(sorted(inodes(found, pid)))
+
+
+def inodes(found: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
+    """Return the same, each with its inode; of several alike the last.
+
+    Raises:
+        ProbeError: its open files are not ours to see.
+    """
     files = found.get(f"fd {pid}", Section("", 1))
-    inodes = set(re.findall(r"socket:\[(\d+)\]", files.text))
-    if not inodes:
+    own = set(re.findall(r"socket:\[(\d+)\]", files.text))
+    if not own:
         raise ProbeError(
             f"the open files of process {pid} cannot be seen ({why(files)}): connect as its user or as root "
             "(--nodered-host=…?sudo=true, and docs/sudoers)",
             Cause.FORBIDDEN,
         )
-    result = set()
+    result = {}
     for line in found.get(f"sockets {pid}", Section("", 1)).text.split("\n"):
         family, _, rest = line.partition(" ")
         if family == "unix":
             path, _, inode = rest.rpartition(" ")
             path = path or "(unnamed)"
-            if inode in inodes:
-                result.add(ListeningSocket("unix", path))
+            if inode in own:
+                result[ListeningSocket("unix", path)] = inode
         elif family in ("tcp", "tcp6", "udp", "udp6"):
             address, _, inode = rest.partition(" ")
-            if inode in inodes:
-                result.add(ListeningSocket(family, *_endpoint(address)))
-    return tuple(sorted(result))
+            if inode in own:
+                result[ListeningSocket(family, *_endpoint(address))] = inode
+    return result
 
 
 def taken(found: dict[str, Section], pid: int) -> set[int]:

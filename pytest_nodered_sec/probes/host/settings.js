@@ -4,7 +4,7 @@
 // other parts of the first). Nothing is written.
 // Python puts `const INPUT = {...};` in front: mark, pid, userDir, settingsFile, args, manager (who keeps it, systemd aside),
 // known (published hash or secret to name), modules (whose releases are asked for), caddies (those that are believed:
-// executable, file, whether the admin endpoint listens), userUnit (its service of its user's own systemd, or ""), limit
+// executable, file, where the admin endpoint listens), userUnit (its service of its user's own systemd, or ""), limit
 // (ms), flows (by what they are read), program (evaluate.js and reduce.js).
 "use strict";
 

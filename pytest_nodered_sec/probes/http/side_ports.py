@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import Kind, Refuser, alike, classify
+from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser, alike, classify
 from pytest_nodered_sec.observations.cleartext import PortState
 from pytest_nodered_sec.observations.side_ports import ClosedPort, DirectDoors, Door, StrangeName, Visit
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
@@ -275,6 +275,8 @@ def try_strange_name(look: Look, admin: RootView, node: RootView) -> StrangeName
 
 def _beside_landmark(admin: RootView, first: Visit, visit: Visit) -> Visit:
     """Note whether it is the answer of the URL's own site; where every path answers alike it tells nothing."""
+    if Mark.LOGIN_OPEN in visit.answer.marks and alike(visit.answer, first.answer):  # {} is anybody's
+        visit = replace(visit, answer=replace(visit.answer, marks=visit.answer.marks - {Mark.LOGIN_OPEN}))
     for seen in (admin.settings, admin.login):
         if seen is not None and seen.path == visit.path and seen.kind is not Kind.NO_ANSWER:
             told = not alike(seen.answer, admin.canary.answer) and not alike(visit.answer, first.answer)

@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
-from pytest_nodered_sec.data.ways import BASIC, RETURNED, TRANSPORT, UPGRADE, WAYS, with_query, written
+from pytest_nodered_sec.data.ways import BASIC, DOTTED, RETURNED, TRANSPORT, UPGRADE, WAYS, with_query, written
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.addresses import BY_TURNS, Turn
-from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser, alike
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Answer, Classified, Kind, Mark, Refuser, alike
 from pytest_nodered_sec.observations.channels import Channel
 from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connect_with, upgrade_channel
 from pytest_nodered_sec.probes.channels.engineio import QUERY
@@ -113,7 +113,10 @@ def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt
 
 def parts_of(target: Target, way: str) -> list[Part]:
     """Return what of a way is sent to a target: in calm mode what any visitor may send."""
-    return [part for part in WAYS[way].parts if part.ordinary or target.policy.mode != "calm"]
+    free = next((target.node(one.path) for one in target.policy.public_paths if one.path.strip("/")), "").rstrip("/")
+    known = replace(DOTTED, said=f"by way of {free}/..", write=lambda path: f"{free}/..{path}") if free else DOTTED
+    parts = (known if part is DOTTED else part for part in WAYS[way].parts)
+    return [part for part in parts if part.ordinary or target.policy.mode != "calm"]
 
 
 def _same(seen: AccessAttempt, plain: AccessAttempt) -> bool:
@@ -186,7 +189,22 @@ class Asking:
         said = " and ".join(part.said for part in parts)
         if any(part.write for part in parts):
             return self._rewritten(parts, said, headers)
-        return self._with(parts, said, headers)
+        seen = self._with(parts, said, headers)
+        return seen if self._name in _TALKS else self._unless_everywhere(seen, headers)
+
+    def _unless_everywhere(self, seen: AccessAttempt, headers: dict[str, str]) -> AccessAttempt:
+        """Return what it amounts to where every path gets the same by these headers: nothing is opened.
+
+        So gates do that refuse programs with 401, and lead browsers to a login.
+        """
+        unlike = seen.kind is Kind.SERVED and not seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
+        if not unlike and seen.classified.cause not in (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN):
+            return seen
+        root = self._absolute("/").rstrip("/")
+        everywhere = self._look.answer(seen.method, root + random_path(), headers=headers)
+        if not alike(seen.answer, everywhere):
+            return seen
+        return replace(seen, classified=Classified(Kind.ABSENT, why="as every path that is asked so"))
 
     def _with(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
         if self._name in _TALKS:

@@ -49,6 +49,7 @@ _EDITOR: Final = re.compile(
 )  # no mere path, echoed
 _DASHBOARD_2: Final = re.compile(r"(?:FlowFuse|Node-RED) Dashboard")  # @flowfuse/node-red-dashboard, dist/index.html
 _ITS_SCRIPT: Final = re.compile(r"assets/index-[\w-]{1,100}\.js")  # after it; a login's page may have the name, too
+_LOGIN_FORM: Final = re.compile(r"""type=["']?password""", re.IGNORECASE)  # in no page of Node-RED's or a dashboard's
 _BLOCK_HEADERS: Final = ("cf-mitigated", "x-amzn-waf-action", "x-sucuri-block", "x-datadome")
 
 
@@ -263,9 +264,10 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
         marks.add(Mark.CERTIFICATE_DEMAND)
     if got.status >= 300 and got.status not in REFUSALS:
         return marks
-    if _EDITOR.search(text):
+    form = _LOGIN_FORM.search(text) is not None
+    if not form and _EDITOR.search(text):
         marks.add(Mark.EDITOR)
-    if 'ng-app="ui"' in text or _is_dashboard_2(text):
+    if not form and ('ng-app="ui"' in text or _is_dashboard_2(text)):
         marks.add(Mark.DASHBOARD)
     data = json_of(text)
     if _holds_nodes(data):

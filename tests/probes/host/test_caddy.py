@@ -201,6 +201,29 @@ def test_files_that_a_caddyfile_takes_in_are_what_runs_too(tmp_path: Path) -> No
     assert "cannot be read" in told(tmp_path / "none", now)
 
 
+SAYING = """
+const serve = (at, port, said) => new Promise((done) => {
+  const server = http.createServer((_, answer) => answer.end(said)).listen(port, at, () => done(server.address().port));
+});
+(async () => {
+  const port = await serve("127.0.0.1", 0, '"ours"');
+  await serve("::1", port, '"theirs"');
+  const end = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const line = fs.readFileSync("/proc/net/tcp", "utf8").split("\\n").find((one) => one.includes(`${end} 00000000`));
+  const inode = line.trim().split(/\\s+/)[9];
+  for (const given of [inode, "1"]) console.log(await running({ address: "127.0.0.1", port, inode: given }));
+  process.exit();
+})();
+"""
+
+
+def test_who_listens_on_another_address_of_localhost_is_not_the_admin_endpoint() -> None:
+    program = f"const INPUT = {{}};\n{PROGRAM.removesuffix('main();' + chr(10))}\n{SAYING}"
+    run = [str(toolchain.node()), "-"]
+    done = subprocess.run(run, input=program, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ours", "null"]  # of another inode, it is in another network
+
+
 def test_connections_that_the_app_layer4_hands_on() -> None:
     apps = {"layer4": {"servers": {"a": {"listen": [":1881"], "routes": [{"handle": [
         {"handler": "proxy", "upstreams": [{"dial": ["127.0.0.1:1880"]}]}]}]}}}}  # fmt: skip
