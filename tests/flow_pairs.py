@@ -311,6 +311,19 @@ KINDS: Final[list[tuple[dict[str, Any], list[str]]]] = [
     ({"payload": '{"api_key": "Sommer24"}'}, ["password"]),
     ({"func": "const key = 'AKIAABCDEFGHIJKLMNOP'"}, ["AWS access key"]),
     ({"info": "see https://discord.com/api/webhooks/1234/abcdefghijklmnopqrstuvwx"}, ["Discord webhook"]),
+    ({"url": "https://api.example/v1?city=x&apikey=Sommer24"}, ["password in a URL"]),
+    ({"url": "https://api.example/v1?appid=3f9a81c7d2e44b06a5f1"}, ["password in a URL"]),
+    ({"url": "https://api.example/v1?apikey={{{key}}}&deviceid=3f9a81c7d2e44b06a5f1"}, []),
+    ({"connection": "Server=plc.example;User Id=sa;Password=Sommer24;Encrypt=true"}, ["password"]),
+    ({"connection": "Server=plc.example;Integrated Security=true"}, []),
+    ({"command": "curl -u plc:Sommer24 https://plc.example/"}, ["password in a command"]),
+    ({"command": "sshpass -p Sommer24 ssh plc@plc.example"}, ["password in a command"]),
+    ({"command": "mysqldump -u root -pSommer24 line"}, ["password in a command"]),
+    ({"command": "mosquitto_pub -h plc -u plc -P Sommer24 -t x"}, ["password in a command"]),
+    ({"command": "curl -n https://plc.example/ && mysqldump --defaults-file=/root/.my.cnf line"}, []),
+    ({"func": "msg.login = 'Basic ' + Buffer.from('plc:Sommer24').toString('base64')"}, ["Authorization header"]),
+    ({"func": "msg.login = 'Basic ' + Buffer.from(user + ':' + env.get('PW')).toString('base64')"}, []),
+    ({"text": "-----BEGIN PGP PRIVATE KEY BLOCK-----\nSommer24"}, ["private key"]),
     ({"func": "x" * 200_000 + "=" * 200_000}, []),  # read in a moment all the same
 ]  # fmt: skip
 

@@ -13,10 +13,15 @@ from flow_pairs import Nodes, change, entry, execute, function, node, rule, swit
 Flow = list[dict[str, Any] | Nodes]  # Any: JSON
 
 
-def inside(ident: str, *nodes: dict[str, Any], into: str, out: str) -> Nodes:
+def value(said: str) -> list[dict[str, str]]:
+    """An environment of one variable."""
+    return [{"name": "W", "type": "str", "value": said}]
+
+
+def inside(ident: str, *nodes: dict[str, Any], into: str, out: str, **more: Any) -> Nodes:
     """A subflow of one input and one output."""
     ways = {"in": [{"wires": [{"id": into}]}], "out": [{"wires": [{"id": out, "port": 0}]}]}
-    return [{"id": ident, "type": "subflow", "name": "Step", **ways}, *({**one, "z": ident} for one in nodes)]
+    return [{"id": ident, "type": "subflow", "name": "Step", **ways, **more}, *({**one, "z": ident} for one in nodes)]
 
 
 # what it is about: the flow that does it, and its harmless twin
@@ -552,6 +557,30 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
         ],
     ),
 }
+
+
+# flows, and the ways in that they open
+ENTRIES: Final[list[tuple[Flow, list[str]]]] = [
+    ([*inside("a", entry(url="${W}"), into="none", out="none"), node("o", "subflow:a", env=value("/b"))],
+     ["http-in POST /b"]),
+    ([*inside("a", entry(url="${W}"), into="none", out="none", env=value("/own")), node("o", "subflow:a"),
+      node("o2", "subflow:a", env=value("/b"))], ["http-in POST /own", "http-in POST /b"]),
+    ([{"id": "g1", "type": "group", "z": "tab", "env": value("/g")}, entry(url="${W}", g="g1")], ["http-in POST /g"]),
+    ([*inside("a", node("o", "subflow:b", tab="a"), into="none", out="none"), node("p", "subflow:a", env=value("502")),
+      *inside("b", node("m", "modbus-server", serverPort="${W}"), into="none", out="none")],
+     ["Modbus server port 502"]),
+    ([entry(url="${NOWHERE}"), node("s", "OpcUa-Server", port=""), node("c", "s7 endpoint", tab=None, port="102")],
+     ["http-in POST /${NOWHERE}", "OPC UA server port 53880"]),
+]  # fmt: skip
+# flows whose commands and expressions turn verification off, or do not
+UNVERIFIED: Final[list[tuple[Flow, list[str]]]] = [
+    ([{**execute(addpay=""), "command": "curl -sk https://plc.example/"}], ["unverified"]),
+    ([{**execute(addpay=""), "command": "wget --no-check-certificate https://plc.example/"}], ["unverified"]),
+    ([{**execute(addpay=""), "command": "ssh -o StrictHostKeyChecking=no plc reboot"}], ["unverified"]),
+    ([{**execute(addpay=""), "command": "curl -s --cacert /etc/ca.pem https://plc.example/k"}], []),
+    ([change(rule("options", '{"rejectUnauthorized": false}', "jsonata"), onward=())], ["unverified"]),
+    ([change(rule("options", '{"rejectUnauthorized": true}', "jsonata"), onward=())], []),
+]
 
 
 def flows_of(flow: Flow) -> Nodes:

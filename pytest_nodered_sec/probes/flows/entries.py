@@ -96,18 +96,19 @@ def _named(flows: Flows, node: Node) -> list[Entry]:
     kind, server = text(node.get("type")), node.get("server")
     if kind == "http in":
         method = text(node.get("method")).upper()
-        return [Entry("http", path(flows.value(node, "url")), method)]
-    if kind == "websocket-listener" and not re.match("(?i)wss?://", text(flows.value(node, "path"))):
-        return [Entry("websocket", path(flows.value(node, "path")))]
+        return [Entry("http", path(url), method) for url in flows.values(node, "url")]
+    if kind == "websocket-listener":
+        paths = [said for said in flows.values(node, "path") if not re.match("(?i)wss?://", text(said))]
+        return [Entry("websocket", path(said)) for said in paths]
     if (kind == "tcp in" and server in (True, "server")) or (kind == "tcp out" and node.get("beserver") == "server"):
-        return [Entry("tcp", text(flows.value(node, "port")))]
+        return [Entry("tcp", text(port)) for port in flows.values(node, "port")]
     if kind not in LISTENERS:
         return []
     what, name, default = LISTENERS[kind]
-    place = text(flows.value(node, name) or default)
-    entries = [Entry(what, place if what in PORTS else path(place))]
-    websocket = text(flows.value(node, MQTT_OVER_WEBSOCKET[kind])) if kind in MQTT_OVER_WEBSOCKET else ""
-    return [*entries, *([Entry(what, websocket)] if websocket else [])]
+    places = [text(said or default) for said in flows.values(node, name)]
+    entries = [Entry(what, place if what in PORTS else path(place)) for place in places]
+    websockets = flows.values(node, MQTT_OVER_WEBSOCKET[kind]) if kind in MQTT_OVER_WEBSOCKET else []
+    return [*entries, *(Entry(what, text(said)) for said in websockets if text(said))]
 
 
 def _dashboard(flows: Flows, node: Node) -> str:

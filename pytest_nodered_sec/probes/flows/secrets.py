@@ -22,6 +22,7 @@ _PASSWORD: Final = "password"  # noqa: S105  a kind
 _BY_NAME: Final = "secret by its name"
 _IN_HEADER: Final = "Authorization header"
 _IN_URL: Final = "password in a URL"
+_IN_COMMAND: Final = "password in a command"
 _LEAST: Final = 4  # characters of a password
 _LONG: Final = 16  # characters of a token
 _LONGEST: Final = 4000  # characters of what a name alone makes a secret
@@ -46,8 +47,29 @@ _PLACEHOLDER: Final = re.compile(
     | (msg|flow|global|env|payload|req|context|process\.env|credentials)[.\[].*
     """
 )
+_CONNECTION: Final = re.compile(
+    r"(?i)\b(?:server|data source|host|user id|uid|database)\s*=[^\n\"'`]*;\s*(?:password|pwd)\s*="
+    r"([^;\s\"'`{}$]{4,300})"
+)
+_IN_COMMANDS: Final = re.compile(
+    r"(?:\bcurl\b[^|;&\n]*?\s(?:-u|--user)[ =]?[ \"']*[^\s:\"'{}$]+:|\bsshpass\s+-p[ \"']*"
+    r"|\bmysql\w*\b[^|;&\n]*?\s-p|\bmosquitto_\w+\b[^|;&\n]*?\s-P\s+[\"']?|\s--pass(?:word|wd)?[ =][\"']?)"
+    r"([^\s\"'{}$|;&]{4,})"
+)
+_ENCODED: Final = re.compile(
+    r"\b(?:Buffer(?:\.from)?|btoa)\s*\(\s*[\"'`][^\"'`:\s{}$]{1,60}:([^\"'`\s{}$]{4,100})[\"'`]\s*(?:,[^()]*)?\)"
+)
+_IN_QUERY: Final = re.compile(
+    r"(?i)://[^\s\"'`<>]*[?&](?:"
+    r"[\w.-]{0,40}?(?:password|passwd|pwd|secret|api_?-?key|access_?-?key)=([^&\s\"'`#<>{}$]{4,300})"
+    r"|[\w.-]{0,40}?(?:token|key|auth|sig|signature|appid)=((?=[^&]*\d)[\w%+/=.~-]{16,}))"
+)
 _FORMATS: Final = (  # what it is, words of which it has one, and its form: words are found quicker
-    ("private key", ("PRIVATE KEY",), re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END|\Z)", re.DOTALL)),
+    (
+        "private key",
+        ("PRIVATE KEY",),
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END|\Z)", re.DOTALL),
+    ),
     ("AWS access key", ("AKIA", "ASIA"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     ("GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,}")),
     ("GitHub token", ("github_pat_",), re.compile(r"\bgithub_pat_\w{22,}")),
@@ -65,6 +87,10 @@ _FORMATS: Final = (  # what it is, words of which it has one, and its form: word
     ("Telegram bot token", (":AA",), re.compile(r"\b\d{8,10}:AA[\w-]{33}")),
     ("Discord webhook", ("/webhooks/",), re.compile(r"discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}")),
     ("Azure key", ("Shared", "AccountKey"), re.compile(r"(?:SharedAccess\w+|AccountKey)=[\w+/%=-]{20,}")),
+    (_IN_COMMAND, ("curl", "sshpass", "mysql", "mosquitto_", "--pass"), _IN_COMMANDS),
+    (_PASSWORD, ("ssword=", "wd="), _CONNECTION),
+    (_IN_HEADER, ("Buffer", "btoa"), _ENCODED),
+    (_IN_URL, ("://",), _IN_QUERY),
     ("JSON Web Token", ("eyJ",), re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
 )
 _URL: Final = re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,20}://([^\s/:@\"'`{}$<>]*):([^\s/@\"'`{}$<>]+)@")
@@ -88,7 +114,7 @@ _PAIRS: Final = (  # a row that names something, says it, and says of what type 
     ("keyType", "valueValue", "valueType"),
     ("h", "v", "vt"),
 )
-KINDS: Final = (_PASSWORD, _BY_NAME, _IN_HEADER, _IN_URL, *(kind for kind, _, _ in _FORMATS))
+KINDS: Final = (_PASSWORD, _BY_NAME, _IN_HEADER, _IN_URL, _IN_COMMAND, *(kind for kind, _, _ in _FORMATS))
 PATTERNS: Final = {  # for a reading elsewhere, as are the tables
     "sure": _SURE, "maybe": _MAYBE, "header": _HEADER, "placeholder": _PLACEHOLDER, "url": _URL, "bearer": _BEARER,
     "assigned": _ASSIGNED, "token": _TOKEN, "dotted": _DOTTED,
@@ -198,8 +224,9 @@ def _in_text(value: str) -> Iterator[tuple[str, int]]:
         for word in words:
             if word in value:
                 match = pattern.search(value)
-                if match:
-                    yield kind, len(match[0])
+                said = match[match.lastindex or 0] if match else ""
+                if said and not _PLACEHOLDER.fullmatch(said):
+                    yield kind, len(said)
                 break
     for match in _URL.finditer(value) if "://" in value and "@" in value else ():
         if match[2] not in (match[1], "port") and not _PLACEHOLDER.fullmatch(match[2]):

@@ -11,6 +11,7 @@ from pytest_nodered_sec.texts import in_one_line
 Node = dict[str, Any]  # Any, here and in the modules beside this one: JSON of a flow file
 ENVIRONMENT: Final = re.compile(r"\$\{(\S+)\}|\$\((\S+)\)")
 _LONGEST: Final = 200  # characters of a path, port, type or id
+_DEEPEST: Final = 12  # subflows within each other
 _CONTEXTS: Final = 200  # instances of one subflow that are told apart
 
 
@@ -95,12 +96,30 @@ class Flows:
 
     def value(self, node: Node, name: str, default: Any = "") -> Any:
         """Return a property with its environment variable put in, where the flows themselves say its value."""
+        return self.values(node, name, default)[0]
+
+    def values(self, node: Node, name: str, default: Any = "") -> list[Any]:
+        """Return a property's values: in a subflow those that its instances give its environment variable."""
         said = node.get(name, default)
         match = ENVIRONMENT.fullmatch(said) if isinstance(said, str) else None
         if not match:
-            return said
-        tab = _values(self._holders.get(self.container(node), {}))
-        return tab.get(match[1] or match[2], self._environment.get(match[1] or match[2], said))
+            return [said]
+        found = self._environments(node, match[1] or match[2], _DEEPEST)
+        return [said if value is None else value for value in found] or [said]
+
+    def _environments(self, node: Node, name: str, depth: int) -> list[Any]:
+        """Look a variable up from the inside out: groups, the instance, its subflow, the tab, and what is global."""
+        container = self._holders.get(self.container(node), {})
+        for holder in (self.by_id.get(ident, {}) for ident in self.groups(node)):
+            if name in (values := _values(holder)):
+                return [values[name]]
+        if container.get("type") != "subflow":
+            return [_values(container).get(name, self._environment.get(name))]
+        given: list[Any] = []
+        for instance in self.instances[text(container.get("id"))][:_CONTEXTS] if depth else ():
+            own = _values(container) | _values(instance)
+            given += [own[name]] if name in own else self._environments(instance, name, depth - 1)
+        return list(dict.fromkeys(value for value in given if isinstance(value, (str, int, float, type(None)))))
 
 
 def _values(holder: Node) -> dict[str, Any]:

@@ -44,15 +44,20 @@ _IN_CODE: Final = re.compile(
     | \(\s*\w*\s*(,\s*\w*)?\s*\)\s*=>\s*(\{\s*\}|undefined|null))
     """
 )
+_COMMANDS: Final = re.compile(
+    r"\bcurl\b[^|;&\n]*\s(?:-[A-Za-z]*k[A-Za-z]*|--insecure)(?:\s|$)"
+    r"|--no-check-certificate\b|StrictHostKeyChecking[= ]no\b"
+)
 _OLD: Final = re.compile(
     r"(?i)(?:min|max)Version[\"']?\s*[:=]\s*[\"'`](?:TLSv1(?:\.1)?|SSLv\d)[\"'`]|"
     r"secureProtocol[\"']?\s*[:=]\s*[\"'`](?:TLSv1(?:_1)?|SSLv\d+)(?:_client|_server)?_method"
 )
 _OLD_VALUE: Final = re.compile(r"(?i)(?:TLSv1(?:[._]1)?|SSLv\d+)(?:_client|_server)?(?:_method)?")
-_CODE: Final = ("func", "initialize", "finalize", "template", "format", "payload")
+_CODE: Final = ("func", "initialize", "finalize", "template", "format", "payload", "command", "append")
 _HERE: Final = ("localhost", "host.docker.internal", "core-mosquitto", "")
 PATTERNS: Final = {
     "inCode": _IN_CODE,
+    "commands": _COMMANDS,
     "old": _OLD,
     "oldValue": _OLD_VALUE,
 }  # for a reading elsewhere, as are the tables
@@ -94,7 +99,7 @@ def _weak(flows: Flows, node: Node) -> list[str]:
     off |= kind in ("e-mail", "e-mail in") and node.get("tls") is False
     code = [without_comments(node[name]) for name in _CODE if isinstance(node.get(name), str)]
     rules = [row for row in _rows(node) if row.get("t", "set") == "set"]
-    off |= any(_IN_CODE.search(text) for text in code) or any(map(_sets_off, rules))
+    off |= any(_IN_CODE.search(text) or _COMMANDS.search(text) for text in code) or any(map(_sets_off, rules))
     old = any(_OLD.search(text) for text in code) or any(
         isinstance(value, str) and _OLD_VALUE.fullmatch(value)
         for name, value in node.items()
@@ -119,6 +124,8 @@ def _sets_off(rule: dict[str, Any]) -> bool:
     name = text(rule.get("p")).rpartition(".")[2].strip("\"']").lower()
     if name in _OFF:
         return _is(rule.get("to"), _OFF[name])
+    if rule.get("tot") == "jsonata" and isinstance(rule.get("to"), str):
+        return _IN_CODE.search(rule["to"]) is not None
     if rule.get("tot") == "json" and isinstance(rule.get("to"), str):
         try:
             said = json.loads(rule["to"])

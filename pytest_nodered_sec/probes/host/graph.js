@@ -9,6 +9,7 @@ const isSaid = (value, wanted) => value === wanted || isText(value) && value.toL
 function setsOff(rule) {
   const name = textOf(rule.p).split(".").pop().replace(/^["'\]]+|["'\]]+$/g, "").toLowerCase();
   if (Object.hasOwn(FLOWS.off, name)) return isSaid(rule.to, FLOWS.off[name]);
+  if (rule.tot === "jsonata" && isText(rule.to)) return holds("inCode", rule.to);
   if (rule.tot !== "json" || !isText(rule.to)) return false;
   const said = attempt(() => JSON.parse(rule.to), null);
   return isRow(said) && isSaid(said.rejectUnauthorized, false);
@@ -18,7 +19,7 @@ function weakness(node) { // properties by which a reading sees that a node veri
   const code = FLOWS.code.filter((name) => isText(node[name])).map((name) => bare(node[name]));
   const off = Object.entries(node).some(([name, value]) => Object.hasOwn(FLOWS.off, name.toLowerCase())
       && isSaid(value, FLOWS.off[name.toLowerCase()]))
-    || ["e-mail", "e-mail in"].includes(node.type) && node.tls === false || code.some((one) => holds("inCode", one))
+    || ["e-mail", "e-mail in"].includes(node.type) && node.tls === false || code.some((one) => holds("inCode", one) || holds("commands", one))
     || rowsOf(node.rules).some((one) => (one.t === undefined || one.t === "set") && setsOff(one));
   const old = code.some((one) => holds("old", one)) || Object.entries(node).some(([name, value]) => isText(value)
     && ["minversion", "secureprotocol", "tlsversion", "sslversion"].includes(name.toLowerCase()) && whole("oldValue", value));
@@ -93,7 +94,7 @@ const KEPT = { // of each kind of node, what else decides what it does
   catch: (node) => ({ scope: node.scope }),
   complete: (node) => ({ scope: node.scope }),
   file: (node) => ({ filenameType: node.filenameType, filename: node.filenameType ? taken(node.filename, node.filenameType) : node.filename ? "x" : "" }),
-  "http in": (node, value) => ({ method: node.method, url: value("url") }),
+  "http in": (node) => ({ method: node.method, url: node.url }),
   "http request": (node, value) => {
     const url = textOf(value("url")), raw = textOf(node.url), from = begins("wholeUrl", raw);
     const clear = loginInClear(node, url);
@@ -102,14 +103,14 @@ const KEPT = { // of each kind of node, what else decides what it does
   "mqtt-broker": (node, value) => ({ broker: brokerInClear(node, textOf(value("broker"))) ? "x.invalid" : "localhost" }),
   "mqtt in": (node) => ({ broker: node.broker, topic: !textOf(node.topic) ? "" : /[#+]/.test(node.topic) ? "#" : "x" }),
   "websocket in": (node) => ({ server: node.server }),
-  "websocket-listener": (node, value) => ({ path: value("path"), wholemsg: node.wholemsg }),
-  "tcp in": (node, value) => ({ server: node.server, port: value("port") }),
-  "tcp out": (node, value) => ({ beserver: node.beserver, port: value("port") }),
+  "websocket-listener": (node) => ({ path: node.path, wholemsg: node.wholemsg }),
+  "tcp in": (node) => ({ server: node.server, port: node.port }),
+  "tcp out": (node) => ({ beserver: node.beserver, port: node.port }),
   sqlite: (node) => ({ sqlquery: !node.sqlquery || ["msg.topic", "batch"].includes(node.sqlquery) ? node.sqlquery : "fixed" }),
   MSSQL: (node) => ({ queryOptType: node.queryOptType, queryOpt: node.queryOptType === "msg" ? placed(node.queryOpt) : undefined, outField: placed(node.outField),
     query: node.query ? tagsIn(node.query) || "x" : node.query, parseMustache: node.parseMustache }),
   postgresql: (node) => ({ query: tagsIn(node.query) }),
-  "worldmap in": (node, value) => ({ path: value("path") }),
+  "worldmap in": (node) => ({ path: node.path }),
 };
 KEPT["file in"] = KEPT.file;
 const PLACES = ["group", "page", "ui", "fd", "fd_container", "dashboard"]; // nodes that say where a widget is
@@ -121,6 +122,9 @@ function short(value, depth = 6) { // what no node of Node-RED's needs to be lon
     : Object.fromEntries(Object.entries(value).slice(0, 50).map(([name, one]) => [name.slice(0, 100), short(one, depth - 1)]));
 }
 
+const OPENS = { "http in": ["url"], "websocket-listener": ["path"], "tcp in": ["port"], "tcp out": ["port"], "worldmap in": ["path"] };
+const opensAt = (node) => [OPENS, FLOWS.listeners].flatMap((table) => Object.hasOwn(table, node.type) ? table[node.type] : []);
+
 function reducedFlows(nodes) { // every node by what it is and where its messages go
   const holders = new Map(nodes.filter((one) => ["tab", "subflow"].includes(one.type)).map((one) => [textOf(one.id), one]));
   const ids = new Set(nodes.map((one) => textOf(one.id)));
@@ -129,6 +133,8 @@ function reducedFlows(nodes) { // every node by what it is and where its message
   const common = said(nodes.find((one) => one.type === "global-config" && one.d !== true));
   const ownValues = new Map([...holders].map(([ident, holder]) => [ident, said(holder)]));
   const name = (value) => isText(value) && !inText(value).length ? value : undefined;
+  const asked = new Set(nodes.flatMap((node) => opensAt(node).map((key) => isText(node[key]) && whole("environment", node[key])).filter(Boolean)
+    .map((match) => match[1] || match[2]))); // variables that decide paths and ports
   return nodes.map((node) => {
     const value = (key) => { // of a property, with its environment variable put in
       const raw = node[key], match = isText(raw) && whole("environment", raw);
@@ -136,7 +142,9 @@ function reducedFlows(nodes) { // every node by what it is and where its message
       return !match ? raw : here && here.has(wanted) ? here.get(wanted) : common.has(wanted) ? common.get(wanted) : raw;
     };
     const kept = Object.hasOwn(KEPT, node.type) ? KEPT[node.type](node, value) : {};
-    for (const key of Object.hasOwn(FLOWS.listeners, node.type) ? FLOWS.listeners[node.type] : []) kept[key] = value(key);
+    for (const key of opensAt(node)) kept[key] = node[key];
+    if (asked.size && Array.isArray(node.env)) kept.env = rowsOf(node.env).filter((one) => asked.has(one.name) && ["str", "num"].includes(one.type))
+      .map((one) => ({ name: one.name, type: one.type, value: one.value }));
     for (const key of PLACES) if (ids.has(textOf(node[key]))) kept[key] = node[key];
     const refers = [...new Set(Object.entries(node).filter(([key, one]) => key !== "id" && isText(one) && ids.has(one)).map(([, one]) => one))];
     return short({ ...Object.fromEntries(refers.map((one, place) => [`r${place}`, one])), ...weakness(node), ...kept, id: node.id, type: node.type,

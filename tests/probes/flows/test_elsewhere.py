@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, node, tab
-from flow_twins import TWINS, flows_of
+from flow_twins import ENTRIES, TWINS, UNVERIFIED, flows_of
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.lab import toolchain
@@ -70,6 +70,7 @@ def flows_to_compare() -> list[Nodes]:
     every += [[tab(), *(one for part in nodes for one in (part if isinstance(part, list) else [part]))]
               for _, nodes in REACHING]  # fmt: skip
     every += [flows_of(flow) for both in TWINS.values() for flow in both]
+    every += [flows_of(flow) for flow, _ in (*ENTRIES, *UNVERIFIED)]
     every += [[tab(), node("a", "odd", **more)] for more, _ in KINDS]
     for modules in (toolchain.node_red(5, print), toolchain.packages("contrib", "contributed packages", print)):
         for example in sorted(modules.rglob("examples/**/*.json")):

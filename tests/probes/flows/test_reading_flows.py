@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, function, node, subflow, tab
-from flow_twins import TWINS, flows_of
+from flow_twins import ENTRIES, TWINS, UNVERIFIED, flows_of
 from seen import violations
 
 from pytest_nodered_sec.observations.codec import encode
@@ -66,6 +66,16 @@ def test_what_reaches_something_that_runs_it(expected: bool, nodes: Nodes) -> No
 def test_a_way_that_is_open_and_its_twin(name: str) -> None:
     weak, harmless = TWINS[name]
     assert [bool(read_flows(flows_of(flow)).passages) for flow in (weak, harmless)] == [True, False]
+
+
+@pytest.mark.parametrize(("flow", "entries"), ENTRIES)
+def test_ways_in_at_what_the_environment_says(flow: list[Any], entries: list[str]) -> None:
+    assert [one.line() for one in read_flows(flows_of(flow)).entries] == entries
+
+
+@pytest.mark.parametrize(("flow", "weak"), UNVERIFIED)
+def test_commands_that_verify_nobody(flow: list[Any], weak: list[str]) -> None:
+    assert [one.what for one in read_flows(flows_of(flow)).weakenings] == weak
 
 
 @pytest.mark.parametrize(("more", "kinds"), KINDS)
