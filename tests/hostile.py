@@ -602,6 +602,14 @@ def tls_garbage(sock: socket.socket) -> None:
 
 
 @Raw
+def hello_requests(sock: socket.socket) -> None:
+    """Answer the ClientHello with HelloRequest after HelloRequest, which clients skip (RFC 5246, 7.4.1.1)."""
+    if sock.recv(65536):
+        while True:
+            sock.sendall(b"\x16\x03\x03\0\4\0\0\0\0" * 1000)
+
+
+@Raw
 def ssh_banner(sock: socket.socket) -> None:
     """Greet like an SSH server, then wait."""
     sock.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")

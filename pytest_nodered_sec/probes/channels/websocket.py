@@ -37,6 +37,7 @@ from pytest_nodered_sec.probes.transport.http import (
 )
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
 from pytest_nodered_sec.probes.transport.once import Once
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 
@@ -296,9 +297,10 @@ def upgrade(
         begun = time.monotonic()
         stream = Stream(sock)
         try:
-            return _converse(
-                sock, stream, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire))
-            )
+            with ended_by(sock, look.deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
+                return _converse(
+                    sock, stream, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire))
+                )
         except Unreadable:
             raise ProbeError(f"WebSocket {path}: the answer's encoding cannot be read", Cause.PROTOCOL) from None
         except (OSError, Malformed) as error:

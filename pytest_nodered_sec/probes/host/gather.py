@@ -29,6 +29,7 @@ from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.starting import as_user, node_of
 from pytest_nodered_sec.probes.host.way import Way
 from pytest_nodered_sec.probes.transport.contexts import tls_context
+from pytest_nodered_sec.probes.transport.net import ended_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -151,6 +152,7 @@ def _served(look: Look) -> Iterator[tuple[str, str, int]]:
             name = look.target.hostname
             with (
                 contextlib.suppress(OSError),  # no handshake: the tls controls carry why
+                ended_by(other, look.deadline),
                 tls_context(look.target, verified=False).wrap_socket(other, server_hostname=name) as wrapped,
             ):
                 leaf = wrapped.getpeercert(binary_form=True) or b""

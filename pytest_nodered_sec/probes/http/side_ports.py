@@ -21,6 +21,7 @@ from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, 
 from pytest_nodered_sec.probes.transport.contexts import tls_context
 from pytest_nodered_sec.probes.transport.http import Client
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.probes.transport.net import ended_by
 from pytest_nodered_sec.probes.transport.pace import Pace
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Entrance:
         name = origin_of(f"https://{self.host}").split("://", 1)[1].rpartition(":")[0].strip("[]")
         try:
             context = tls_context(self._look.target, verified=False)
-            return cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
+            with ended_by(sock, deadline):
+                return cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
         except TimeoutError:
             said, cause = "no answer to the TLS handshake", Cause.TIMEOUT
         except ssl.SSLEOFError:

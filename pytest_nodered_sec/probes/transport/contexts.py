@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import certifi
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.probes.transport.net import TimedTLS
+from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -107,7 +107,8 @@ def shake_hands(
     name, where = names
     sock.settimeout(max(0.01, deadline - time.monotonic()))  # for ssl this is a deadline of the whole handshake
     try:
-        wrapped = cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
+        with ended_by(sock, deadline):
+            wrapped = cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
         sock = wrapped  # the one to close from here on
         certificate = wrapped.getpeercert(binary_form=True) or b""  # OSError: it has gone
     except TimeoutError:

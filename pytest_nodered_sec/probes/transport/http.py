@@ -6,6 +6,7 @@ judge it; otherwise one expired certificate would hide everything else), but it 
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 import time
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 from pytest_nodered_sec.texts import readable
 
@@ -179,9 +181,10 @@ class Client:
         stream = Stream(sock)
         again = False
         try:
-            sock.sendall(request)
-            head = read_head(stream)
-            body, again = read_body(stream, head, what.partition(" ")[0], limit)
+            with ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
+                sock.sendall(request)
+                head = read_head(stream)
+                body, again = read_body(stream, head, what.partition(" ")[0], limit)
         except Unreadable as error:
             raise ProbeError(
                 f"{what}: the answer is encoded ({readable(str(error))}), which was not asked for, and cannot be read",

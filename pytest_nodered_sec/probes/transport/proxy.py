@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.contexts import trust
-from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS, dial, resolve
+from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS, dial, ended_by, resolve
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, read_head
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def _wrapped(sock: Timed, hostname: str, shown: str, ca_file: str | None) -> Tim
     context.sslsocket_class = TimedTLS
     trust(context, ca_file)
     try:
-        return cast("TimedTLS", context.wrap_socket(sock, server_hostname=hostname))
+        with ended_by(sock, sock.deadline):
+            return cast("TimedTLS", context.wrap_socket(sock, server_hostname=hostname))
     except ssl.SSLCertVerificationError as error:
         why = f"its certificate does not verify ({error.verify_message})"
     except (OSError, ValueError) as error:

@@ -7,11 +7,13 @@ import time
 import hostile
 import pytest
 
+from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import station as module
+from pytest_nodered_sec.probes.transport.contexts import shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.look import Look
-from pytest_nodered_sec.probes.transport.net import AT_ONCE
+from pytest_nodered_sec.probes.transport.net import AT_ONCE, dial
 from pytest_nodered_sec.probes.transport.station import Station
 
 
@@ -29,6 +31,15 @@ def test_who_asks_first_uses_it(tls: bool) -> None:
         assert Look(station).ask("GET", "/b").status == 404
         assert server.connections == 1
         station.close()
+
+
+def test_a_handshake_that_openssl_would_never_end_is_ended() -> None:
+    with hostile.serving(hostile.hello_requests, tls=False) as server:
+        target = Target("x", server.url.replace("http:", "https:"), Policy())
+        sock = dial("127.0.0.1", server.port, time.monotonic() + 5)
+        with pytest.raises(ProbeError) as caught:
+            shake_hands(sock, tls_context(target, verified=False), ("localhost", "x"), time.monotonic() + 0.1)
+    assert caught.value.cause is Cause.TIMEOUT
 
 
 def test_it_is_given_up_where_its_place_is_needed() -> None:
