@@ -30,18 +30,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 INSTEAD: Final = "[redacted]"
+_KEPT: Final = 10_000  # texts, of
+_KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
+
+
+class _Cleaner:
+    """Finds secrets in texts, and remembers texts without any: a run cleans the same ones again and again.
+
+    Args:
+        forms: every form of every secret.
+    """
+
+    def __init__(self, forms: frozenset[str]) -> None:
+        self._forms = forms
+        self._clean: set[str] = set()
+
+    @functools.cached_property  # the accounts of many targets are learnt one after the other, and used then
+    def _pattern(self) -> re.Pattern[str]:
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        return re.compile("|".join(_expression(form) for form in longest_first))
+
+    def __call__(self, text: str) -> str:
+        if text in self._clean:
+            return text
+        clean = self._pattern.sub(INSTEAD, text)
+        if clean == text and len(text) < _KEPT_LENGTH:
+            if len(self._clean) > _KEPT:
+                self._clean.clear()
+            self._clean.add(text)
+        return clean
 
 
 class Secrets:
     """What was learnt, and what finds it; kept until the last run of the process that needs it has ended.
 
     Attributes:
-        pattern: finds every secret in each of its forms; None while nothing was learnt.
+        cleaner: finds every secret in each of its forms; None while nothing was learnt.
     """
 
     def __init__(self) -> None:
-        self.pattern: re.Pattern[str] | None = None
+        self.cleaner: _Cleaner | None = None
         self._lock = threading.Lock()
         self._forms: set[str] = set()
         self._runs = 0
@@ -59,7 +88,7 @@ class Secrets:
             if self._runs:
                 return
             self._forms.clear()
-            self.pattern = None
+            self.cleaner = None
             if self._stop_watching is not None:
                 self._stop_watching()
                 self._stop_watching = None
@@ -72,8 +101,8 @@ class Secrets:
             if self._stop_watching is None:
                 self._stop_watching = _watch_logging()
             self._forms.update(forms)
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self.pattern = re.compile("|".join(_expression(form) for form in longest_first))
+            # A new one: what the old one found clean may hold this secret.
+            self.cleaner = _Cleaner(frozenset(self._forms))
 
 
 _secrets: Final = Secrets()
@@ -124,8 +153,8 @@ def _expression(form: str) -> str:
 
 def scrub(text: str) -> str:
     """Return the text without any secret that was learnt."""
-    pattern = _secrets.pattern
-    return pattern.sub(INSTEAD, text) if pattern else text
+    cleaner = _secrets.cleaner
+    return cleaner(text) if cleaner else text
 
 
 def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
@@ -133,7 +162,7 @@ def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
 
     What cannot be changed in place, such as a tuple, is replaced wherever it stands.
     """
-    if _secrets.pattern is None:
+    if _secrets.cleaner is None:
         return value
     return _scrub_within(value, {})
 
@@ -215,7 +244,7 @@ def scrub_exception(error: BaseException) -> None:
 
     What it merely refers to, such as a request that is sent again, stays as it is.
     """
-    if _secrets.pattern is None:
+    if _secrets.cleaner is None:
         return
     waiting: list[BaseException | None] = [error]
     known: set[int] = set()

@@ -53,6 +53,14 @@ def test_nothing_is_changed_before_something_is_learnt() -> None:
     assert redaction.scrub_within(report).longrepr == SECRET
 
 
+def test_a_text_that_was_clean_is_not_once_its_secret_is_learnt() -> None:
+    redaction.learn("hunter2-first")
+    text = "hunter2-second is said"
+    assert redaction.scrub(text) is text
+    redaction.learn("hunter2-second")
+    assert redaction.scrub(text) == f"{redaction.INSTEAD} is said"
+
+
 def test_a_short_secret_is_removed_as_a_word_only() -> None:
     redaction.learn("abc")
     assert redaction.scrub("abc abcd x-abc") == "[redacted] abcd x-[redacted]"
