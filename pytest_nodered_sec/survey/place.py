@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
@@ -46,6 +47,7 @@ class Place:
         self._station = Station(target, logins, lists)
         if target.http.client_certificate is None:
             self._station.wants_certificate = lambda: turns_away(Look(self._station))
+        self._station.beside = partial(self._put_job, next_one=True)
         self._queue = hosts.queue_of(target, (), self._station.calm_down)
         self._lock = threading.Lock()
         self._futures: dict[Ask, Future[Observation | ProbeError]] = {}

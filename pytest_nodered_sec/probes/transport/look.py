@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -237,7 +236,7 @@ class Look:
         return self.station.once((path, *headers.items()), lambda: self.answer("GET", path, headers=headers))
 
     def together(self, paths: Sequence[str]) -> list[Answer]:
-        """Do as `answer` with a GET for each path, side by side unless the pace is quiet.
+        """Do as `answer` with a GET for each path, at once where the host's pace and its eight connections allow.
 
         Raises:
             ProbeError: no answer, or a redirect loop: that of the first path that has one.
@@ -246,7 +245,7 @@ class Look:
         return self.side_by_side(lambda look, path: look.answer("GET", path), paths)
 
     def side_by_side(self, act: Callable[[Look, _Given], _Found], given: Sequence[_Given]) -> list[_Found]:
-        """Do the same for each of these, each in a thread of its own unless the pace is quiet.
+        """Do the same for each of these, side by side where the host's pace and its eight connections allow.
 
         Args:
             act: what to do, with a look whose time begins when it is its turn.
@@ -258,7 +257,7 @@ class Look:
         asked = [Once(partial(self._afresh, act, one)) for one in given]
         if not self.station.pace.quiet:
             for one in asked[1:]:
-                threading.Thread(target=one.settle, daemon=True, name="nodered-sec-look").start()
+                self.station.beside(one.settle)
         return [one.get() for one in asked]
 
     def _afresh(self, act: Callable[[Look, _Given], _Found], given: _Given) -> _Found:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
 
 
+def _beside(job: Callable[[], None]) -> None:
+    threading.Thread(target=job, daemon=True, name="nodered-sec-look").start()
+
+
 class Station:
     """The shared state of all looks at one target.
 
@@ -71,6 +75,8 @@ class Station:
         # Whether the URL's port ends the handshake of whoever shows no client certificate. OpenSSL does not tell: the
         # alert is the same where no version or suite suits.
         self.wants_certificate: Callable[[], bool] = lambda: False
+        # Does something at the same time if it may: the survey gives the host eight connections, whoever needs them.
+        self.beside: Callable[[Callable[[], None]], None] = _beside
         self.closes = False  # whether a random path gets the connection closed, while something else is answered
         self._places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
@@ -158,7 +164,7 @@ class Station:
     def _arrived_at(self, address: str) -> Station:
         there = Station(self.target, self.logins, self.lists, self.pace, self._places)
         there.addresses = (address,)
-        there.wants_certificate = self.wants_certificate
+        there.wants_certificate, there.beside = self.wants_certificate, self.beside
         self._others[address] = there
         try:
             there.arrive(time.monotonic() + self.target.timeout)
