@@ -3,8 +3,59 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 from pathlib import Path
+from typing import Any, Final
+
+import pytest
 
 pytest_plugins = ("pytester",)
 # pytester gives each test a home of its own, in which the lab would install Node-RED anew.
 os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+# A script's job in the background ignores SIGINT, and what nohup starts SIGHUP; what the tests start would do the same.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
+
+# The files that take longest, which begin first: one that begins late is the last to end, beside idle workers.
+_LONGEST: Final = (
+    "live/test_host_machine.py",
+    "live/test_verdicts.py",
+    "live/test_find_fix_prove.py",
+    "live/test_gates.py",
+    "live/test_examples.py",
+    "live/test_servers.py",
+    "live/test_guesses.py",
+)
+# Those whose cases share no fixture: each goes to whichever worker is free.
+_APART: Final = ("live/test_find_fix_prove.py", "live/test_servers.py")
+# In test_verdicts.py the cases of one release share a run, and their parameters begin with it.
+_RELEASE: Final = re.compile(r"\[\d\+\w+")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and what starts servers before what does not."""
+    items.sort(key=lambda item: _rank(item.path.relative_to(Path(__file__).parent).as_posix()))
+
+
+def _rank(file: str) -> int:
+    return _LONGEST.index(file) if file in _LONGEST else len(_LONGEST) + (not file.startswith("live/"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # Any: xdist has no types
+    """Give workers whole files in this order, and parts of the longest."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if file.endswith(_APART):
+                return nodeid
+            release = _RELEASE.search(nodeid) if file.endswith("live/test_verdicts.py") else None
+            return f"{file}{release[0]}" if release else file
+
+    config.option.loadscopereorder = False  # by number of cases, which says nothing about how long they take
+    return Scheduling(config, log)

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Final, Self
 
 import trustme
-from suite_runs import QUIETLY, read
 
 from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS
@@ -130,55 +129,6 @@ def forbidden() -> str:
 def _cgroups() -> Path | None:
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     return next((Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"), None)
-
-
-class Runner:
-    """Runs pytest again and again, from outside, in children of one process that has imported what it needs.
-
-    As `suite_runs.run`, in half the time.
-
-    Args:
-        machine: a running one.
-    """
-
-    _PROGRAM: Final = """
-import os, sys
-import pytest, crossplane, requests, testinfra.host, OpenSSL.SSL
-import pytest_nodered_sec.probes.host.parts, pytest_nodered_sec.rules.proxy, pytest_nodered_sec.survey.survey
-for line in sys.stdin:
-    folder, *args = line.rstrip("\\n").split("\\t")
-    child = os.fork()
-    if not child:
-        os.chdir(folder)
-        null = os.open(os.devnull, os.O_RDWR)
-        for end in (0, 1, 2):
-            os.dup2(null, end)
-        os._exit(pytest.main(args))
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-    def __init__(self, machine: Machine) -> None:
-        self._process = subprocess.Popen(
-            [*machine.outside(), sys.executable, "-c", self._PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=20)
-
-    def __call__(self, folder: Path, *args: str) -> dict[str, dict[str, set[str]]]:
-        """Run pytest in a directory; return the outcomes by target and control."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\t".join([str(folder), *QUIETLY, *args]) + "\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline().strip() in ("0", "1")
-        return read(folder / "out.xml")
 
 
 class Machine:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import warm
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.data.releases import lines
 from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -224,10 +222,10 @@ def spec(name: str, release: str) -> str:
     return f"{name}@{major if int(major) in majors else max(majors)}+{proxy if proxy in proxies else proxies[0]}"
 
 
-def run(folder: Path, *args: str, through: Sequence[str] = ()) -> dict[str, dict[str, set[str]]]:
-    """Run pytest in a directory of its own, started through a command; return the outcomes by target and control."""
-    command = [*through, sys.executable, "-m", "pytest", *QUIETLY, *args]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1200, check=False)
+def run(folder: Path, *args: str, server: warm.Server | None = None) -> dict[str, dict[str, set[str]]]:
+    """Run pytest in a process of its own and a directory; return the outcomes by target and control."""
+    words = [*QUIETLY, *args]
+    done = server.run(words, folder, os.environ) if server else warm.run(words, folder)
     assert (folder / "out.xml").is_file(), done.stdout + done.stderr
     return read(folder / "out.xml")
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import hostlab
 import intruder
 import pytest
+import warm
 from flow_pairs import SECRET, side_by_side
-from hostlab import LIVE, NAME, NGINX, SETTINGS, UNIT, URL, Machine, Runner
+from hostlab import LIVE, NAME, NGINX, SETTINGS, UNIT, URL, Machine
 from suite_controls import CONTROLS
 from suite_runs import ids, run, with_outcome
 
@@ -95,7 +96,7 @@ class Bench:
     """The machine with what stands on it now: only what differs is written, and only its reader started again."""
 
     machine: Machine
-    run: Runner
+    server: warm.Server
     now: dict[str, str] = field(default_factory=dict)
 
     def bring(self, weak: Weak) -> None:
@@ -118,7 +119,8 @@ class Bench:
 
     def judged(self, folder: Path, weak: Weak) -> dict[str, set[str]]:
         ways = [f"--nodered-host={self.machine.spec(weak.user)}", f"--nodered-ca-file={self.machine.ca_file}"]
-        [seen] = self.run(folder, f"--nodered-url={weak.url}", *ways, "-k", "test_host_").values()
+        args = [f"--nodered-url={weak.url}", *ways, "-k", "test_host_"]
+        [seen] = run(folder, *args, server=self.server).values()
         return seen
 
 
@@ -135,8 +137,8 @@ def bench() -> Iterator[Bench]:
     if why := hostlab.forbidden():
         pytest.skip(why)  # tests/probes/host/test_host_recorded.py has what such a machine told
     folder = tempfile.TemporaryDirectory(prefix="nrs-")
-    with folder as name, Machine(Path(name)) as machine, Runner(machine) as runner:
-        bench = Bench(machine, runner)
+    with folder as name, Machine(Path(name)) as machine, warm.Server(machine.outside()) as server:
+        bench = Bench(machine, server)
         bench.bring(Weak(""))
         yield bench
 
@@ -148,7 +150,7 @@ def test_a_hardened_machine_is_all_green_from_outside_and_from_inside(
     monkeypatch.setenv("NODERED_USERNAME", "admin")
     monkeypatch.setenv("NODERED_PASSWORD", bench.machine.password)
     ways = [f"--nodered-host={bench.machine.spec()}", f"--nodered-ca-file={bench.machine.ca_file}"]
-    [seen] = run(tmp_path, "--nodered-suite=only", *ways, through=bench.machine.outside(tmp_path)).values()
+    [seen] = run(tmp_path, "--nodered-suite=only", *ways, server=bench.server).values()
     assert with_outcome(seen, "non-compliant") == with_outcome(seen, "could-not-look") == set()
     inside = {one for one in CONTROLS if one.startswith("host-")}
     assert {one for one in inside if "compliant" in seen[one]} == inside
@@ -199,7 +201,7 @@ def test_flows_read_on_the_host_are_those_that_the_account_shows(
             folder = tmp_path / way
             folder.mkdir()
             (folder / "nodered-sec.toml").write_text(SITE)
-            run(folder, *asked, *more, through=bench.machine.outside(folder))
+            run(folder, *asked, *more, server=bench.server)
             said[way] = told_by_flows(folder)
             assert SECRET not in (folder / "out.xml").read_text()
     finally:
@@ -485,7 +487,7 @@ def test_a_login_without_sudo_is_told_what_it_lacks(bench: Bench, tmp_path: Path
     bench.bring(Weak(""))
     spec = bench.machine.spec(sudo=False)
     ways = [f"--nodered-url={URL}", f"--nodered-host={spec}", f"--nodered-ca-file={bench.machine.ca_file}"]
-    [seen] = bench.run(tmp_path, *ways, "-k", "test_host_").values()
+    [seen] = run(tmp_path, *ways, "-k", "test_host_", server=bench.server).values()
     assert with_outcome(seen, "non-compliant") == set()
     rights = "host-01 host-11 host-12 host-13 host-14 host-15 host-17"
     assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} {rights}")
@@ -517,7 +519,7 @@ def test_a_host_that_cannot_be_asked_says_so_in_time(
     bench.machine.run(do or "true")
     begun = time.monotonic()
     try:
-        [seen] = bench.run(tmp_path, *ways).values()
+        [seen] = run(tmp_path, *ways, server=bench.server).values()
     finally:
         bench.machine.run(undo or "true")
     assert time.monotonic() - begun < 30

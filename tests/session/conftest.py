@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 import pytest
+import warm
 
 from pytest_nodered_sec.session import audit
 from pytest_nodered_sec.survey import survey
@@ -125,10 +128,24 @@ class Site:
         """Write a policy file with what an audit demands, and more."""
         (self.path / "nodered-sec.toml").write_text(AUDIT_WITHOUT + text + ASSESSMENT, encoding="utf-8")
 
-    def run(self, *args: object, url: str | None = "https://plant.example") -> pytest.RunResult:
-        """Run pytest in a process of its own, at a target unless told otherwise."""
+    def run(self, *args: object, url: str | None = "https://plant.example", anew: bool = False) -> pytest.RunResult:
+        """Run pytest in a process of its own, at a target unless told otherwise.
+
+        Args:
+            args: of pytest.
+            url: of the target.
+            anew: whether it matters that nothing is imported yet.
+        """
         target = [f"--nodered-url={url}"] if url else []
-        return self.pytester.runpytest_subprocess(*ALONE, *target, *map(str, args))
+        if anew:
+            return self.pytester.runpytest_subprocess(*ALONE, *target, *map(str, args))
+        place = os.pathsep.join(filter(None, [str(self.path), os.environ.get("PYTHONPATH", "")]))
+        begun = time.perf_counter()
+        done = warm.run([*ALONE, *target, *map(str, args)], self.path, os.environ | {"PYTHONPATH": place})
+        sys.stdout.write(done.stdout)
+        sys.stderr.write(done.stderr)
+        lines = done.stdout.splitlines(), done.stderr.splitlines()
+        return pytest.RunResult(done.returncode, *lines, time.perf_counter() - begun)
 
     def ids(self, *args: object, url: str | None = "https://plant.example") -> list[str]:
         """Return the collected node ids."""

@@ -163,7 +163,7 @@ def test_it_is_stopped_after_a_usage_error(lab: Site) -> None:
 @pytest.mark.parametrize("args", [[], ["--collect-only"]])
 def test_without_fcntl_it_is_a_usage_error(site: Site, args: list[str]) -> None:
     site.write(conftest="import sys\nsys.modules['fcntl'] = None\n")
-    result = site.run("--nodered-lab", *args, url=None)
+    result = site.run("--nodered-lab", *args, url=None, anew=True)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         ["ERROR: --nodered-lab runs on Linux and macOS (on Windows in WSL): this Python has no module fcntl; name a *"]

@@ -40,9 +40,9 @@ def test_an_unused_plugin_imports_nothing_heavy_and_says_nothing(pytester: pytes
 
 def test_it_can_be_kept_out(site: Site) -> None:
     site.write(conftest="", test_own="def test_own():\n    pass\n")
-    result = site.run("-p", "no:nodered_sec", "--help", url=None)
+    result = site.run("-p", "no:nodered_sec", "--help", url=None, anew=True)
     assert "nodered" not in result.stdout.str().replace("no:nodered_sec", "")
-    site.run("-p", "no:nodered_sec", url=None).assert_outcomes(passed=1)
+    site.run("-p", "no:nodered_sec", url=None, anew=True).assert_outcomes(passed=1)
 
 
 def test_a_run_at_a_target_imports_the_survey_only_when_it_asks(site: Site) -> None:
@@ -56,4 +56,4 @@ def test_own(nodered_target):
     assert "pytest_nodered_sec.probes" not in sys.modules
 """,
     )
-    site.run("--nodered-suite=off").assert_outcomes(passed=1)
+    site.run("--nodered-suite=off", anew=True).assert_outcomes(passed=1)

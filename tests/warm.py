@@ -1,0 +1,159 @@
+"""Runs of pytest in children of a process that has imported what they need: a process for each, in half the time.
+
+Nothing of a run is seen in the next one: each is forked from the same process, which has run no test.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import os
+import pkgutil
+import select
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# What the interpreter reads once, when it starts.
+_AT_START: Final = ("PYTHON", "LANG", "LC_", "LD_", "TZ")
+_SUITE: Final = "pytest_nodered_sec.suite."  # collected as any test file
+_LATER: Final = {"pytest_nodered_sec.session.xdist"}  # xdist hands sys.path of its own import to its workers
+_LIMIT: Final = 1200.0  # seconds of a run
+
+
+def run(
+    args: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m pytest` in a folder; in a new interpreter where the environment has it start otherwise."""
+    environment = os.environ if environment is None else environment
+    server = _server()
+    if _at_start(environment, folder) == server.at_start:
+        return server.run(args, folder, environment)
+    command = [sys.executable, "-m", "pytest", *args]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_LIMIT, check=False
+    )
+
+
+def _at_start(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    found = {name: value for name, value in environment.items() if name.startswith(_AT_START)}
+    places = found.pop("PYTHONPATH", "").split(os.pathsep)
+    # `python -m` looks into its own folder anyway
+    return found | {"PYTHONPATH": os.pathsep.join(place for place in places if place and place != str(folder))}
+
+
+class Server:
+    """The process that has imported pytest and the plugin; a context manager that ends it, as our own end does.
+
+    Args:
+        through: a command by which it is started.
+    """
+
+    def __init__(self, through: Sequence[str] = ()) -> None:
+        self.at_start = _at_start(os.environ, Path())
+        self._process = subprocess.Popen(
+            [*through, sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(
+        self, args: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run pytest in a folder, as `python -m pytest` would."""
+        assert self._process.stdin is not None
+        with tempfile.TemporaryDirectory() as place:
+            told = [Path(place, name) for name in ("out", "err")]
+            wanted = {"args": list(args), "folder": str(folder), "environment": dict(environment)}
+            self._process.stdin.write(json.dumps(wanted | {"told": list(map(str, told))}) + "\n")
+            self._process.stdin.flush()
+            child = self._answer(120)  # it may have to start first
+            try:
+                status = self._answer(_LIMIT)
+            except subprocess.TimeoutExpired:
+                os.kill(child, 9)
+                self._answer(120)
+                raise
+            return subprocess.CompletedProcess(
+                [sys.executable, "-m", "pytest", *args], status, *(one.read_text(errors="replace") for one in told)
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=20)
+
+    def _answer(self, seconds: float) -> int:
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], seconds)[0]:
+            raise subprocess.TimeoutExpired("pytest", seconds)
+        return int(self._process.stdout.readline())
+
+
+@functools.cache
+def _server() -> Server:
+    return Server()
+
+
+class _Loader:
+    """Imports the plugin's modules as pytest does: with assertions rewritten."""
+
+    @staticmethod
+    def pytest_configure() -> None:
+        pytest.register_assert_rewrite("pytest_nodered_sec", "testinfra")
+        import pytest_nodered_sec
+
+        for module in pkgutil.walk_packages(pytest_nodered_sec.__path__, "pytest_nodered_sec."):
+            if module.name not in _LATER and not module.name.startswith(_SUITE):
+                __import__(module.name)
+
+
+def _serve() -> None:
+    sys.path.pop(0)  # this file's folder
+    answers = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    with tempfile.TemporaryDirectory() as empty:
+        os.chdir(empty)
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        pytest.main(["-p", "no:cacheprovider", empty], plugins=[_Loader()])
+        os.chdir("/")
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.close(answers)
+            break
+        os.write(answers, f"{child}\n".encode())
+        os.write(answers, f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
+    else:
+        return
+    os.dup2(null, 0)
+    os.close(null)
+    for number, place in enumerate(wanted["told"], 1):
+        file = os.open(place, os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    os.chdir(wanted["folder"])
+    sys.path.insert(0, wanted["folder"])
+    sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *wanted["args"]]
+    raise SystemExit(pytest.main())
+
+
+if __name__ == "__main__":
+    _serve()
