@@ -23,7 +23,7 @@ def others_cannot_reach(seen: FileAccess, policy: Policy) -> Verdict:
         return NotApplicable(seen.evidence())
     remedy = f"chmod 0700 {seen.user_dir}, and in the unit UMask=0077 (modes of rewritten files do not last)"
     if seen.kind == "environment files":
-        remedy = "chmod 0600 the file, owner root: the service manager reads it"
+        remedy = "chmod 0600 the file, owner root (of a user's own service that user): the service manager reads it"
     found = [fault for steps in seen.files for fault in _faults(steps, {0, seen.process.uid})]
     return tuple(
         Violation(code, observed, "only root and Node-RED's user can read or change it", remedy)

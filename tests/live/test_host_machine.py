@@ -290,12 +290,14 @@ WEAK = {
     ),
     "a service without a sandbox": Weak("host-10", unit=(("NoNewPrivileges=yes\n", ""),)),
     "a service of its user's own systemd, which ends with the last login": Weak(
-        "host-10",
+        "host-07 host-10",  # and its environment comes from a file that anybody may read
         do=f"systemctl -q disable --now nodered && mkdir -p {OWN_UNITS} && cat >{OWN_UNITS}/red.service && "
+        "echo SECRET=x >/home/nodered/red.env && chmod 711 /home/nodered && "
         f"chown -R nodered:nodered /home/nodered/.config && systemctl start user@2002 && {AS_NODERED} enable --now red",
         given=f"[Service]\nExecStart=/usr/bin/env node-red --settings {SETTINGS}\nRestart=always\n"
-        "[Install]\nWantedBy=default.target\n",
-        undo="systemctl stop user@2002; rm -r /home/nodered/.config && systemctl -q enable --now nodered",
+        "EnvironmentFile=%h/red.env\n[Install]\nWantedBy=default.target\n",
+        undo="systemctl stop user@2002; chmod 700 /home/nodered; rm -r /home/nodered/.config /home/nodered/red.env && "
+        "systemctl -q enable --now nodered",
     ),
     "an nginx that is not enabled": Weak("host-11", do="systemctl -q disable nginx", undo="systemctl -q enable nginx"),
     "an nginx that could not start again": Weak(

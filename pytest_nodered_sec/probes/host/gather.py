@@ -246,9 +246,14 @@ def _checked(seen: dict[str, Any], node_red: Candidate) -> dict[str, Any]:
 
 
 def _arguments(node_red: Candidate, found: dict[str, Section]) -> tuple[str, ...]:
-    """Return what Node-RED was started with: its own arguments, or its unit's, unless that starts another manager."""
+    """Return what Node-RED was started with: its own arguments, those of the shell that started it, or its unit's.
+
+    Not the unit's where that starts another manager.
+    """
     if len(node_red.args) > 1:
         return node_red.args
+    if node_red.given:
+        return node_red.given
     if node_red.process.manager:
         return ()
     return text_of.starts(found.get("starts"), node_red.process.unit)

@@ -93,6 +93,8 @@ me() {
         { getconf CLK_TCK 2>/dev/null || echo 100; }
 }
 
+red_words() { tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -E 'node-red|red\.js' | masked; }
+
 process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
     printf 'comm %s\n' "$(tr '\n' ' ' <"/proc/$1/comm")"
     identity "$1" | sed 's/.* /same /'
@@ -111,7 +113,10 @@ process() { # PID: of a Node.js; the arguments only where it may be Node-RED, wi
     awk '/^Gid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print "gid", $2}' "/proc/$1/status"
     sed -n 's/^Groups:[^0-9]*/groups /p' "/proc/$1/status"
     sed 's/^/cgroup /' "/proc/$1/cgroup"
-    printf 'args %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -E 'node-red|red\.js' | masked)"
+    printf 'args %s\n' "$(red_words "$1")"
+    # a shell that waits for it (npm start) still has what it overwrites with its title
+    [ "$(identity "$1" | cut -d' ' -f2)" = "$(identity "$(parent "$1")" | cut -d' ' -f2)" ] &&
+        printf 'given %s\n' "$(red_words "$(parent "$1")")"
 }
 
 sockets() { # PID: what listens in its network namespace, by inode

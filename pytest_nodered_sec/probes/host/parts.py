@@ -267,17 +267,23 @@ def _modules(inside: Inside) -> ModuleSettings:
 
 
 def _files(inside: Inside, kind: str) -> FileAccess:
-    if kind == "environment files":
+    process = inside.node_red.process
+    if kind == "environment files" and not process.user_unit:
         return _environment(inside)
     seen = inside.settings
     if isinstance(seen, ProbeError):
         raise seen.again()
-    process = inside.node_red.process
+    if kind == "environment files" and not seen["ownUnit"]:
+        raise ProbeError(
+            f"which files {process.user_unit} has its environment from is not shown by the systemd of {process.user}",
+            Cause.FORBIDDEN,
+        )
     own = {"root", process.user}
     files = tuple(
         tuple(_step(step, seen["groups"], own) for step in one["steps"]) for one in seen["kinds"].get(kind, [])
     )
-    return FileAccess(kind, seen["userDir"], process, files)
+    where = process.user_unit if kind == "environment files" else seen["userDir"]
+    return FileAccess(kind, where, process, files)
 
 
 def _environment(inside: Inside) -> FileAccess:

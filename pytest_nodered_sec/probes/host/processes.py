@@ -54,6 +54,7 @@ class Candidate:
         closed: whether its program is still there, where only root, or who looks, can change it: else it is not run.
         theirs: the same, but for its own user, who may run it: with no more rights than it has.
         deleted: whether its program was deleted or replaced after it started.
+        given: the words by which a shell of the same user started it, which that shell still has.
     """
 
     process: NodeRedProcess
@@ -67,6 +68,7 @@ class Candidate:
     closed: bool = False
     theirs: bool = False
     deleted: bool = False
+    given: tuple[str, ...] = ()
 
 
 def candidates(found: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
@@ -188,7 +190,14 @@ def _candidate(
         closed=closed and "deleted" not in facts,
         theirs=(closed or facts.get("theirs") == "yes") and "deleted" not in facts,
         deleted="deleted" in facts,
+        given=_plain_words(facts.get("given", "")),
     )
+
+
+def _plain_words(text: str) -> tuple[str, ...]:
+    """Return the words of a shell's command, () where only that shell could tell what they come to."""
+    words = text.split()
+    return () if re.search(r"[;&|<>()`\"'\\*?\[{~#]", text) or words[1:2] != ["-c"] else tuple(words[2:])
 
 
 def _manager(parent: str, unit: str) -> str:

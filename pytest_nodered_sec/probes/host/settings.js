@@ -162,7 +162,7 @@ function flowsOf(userDir, settings, environment, cwd) { // the flows that run: a
   return name.startsWith("./") || fs.existsSync(beside) ? beside : path.join(userDir, name);
 }
 
-function filesOf(userDir, loaded, flows) {
+function filesOf(userDir, loaded, flows, ofUnit) {
   const { dir, name, ext } = path.parse(flows);
   const given = own(own(own(attempt(() => JSON.parse(bounded(path.join(dir, "package.json"), MOST)), null))["node-red"])
     .settings).credentialsFile; // of a project
@@ -170,7 +170,7 @@ function filesOf(userDir, loaded, flows) {
   const credentials = [...new Set([`${name}_cred${ext}`, text(given)].filter(Boolean)
     .flatMap((one) => [path.join(dir, one), path.join(userDir, one)]))];
   const kinds = {
-    settings: loaded.map((one) => one.path), flows: [flows, backup(flows)],
+    settings: loaded.map((one) => one.path), "environment files": ofUnit, flows: [flows, backup(flows)],
     credentials: credentials.flatMap((one) => [one, backup(one)]),
     sessions: [".sessions.json", ".flowfuse-assistant.json"].map((one) => path.join(userDir, one)), // tokens
     "runtime config": attempt(() => fs.readdirSync(userDir), []).filter((name) => /^\.config\./.test(name))
@@ -252,21 +252,22 @@ function groups() { // who else is in a group: /etc/group and the primary groups
 }
 
 function ownUnit() { // what its user's own systemd says of its service: it only shows
-  const keys = "Id,ActiveState,UnitFileState,Restart,NoNewPrivileges,ProtectSystem,UMask,FragmentPath,DropInPaths,ExecStart";
+  const keys = "Id,ActiveState,UnitFileState,Restart,NoNewPrivileges,ProtectSystem,UMask,FragmentPath,DropInPaths,ExecStart,EnvironmentFiles";
   const shown = INPUT.userUnit && attempt(() => spawnSync("systemctl", ["--user", "show", "--no-pager", "-p", keys,
     INPUT.userUnit], { encoding: "utf8", timeout: 3000, cwd: "/", env: { PATH: "/usr/bin:/bin", LC_ALL: "C",
     XDG_RUNTIME_DIR: `/run/user/${process.getuid()}` } }).stdout, "");
-  const { ExecStart: start = "", ...unit } = Object.fromEntries((shown || "").split("\n").map((line) => line.split(/=(.*)/s))
-    .filter(([key, value]) => key && value !== undefined).map(([key, value]) => [key, value]));
+  const said = (shown || "").split("\n").map((line) => line.split(/=(.*)/s)).filter(([key, value]) => key && value !== undefined);
+  const { ExecStart: start = "", EnvironmentFiles: _, ...unit } = Object.fromEntries(said);
+  const environment = said.filter(([key]) => key === "EnvironmentFiles").map(([, value]) => value.replace(/ \([^()]*\)$/, ""));
   const argv = /argv\[\]=(.*?) ;/.exec(start); // arguments that the process itself has overwritten
   if (argv && !INPUT.args.length) INPUT.args = argv[1].split(/\s+/);
-  const files = [unit.FragmentPath || "", ...(unit.DropInPaths || "").split(" ")].filter(Boolean);
-  return { unit, files: files.flatMap((file) => attempt(() => [{ path: file, changed: changed(file) }], [])) };
+  const files = [unit.FragmentPath || "", ...(unit.DropInPaths || "").split(" "), ...environment].filter(Boolean);
+  return { unit, environment, files: files.flatMap((file) => attempt(() => [{ path: file, changed: changed(file) }], [])) };
 }
 
 async function main() {
   const environment = environmentOf(INPUT.pid);
-  const { unit, files } = ownUnit();
+  const { unit, files, environment: ofUnit } = ownUnit();
   const cwd = attempt(() => fs.readlinkSync(`/proc/${INPUT.pid}/cwd`), "/");
   INPUT.args = INPUT.args.flatMap((one) => { // a unit may leave words to the environment: $NODE_RED_OPTIONS
     const name = (/^\$\{?(\w+)\}?$/.exec(one) || [])[1];
@@ -285,7 +286,7 @@ async function main() {
   const own_ = found.guessed && seen.settings && seen.settings.userDir; // an argument outweighs what the file says
   const userDir = own_ ? path.resolve(cwd, own_) : found.userDir;
   const flows = seen.settings && flowsOf(userDir, seen.settings, environment, cwd);
-  const listed = flows ? { ...filesOf(userDir, seen.loaded, flows), flows: graphOf(flows) } : { kinds: {}, types: {} };
+  const listed = flows ? { ...filesOf(userDir, seen.loaded, flows, ofUnit), flows: graphOf(flows) } : { kinds: {}, types: {} };
   const places = placesOf(INPUT.pid, cwd, userDir);
   const nodes = nodesIn([places.own, ...places.red.length ? places.red : places.roots.filter((one) => fs.existsSync(path.join(one, "node-red")))]);
   say({ ...seen, ...found, nodes, lock: lockOf(userDir), userDir, ...listed, groups: groups(), caddies: await caddies(),

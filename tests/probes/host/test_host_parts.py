@@ -291,7 +291,15 @@ def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parent", "expected"), [("systemd", ["/usr/bin/node-red", "-u", "/data"]), ("supervisord", [])]
+    ("parent", "expected"),
+    [
+        ("systemd", ["/usr/bin/node-red", "-u", "/data"]),
+        ("supervisord", []),
+        ("sh\ngiven sh -c node /opt/red.js -s /s.js", ["node", "/opt/red.js", "-s", "/s.js"]),
+        ("supervisord\ngiven /bin/sh -c node-red -s /s.js", ["node-red", "-s", "/s.js"]),
+        ("sh\ngiven sh -c node-red -s '/s.js'; true", ["/usr/bin/node-red", "-u", "/data"]),  # only a shell can tell
+        ("node-red\ngiven node-red", ["/usr/bin/node-red", "-u", "/data"]),
+    ],
 )
 def test_the_arguments_of_another_manager_are_not_node_reds(parent: str, expected: list[str]) -> None:
     given: list[list[str]] = []
@@ -1070,3 +1078,17 @@ def test_a_users_own_systemd_tells_of_its_service() -> None:
     assert "red.service was changed 300 s after" in trouble(replace(gathered, settings=late), "supervision")
     unseen = ProbeError("no right", Cause.FORBIDDEN)
     assert part(replace(gathered, settings=unseen), "supervision").unit is None
+
+
+def test_the_environment_of_a_users_own_service_is_as_private_as_its_files() -> None:
+    group = "/user.slice/user-998.slice/user@998.service/app.slice/red.service"
+    gathered = inside(found(process_812=Section(PROCESS.replace("/system.slice/nodered.service", group), 0)))
+    step = {"path": "/home/nodered/red.env", "mode": 0o644, "uid": 998, "gid": 998, "folder": False, "own": True,
+            "mount": False, "acl": False}  # fmt: skip
+    shown = {**SETTINGS, "ownUnit": {"Id": "red.service"}, "kinds": {"environment files": [{"steps": [step]}]}}
+    seen = part(replace(gathered, settings=shown), "files", "environment files")
+    assert ([one.path for [one] in seen.files], seen.user_dir) == (["/home/nodered/red.env"], "red.service")
+    unseen = trouble(replace(gathered, settings=SETTINGS), "files", "environment files")
+    assert "which files red.service has its environment from is not shown by the systemd of nodered" in unseen
+    unread = ProbeError("no right", Cause.FORBIDDEN)
+    assert trouble(replace(gathered, settings=unread), "files", "environment files") == "no right"
