@@ -51,6 +51,12 @@ def rule(*lines: str) -> str:
 
 
 CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
+    "a rule that puts a space into the arguments": (rule("RewriteRule ^/(.*)$ /x?y=$1"), {"uri": "/a%20b"}, {"403"}),
+    "an error page that a rule refuses": (
+        "ErrorDocument 404 /e\n" + rule("RewriteRule ^/ui - [R=404]", "RewriteRule ^/e - [F]"),
+        {},
+        {"403"},
+    ),
     "nothing": ("", {}, {"200"}),
     "a file that is not there": ("", {"exists": False}, {"404"}),
     "ProxyPass": (PROXY, {"uri": "/ui/?a=b"}, {"/ui/?a=b"}),

@@ -44,7 +44,8 @@ HOSTS: Final = 25
 REQUESTS: Final = 8
 MODULES: Final = (
     "mpm_event", "authn_core", "authz_core", "authz_user", "authz_host", "auth_basic", "authn_file", "access_compat",
-    "rewrite", "alias", "proxy", "proxy_http", "proxy_balancer", "slotmem_shm", "lbmethod_byrequests", "headers",
+    "rewrite", "alias", "macro", "proxy", "proxy_http", "proxy_balancer", "slotmem_shm", "lbmethod_byrequests",
+    "headers",
 )  # fmt: skip
 
 PATHS: Final = ("/", "/ui", "/ui/", "/ui/socket.io/", "/dashboard/", "/api", "/a/", "/a/b", "/UI/", "/dash", "/a")
@@ -163,7 +164,22 @@ def a_host(random: Random) -> str:
             "ErrorDocument 403 /a",
         )))  # fmt: skip
     lines.append("ProxyPass / http://RED/" if random.randrange(3) else "")
+    if random.randrange(4) == 0:
+        return in_macro(random, lines)
     return "\n".join(lines)
+
+
+def in_macro(random: Random, lines: list[str]) -> str:
+    """Return a macro with some lines of a host, of which values are parameters, and its use."""
+    name = f"Host{random.randrange(10**9)}"
+    text = "\n".join(lines)
+    values = [value for value in ("/ui", "/dashboard", "RED", "valid-user", "/a") if value in text]
+    chosen = random.sample(values, min(len(values), random.choice((0, 1, 2))))
+    names = random.sample(("$p", "$pa", "%to"), len(chosen))
+    names = ["@who" if value == "valid-user" else name for value, name in zip(chosen, names, strict=True)]
+    for value, parameter in zip(chosen, names, strict=True):
+        text = text.replace(value, parameter)
+    return f"<Macro {' '.join((name, *names))}>\n{text}\n</Macro>\nUse {' '.join((name.upper(), *chosen))}"
 
 
 def a_batch(random: Random) -> list[tuple[str, list[Asked]]]:

@@ -8,6 +8,7 @@ encloses does.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -84,6 +85,15 @@ def tree(
     return tuple(reader.file(main, _DEPTH))
 
 
+@dataclass(frozen=True)
+class _Macro:
+    """What mod_macro keeps: names of parameters, lines with their numbers, and the file that they are from."""
+
+    names: tuple[str, ...]
+    lines: tuple[tuple[int, str], ...]
+    path: str
+
+
 class _Reader:
     def __init__(
         self, base: str, built_in: str | None, defined: frozenset[str], texts: Mapping[str, str | ProbeError]
@@ -93,6 +103,7 @@ class _Reader:
         self.modules = {name for one in (built_in or "core so http_core").split() for name in _names(one)}
         self.defined = dict.fromkeys(defined, "")
         self.texts = texts
+        self.macros: dict[str, _Macro] = {}
 
     def file(self, path: str, depth: int) -> list[Directive]:
         if path not in self.texts:
@@ -137,12 +148,13 @@ class _Reader:
             self.defined, self.modules = before
             return []
         if not holds:
-            _skip(lines, name)
+            list(_inside(lines, name))
             return []
         if name in ("ifmodule", "ifdefine"):
             return self.block(lines, path, name, depth)
         if name == "macro":
-            raise ProbeError(f"{path}:{number}: <Macro> is not followed: not judged", Cause.PROTOCOL)
+            self.macros["".join(words[:1]).lower()] = _Macro(tuple(words[1:]), tuple(_inside(lines, name)), path)
+            return []
         inside = self.block(lines, path, name, depth)
         if name in ("authnprovideralias", "mdomainset", "mdomain"):
             return []
@@ -176,12 +188,38 @@ class _Reader:
         elif name == "serverroot" and words:
             self.base = words[0]
         elif name == "use":
-            raise ProbeError(f"{path}:{number}: Use is not followed: not judged", Cause.PROTOCOL)
+            return self.used(words, where, depth)
+        elif name == "undefmacro" and words:
+            self.macros.pop(words[0].lower(), None)
         elif _DECIDING.fullmatch(name):
             return [Directive(name, tuple(words), (), path, number)]
         elif not _HARMLESS.match(name) and name not in ("define", "undefine", "error", "loadmodule", "serverroot"):
             return [Directive(name, (_HIDDEN,) * bool(words), (), path, number)]
         return []
+
+    def used(self, words: list[str], where: tuple[str, int], depth: int) -> list[Directive]:
+        """Read the lines of a macro as mod_macro makes them: values in place of parameters, the longest name first."""
+        path, number = where
+        macro = self.macros.get("".join(words[:1]).lower())
+        if macro is None or len(macro.names) != len(words) - 1 or not depth:
+            shown = " ".join(words[:1])
+            raise ProbeError(f"{path}:{number}: Use {shown} is not followed: not judged", Cause.PROTOCOL)
+        values = {
+            name: f'"{value}"' if name.startswith("@") else value  # as mod_macro quotes what is marked so
+            for name, value in zip(macro.names, words[1:], strict=True)
+        }
+        if strange := [
+            name for name, value in values.items() if name.startswith("@") and re.search(r'[\\"\']', value[1:-1])
+        ]:
+            raise ProbeError(f"{path}:{number}: the value of {strange[0]} is not followed: not judged", Cause.PROTOCOL)
+        names = re.compile("|".join(map(re.escape, sorted(values, key=len, reverse=True))) or "(?!)")
+        lines = [(at, names.sub(lambda found: values[found[0]], line)) for at, line in macro.lines]
+        for (at, line), (_, made) in zip(macro.lines, lines, strict=True):
+            if line != made and re.match("include", line, re.IGNORECASE):  # was not fetched under that name
+                raise ProbeError(
+                    f"{macro.path}:{at}: {line[:40]} in a macro is not followed: not judged", Cause.PROTOCOL
+                )
+        return self.block(iter(lines), macro.path, "", depth - 1)
 
     def resolved(self, word: str) -> str:
         """Put definitions in their places; of what the environment may hold, a text that is not known."""
@@ -230,16 +268,17 @@ def _head(line: str, path: str, number: int) -> tuple[str, str]:
     return name.strip().lower(), rest.strip()
 
 
-def _skip(lines: Iterator[tuple[int, str]], name: str) -> None:
-    """Pass over the inside of a section."""
+def _inside(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a section up to its end, unread."""
     depth = 1
-    for _, line in lines:
+    for number, line in lines:
         if re.match(rf"</{name}\s*>", line, re.IGNORECASE):
             depth -= 1
         elif re.match(rf"<{name}[\s>]", line, re.IGNORECASE):
             depth += 1
         if not depth:
             return
+        yield number, line
 
 
 def _words(text: str) -> list[str]:

@@ -256,7 +256,8 @@ def _arguments(node_red: Candidate, found: dict[str, Section]) -> tuple[str, ...
         return node_red.given
     if node_red.process.manager:
         return ()
-    return text_of.starts(found.get("starts"), node_red.process.unit)
+    started = text_of.starts(found.get("starts"), node_red.process.unit)
+    return started if processes.is_plain(started) else started[:1]
 
 
 def caddies(front: list[Candidate], found: dict[str, Section]) -> list[dict[str, Any]]:

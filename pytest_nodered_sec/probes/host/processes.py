@@ -194,10 +194,15 @@ def _candidate(
     )
 
 
+def is_plain(words: tuple[str, ...]) -> bool:
+    """Whether a command is what it says: no shell's with more than words in it."""
+    return words[1:2] != ("-c",) or not re.search(r"[;&|<>()`\"'\\*?\[{~#]", " ".join(words))
+
+
 def _plain_words(text: str) -> tuple[str, ...]:
     """Return the words of a shell's command, () where only that shell could tell what they come to."""
-    words = text.split()
-    return () if re.search(r"[;&|<>()`\"'\\*?\[{~#]", text) or words[1:2] != ["-c"] else tuple(words[2:])
+    words = tuple(text.split())
+    return words[2:] if words[1:2] == ("-c",) and is_plain(words) else ()
 
 
 def _manager(parent: str, unit: str) -> str:

@@ -61,7 +61,7 @@ def walk(seen: Servers, bind: Bind, host: Directive | None, client: Client, choi
             if line.args[:1] == (str(end.status),) and line.args[1:2] and line.args[1].startswith("/"):
                 page = Visit(replace(client, method="GET"), seen, bind, host, choices, before=visit.asked)
                 shown = _walked(page, line.args[1])
-                if shown.kind != "answered" or shown.status < 400:
+                if shown.kind != "answered" or shown.status < 400 or page.rewritten:
                     return replace(shown, refused=(*end.refused, *shown.refused), doubts=(*end.doubts, *shown.doubts))
                 break
     return end
@@ -86,6 +86,7 @@ def _walked(visit: Visit, uri: str) -> Outcome:
     if rules.kind == "unknown":
         return visit.end(Outcome("unknown"))
     if rules.kind == "answered":
+        visit.rewritten = True
         return visit.answered(rules.status, rules.location)
     if rules.kind == "proxy":
         return _let_in(visit, rules.url, next(iter(visit.lines("rewriterule"))), raw=False)

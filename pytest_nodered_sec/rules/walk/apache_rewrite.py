@@ -108,6 +108,8 @@ def _rules(visit: Visit, rules: list[tuple[Directive, list[Directive]]]) -> Rewr
         place += min(int(flags.get("S") or 0), _MOST_SKIPS)
     if not changed:
         return Rewritten("")
+    if visit.query and re.search(r"[\x00-\x20\x7f]", visit.query):
+        return Rewritten("answered", status=403)  # since 2.4.56, whatever the rule says
     if _ABSOLUTE.match(visit.file):
         location = visit.file + (f"?{visit.query}" if visit.query else "")
         location = _escaped(location) if escape else location

@@ -162,6 +162,7 @@ class Visit(Journey):
         matched: by the last condition.
         asked: the sections that were asked for access; None: they are like those of no other request.
         before: those that were asked before an error document was looked for; None: it is none.
+        rewritten: whether it is the rewriting that answered.
         refused: what refused it.
         doubts: why its end is not sure.
     """
@@ -179,6 +180,7 @@ class Visit(Journey):
     matched: tuple[str, ...] = ()
     asked: tuple[Directive, ...] | None = ()
     before: tuple[Directive, ...] | None = None
+    rewritten: bool = False
     refused: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 

@@ -323,14 +323,41 @@ ServerRoot /srv
     ]
 
 
+def test_macros_of_apache() -> None:
+    """As mod_macro has them: the longest name first, values as they are or in quotes, names in any letter case."""
+    text = """
+<Macro Red $p $port @who>
+<VirtualHost *:$port>
+ProxyPass $p/ http://127.0.0.1:1880/
+Require user @who
+</VirtualHost>
+</Macro>
+<Macro Inner>
+Use Red /a 80 b
+Listen 1
+</Macro>
+Use INNER
+Use red "/x y" ${PORT} 'c d'
+"""
+    assert apache_of(f"Define PORT 443\n{text}", {}) == [
+        ("virtualhost", ("*:80",)),
+        ("listen", ("1",)),
+        ("virtualhost", ("*:443",)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("Include /none.conf", "was not read"),
         ("Include ${WHERE}/x", "the path of include is not known"),
         ("Include apache2.conf", "form a loop"),
-        ("Use x", "Use is not followed"),
-        ("<Macro x>\n</Macro>", "<Macro> is not followed"),
+        ("Use x", "Use x is not followed"),
+        ("<Macro x $a>\n</Macro>\nUse X", "Use X is not followed"),
+        ("<Macro x>\nUse x\n</Macro>\nUse x", "Use x is not followed"),
+        ("<Macro x>\n</Macro>\nUndefMacro X\nUse x", "Use x is not followed"),
+        ("<Macro x $a>\nInclude $a.conf\n</Macro>\nUse x /b", "Include $a.conf in a macro is not followed"),
+        ("<Macro x @a>\n</Macro>\nUse x 'a\"b'", "the value of @a is not followed"),
         ("<VirtualHost *>", "has no end"),
         ("</VirtualHost>", "ends no section"),
         ("<VirtualHost *", "is not closed"),
