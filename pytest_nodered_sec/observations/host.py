@@ -115,11 +115,13 @@ class Listening:
         sockets: sorted.
         published: ports that the container runtime publishes, as (address of the host, port in the container);
             None where the process is in no container, or shares the host's network.
+        inspectors: ports at which Node.js would have its inspector: its own, and what it was told.
     """
 
     process: NodeRedProcess
     sockets: tuple[ListeningSocket, ...]
     published: tuple[tuple[str, int], ...] | None = None
+    inspectors: tuple[int, ...] = (9229,)
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

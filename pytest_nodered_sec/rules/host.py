@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.policy.model import Policy
     from pytest_nodered_sec.verdict import Verdict
 
-_INSPECTOR: Final = 9229
 _SANDBOX: Final = (  # systemd.exec(5); what each profile demands is below
     ("NoNewPrivileges", ("yes",), "NoNewPrivileges=yes"),
     ("PrivateTmp", ("yes", "connected", "disconnected"), "PrivateTmp=yes"),
@@ -66,7 +65,7 @@ def listens_only_inside(seen: Listening, policy: Policy) -> Verdict:
 
 def _exposed(socket: ListeningSocket, seen: Listening, policy: Policy) -> list[Violation]:
     where = f"{seen.process.line()} listens on {socket.line()}"
-    if socket.port == _INSPECTOR:
+    if socket.port in seen.inspectors and socket.family.startswith("tcp"):
         return [
             Violation(
                 "inspector",

@@ -238,7 +238,7 @@ WEAK = {
     "a host that is another's": Weak("host-00 host-14 host-17", url="https://ca.example:14000"),
     "impostors": Weak("host-00", do=intruder.START, given=intruder.FILES, undo=intruder.STOP),
     "listening everywhere": Weak("host-01", settings=(('uiHost: "127.0.0.1"', 'uiHost: "0.0.0.0"'),)),
-    "an inspector": Weak("host-01", unit=(("[Service]", "[Service]\nEnvironment=NODE_OPTIONS=--inspect"),)),
+    "an inspector": Weak("host-01", unit=(("[Service]", "[Service]\nEnvironment=NODE_OPTIONS=--inspect=9230"),)),
     "root": Weak(
         "host-02 host-19",
         unit=(("User=nodered\n", ""), ("env node-red", f"env node-red -u {RED}")),

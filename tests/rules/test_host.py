@@ -110,6 +110,8 @@ def test_listens_only_inside(
 
 
 def test_the_inspector_cannot_be_declared() -> None:
+    seen = Listening(NODE_RED, (ListeningSocket("tcp", "127.0.0.1", 9230),), inspectors=(9229, 9230))
+    assert codes(listens_only_inside, seen) == ["inspector"]
     seen = Listening(NODE_RED, (ListeningSocket("tcp", "127.0.0.1", 9229),))
     assert codes(listens_only_inside, seen, host=HostDemands(listens=("9229 debugging",))) == ["inspector"]
 

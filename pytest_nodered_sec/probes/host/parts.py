@@ -88,7 +88,8 @@ def _listening(inside: Inside) -> Listening:
     sockets = text_of.listening(inside.found, process.pid)
     if not sockets:  # it serves the URL: what is empty is the table of sockets that we were shown
         raise ProbeError(f"what {process.line()} listens on cannot be seen (/proc/{process.pid}/net)", Cause.FORBIDDEN)
-    return Listening(process, sockets, ports)
+    told = () if isinstance(inside.settings, ProbeError) else inside.settings["inspectors"]
+    return Listening(process, sockets, ports, (9229, *told))
 
 
 def _running_as(inside: Inside) -> RunningAs:

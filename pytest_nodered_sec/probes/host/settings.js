@@ -265,6 +265,11 @@ function ownUnit() { // what its user's own systemd says of its service: it only
   return { unit, environment, files: files.flatMap((file) => attempt(() => [{ path: file, changed: changed(file) }], [])) };
 }
 
+function inspectors(environment) { // ports that Node.js was told for its inspector
+  const words = [...INPUT.args, ...(environment.NODE_OPTIONS || "").split(/\s+/)];
+  return words.flatMap((word) => (/^--(?:inspect(?:-brk|-wait|-port)?|debug-port)=(?:.*:)?(\d{1,5})$/.exec(word) || []).slice(1)).map(Number);
+}
+
 async function main() {
   const environment = environmentOf(INPUT.pid);
   const { unit, files, environment: ofUnit } = ownUnit();
@@ -291,7 +296,7 @@ async function main() {
   const nodes = nodesIn([places.own, ...places.red.length ? places.red : places.roots.filter((one) => fs.existsSync(path.join(one, "node-red")))]);
   say({ ...seen, ...found, nodes, lock: lockOf(userDir), userDir, ...listed, groups: groups(), caddies: await caddies(),
     ownUnit: unit, loaded: [...seen.loaded, ...files], versions: versions(INPUT.pid, places), telemetry: telemetry(userDir, environment), port: option("port"),
-    define: "define" in parsed().options });
+    define: "define" in parsed().options, inspectors: inspectors(environment) });
 }
 
 main();

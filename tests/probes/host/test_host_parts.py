@@ -96,7 +96,7 @@ SETTINGS: dict[str, Any] = {
     "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
     "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
     "ownUnit": {}, "guessed": False, "others": [], "starter": "", "define": False,
-    "kinds": {}, "groups": {}, "port": "",
+    "kinds": {}, "groups": {}, "port": "", "inspectors": [],
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "disableEditor": False, "httpAdminRoot": "",
         "ui": {"middleware": "unset", "ioMiddleware": "function"},

@@ -34,7 +34,7 @@ def stand_in(tmp_path: Path) -> Any:
     """A process in Node-RED's place: its environment and directory are what the evaluator reads of it."""
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PLANT_SECRET": "from-the-environment"}
     environment["NODE_RED_OPTIONS"] = f"-s {tmp_path}/line.js -D disableEditor=false"
-    environment["NODE_OPTIONS"] = "--require=/does/not/exist.js"
+    environment["NODE_OPTIONS"] = "--require=/does/not/exist.js --inspect=127.0.0.1:9230"
     process = subprocess.Popen(["/bin/sleep", "60"], cwd=tmp_path, env=environment)
     yield process
     process.kill()
@@ -168,7 +168,7 @@ def test_the_environment_is_the_running_processs(evaluate: Evaluator) -> None:
 def test_arguments_that_a_unit_leaves_to_the_environment_are_followed(evaluate: Evaluator) -> None:
     (evaluate.folder / "line.js").write_text("module.exports = {httpAdminRoot: '/line'};")
     seen = evaluate("module.exports = {};", userDir="", args=["node-red-pi", "$NODE_RED_OPTIONS"])
-    assert (seen["settings"]["httpAdminRoot"], seen["define"]) == ("/line", True)
+    assert (seen["settings"]["httpAdminRoot"], seen["define"], seen["inspectors"]) == ("/line", True, [9230])
     assert evaluate("module.exports = {};", args=["node-red-pi", "${NOTHING}"])["define"] is False
 
 
