@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.observations.flows import ClearSecret
+from pytest_nodered_sec.probes.flows.patience import Patience
 from pytest_nodered_sec.probes.flows.shape import text
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ _ASSIGNED: Final = re.compile(
 )
 _WORDS: Final = ("passw", "passphrase", "pwd", "secret", "apikey", "api_key", "api-key", "token", "authorization",
                  "accesskey", "access_key", "access-key")  # fmt: skip
+_WINDOW: Final = 8192  # characters of a text that are searched at once
 _STRUCTURE: Final = ("id", "type", "z", "g", "x", "y", "w", "h", "wires")
 _SUFFIXES: Final = ("Type", "type", "_type", "-type", "FieldType")
 _TOKEN: Final = re.compile(r"[\w+/=.:~%-]+")
@@ -131,26 +133,30 @@ def secrets_of(nodes: list[Node]) -> tuple[ClearSecret, ...]:
     """Return the secrets that stand in nodes in clear, each kind once for each property of a node."""
     kinds: dict[str, str] = {}  # of property names, which are few
     secrets: dict[tuple[str, str, str], ClearSecret] = {}
+    patience = Patience()
     for node in nodes:
+        patience.check()
         ident = text(node.get("id"))
         for name, value in node.items():
             if name in _STRUCTURE:
                 continue
-            for kind, length in _within(name, value, node, kinds):
+            for kind, length in _within(name, value, node, kinds, patience):
                 secrets.setdefault((ident, name, kind), ClearSecret(kind, ident, _property(name), length))
     return tuple(secrets.values())
 
 
 def looks_secret(said: str) -> bool:
     """Whether a text holds a secret of a known format, or one that is assigned in it."""
-    return next(_in_text(said), None) is not None
+    return next(_in_text(said[:_WINDOW]), None) is not None
 
 
 def _property(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_][\w-]{0,39}", name) else "?"
 
 
-def _within(name: str, value: Any, holder: Node, kinds: dict[str, str]) -> Iterator[tuple[str, int]]:
+def _within(
+    name: str, value: Any, holder: Node, kinds: dict[str, str], patience: Patience
+) -> Iterator[tuple[str, int]]:
     """Walk through a property, however deep it goes."""
     waiting: list[tuple[str, Any, Any, int]] = [(name, value, holder, 0)]
     while waiting:
@@ -159,7 +165,8 @@ def _within(name: str, value: Any, holder: Node, kinds: dict[str, str]) -> Itera
             if value and not (len(value) < _LEAST or (kind := _kind(key, kinds)) is None):
                 yield from _by_name(kind, value, key, holder)
             if len(value) >= _LONG or (len(value) > _LONG // 2 and not value.isalnum()):
-                yield from _in_text(value)
+                for window in patience.windows(value, _WINDOW):
+                    yield from _in_text(window)
         elif isinstance(value, dict) and depth < _DEEPEST:
             yield from _in_row(value, kinds)
             waiting += [(inner, content, value, depth + 1) for inner, content in value.items()]

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import Any, Final
 
+from pytest_nodered_sec.probes.flows.patience import Patience
 from pytest_nodered_sec.texts import in_one_line
 
 Node = dict[str, Any]  # Any, here and in the modules beside this one: JSON of a flow file
@@ -44,10 +45,12 @@ class Flows:
         by_id: the nodes that run, by id.
         active: the same, in the order of the file; configuration nodes, which all run, among them.
         instances: instances that run, by the subflow's id.
+        patience: how long they may take to read.
     """
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
+        self.patience = Patience()
         self._holders = {text(node.get("id")): node for node in nodes if node.get("type") in ("tab", "subflow")}
         inside: dict[str, list[Node]] = defaultdict(list)
         for node in nodes:

@@ -53,6 +53,7 @@ class Reader:
             body = node.get("func")
             key = (body if isinstance(body, str) else "", libraries)
             if key not in self._alike:
+                self._flows.patience.check()
                 self._alike[key] = code.read(*key)
             self._code[id(node)] = self._alike[key]
         return self._code[id(node)]

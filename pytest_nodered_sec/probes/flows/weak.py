@@ -36,6 +36,7 @@ _OFF: Final = {  # properties that turn verification off, and the value by which
     "ignoresslerrors": True,
     "trustservercertificate": True,
 }
+_WINDOW: Final = 50_000  # characters of code that are searched at once
 _IN_CODE: Final = re.compile(
     r"""(?ix)rejectUnauthorized["']?\]?\s*[:=]\s*(false\b|0\b|!1\b)
     | NODE_TLS_REJECT_UNAUTHORIZED["']?\]?\s*[:=]\s*["'`]?0
@@ -69,6 +70,7 @@ def weakenings_of(flows: Flows) -> tuple[Weakening, ...]:
     used = _used(flows)
     weak: dict[Weakening, None] = {}
     for node in flows.active:
+        flows.patience.check()
         if _is_placed(node) or text(node.get("id")) in used:
             for what in _weak(flows, node):
                 weak[Weakening(what, named(flows, node))] = None
@@ -97,7 +99,12 @@ def _weak(flows: Flows, node: Node) -> list[str]:
     marks = {name: value for name, value in node.items() if name.lower() in _OFF}
     off = any(_is(value, _OFF[name.lower()]) for name, value in marks.items())
     off |= kind in ("e-mail", "e-mail in") and node.get("tls") is False
-    code = [without_comments(node[name]) for name in _CODE if isinstance(node.get(name), str)]
+    code = [
+        without_comments(window)
+        for name in _CODE
+        if isinstance(node.get(name), str)
+        for window in flows.patience.windows(node[name], _WINDOW)
+    ]
     rules = [row for row in _rows(node) if row.get("t", "set") == "set"]
     off |= any(_IN_CODE.search(text) or _COMMANDS.search(text) for text in code) or any(map(_sets_off, rules))
     old = any(_OLD.search(text) for text in code) or any(
