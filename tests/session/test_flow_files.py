@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_pairs import PAIRS, SECRET, function, tab
+from flow_pairs import PAIRS, SECRET, function, node, tab
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.probes.flows import file
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 NODES = PAIRS["command"][1]
 SECRETS = [node for name in PAIRS for node in PAIRS[name][1] if PAIRS[name][0] == {("flow-03", "secret-in-clear")}]
+SECRETS += [
+    node("curl", "exec", command=f"curl -u plc:{SECRET} https://plc.example/"),
+    node("sql", "odd", connection=f"Server=plc.example;Password={SECRET}", url=f"https://plc.example/?apikey={SECRET}"),
+    function(f"msg.login = btoa('plc:{SECRET}');", ident="login"),
+]
 MODULES = "ghp_" + "Ab3dEf6hIj" * 4
 
 
