@@ -536,6 +536,14 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
             execute(),
         ],
     ),
+    "a function of too many statements to read": (
+        [entry("do"), function("msg.cmd = msg.payload;\n" * 3100, "exec"), execute(addpay="cmd")],
+        [entry("do"), function("msg.cmd = msg.payload;\n" * 3100, "exec"), execute(addpay="")],
+    ),
+    "one that has a module for files": (
+        [entry("do"), function("msg.cmd = 1;\n" * 3100, libs=("fs",))],
+        [entry("do"), function("msg.cmd = 1;\n" * 3100, libs=("moment",))],
+    ),
     "a widget of Dashboard 2": (
         [node("w", "ui-switch", "g"), node("g", "http request", url="")],
         [node("w", "ui_switch", "g"), node("g", "http request", url="")],

@@ -40,13 +40,14 @@ _FIXED_HOST: Final = re.compile(r"""\s*["'`]https?://[^"'`$/\s{]""")
 _STATUS: Final = re.compile(r"(?<![\w$])node\s*\.\s*status\s*\(")
 _DEEPEST: Final = 2  # variables and objects that are followed to a request's host
 _READ: Final = 50_000  # characters of one function; what is longer may do anything
+_DENSE: Final = 3000  # assignments, calls, blocks and lists in it, about; the same
 PATTERNS: Final = {  # for a reading elsewhere, as are the bounds
     "comments": _COMMENTS, "shorthand": _SHORTHAND, "wild": _WILD, "call": _CALL, "evaluates": _EVALUATES,
     "requires": _REQUIRES, "words": _WORDS, "sets": _SETS, "gets": _GETS, "byAnyName": _BY_ANY_NAME, "held": _HELD,
     "atOnce": _AT_ONCE, "address": _ADDRESS, "fixedHost": _FIXED_HOST, "status": _STATUS,
 }  # fmt: skip
 BOUNDS: Final = {
-    "longestCode": _READ, "twoArguments": _TWO_ARGUMENTS, "starts": _STARTS, "followed": _DEEPEST,
+    "longestCode": _READ, "densest": _DENSE, "twoArguments": _TWO_ARGUMENTS, "starts": _STARTS, "followed": _DEEPEST,
     "files": sorted(FILES), "requesters": sorted(REQUESTERS), "runners": sorted(RUNNERS),
 }  # fmt: skip
 _Held = frozenset[tuple[str, str]]  # variables, each with the module that it holds
@@ -107,6 +108,8 @@ def read(code: str, libraries: _Held) -> Code:
         libraries: modules that the node loads for it, each with the variable that holds it.
     """
     whole, code = len(code) <= _READ, without_comments(code[:_READ])
+    if not whole or sum(map(code.count, "=({[")) > _DENSE:
+        return _unread(code, libraries)
     leaves = sent(code)
     sets = set(leaves.sets) | {name for name, value in PAIR.findall(code) if not is_constant(value, code)}
     sets |= set(_SHORTHAND.findall(code))
@@ -115,12 +118,19 @@ def read(code: str, libraries: _Held) -> Code:
     return Code(
         frozenset(sets),
         leaves.clears - sets,
-        not whole or leaves.wild or _WILD.search(code) is not None,
+        leaves.wild or _WILD.search(code) is not None,
         _evaluates(code) or (bool(modules & RUNNERS) and _runs(code)) or _starts(code),
         any(not is_constant(_items(said), code) for _, said in _calls(code, held, FILES)),
         any(_decides_host(said, code) for _, said in _calls(code, held, REQUESTERS)),
         any(_shows(arguments(code, match.end())[0], code) for match in _STATUS.finditer(code)),
     )
+
+
+def _unread(code: str, libraries: _Held) -> Code:
+    """Return what code may do that is too long to read: whatever it has the modules for."""
+    modules = {module for _, module in libraries} | set(_REQUIRES.findall(code))
+    runs = bool(modules & RUNNERS) or any(pattern.search(code) for pattern in (_EVALUATES, _BY_ANY_NAME))
+    return Code(frozenset(), frozenset(), True, runs, bool(modules & FILES), bool(modules & REQUESTERS), True)
 
 
 def _evaluates(code: str) -> bool:

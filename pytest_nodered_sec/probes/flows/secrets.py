@@ -49,21 +49,21 @@ _PLACEHOLDER: Final = re.compile(
     """
 )
 _CONNECTION: Final = re.compile(
-    r"(?i)\b(?:server|data source|host|user id|uid|database)\s*=[^\n\"'`]*;\s*(?:password|pwd)\s*="
+    r"(?i)\b(?:server|data source|host|user id|uid|database)\s*=[^\n\"'`]{0,300};\s*(?:password|pwd)\s*="
     r"([^;\s\"'`{}$]{4,300})"
 )
 _IN_COMMANDS: Final = re.compile(
-    r"(?:\bcurl\b[^|;&\n]*?\s(?:-u|--user)[ =]?[ \"']*[^\s:\"'{}$]+:|\bsshpass\s+-p[ \"']*"
-    r"|\bmysql\w*\b[^|;&\n]*?\s-p|\bmosquitto_\w+\b[^|;&\n]*?\s-P\s+[\"']?|\s--pass(?:word|wd)?[ =][\"']?)"
+    r"(?:\bcurl\b[^|;&\n]{0,200}?\s(?:-u|--user)[ =]?[ \"']*[^\s:\"'{}$]+:|\bsshpass\s+-p[ \"']*"
+    r"|\bmysql\w*\b[^|;&\n]{0,200}?\s-p|\bmosquitto_\w+\b[^|;&\n]{0,200}?\s-P\s+[\"']?|\s--pass(?:word|wd)?[ =][\"']?)"
     r"([^\s\"'{}$|;&]{4,})"
 )
 _ENCODED: Final = re.compile(
-    r"\b(?:Buffer(?:\.from)?|btoa)\s*\(\s*[\"'`][^\"'`:\s{}$]{1,60}:([^\"'`\s{}$]{4,100})[\"'`]\s*(?:,[^()]*)?\)"
+    r"\b(?:Buffer(?:\.from)?|btoa)\s*\(\s*[\"'`][^\"'`:\s{}$]{1,60}:([^\"'`\s{}$]{4,100})[\"'`]\s*(?:,[^()]{0,60})?\)"
 )
 _IN_QUERY: Final = re.compile(
-    r"(?i)://[^\s\"'`<>]*[?&](?:"
+    r"(?i)://[^\s\"'`<>]{0,300}[?&](?:"
     r"[\w.-]{0,40}?(?:password|passwd|pwd|secret|api_?-?key|access_?-?key)=([^&\s\"'`#<>{}$]{4,300})"
-    r"|[\w.-]{0,40}?(?:token|key|auth|sig|signature|appid)=((?=[^&]*\d)[\w%+/=.~-]{16,}))"
+    r"|[\w.-]{0,40}?(?:token|key|auth|sig|signature|appid)=((?=[^&]{0,60}\d)[\w%+/=.~-]{16,}))"
 )
 _FORMATS: Final = (  # what it is, words of which it has one, and its form: words are found quicker
     (

@@ -46,7 +46,7 @@ _IN_CODE: Final = re.compile(
     """
 )
 _COMMANDS: Final = re.compile(
-    r"\bcurl\b[^|;&\n]*\s(?:-[A-Za-z]*k[A-Za-z]*|--insecure)(?:\s|$)"
+    r"\bcurl\b[^|;&\n]{0,300}\s(?:-[A-Za-z]*k[A-Za-z]*|--insecure)(?:\s|$)"
     r"|--no-check-certificate\b|StrictHostKeyChecking[= ]no\b"
 )
 _OLD: Final = re.compile(

@@ -88,24 +88,27 @@ function shows(said, code) { // whether a status is more than constants
 }
 
 function shortest(body, libs) { // a function that does to its message what this one does, and no more
-  const code = bare(body.slice(0, FLOWS.longestCode)), leaves = sent(code);
+  const code = bare(body.slice(0, FLOWS.longestCode));
+  const unread = body.length > FLOWS.longestCode || code.split(/[=({[]/).length - 1 > FLOWS.densest;
+  const leaves = unread ? { sets: [], clears: [], wild: true } : sent(code);
   const given = rowsOf(libs).map((one) => [textOf(one.var), textOf(one.module).replace(/^node:/, "")]);
   const found = every("held", code).map((one) => [one[1], one[2]]), held = [...given, ...found];
   const modules = new Set([...held.map((one) => one[1]), ...every("requires", code).map((one) => one[1])]);
-  const sets = new Set([...leaves.sets, ...every("pair", code).filter((one) => !isConstant(one[2], code)).map((one) => one[1]),
+  const sets = new Set(unread ? [] : [...leaves.sets, ...every("pair", code).filter((one) => !isConstant(one[2], code)).map((one) => one[1]),
     ...every("shorthand", code).map((one) => one[1])]);
   const may = listOf(libs).length || holds("words", body), first = (one) => argumentsAt(code, one.index + one[0].length)[0];
-  const ran = may && (every("evaluates", code).some((one) => !isConstant(first(one), code)) || FLOWS.runners.some((one) => modules.has(one)) && runs(code)
+  const has = (names) => names.some((one) => modules.has(one));
+  const ran = may && (unread ? has(FLOWS.runners) || holds("evaluates", code) || holds("byAnyName", code) : every("evaluates", code).some((one) => !isConstant(first(one), code)) || has(FLOWS.runners) && runs(code)
     || every("byAnyName", code).some((one) => isGiven(one[1], code, one.index + one[0].length))
     || callsOf(code, found, null).some(([name, said]) => FLOWS.starts.includes(name) && !isConstant(items(said), code)));
-  const opens = may && callsOf(code, held, FLOWS.files).some(([, said]) => !isConstant(items(said), code));
-  const asks = may && callsOf(code, held, FLOWS.requesters).some(([, said]) => decidesHost(said, code));
-  const wild = body.length > FLOWS.longestCode || leaves.wild || holds("wild", code), key = (name) => name ? JSON.stringify(name) : "k";
+  const opens = may && (unread ? has(FLOWS.files) : callsOf(code, held, FLOWS.files).some(([, said]) => !isConstant(items(said), code)));
+  const asks = may && (unread ? has(FLOWS.requesters) : callsOf(code, held, FLOWS.requesters).some(([, said]) => decidesHost(said, code)));
+  const wild = leaves.wild || holds("wild", code), key = (name) => name ? JSON.stringify(name) : "k";
   const loads = body.includes(".get(") ? keysIn("gets", code) : [], stores = body.includes(".set(") ? keysIn("sets", code) : [];
   return [...wild ? ["msg=y;"] : [], ...[...sets].map((name) => `msg["${name}"]=y;`),
     ...[...leaves.clears].filter((name) => !sets.has(name)).map((name) => `msg["${name}"]=1;`),
     ...ran ? ["eval(y);"] : [], ...opens ? ['require("fs").open(y);'] : [], ...asks ? ['require("axios").get(y);'] : [],
-    ...every("status", code).some((one) => shows(first(one), code)) ? ["node.status(y);"] : [],
+    ...unread || every("status", code).some((one) => shows(first(one), code)) ? ["node.status(y);"] : [],
     ...stores.map((name) => `flow.set(${key(name)});`), ...loads.map((name) => `flow.get(${key(name)});`), "return msg;"].join("\n");
 }
 
