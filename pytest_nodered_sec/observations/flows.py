@@ -5,6 +5,7 @@ Nodes are named by type, name, tab and id. Of what is in them nothing is kept: n
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -187,7 +188,7 @@ class Entries:
 
 
 @dataclass(frozen=True)
-class FlowView:
+class FlowView(ABC):
     """What a reading of the flows shows, for the controls that judge it.
 
     Attributes:
@@ -208,9 +209,9 @@ class FlowView:
             return self.lacking
         return f"{self.read.nodes} nodes, {self.told}: {self.shown(self.read)}"
 
+    @abstractmethod
     def shown(self, read: FlowsRead) -> str:
         """Return what the reading showed, in a few words."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

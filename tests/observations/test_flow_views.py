@@ -68,11 +68,6 @@ def test_the_line_of_evidence(view: FlowView, shown: str) -> None:
     assert view.evidence().endswith(shown)
 
 
-def test_every_control_says_what_its_reading_showed() -> None:
-    with pytest.raises(NotImplementedError):
-        FlowView(READ, "told", "").evidence()
-
-
 def test_flows_that_are_too_entangled_are_no_answer() -> None:
     Passages(READ, "told", "").settle(TARGET)
     Passages(None, "", "not judged").settle(TARGET)
