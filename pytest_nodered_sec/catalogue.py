@@ -40,6 +40,7 @@ FAMILIES: Final = {  # in the order of reading, by file of the suite
     "test_host_node_red": "Host: Node-RED",
     "test_host_files": "Host: files",
     "test_host_services": "Host: services",
+    "test_fleet": "Copies: what must be unique in a fleet",
     "test_waivers": "Waivers",
 }
 OWN: Final = "Own controls"

@@ -29,12 +29,14 @@ class Ask:
         args: its arguments, plain strings without secrets.
         label: what a person calls it, e.g. "GET /flows"; empty where a control has one instance only.
         needs: what a target must have been given for it: "credentials", "dashboard_credentials", "host", or "".
+        beside: whether the answer is judged beside those of the run's other targets; it is the same question.
     """
 
     probe: str
     args: tuple[str, ...] = ()
     label: str = ""
     needs: str = ""
+    beside: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

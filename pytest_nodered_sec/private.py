@@ -10,6 +10,8 @@ pyOpenSSL 26.4.0 and Python 3.11.7.
   captures and no test runs. The public way, the fixture `capsys`, is for tests alone.
 - pytest, `TerminalReporter.summary_errors`, `summary_failures`, `short_test_summary`, `stats`: what pytest lists at the
   end. The public way, `pytest_report_teststatus`, changes the counts too.
+- pytest, `_pytest.runner.runtestprotocol`: to run a test without a report, because it is judged in another process.
+  There is no public way.
 - pytest, `_pytest._code.code.ExceptionRepr`: the name of a type, for annotations. `ExceptionInfo.getrepr` is public.
 - pytest-xdist, `LoadScopeScheduling._split_scope`: says which tests stay together. The public way, the mark
   `xdist_group`, changes node ids and works with `--dist=loadgroup` alone.
@@ -90,6 +92,18 @@ def unlisted(
     finally:
         for name in names:
             delattr(reporter, name)
+
+
+def run_silently(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
+    """Run a test, and return its reports instead of having them logged.
+
+    Args:
+        item: the test.
+        nextitem: the one that runs next, None for the last one.
+    """
+    from _pytest.runner import runtestprotocol  # as plugins that run a test again do
+
+    return runtestprotocol(item, log=False, nextitem=nextitem)
 
 
 def given_tests(config: pytest.Config) -> list[int]:

@@ -115,11 +115,9 @@ def prepare(
     here.mkdir()
     https_port, http_port = ports
     password, hashed = deployment.gate_login or (plant.password, plant.hashed)
-    if deployment.certificate:
-        authority.write(here, deployment.certificate, f"http://localhost:{http_port}/lab.crl")
-    certificates = here if deployment.certificate else folder
+    authority.write(here, deployment.certificate, f"http://localhost:{http_port}/lab.crl")
     ca = folder / "ca.pem"
-    front = Front(https_port, http_port, plant.listen, certificates, ca, here, _USER, password, hashed, spec.folder)
+    front = Front(https_port, http_port, plant.listen, here, ca, here, _USER, password, hashed, spec.folder)
     argv = PROXIES[spec.proxy](deployment, front)
     environment = {"HOME": str(here), "XDG_DATA_HOME": str(here), "XDG_CONFIG_HOME": str(here)}
     commands.append({"argv": argv, "cwd": str(here), "env": environment, "log": str(here / "proxy.log")})

@@ -37,6 +37,7 @@ class CertificateFacts:
         authority: whether it says that it is a CA's (basicConstraints).
         for_servers: whether extendedKeyUsage, where there is one, lets servers use it.
         kind: kind of key by which a leaf is told from another one of the same server, "" where there is one only.
+        key_sha256: SHA-256 of its public key (SubjectPublicKeyInfo), lower-case hex; "" where 0.1.0 looked.
     """
 
     position: int
@@ -61,6 +62,7 @@ class CertificateFacts:
     authority: bool = False
     for_servers: bool = True
     kind: str = ""
+    key_sha256: str = ""
 
     @property
     def self_signed(self) -> bool:

@@ -46,6 +46,7 @@ _TEXTS: Final = {
     "ca_file": "PEM file of the private CA, relative to this file.",
     "sha256": "The only accepted certificate.",
     "issuer": "Organisation of the CA that must have issued the certificate.",
+    "shared_certificate": "Whether several targets may have one certificate and key; true needs a reason.",
     "mutual_tls": "Whether every client must present a certificate.",
     "revocation": "crl: the certificates must not be on the lists that they name.",
     "connect": "Address to connect to instead of the URL's: tunnel, VPN or jump host.",

@@ -91,6 +91,10 @@ def policy_of(name: str, effective_values: Effective) -> Policy:
     guessing = guess if isinstance(guess, bool) else guess["value"]
     if not guessing:
         deviations.append(Deviation("guess", "false", "true", guess["reason"]))
+    shared = values.get("shared_certificate", False)
+    sharing = shared if isinstance(shared, bool) else shared["value"]
+    if sharing:
+        deviations.append(Deviation("shared_certificate", "true", "false", shared["reason"]))
     without = values.get("audit_without", [])
     for one in without:
         deviations.append(Deviation("audit_without", toml(one["part"]), "an audit with it", one["reason"]))
@@ -115,6 +119,7 @@ def policy_of(name: str, effective_values: Effective) -> Policy:
         join_channels=values["join_channels"],
         host=_host_demands(values),
         issuer=values.get("issuer", ""),
+        shared_certificate=sharing,
         mutual_tls=values["mutual_tls"],
         revocation=values["revocation"],
         certificate=values.get("sha256", ""),

@@ -332,6 +332,7 @@ class Policy:
         join_channels: whether dashboards' live channels are opened, which flows see as one `connect` and one `lost`.
         host: what is demanded of the machine behind it.
         issuer: organisation of the CA that must have issued the certificate, "" for any.
+        shared_certificate: whether several targets may have one certificate and key.
         mutual_tls: whether a client certificate must be demanded.
         revocation: "crl": the certificates must not be revoked by the lists that they name.
         certificate: SHA-256 of the only accepted certificate (lower-case hex), "" to verify by trust anchors.
@@ -362,6 +363,7 @@ class Policy:
     join_channels: bool = True
     host: HostDemands = HostDemands()
     issuer: str = ""
+    shared_certificate: bool = False
     mutual_tls: bool = False
     revocation: Revocation = "none"
     certificate: str = ""

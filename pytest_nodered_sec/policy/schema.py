@@ -216,19 +216,20 @@ def _credentials(value: Any, where: Where) -> dict[str, Any]:
     return table
 
 
-_GUESS: Final = {"value": check_flag, "reason": check_text}
+def _usually(usual: bool) -> Callable[[Any, Where], Any]:
+    """Accept a flag, which needs a reason where it is not as usual."""
+    table = {"value": check_flag, "reason": check_text}
 
+    @shaped({"anyOf": [{"const": usual}, shape_of_table(table, "value")]})
+    def checked(value: Any, where: Where) -> Any:
+        if value is usual:
+            return usual
+        found = {"value": value} if value is (not usual) else needs(table_of(value, where, **table), where, "value")
+        if found["value"] is not usual and "reason" not in found:
+            raise where.says(value, f'say why: {{value = {str(not usual).lower()}, reason = "…"}}')
+        return found
 
-@shaped({"anyOf": [{"const": True}, shape_of_table(_GUESS, "value")]})
-def _guess(value: Any, where: Where) -> Any:
-    if value is True:
-        return True
-    if value is False:
-        raise where.says(value, 'say why: {value = false, reason = "…"}')
-    table = needs(table_of(value, where, **_GUESS), where, "value")
-    if not table["value"] and "reason" not in table:
-        raise where.says(value, 'say why: {value = false, reason = "…"}')
-    return table
+    return checked
 
 
 @shaped({"type": "string", "pattern": r"^([0-9A-Fa-f.:\[\]]+:)?\d+ .*\S"})
@@ -355,7 +356,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "public_paths": list_of(_public_path),
     "websockets": list_of(check_path),
     "interfaces": list_of(_interface),
-    "guess": _guess,
+    "guess": _usually(True),
     "login_realm": check_text,
     "known_credentials": hidden(list_of(_pair)),
     "front": one_of(*get_args(Front)),
@@ -368,6 +369,7 @@ KEYS: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "ca_file": check_ca_file,
     "sha256": sha256_of("certificate"),
     "issuer": check_text,
+    "shared_certificate": _usually(False),
     "mutual_tls": check_flag,
     "revocation": one_of(*get_args(Revocation)),
     "connect": check_connect,

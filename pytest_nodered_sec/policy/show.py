@@ -89,6 +89,8 @@ def _values_of(target: Target) -> dict[str, Any]:
         "ca_file": target.ca_file,
         "sha256": policy.certificate,
         "issuer": policy.issuer,
+        "shared_certificate": policy.shared_certificate
+        and {"value": True, "reason": reasons.get("shared_certificate", "set by the hook")},
         "mutual_tls": policy.mutual_tls,
         "revocation": policy.revocation,
         "connect": target.connect,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 
 
 @functools.lru_cache(maxsize=64)
@@ -14,12 +13,10 @@ def key_fingerprint(certificate: bytes) -> str:
         certificate: DER.
     """
     from cryptography import x509  # heavy: only once something has answered with a certificate
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    from pytest_nodered_sec.probes.tls.certificates import UNREADABLE
+    from pytest_nodered_sec.probes.tls.certificates import UNREADABLE, key_sha256
 
     try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
-        return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+        return key_sha256(x509.load_der_x509_certificate(certificate))
     except UNREADABLE:
         return ""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Observation, Target
 
 CHAIN = (Ask("chain"),)
+OWN_KEY = (Ask("chain", beside=True),)
+OWN_MACHINE = (Ask("host", ("marks",), needs="host", beside=True),)
 CLIENT_CERTIFICATE = (Ask("client_certificate"),)
 REVOCATION = (Ask("revocation"),)
 OLD_VERSIONS = tuple(Ask("tls", (f"speaks {version}",), version) for version in OLD)

@@ -35,7 +35,7 @@ from pytest_nodered_sec.session.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pytest_nodered_sec.model import Ask, Target
 
@@ -76,6 +76,17 @@ def suite_below(session: pytest.Session) -> list[SuiteDirectory]:
     if not session.config.stash[WANTED]:
         return []
     return [SuiteDirectory.from_parent(session, path=SUITE, nodeid=PREFIX)]
+
+
+def collect_again(session: pytest.Session, nodeids: Collection[str]) -> list[pytest.Item]:
+    """Return cases of the suite in a process that has collected nothing: xdist's controller."""
+    [directory] = suite_below(session)
+    found: list[pytest.Item] = []
+    for name in sorted({nodeid.partition("::")[0] for nodeid in nodeids}):
+        path = SUITE / name.removeprefix(f"{PREFIX}/")
+        module: SuiteModule = SuiteModule.from_parent(directory, path=path, nodeid=name)
+        found += [test for test in module.collect() if isinstance(test, pytest.Item) and test.nodeid in nodeids]
+    return found
 
 
 def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ...] = ()) -> None:
@@ -192,17 +203,6 @@ def tell_collected(config: pytest.Config, report: pytest.TestReport) -> None:
     if hasattr(config, "workerinput") and not config.stash.get(_TOLD, False):
         config.stash[_TOLD] = True
         report.nodered_collected = config.stash[COLLECTED]  # type: ignore[attr-defined]  # reports carry what plugins add
-
-
-def waivers_last(items: list[pytest.Item]) -> None:
-    """Move the cases that judge waivers to the end, whatever plugin reordered the tests."""
-    if any(map(_judges_a_waiver, items)):
-        items.sort(key=_judges_a_waiver)
-
-
-def _judges_a_waiver(item: pytest.Item) -> bool:
-    case = case_of(item)
-    return bool(case and case.ask and not case.ask.probe)
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:

@@ -14,10 +14,13 @@ import pytest
 from pytest_nodered_sec.catalogue import PREFIX
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Ask
+from pytest_nodered_sec.observations.twins import Beside
 from pytest_nodered_sec.observations.waivers import WaivedCase, WaiverUse
 from pytest_nodered_sec.session.ahead import Ahead
+from pytest_nodered_sec.session.skips import will_not_run
 from pytest_nodered_sec.session.state import (
     ATTEMPTS,
+    AWAY,
     COLLECTED,
     ELSEWHERE,
     LAB,
@@ -46,6 +49,7 @@ _SURVEY: Final = pytest.StashKey["Answers"]()
 _TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
 _LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
 _SEEN: Final[pytest.StashKey[Observation]] = pytest.StashKey()  # what an item was given to judge
+_BESIDE: Final = pytest.StashKey[dict[Ask, list[tuple["Target", Any]]]]()  # answers by question; None where unseen
 _AHEAD: Final = pytest.StashKey[Ahead]()
 
 
@@ -123,10 +127,62 @@ def seen(request: pytest.FixtureRequest, case: Case, target: Target) -> Observat
     from pytest_nodered_sec.observations.settling import answered  # only where something was asked
 
     outcome = _explained(request.session, target, survey.outcome(target, case.ask))
-    if request.config.stash.get(RECORDING, False):
+    if request.config.stash.get(RECORDING, False) or (case.ask.beside and _is_worker(request.config)):
         request.node.stash[_LOOKED] = outcome
-    answer = request.node.stash[_SEEN] = answered(outcome, target)
+    answer = answered(outcome, target)
+    if case.ask.beside:
+        answer = _beside(request.session, target, case.ask, answer)
+    request.node.stash[_SEEN] = answer
     return answer
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _beside(
+    session: pytest.Session, target: Target, ask: Ask, answer: Any
+) -> Beside:  # Any: what the question asks for
+    """Return an answer beside those of the other targets that were asked the same."""
+    if _is_worker(session.config):
+        return Beside(answer, elsewhere="it is judged at the end, when all workers have told what they saw")
+    known = session.stash.setdefault(_BESIDE, {})
+    if ask not in known:
+        known[ask] = _answers(session, ask)
+    others = [(one, seen) for one, seen in known[ask] if _is_elsewhere(one, target, ask)]
+    return Beside(
+        answer,
+        tuple((one.name, seen) for one, seen in others if seen is not None),
+        tuple(one.name for one, seen in others if seen is None),
+        session.config.stash[AWAY],
+    )
+
+
+def _answers(session: pytest.Session, ask: Ask) -> list[tuple[Target, Any]]:  # Any: as above
+    """Return what each target of the run that is asked a question showed; None where it could not be looked at."""
+    from pytest_nodered_sec.observations.settling import answered  # as in `seen`
+
+    found: list[tuple[Target, Any]] = []
+    for case in filter(None, (case_of(item) for item in session.items if not will_not_run(item))):
+        if case.target is not None and case.ask == ask and case.ask.beside:
+            _ahead(session).begin(case.target)
+            try:
+                found.append((case.target, answered(_survey(session).outcome(case.target, ask), case.target)))
+            except ProbeError:
+                found.append((case.target, None))
+    return found
+
+
+def _is_elsewhere(one: Target, other: Target, ask: Ask) -> bool:
+    """Whether two targets are not the same server, or for questions to the machine not the same machine."""
+    if ask.probe == "host":
+        return one.host != other.host
+    return (one.hostname, one.dialled, one.http.proxy) != (other.hostname, other.dialled, other.http.proxy)
+
+
+def answer_from(session: pytest.Session, answers: Answers) -> None:
+    """Take the answers from elsewhere than from a survey."""
+    session.stash[_SURVEY] = answers
 
 
 def _explained(session: pytest.Session, target: Target, outcome: Observation | ProbeError) -> Observation | ProbeError:

@@ -22,7 +22,7 @@ from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.gate import Gate, known_of
-from pytest_nodered_sec.session import audit, collection, fixtures, lab_targets, ledger, selection
+from pytest_nodered_sec.session import audit, beside, collection, fixtures, lab_targets, ledger, selection
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.outcome import annotate
@@ -39,6 +39,7 @@ from pytest_nodered_sec.session.settings import (
 )
 from pytest_nodered_sec.session.state import (
     ATTEMPTS,
+    AWAY,
     BASELINE,
     COLLECTED,
     GATE,
@@ -60,6 +61,7 @@ from pytest_nodered_sec.session.targets import (
     with_testinfra,
     with_waivers,
 )
+from pytest_nodered_sec.session.turns import in_turns
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -125,6 +127,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if stored is not None:
         config.stash[TODAY] = stored.day
     config.stash[TARGETS] = run.targets
+    config.stash[AWAY] = run.away
     if run.targets:
         config.stash[ATTEMPTS] = _attempts(config)
     suite = run.settings.one("suite", "with")
@@ -163,6 +166,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
                     config.pluginmanager.register(baseline.Comparison(book), "nodered-sec-baseline")
     _keep(config, run, book)
+    if run.targets:
+        beside.register(config, book)
     if book is not None:  # last: its terminal summary is to be the last line
         config.pluginmanager.register(book, "nodered-sec-ledger")
 
@@ -307,7 +312,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    collection.waivers_last(session.items)
+    in_turns(session.items)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -92,20 +92,20 @@ class Ledger:
         self._reran = False
         self._overruled: set[str] = set()
         self._skipped = 0
-        self._collected: list[CollectedCase] = []
+        self.collected: list[CollectedCase] = []
         self._order: dict[str, int] = {}  # of collection, by node id
         self._crashed: list[str] = []
         self._identities: dict[str, Identity] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Store what this process collected; an xdist controller receives it from its workers."""
-        self._collected = session.config.stash.get(COLLECTED, [])
+        self.collected = session.config.stash.get(COLLECTED, [])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Store a record, from this process or a worker."""
         record: Record | None = getattr(report, "nodered", None)
-        self._collected = vars(report).pop("nodered_collected", None) or self._collected
+        self.collected = vars(report).pop("nodered_collected", None) or self.collected
         name, identity = vars(report).pop("nodered_identity", ("", None))
         if identity:
             self._identities[name] = identity
@@ -163,7 +163,7 @@ class Ledger:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run in which no question was answered, and an audit that did not run every test."""
         self.ended = datetime.now(UTC)
-        self._order = {case["nodeid"]: number for number, case in enumerate(self._collected)}
+        self._order = {case["nodeid"]: number for number, case in enumerate(self.collected)}
         self.records.sort(key=self.place_of)
         broken_off = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
         self.interrupted = self.interrupted or session.exitstatus in broken_off
@@ -205,14 +205,14 @@ class Ledger:
             if target.policy.attestations
         }
         left_out = self._why_left_out()
-        return rollup.accounts(self._collected, self.records, self._crashed, left_out, attestations)
+        return rollup.accounts(self.collected, self.records, self._crashed, left_out, attestations)
 
     def incomplete(self) -> str:
         """Return why the records are not all that there should be, "" if they are: crashed processes, lost shards."""
         return self._untold_cases() or self._missing
 
     def _untold_cases(self) -> str:
-        known = {case["nodeid"] for case in self._collected}
+        known = {case["nodeid"] for case in self.collected}
         lost = [one for one in self._crashed if one not in known and (of_suite(one) or not known)]
         return f"a worker crashed at {lost[0]} before it reported what it had collected" if lost else ""
 
@@ -230,7 +230,7 @@ class Ledger:
                 seconds=0.0,
                 policy_sha256="",
             )
-            for case in self._collected
+            for case in self.collected
             if case["nodeid"] in self._crashed
         ]
 
@@ -312,7 +312,7 @@ class Ledger:
         alone = unapproved(self.records, self._config.stash[TARGETS], self._config.stash[TODAY])
         if alone:
             return f"{alone} is critical, and its waiver names no approver"
-        there = {(one["target"], one["control"]) for one in self._collected}
+        there = {(one["target"], one["control"]) for one in self.collected}
         wanted = ((target.name, control) for target in self._config.stash[TARGETS] for control in sorted(bundled()))
         missing = dict.fromkeys(control for target, control in wanted if (target, control) not in there)
         return f"not collected: {', '.join(missing)}" if missing else ""

@@ -50,6 +50,13 @@ class Run:
         """What this shard leaves to the others, "" where the run is no shard."""
         return self.fleet.left_out({target.name for target in self.targets})
 
+    @property
+    def away(self) -> str:
+        """Which targets are not in this run although they belong to it, "" for none."""
+        number = len(self.omitted)
+        omitted = f"the run leaves out {number} target{'' if number == 1 else 's'} of the policy file" if number else ""
+        return self.left_out or self.fleet.missing({target.name for target in self.targets}) or omitted
+
 
 def policies_of(run: Run) -> dict[str, str]:
     """Return the effective policy of each target, by name: one `[[target]]` table each, every value with its source."""

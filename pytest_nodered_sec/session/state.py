@@ -35,6 +35,7 @@ RECORDING: Final = pytest.StashKey[bool]()  # whether observations are kept for 
 WANTED: Final = pytest.StashKey[tuple[str, ...]]()  # ids of the suite that are part of the run; () for none
 TODAY: Final = pytest.StashKey[date]()  # UTC, the same in every process of the run
 CONTROLS: Final = pytest.StashKey[tuple[str, ...]]()  # globs of the control ids that the run is about; () for all
+AWAY: Final = pytest.StashKey[str]()  # which targets the run leaves to others; "" for none
 LEFT_OUT: Final = pytest.StashKey[str]()  # the options that leave tests out; "" for none
 ELSEWHERE: Final = pytest.StashKey[str]()  # why the site's own tests are not all collected; "" where they are
 COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything was left out

@@ -81,7 +81,7 @@ def test_what_is_public_is_joined_once_to_read_what_it_shows(site: Site) -> None
 
 def test_client_certificates_and_lists_are_asked_for_where_the_policy_says_so(site: Site) -> None:
     plain = site.run("--nodered-plan", "-k", "test_tls").stdout.str()
-    assert "[tls-01, tls-02, tls-03, tls-04, tls-05, tls-06, tls-11, tls-13]" in plain
+    assert "[fleet-01, tls-01, tls-02, tls-03, tls-04, tls-05, tls-06, tls-11, tls-13]" in plain
     assert "ClientHellos alone  [tls-07, tls-08, tls-09, tls-10, tls-14, tls-15, tls-16]" in plain
     assert "revoked certificates" not in plain
     (site.path / "nodered-sec.toml").write_text('mutual_tls = true\nrevocation = "crl"\n')

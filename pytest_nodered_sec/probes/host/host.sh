@@ -207,6 +207,22 @@ crons() { # who runs what cron's files say: root's own, not what calls itself so
     done
 }
 
+marks() { # what no other machine has, hashed here (machine-id(5)): none of it leaves the machine in clear
+    for file in /etc/machine-id /proc/sys/kernel/random/boot_id; do
+        grep -qxE '[0-9a-f-]{32,36}' "$file" 2>/dev/null && hashed "${file##*/}" cat "$file"
+    done
+    for file in /etc/ssh/ssh_host_*_key.pub; do
+        [ -s "$file" ] && hashed "$(cut -d' ' -f1 "$file")" cut -d' ' -f2 "$file"
+    done
+    return 0
+}
+
+hashed() { # NAME COMMAND...: what a command prints, as a digest
+    name=$1
+    shift
+    digest=$({ echo nodered-sec && "$@"; } | sha256sum) && printf '%s %s\n' "$name" "${digest%% *}"
+}
+
 if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "certificate:", of files after "time:"
     for path in "$@"; do
         case $path in
@@ -231,6 +247,7 @@ fi
 section me me
 section self cat /proc/self/cgroup
 section os cat /etc/os-release
+section marks marks
 section node program node
 docker=$(program docker)
 units=nodered.service

@@ -39,6 +39,7 @@ from pytest_nodered_sec.probes.host.certificates import (
 )
 from pytest_nodered_sec.probes.host.egress import egress_of
 from pytest_nodered_sec.probes.host.gather import environment_of_unit, files_of, files_of_unit
+from pytest_nodered_sec.probes.host.marks import marks_of
 from pytest_nodered_sec.probes.host.palette import lock_of, nodes_of
 from pytest_nodered_sec.probes.host.patches import installed_since, patch_level
 from pytest_nodered_sec.probes.host.proxies import (
@@ -384,4 +385,5 @@ _PARTS: Final[dict[str, Callable[..., Observation]]] = {
     "keys": key_access,
     "patch level": lambda inside: patch_level(inside, settings_of),
     "freshness": _freshness,
+    "marks": marks_of,
 }

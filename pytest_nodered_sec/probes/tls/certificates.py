@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from pytest_nodered_sec.observations.chain import CertificateFacts
@@ -75,6 +76,14 @@ def public_roots() -> frozenset[str]:
     """
     text = Path(certifi.where()).read_text(encoding="ascii", errors="replace")
     return frozenset(hashlib.sha256(base64.b64decode(block)).hexdigest() for block in _PEM.findall(text))
+
+
+def key_sha256(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of its public key (SubjectPublicKeyInfo, as in RFC 7469), "" if that cannot be read."""
+    with contextlib.suppress(*UNREADABLE):
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(key).hexdigest()
+    return ""
 
 
 def facts(position: int, certificate: x509.Certificate) -> CertificateFacts:
@@ -139,6 +148,7 @@ def facts(position: int, certificate: x509.Certificate) -> CertificateFacts:
         crls=_crls(extensions),
         authority=authority,
         for_servers=for_servers,
+        key_sha256=key_sha256(certificate),
     )
 
 

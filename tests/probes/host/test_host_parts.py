@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import ssl
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,10 @@ from pytest_nodered_sec.observations.host import (
 )
 from pytest_nodered_sec.observations.host_proxies import CaddyConfig, NginxConfig, NginxService
 from pytest_nodered_sec.observations.host_settings import ChannelSettings, Egress, LoginSettings
+from pytest_nodered_sec.observations.twins import MachineMarks
 from pytest_nodered_sec.policy.model import HostDemands
 from pytest_nodered_sec.probes.host import fronts, parse, processes
-from pytest_nodered_sec.probes.host.gather import Inside, Nginx, environment_of_unit, evaluate
+from pytest_nodered_sec.probes.host.gather import SCRIPT, Inside, Nginx, environment_of_unit, evaluate
 from pytest_nodered_sec.probes.host.nginx import tree
 from pytest_nodered_sec.probes.host.parse import Me, Section
 from pytest_nodered_sec.probes.host.parts import look_inside
@@ -40,6 +42,8 @@ from pytest_nodered_sec.probes.host.processes import choose
 from pytest_nodered_sec.probes.host.starting import as_user, node_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_nodered_sec.observations.host_files import KeyAccess
     from pytest_nodered_sec.observations.host_fronts import FrontConfig
 
@@ -1092,3 +1096,31 @@ def test_the_environment_of_a_users_own_service_is_as_private_as_its_files() -> 
     assert "which files red.service has its environment from is not shown by the systemd of nodered" in unseen
     unread = ProbeError("no right", Cause.FORBIDDEN)
     assert trouble(replace(gathered, settings=unread), "files", "environment files") == "no right"
+
+
+# --- what tells a machine from others
+
+
+def test_the_marks_of_a_machine_are_digests() -> None:
+    a, b, c = ("a" * 64, "b" * 64, "c" * 64)
+    text = f"machine-id {a}\nboot_id {b}\nssh-ed25519 {c}\nssh-rsa {c}\nsh: sha256sum: not found"
+    seen = part(inside(found(marks=Section(text, 0))), "marks")
+    assert seen == MachineMarks(a, b, (("ssh-ed25519", c), ("ssh-rsa", c)))
+    assert part(inside(found(marks=Section(f"boot_id {b}", 0)), in_container=True), "marks").container
+    assert trouble(inside(found(marks=Section("sh: sha256sum: not found", 0))), "marks").startswith("nothing there")
+
+
+def test_no_mark_leaves_the_machine_in_clear(tmp_path: Path) -> None:
+    """The script's own function, over files of our own; a machine id that was never set is none."""
+    (tmp_path / "machine-id").write_text("uninitialized\n")
+    (tmp_path / "boot_id").write_text("0123456789abcdef0123456789abcdef\n")
+    (tmp_path / "ssh_host_ed25519_key.pub").write_text("ssh-ed25519 AAAAC3Nza root@line-7\n")
+    functions = SCRIPT[SCRIPT.index("marks() {") : SCRIPT.index("\nif [ $# -gt 0 ]")]
+    for place in ("/etc/ssh", "/etc", "/proc/sys/kernel/random"):
+        functions = functions.replace(f" {place}/", f" {tmp_path}/")
+    done = subprocess.run(["/bin/sh", "-c", f"{functions}\nmarks"], capture_output=True, text=True, check=True)
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names == ["boot_id", "ssh-ed25519"]
+    assert "0123456789" not in done.stdout
+    assert "AAAAC3Nza" not in done.stdout
+    assert done.stderr == ""

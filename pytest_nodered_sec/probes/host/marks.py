@@ -1,0 +1,38 @@
+"""What tells a machine from every other one, of what was gathered there: digests, made on the machine."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.twins import MachineMarks
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.probes.host.gather import Inside
+
+_MARK: Final = re.compile(r"^(\S+) ([0-9a-f]{64})$", re.MULTILINE)
+_MACHINE: Final = "machine-id"
+_BOOT: Final = "boot_id"
+
+
+def marks_of(inside: Inside) -> MachineMarks:
+    """Return what tells the machine from others.
+
+    Raises:
+        ProbeError: nothing does.
+    """
+    seen = list(dict.fromkeys(_MARK.findall(inside.found["marks"].text)))
+    if not seen:
+        raise ProbeError(
+            "nothing there tells this machine from others: no machine-id, boot_id or ssh host key can be read and "
+            "hashed (sha256sum)",
+            Cause.UNIDENTIFIED,
+        )
+    by_name = dict(seen)
+    return MachineMarks(
+        machine=by_name.get(_MACHINE, ""),
+        boot=by_name.get(_BOOT, ""),
+        host_keys=tuple((name, digest) for name, digest in seen if name not in (_MACHINE, _BOOT)),
+        container=inside.in_container,
+    )

@@ -1,0 +1,84 @@
+"""Whether what must be unique is unique: gateways that were flashed from one image share what only one may have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.observations.chain import PresentedChain
+from pytest_nodered_sec.observations.twins import MachineMarks
+from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.twins import Beside
+    from pytest_nodered_sec.policy.model import Policy
+    from pytest_nodered_sec.verdict import Verdict
+
+_NEW_KEY: Final = (
+    "make a new key on each machine, have it certified and the old certificate revoked: certbot renew --force-renewal "
+    "--new-key, or openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256; if one certificate is meant for all, "
+    'declare it: shared_certificate = {value = true, reason = "…"}'
+)
+_NEW_ID: Final = (
+    "rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup; reboot. In the image, leave "
+    "/etc/machine-id empty"
+)
+_NEW_HOST_KEYS: Final = (
+    "rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh. In the image, leave them out, so that the first "
+    "boot makes them"
+)
+
+
+def tls_key_is_its_own(seen: Beside, policy: Policy) -> Verdict:
+    """No other server of the run has this server's TLS key, unless the policy says that they share a certificate."""
+    own = seen.seen
+    assert isinstance(own, PresentedChain)  # noqa: S101  what fleet-01 asks
+    if not own.certificates:
+        return NotApplicable(f"{own.host} is served without TLS: see tls-01")
+    if policy.shared_certificate:
+        return NotApplicable("the policy declares that several targets share one certificate (shared_certificate)")
+    keys = _keys(own)
+    twins = [name for name, other in seen.others if isinstance(other, PresentedChain) and keys & _keys(other)]
+    if twins:
+        observed = f"its TLS key is also that of {listed(twins)}"
+        return (Violation("shared-key", observed, "a key that no other server has", _NEW_KEY),)
+    return _compared(seen)
+
+
+def machine_is_no_copy(seen: Beside, policy: Policy) -> Verdict:
+    """No other machine of the run has this machine's id or one of its ssh host keys."""
+    own = seen.seen
+    assert isinstance(own, MachineMarks)  # noqa: S101  what fleet-02 asks
+    if own.container:
+        return NotApplicable("a container has no marks of its own: give the host that runs it")
+    machines = [
+        (name, other)
+        for name, other in seen.others
+        if isinstance(other, MachineMarks) and not other.container and not (own.boot and own.boot == other.boot)
+    ]
+    found = []
+    if twins := [name for name, other in machines if own.machine and own.machine == other.machine]:
+        observed = f"its machine id (/etc/machine-id) is also that of {listed(twins)}"
+        found.append(Violation("shared-machine-id", observed, "an id that no other machine has", _NEW_ID))
+    keys = set(own.host_keys)
+    if twins := [name for name, other in machines if keys & set(other.host_keys)]:
+        observed = f"an ssh host key of it (/etc/ssh) is also that of {listed(twins)}"
+        found.append(Violation("shared-host-key", observed, "host keys that no other machine has", _NEW_HOST_KEYS))
+    return tuple(found) or _compared(seen)
+
+
+def _keys(chain: PresentedChain) -> set[str]:
+    """Return the digests of a server's certificates and keys: evidence of 0.1.0 has those of certificates alone."""
+    leaves = [one.leaf for one in (chain, chain.also) if one is not None and one.certificates]
+    return {digest for leaf in leaves for digest in (leaf.fingerprint, leaf.key_sha256) if digest}
+
+
+def _compared(seen: Beside) -> Verdict:
+    """Return what no twin means: nothing where there was nobody to compare with."""
+    if seen.elsewhere:
+        return NotJudged(f"not judged: no twin here, and {seen.elsewhere}")
+    if seen.others:
+        return ()
+    if seen.unseen:
+        return NotJudged(f"not judged: no other target was seen ({listed(seen.unseen)})")
+    return NotApplicable("there is no other server or machine in this run to compare with")

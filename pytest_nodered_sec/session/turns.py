@@ -1,0 +1,38 @@
+"""Cases that wait for others: those that judge targets beside each other, and those that judge waivers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.session.state import case_of, control_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+
+def in_turns(items: list[pytest.Item]) -> None:
+    """Move these cases to the end, whatever plugin reordered the tests: waivers last."""
+    if any(_judges_beside(item) or _waiver_of(item) for item in items):
+        items.sort(key=lambda item: 2 if _waiver_of(item) else int(_judges_beside(item)))
+
+
+def judged_beside(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Return the cases that judge targets beside each other, and those that judge a waiver of such a case."""
+    found = {item for item in items if _judges_beside(item)}
+    controls = {control.id for item in found if (control := control_of(item))}
+    return found | {item for item in items if _waiver_of(item) in controls} if found else found
+
+
+def _judges_beside(item: pytest.Item) -> bool:
+    case = case_of(item)
+    return bool(case and case.ask and case.ask.beside)
+
+
+def _waiver_of(item: pytest.Item) -> str:
+    """Return the control whose waiver a case judges, "" for a case that judges none."""
+    case = case_of(item)
+    if case is None or case.target is None or case.ask is None or case.ask.probe:
+        return ""
+    return next(one.control for one in case.target.policy.waivers if str(one) == case.ask.label)

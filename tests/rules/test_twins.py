@@ -1,0 +1,102 @@
+"""Tables for fleet-01 and -02: what several targets share, and what means nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from chains import CLEAR, LEAF, both, chain
+
+from pytest_nodered_sec.observations.twins import Beside, MachineMarks
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.rules.twins import machine_is_no_copy, tls_key_is_its_own
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.chain import PresentedChain
+    from pytest_nodered_sec.verdict import Verdict
+
+OWN = chain(replace(LEAF, key_sha256="a"))
+RENEWED = chain(replace(LEAF, key_sha256="a", fingerprint="later"))  # another certificate of the same key
+OTHER = chain(replace(LEAF, key_sha256="b", fingerprint="other"))
+OLD = chain(LEAF)  # as 0.1.0 stored it: without the key
+TWO_KEYS = both(OTHER, chain(replace(LEAF, key_sha256="a")))
+
+
+def beside(
+    own: PresentedChain | MachineMarks,
+    *others: PresentedChain | MachineMarks,
+    unseen: tuple[str, ...] = (),
+    elsewhere: str = "",
+) -> Beside:
+    return Beside(own, tuple((f"line-{number}", one) for number, one in enumerate(others, 1)), unseen, elsewhere)
+
+
+def said(verdict: Verdict) -> list[str]:
+    if isinstance(verdict, (NotApplicable, NotJudged)):
+        return [f"{type(verdict).__name__}: {verdict.reason}"]
+    return [f"{one.code}: {one.observed}" for one in verdict]
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (beside(OWN, OTHER), []),
+        (beside(OWN, OTHER, unseen=("line-9",)), []),
+        (beside(OWN, OTHER, RENEWED, OWN), ["shared-key: its TLS key is also that of line-2, line-3"]),
+        (beside(OLD, OWN), ["shared-key: its TLS key is also that of line-1"]),
+        (beside(OWN, TWO_KEYS), ["shared-key: its TLS key is also that of line-1"]),
+        (beside(TWO_KEYS, OWN), ["shared-key: its TLS key is also that of line-1"]),
+        (beside(OWN, CLEAR), []),
+        (beside(CLEAR, OWN), ["NotApplicable: plant.example is served without TLS: see tls-01"]),
+        (beside(OWN), ["NotApplicable: there is no other server or machine in this run to compare with"]),
+        (beside(OWN, unseen=("a", "b")), ["NotJudged: not judged: no other target was seen (a, b)"]),
+        (beside(OWN, OTHER, elsewhere="shard 1/2 leaves out 3 of 5 targets"),
+         ["NotJudged: not judged: no twin here, and shard 1/2 leaves out 3 of 5 targets"]),
+        (beside(OWN, RENEWED, elsewhere="more"), ["shared-key: its TLS key is also that of line-1"]),
+    ],
+)  # fmt: skip
+def test_tls_keys(seen: Beside, expected: list[str]) -> None:
+    assert said(tls_key_is_its_own(seen, Policy())) == expected
+
+
+def test_a_certificate_that_the_policy_declares_as_shared_is_no_twin() -> None:
+    [line] = said(tls_key_is_its_own(beside(OWN, OWN), Policy(shared_certificate=True)))
+    assert line.startswith("NotApplicable: the policy declares that several targets share one certificate")
+
+
+KEY = ("ssh-ed25519", "1")
+MACHINE = MachineMarks("m", "b", (KEY, ("ssh-rsa", "2")))
+FRESH = MachineMarks("n", "c", (("ssh-ed25519", "3"),))
+BARE = MachineMarks("", "")
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (beside(MACHINE, FRESH, BARE), []),
+        (beside(BARE, BARE, MACHINE), []),
+        (beside(MACHINE, MACHINE), []),  # the same boot: the same machine, looked at twice
+        (beside(MACHINE, FRESH, replace(MACHINE, boot="d", host_keys=())),
+         ["shared-machine-id: its machine id (/etc/machine-id) is also that of line-2"]),
+        (beside(MACHINE, replace(FRESH, host_keys=(KEY,)), replace(BARE, machine="m", host_keys=(KEY,))),
+         ["shared-machine-id: its machine id (/etc/machine-id) is also that of line-2",
+          "shared-host-key: an ssh host key of it (/etc/ssh) is also that of line-1, line-2"]),
+        (beside(MACHINE, replace(MACHINE, boot="d", container=True)), []),
+        (beside(replace(MACHINE, container=True), replace(MACHINE, boot="d")),
+         ["NotApplicable: a container has no marks of its own: give the host that runs it"]),
+        (beside(MACHINE), ["NotApplicable: there is no other server or machine in this run to compare with"]),
+    ],
+)  # fmt: skip
+def test_machines(seen: Beside, expected: list[str]) -> None:
+    assert said(machine_is_no_copy(seen, Policy())) == expected
+
+
+def test_nothing_of_a_machine_is_told_but_what_it_has() -> None:
+    assert beside(MACHINE, FRESH, unseen=("x",)).evidence() == (
+        "machine id: seen; ssh host keys: ssh-ed25519, ssh-rsa; compared with 1 other target; not seen: x"
+    )
+    assert beside(BARE, FRESH, FRESH).evidence() == (
+        "machine id: none; ssh host keys: none; compared with 2 other targets"
+    )
