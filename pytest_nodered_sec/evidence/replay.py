@@ -89,12 +89,12 @@ class Comparison:
         self._ledger = ledger
 
     def differences(self) -> list[str]:
-        """Return a line for each case that came to something else."""
+        """Return a line for each case that came to something else; that it is judged now, and in order, is no news."""
         lines = []
         for record in self._ledger.records:
             before = self._stored.records.get(record["nodeid"])
             then, now = outcome_of(before) if before else "not run then", outcome_of(record)
-            if then != now:
+            if then != now and (then, now) != ("not-judged", "compliant"):
                 lines.append(f"{record['nodeid']}: {then} → {now}")
         return lines
 
