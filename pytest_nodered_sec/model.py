@@ -183,15 +183,6 @@ class Settling(Protocol):
         """Raise `ProbeError` unless it answers its question under the target's policy."""
 
 
-@runtime_checkable
-class NamesRelease(Protocol):
-    """An observation from which Node-RED's release is known, or "" where it is not."""
-
-    @property
-    def node_red(self) -> str:
-        """Node-RED's release, or ""."""
-
-
 class Surface(enum.Enum):
     """The part of Node-RED that a request went to; decides what absence and a refusal like the canary's mean."""
 

@@ -32,7 +32,7 @@ NEED_AN_ACCOUNT = {"admin-08", "admin-09", "dash-06", "patch-02", "patch-03"}
 CONTROLS: dict[str, tuple[Callable[[Target], Iterable[Any]], Callable[[Any, Policy], Any]]] = {
     control_id: (entry.control.asks, rule_of(entry))
     for control_id, entry in catalogue().items()
-    if not control_id.startswith(("host-", "waiver-")) and control_id not in NEED_AN_ACCOUNT
+    if not control_id.startswith(("fleet-", "host-", "waiver-")) and control_id not in NEED_AN_ACCOUNT
 }
 CONTROLS["tls-12"] = (  # collection leaves it out otherwise
     lambda target: questions.CLIENT_CERTIFICATE if target.policy.mutual_tls else (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -84,7 +85,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.longrepr = texts.readable(_without_locals(control, error))
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
         record = item.stash.get(_RECORD, None)  # None with --setup-only
-        report.user_properties.extend((f"nodered_sec.{name}", value) for name, value in _properties(record))
+        # every case keeps its properties until the end of the run: their names once for all
+        report.user_properties.extend((intern(f"nodered_sec.{name}"), value) for name, value in _properties(record))
     elif report.when == "call" or not report.passed:
         error = error or _warn_of_stale(item, control, report)
         accepted = _waive(item, control, report, error) if report.when == "call" else None
@@ -356,9 +358,7 @@ def _findings(control: Control, error: BaseException | None) -> list[Finding]:
 
 
 def _nothing_to_ask(case: Case | None) -> bool:
-    if case is None or case.target is None:
-        return False
-    return case.ask is None or bool(plan.does_not_arise(case.target, case.ask))
+    return bool(case and case.target and (case.ask is None or plan.does_not_arise(case.target, case.ask)))
 
 
 def _outcome(

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
-from pytest_nodered_sec.model import NamesRelease, Observation
 from pytest_nodered_sec.observations.addresses import BY_TURNS
 from pytest_nodered_sec.observations.settling import asked_again
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
@@ -22,7 +21,7 @@ from pytest_nodered_sec.survey.landmarks import Landmarks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pytest_nodered_sec.model import Ask, Target
+    from pytest_nodered_sec.model import Ask, Observation, Target
     from pytest_nodered_sec.probes.transport.logins import Logins
     from pytest_nodered_sec.probes.transport.station import Station
     from pytest_nodered_sec.survey.hosts import Hosts
@@ -203,6 +202,12 @@ class Place:
         while batch := self._due():
             self._confirm(batch)
         self._turn_to_later()
+        if self._all_answered():
+            self._station.rest()
+
+    def _all_answered(self) -> bool:
+        with self._lock:
+            return not (self._open.total() or self._later or self._waiting or self._unconfirmed or self._confirming)
 
     def _get_ready_to_guess(self) -> None:
         """Connect for the password guesses while the last looks before them are still running."""
@@ -242,8 +247,7 @@ class Place:
 
     def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:
         future = self._futures[ask]
-        if isinstance(outcome, NamesRelease):
-            self._node_red = self._node_red or outcome.node_red
+        self._node_red = self._node_red or getattr(outcome, "node_red", "")  # of those that know the release
         if future.set_running_or_notify_cancel():
             future.set_result(outcome)
 

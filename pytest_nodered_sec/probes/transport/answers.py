@@ -5,6 +5,7 @@ Nothing here opens a connection; who asks is handed in.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import zlib
@@ -306,6 +307,7 @@ def block_header(headers: Mapping[str, str]) -> str:
     return next((name for name in _BLOCK_HEADERS if name in headers), "")
 
 
+@functools.lru_cache(maxsize=128)  # the same pages come again and again, and from every gateway of a fleet
 def likeness(text: str) -> tuple[int, ...]:
     """Return a fingerprint of a text's words, without numbers and what holds any.
 

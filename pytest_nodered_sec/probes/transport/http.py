@@ -201,13 +201,18 @@ class Client:
                 sock.close()
         return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun)
 
-    def close(self) -> None:
-        """Close every kept connection."""
+    def rest(self) -> None:
+        """Close the connections that are kept; who asks again makes new ones."""
         with self._lock:
-            self._closed = True
             kept, self._kept = self._kept, []
         for sock in kept:
             sock.close()
+
+    def close(self) -> None:
+        """Close every kept connection, and keep none from now on."""
+        with self._lock:
+            self._closed = True
+        self.rest()
 
 
 def told(head: Head) -> dict[str, str]:

@@ -386,6 +386,13 @@ class Station:
         default = 443 if self.target.tls and port == self.target.port else 80
         return name if port == default else f"{name}:{port}"
 
+    def rest(self) -> None:
+        """Close the connections that nobody uses: nothing is asked for now, and a fleet has many targets."""
+        for client in list(self._clients.values()):
+            client.rest()
+        for there in list(self._others.values()):
+            there.rest()
+
     def close(self) -> None:
         """Close all connections."""
         self._places.close()
