@@ -388,15 +388,13 @@ class Station:
 
     def rest(self) -> None:
         """Close the connections that nobody uses: nothing is asked for now, and a fleet has many targets."""
-        for client in list(self._clients.values()):
-            client.rest()
-        for there in list(self._others.values()):
-            there.rest()
+        each: list[Client | Station] = [*self._clients.values(), *self._others.values()]
+        for one in each:
+            one.rest()
 
     def close(self) -> None:
         """Close all connections."""
         self._places.close()
-        for client in list(self._clients.values()):
-            client.close()
-        for there in list(self._others.values()):
-            there.close()
+        each: list[Client | Station] = [*self._clients.values(), *self._others.values()]
+        for one in each:
+            one.close()
