@@ -209,12 +209,19 @@ def _traefik_flags(front: Front) -> dict[str, Any]:
     return traefik.flags(pairs)
 
 
+def _usual(front: Front) -> list[str]:
+    """Return where a Traefik looks for its static file, which outweighs flags, in its order; not in its user's home."""
+    return [
+        f"{place}/traefik.{ending}" for place in ("/etc/traefik", front.cwd.rstrip("/")) for ending in traefik.ENDINGS
+    ]
+
+
 def _traefik_paths(front: Front) -> list[str]:
     """Return what to look at: its static file with what that names, and what its flags name."""
     told = _traefik_flags(front)
     folder = PurePosixPath(front.cwd)
     named = told.get("configfile")
-    static = [str(folder / named)] if isinstance(named, str) else list(traefik.DEFAULTS)
+    static = [str(folder / named)] if isinstance(named, str) else _usual(front)
     provider = traefik.provider(told)
     dynamic = [str(folder / provider[key]) for key in ("directory", "filename") if provider.get(key)]
     return [*(f"traefik:{front.cwd}:{path}" for path in static), *(f"routes:{path}" for path in dynamic)]
@@ -224,7 +231,7 @@ def _traefik(front: Front, later: Mapping[str, Section], sockets: tuple[Listenin
     told = _traefik_flags(front)
     folder = PurePosixPath(front.cwd)
     named = told.pop("configfile", None)
-    candidates = [str(folder / named)] if isinstance(named, str) else list(traefik.DEFAULTS)
+    candidates = [str(folder / named)] if isinstance(named, str) else _usual(front)
     static = next((path for path in candidates if named or _is_there(later, path)), "")
     if static:
         told = traefik.table(static, _text(front, f"config:{static}", later))
@@ -248,7 +255,7 @@ def _traefik(front: Front, later: Mapping[str, Section], sockets: tuple[Listenin
 
 def _is_there(later: Mapping[str, Section], path: str) -> bool:
     section = later.get(f"config:{path}")
-    return section is not None and not (section.code and "cannot be read" in section.text)
+    return section is not None and not (section.code and section.text.strip() == f"{path} is not there")
 
 
 def _dynamic_files(front: Front, path: str, later: Mapping[str, Section]) -> list[str]:

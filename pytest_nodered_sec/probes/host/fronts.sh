@@ -77,8 +77,10 @@ configured() { # PATH: a file of a proxy's configuration, or those in a director
 }
 
 content() { # PATH: when it changed, then what it holds, without passwords: only what nobody but root can change
-    real=$(readlink -f "$1")
-    if [ ! -f "$real" ] || [ ! -r "$real" ]; then
+    real=$(readlink -f "$1") above=${1%/*}
+    if [ ! -e "$1" ] && { [ ! -d "$above" ] || [ -x "$above" ]; }; then
+        echo "$1 is not there"
+    elif [ ! -f "$real" ] || [ ! -r "$real" ]; then
         echo "$1 cannot be read as $(id -un)"
     elif ! closed "$1" || ! closed "$real"; then
         echo "others than root can change $1"

@@ -15,7 +15,7 @@ from pytest_nodered_sec.observations.host_proxies import Directive
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DEFAULTS: Final = tuple(f"/etc/traefik/traefik.{ending}" for ending in ("toml", "yaml", "yml"))
+ENDINGS: Final = ("toml", "yaml", "yml")  # of its files, in the order in which it looks for them
 _MOST: Final = 50_000  # aliases in YAML may stand for more than a file holds
 _LEFT_OUT: Final = ("certificates", "stores", "certificatesresolvers", "accesslog", "log", "metrics", "tracing")
 _HIDDEN: Final = ("users", "password", "key", "cert", "token", "secret")

@@ -174,7 +174,7 @@ def test_what_others_can_change_is_not_read(folder: Path) -> None:
     (folder / "open.cfg").chmod(0o666)
     seen = later(folder / "open.cfg", folder / "none.cfg")
     assert seen[f"config:{folder}/open.cfg"] == Section(f"others than root can change {folder}/open.cfg", 1)
-    assert "cannot be read" in seen[f"config:{folder}/none.cfg"].text
+    assert seen[f"config:{folder}/none.cfg"].text.strip() == f"{folder}/none.cfg is not there"
     if os.getuid() == 0:
         (folder / "theirs.cfg").write_text("frontend a")
         os.chown(folder / "theirs.cfg", 12345, 12345)
@@ -443,7 +443,8 @@ def traefik_trouble(later: dict[str, str | Section], started: str = TRAEFIK) -> 
 
 
 def test_what_of_a_traefik_is_asked_for() -> None:
-    etc = [f"traefik:/srv:/etc/traefik/traefik.{ending}" for ending in ("toml", "yaml", "yml")]
+    places = ("/etc/traefik", "/srv")
+    etc = [f"traefik:/srv:{place}/traefik.{ending}" for place in places for ending in ("toml", "yaml", "yml")]
     assert fronts.paths([front(TRAEFIK)]) == etc
     assert fronts.paths([front(f"{TRAEFIK}\narg --configFile=a.yml")]) == ["traefik:/srv:/srv/a.yml"]
     by_flags = front(f"{TRAEFIK}\narg --providers.file.directory\narg d\narg --api")
@@ -452,7 +453,7 @@ def test_what_of_a_traefik_is_asked_for() -> None:
 
 def test_a_traefik_and_its_files() -> None:
     later: dict[str, str | Section] = {
-        "config:/etc/traefik/traefik.toml": Section("/etc/traefik/traefik.toml cannot be read as ops", 1),
+        "config:/etc/traefik/traefik.toml": Section("/etc/traefik/traefik.toml is not there", 1),
         "config:/etc/traefik/traefik.yml": STATIC,
         "routes:/srv/dynamic": Section("/srv/dynamic/a.yml", 0),
         "config:/srv/dynamic/a.yml": ROUTES,
@@ -464,7 +465,15 @@ def test_a_traefik_and_its_files() -> None:
     assert fronts.ports_of(config.directives) == {"80", "443"}
     assert first.block[0].block[0].block[0].block[2].args == ("x",)
     assert second.block[0].block[0].block[0].block[0].block[0].block[0].block[0].args == ("x",)
+    hidden = {
+        **later,
+        "config:/etc/traefik/traefik.toml": Section("/etc/traefik/traefik.toml cannot be read as ops", 1),
+    }
+    assert "cannot be read as ops" in traefik_trouble(hidden)
     flags = f"{TRAEFIK}\narg --entryPoints.web.address=:81\narg --providers.file.filename=/a.yml\narg -x"
+    beside = traefik_of({"config:/a.yml": ROUTES, "config:/srv/traefik.yml": STATIC, **{
+        name: later[name] for name in later if "/srv/" in name}}, flags)  # fmt: skip
+    assert beside.file == "/srv/traefik.yml"  # outweighs flags
     config = traefik_of({"config:/a.yml": ROUTES}, flags)
     assert (config.file, fronts.ports_of(config.directives)) == ("its flags", {"81"})
     newer = Section(f"1700000500\n{ROUTES}", 0)  # read again since, as files are watched
