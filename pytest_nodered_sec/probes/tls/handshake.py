@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+import weakref
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -174,9 +175,9 @@ class Client:
         context, self.trust = _context(look.target, legacy=legacy, authentication=authentication)
         if certificate:
             _show_certificate(context, look.target)
-        context.set_verify(SSL.VERIFY_PEER, self._collect)
-        context.set_ocsp_client_callback(self._keep_staple)
-        context.set_info_callback(self._notice)
+        context.set_verify(SSL.VERIFY_PEER, _weakly(self._collect))
+        context.set_ocsp_client_callback(_weakly(self._keep_staple))
+        context.set_info_callback(_weakly(self._notice))
         self.connection = SSL.Connection(context, None)
         if not is_address(self.host):  # RFC 6066, 3: no literal addresses in SNI
             self.connection.set_tlsext_host_name(self.host.rstrip(".").encode("ascii"))
@@ -320,6 +321,20 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
         staple=staple,
     )
     return Handshake(seen, (path,))
+
+
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:  # Any: pyOpenSSL's callbacks differ
+    """Return a callback that does not keep its object alive.
+
+    Else they keep each other, and a context, which holds every trusted root (1 MB), until Python looks for circles.
+    """
+    weak = weakref.WeakMethod(method)
+
+    def call(*seen: Any) -> Any:
+        alive = weak()
+        return alive and alive(*seen)
+
+    return call
 
 
 def _context(target: Target, *, legacy: bool, authentication: str) -> tuple[SSL.Context, str]:
