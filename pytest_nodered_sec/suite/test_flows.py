@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def test_flows_run_nothing_that_strangers_send(nodered_seen: Passages, nodered_policy: Policy) -> None:
     """No path in the flows leads from what strangers reach to a node that runs what it is given.
 
-    Followed through wires, links, subflows, switch and change nodes: to exec nodes, functions that run commands, file
-    paths, database queries and request URLs that come out of the message. Endpoints that the policy declares protected
+    Followed through wires, links, subflows, catch and status nodes and the context: to exec nodes, file paths, database
+    queries and request URLs that come out of the message, and to functions that run commands, open files or send
+    requests. What a switch node or a function makes sure of counts. Endpoints that the policy declares protected
     do not count, nor do those behind a gate before the whole node root. Only types, names and ids of nodes are kept.
     """
     require(runs_nothing_that_strangers_send(nodered_seen, nodered_policy))
