@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 INSTEAD: Final = "[redacted]"
 _KEPT: Final = 10_000  # texts, of
 _KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
+_ISSUED: Final = 16  # characters of what a target issues; what is shorter may be a word
+_MADE: Final = 8  # of a part of it in which letters and digits are mixed
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
 
 
@@ -136,6 +138,20 @@ def learn(secret: str, *, username: str = "") -> None:
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
     _secrets.add(forms | {readable(form) for form in forms})
+
+
+def learn_issued(value: str) -> None:
+    """Remember what a target issued: a token, or a session's cookie.
+
+    Words are left out: by issuing one, a target would have it removed from what is reported of it and of others.
+
+    Args:
+        value: the token, or the cookie's value.
+    """
+    parts = re.split("[^0-9A-Za-z]+", value)
+    mixed = (re.search("[0-9]", part) and re.search("[A-Za-z]", part) for part in parts if len(part) >= _MADE)
+    if len(value) >= _ISSUED and any(mixed):
+        learn(value)
 
 
 def _forms(secret: str) -> Iterator[str]:

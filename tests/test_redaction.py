@@ -46,6 +46,22 @@ def test_every_form_is_removed(form: str) -> None:
     assert redaction.INSTEAD in redaction.scrub(f"before {form} after")
 
 
+@pytest.mark.parametrize(
+    ("issued", "learnt"),
+    [
+        ("test_anonymous_read_is_refused", False),
+        ("gateway-07.plant.example", False),
+        ("critical", False),
+        ("8f14e45fceea167a5a36dedd4bea2543", True),
+        ("s%3AjqT2Lw0mXk4v.9QzA1", True),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.sJ9", True),
+    ],
+)
+def test_no_target_has_words_removed_by_issuing_them(issued: str, learnt: bool) -> None:
+    redaction.learn_issued(issued)
+    assert (redaction.scrub(f"x {issued} y") == "x [redacted] y") is learnt
+
+
 def test_nothing_is_changed_before_something_is_learnt() -> None:
     report = SimpleNamespace(longrepr=SECRET)
     redaction.learn("")

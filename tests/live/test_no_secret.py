@@ -30,7 +30,7 @@ TOKEN = f"token-{MARK}-of-the-third"
 KNOWN = f"known-{MARK}"
 HEADER = f"key-{MARK}"
 FROM_COMMAND = f"{MARK}-from-the-vault"
-SERVED = f"served-{MARK}"
+SERVED = f"served-{MARK}-9f8e7d6c5b4a"  # as a machine makes them: words that a target issues are not learnt
 PRIVATE = f"/srv/{MARK}-line/settings.js"
 COOKIE = f"cookie-{MARK}"
 

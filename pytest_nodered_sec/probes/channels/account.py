@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.http import Exchange
 
 _ASSETS: Final = 2  # scripts and styles that are asked for: they stand at one place, behind one gate
-_SESSION: Final = 16  # characters of a cookie that may be a session's; shorter ones are words
 _COUNTED: Final = "Basic login of dashboards"  # by this name attempts are counted
 _SAID: Final = {"": "without credentials, which nobody asks for,", "Basic": "with the dashboards' account"}
 _SAID_SESSION: Final = "with the session given for the dashboards"
@@ -76,8 +75,7 @@ class _Key:
         pairs = dict(one.partition("=")[::2] for one in self.headers.get("Cookie", "").split("; ") if one)
         for one in got.cookies[:COOKIES]:
             name, _, value = one.partition(";")[0].strip().partition("=")
-            if len(value) >= _SESSION:
-                redaction.learn(value)
+            redaction.learn_issued(value)
             if name in pairs or len(pairs) < COOKIES:
                 pairs[name] = value
         if pairs:

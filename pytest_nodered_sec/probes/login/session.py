@@ -56,7 +56,7 @@ def session(look: Look, username: str, password: str, *, once: bool = False) -> 
     """
     with look.station.logins.session():
         entry = _log_in(look, username, password, once=once)
-        redaction.learn(entry.token)
+        redaction.learn_issued(entry.token)
         if entry.token:
             look.station.logins.forget(look.account_keys(TOKEN, username))
         try:

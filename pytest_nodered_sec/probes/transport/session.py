@@ -136,7 +136,8 @@ class _Adapter(BaseAdapter):
             way_out = "name its CA with --nodered-ca-file=FILE, or ask with verify=False"
             raise ProbeError(f"{error.message}; {way_out}", error.cause) from None
         if secrets:  # who is logged in may be given a session
-            _hide(cookie.partition(";")[0] for cookie in got.cookies)
+            for cookie in got.cookies:
+                redaction.learn_issued(cookie.partition(";")[0].partition("=")[2].strip())
         return _response(request, got)
 
     def close(self) -> None:

@@ -66,8 +66,8 @@ class NodeRED:
         if (username, password) not in self.accounts and ("*", "*") not in self.accounts:
             return hostile.WRONG_PASSWORD
         self.begun += 1
-        self.sessions.add(f"token-{self.begun}-of-a-session")
-        return hostile.json_reply({"access_token": f"token-{self.begun}-of-a-session", "expires_in": 604800})
+        self.sessions.add(f"token-{self.begun}-of-a-s3ss10n5")
+        return hostile.json_reply({"access_token": f"token-{self.begun}-of-a-s3ss10n5", "expires_in": 604800})
 
 
 def target_of(server: hostile.Hostile, **demands: Any) -> Target:
@@ -125,7 +125,7 @@ def test_a_session_that_was_won_is_ended_and_the_user_name_left(tmp_path: Path) 
     assert plant.attempts["admin"] == 1
     assert len(plant.attempts) == len(KNOWN) + 1  # the made-up one
     assert "token-1" not in repr(seen)
-    assert redaction.scrub("token-1-of-a-session") == redaction.INSTEAD
+    assert redaction.scrub("token-1-of-a-s3ss10n5") == redaction.INSTEAD
 
 
 def test_a_session_that_cannot_be_ended_is_told_with_the_finding(tmp_path: Path) -> None:
