@@ -126,6 +126,13 @@ class Target:
         return urlsplit(self.url).port or (443 if self.tls else 80)
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port of the URL as browsers write them, which leave the scheme's own port out."""
+        host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{host}" + ("" if self.port == (443 if self.tls else 80) else f":{self.port}")
+
+    @property
     def dialled(self) -> tuple[str, int]:
         """Host and TCP port that are dialled for the URL."""
         parts = urlsplit(f"//{self.connect or ''}")
@@ -220,3 +227,20 @@ class Credentials:
         redaction.learn(self.token)
         for one in self.cookie.split(";"):
             redaction.learn(one.partition("=")[2].strip())
+
+
+def root_in_capitals(target: Target, surface: str, plain: str, path: str) -> str:
+    """Return the absolute path below the root in capitals, once for each root and dashboard; "" where none is asked.
+
+    Express mounts httpAdminRoot and httpNodeRoot in any letter case, and a proxy's location /admin/ guards one
+    (measured on Node-RED 5.0.7). What the URL itself puts before the root is the proxy's own, and stays.
+
+    Args:
+        target: names the roots.
+        surface: name of a `Surface`; decides the root.
+        plain: the path as Node-RED spells it, below the root.
+        path: the spelling that is asked.
+    """
+    root = target.admin_root if surface == Surface.ADMIN.name else target.node_root
+    first = path == plain.rstrip("/").upper() and (surface == Surface.DASHBOARD.name or plain == "/settings")
+    return target.path(root.upper(), plain) if first and root != root.upper() else ""

@@ -8,22 +8,34 @@ import pytest
 from seen import target
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.model import Credentials, Target
+from pytest_nodered_sec.model import Credentials, Surface, Target, root_in_capitals
 from pytest_nodered_sec.policy.model import Policy, PublicPath
 
 
 @pytest.mark.parametrize(
-    ("url", "hostname", "named", "port", "tls"),
+    ("url", "origin", "hostname", "named", "port", "tls"),
     [
-        ("https://plant.example", "plant.example", True, 443, True),
-        ("http://plant.example/base", "plant.example", True, 80, False),
-        ("https://192.0.2.5:8443", "192.0.2.5", False, 8443, True),
-        ("https://[2001:db8::5]", "2001:db8::5", False, 443, True),
+        ("https://plant.example:443", "https://plant.example", "plant.example", True, 443, True),
+        ("http://plant.example/base", "http://plant.example", "plant.example", True, 80, False),
+        ("https://192.0.2.5:8443", "https://192.0.2.5:8443", "192.0.2.5", False, 8443, True),
+        ("https://[2001:db8::5]", "https://[2001:db8::5]", "2001:db8::5", False, 443, True),
     ],
 )
-def test_a_url_comes_to_host_port_and_scheme(url: str, hostname: str, named: bool, port: int, tls: bool) -> None:
+def test_a_url_comes_to_host_port_and_scheme(
+    url: str, origin: str, hostname: str, named: bool, port: int, tls: bool
+) -> None:
     seen = target(url=url)
-    assert (seen.hostname, seen.named, seen.port, seen.tls) == (hostname, named, port, tls)
+    assert (seen.origin, seen.hostname, seen.named, seen.port, seen.tls) == (origin, hostname, named, port, tls)
+
+
+def test_a_root_is_asked_in_capitals_once_for_each_surface() -> None:
+    seen = replace(target("https://plant.example/line"), admin_root="/admin", node_root="/hmi")
+    admin, dashboard = Surface.ADMIN.name, Surface.DASHBOARD.name
+    assert root_in_capitals(seen, admin, "/settings", "/SETTINGS") == "/line/ADMIN/settings"
+    assert root_in_capitals(seen, dashboard, "/ui", "/UI") == "/line/HMI/ui"
+    assert root_in_capitals(seen, admin, "/flows", "/FLOWS") == ""
+    assert root_in_capitals(seen, admin, "/settings", "/settings/") == ""
+    assert root_in_capitals(target(), admin, "/settings", "/SETTINGS") == ""
 
 
 @pytest.mark.parametrize(

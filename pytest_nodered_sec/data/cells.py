@@ -23,12 +23,14 @@ SURFACES: Final = (
 )
 COLUMNS: Final = {
     "anybody": "without credentials",
-    "spelling": "another letter case, a trailing slash; not where Node-RED itself refuses",
+    "spelling": "another letter case, a trailing slash, a root in capitals; not where Node-RED itself refuses",
     "written": "`//` in place of the first slash, behind `/static/..` or the first public path of the policy, the "
-    "first letter percent-encoded; not where Node-RED itself refuses",
+    "first letter percent-encoded; not where Node-RED itself refuses; of pages, endpoints and the admin API the "
+    "whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
-    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others) and an API key, the cookies that refusals have set; of "
+    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others) and an API key, the cookies that refusals have set; a "
+    "JWT in X-Auth-Token, X-Access-Token and the headers of services that sign one; of "
     "pages and endpoints a made-up name and password, where no Basic login refuses",
     "identity": "forged identity headers, and X-Forwarded-For: 127.0.0.1",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "

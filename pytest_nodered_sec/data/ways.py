@@ -26,13 +26,15 @@ class Part:
         name: the finding's code.
         said: what they are, for the evidence.
         headers: name and value; in a value `{origin}` stands for the target's own origin, `{random}` for a path that
-            nobody serves, `{path}` for the path that is meant, `{token}` for a token that nobody issued, `{cookies}`
-            for the cookies that refusals have set. Cookies of several parts are sent together.
+            nobody serves, `{path}` for the path that is meant, `{page}` for the page from which a browser asks,
+            `{token}` for a token that nobody issued, `{cookies}` for the cookies that refusals have set. Cookies of
+            several parts are sent together.
         source: which real servers were seen to open for them.
         ordinary: whether any visitor may send them; the others have the form of an attack.
         query: what is put behind the path, "" for nothing.
         rerouted: whether a path that nobody serves is asked for, and the headers name the one that is meant.
         write: turns the absolute path into another form, which Node-RED itself serves nothing at; None for no other.
+        absolute: whether the whole URL stands in the request line (RFC 9112, 3.2.2), which Node-RED serves as the path.
     """
 
     name: str
@@ -43,13 +45,19 @@ class Part:
     query: str = ""
     rerouted: bool = False
     write: Callable[[str], str] | None = None
+    absolute: bool = False
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether it changes the form of the path."""
+        return self.write is not None or self.absolute
 
 
-def written(parts: Sequence[Part], path: str) -> str:
-    """Return an absolute path in the form that these parts give it."""
+def written(parts: Sequence[Part], path: str, origin: str) -> str:
+    """Return an absolute path in the form that these parts give it, at an origin such as `https://plant.example`."""
     for part in parts:
         path = part.write(path) if part.write else path
-    return path
+    return origin + path if any(part.absolute for part in parts) else path
 
 
 def with_query(path: str, parts: Sequence[Part]) -> str:
@@ -98,7 +106,8 @@ QUERY: Final = Part(
     (),
     'nginx: map $arg_token $realm { "" Operators; default off; }, if ($request_uri ~ "\\.js$") { set $realm off; }; '
     "oauth2-proxy before 7.11: skip_auth_routes, which judged the query too (CVE-2025-54576)",
-    query="token=nobody&access_token=nobody&api_key=nobody&apikey=nobody&key=nobody&auth=nobody"
+    query="token=nobody&access_token=nobody&accessToken=nobody&api_key=nobody&apikey=nobody&apiKey=nobody&key=nobody"
+    "&auth=nobody&callback=nobody"
     "&r=/health/login/public/static/assets/.well-known/acme-challenge/x.js",
 )
 MONITOR: Final = Part(
@@ -131,7 +140,7 @@ BROWSER: Final = Part(
         ("User-Agent", BROWSER_AGENT),
         ("Accept", "text/html,application/xhtml+xml,application/json,image/avif,text/event-stream,*/*;q=0.8"),
         ("Origin", "{origin}"),
-        ("Referer", "{origin}/"),
+        ("Referer", "{origin}{page}"),
         ("X-Requested-With", "XMLHttpRequest"),
         ("Content-Type", "application/json"),
         ("Sec-Fetch-Site", "same-origin"),
@@ -170,12 +179,22 @@ COOKIES: Final = {
     "jwt": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.",  # {"alg": "none"}, {"sub": "nobody"}
     **dict.fromkeys(("logged_in", "loggedin", "authenticated", "is_admin"), "1"),
 }
+# Where a token stands if not in Authorization: adminAuth.tokenHeader, and what services in front sign.
+TOKEN_HEADERS: Final = (
+    *("X-Auth-Token", "X-Access-Token", "X-Token"),
+    *("X-JWT-Assertion", "Cf-Access-Jwt-Assertion", "X-Goog-IAP-JWT-Assertion", "X-Amzn-Oidc-Data"),
+)
 CREDENTIAL_SHAPED: Final = Part(
     "credential-shaped",
-    "with a made-up session cookie and API key",
-    (("Cookie", "; ".join(f"{name}={value}" for name, value in COOKIES.items())), ("X-API-Key", "nobody")),
+    "with a made-up session cookie, API key and token",
+    (
+        ("Cookie", "; ".join(f"{name}={value}" for name, value in COOKIES.items())),
+        ("X-API-Key", "nobody"),
+        *((name, "{token}") for name in TOKEN_HEADERS),
+    ),
     'nginx: map $http_cookie $realm { ~session= off; }, map $http_x_api_key $realm { "" Operators; default off; }, '
-    'map $cookie_auth $realm { "" Operators; default off; }; HAProxy: cook(JSESSIONID) -m found',
+    'map $cookie_auth $realm { "" Operators; default off; }; HAProxy: cook(JSESSIONID) -m found; Node-RED: '
+    "adminAuth.tokens with tokenHeader, where it decodes only",
 )
 CONNECTION: Final = Part(
     "connection",
@@ -240,6 +259,13 @@ ENCODED: Final = Part(
     _UNTIDY,
     write=lambda path: "/" + "".join(f"%{byte:02X}" for byte in path[1:2].encode()) + path[2:],
 )
+ABSOLUTE: Final = Part(
+    "absolute",
+    "with the whole URL in the request line",
+    (),
+    "HAProxy 2.6: http-request auth if { url_beg / }; Apache httpd: %{THE_REQUEST}",
+    absolute=True,
+)
 BEARER: Final = Part(
     "bearer",
     "with a made-up token (JWT, alg none)",
@@ -273,7 +299,7 @@ WAYS: Final = {
         Way("upgrade", (UPGRADE, TRANSPORT, QUERY, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN)),
         Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
-        Way("basic", (BASIC, _from("100.64.0.1"))),
+        Way("basic", (BASIC, ABSOLUTE, _from("100.64.0.1"))),
         Way("lan", (CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED, _from("fd00::1"))),

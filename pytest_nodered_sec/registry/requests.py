@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, WAYS, with_query, written
-from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model import Surface, root_in_capitals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -182,6 +182,8 @@ def for_variant(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `variant` may send."""
     surface, plain, path, *how = args
     seen = for_access(target, (surface, "GET", path, *(how or ["anonymous"])))
+    capitals = "" if how else root_in_capitals(target, surface, plain, path)
+    seen += [Request(Manner.READ, "GET", capitals)] if capitals else []
     return [*seen, *for_access(target, (surface, "GET", plain, "anonymous"))]
 
 
@@ -196,7 +198,10 @@ def for_way(target: Target, args: tuple[str, ...]) -> list[Request]:
     if surface.startswith("channel"):
         return [*_for_channel(target, surface, path, parts, manner), *for_socket(target, (path,))]
     several = [*([part] for part in parts), parts]
-    asked = [Request(manner, method, with_query(written(some, root(_way_path(some, path))), some)) for some in several]
+    asked = [
+        Request(manner, method, with_query(written(some, root(_way_path(some, path)), target.origin), some))
+        for some in several
+    ]
     plain = {
         "endpoint": lambda: for_endpoint(target, (method, path, "none" if method == "GET" else "unknown")),
         "WebSocket endpoint": lambda: for_upgrade(target, Surface.NODE.name, path),
@@ -213,7 +218,7 @@ def _for_channel(target: Target, surface: str, path: str, parts: Sequence[Part],
     polled = surface == "channel, polling"
     sent = [part for part in parts if part is not TRANSPORT]
     for some in (*([part] for part in sent), sent):
-        asked = with_query(written(some, socket) + (POLLING if polled else UPGRADED), some)
+        asked = with_query(written(some, socket, target.origin) + (POLLING if polled else UPGRADED), some)
         yield Request(manner, "GET", asked)
         if not polled and target.policy.mode != "calm":
             yield Request(Manner.EXPLOIT, "GET", asked.replace(UPGRADED, DISGUISED))

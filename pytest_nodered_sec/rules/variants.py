@@ -78,6 +78,8 @@ _REMEDIES: Final = {
     'proxy_set_header X-Forwarded-Uri "";',
     "slashes": "judge the path that is forwarded: nginx: auth_basic in the location (or map $uri) in place of map "
     "$request_uri, with a login by default",
+    "absolute": "judge the path, not all that the request line holds: HAProxy: path_beg in place of url_beg, path_reg "
+    "in place of url_reg; Apache httpd: %{REQUEST_URI} in place of %{THE_REQUEST}",
     "bearer": "check the token, not only its presence: adminAuth.tokens must verify its signature; nginx: auth_basic "
     "or auth_request for every request",
     "believed": 'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',

@@ -210,12 +210,12 @@ auth_basic Operators; auth_basic_user_file @FILES@/htpasswd;"""
             "map $http_sec_fetch_site $realm { default Operators; same-origin off; }",
         ),
         (
-            "with a made-up session cookie and API key",
+            "with a made-up session cookie, API key and token",
             _LOGIN,
             "map $http_cookie $realm { default Operators; ~session= off; }",
         ),
         (
-            "with a made-up session cookie and API key",
+            "with a made-up session cookie, API key and token",
             _LOGIN,
             'map $http_x_api_key $realm { "" Operators; default off; }',
         ),

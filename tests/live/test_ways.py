@@ -109,6 +109,12 @@ GATES |= {
         "returned",
         EVERYWHERE,
     ),
+    "token-in-header": (*by_map("by_header", "$http_x_access_token", "^eyJ"), "credential-shaped", EVERYWHERE),
+    "page-by-referer": (
+        *by_map("by_referer", "$http_referer", "^https://localhost:[0-9]+/ui/$"),
+        "browser",
+        {"/ui", "/ui/socket.io", "GET /api/orders"},
+    ),
     "cookie-by-name": (*by_map("by_named_cookie", "$cookie_jsessionid", "."), "credential-shaped", EVERYWHERE),
     "method-in-header": (
         *by_map("by_method", "$http_x_http_method_override", "^OPTIONS$"),

@@ -108,6 +108,7 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("basic", "auth_basic"),
         ("connection", "$http_connection"),
         ("transport", "$arg_transport"),
+        ("absolute", "path_beg in place of url_beg"),
         ("query", "$arg_token"),
         ("monitor", "$http_user_agent"),
         ("returned", "auth_request"),

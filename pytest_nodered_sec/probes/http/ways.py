@@ -185,9 +185,9 @@ class Asking:
 
     def ask(self, parts: Sequence[Part]) -> AccessAttempt:
         """Ask with the headers of all these parts."""
-        headers = _filled(self._look, parts, self._absolute(self._asked))
+        headers = _filled(self._look, parts, self._absolute(self._asked), self._page())
         said = " and ".join(part.said for part in parts)
-        if any(part.write for part in parts):
+        if any(part.rewrites for part in parts):
             return self._rewritten(parts, said, headers)
         seen = self._with(parts, said, headers)
         return seen if self._name in _TALKS else self._unless_everywhere(seen, headers)
@@ -243,8 +243,18 @@ class Asking:
         leads_on = 300 <= seen.answer.status < 400 and seen.kind is not Kind.REFUSED
         return replace(seen, classified=nothing) if leads_on or seen.kind is Kind.INDISTINCT else seen
 
+    def _written(self, parts: Sequence[Part]) -> Callable[[str], str]:
+        return partial(written, parts, origin=_origin(self._look))
+
+    def _page(self) -> str:
+        """Return the page from which a browser would ask: a dashboard's own, before endpoints the first one's."""
+        target = self._look.target
+        if self._surface is Surface.NODE and target.dashboards:
+            return target.node(target.dashboards[0].rstrip("/") + "/")
+        return self._absolute(self._path.rstrip("/") + "/" if self._surface is Surface.DASHBOARD else "/")
+
     def _send(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
-        look, path, write = self._look, self._asked, partial(written, parts)
+        look, path, write = self._look, self._asked, self._written(parts)
         if self._name == "channel, polling" and self.guarded:
             return self._judged(connect_with(look, self._node, path, said, headers))
         if self._name == "channel, polling":
@@ -292,7 +302,7 @@ class Asking:
         dashboard = self._surface is Surface.DASHBOARD
         path = self._path.rstrip("/") + "/socket.io" if dashboard else self._path
         talk = accept if self.opened and not self.guarded else _TALKS[self._name]
-        asked, adds = written(parts, self._absolute(path)), partial(with_query, parts=parts)
+        asked, adds = self._written(parts)(self._absolute(path)), partial(with_query, parts=parts)
         if dashboard:
             answer, channel = upgrade_channel(self._look, asked, headers, talk, adds)
         else:
@@ -305,10 +315,15 @@ class Asking:
         return seen
 
 
-def _filled(look: Look, parts: Sequence[Part], path: str) -> dict[str, str]:
+def _origin(look: Look) -> str:
+    """Return the target's origin as browsers write it, which leave the scheme's own port out."""
+    return f"{look.target.url.partition('://')[0]}://{look.station.host_header(look.target.port)}"
+
+
+def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str, str]:
     """Return the headers of these parts with what is only known now."""
-    scheme, host = look.target.url.partition("://")[0], look.station.host_header(look.target.port)
-    known = {"{origin}": f"{scheme}://{host}", "{random}": random_path(), "{path}": path, "{token}": unsigned_token()}
+    known = {"{origin}": _origin(look), "{random}": random_path(), "{path}": path, "{page}": page}
+    known["{token}"] = unsigned_token()
     known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.handed_out.items())
     headers: dict[str, str] = {}
     for part in parts:

@@ -63,7 +63,7 @@ def follow(
         target: names the login URLs, which are not followed.
         origin: of what is asked, as `origin_of` writes it.
         method: HTTP method.
-        path: absolute path with query.
+        path: absolute path with query, or a whole URL of this origin.
         ask: sends one request for such a path, after so many hops.
 
     Raises:
@@ -72,7 +72,7 @@ def follow(
     asked, first = path, ""
     for hops in range(_HOPS + 1):
         got = ask(asked, hops)
-        location = location_of(origin + asked, got)
+        location = location_of(origin + asked if asked.startswith("/") else asked, got)
         refusal = is_login(without_query(location), target)  # also on this host
         stays = method not in ("GET", "HEAD")
         if not location or refusal or stays or origin_of(location) != origin:

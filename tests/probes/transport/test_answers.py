@@ -168,3 +168,15 @@ def test_json_that_would_fill_the_memory_is_none() -> None:
     assert json_of(b"[" + b"{}," * 2_000_000 + b"{}]") is None
     assert json_of("[" * 100_000) is None
     assert json_of('{"a": [1, 2]}') == {"a": [1, 2]}
+
+
+def test_a_redirect_of_a_whole_url_is_read_beside_it() -> None:
+    got = Exchange(302, {"location": "login"}, b"")
+    asked: list[str] = []
+
+    def ask(path: str, hops: int) -> Exchange:
+        asked.append(path)
+        return Exchange(200, {}, b"") if hops else got
+
+    follow(TARGET, "https://plant.example:443", "GET", "https://plant.example/ui/", ask)
+    assert asked == ["https://plant.example/ui/", "/ui/login"]
