@@ -37,11 +37,13 @@ COLUMNS: Final = {
     "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
     "polling, 192.168.1.5, 127.0.0.1 and ::1 as a WebSocket",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Prefix; OPTIONS in "
-    "X-Original-Method, X-Forwarded-Method and X-HTTP-Method-Override; localhost in X-Forwarded-Host",
+    "X-Original-Method, X-Forwarded-Method and X-HTTP-Method-Override; localhost in X-Forwarded-Host, "
+    "https in X-Forwarded-Proto",
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
     "`transport=websocket`",
     "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With, Content-Type and Sec-Fetch-Site; "
-    "except on WebSockets, a monitor's User-Agent, Via, X-Internal and X-Health-Check, and `Accept: text/event-stream`",
+    "except on WebSockets, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: text/event-stream`; "
+    "of pages, endpoints and the admin API `Accept: application/json`, Range and If-None-Match",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear",
     "roots": "below another root that is known in the field",

@@ -216,7 +216,7 @@ BASIC: Final = Part(
 )
 REWRITTEN: Final = Part(
     "rewritten",
-    "with rewriting headers that name another path, method and host",
+    "with rewriting headers that name another path, method, host and scheme",
     (
         ("X-Original-URL", "{random}.js"),
         ("X-Rewrite-URL", "{random}.js"),
@@ -227,8 +227,11 @@ REWRITTEN: Final = Part(
         ("X-Forwarded-Method", "OPTIONS"),
         ("X-HTTP-Method-Override", "OPTIONS"),
         ("X-Forwarded-Host", "localhost"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Port", "443"),
     ),
-    "nginx: map $http_x_original_url $realm; login services that judge path, method or host of such a header",
+    "nginx: map $http_x_original_url $realm, map $http_x_forwarded_proto $realm { https off; }; login services that "
+    "judge path, method or host of such a header",
 )
 REROUTED: Final = Part(
     "rerouted",
@@ -266,6 +269,14 @@ ABSOLUTE: Final = Part(
     "HAProxy 2.6: http-request auth if { url_beg / }; Apache httpd: %{THE_REQUEST}",
     absolute=True,
 )
+PROGRAM: Final = Part(
+    "program",
+    "as a program that asks for JSON, for a part, or for what has changed",
+    (("Accept", "application/json"), ("Range", "bytes=0-"), ("If-None-Match", '"nobody"')),
+    "nginx: map $http_accept $realm { default Operators; application/json off; }, and the same by $http_range or "
+    "$http_if_none_match",
+    ordinary=True,
+)
 BEARER: Final = Part(
     "bearer",
     "with a made-up token (JWT, alg none)",
@@ -299,7 +310,7 @@ WAYS: Final = {
         Way("upgrade", (UPGRADE, TRANSPORT, QUERY, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN)),
         Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
-        Way("basic", (BASIC, ABSOLUTE, _from("100.64.0.1"))),
+        Way("basic", (BASIC, ABSOLUTE, PROGRAM, _from("100.64.0.1"))),
         Way("lan", (CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED, _from("fd00::1"))),

@@ -70,6 +70,8 @@ class Reach:
                 "wrong URL or wrong --nodered-admin-root? If a gate answers strangers with 404, let it answer 401 or "
                 "403, because its 404 cannot be told from nothing being there"
             )
+            if target.policy.dashboards is None:
+                detail += ", or name a dashboard that a login guards (--nodered-dashboard=/ui)"
         raise ProbeError(f"{target.url} answers, but nothing identifies Node-RED there: {detail}", Cause.UNIDENTIFIED)
 
 

@@ -261,11 +261,17 @@ def _of_one(value: Any, where: Where) -> str:
 def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tuple[str, Waiver]:
     """Check one waiver; return its selector of targets, "" where there is none, and the waiver."""
     from pytest_nodered_sec.data.findings import ONCE_ONLY_FINDING, ONLY_FINDING  # read when somebody waives something
+    from pytest_nodered_sec.data.known_findings import findings_of
 
     where, checked = entry_of(table, place, WAIVER | more, WAIVER_NEEDED, "control", "instance")
     if "finding" not in checked and checked["control"] in ONCE_ONLY_FINDING:
         checked["finding"] = ONCE_ONLY_FINDING[checked["control"]]
     if "finding" not in checked and checked["control"] not in ONLY_FINDING:
+        if not findings_of(checked["control"]):
+            raise PolicyError(
+                f"{where.place}: no bundled control is called {checked['control']}: correct it, or, if it is a control "
+                'of your own, add finding = "…"'
+            )
         raise PolicyError(
             f'{where.place}: add finding = "…": {checked["control"]} can have several, and a waiver of one must not '
             "hide another (reports show the code after the severity; JUnit has it in nodered_sec.findings)"

@@ -80,6 +80,8 @@ _REMEDIES: Final = {
     "$request_uri, with a login by default",
     "absolute": "judge the path, not all that the request line holds: HAProxy: path_beg in place of url_beg, path_reg "
     "in place of url_reg; Apache httpd: %{REQUEST_URI} in place of %{THE_REQUEST}",
+    "program": "require the login of programs, too: nginx: no map of $http_accept, $http_range or "
+    "$http_if_none_match in auth_basic",
     "bearer": "check the token, not only its presence: adminAuth.tokens must verify its signature; nginx: auth_basic "
     "or auth_request for every request",
     "believed": 'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',

@@ -77,7 +77,10 @@ def test_it_holds_through_its_last_day() -> None:
             '[[waiver]] tls-01: add finding = "…": tls-01 can have several, and a waiver of one must not hide another '
             "(reports show the code after the severity; JUnit has it in nodered_sec.findings)",
         ),
-        ('control = "site-01"\nreason = "why"\nexpires = 2030-12-31', '[[waiver]] site-01: add finding = "…": *'),
+        (
+            'control = "site-01"\nreason = "why"\nexpires = 2030-12-31',
+            "[[waiver]] site-01: no bundled control is called site-01: *",
+        ),
         (
             'control = "admin-07"\nreason = "why"\nexpires = "2030-12-31"',
             '[[waiver]] admin-07: expires = "2030-12-31": give the last valid day as 2030-12-31, without quotes',

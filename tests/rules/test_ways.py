@@ -109,6 +109,7 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("connection", "$http_connection"),
         ("transport", "$arg_transport"),
         ("absolute", "path_beg in place of url_beg"),
+        ("program", "$http_accept"),
         ("query", "$arg_token"),
         ("monitor", "$http_user_agent"),
         ("returned", "auth_request"),
