@@ -48,7 +48,7 @@ def attempt_variant(
     seen = attempt_access(look, admin, node, surface, "GET", path, how, "", "", *headers)
     capitals = root_in_capitals(look.target, surface, plain, path)
     if seen.kind is not Kind.SERVED and how == "anonymous" and capitals:
-        said = "without credentials, below the root in capitals,"
+        said = f"without credentials, as {capitals},"
         seen = attempt_access(look, admin, node, surface, "GET", plain, said, "", "", write=lambda _: capitals)
     if seen.kind is not Kind.SERVED:
         return VariantAttempt(plain, seen)
