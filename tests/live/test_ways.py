@@ -110,7 +110,7 @@ GATES |= {
         EVERYWHERE,
     ),
     "token-in-header": (*by_map("by_header", "$http_x_access_token", "^eyJ"), "credential-shaped", EVERYWHERE),
-    "program": (*by_map("by_accept", "$http_accept", "^application/json$"), "program", {"/ui", "GET /api/orders"}),
+    "program": (*by_map("by_program", "$http_accept", "^application/json$"), "program", {"/ui", "GET /api/orders"}),
     "scheme": (*by_map("by_scheme", "$http_x_forwarded_proto", "^https$"), "rewritten", ASKED | {"/ui/socket.io"}),
     "page-by-referer": (
         *by_map("by_referer", "$http_referer", "^https://localhost:[0-9]+/ui/$"),
