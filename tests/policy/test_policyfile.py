@@ -258,6 +258,7 @@ direct_port = 1881
 closed_ports = [9229, 502]
 sha256 = "{":".join(["AB"] * 32)}"
 issuer = "Let's Encrypt"
+shared_certificate = {{value = true, reason = "wildcard"}}
 mutual_tls = true
 revocation = "crl"
 connect = "[::1]:9443"
@@ -289,6 +290,7 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
     assert policy.login_realm == "plant"
     assert policy.certificate == PIN
     assert (policy.issuer, policy.mutual_tls, policy.revocation) == ("Let's Encrypt", True, "crl")
+    assert policy.shared_certificate
     assert (policy.thresholds.hsts_max_age, policy.thresholds.session_days) == (300, 0.5)
     assert policy.thresholds.private_lifetime_days == math.inf
     assert policy.thresholds.bcrypt_cost == PROFILES["strict"].bcrypt_cost
@@ -296,6 +298,7 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
         Deviation("thresholds.private_lifetime_days", "inf", "398", "burnt in"),
         Deviation("thresholds.hsts_max_age", "300", "63072000", "others share the name"),
         Deviation("guess", "false", "true", "accounts of the directory"),
+        Deviation("shared_certificate", "true", "false", "wildcard"),
         Deviation("public_paths", '"/health"', "a login", "load balancer"),
         Deviation("public_paths", '"/wall"', "a login", "andon board"),
         Deviation("public_paths", '"/m"', "a login", "x"),
@@ -336,6 +339,7 @@ def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     assert twin.thresholds == policy.thresholds
     assert twin.interfaces == policy.interfaces
     assert twin.public_reason("/m") == "x"
+    assert twin.shared_certificate
     assert (twin.issuer, twin.mutual_tls, twin.revocation) == (policy.issuer, policy.mutual_tls, policy.revocation)
     assert set(twin.deviations) == set(policy.deviations)
 
