@@ -183,6 +183,18 @@ def test_basic_login_before_everything_shows_nobody() -> None:
     assert not any("P" in letters[one] for one in ("reach-01", "admin-01", "admin-02", "editor-01", "editor-02"))
 
 
+def test_a_gate_that_drops_every_upgrade_in_silence_refuses() -> None:
+    def drops(request: hostile.Request) -> hostile.Reply:
+        if "upgrade" in request.headers:
+            return hostile.hangs_after_handshake(request)
+        return hostile.basic_everything(request)
+
+    with hostile.serving(drops) as server:
+        letters, _ = judge(server.url, policy=Policy(admin_api="proxied", dashboards=("/ui",)))
+    assert letters["admin-06"] == letters["dash-02"] == {"P"}
+    assert "F" not in letters["proxy-05"]
+
+
 @pytest.mark.parametrize("after", [15, 40, 70])
 @pytest.mark.parametrize("turn", ["challenge_everything", "basic_everything", "not_found", "refuse connections"])
 def test_a_gate_that_closes_halfway(after: int, turn: str) -> None:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.data.ways import ASSETS
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.answers import Answer, Kind
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 from pytest_nodered_sec.probes.channels.engineio import DISGUISED, QUERY, WEBSOCKET
 from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, forgotten, hear, joined, knock, not_taken
-from pytest_nodered_sec.probes.channels.websocket import QUIET, join, upgrade
+from pytest_nodered_sec.probes.channels.websocket import QUIET, Nowhere, SilenceError, join, upgrade
 from pytest_nodered_sec.probes.http.access import describe, with_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_nodered_sec.observations.answers import Answer, RootView
+    from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.channels.socketio import Session
     from pytest_nodered_sec.probes.channels.websocket import Wire
     from pytest_nodered_sec.probes.transport.look import Look
@@ -62,7 +62,13 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
         seen = replace(seen, attempt=with_hint(look, seen.attempt, path))
     if seen.channel is not Channel.NO_CHANNEL or seen.attempt.kind is not Kind.REFUSED:
         return seen
-    answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
+    try:
+        answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
+    except SilenceError:  # a front that drops upgrades: a channel that is open is answered at once
+        look.extend()
+        answer, channel = Answer(0, silent=True), None
+        if not Nowhere(look, look.target.node).gets(answer):
+            raise
     if channel in (Channel.OPEN, Channel.REFUSED_BY_MIDDLEWARE):
         how = "as a WebSocket, without credentials"
         return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel)

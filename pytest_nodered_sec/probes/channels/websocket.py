@@ -175,7 +175,7 @@ def _attempt(
     view, root = (admin, look.target.admin) if which is Surface.ADMIN else (node, look.target.node)
     headers = {"Origin": origin} if origin else {}
     how = f"with the Origin {origin}" if origin else "without credentials"
-    nowhere = _Nowhere(look, root)
+    nowhere = Nowhere(look, root)
     try:
         answer, channel = upgrade(look, root(path), headers, _TALKS[talk])
     except SilenceError:
@@ -214,10 +214,13 @@ def _attempt(
         # connection to Node-RED that served something before, engine.io does not close it: nothing ever comes (nginx
         # with keepalive to the upstream, Apache).
         attempt = replace(attempt, classified=Classified(Kind.ABSENT), like_canary=view.canary.kind is Kind.ABSENT)
+        if answer.silent and view.canary.kind is Kind.REFUSED:  # HAProxy: http-request silent-drop, tarpit
+            dropped = Classified(Kind.REFUSED, Refuser.UNNAMED, why="as every upgrade here")
+            attempt = replace(attempt, classified=dropped)
     return ChannelAttempt(attempt, Channel.NO_CHANNEL)
 
 
-class _Nowhere:
+class Nowhere:
     """The answer to an upgrade at a random path: asked once per root, with the first upgrade that needs it."""
 
     def __init__(self, look: Look, root: Callable[[str], str]) -> None:
