@@ -335,7 +335,7 @@ QUESTIONS = {
     "what was not looked at": [
         "excluded line 9: it is being rebuilt",
         "node-01 at hall could not be looked at: GET /api/orders was not sent",
-        "22 controls at hall, yard not judged without a host",
+        "23 controls at hall, yard not judged without a host",
     ],
     "by which demands": ["demanded line-7: profile production, policy "],
     "with which exceptions until when": [
