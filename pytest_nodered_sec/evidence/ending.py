@@ -16,7 +16,9 @@ import pytest
 
 from pytest_nodered_sec import private
 from pytest_nodered_sec.evidence import changes, fix, fleet
+from pytest_nodered_sec.evidence.files import check_unused
 from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
+from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.remedies.model import SEVERITIES
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.session.state import LAB, of_suite
@@ -54,7 +56,10 @@ def register(
     """
     folder = Path(settings.one("fix", "")).expanduser() if settings.many("fix") else None
     if folder is not None:
-        _check(folder)
+        try:
+            check_unused(folder, "--nodered-fix")
+        except PolicyError as error:
+            raise pytest.UsageError(str(error)) from None
     if not hasattr(config.option, "verbose"):  # -p no:terminal: there is no terminal to end
         verbosity, marked, style = 0, "", ""
     else:
@@ -77,14 +82,6 @@ def register(
 def _typed(config: pytest.Config, option: str) -> bool:
     """Whether an option stands on the command line, and not in addopts alone, where it is meant for other tests."""
     return any(arg == option or arg.startswith(f"{option}=") for arg in config.invocation_params.args)
-
-
-def _check(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = "is a file" if folder.is_file() else f"cannot be made: {error.strerror}"
-        raise pytest.UsageError(f"--nodered-fix={folder} {why}; name a folder") from None
 
 
 class Ending:
@@ -132,6 +129,8 @@ class Ending:
         self._plans = changes.of_run(self._targets, self._book.records, self._book.facts())
         if self._folder is None:
             return
+        if not any(planned.steps for planned in self._plans):
+            self._said.append(f"--nodered-fix: nothing was found to change, so {self._folder} is not written")
         for planned in self._plans:
             try:
                 place = fix.fill(self._folder, planned, self._lab.get(planned.target.name, ""), beside=self._beside)

@@ -27,6 +27,27 @@ def check_file(path: Path, option: str) -> None:
         raise PolicyError(f"{option}={path} cannot be written: {os.strerror(errno.EACCES)}")
 
 
+def check_unused(folder: Path, option: str) -> None:
+    """See before the run that a folder can be filled at its end; nothing is made until there is something to write.
+
+    What is in it may have been edited since, and would mix with files of another run.
+
+    Raises:
+        PolicyError: it cannot, or something is in it.
+    """
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise PolicyError(f"{option}={folder}: {there} is a file; name a folder")
+        used = there == folder and any(folder.iterdir())
+    except OSError as error:
+        raise PolicyError(f"{option}={folder} cannot be written: {error.strerror}") from None
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PolicyError(f"{option}={folder} cannot be written: {os.strerror(errno.EACCES)}")
+    if used:
+        raise PolicyError(f"{option}={folder} is not empty, and what is there is never overwritten; name a new folder")
+
+
 CLAIM: Final = ".being-written"
 
 

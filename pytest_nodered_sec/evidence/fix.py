@@ -33,6 +33,7 @@ _WITH_FRONT: Final = {
     *("settings.uiHost", "settings.adminAuth"),
     *("policy.protected_paths", "policy.websockets", "policy.interfaces"),
 }
+_OPTIONS: Final = "Add the options of this run, --nodered-fix with a new folder."
 _SHOWN: Final = 3  # findings that a step quotes
 
 
@@ -76,12 +77,18 @@ def _next_url(planned: TargetPlan) -> str:
 
 
 def _front_files(planned: TargetPlan) -> dict[str, str]:
+    if planned.target.flows:  # no server was asked, so nothing is known of one
+        return {}
     needed = any(step.change.where is Where.FRONT or step.change.id in _WITH_FRONT for step in planned.steps)
     return fronts.write(planned.site) if needed and not planned.unseen else {}
 
 
 def fill(folder: Path, planned: TargetPlan, lab: str = "", *, beside: bool = True) -> Path | None:
-    """Write a target's files into a directory of its own; return that, or None where there is nothing to change."""
+    """Write a target's files into a directory of its own; return that, or None where there is nothing to change.
+
+    Raises:
+        OSError: one cannot be written.
+    """
     made = files(planned, lab, beside=beside)
     place = folder / re.sub(r"[^\w.@+-]", "_", planned.target.name)
     for name, text in made.items():
@@ -151,7 +158,7 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
     """Return the last section: how to look again."""
     flows = planned.target.flows
     command = f"pytest --nodered-suite=only --nodered-url={_next_url(planned)}"
-    then = "Add the options of this run. Then log in with each account: page, live values and API must work."
+    then = f"{_OPTIONS} Then log in with each account: page, live values and API must work."
     if Path(lab).is_absolute():
         command = f"pytest --nodered-suite=only --nodered-lab={shlex.quote(lab)}"
     elif lab:
@@ -159,7 +166,7 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
         then = "That deployment has these changes made."
     elif flows:
         command = f"pytest --nodered-suite=only --nodered-flows={shlex.quote(flows)}"
-        then = "Add the options of this run. Then deploy the flows, and try what was changed."
+        then = f"{_OPTIONS} Then deploy the flows, and try what was changed."
     policy = made.get(policy_file.FILE, "")
     asked = [] if lab else _variables(policy)
     told = planned.target.tls or lab or flows or "\nurl = " in policy

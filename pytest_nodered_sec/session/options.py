@@ -175,7 +175,7 @@ OPTIONS: Final = (
     Option("report", "Write the results as one HTML page", metavar="FILE"),
     Option(
         "fix",
-        "Write the changes for each target as a page and as files; nothing is changed on the target",
+        "Write the changes for each target as a page and files, into a new folder; the target is not changed",
         metavar="DIR",
     ),
     Option(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_nodered_sec import private
-from pytest_nodered_sec.evidence import changes, ending, fix
+from pytest_nodered_sec.evidence import changes, ending, files, fix
 from pytest_nodered_sec.evidence.ending import Ending
 from pytest_nodered_sec.evidence.plans import alike, front, names, told
 from pytest_nodered_sec.model import Target
-from pytest_nodered_sec.policy.model import Endpoint, Interface, Policy, PublicPath
+from pytest_nodered_sec.policy.model import Endpoint, Interface, Policy, PolicyError, PublicPath
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,10 +56,11 @@ def ended(
     server: str = "nginx",
     quiet: int = 0,
     style: str = "",
+    target: Target = TARGET,
 ) -> Ending:
     book: Any = Book(*records, server=server)
     session: Any = Session()
-    made = Ending(book, [TARGET], show_all=show_all, folder=folder, quiet=quiet, style=style)
+    made = Ending(book, [target], show_all=show_all, folder=folder, quiet=quiet, style=style)
     made.pytest_sessionfinish(session)
     return made
 
@@ -257,7 +258,10 @@ def test_the_files_of_a_plan(tmp_path: Path) -> None:
     written_for = (folder / "plant" / "nginx-node-red.conf").read_text()
     assert 'location ~* "^(/nr/ui|/nr/ws/x)(/|$)"' in written_for
     assert made._said == [f"what to change at plant is written to {folder / 'plant' / 'CHANGES.md'}"]
-    assert ended(record("tls-01", outcome="compliant"), folder=tmp_path / "none")._said == []
+    none = tmp_path / "none"
+    clean = ended(record("tls-01", outcome="compliant"), folder=none)
+    assert clean._said == [f"--nodered-fix: nothing was found to change, so {none} is not written"]
+    assert not none.exists()
 
 
 def test_files_are_offered_only_where_some_come_of_it(tmp_path: Path) -> None:
@@ -271,10 +275,29 @@ def test_files_are_offered_only_where_some_come_of_it(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "plant").write_text("a file")
     assert "--nodered-fix is not complete" in ended(*OPEN, folder=tmp_path)._said[0]
-    with pytest.raises(pytest.UsageError, match="plant is a file; name a folder"):
-        ending._check(tmp_path / "plant")
-    with pytest.raises(pytest.UsageError, match="x cannot be made: Not a directory; name a folder"):
-        ending._check(tmp_path / "plant" / "x")
+    for folder in (tmp_path / "plant", tmp_path / "plant" / "x"):
+        with pytest.raises(PolicyError, match=r"--nodered-fix=\S+: \S+/plant is a file; name a folder"):
+            files.check_unused(folder, "--nodered-fix")
+    with pytest.raises(PolicyError, match="cannot be written: File name too long"):
+        files.check_unused(tmp_path / ("x" * 300), "--nodered-fix")
+    with pytest.raises(PolicyError, match="is not empty, and what is there is never overwritten; name a new folder"):
+        files.check_unused(tmp_path, "--nodered-fix")
+    files.check_unused(tmp_path / "new" / "deep", "--nodered-fix")
+    assert not (tmp_path / "new").exists()
+
+
+def test_flows_alone_get_no_files_of_a_server(tmp_path: Path) -> None:
+    flows = replace(TARGET, url="file:plant/flows.json", flows="plant/flows.json", admin_root="/")
+    undeclared = record("flow-01", "undeclared-http")
+    observed = "the flows open http-in POST /run, read from plant/flows.json; it is not in the policy"
+    remedy = 'nodered-sec.toml: protected_paths = [{path = "/run", method = "POST", effect = "unknown"}]'
+    undeclared["findings"][0] |= {"observed": observed, "remedy": remedy}
+    ended(*(undeclared, record("flow-05", "public-widget")), folder=tmp_path / "fix", target=flows)
+    made = {one.name: one.read_text() for one in (tmp_path / "fix" / "plant").iterdir()}
+    assert sorted(made) == ["CHANGES.md", "nodered-sec.toml"]
+    assert 'path = "/run"' in made["nodered-sec.toml"]
+    for word in ("nginx", "proxy", "certificate", "host name", "plant/flows.json/"):
+        assert word not in "".join(made.values())
 
 
 def test_what_a_change_knows_of_the_site() -> None:
