@@ -51,7 +51,7 @@ def websocket_refuses(seen: ChannelAttempt, policy: Policy) -> Verdict:
         _open(
             seen,
             _REFUSAL,
-            f"nginx: {nginx_gate(path)} In Node-RED itself, webSocketNodeVerifyClient can refuse anonymous clients",
+            f"nginx: {nginx_gate(path)}. In Node-RED itself, webSocketNodeVerifyClient can refuse anonymous clients",
         ),
     )
 

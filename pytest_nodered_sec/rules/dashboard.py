@@ -68,7 +68,7 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
             code,
             seen.evidence(),
             "a refusal of the connect packet, or 401 or 403",
-            f"nginx: {gate} In Node-RED itself, ioMiddleware of {key} can refuse anonymous clients",
+            f"nginx: {gate}. In Node-RED itself, ioMiddleware of {key} can refuse anonymous clients",
         ),
     )
 
@@ -89,7 +89,7 @@ def account_opens(seen: DashboardVisit, policy: Policy) -> Verdict:
                 "correct dashboard_credentials, or the account at the login before this path",
             ),
         )
-    gate = f"nginx: {nginx_gate(_absolute(seen.page, seen.path))} One login covers page, assets and live channel"
+    gate = f"nginx: {nginx_gate(_absolute(seen.page, seen.path))}. One login covers page, assets and live channel"
     found = [
         Violation("asset-refused", one.evidence(), "the page's scripts and styles, for the same account", gate)
         for one in seen.assets
@@ -122,7 +122,7 @@ def support_data_is_refused(seen: AccessAttempt, policy: Policy) -> Verdict:
     return (
         served(
             seen,
-            f"nginx: {nginx_gate(_absolute(seen, base))} "
+            f"nginx: {nginx_gate(_absolute(seen, base))}. "
             "In Node-RED itself, httpNodeAuth or dashboard.middleware can refuse anonymous clients",
         ),
     )

@@ -53,7 +53,7 @@ def admin_routes_are_guarded(seen: AdminRoutes, policy: Policy) -> Verdict:
             f"{seen.login.path} needs no login: nothing protects {row.routes}",
             f"a login in front of all of {root}: these routes have none (seen in {row.version}, {row.file}) and "
             f"expose {row.gives}",
-            f"nginx: {nginx_gate(root)} Or npm uninstall {row.name}, in the user directory",
+            f"nginx: {nginx_gate(root)}. Or npm uninstall {row.name}, in the user directory",
         )
         for row in unguarded_packages()
         if row.name in installed and is_unguarded(row, installed[row.name])

@@ -79,7 +79,7 @@ def interface_refuses(seen: InterfaceAttempt, policy: Policy) -> Verdict:
             "channel-open" if seen.channel is Channel.OPEN else "channel-answers",
             seen.evidence(),
             "a refusal of the connect packet, or 401 or 403",
-            f"nginx: {nginx_gate(path)} {_LOGINS[seen.kind]}",
+            f"nginx: {nginx_gate(path)}. {_LOGINS[seen.kind]}",
         ),
     )
 

@@ -106,11 +106,11 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
             doubts.append(at_the_proxy)
             continue
         if not page:
-            remedy = f"nginx: {nginx_gate(path or f'/{name}')} Or settings.js: {name}.middleware; {declare}"
+            remedy = f"nginx: {nginx_gate(path or f'/{name}')}. Or settings.js: {name}.middleware; {declare}"
             observed = f"{seen.file}: {name} has no middleware: its pages require no login"
             found.append(Violation(f"{name}-page", observed, "page middleware, or a proxy's login", remedy))
         if not live:
-            remedy = f"nginx: {nginx_gate(path or f'/{name}')} Or settings.js: {name}.ioMiddleware; {declare}"
+            remedy = f"nginx: {nginx_gate(path or f'/{name}')}. Or settings.js: {name}.ioMiddleware; {declare}"
             observed = f"{seen.file}: {name} has no ioMiddleware: its live values and buttons require no login"
             found.append(Violation(f"{name}-socket", observed, "Socket.IO middleware, or a proxy's login", remedy))
     unguarded = () if seen.web_sockets_guarded else seen.web_sockets
@@ -118,7 +118,7 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
     doubts += [state for state in gates.values() if state not in ("open", "closed")]
     left = [path for path, state in gates.items() if state == "open"]
     if left:
-        remedy = f"nginx: {' '.join(map(nginx_gate, left))} Or settings.js: webSocketNodeVerifyClient; {declare}"
+        remedy = f"nginx: {' '.join(map(nginx_gate, left))}. Or settings.js: webSocketNodeVerifyClient; {declare}"
         observed = f"{seen.file}: WebSocket nodes listen at {', '.join(left)}, webSocketNodeVerifyClient is not set"
         found.append(Violation("websocket", observed, "webSocketNodeVerifyClient, or a proxy's login", remedy))
     if doubts and not found:

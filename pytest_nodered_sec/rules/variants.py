@@ -31,7 +31,7 @@ def spelling_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:
             f"{attempt.evidence()}, while {path} answered {plain.answer.line()}",
             "the same answer as for the path itself",
             f"nginx, in place of location {path} (Express ignores letter case and one trailing slash): "
-            f"{nginx_gate(path)} Or let Node-RED itself refuse: settings.js: adminAuth, httpNodeAuth",
+            f"{nginx_gate(path)}. Or let Node-RED itself refuse: settings.js: adminAuth, httpNodeAuth",
         ),
     )
 

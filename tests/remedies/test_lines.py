@@ -12,6 +12,8 @@ import pytest
 from suite_runs import need_nginx
 
 import pytest_nodered_sec
+from pytest_nodered_sec.catalogue import bundled
+from pytest_nodered_sec.data.known_findings import findings_of
 from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.remedies.lines import ADMIN_AUTH, HTTP_NODE_AUTH, NO_DOTS, nginx_gate, toml
 
@@ -28,6 +30,11 @@ TEXTS = [
 
 def test_no_remedy_has_a_gap() -> None:
     assert [(path.name, text) for path, text in TEXTS if GAP.search(text)] == []
+
+
+def test_a_full_stop_stands_between_sentences() -> None:
+    remedies = [row.remedy for control in bundled() for row in findings_of(control)]
+    assert [text for text in remedies if re.search(r"[^.:;,!?(\"`] (In|Or|One|Change|Until) ", text)] == []
 
 
 @pytest.mark.parametrize("gap", ["users: [...]", "{ auth_basic ...; }", "(socket, next) => …", "adminAuth: {…}"])
