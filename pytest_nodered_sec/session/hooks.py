@@ -22,7 +22,7 @@ from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.gate import Gate, known_of
-from pytest_nodered_sec.session import audit, beside, collection, fixtures, lab_targets, ledger, selection
+from pytest_nodered_sec.session import audit, beside, collection, fixtures, lab_targets, ledger, selection, unseen
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.outcome import annotate
@@ -348,8 +348,14 @@ def pytest_runtest_makereport(
     fixtures.tell_identity(item, report)
     collection.tell_collected(item.config, report)
     annotate(item, call, report, item.config.stash[GATE])
+    unseen.note(item, call, report)
     fixtures.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+    return unseen.status(report)
 
 
 class Redaction:

@@ -122,7 +122,7 @@ class Ledger:
             self._restore(record, report)
         elif report.failed and report.when not in ("setup", "call", "teardown"):
             self._crashed.append(report.nodeid)  # xdist's report of a test whose worker died
-        if vars(report).pop("nodered_unseen", False):
+        if getattr(report, "nodered_unseen", False):
             self._unseen.add(report.nodeid)
         if report.failed:
             self._failed.add(report.nodeid)

@@ -78,8 +78,6 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     if isinstance(error, NoVerdict):
         report.longrepr = texts.readable(str(error))
     if control is None:
-        # A plain test with our fixtures that could not look; for the exit code.
-        report.nodered_unseen = report.failed and isinstance(error, ProbeError)  # type: ignore[attr-defined]  # as above
         return
     if error and report.failed and report.when == "setup" and _while_looking(error):
         report.longrepr = texts.readable(_without_locals(control, error))

@@ -75,6 +75,29 @@ def test_a_rerun_asks_nothing_twice(site: Site) -> None:
     assert [asked.count("/orders"), asked.count("/broken")] == [1, 1]
 
 
+IN_ITS_BODY = """
+from pytest_nodered_sec import Cause, ProbeError
+
+def test_dead(nodered_target):
+    raise ProbeError("it stopped answering", Cause.TIMEOUT)
+
+def test_then(nodered_target):
+    pass
+"""
+
+
+def test_an_error_in_the_body_is_to_others_what_a_failure_is(site: Site) -> None:
+    site.write(test_site=IN_ITS_BODY)
+    args = ("--nodered-suite=off", "-p", "no:randomly")
+    site.run(*args, "-x").assert_outcomes(errors=1)
+    site.run(*args, "--last-failed").assert_outcomes(errors=1)
+    site.run(*args, "--stepwise").assert_outcomes(errors=1)
+    pytest.importorskip("pytest_rerunfailures")
+    pytest.importorskip("pytest_rerunfailures")
+    result = site.run(*args, "--reruns=2", "--junitxml=junit.xml")
+    result.stdout.fnmatch_lines(["*1 passed, 1 error, 2 rerun*"])
+
+
 def test_a_parameter_is_shown_as_in_the_id() -> None:
     case = Case(
         Target("plant", "https://plant.example", Policy()), Ask("access", ("ADMIN", "GET", "/flows"), "GET /flows")
@@ -97,6 +120,6 @@ def test_a_fixture_that_is_asked_for_late_is_that_of_the_one_target(site: Site) 
 def test_an_async_control_that_nothing_runs_is_no_finding(site: Site) -> None:
     site.write(test_async=ASYNC)
     result = site.run("--nodered-suite=off", "-p", "no:asyncio", "-p", "no:anyio")
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["control 'site-01': test_orders is async, and no plugin runs it: mark it for yours"])
     result.stdout.fnmatch_lines(["*0 non-compliant * 1 error *"])

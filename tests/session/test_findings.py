@@ -104,13 +104,22 @@ def test_error(look):
 def test_finding():
     raise NonCompliant([Violation("x", "it is open", "closed", "close it")])
 
+def test_in_its_body():
+    raise ProbeError("it stopped answering", Cause.TIMEOUT)
+
 def test_nothing_of_ours():
     assert 1 == 2
 """
     )
-    result = site.run("--nodered-suite=off", *workers)
-    result.assert_outcomes(errors=1, failed=2)
-    result.stdout.fnmatch_lines(["could not look: nobody answers", "E*assert 1 == 2"])
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml", *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(errors=2, failed=2)
+    result.stdout.fnmatch_lines_random(["could not look: nobody answers", "E*assert 1 == 2"])
+    result.stdout.fnmatch_lines(["ERROR test_x.py::test_in_its_body - could not look: it stopped answering"])
+    (error,) = junit(site)["test_in_its_body"].findall("error")
+    assert error.get("message") == "could not look: it stopped answering"
+    (suite,) = ET.parse(site.path / "junit.xml").iter("testsuite")  # noqa: S314  our own run wrote it
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["4", "2", "2"]
     result.stdout.fnmatch_lines(["it is open", "  expected  closed", "  remedy    close it"])
     result.stdout.no_fnmatch_line("nodered-sec: *compliant*")
 
@@ -165,7 +174,7 @@ def test_bug(nodered_seen):
 def test_waivers_skips_and_broken_tests(site: Site, workers: tuple[str, ...]) -> None:
     site.write(test_x=MARKED)
     result = site.run("--nodered-suite=off", "--junitxml=junit.xml", *workers)
-    result.assert_outcomes(xfailed=2, failed=3, skipped=2, errors=2)
+    result.assert_outcomes(xfailed=2, failed=2, skipped=2, errors=3)  # a test that broke gives no verdict
     assert {name.split("[")[0] + name[-6:-1]: properties(case)["outcome"] for name, case in junit(site).items()} == {
         "test_waivede-bad": "non-compliant",
         "test_waived-good": "compliant",
@@ -452,7 +461,7 @@ def test_truth(nodered_seen):
 """
     )
     result = site.run("--nodered-suite=off")
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     said = f"require was given no verdict but {kind}: a rule returns () for compliant, "
     assert f"\n{said}" in result.stdout.str()
     assert ".py:" not in result.stdout.str().split("short test summary")[0]
@@ -462,7 +471,7 @@ def test_truth(nodered_seen):
 def test_a_control_that_forgot_its_verdict_is_not_green(site: Site, asserts: str) -> None:
     site.write(test_x=FORGOTTEN)
     result = site.run("--nodered-suite=off", f"--assert={asserts}", "--junitxml=junit.xml")
-    result.assert_outcomes(passed=4, failed=2)
+    result.assert_outcomes(passed=4, errors=2)
     result.stdout.fnmatch_lines(
         [
             "control 'site-01': test_forgotten passed without a verdict: end it with require(...), as in *",
@@ -514,7 +523,7 @@ def test_a_broken_control_is_seen_in_every_report(site: Site, workers: tuple[str
     args = ("--nodered-suite=off", "--junitxml=junit.xml", "--nodered-report=page.html", "--nodered-hdf=hdf.json")
     result = site.run(*args, *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(failed=2, errors=1, xfailed=1)
+    result.assert_outcomes(errors=3, xfailed=1)
     assert result.outlines[-3:-1] == [
         "nodered-sec: 1 target · 0 compliant · 0 non-compliant · 0 waived · 4 errors · 0 not applicable",
         "nodered-sec: judged 0 of 4 controls; 4 could not be looked at",

@@ -133,8 +133,9 @@ class _Adapter(BaseAdapter):
         except ProbeError as error:
             if error.cause is not Cause.UNVERIFIED or secrets:
                 raise
+            why = error.message.removeprefix("nothing secret is sent to ")
             way_out = "name its CA with --nodered-ca-file=FILE, or ask with verify=False"
-            raise ProbeError(f"{error.message}; {way_out}", error.cause) from None
+            raise ProbeError(f"no request was sent to {why}; {way_out}", error.cause) from None
         if secrets:  # who is logged in may be given a session
             for cookie in got.cookies:
                 redaction.learn_issued(cookie.partition(";")[0].partition("=")[2].strip())
