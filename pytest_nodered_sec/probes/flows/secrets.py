@@ -24,6 +24,7 @@ _BY_NAME: Final = "secret by its name"
 _IN_HEADER: Final = "Authorization header"
 _IN_URL: Final = "password in a URL"
 _IN_COMMAND: Final = "password in a command"
+_IN_QUERY: Final = "secret in a query string"
 _LEAST: Final = 4  # characters of a password
 _LONG: Final = 16  # characters of a token
 _LONGEST: Final = 4000  # characters of what a name alone makes a secret
@@ -60,10 +61,16 @@ _IN_COMMANDS: Final = re.compile(
 _ENCODED: Final = re.compile(
     r"\b(?:Buffer(?:\.from)?|btoa)\s*\(\s*[\"'`][^\"'`:\s{}$]{1,60}:([^\"'`\s{}$]{4,100})[\"'`]\s*(?:,[^()]{0,60})?\)"
 )
-_IN_QUERY: Final = re.compile(
-    r"(?i)://[^\s\"'`<>]{0,300}[?&](?:"
-    r"[\w.-]{0,40}?(?:password|passwd|pwd|secret|api_?-?key|access_?-?key)=([^&\s\"'`#<>{}$]{4,300})"
-    r"|[\w.-]{0,40}?(?:token|key|auth|sig|signature|appid)=((?=[^&]{0,60}\d)[\w%+/=.~-]{16,}))"
+# Of a URL, with its scheme or without, or of a form. What code and regular expressions have there is no value; where a
+# cursor or a name may stand, its form decides.
+_IN_QUERIES: Final = re.compile(
+    r"(?i)[?&](?:"
+    r"[\w.-]{0,40}?(?:password|passwd|pwd|passphrase|secret|api_?-?key|access_?-?key)=(?![:=])"
+    r"([^&\s\"'`#<>{}$()\[\]*|\\^]{4,300})"
+    r"|(?:(?:access|api|auth|bearer|bot|client|device|read|refresh|session|user|write)[_-]?)?"
+    r"(?:token|auth|auth_?-?key|bearer|pass|passwort|pw)=(?!=)((?=[\w%+/=.~-]{0,60}?\d)[\w%+/=.~-]{8,300})"
+    r"|(?![\w.-]{0,40}?(?:page|next|prev|cursor|continuation|sync|delta|skip|cache|sort|partition|public)[\w.-]{0,20}=)"
+    r"[\w.-]{0,40}?(?:token|key|auth|sig|signature|appid)=(?!=)((?=[\w%+/=.~-]{0,60}?\d)[\w%+/=.~-]{16,}))"
 )
 _FORMATS: Final = (  # what it is, words of which it has one, and its form: words are found quicker
     (
@@ -91,7 +98,7 @@ _FORMATS: Final = (  # what it is, words of which it has one, and its form: word
     (_IN_COMMAND, ("curl", "sshpass", "mysql", "mosquitto_", "--pass"), _IN_COMMANDS),
     (_PASSWORD, ("ssword=", "wd="), _CONNECTION),
     (_IN_HEADER, ("Buffer", "btoa"), _ENCODED),
-    (_IN_URL, ("://",), _IN_QUERY),
+    (_IN_QUERY, ("?", "&"), _IN_QUERIES),
     ("JSON Web Token", ("eyJ",), re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
 )
 _URL: Final = re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,20}://([^\s/:@\"'`{}$<>]*):([^\s/@\"'`{}$<>]+)@")
@@ -230,9 +237,9 @@ def _in_text(value: str) -> Iterator[tuple[str, int]]:
     for kind, words, pattern in _FORMATS if len(value) >= _LONG else ():
         for word in words:
             if word in value:
-                match = pattern.search(value)
-                said = match[match.lastindex or 0] if match else ""
-                if said and not _PLACEHOLDER.fullmatch(said):
+                told = (match[match.lastindex or 0] for match in pattern.finditer(value))
+                said = next((each for each in told if not _PLACEHOLDER.fullmatch(each)), "")
+                if said:
                     yield kind, len(said)
                 break
     for match in _URL.finditer(value) if "://" in value and "@" in value else ():

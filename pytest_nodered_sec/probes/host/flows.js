@@ -155,9 +155,10 @@ function inRow(row) {
 function inText(value) {
   const seen = [];
   if (lengthOf(value) >= FLOWS.long) FLOWS.formats.forEach(([kind, words], place) => {
-    const match = words.some((one) => value.includes(one)) && every(`format${place}`, value)[0];
-    const said = match ? match.slice(1).find((one) => one !== undefined) || match[0] : "";
-    if (said && !whole("placeholder", said)) seen.push([kind, lengthOf(said)]);
+    if (!words.some((one) => value.includes(one))) return;
+    const told = every(`format${place}`, value).map((match) => match.slice(1).find((one) => one !== undefined) || match[0]);
+    const said = told.find((one) => !whole("placeholder", one));
+    if (said) seen.push([kind, lengthOf(said)]);
   });
   if (value.includes("://") && value.includes("@")) {
     const match = every("url", value).find((one) => ![one[1], "port"].includes(one[2]) && !whole("placeholder", one[2]));
