@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,11 +85,24 @@ def test_what_is_no_file_is_wrong_use(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["ERROR: --nodered-flows=nothing.json: there is no such file or folder"])
 
 
+def test_what_is_not_json_is_wrong_use(pytester: pytest.Pytester) -> None:
+    (pytester.path / "flows").mkdir()
+    (pytester.path / "flows" / "bad.json").write_text('[{"id": "a"},\n  nonsense]')
+    for place in ("flows", "flows/bad.json"):
+        result = pytester.runpytest_inprocess("-p", "no:randomly", f"--nodered-flows={place}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        said = "ERROR: --nodered-flows: flows/bad.json is not JSON: line 2, column 3: Expecting value"
+        result.stderr.fnmatch_lines([said])
+
+
 def test_what_holds_no_flows_could_not_be_looked_at(pytester: pytest.Pytester) -> None:
     (pytester.path / "package.json").write_text('{"name": "plant"}')
-    result = pytester.runpytest_subprocess("--nodered-flows=package.json")
-    result.assert_outcomes(errors=5)
-    result.stdout.fnmatch_lines(["*package.json holds no flows of Node-RED*"])
+    (pytester.path / "none.json").write_text("[]")
+    result = pytester.runpytest_subprocess("--nodered-flows=package.json", "--nodered-flows=none.json")
+    result.assert_outcomes(errors=10)
+    result.stdout.fnmatch_lines(
+        [f"*{name}.json holds no flows of Node-RED: name the file where *" for name in ("none", "package")]
+    )
 
 
 def test_a_plan_sends_nothing(pytester: pytest.Pytester) -> None:
@@ -144,13 +159,35 @@ def test_a_project_names_its_flow_file(tmp_path: Path) -> None:
     assert read(tmp_path).nodes == 6  # never outside the folder
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"[1]", b'{"a": 1}', b'[{"id": "x"}]'])
-def test_what_is_no_flow_file(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is not JSON: line 1, column 1"),
+        (b"{", "is not JSON: line 1, column 2"),
+        (b'["\xff"]', "is not JSON: not UTF-8 at byte 2"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[]", "holds no "),
+        (b"[1]", "holds no "),
+        (b'{"a": 1}', "holds no "),
+        (b'[{"id": "x"}]', "holds no "),
+    ],
+)
+def test_what_is_no_flow_file(content: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(content)
-    with pytest.raises(ProbeError):
-        read(tmp_path / "x.json")
-    with pytest.raises(ProbeError):
-        read(tmp_path)
+    for place in (tmp_path / "x.json", tmp_path):
+        with pytest.raises(ProbeError, match=why):
+            read(place)
+        with contextlib.nullcontext() if why == "holds no " else pytest.raises(ProbeError, match=why):
+            file.check(str(place))
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "x.json").symlink_to("missing.json")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(ProbeError, match=r"x\.json cannot be read: No such file or directory"):
+        file.check(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    file.check(str(tmp_path / "pipe"))
 
 
 def test_files_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

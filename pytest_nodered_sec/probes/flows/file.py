@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.flows import FlowsRead
     from pytest_nodered_sec.probes.flows.shape import Node
 
+_NAME: Final = "name the file where Node-RED saves its flows, or an export"
 _FILES: Final = 2000  # of one folder
 
 
@@ -27,24 +28,32 @@ def read(place: str) -> FlowsRead:
         ProbeError: it cannot be read, or holds no flows.
     """
     path = Path(place)
-    if not path.is_dir():
-        nodes = _nodes(path, place)
-        if nodes is None or not all(isinstance(node.get("type"), str) for node in nodes):
-            raise ProbeError(f"{place} holds no flows of Node-RED", Cause.PROTOCOL)
+    project = _flow_file(path) if path.is_dir() else None
+    if project is not None or not path.is_dir():
+        nodes = _nodes(project or path)
+        if not nodes or not all(isinstance(node.get("type"), str) for node in nodes):
+            raise ProbeError(f"{project or place} holds no flows of Node-RED: {_NAME}", Cause.PROTOCOL)
         return read_flows(nodes)
-    project = _flow_file(path)
-    if project is not None:
-        return read(str(project))
     nodes = []
-    files = [file for file in sorted(path.rglob("*.json")) if _may_hold_flows(file.relative_to(path))]
-    if len(files) > _FILES or sum(file.stat().st_size for file in files) > LIMIT:
-        raise ProbeError(f"{place} holds more than {_FILES} files, or {LIMIT // 1024**2} MiB", Cause.PROTOCOL)
-    for file in files:
-        more = _nodes(file, str(file)) or []
+    for file in _files(path):
+        more = _nodes(file) or []
         nodes += [node for node in more if isinstance(node.get("id"), str) and isinstance(node.get("type"), str)]
     if not nodes:
-        raise ProbeError(f"{place} holds no file with flows of Node-RED", Cause.PROTOCOL)
+        raise ProbeError(f"{place} holds no file with flows of Node-RED: {_NAME}", Cause.PROTOCOL)
     return read_flows(nodes)
+
+
+def check(place: str) -> None:
+    """See before the run that a file, or all files of a folder, can be read and are JSON.
+
+    Raises:
+        ProbeError: one is not.
+    """
+    path = Path(place)
+    project = _flow_file(path) if path.is_dir() else None
+    for file in _files(path) if path.is_dir() and project is None else [project or path]:
+        if not file.is_fifo():  # which can be read once
+            _nodes(file)
 
 
 def answer(flows: FlowsRead, place: str, ask: Ask) -> Observation:
@@ -55,18 +64,37 @@ def answer(flows: FlowsRead, place: str, ask: Ask) -> Observation:
     return view_of(ask.args[0] if ask.args else "passages")(flows, told, "")
 
 
-def _nodes(path: Path, place: str) -> list[Node] | None:
+def _files(folder: Path) -> list[Path]:
+    try:
+        files = [path for path in sorted(folder.rglob("*.json")) if _may_hold_flows(path.relative_to(folder))]
+        files = [path for path in files if not path.is_dir()]
+        size = sum(path.stat().st_size for path in files)
+    except OSError as error:
+        raise ProbeError(f"{error.filename} cannot be read: {error.strerror}", Cause.FORBIDDEN) from None
+    if len(files) > _FILES or size > LIMIT:
+        raise ProbeError(f"{folder} holds more than {_FILES} files, or {LIMIT // 1024**2} MiB", Cause.PROTOCOL)
+    return files
+
+
+def _nodes(path: Path) -> list[Node] | None:
     try:
         if path.stat().st_size > LIMIT:
-            raise ProbeError(f"{place} has more than {LIMIT // 1024**2} MiB", Cause.PROTOCOL)
+            raise ProbeError(f"{path} has more than {LIMIT // 1024**2} MiB", Cause.PROTOCOL)
         content = path.read_bytes()
         if values_in(content) > VALUES:
-            raise ProbeError(f"{place} has more than {VALUES:,} values", Cause.PROTOCOL)
+            raise ProbeError(f"{path} has more than {VALUES:,} values", Cause.PROTOCOL)
         return nodes_of(json.loads(content))
     except OSError as error:
-        raise ProbeError(f"{place} cannot be read: {error.strerror}", Cause.FORBIDDEN) from None
-    except (ValueError, RecursionError):  # ValueError: no UTF-8, too
-        raise ProbeError(f"{place} is no JSON", Cause.PROTOCOL) from None
+        raise ProbeError(f"{path} cannot be read: {error.strerror}", Cause.FORBIDDEN) from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ProbeError(f"{path} is not JSON: {where}: {error.msg}", Cause.PROTOCOL) from None
+    except UnicodeDecodeError as error:
+        raise ProbeError(f"{path} is not JSON: not UTF-8 at byte {error.start}", Cause.PROTOCOL) from None
+    except (ValueError, RecursionError):  # ValueError: an integer of too many digits
+        raise ProbeError(
+            f"{path} is not JSON that can be read: nested too deeply, or a number too long", Cause.PROTOCOL
+        ) from None
 
 
 def _flow_file(folder: Path) -> Path | None:
