@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
 from pytest_nodered_sec.policy import json_schema
 from pytest_nodered_sec.policy.file import FILE_NAME
@@ -47,7 +47,7 @@ def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> s
     path = folder / FILE_NAME
     if path.exists():
         raise pytest.UsageError(f"--nodered-init: {path} exists; move it away first")
-    tables, unseen = _tables(targets, said)
+    tables, unseen, doubts = _tables(targets, said)
     if len(unseen) == len(targets):
         raise pytest.UsageError(f"--nodered-init: {'; '.join(unseen.values())}")
     try:
@@ -56,9 +56,11 @@ def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> s
     except OSError as error:
         raise pytest.UsageError(f"--nodered-init: {path} cannot be written ({error.strerror})") from None
     missed = "".join(f"not looked at, see the file: {name}: {why}\n" for name, why in unseen.items())
+    missed += "".join(f"{doubt}\n" for doubt in doubts)
     return (
         f"{path} written; review it, then run: pytest --nodered-suite=only --nodered-fix=changes\n"
-        f"(which also writes into the folder `changes` what to change, as files)\n{missed}"
+        "(which also writes into the folder `changes` what to change, as files)\n"
+        f"{json_schema.NAME} beside it lets editors check and complete it\n{missed}"
     )
 
 
@@ -72,23 +74,25 @@ def drafted(tables: Sequence[str], said: Mapping[str, Any]) -> str:
     return head + "\n".join(tables)
 
 
-def _tables(targets: Sequence[Target], said: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
-    """Return a table for each target, and why nothing was seen of those that gave no answer, by name."""
+def _tables(targets: Sequence[Target], said: Mapping[str, Any]) -> tuple[list[str], dict[str, str], list[str]]:
+    """Return a table for each target, why nothing was seen of those that gave no answer, by name, and doubts."""
     tables: list[str] = []
     unseen: dict[str, str] = {}
+    doubts: list[str] = []
     for target in targets:
         prefix = "PLANT" if len(targets) == 1 else f"PLANT_{re.sub('[^A-Z0-9]', '_', target.name.upper())}"
         try:
-            lines = _inspected(target, said)
+            lines, doubtful = _inspected(target, said)
+            doubts += [f"{target.name}: {doubt}" for doubt in doubtful]
         except ProbeError as error:
             unseen[target.name] = error.message
             lines = [f"# Not looked at: {' '.join(error.message.split())}", *_unseen(said)]
         tables.append("\n".join([*_head(target, said), "", *lines, *_accounts(prefix)]) + "\n")
-    return tables, unseen
+    return tables, unseen, doubts
 
 
-def _inspected(target: Target, said: Mapping[str, Any]) -> list[str]:
-    """Inspect a target once, and return the lines of what it does.
+def _inspected(target: Target, said: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Inspect a target once, and return the lines of what it does, and what must be settled before a run.
 
     Raises:
         ProbeError: it cannot be reached, or every path answers with an error.
@@ -101,8 +105,12 @@ def _inspected(target: Target, said: Mapping[str, Any]) -> list[str]:
     try:
         station.arrive(Look(station).deadline)
         view = landmarks.view_admin(Look(station))
-        groups = (_admin(station, view, said), _login(view, said), _dashboards(station, view, said))
-        return [line for group in groups for line in (*group, "")]
+        unverified = _unverified(station)
+        admin, identified = _admin(station, view, said)
+        groups = (_trust(target, unverified), admin, _login(view, said), _dashboards(station, view, said))
+        doubts = [f"{unverified}: {_NO_TRUST}"] if unverified else []
+        doubts += [] if identified else [f"nothing at {view.root} identifies Node-RED: {_NOT_THERE}"]
+        return [line for group in groups if group for line in (*group, "")], doubts
     finally:
         station.close()
 
@@ -135,6 +143,8 @@ def _accounts(prefix: str) -> list[str]:
     ]
 
 
+_NO_TRUST: Final = "for a private CA, name its root as ca_file in the file"
+_NOT_THERE: Final = "the URL may be wrong, a login may hide it, or httpAdminRoot is another path or false; see the file"
 _JUDGED: Final = ("admin_root", "editor", "admin_api", "login_urls", "dashboards")  # written beside what was found
 
 
@@ -154,7 +164,30 @@ def _seen(station: Station, path: str) -> Answer | None:
     return None
 
 
-def _admin(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:
+def _unverified(station: Station) -> str:
+    """Return why the target's certificate does not verify, "" where it does or there is none."""
+    from pytest_nodered_sec.probes.transport.look import Look
+
+    try:
+        if station.target.tls:
+            station.check_channel(Look(station).deadline)
+    except ProbeError as error:
+        if error.cause is Cause.UNVERIFIED:
+            return error.message.partition(": ")[2]
+    return ""
+
+
+def _trust(target: Target, unverified: str) -> list[str]:
+    if not unverified:
+        return []
+    named = (
+        [] if target.ca_file else ['# ca_file = "plant-ca.pem"  # root of a private CA, as PEM; relative to this file']
+    )
+    return [f"# Found: {unverified}.", *named]
+
+
+def _admin(station: Station, view: RootView, said: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """Return the lines on admin root and editor, and whether anything showed that this is a Node-RED."""
     target = station.target
     shown = bool(view.identity) and not view.api_absent
     root = target.admin_root if shown or "admin_root" in said else _other_root(station)
@@ -172,7 +205,7 @@ def _admin(station: Station, view: RootView, said: Mapping[str, Any]) -> list[st
     else:
         comment = f"no editor page: {page.line()}"
     lines.append(f"editor = {toml(said.get('editor', 'disabled'))}  # found: {comment}")
-    return lines
+    return lines, bool(view.identity) or bool(root and not shown and "admin_root" not in said)
 
 
 def _other_root(station: Station) -> str:

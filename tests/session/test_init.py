@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hostile import FakeNodeRED, default_ca, everything_404, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,28 @@ def test_what_was_typed_stands_in_the_file(
     shown = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-show-policy").stdout.str()
     for line in ('profile = "strict"', 'editor = "protected"', 'admin_api = "proxied"', 'mode = "calm"'):
         assert f"{line}  # [[target]]" in shown
+
+
+def test_what_must_be_settled_before_a_run_is_said(pytester: pytest.Pytester) -> None:
+    with serving(everything_404) as nobody, serving(FakeNodeRED()) as there:
+        names = [one.url.removeprefix("https://") for one in (nobody, there)]
+        result = init(pytester, nobody.url, f"--nodered-url={there.url}")
+        unverified = "its certificate does not verify (*; see tls-01 and tls-02)"
+        result.stdout.fnmatch_lines(
+            [
+                "nodered-sec.schema.json beside it lets editors check and complete it",
+                f"{names[0]}: {unverified}: for a private CA, name its root as ca_file in the file",
+                f"{names[0]}: nothing at / identifies Node-RED: the URL may be wrong, a login may hide it, *",
+                f"{names[1]}: {unverified}: *",
+            ]
+        )
+        assert f"{names[1]}: nothing" not in result.stdout.str()
+        text = (pytester.path / "nodered-sec.toml").read_text()
+        assert text.count("# Found: its certificate does not verify (") == 2
+        assert text.count('# ca_file = "plant-ca.pem"') == 2
+        (pytester.path / "nodered-sec.toml").unlink()
+        trusted = init(pytester, there.url, f"--nodered-ca-file={default_ca().pem_path}")
+        assert "verify" not in trusted.stdout.str() + (pytester.path / "nodered-sec.toml").read_text()
 
 
 def test_no_dashboards_stay_none(pytester: pytest.Pytester, url: str) -> None:
