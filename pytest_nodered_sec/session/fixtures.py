@@ -296,6 +296,13 @@ def tell_identity(item: pytest.Item, report: pytest.TestReport) -> None:
         report.nodered_identity = (case.target.name, known)  # type: ignore[attr-defined]  # crosses from a worker
 
 
+def server_of(item: pytest.Item, target: Target) -> str:
+    """Return what a target's answers have said of its server so far."""
+    survey = item.session.stash.get(_SURVEY, None)
+    known = survey.identity(target) if survey else None
+    return str(known.get("server", "")) if known else ""
+
+
 def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
     """Add the observation to the report of its phase, as plain values, for the evidence."""
     case, outcome = case_of(item), item.stash.get(_LOOKED, None)

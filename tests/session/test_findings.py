@@ -563,3 +563,24 @@ def test_who_reads_the_terminals_statistics_finds_the_folded_cases(site: Site) -
     typed = site.run("--nodered-suite=only", "-ktest_chain", "--tb=short")
     typed.stdout.fnmatch_lines(["*ERRORS*", "tls-01 critical · could not look: GET / got no answer within 10 s"])
     assert not any(line.startswith("ERROR ") for line in typed.outlines)
+
+
+NGINX = """
+from pytest_nodered_sec import Ask, Severity, Violation, control, require
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("good",), "/ui")])
+def test_limit(nodered_seen):
+    "Log-ins are limited."
+    require((Violation("no-limit", "200 attempts", "429", "nginx: limit_req zone=login"),))
+"""
+
+
+@WORKERS
+def test_a_remedy_is_for_the_front_that_stands_there(site: Site, workers: tuple[str, ...]) -> None:
+    site.write(test_x=NGINX)
+    (site.path / "nodered-sec.toml").write_text('front = "caddy"\n')
+    result = site.run("--nodered-suite=off", "-v", "--junitxml=junit.xml", *workers)
+    remedy = "  remedy    Caddy: the same as this does in nginx: nginx: limit_req zone=login"
+    result.stdout.fnmatch_lines([remedy])
+    (failure,) = junit(site)["test_limit[plant.example-/ui]"].findall("failure")
+    assert remedy in str(failure.text)
