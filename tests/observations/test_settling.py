@@ -493,6 +493,16 @@ def test_settle_absence_is_evidence_only_where_node_red_was_shown(
         settle(reach, target(admin_api=policy))
 
 
+@pytest.mark.parametrize(("declared", "offered"), [(None, True), ((), False), (("/hmi",), False)])
+def test_where_all_answers_404_naming_a_dashboard_is_a_way_out_unless_that_was_said(
+    declared: tuple[str, ...] | None, offered: bool
+) -> None:
+    nothing = Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), view(NOT_FOUND, NOT_FOUND, ()))
+    with pytest.raises(ProbeError) as caught:
+        settle(nothing, target(dashboards=declared))
+    assert ("--nodered-dashboard=/ui" in str(caught.value)) is offered
+
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FORM = replace(PAGE, likeness=(8, 9))
 FORM_EVERYWHERE = view(FORM, FORM, ())
