@@ -31,7 +31,7 @@ def read(folder: Path) -> Baseline:
     Raises:
         PolicyError: it is not, or it is of a version that this one cannot read.
     """
-    check(folder)
+    check(folder, "--nodered-baseline")
     try:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         lines = (folder / RESULTS).read_text(encoding="utf-8").split("\n")

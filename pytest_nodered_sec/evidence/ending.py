@@ -36,7 +36,8 @@ _DETAILED: Final = ("long", "short", "native")  # styles in which pytest shows e
 _CAUSES: Final = 6  # reasons for could-not-look that are shown
 _LONG: Final = 240  # characters of what was seen, which may be a list of cipher suites
 _WIDE: Final = 20  # changes that are shown of many targets
-_SEE: Final = "see reach-01"
+_REACH: Final = "reach-01"  # carries the cause where nothing could be looked at
+_SEE: Final = f"see {_REACH}"
 
 
 def register(
@@ -219,10 +220,15 @@ def _causes(records: Iterable[Record]) -> list[str]:
     lines = [
         f"could not look · {listed([one['target'] for one in reasons[reason]])}: {reason} "
         f"({listed([one['control'] for one in reasons[reason]])})"
-        for reason in sorted(reasons, key=lambda reason: -len(reasons[reason]))
+        for reason in sorted(reasons, key=lambda reason: (not _explains(reasons[reason]), -len(reasons[reason])))
     ]
     more = len(lines) - _CAUSES
     return lines[:_CAUSES] + ([f"could not look · {counted(more, 'more reason')}: -v shows them"] if more > 0 else [])
+
+
+def _explains(records: Iterable[Record]) -> bool:
+    """Whether a reason is one of why the target cannot be looked at: it explains the others."""
+    return any(one["control"] == _REACH for one in records)
 
 
 def _changes(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> list[str]:

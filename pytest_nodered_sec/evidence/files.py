@@ -77,6 +77,8 @@ def claim_folder(path: Path, option: str) -> Callable[[], None]:
 
 def _make(folder: Path, what: str) -> None:
     try:
+        if folder.is_file():
+            raise PolicyError(f"{what}: {folder} is a file; name a folder")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass

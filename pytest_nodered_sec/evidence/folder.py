@@ -143,14 +143,18 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, option: str) -> None:
     """See that every file is as it was written; files that came later (a signature) are no concern.
+
+    Args:
+        folder: the evidence folder.
+        option: which option names it.
 
     Raises:
         PolicyError: it is no evidence folder, or something in it was changed.
     """
     if not folder.is_dir():
-        raise PolicyError(f"{folder}: there is no such folder")
+        raise PolicyError(f"{option}={folder}: there is no such folder")
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -158,7 +162,7 @@ def check(folder: Path) -> None:
     named = [match.groups() for match in map(_LINE.fullmatch, lines) if match]
     listed = {name for _, name in named}
     if len(named) != len(lines) or any("/" in name or "\\" in name for name in listed) or not set(NEEDED) <= listed:
-        raise PolicyError(f"{folder}/{SUMS} is not as an evidence folder has it")
+        raise PolicyError(f"{folder} is no complete evidence folder: {SUMS} was changed, or lacks a file")
     for digest, name in named:
         try:
             changed = _digest(folder / name) != digest

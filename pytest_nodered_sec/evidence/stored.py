@@ -115,7 +115,7 @@ def read(folder: Path) -> Stored:
     Raises:
         PolicyError: it is not, or it is of a version that this one cannot read.
     """
-    check(folder)
+    check(folder, "--nodered-replay")
     try:
         run, seen_then, results = ((folder / name).read_text(encoding="utf-8").split("\n") for name in NEEDED)
         facts = json.loads("\n".join(run))

@@ -171,7 +171,7 @@ def _lifetime(seen: PresentedChain, policy: Policy) -> tuple[Violation, ...]:
 def issued_by_the_named_ca(seen: PresentedChain, policy: Policy) -> Verdict:
     """The leaf was issued by the organisation that the policy names, by whichever of its intermediates."""
     if not policy.issuer:
-        return NotApplicable('not demanded: issuer = "…" names the CA\'s organisation')
+        return NotApplicable('not required: to accept one CA only, set issuer = "…" to the name of its organisation')
     if not seen.certificates:
         return _WITHOUT_TLS
     verdict = of_each(seen, lambda one: _issuer(one, policy.issuer))

@@ -26,6 +26,7 @@ from pytest_nodered_sec.session.state import (
     PARAMETER,
     TARGETS,
     TODAY,
+    UNRUN,
     WANTED,
     Case,
     case_of,
@@ -118,6 +119,8 @@ def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ..
     selected = ("--nodered-control",) if globs else ()
     config.stash[LEFT_OUT] = ", ".join((*narrowing(config), *selected, *part))
     config.stash[ELSEWHERE] = _own_left_out(config, suite)
+    typed_paths = config.args if config.args_source is config.ArgsSource.ARGS and suite == "only" else ()
+    config.stash[UNRUN] = tuple(arg for arg, one in zip(typed_paths, ids, strict=False) if not one)
     config.args[:] = [arg for arg, one in zip(config.args, ids, strict=True) if not one and suite != "only"]
 
 
@@ -229,7 +232,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         if asks is None:
             cases.append(pytest.param(Case(target), id=str(Case(target))))
         elif not asks:
-            reason = f"nothing to ask of {target.name}: it has no instance of this control"
+            reason = f"nothing to ask of {target.name}: its settings name nothing that this control checks"
             cases.append(pytest.param(Case(target), id=f"{target.name}-none", marks=pytest.mark.skip(reason=reason)))
         else:
             cases.extend(_case(target, ask) for ask in asks)

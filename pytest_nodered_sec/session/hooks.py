@@ -17,7 +17,6 @@ import pytest
 
 from pytest_nodered_sec import data, redaction
 from pytest_nodered_sec._version import __version__
-from pytest_nodered_sec.catalogue import listing
 from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.policy.model import PolicyError
@@ -27,13 +26,22 @@ from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.outcome import annotate
-from pytest_nodered_sec.session.run import Run, demands_of, described, header, other_demands, policies_of, said
+from pytest_nodered_sec.session.run import (
+    Run,
+    demands_of,
+    described,
+    header,
+    other_demands,
+    policies_of,
+    said,
+)
 from pytest_nodered_sec.session.settings import (
     answers_are_due,
     fail_on,
     only_new,
     only_shows,
     policy_file,
+    refuse_two,
     reports,
     resolve,
     stay_in_one_process,
@@ -49,6 +57,7 @@ from pytest_nodered_sec.session.state import (
     REPLAYED,
     TARGETS,
     TODAY,
+    UNRUN,
     WANTED,
     case_of,
     control_of,
@@ -64,6 +73,7 @@ from pytest_nodered_sec.session.targets import (
     with_waivers,
 )
 from pytest_nodered_sec.session.turns import in_turns
+from pytest_nodered_sec.texts import listed
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -78,8 +88,9 @@ _RUN: Final = pytest.StashKey[Run]()
 def command(config: pytest.Config) -> int | None:
     """Handle the options that replace a run, and return the exit code; None if tests are to run."""
     config.add_cleanup(redaction.begin())
+    refuse_two(config)
     if config.option.nodered_controls is not None:
-        sys.stdout.write(_controls(config.option.nodered_controls))
+        sys.stdout.write(selection.described(config.option.nodered_controls))
     elif config.option.nodered_guide:
         sys.stdout.write(resources.files(data).joinpath("hardening.md").read_text(encoding="utf-8"))
     elif "list" in (config.option.nodered_lab or ()) and not Path("list").is_dir():
@@ -100,18 +111,6 @@ def command(config: pytest.Config) -> int | None:
             stay_in_one_process(config)
         return None
     return 0
-
-
-def _controls(glob: str) -> str:
-    """Return the bundled controls as text: a list of all, or all about those whose id matches."""
-    if not glob:
-        return listing()
-    from pytest_nodered_sec.catalogue import details
-
-    text = details(glob)
-    if not text:
-        raise pytest.UsageError(f"--nodered-controls={glob}: {selection.no_such_control(glob)}")
-    return text
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,7 +138,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     for name in ("plan", "audit", "fix", "control", "shard", "baseline"):
         if getattr(config.option, f"nodered_{name}") and not run.targets:
-            raise pytest.UsageError(f"--nodered-{name} needs a target: add --nodered-url=https://HOST or a policy file")
+            raise pytest.UsageError(
+                f"--nodered-{name} needs a target: add --nodered-url=https://HOST, or a [[target]] to the policy file"
+            )
     typed = run.settings.typed("url", "lab", "target", "flows", "replay")
     collection.join(config, suite, typed=typed, globs=run.settings.many("control"))
     if config.option.nodered_audit:
@@ -214,6 +215,7 @@ def _run_of(config: pytest.Config) -> Run:
     """Collect what the run is about: settings, policy file, lab, and the targets that the hook returns."""
     try:
         settings = resolve(config)
+        selection.check(settings.many("control"), settings.one("suite", "with"))
         if settings.many("replay"):
             from pytest_nodered_sec.evidence import replay
 
@@ -274,6 +276,9 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
         dropped = _RUN in config.stash and config.stash[_RUN].prepared
         return ["nodered-sec: the hook pytest_nodered_targets dropped every target"] if dropped else None
     lines = header(config.stash[_RUN], __version__, config.stash[TODAY])
+    unrun = config.stash[UNRUN]
+    if unrun:
+        lines.append(f"nodered-sec: not run, because of --nodered-suite=only: {listed(unrun)}")
     if config.option.nodered_audit:
         lines.append("nodered-sec: audit: findings of every severity fail the run, whatever fail-on says")
         if config.stash[_RUN].left_out:

@@ -318,10 +318,11 @@ class Ledger:
         return f"not collected: {', '.join(missing)}" if missing else ""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> Generator[None]:
         """Print the last lines, below pytest's own summary."""
         yield
-        for line in self._unanswered():
+        begun = self.records or exitstatus != pytest.ExitCode.USAGE_ERROR  # else pytest says why not
+        for line in self._unanswered() if begun else ():
             terminalreporter.write_line(f"nodered-sec: {line}")
         if self._overruled:
             terminalreporter.write_line(
@@ -379,7 +380,7 @@ class Ledger:
         severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
         if any(bad[one.value] and worse(self._gate.fail_on, one.value) for one in Severity):
             severities += f"; failing from {self._gate.fail_on}"
-        severities += "; failing where the baseline has none" if bad and self._gate.known is not None else ""
+        severities += "; only new findings fail the run" if bad and self._gate.known is not None else ""
         if marked := sum(1 for record in self.records if record["outcome"] == "non-compliant" and record["reason"]):
             severities += f"; {marked} expected by a mark of the test, which is no waiver"
         parts = [

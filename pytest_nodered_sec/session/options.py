@@ -216,14 +216,15 @@ OPTIONS: Final = (
     ),
 )
 _LAB_DEFAULT: Final = "fresh"
-_BARE: Final = {"--nodered-lab": _LAB_DEFAULT, "--nodered-controls": ""}  # options whose value may be left out
+LISTED: Final = "list"  # of controls, where no glob is given
+_BARE: Final = {"--nodered-lab": _LAB_DEFAULT, "--nodered-controls": LISTED}  # options whose value may be left out
 FLAGS: Final = (
     (
         "controls",
         "List the bundled controls (id, severity, title) and exit; with =GLOB, e.g. dash-*, print of each also reason, "
         "findings, remedies and requirements",
     ),
-    ("show-policy", "Print the effective policy of each target as TOML, each value with its source, and exit"),
+    ("show-policy", "Print the effective policy of each target as TOML, each expectation with its source, and exit"),
     ("job-summary", "Append a Markdown summary to the file named by GITHUB_STEP_SUMMARY"),
     (
         "audit",
@@ -232,8 +233,8 @@ FLAGS: Final = (
     ("plan", "List every request that the collected tests would send, and send nothing"),
     (
         "lab-pack",
-        "Write an archive of what the named deployments of the lab need from npm, and exit; a machine without a "
-        "network takes it by PYTEST_NODERED_LAB_NPM",
+        "Write an archive of what the named deployments of the lab need from npm, and exit; on a machine without "
+        "a network, set PYTEST_NODERED_LAB_NPM to that file",
     ),
     ("guide", "Print the guide from a fresh Node-RED to all green, as Markdown, and exit"),
     ("init", "Inspect each URL once, write a commented nodered-sec.toml, and exit"),
@@ -241,7 +242,7 @@ FLAGS: Final = (
 
 
 _VALUES: Final[dict[str, dict[str, Any]]] = {  # of FLAGS, those with a value  # Any: argparse's own
-    "controls": {"nargs": "?", "const": "", "metavar": "GLOB"},
+    "controls": {"nargs": "?", "const": LISTED, "metavar": "GLOB"},
     "lab-pack": {"metavar": "FILE"},
 }
 _NAMES: Final = (*(option.name for option in OPTIONS), *(name for name, _ in FLAGS))

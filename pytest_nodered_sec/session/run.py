@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
 from pytest_nodered_sec.results.fleet import Fleet
+from pytest_nodered_sec.session.settings import severity
+from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +107,9 @@ def said(run: Run) -> dict[str, Any]:
     return {key: value for layer in layers for key, value in layer.items()}
 
 
+_OF_THE_LAB: Final = "of the lab, URL, ports, front and ca_file come with the run: these are placeholders"
+
+
 def described(run: Run) -> str:
     """Return the effective policies of all targets as one policy file.
 
@@ -112,9 +117,17 @@ def described(run: Run) -> str:
         pytest.UsageError: there is no target.
     """
     if not run.targets:
-        raise pytest.UsageError("--nodered-show-policy needs a target: add --nodered-url=https://HOST or a policy file")
+        raise pytest.UsageError(
+            "--nodered-show-policy needs a target: add --nodered-url=https://HOST, or a [[target]] to the policy file"
+        )
     tables = (run.assessment.toml(), *policies_of(run).values())
-    return f'fail_on = "{run.fail_on}"\n\n' + "\n".join(filter(None, tables))
+    lab = f"# {_OF_THE_LAB}\n" if run.settings.many("lab") else ""
+    return f'{lab}fail_on = "{run.fail_on}"  # {_source_of_fail_on(run)}\n\n' + "\n".join(filter(None, tables))
+
+
+def _source_of_fail_on(run: Run) -> str:
+    source = run.settings.sources["fail-on"] if severity(run.settings) else "default"
+    return "policy file" if run.file and run.file.fail_on and source in ("ini", "default") else source
 
 
 def header(run: Run, version: str, today: date) -> list[str]:
@@ -125,6 +138,7 @@ def header(run: Run, version: str, today: date) -> list[str]:
     lines = [f"nodered-sec: {version}, {file}settings: {run.settings.described() or 'defaults only'}"]
     lines += [f"nodered-sec: assessment: {run.assessment.line()}"] if run.assessment else []
     lines += [f"nodered-sec: {run.left_out}"] if run.left_out else []
+    lines += [f"nodered-sec: not looked at, of the policy file: {listed(run.omitted)}"] if run.omitted else []
     for target in run.targets:
         policy = target.policy
         if target.flows:

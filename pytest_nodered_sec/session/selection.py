@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_nodered_sec.catalogue import PREFIX, bundled
+from pytest_nodered_sec.catalogue import PREFIX, bundled, details, listing
+from pytest_nodered_sec.session.options import LISTED
 from pytest_nodered_sec.session.state import COLLECTED, CONTROLS, TARGETS, WANTED, control_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,19 @@ def select(session: pytest.Session, items: list[pytest.Item]) -> None:
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def check(globs: Iterable[str], suite: str) -> None:
+    """Refuse a glob that matches nothing before the lab starts, where the bundled controls are all that can run.
+
+    A site's own controls are known only once they are collected: see `select`.
+
+    Raises:
+        pytest.UsageError: no bundled control has such an id.
+    """
+    for glob in globs if suite == "only" else ():
+        if not fnmatch.filter(bundled(), glob):
+            raise pytest.UsageError(f"--nodered-control={glob}: {no_such_control(glob)}")
 
 
 def _selects(globs: Iterable[str], item: pytest.Item) -> bool:
@@ -62,3 +76,19 @@ def no_such_control(glob: str, there: Iterable[str] = ()) -> str:
     near = difflib.get_close_matches(glob.lower().replace("_", "-"), known, 1)
     hint = f"did you mean {near[0]}?" if near else "pytest --nodered-controls lists the bundled ones"
     return f"there is no control with such an id; {hint}"
+
+
+def described(glob: str) -> str:
+    """Return the bundled controls as text: a list of all, or all about those whose id matches.
+
+    Raises:
+        pytest.UsageError: there is none, or nothing was asked for.
+    """
+    if not glob:
+        raise pytest.UsageError("--nodered-controls is empty: give a value, or remove the option")
+    if glob == LISTED:
+        return listing()
+    text = details(glob)
+    if not text:
+        raise pytest.UsageError(f"--nodered-controls={glob}: {no_such_control(glob)}")
+    return text

@@ -126,6 +126,21 @@ def resolve(config: pytest.Config) -> Settings:
     return Settings(values, sources, places)
 
 
+def refuse_two(config: pytest.Config) -> None:
+    """Refuse an option that replaces the run beside another such, or beside the plan of a run.
+
+    Raises:
+        pytest.UsageError: two are given.
+    """
+    named = [
+        f"--nodered-{name}"
+        for name in ("controls", "guide", "lab-pack", "show-policy", "init", "plan")
+        if getattr(config.option, key_of(name)) not in (None, False)
+    ]
+    if len(named) > 1:
+        raise pytest.UsageError(f"{' and '.join(named)} each take the place of the run: give one of them")
+
+
 def _refuse_flags(config: pytest.Config) -> None:
     """Refuse a flag in the environment or ini file, where it has no effect: NODERED_PLAN=1 would send everything."""
     for name, _ in FLAGS:
@@ -234,7 +249,8 @@ def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:
     if not named and not place.is_file():
         return None
     if named and not Path(named).expanduser().exists():
-        raise settings.places["policy"].says(named, "there is no such file")
+        init = "; --nodered-init always writes nodered-sec.toml" if config.option.nodered_init else ""
+        raise settings.places["policy"].says(named, f"there is no such file{init}")
     from pytest_nodered_sec.policy import file as policyfile
 
     return policyfile.read(Path(named).expanduser() if named else place, called=named)

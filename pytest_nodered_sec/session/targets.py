@@ -358,8 +358,8 @@ def check_targets(targets: object) -> tuple[Target, ...]:
             )
         if target.name in seen:
             raise pytest.UsageError(
-                f"two targets are called {target.name}: remove one, or give each its own name in the hook "
-                "pytest_nodered_targets"
+                f"two targets are called {target.name}: remove one, or give each its own `name` in the policy file (or "
+                "in the hook pytest_nodered_targets)"
             )
         seen.add(target.name)
     return tuple(checked)

@@ -95,6 +95,9 @@ def test_what_could_not_be_looked_at_is_folded_by_its_cause() -> None:
     text = lines(*unseen, *others, record("http-01", outcome="compliant"))
     assert "could not look · plant: no answer (tls-01, tls-02, tls-03, tls-04 and 3 more)" in text
     assert "could not look · 3 more reasons: -v shows them" in text
+    reach = record("reach-01", outcome="could-not-look", reason="nothing identifies Node-RED there")
+    first = lines(*unseen, *others, reach, record("http-01", outcome="compliant")).partition("\n")[0]
+    assert first == "could not look · plant: nothing identifies Node-RED there (reach-01)"  # it explains all others
     assert text.endswith("plant: no findings, 15 could not be looked at")
 
 

@@ -47,7 +47,7 @@ def test_what_the_baseline_has_fails_nothing_and_what_is_new_does(debts: Site, w
     assert result.ret == 0
     result.assert_outcomes(passed=4, xfailed=2, skipped=2)
     assert "known     --nodered-fail-on=new, and the baseline has it" in result.stdout.str()
-    assert any("2 non-compliant (2 critical; failing where the baseline has none)" in one for one in said(result))
+    assert any("2 non-compliant (2 critical; only new findings fail the run)" in one for one in said(result))
     debts.write(test_site=controls("good", "bad", "worse"))
     worse = debts.run(*OWN, *NEW, *workers, "--nodered-exit=split", "--junitxml=junit.xml", url=None)
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
@@ -135,7 +135,7 @@ def test_severities_waivers_and_audits_beside_a_baseline(debts: Site) -> None:
     audit = debts.run("--nodered-audit", *NEW, "--nodered-suite=with", url=None)
     assert "audit: findings of every severity fail the run, whatever fail-on says" in audit.stdout.str()
     assert "test_site.py::test_orders[plant-bad]" not in [one for one in audit.outlines if one.startswith("XFAIL")]
-    assert not any("failing where the baseline has none" in one for one in said(audit))
+    assert not any("only new findings fail" in one for one in said(audit))
     assert audit.ret == pytest.ExitCode.TESTS_FAILED
 
 
@@ -146,7 +146,7 @@ def test_wrong_use_is_one_sentence(debts: Site) -> None:
             ("--nodered-fail-on=new",),
             "--nodered-fail-on=new needs an earlier run to compare with: add --nodered-baseline=DIR",
         ),
-        (("--nodered-baseline=none",), "none: there is no such folder"),
+        (("--nodered-baseline=none",), "--nodered-baseline=none: there is no such folder"),
         (("--nodered-baseline=night", "--nodered-baseline=day"), "--nodered-baseline stands 2 times"),
     ):
         result = debts.pytester.runpytest_inprocess(*ALONE, *OWN, *args)

@@ -306,7 +306,7 @@ HARMS: tuple[tuple[Callable[[Path], None], str, str], ...] = (
     (_append, "report.html", "report.html was changed"),
     (Path.unlink, "results.jsonl", "results.jsonl cannot be read"),
     (Path.unlink, "SHA256SUMS", "is no complete evidence folder"),
-    (_append, "SHA256SUMS", "SHA256SUMS is not as an evidence folder has it"),
+    (_append, "SHA256SUMS", "SHA256SUMS was changed, or lacks a file"),
     (_of_another_schema, "run.json", "has schema 99, and this version reads 1"),
     (_with_a_date_that_is_none, "run.json", "cannot be read by this version: Invalid isoformat string"),
     (_led_astray, "run.json", "cannot be read by this version: ../../etc/passwd is no file of the folder"),
@@ -494,9 +494,9 @@ def test_a_place_that_cannot_be_used_is_told_before_the_run(site2: Site) -> None
         (["--nodered-evidence=conftest.py"], "--nodered-evidence=conftest.py is a file; name a folder"),
         (["--nodered-evidence=conftest.py/x"], "--nodered-evidence=conftest.py/x cannot be written: Not a directory"),
         (["--nodered-hdf=full"], "--nodered-hdf=full is a folder; name a file"),
-        (["--nodered-report=conftest.py/x"], "--nodered-report=conftest.py/x cannot be written: File exists"),
+        (["--nodered-report=conftest.py/x"], "--nodered-report=conftest.py/x: conftest.py is a file; name a folder"),
         (["--nodered-evidence=new", "-pno:junitxml"], "--nodered-evidence needs pytest's JUnit plugin"),
-        (["--nodered-replay=gone"], "gone: there is no such folder"),
+        (["--nodered-replay=gone"], "--nodered-replay=gone: there is no such folder"),
         (["--nodered-replay=full"], "full is no complete evidence folder: SHA256SUMS cannot be read"),
     ):
         result = site2.run(*OWN, *options, url=None)

@@ -114,8 +114,11 @@ def test_a_bare_option_leaves_the_path_alone(lab: Site) -> None:
     ],
 )
 def test_it_does_not_start_when_nothing_is_run(lab: Site, args: list[str]) -> None:
-    assert lab.run("--nodered-lab", *args, url=None).ret == 0
+    result = lab.run("--nodered-lab", *args, url=None)
+    assert result.ret == 0
     assert noted(lab) == []
+    if args == ["--nodered-show-policy"]:
+        assert result.outlines[0].startswith("# of the lab, URL, ports, front and ca_file come with the run")
 
 
 def test_collected_ids_are_those_of_the_run(lab: Site) -> None:

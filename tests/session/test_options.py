@@ -62,6 +62,12 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         (["--nodered-url=https://u:hunter2@a@plant.example/"], "*credentials do not belong in a URL*"),
         ([URL, URL], "two targets are called plant.example: remove one*"),
         ([URL, f"{URL}/other"], "two targets are called plant.example: remove one*"),
+        (["--nodered-controls="], "--nodered-controls is empty: give a value, or remove the option"),
+        (
+            [URL, "--nodered-controls", "--nodered-plan"],
+            "--nodered-controls and --nodered-plan each take the place of *",
+        ),
+        ([URL, "--nodered-init", "--nodered-policy=x.toml"], "*there is no such file; --nodered-init always writes *"),
         ([URL, "--nodered-profile=lax"], "--nodered-profile=lax: must be one of baseline, *"),
         ([URL, "--nodered-editor=on"], "--nodered-editor=on: must be one of*"),
         ([URL, "--nodered-admin-api=on"], "--nodered-admin-api=on: must be one of*"),

@@ -193,6 +193,14 @@ def test_a_port_in_use_cannot_be_closed(filed: pytest.Pytester, line: str, sente
     result.stderr.fnmatch_lines([f"ERROR: target x: {sentence}"])
 
 
+def test_the_header_says_what_is_left_out_although_it_was_named(filed: pytest.Pytester) -> None:
+    (filed.path / "test_own.py").write_text("def test_own():\n    pass\n")
+    args = ("--nodered-target=north", "--nodered-suite=only", "--collect-only")
+    result = filed.runpytest_inprocess("-p", "no:randomly", *args, "test_own.py")
+    result.stdout.fnmatch_lines(["nodered-sec: not looked at, of the policy file: south"])
+    result.stdout.fnmatch_lines(["nodered-sec: not run, because of --nodered-suite=only: test_own.py"])
+
+
 def test_a_target_at_a_vendors_port_has_it_left_out_of_the_default(filed: pytest.Pytester) -> None:
     (filed.path / "nodered-sec.toml").write_text('[[target]]\nname = "x"\nurl = "https://x.example:46836"\n')
     result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-show-policy")
@@ -205,7 +213,7 @@ def test_show_policy_prints_what_holds_and_asks_nobody(filed: pytest.Pytester, m
     result = filed.runpytest_inprocess("-p", "no:randomly", "--nodered-show-policy", "--nodered-timeout=3")
     assert result.ret == 0
     text = result.stdout.str()
-    assert text.startswith('fail_on = "low"\n\n[[target]]\nname = "north"\n')
+    assert text.startswith('fail_on = "low"  # default\n\n[[target]]\nname = "north"\n')
     assert 'profile = "strict"  # environment' in text
     assert 'editor = "protected"  # [[target]]' in text
     assert "timeout = 3.0  # option" in text

@@ -46,6 +46,12 @@ def test_a_glob_selects_controls_and_the_last_line_says_what_was_left_out(site_w
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = "--nodered-control=SITE-01: there is no control with such an id; did you mean site-01?"
     assert said in result.stdout.str() + result.stderr.str()
+    assert "nothing is proven" not in result.stdout.str()
+    args = ("--nodered-lab=moved", "--nodered-suite=only", "--nodered-control=zz*")  # said before the lab starts
+    early = site_with_control.run(*args, url=None)
+    assert early.ret == pytest.ExitCode.USAGE_ERROR
+    early.stderr.fnmatch_lines(["ERROR: --nodered-control=zz[*]: there is no control with such an id; *"])
+    assert "nodered-sec: " not in early.stderr.str()
     result = site_with_control.run(*STRICT, "--nodered-control=reach-01", "--nodered-control=site-01", "-n2")
     result.stdout.fnmatch_lines(["nodered-sec: judged 1 of *; * not selected (--nodered-control)"])
     assert not [one for one in site_with_control.asked() if "GET" in one]  # nothing is asked for what was left out
