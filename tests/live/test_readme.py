@@ -64,6 +64,7 @@ def test_the_first_own_control(tmp_path: Path) -> None:
     name, _, code = block("python").partition("\n")
     (tmp_path / name.removeprefix("# ")).write_text(code, encoding="utf-8")
     [args] = arguments(WALK)
+    (tmp_path / "test_orders.py").write_text("def test_orders():\n    assert False, 'the example before it'\n")
 
     done = pytest_of(tmp_path, args)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
