@@ -5,6 +5,7 @@ Nothing of a run is seen in the next one: each is forked from the same process, 
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import json
@@ -103,7 +104,9 @@ class Server:
 
 @functools.cache
 def _server() -> Server:
-    return Server()
+    server = Server()
+    atexit.register(server.__exit__)
+    return server
 
 
 class _Loader:
@@ -149,6 +152,7 @@ def _serve() -> None:
         os.close(file)
     os.environ.clear()
     os.environ.update(wanted["environment"])
+    tempfile.tempdir = None  # its place was looked up in the old environment
     os.chdir(wanted["folder"])
     sys.path.insert(0, wanted["folder"])
     sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *wanted["args"]]

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.roots import EVERYTHING
-from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, WAYS, with_query, written
+from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, with_query, written
 from pytest_nodered_sec.model import Surface, root_in_capitals
+from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -190,7 +191,7 @@ def for_variant(target: Target, args: tuple[str, ...]) -> list[Request]:
 def for_way(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `way` may send."""
     surface, method, path, name = args
-    parts = [part for part in WAYS[name].parts if part.ordinary or target.policy.mode != "calm"]
+    parts = parts_of(target, name)
     if not parts:  # nothing of it may be sent, and why
         return [Request(Manner.EXPLOIT, method, target.node(path))]
     manner = Manner.READ if all(part.ordinary for part in parts) else Manner.EXPLOIT

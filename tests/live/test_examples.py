@@ -563,7 +563,7 @@ def test_the_recipe_of_pre_commit(tools: Path, tmp_path: Path) -> None:
     assert text.count("language: python\n        additional_dependencies: [pytest-nodered-sec]\n") == 2
     file.write_text(re.sub("language: python\n.*", "language: system", text))
     (folder / "nodered-sec.toml").write_text('[[target]]\nurl = "https://plant.example"\n')
-    (folder / "flows.json").write_text("[]")
+    (folder / "flows.json").write_text('[{"id": "1", "type": "tab"}]')
     for command in (["init", "-q"], ["add", "-A"]):
         carry_out([installed("git"), *command], folder)
     check = [str(tools / "pre-commit"), "run", "--all-files"]

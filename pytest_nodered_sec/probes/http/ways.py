@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
-from pytest_nodered_sec.data.ways import BASIC, DOTTED, RETURNED, TRANSPORT, UPGRADE, WAYS, with_query, written
+from pytest_nodered_sec.data.ways import BASIC, RETURNED, TRANSPORT, UPGRADE, with_query, written
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
@@ -27,12 +27,12 @@ from pytest_nodered_sec.probes.http.access import attempt_access, describe, not_
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
 from pytest_nodered_sec.probes.http.variant import attempt_variant
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_nodered_sec.data.ways import Part
-    from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.observations.channels import ChannelAttempt, SocketAttempt
@@ -109,14 +109,6 @@ def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt
         turn = Turn(seen.question(), (seen.answer.line(), again.answer.line()), open=True)
         look.station.note_turn(turn)
         raise ProbeError(f"{BY_TURNS}: {turn.line()}", Cause.CHANGED)
-
-
-def parts_of(target: Target, way: str) -> list[Part]:
-    """Return what of a way is sent to a target: in calm mode what any visitor may send."""
-    free = next((target.node(one.path) for one in target.policy.public_paths if one.path.strip("/")), "").rstrip("/")
-    known = replace(DOTTED, said=f"by way of {free}/..", write=lambda path: f"{free}/..{path}") if free else DOTTED
-    parts = (known if part is DOTTED else part for part in WAYS[way].parts)
-    return [part for part in parts if part.ordinary or target.policy.mode != "calm"]
 
 
 def _same(seen: AccessAttempt, plain: AccessAttempt) -> bool:

@@ -1,0 +1,25 @@
+"""What of a way is sent to a target: the plan lists it, and the probes send it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.data.ways import DOTTED, WAYS
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.data.ways import Part
+    from pytest_nodered_sec.model import Target
+
+
+def parts_of(target: Target, way: str) -> list[Part]:
+    """Return what of a way is sent to a target: in calm mode what any visitor may send.
+
+    Args:
+        target: whose first public path stands for a path that is often free, where it has one.
+        way: its name in `WAYS`.
+    """
+    free = next((target.node(one.path) for one in target.policy.public_paths if one.path.strip("/")), "").rstrip("/")
+    known = replace(DOTTED, said=f"by way of {free}/..", write=lambda path: f"{free}/..{path}") if free else DOTTED
+    parts = (known if part is DOTTED else part for part in WAYS[way].parts)
+    return [part for part in parts if part.ordinary or target.policy.mode != "calm"]
