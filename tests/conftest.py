@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 from pathlib import Path
 from typing import Any, Final
 
-import hypothesis
 import pytest
 
 pytest_plugins = ("pytester",)
 # pytester gives each test a home of its own, in which the lab would install Node-RED anew.
 os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-# No example fails for the time it takes: the machine may be busy.
-hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)
-hypothesis.settings.load_profile("untimed")
+with contextlib.suppress(ImportError):  # some environments of the release tests run the unit tests without it
+    import hypothesis
+
+    # No example fails for the time it takes: the machine may be busy.
+    hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)
+    hypothesis.settings.load_profile("untimed")
 # A script's job in the background ignores SIGINT, and what nohup starts SIGHUP; what the tests start would do the same.
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
