@@ -8,11 +8,13 @@ of systemd 252 and Docker 24; run the lines of probes/host/host.sh on a real mac
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
 import ssl
 import subprocess
+import zlib
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -309,7 +311,7 @@ def test_the_arguments_of_another_manager_are_not_node_reds(parent: str, expecte
     given: list[list[str]] = []
 
     def script(_: str, program: str) -> str:
-        given.append(json.loads(program.split("\n")[0].removeprefix("const INPUT = ").removesuffix(";"))["args"])
+        given.append(_input(program)["args"])
         return ""
 
     starts = Section("Id=nodered.service\nExecStart={ argv[]=/usr/bin/node-red -u /data ; }", 0)
@@ -563,8 +565,15 @@ def test_settings_that_may_be_others(told: dict[str, Any], comm: str, message: s
 
 
 def _mark(program: str) -> str:
-    mark: str = json.loads(program.split("\n")[0].removeprefix("const INPUT = ").removesuffix(";"))["mark"]
+    mark: str = _input(program)["mark"]
     return mark
+
+
+def _input(packed: str) -> dict[str, Any]:  # Any: JSON
+    """Return what the program for the host's Node is given."""
+    program = zlib.decompress(base64.b64decode(packed.split('"')[3])).decode()
+    given: dict[str, Any] = json.loads(program.partition("\n")[0].removeprefix("const INPUT = ").removesuffix(";"))
+    return given
 
 
 def test_every_page_of_dashboard_2_is_asked_about() -> None:
