@@ -346,6 +346,7 @@ def test_files_are_listed_with_every_directory_above_them(evaluate: Evaluator) -
         "projects": ["/projects/line/.git/config"],
         "code": ["/node_modules", "/node_modules/node-red-contrib-b"],  # all, and those that others may change
         "ssh keys": ["/projects/.sshkeys/__plant"],
+        "environment files": [],
     }
     assert kinds["flows"][0]["steps"][-1]["path"] == "/"
 
