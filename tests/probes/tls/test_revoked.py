@@ -178,7 +178,7 @@ def test_pem_and_a_redirect_on_the_same_host_are_taken(shop: Shop, tmp_path: Pat
     [
         ((404, b"", ""), r"cannot be fetched: http://localhost:\d+/middle.crl answered 404"),
         ((200, b"<html>", ""), "holds no such list"),
-        ((302, b"", "http://elsewhere.test/x"), "redirected elsewhere, to http://elsewhere.test/x"),
+        ((302, b"", "http://elsewhere.test/other.crl"), "redirected elsewhere, to http://elsewhere.test/other.crl"),
         ((302, b"", "https://localhost/x"), "redirected elsewhere"),
         ((302, b"", "/middle.crl"), "one redirect after another"),
         ((200, b"\0" * 3000, ""), "has more than 0 MiB"),
