@@ -54,6 +54,10 @@ _OLD: Final = re.compile(
     r"secureProtocol[\"']?\s*[:=]\s*[\"'`](?:TLSv1(?:_1)?|SSLv\d+)(?:_client|_server)?_method"
 )
 _OLD_VALUE: Final = re.compile(r"(?i)(?:TLSv1(?:[._]1)?|SSLv\d+)(?:_client|_server)?(?:_method)?")
+_TELLING: Final = (  # words in lower case of which each of these patterns needs one: words are found quicker
+    *("rejectunauthorized", "node_tls_reject_unauthorized", "checkserveridentity", "curl", "--no-check-certificate"),
+    *("stricthostkeychecking", "minversion", "maxversion", "secureprotocol"),
+)
 _CODE: Final = ("func", "initialize", "finalize", "template", "format", "payload", "command", "append")
 _HERE: Final = ("localhost", "host.docker.internal", "core-mosquitto", "")
 PATTERNS: Final = {
@@ -104,6 +108,7 @@ def _weak(flows: Flows, node: Node) -> list[str]:
         for name in _CODE
         if isinstance(node.get(name), str)
         for window in flows.patience.windows(node[name], _WINDOW)
+        if _tells(window)
     ]
     rules = [row for row in _rows(node) if row.get("t", "set") == "set"]
     off |= any(_IN_CODE.search(text) or _COMMANDS.search(text) for text in code) or any(map(_sets_off, rules))
@@ -116,6 +121,11 @@ def _weak(flows: Flows, node: Node) -> list[str]:
     clear_mqtt = kind == "mqtt-broker" and _mqtt_in_clear(flows, node)
     ways = (("unverified", off), ("old-tls", old), ("clear-login", clear_login), ("clear-mqtt", clear_mqtt))
     return [what for what, holds in ways if holds]
+
+
+def _tells(code: str) -> bool:
+    lowered = code.lower()
+    return any(word in lowered for word in _TELLING)
 
 
 def _is(value: Any, wanted: bool) -> bool:
