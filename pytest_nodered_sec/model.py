@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import quote, urlsplit
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import redaction, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,9 +128,7 @@ class Target:
     @property
     def origin(self) -> str:
         """Scheme, host and port of the URL as browsers write them, which leave the scheme's own port out."""
-        host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
-        scheme = "https" if self.tls else "http"
-        return f"{scheme}://{host}" + ("" if self.port == (443 if self.tls else 80) else f":{self.port}")
+        return texts.origin("https" if self.tls else "http", self.hostname, self.port)
 
     @property
     def dialled(self) -> tuple[str, int]:

@@ -47,6 +47,12 @@ def host_in_ascii(host: str) -> str:
     return idna.encode(host, uts46=True).decode("ascii")  # str.encode("idna") is of 2003: faß.de -> fass.de
 
 
+def origin(scheme: str, host: str, port: int) -> str:
+    """Return an origin as browsers write it: the scheme's own port is left out, an IPv6 literal has brackets."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}" + ("" if port == (443 if scheme == "https" else 80) else f":{port}")
+
+
 def readable_within(value: Any) -> Any:  # Any: plain values, as a report holds them
     """Return a plain value with every text in it readable."""
     if isinstance(value, str):

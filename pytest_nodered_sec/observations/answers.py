@@ -198,9 +198,7 @@ def is_login(location: str, target: Target) -> bool:
     if wanted is None or wanted[0] != "https":
         return False
     for declared in target.policy.login_urls:
-        there = _place(
-            declared if "://" in declared else target.url.split("/", 3)[0] + "//" + _origin(target) + declared
-        )
+        there = _place(declared if "://" in declared else target.origin + declared)
         if there is None or wanted[:3] != there[:3]:
             continue
         prefix = there[3].rstrip("/")
@@ -216,10 +214,6 @@ def _place(url: str) -> tuple[str, str, int, str] | None:
         return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.path
     except ValueError:
         return None
-
-
-def _origin(target: Target) -> str:
-    return urlsplit(target.url).netloc
 
 
 def classify(answer: Answer, target: Target, canary: Answer | None = None, open_answer: str = "") -> Classified:

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_nodered_sec import texts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -102,8 +104,7 @@ class Site:
     @property
     def origin(self) -> str:
         """Scheme, host and port as a browser shows them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}" + ("" if self.port == 443 else f":{self.port}")
+        return texts.origin("https", self.host, self.port)
 
     @property
     def gated(self) -> tuple[str, ...]:

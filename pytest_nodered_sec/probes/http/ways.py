@@ -236,7 +236,7 @@ class Asking:
         return replace(seen, classified=nothing) if leads_on or seen.kind is Kind.INDISTINCT else seen
 
     def _written(self, parts: Sequence[Part]) -> Callable[[str], str]:
-        return partial(written, parts, origin=_origin(self._look))
+        return partial(written, parts, origin=self._look.target.origin)
 
     def _page(self) -> str:
         """Return the page from which a browser would ask: a dashboard's own, before endpoints the first one's."""
@@ -307,14 +307,9 @@ class Asking:
         return seen
 
 
-def _origin(look: Look) -> str:
-    """Return the target's origin as browsers write it, which leave the scheme's own port out."""
-    return f"{look.target.url.partition('://')[0]}://{look.station.host_header(look.target.port)}"
-
-
 def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str, str]:
     """Return the headers of these parts with what is only known now."""
-    known = {"{origin}": _origin(look), "{random}": random_path(), "{path}": path, "{page}": page}
+    known = {"{origin}": look.target.origin, "{random}": random_path(), "{path}": path, "{page}": page}
     known["{token}"] = unsigned_token()
     known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.handed_out.items())
     headers: dict[str, str] = {}
