@@ -163,8 +163,9 @@ def _answers(session: pytest.Session, ask: Ask) -> list[tuple[Target, Any]]:  # 
     from pytest_nodered_sec.observations.settling import answered  # as in `seen`
 
     found: list[tuple[Target, Any]] = []
-    for case in filter(None, (case_of(item) for item in session.items if not will_not_run(item))):
-        if case.target is not None and case.ask == ask and case.ask.beside:
+    for item in session.items:
+        case = case_of(item)
+        if case and case.target and case.ask == ask and case.ask.beside and not will_not_run(item):
             _ahead(session).begin(case.target)
             try:
                 found.append((case.target, answered(_survey(session).outcome(case.target, ask), case.target)))
