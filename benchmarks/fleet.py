@@ -116,7 +116,7 @@ def fleet(number: int, processes: int, folder: Path) -> Iterator[Fleet]:
     https, http, free = free_ports(3)
     addresses = {f"gw-{one:03}.plant.example": f"127.1.{one // 250}.{one % 250 + 1}" for one in range(number)}
     with lab.start(specs, say=lambda line: None) as running:
-        sockets = [Path(one.user_dir).parent / "s" for one in running.deployments]
+        sockets = [Path(deployment.user_dir).parent / "s" for deployment in running.deployments]
         servers = []
         for one, (name, address) in enumerate(addresses.items()):
             certificate = authority.issue_cert(name)
@@ -233,7 +233,7 @@ def main(targets: int, dead: int, far_ones: int, few: int, processes: int) -> No
         alive = all_cost.wall * (targets - dead) / targets
         sys.stdout.write(f"the dead ones add {dead_cost.wall - alive:.1f} s together (wanted: at most 15)\n")
         python = with_sslyze(str(plant.folder))
-        servers = [f"{one}:{plant.https}{{{address}}}" for one, address in plant.addresses.items()]
+        servers = [f"{name}:{plant.https}{{{address}}}" for name, address in plant.addresses.items()]
         scan, said = seconds([python, "-m", "sslyze", *servers], str(plant.folder))
         done = said.count("SCAN RESULTS FOR")
         sys.stdout.write(f"sslyze's scan of {done} servers: {scan:.1f} s, {scan / max(1, done):.2f} s each\n")

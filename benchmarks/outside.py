@@ -100,11 +100,11 @@ def main(runs: int) -> None:
         python = with_sslyze(folder)
         for turn in range(runs + 1):  # the first does not count
             with lab.start(["hardened+nginx"], say=lambda line: None) as running:
-                [one] = running.deployments
-                taken, said = seconds(suite(one, far=False), folder)
+                [deployment] = running.deployments
+                taken, said = seconds(suite(deployment, far=False), folder)
                 near.append(taken)
-                scan.append(seconds([python, "-m", "sslyze", one.url.removeprefix("https://")], folder)[0])
-                far.append(seconds(suite(one, far=True), folder)[0])
+                scan.append(seconds([python, "-m", "sslyze", deployment.url.removeprefix("https://")], folder)[0])
+                far.append(seconds(suite(deployment, far=True), folder)[0])
             if not turn:
                 counts = re.search(r"\d+ passed.*", said)
                 sys.stdout.write(f"{counts[0] if counts else said}\n")

@@ -46,7 +46,7 @@ def look(url: str, ca_file: str) -> float:
     chain = present_chain(Look(station))
     offers = see_offers(Look(station))
     taken = time.perf_counter() - begun
-    if len(chain.certificates) != 1 or [len(one.suites) for one in offers.versions] != [3, 3, 0, 0, 0]:
+    if len(chain.certificates) != 1 or [len(version.suites) for version in offers.versions] != [3, 3, 0, 0, 0]:
         raise SystemExit(f"not what this server has: {chain} {offers}")
     return taken
 
@@ -58,11 +58,11 @@ def main(runs: int) -> None:
         raise SystemExit("sslscan is not installed")
     figures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, lab.start(["hardened+nginx"], say=lambda line: None) as running:
-        [one] = running.deployments
-        where = one.url.removeprefix("https://")
+        [deployment] = running.deployments
+        where = deployment.url.removeprefix("https://")
         python = with_sslyze(folder)
         commands = {
-            "our look": [sys.executable, __file__, "look", one.url, one.ca_file],
+            "our look": [sys.executable, __file__, "look", deployment.url, deployment.ca_file],
             "sslyze, the same": [python, "-m", "sslyze", *ASKED, where],
             "sslyze, default": [python, "-m", "sslyze", where],
             "sslscan, extras off": [program, *(f"--no-{extra}" for extra in EXTRAS), where],
@@ -75,7 +75,7 @@ def main(runs: int) -> None:
                     figures.setdefault(f"{name}, whole process", []).append(taken)
                     if scans:
                         figures.setdefault(f"{name}, in process", []).append(float(scans[1]))
-            taken = look(one.url, one.ca_file)
+            taken = look(deployment.url, deployment.ca_file)
             if turn:
                 figures.setdefault("our look, in process", []).append(taken)
     show(figures, runs)
@@ -98,7 +98,7 @@ def show(figures: dict[str, list[float]], runs: int) -> None:
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> str:
     """Return the median of the ratios."""
-    return f"{statistics.median(one / other for one, other in zip(theirs, ours, strict=True)):.2f}"
+    return f"{statistics.median(their_time / other for their_time, other in zip(theirs, ours, strict=True)):.2f}"
 
 
 if __name__ == "__main__":

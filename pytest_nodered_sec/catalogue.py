@@ -72,18 +72,18 @@ class Entry:
 @functools.cache
 def catalogue() -> dict[str, Entry]:
     """Return the bundled controls by id, family by family in the order of the files."""
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     paths = {path.stem: path for path in sorted(SUITE.glob("test_*.py"))}
-    for stem in [*(one for one in FAMILIES if one in paths), *(path for path in paths if path not in FAMILIES)]:
+    for stem in [*(path for path in FAMILIES if path in paths), *(path for path in paths if path not in FAMILIES)]:
         for name, function in vars(importlib.import_module(f"{PACKAGE}.{stem}")).items():
             for mark in getattr(function, "pytestmark", []):
                 if mark.name == MARK:
                     control: Control = mark.args[0]
                     title, _, why = inspect.cleandoc(function.__doc__ or "").partition("\n")
-                    found[control.id] = Entry(
+                    entries[control.id] = Entry(
                         control, family(stem), stem, name, title, " ".join(why.split()), requirements(control.id)
                     )
-    return found
+    return entries
 
 
 def family(stem: str) -> str:

@@ -161,7 +161,9 @@ def _began(test: Callable[..., object], error: BaseException) -> bool:
 def _can_fail(test: Callable[..., object]) -> bool:
     """Whether a test can end badly by what stands in its own body: an assert, a raise, or pytest.fail."""
     code = inspect.unwrap(test).__code__
-    return "fail" in code.co_names or any(one.opname == "RAISE_VARARGS" for one in dis.get_instructions(code))
+    return "fail" in code.co_names or any(
+        instruction.opname == "RAISE_VARARGS" for instruction in dis.get_instructions(code)
+    )
 
 
 def require(verdict: Verdict) -> None:
@@ -178,7 +180,7 @@ def require(verdict: Verdict) -> None:
         raise Unjudged(verdict.reason)
     if isinstance(verdict, NotApplicable):
         pytest.skip(verdict.reason)
-    if not isinstance(verdict, tuple) or not all(isinstance(one, Violation) for one in verdict):
+    if not isinstance(verdict, tuple) or not all(isinstance(violation, Violation) for violation in verdict):
         raise NoVerdict(
             f"require was given no verdict but {type(verdict).__name__}: a rule returns () for compliant, a tuple of "
             "Violation, NotApplicable or NotJudged"

@@ -142,7 +142,7 @@ class Target:
         What no request line can hold, such as "ö" or a space, is percent-encoded as UTF-8; the rest stays as written.
         """
         prefix = urlsplit(self.url).path.rstrip("/")
-        return re.sub("[^!-~]", lambda found: quote(found[0]), prefix + root.rstrip("/") + path)
+        return re.sub("[^!-~]", lambda match: quote(match[0]), prefix + root.rstrip("/") + path)
 
     def admin(self, path: str) -> str:
         """Return the absolute URL path of an admin path, e.g. "/settings"."""
@@ -223,8 +223,8 @@ class Credentials:
         """
         redaction.learn(self.password, username=self.username)
         redaction.learn(self.token)
-        for one in self.cookie.split(";"):
-            redaction.learn(one.partition("=")[2].strip())
+        for part in self.cookie.split(";"):
+            redaction.learn(part.partition("=")[2].strip())
 
 
 def root_in_capitals(target: Target, surface: str, plain: str, path: str) -> str:

@@ -109,7 +109,9 @@ def described(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
     if target.find_roots:
         lines.append("  (at other roots where the target names them; --nodered-admin-root and -node-root settle that)")
     order = list(Manner)
-    for request in sorted(wanted, key=lambda one: (order.index(one.manner), one.plain, one.path, one.method)):
+    for request in sorted(
+        wanted, key=lambda request: (order.index(request.manner), request.plain, request.path, request.method)
+    ):
         where = f"{request.path} over plain HTTP" if request.plain else request.path
         lines.append(
             f"  {request.manner.value:<14}  {request.method:<7} {where}  [{', '.join(sorted(wanted[request]))}]"

@@ -159,7 +159,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False))
     yield from (html.escape(secret), html.escape(secret, quote=False), html.escape(secret).replace("&#x27;", "&#39;"))
     for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        yield from (quoted, re.sub("%..", lambda found: found[0].lower(), quoted))
+        yield from (quoted, re.sub("%..", lambda match: match[0].lower(), quoted))
 
 
 def _expression(form: str) -> str:
@@ -244,7 +244,7 @@ def _scrub_dict(value: dict[Any, Any], known: dict[int, tuple[Any, Any]]) -> Non
 def _scrub_attributes(value: Any, known: dict[int, tuple[Any, Any]]) -> None:  # Any: as above
     names = [*getattr(value, "__dict__", ())]
     if dataclasses.is_dataclass(value):  # one with slots has no __dict__
-        names += [one.name for one in dataclasses.fields(value) if one.name not in names]
+        names += [field.name for field in dataclasses.fields(value) if field.name not in names]
     for name in names:
         one = getattr(value, name, None)
         clean = _scrub_within(one, known)
@@ -344,7 +344,7 @@ def _scrub_message(record: logging.LogRecord) -> None:
         if isinstance(record.args, tuple):
             record.args = tuple(map(_clean_argument, record.args))
         elif record.args:
-            record.args = {name: _clean_argument(one) for name, one in record.args.items()}
+            record.args = {name: _clean_argument(arg) for name, arg in record.args.items()}
         return
     clean = scrub(message)
     if clean != message:

@@ -134,7 +134,7 @@ class Audited:
         policy, away = self.place / "nodered-sec.toml", self.place / "policy-of-then.toml"
         policy.rename(away)
         try:
-            return self._run(name, [], ("--nodered-audit", *(f"--nodered-replay={one}" for one in folders)), {})
+            return self._run(name, [], ("--nodered-audit", *(f"--nodered-replay={folder}" for folder in folders)), {})
         finally:
             away.rename(policy)
 

@@ -26,4 +26,4 @@ def adapted(text: str, sockets: tuple[ListeningSocket, ...]) -> CaddyConfig:
     run = [str(toolchain.node()), "-"]
     done = subprocess.run(run, input=program, capture_output=True, text=True, check=True, timeout=20)
     assert "$2a$" not in done.stdout
-    return CaddyConfig("Caddyfile", tuple(caddy.server(one) for one in json.loads(done.stdout)), sockets)
+    return CaddyConfig("Caddyfile", tuple(caddy.server(server) for server in json.loads(done.stdout)), sockets)

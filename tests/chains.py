@@ -89,7 +89,7 @@ def faults(verdict: tuple[Violation, ...] | NotApplicable) -> tuple[Violation, .
 
 
 def codes(verdict: tuple[Violation, ...] | NotApplicable) -> list[str]:
-    return [one.code for one in faults(verdict)]
+    return [violation.code for violation in faults(verdict)]
 
 
 def both(first: PresentedChain, second: PresentedChain) -> PresentedChain:

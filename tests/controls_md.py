@@ -89,15 +89,15 @@ def surfaces(entry: Entry) -> set[str]:
 def findings(entry: Entry, said: Said) -> dict[str, Violation]:
     """Return what a control can find, by code; of several wordings the shortest."""
     wanted = surfaces(entry)
-    found: dict[str, Violation] = {}
-    for seen, one in said[rule_of(entry).__qualname__]:
+    violations: dict[str, Violation] = {}
+    for seen, violation in said[rule_of(entry).__qualname__]:
         surface = getattr(getattr(seen, "attempt", seen), "surface", None)
         if wanted and isinstance(surface, Surface) and surface.name not in wanted:
             continue  # a rule may serve several controls
-        known = found.get(one.code)
-        if known is None or (len(one.remedy), one.remedy) < (len(known.remedy), known.remedy):
-            found[one.code] = one
-    return dict(sorted(found.items()))
+        known = violations.get(violation.code)
+        if known is None or (len(violation.remedy), violation.remedy) < (len(known.remedy), known.remedy):
+            violations[violation.code] = violation
+    return dict(sorted(violations.items()))
 
 
 def thresholds(rule: Callable[..., Any]) -> list[str]:
@@ -122,27 +122,27 @@ def thresholds(rule: Callable[..., Any]) -> list[str]:
 def rows(entry: Entry, said: Said) -> Iterator[tuple[list[str], str, Violation]]:
     """Yield what a control can find, by remedy: the codes, their severity if not the control's, and one of them."""
     together: dict[tuple[str, str], dict[str, Violation]] = defaultdict(dict)
-    for code, one in findings(entry, said).items():
-        together[flat(one.expected), flat(one.remedy)][code] = one
+    for code, violation in findings(entry, said).items():
+        together[flat(violation.expected), flat(violation.remedy)][code] = violation
     for those in together.values():
         for severity in dict.fromkeys(own_severity(entry, one) for one in those.values()):
             same = {code: one for code, one in those.items() if own_severity(entry, one) == severity}
             yield list(same), severity, next(iter(same.values()))
 
 
-def own_severity(entry: Entry, one: Violation) -> str:
+def own_severity(entry: Entry, violation: Violation) -> str:
     """Return a finding's severity where it is not the control's, else ""."""
-    return one.severity.value if one.severity not in (None, entry.control.severity) else ""
+    return violation.severity.value if violation.severity not in (None, entry.control.severity) else ""
 
 
 def table(said: Said) -> str:
     """Return the table of findings that the package reads."""
     text = ["# What each control may find, and the remedy. Written by `python tests/controls_md.py`; change the rules."]
     for entry in catalogue().values():
-        for codes, severity, one in rows(entry, said):
+        for codes, severity, violation in rows(entry, said):
             text += [f"\n[[{entry.control.id}]]", f"codes = {toml(codes)}"]
             text += [f'severity = "{severity}"'] if severity else []
-            text += [f"expected = {toml(one.expected)}", f"remedy = {toml(one.remedy)}"]
+            text += [f"expected = {toml(violation.expected)}", f"remedy = {toml(violation.remedy)}"]
     return "\n".join(text) + "\n"
 
 
@@ -166,14 +166,14 @@ def of_control(entry: Entry, said: Said) -> Iterator[str]:
     yield f"**{entry.title}** Severity {entry.control.severity.value}.\n"
     if entry.why:
         yield f"{textwrap.fill(entry.why, 120, break_long_words=False, break_on_hyphens=False)}\n"
-    found = findings(entry, said)
-    if found:
+    violations = findings(entry, said)
+    if violations:
         yield "| finding | expected | remedy |\n| --- | --- | --- |"
         together: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for code, one in found.items():
-            severity = own_severity(entry, one)
+        for code, violation in violations.items():
+            severity = own_severity(entry, violation)
             milder = f" ({severity})" if severity else ""
-            together[cell(one.expected), cell(one.remedy)].append(f"`{code}`{milder}")
+            together[cell(violation.expected), cell(violation.remedy)].append(f"`{code}`{milder}")
         yield from (f"| {', '.join(codes)} | {' | '.join(texts)} |" for texts, codes in together.items())
         yield ""
     for name in thresholds(rule_of(entry)):

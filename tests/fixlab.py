@@ -243,11 +243,11 @@ class Plant:
         sets = [modules]
         if self.deployment.packages:
             sets.append(toolchain.packages(self.deployment.packages, "contributed packages", lambda line: None))
-        for one in sets:
-            for name in toolchain.asked_for(one):
+        for path in sets:
+            for name in toolchain.asked_for(path):
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).unlink(missing_ok=True)
-                (place / name).symlink_to(one / name)
+                (place / name).symlink_to(path / name)
         shutil.copyfile(modules.parent / "package.json", self.user_dir / "package.json")
 
     def _red(self) -> list[str]:
@@ -301,7 +301,7 @@ class Plant:
         (self.user_dir / "node_modules" / name).unlink()
         kind = name.removeprefix("node-red-contrib-")
         nodes = json.loads((self.user_dir / "flows.json").read_text())
-        left = [one for one in nodes if one["type"] != kind]
+        left = [node for node in nodes if node["type"] != kind]
         (self.user_dir / "flows.json").write_text(json.dumps(left))
 
     def _put(self, files: Mapping[str, str]) -> None:
@@ -399,7 +399,7 @@ class Plant:
     def _red_is_made_of(self) -> list[object]:
         """Return what decides how Node-RED starts; a change of the front alone is none."""
         files = [self.user_dir / name for name in ("settings.js", "settings.site.js", "flows.json")]
-        return [self._red(), self.uninstalled[:], [one.read_text() for one in files if one.exists()]]
+        return [self._red(), self.uninstalled[:], [path.read_text() for path in files if path.exists()]]
 
     def _launch(self, name: str, command: list[str]) -> None:
         environment = {"HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
@@ -411,7 +411,7 @@ class Plant:
         deadline = time.monotonic() + _LIMIT
         wanted = (*((self.https_port,) if self.deployment.tls or not self._first else ()), self.http_port)
         while not all(accepts(port) for port in wanted) or not self._started():
-            ended = [one.args for one in self._running.values() if one.poll() is not None]
+            ended = [process.args for process in self._running.values() if process.poll() is not None]
             said = self._log("front") + self._log("node-red")
             assert not ended, said
             assert time.monotonic() < deadline, said
@@ -434,13 +434,13 @@ class Plant:
 
     def _end(self, *names: str) -> None:
         ending = [self._running.pop(name) for name in names if name in self._running]
-        for one in ending:
-            one.terminate()
-        for one in ending:
+        for process in ending:
+            process.terminate()
+        for process in ending:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                one.wait(1)  # Apache waits for connections that are kept open
-            one.kill()
-            one.wait()
+                process.wait(1)  # Apache waits for connections that are kept open
+            process.kill()
+            process.wait()
         if "node-red" in names:
             (self.folder / "node-red.log").unlink(missing_ok=True)
 

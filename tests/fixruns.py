@@ -68,7 +68,7 @@ def fixed(
         }
         for plant in plants.values():
             plant.expose()
-        policy = {name: dict(one.deployment.expect) | dict(keys.get(name, {})) for name, one in plants.items()}
+        policy = {name: dict(plant.deployment.expect) | dict(keys.get(name, {})) for name, plant in plants.items()}
         found = _look(plants, policy, work / "0", first=True)
         seen, fixes = dict(found), dict.fromkeys(names, 0)
         left = dict(plants)
@@ -104,7 +104,7 @@ def _look(
         plant.launch()
     for plant in plants.values():
         plant.wait()
-    ways = {name: [one.inspector_port, one.client_certificate] for name, one in plants.items()}
+    ways = {name: [plant.inspector_port, plant.client_certificate] for name, plant in plants.items()}
     (work / "conftest.py").write_text(_CONFTEST)
     (work / "ways.json").write_text(json.dumps(ways))
     tables: list[str] = []
@@ -141,5 +141,5 @@ def _table(plant: Plant, keys: Mapping[str, Any]) -> str:
 
 
 def _written(folder: Path) -> dict[str, str]:
-    files = [one for one in folder.rglob("*") if one.is_file()]
-    return {str(one.relative_to(folder)): one.read_text() for one in files}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}

@@ -60,8 +60,8 @@ def standing(folder: Path, upstream: int, server: str, url_path: str = "/", http
         http: lines of the http block.
     """
     files, started = folder / "files", folder / "run"
-    for one in (files, started, folder / "nginx"):
-        one.mkdir()
+    for path in (files, started, folder / "nginx"):
+        path.mkdir()
     plain, direct = free_ports(2)
     (folder / "ca.pem").write_bytes(_ROOT.pem)
     lines = server.replace("@FILES@", str(files))

@@ -294,7 +294,7 @@ class _Server:
     def hang_up(self, caller: _Connection) -> None:
         """Cut the other connections that are not being answered."""
         with self.lock:
-            idle = [one for one in self._open if not one.busy and one is not caller]
+            idle = [connection for connection in self._open if not connection.busy and connection is not caller]
         for connection in idle:
             connection.cut()
 

@@ -238,7 +238,7 @@ class Machine:
         )
         head, *servers = re.split(r"^server \{$", text.rsplit("}", 1)[0], flags=re.MULTILINE)
         maps = re.findall(r"^(?:map|upstream) .*$|^proxy_http_version .*$", head, re.MULTILINE)
-        secure = [f"server {{{one}" for one in servers if " ssl" in one]
+        secure = [f"server {{{server}" for server in servers if " ssl" in server]
         return "\n".join([*maps, *secure]).replace("127.0.0.1:443", "443").replace("localhost 127.0.0.1", NAME)
 
     # --- its life

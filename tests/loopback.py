@@ -20,7 +20,7 @@ def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on."""
     with ExitStack() as taken:
         sockets = [taken.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
+        return [connection.getsockname()[1] for connection in sockets]
 
 
 def listens(process: subprocess.Popen[bytes], *ports: int) -> bool:

@@ -123,7 +123,7 @@ class Module:
             elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
                 made.constants[statement.targets[0].id] = statement.value
             elif isinstance(statement, ast.FunctionDef):
-                returned = [one.value for one in ast.walk(statement) if isinstance(one, ast.Return)]
+                returned = [node.value for node in ast.walk(statement) if isinstance(node, ast.Return)]
                 if len(returned) == 1 and isinstance(returned[0], ast.JoinedStr):
                     made.constants[f"{statement.name}()"] = returned[0]
         for node in ast.walk(made.tree):
@@ -146,8 +146,8 @@ def shown(node: ast.expr | None, module: Module, depth: int = _DEPTH) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        parts = (one.value if isinstance(one, ast.FormattedValue) else one for one in node.values)
-        return "".join(shown(one, module, depth) for one in parts)
+        parts = (value.value if isinstance(value, ast.FormattedValue) else value for value in node.values)
+        return "".join(shown(node, module, depth) for node in parts)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return shown(node.left, module, depth) + shown(node.right, module, depth)
     if isinstance(node, ast.IfExp):
@@ -199,7 +199,7 @@ def _of_call(call: ast.Call, module: Module) -> Iterator[tuple[str, str]]:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     places = _ENDS | _OF_TESTS | _SKIPS | {"ProbeError": 0}
     if name == "skip":
-        reasons = [one.value for one in call.keywords if one.arg == "reason"] or call.args
+        reasons = [keyword.value for keyword in call.keywords if keyword.arg == "reason"] or call.args
     else:
         reasons = call.args[places[name] :] if name in places else []
     if not reasons or (name == "TypeError" and module.folder not in ("controls.py", "questions")):
@@ -229,14 +229,14 @@ def _could_not(cause: Cause) -> str:
 def _variants(node: ast.expr, module: Module) -> Iterator[str]:
     """Yield the sentences of an argument: of a parameter, those that the callers of its function give."""
     function = module.functions.get(node)
-    names = [one.arg for one in function.args.args] if function else []
+    names = [arg.arg for arg in function.args.args] if function else []
     if not (isinstance(node, ast.Name) and function and node.id in names):
         yield shown(node, module)
         return
     place = names.index(node.id) - (names[0] in ("self", "cls"))
     for call in ast.walk(module.tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == function.name:
-            named = [one.value for one in call.keywords if one.arg == node.id]
+            named = [keyword.value for keyword in call.keywords if keyword.arg == node.id]
             given = named or call.args[place : place + 1]
             if given:
                 yield shown(given[0], module)

@@ -46,7 +46,7 @@ def resolve(folder: Path, major: int) -> list[str]:
 
 def versions(folder: Path) -> dict[str, str]:
     packages = json.loads((folder / "package-lock.json").read_text())["packages"]
-    return {place.removeprefix("node_modules/"): one["version"] for place, one in packages.items() if place}
+    return {place.removeprefix("node_modules/"): package["version"] for place, package in packages.items() if place}
 
 
 def say(line: str) -> None:

@@ -113,7 +113,7 @@ http {{
 def write_chain(folder: Path, name: str, chain: Sequence[Issued]) -> tuple[Path, Path]:
     """Write a chain and its leaf's key as PEM; return where."""
     certificates, key = folder / f"{name}.pem", folder / f"{name}.key"
-    certificates.write_bytes(b"".join(one.pem for one in chain))
+    certificates.write_bytes(b"".join(issued.pem for issued in chain))
     key.write_bytes(chain[0].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return certificates, key
 
@@ -124,8 +124,8 @@ def _certificate(folder: Path, number: int, chain: Sequence[Issued]) -> str:
 
 
 def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return int(one.getsockname()[1]), int(other.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as connection, socket.create_server(("127.0.0.1", 0)) as other:
+        return int(connection.getsockname()[1]), int(other.getsockname()[1])
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:

@@ -47,8 +47,8 @@ def report(*records: Any, chains: dict[str, PresentedChain] | None = None, **mor
             for name in names
         ],
     }  # fmt: skip
-    found = rollup.accounts([], records, [], "")
-    return Report(run, records, found, chains or {}, **more)
+    accounts = rollup.accounts([], records, [], "")
+    return Report(run, records, accounts, chains or {}, **more)
 
 
 def fleet(number: int) -> Report:

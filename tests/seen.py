@@ -84,5 +84,5 @@ def outcome(rule: Callable[[Any, Policy], Verdict], seen: Observation, to: Targe
 
 def violations(verdict: Verdict) -> tuple[Violation, ...]:
     assert isinstance(verdict, tuple)
-    assert all(isinstance(one, Violation) for one in verdict)
+    assert all(isinstance(violation, Violation) for violation in verdict)
     return verdict

@@ -78,8 +78,8 @@ class SshLab:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log)
         for _ in range(100):
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", self.port)) == 0:
+            with socket.socket() as connection:
+                if connection.connect_ex(("127.0.0.1", self.port)) == 0:
                     return self
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())

@@ -234,7 +234,7 @@ def read(report: Path) -> dict[str, dict[str, set[str]]]:
     """Return the outcomes of a JUnit file by target and control."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  our own file
-        of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}
+        of = {element.get("name"): element.get("value") or "" for element in case.iter("property")}
         seen[of["nodered_sec.target"]][of["nodered_sec.control"]].add(of["nodered_sec.outcome"])
     return seen
 

@@ -151,7 +151,7 @@ def private_of_others(tree: ast.AST) -> set[str]:
             if node.attr not in own or (isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()"):
                 names.add(node.attr)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr", "delattr"):
-            names.update(str(one.value) for one in node.args[1:2] if isinstance(one, ast.Constant))
+            names.update(str(arg.value) for arg in node.args[1:2] if isinstance(arg, ast.Constant))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] not in (PACKAGE, "__future__"):
             names.update([*(node.module or "").split("."), *(alias.name for alias in node.names)])
         elif isinstance(node, ast.Import):

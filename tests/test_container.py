@@ -92,8 +92,8 @@ def test_the_cron_job_is_restricted() -> None:
 
 def test_the_cron_job_has_what_its_arguments_name() -> None:
     (container,) = (spec := pod())["containers"]
-    mounted = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
-    assert set(mounted.values()) == {one["name"] for one in spec["volumes"]}
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert set(mounted.values()) == {volume["name"] for volume in spec["volumes"]}
     assert mounted[dict(line.split("=") for line in dict(instructions())["ENV"].split())["HOME"]] == "tmp"
     for folder in re.findall(r"=(/\w+)", " ".join(container["args"])):
         assert folder in mounted

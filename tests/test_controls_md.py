@@ -23,7 +23,7 @@ def test_what_is_written_from_the_rules_is_current() -> None:
 
 
 def test_every_control_stands_in_one_group_of_the_mapping() -> None:
-    mapped = [one for group in _table()["group"] for one in group["controls"]]
+    mapped = [control for group in _table()["group"] for control in group["controls"]]
     assert len(mapped) == len(set(mapped))
     assert set(mapped) >= set(catalogue()), "add a row to data/frameworks.toml"
     assert set(mapped) - set(catalogue()) <= TO_COME
@@ -53,12 +53,12 @@ def test_the_example_of_a_last_line_counts_what_there_is() -> None:
 
 def test_samples_are_such_as_a_site_might_meet() -> None:
     page = controls_md.PAGE.read_text(encoding="utf-8")
-    codes = {int(one) for one in re.findall(r"`verify-(\d+)`", page)}
+    codes = {int(match) for match in re.findall(r"`verify-(\d+)`", page)}
     assert codes
     assert max(codes) < 100, "OpenSSL has no such verify code"
     pins = re.findall(r'sha256 = "([^"]*)"', page)
     assert pins
-    assert all(re.fullmatch("[0-9a-f]{64}", one) for one in pins)
+    assert all(re.fullmatch("[0-9a-f]{64}", pin) for pin in pins)
 
 
 def test_every_control_that_can_fail_says_what_to_change() -> None:

@@ -45,7 +45,7 @@ def test_the_policy_of_the_docs_can_be_used(tmp_path: Path) -> None:
 def test_the_waivers_of_the_docs_can_be_used(tmp_path: Path) -> None:
     text = "".join(blocks((DOCS / "evidence.md").read_text(encoding="utf-8"), "toml"))
     (tmp_path / "nodered-sec.toml").write_text(text, encoding="utf-8")
-    assert [str(one) for _, one in read(tmp_path / "nodered-sec.toml").waivers] == [
+    assert [str(waiver) for _, waiver in read(tmp_path / "nodered-sec.toml").waivers] == [
         "tls-01 unknown-ca",
         "admin-01 GET /diagnostics served",
     ]

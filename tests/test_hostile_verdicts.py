@@ -90,7 +90,7 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
 def expect(letters: dict[str, set[str]], **groups: set[str]) -> None:
     """Compare the controls that have a letter with those expected to, for every letter."""
     names = {"passes": "P", "fails": "F", "errs": "E", "skips": "-"}
-    found = {name: {one for one, seen in letters.items() if letter in seen} for name, letter in names.items()}
+    found = {name: {name for name, seen in letters.items() if letter in seen} for name, letter in names.items()}
     assert found == {name: groups.get(name, set()) for name in names}
 
 
@@ -110,8 +110,8 @@ def test_what_is_no_tls_errs_everywhere(name: str) -> None:
 def test_closed_port_is_said_once_and_referred_to() -> None:
     letters, sentences = judge(f"https://localhost:{hostile.closed_port()}")
     expect(letters, errs=ALWAYS)
-    assert len([one for one in sentences if "refused" in one]) == 1
-    assert all("see reach-01" in one for one in sentences if "refused" not in one)
+    assert len([sentence for sentence in sentences if "refused" in sentence]) == 1
+    assert all("see reach-01" in sentence for sentence in sentences if "refused" not in sentence)
 
 
 def test_black_hole_ends_in_time() -> None:
@@ -137,7 +137,7 @@ def test_a_proxy_that_only_refuses_to_work(status: int) -> None:
     with hostile.serving(hostile.always(status)) as server:
         letters, sentences = judge(server.url)
     expect(letters, passes=TLS, errs=OTHERS, skips=ON_DEMAND | UNSPOKEN)
-    assert any(str(status) in one for one in sentences)
+    assert any(str(status) in sentence for sentence in sentences)
 
 
 @pytest.mark.parametrize("name", ["catch_all_page", "catch_all_exact", "catch_all_login", "endless_body"])
@@ -167,7 +167,7 @@ def test_where_everything_is_404_nothing_is_known_to_be_absent() -> None:
         errs=ALWAYS - TLS - CLEAR - STEER - ON_DEMAND - UNSPOKEN - elsewhere - {"proxy-02", "reach-02", "http-06"},
         skips=STEER | ON_DEMAND | UNSPOKEN | elsewhere | partly,
     )
-    assert len([one for one in sentences if "see reach-01" not in one]) == 1
+    assert len([sentence for sentence in sentences if "see reach-01" not in sentence]) == 1
 
 
 def test_wrong_admin_root_with_the_api_said_to_be_off() -> None:
@@ -179,7 +179,7 @@ def test_wrong_admin_root_with_the_api_said_to_be_off() -> None:
 def test_basic_login_before_everything_shows_nobody() -> None:
     with hostile.serving(hostile.basic_everything) as server:
         letters, _ = judge(server.url)
-    assert {one for one, seen in letters.items() if "E" in seen} >= {"reach-01", "admin-01", "admin-02", "editor-01"}
+    assert {name for name, seen in letters.items() if "E" in seen} >= {"reach-01", "admin-01", "admin-02", "editor-01"}
     assert not any("P" in letters[one] for one in ("reach-01", "admin-01", "admin-02", "editor-01", "editor-02"))
 
 
@@ -203,7 +203,7 @@ def test_a_gate_that_closes_halfway(after: int, turn: str) -> None:
     with hostile.serving(hostile.turns_after(hostile.FakeNodeRED(), after, other)) as server:
         letters, sentences = judge(server.url)
     assert "P" not in letters["reach-01"]
-    assert any("no longer answers as before" in one for one in sentences)
+    assert any("no longer answers as before" in sentence for sentence in sentences)
 
 
 def test_a_look_alike_of_a_hardened_node_red_is_green() -> None:
@@ -238,7 +238,7 @@ def test_a_certificate_that_changes_is_an_error(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delitem(CONTROLS, control)
     with hostile.serving(hostile.changes_certificate_after(3, hostile.FakeNodeRED())) as server:
         _, sentences = judge(server.url)
-    assert any("certificate" in one and "changed" in one for one in sentences)
+    assert any("certificate" in sentence and "changed" in sentence for sentence in sentences)
 
 
 def test_nothing_of_the_environment_goes_into_an_anonymous_request(
@@ -262,9 +262,9 @@ def test_nothing_of_the_environment_goes_into_an_anonymous_request(
     assert not sentences
     # "": uibuilder counts in a file whoever names himself
     played = {dict(part.headers)["User-Agent"] for part in (BROWSER, MONITOR)}  # by proxy-05
-    assert {one["user-agent"] for one in headers} == {f"pytest-nodered-sec/{__version__}", "", *played}
+    assert {header["user-agent"] for header in headers} == {f"pytest-nodered-sec/{__version__}", "", *played}
     made_up = dict(MADE_UP.headers)["Authorization"]  # proxy-05 tries a name and password that nobody has
-    assert {one["authorization"] for one in headers if "Basic" in one.get("authorization", "")} <= {made_up}
+    assert {header["authorization"] for header in headers if "Basic" in header.get("authorization", "")} <= {made_up}
 
 
 def test_a_declared_login_on_the_same_host_is_a_refusal_and_not_followed() -> None:
@@ -285,7 +285,7 @@ def test_an_endpoint_that_may_act_is_not_asked() -> None:
         letters, sentences = judge(server.url, policy=Policy(protected_paths=declared))
         assert not [line for line in server.requests if " /x " in line]
     assert letters["node-01"] == {"E"}
-    assert any('effect = "none"' in one for one in sentences)
+    assert any('effect = "none"' in sentence for sentence in sentences)
 
 
 def test_a_500_that_every_path_gets_is_not_the_flow_behind_it() -> None:

@@ -37,14 +37,14 @@ FROM_INSIDE = {"pytest_nodered_sec.probes.host.way"}  # ends the shells by which
 
 def uses(path: Path) -> set[str]:
     """Return which of those a file uses by name; not what it asks for first (hasattr, getattr)."""
-    found = {name for name in imports(path) if name.partition(".")[0] in MODULES}
+    names = {name for name in imports(path) if name.partition(".")[0] in MODULES}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr in ELSEWHERE.get(node.value.id, ()):
-                found.add(f"{node.value.id}.{node.attr}")
+                names.add(f"{node.value.id}.{node.attr}")
         elif isinstance(node, ast.ImportFrom) and node.module in ELSEWHERE:
-            found |= {f"{node.module}.{one.name}" for one in node.names if one.name in ELSEWHERE[node.module]}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names if alias.name in ELSEWHERE[node.module]}
+    return names
 
 
 @pytest.mark.parametrize("path", OUTSIDE, ids=NAMES.get)

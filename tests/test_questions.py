@@ -295,9 +295,9 @@ def look_at_broker(look: object, port: str) -> Any:
 
 
 def test_a_question_of_a_sites_own_is_data() -> None:
-    one = questions.question(look_at_broker, "8883", label="8883", needs="host")
-    assert one == Ask("own", (f"{__name__}:look_at_broker", "8883"), "8883", "host")
-    assert hash(one) == hash(questions.question(look_at_broker, "8883", label="8883", needs="host"))
+    ask = questions.question(look_at_broker, "8883", label="8883", needs="host")
+    assert ask == Ask("own", (f"{__name__}:look_at_broker", "8883"), "8883", "host")
+    assert hash(ask) == hash(questions.question(look_at_broker, "8883", label="8883", needs="host"))
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
 
 def test_every_file_of_the_package_is_there_and_nothing_else(wheel: zipfile.Path) -> None:
     packed = {name for name in wheel.root.namelist() if ".dist-info/" not in name and not name.endswith("/")}
-    files = [one for one in PACKAGE.rglob("*") if one.is_file() and "__pycache__" not in one.parts]
-    assert packed == {one.relative_to(ROOT).as_posix() for one in files}
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert packed == {path.relative_to(ROOT).as_posix() for path in files}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_no_import_would_miss_is_there(name: str, wheel: zipfile.Path) -> N
 
 
 def test_pytest_finds_the_plugin_and_its_reader_the_licence(wheel: zipfile.Path) -> None:
-    [info] = [one for one in wheel.iterdir() if one.name.endswith(".dist-info")]
+    [info] = [path for path in wheel.iterdir() if path.name.endswith(".dist-info")]
     assert "[pytest11]\nnodered_sec = pytest_nodered_sec.plugin" in (info / "entry_points.txt").read_text()
     assert (info / "licenses" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
@@ -66,10 +66,10 @@ def test_the_source_distribution_holds_what_a_packager_needs(sdist: Path) -> Non
     for name in ("LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/install", "docs/hardening.md"):
         assert (sdist / name).read_bytes() == (ROOT / name).read_bytes()
     for folder in ("conftest_examples", "tests", "docs"):
-        files = [one for one in (ROOT / folder).rglob("*") if one.is_file()]
-        wanted = {one.relative_to(ROOT) for one in files if not {"__pycache__", ".pytest_cache"} & set(one.parts)}
-        assert {one for one in wanted if not (sdist / one).is_file()} == set()
-    assert {one.name for one in sdist.iterdir()} <= {
+        files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+        wanted = {path.relative_to(ROOT) for path in files if not {"__pycache__", ".pytest_cache"} & set(path.parts)}
+        assert {path for path in wanted if not (sdist / path).is_file()} == set()
+    assert {path.name for path in sdist.iterdir()} <= {
         "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "PKG-INFO", "README.md", "conftest_examples", "docs",
         "pyproject.toml", "pytest_nodered_sec", "tests", ".gitignore",
     }  # fmt: skip
@@ -78,13 +78,14 @@ def test_the_source_distribution_holds_what_a_packager_needs(sdist: Path) -> Non
 def test_the_same_wheel_comes_of_the_source_distribution(sdist: Path, wheel: zipfile.Path, tmp_path: Path) -> None:
     again = zipfile.Path(build("wheel", tmp_path, sdist))
     ours, theirs = (
-        {name: one.root.read(name) for name in one.root.namelist() if not name.endswith("/")} for one in (wheel, again)
+        {name: path.root.read(name) for name in path.root.namelist() if not name.endswith("/")}
+        for path in (wheel, again)
     )
     assert ours == theirs
 
 
 def test_the_metadata_say_what_it_is(wheel: zipfile.Path) -> None:
-    [info] = [one for one in wheel.iterdir() if one.name.endswith(".dist-info")]
+    [info] = [path for path in wheel.iterdir() if path.name.endswith(".dist-info")]
     told = email.message_from_string((info / "METADATA").read_text())
     assert told["Version"] == __version__
     classifiers = told.get_all("Classifier") or []
@@ -97,5 +98,5 @@ def test_the_metadata_say_what_it_is(wheel: zipfile.Path) -> None:
 def test_there_is_one_version() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert next(name for name in headings if name != "Unreleased") == __version__
-    sources = [one for one in ROOT.rglob("*.py") if one.is_relative_to(PACKAGE)]
-    assert [one.name for one in sources if f'"{__version__}"' in one.read_text()] == ["_version.py"]
+    sources = [path for path in ROOT.rglob("*.py") if path.is_relative_to(PACKAGE)]
+    assert [path.name for path in sources if f'"{__version__}"' in path.read_text()] == ["_version.py"]

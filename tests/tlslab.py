@@ -122,7 +122,7 @@ def issue(
         builder = builder.add_extension(x509.CRLDistributionPoints(points), critical=False)
     if not ca:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    names = [*map(x509.DNSName, dns), *(x509.IPAddress(ipaddress.ip_address(one)) for one in ips)]
+    names = [*map(x509.DNSName, dns), *(x509.IPAddress(ipaddress.ip_address(address)) for address in ips)]
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not name)
     if raw_san:
@@ -218,8 +218,8 @@ def crl(
         .last_update(since or now() - HOUR)
         .next_update(until or now() + DAY)
     )
-    for one in revoked:
-        entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, now() - HOUR)
+    for issued in revoked:
+        entry = x509.RevokedCertificateBuilder(issued.certificate.serial_number, now() - HOUR)
         builder = builder.add_revoked_certificate(entry.add_extension(x509.CRLReason(reason), critical=False).build())
     if url or scope:
         name = [x509.UniformResourceIdentifier(url)] if url else None
@@ -404,7 +404,7 @@ def serving_tls(
     if chain:
         pem = folder / "chain.pem"
         key = chain[0].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        pem.write_bytes(key + b"".join(one.pem for one in chain))
+        pem.write_bytes(key + b"".join(issued.pem for issued in chain))
         context.load_cert_chain(pem)
     if version:
         with warnings.catch_warnings():  # old versions are deprecated; that is the point

@@ -86,7 +86,7 @@ class Server:
                 self._answer(120)
                 raise
             return subprocess.CompletedProcess(
-                [sys.executable, "-m", "pytest", *args], status, *(one.read_text(errors="replace") for one in told)
+                [sys.executable, "-m", "pytest", *args], status, *(path.read_text(errors="replace") for path in told)
             )
 
     def __enter__(self) -> Self:

@@ -7,4 +7,4 @@ from dataclasses import replace
 def pytest_nodered_targets(config, targets):
     """Return the targets, each asked with our certificate."""
     ours = (os.environ["PLANT_CERTIFICATE"], os.environ["PLANT_KEY"])
-    return [replace(one, http=replace(one.http, client_certificate=ours)) for one in targets]
+    return [replace(target, http=replace(target.http, client_certificate=ours)) for target in targets]

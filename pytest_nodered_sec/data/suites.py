@@ -147,8 +147,8 @@ class SuiteTable:
     def disputed(self, demanded: str) -> tuple[frozenset[int], frozenset[int]]:
         """Return the groups that the required list forbids: up to TLS 1.2; and with 1.3, which has no weak ones."""
         listed = self.lists[demanded].groups if demanded in self.lists else frozenset()
-        unlisted = frozenset(code for code, one in self.groups.items() if listed and one.name not in listed)
-        weak = frozenset(code for code, one in self.groups.items() if one.strength < LEAST_STRENGTH)
+        unlisted = frozenset(code for code, group in self.groups.items() if listed and group.name not in listed)
+        weak = frozenset(code for code, group in self.groups.items() if group.strength < LEAST_STRENGTH)
         return weak | unlisted, unlisted
 
     def suite(self, code: int) -> Suite:
@@ -177,14 +177,14 @@ def parse(text: str) -> SuiteTable:
     groups = [Group(int(code, 16), name, _name(own), int(bits)) for code, name, own, bits in _rows(tables["groups"])]
     for rows in (suites, groups):
         for many in ([f"{row.code:04X}" for row in rows], [row.name for row in rows]):
-            if twice := [one for one, count in Counter(many).items() if count > 1]:
+            if twice := [name for name, count in Counter(many).items() if count > 1]:
                 raise ValueError(f"suites.toml: {twice[0]} stands there twice")
     lists = {name: _list(name, one) for name, one in tables["list"].items()}
-    named = {one.name for one in suites} | {one.name for one in groups}
-    for name, one in lists.items():
-        if strange := (one.suites | one.groups) - named:
+    named = {suite.name for suite in suites} | {group.name for group in groups}
+    for name, suite_list in lists.items():
+        if strange := (suite_list.suites | suite_list.groups) - named:
             raise ValueError(f"suites.toml: [list.{name}] {min(strange)} is in no table")
-    return SuiteTable({one.code: one for one in suites}, {one.code: one for one in groups}, lists)
+    return SuiteTable({suite.code: suite for suite in suites}, {group.code: group for group in groups}, lists)
 
 
 def _rows(text: str) -> list[list[str]]:

@@ -36,9 +36,9 @@ def read(folder: Path) -> Baseline:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         lines = (folder / RESULTS).read_text(encoding="utf-8").split("\n")
         records = [json.loads(line) for line in lines if line]
-        targets = {one["name"]: one for one in run["facts"]["targets"]}
-        _ = [(one["policy_sha256"], one["identity"]["leaf_sha256"]) for one in targets.values()]  # readable
-        _ = [(one["identity"]["key_sha256"], one["identity"]["node_red"]) for one in targets.values()]
+        targets = {target["name"]: target for target in run["facts"]["targets"]}
+        _ = [(target["policy_sha256"], target["identity"]["leaf_sha256"]) for target in targets.values()]  # readable
+        _ = [(target["identity"]["key_sha256"], target["identity"]["node_red"]) for target in targets.values()]
         looked = str((run.get("looked") or {"at": run["facts"]["started"]})["at"])
         return Baseline(folder.resolve().name, looked, open_findings(records), answered(records), targets)
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
@@ -51,8 +51,8 @@ def causes(changes: Iterable[Change]) -> list[tuple[Change, list[str], int]]:
     The order is that of `changes`, the worst first.
     """
     found: dict[tuple[str, str, str, str], list[Change]] = {}
-    for one in changes:
-        found.setdefault((one.control, one.code, one.severity, one.why), []).append(one)
+    for change in changes:
+        found.setdefault((change.control, change.code, change.severity, change.why), []).append(change)
     groups = sorted(found.values(), key=lambda each: SEVERITIES.index(each[0].severity))
     return [(each[0], list(dict.fromkeys(one.target for one in each)), len(each)) for each in groups]
 
@@ -64,8 +64,8 @@ def lines(since: Since) -> list[str]:
         ("fixed", _findings(since.fixed)),
         ("waived or not applicable now", _findings(since.dropped)),
         ("not looked at again", _findings(since.unknown)),
-        ("unreachable", [f"{one.target}: {one.what}" for one in since.unreachable]),
-        ("changed", [f"{one.target}: {one.what}" for one in since.turns]),
+        ("unreachable", [f"{turn.target}: {turn.what}" for turn in since.unreachable]),
+        ("changed", [f"{turn.target}: {turn.what}" for turn in since.turns]),
     )
     shown = [since.line]
     for kind, told in kinds:
@@ -76,10 +76,10 @@ def lines(since: Since) -> list[str]:
 
 def _findings(changes: Sequence[Change]) -> list[str]:
     return [
-        f"{one.control} {one.severity} {one.code} at {listed(targets)} · "
-        + texts.in_one_line(one.why or one.observed, _LONG)
+        f"{change.control} {change.severity} {change.code} at {listed(targets)} · "
+        + texts.in_one_line(change.why or change.observed, _LONG)
         + (f" · and {number - 1} more" if number > 1 else "")
-        for one, targets, number in causes(changes)
+        for change, targets, number in causes(changes)
     ]
 
 

@@ -63,7 +63,9 @@ def of_run(targets: Iterable[Target], records: Iterable[Record], facts: RunFacts
         records: what became of each case.
         facts: what the run knows of its targets.
     """
-    servers = {one["name"]: one["identity"].get("server", "") for one in facts["targets"]}  # older folders have none
+    servers = {
+        target["name"]: target["identity"].get("server", "") for target in facts["targets"]
+    }  # older folders have none
     own: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         own[record["target"]].append(record)
@@ -79,7 +81,7 @@ def of_target(target: Target, own: Sequence[Record], server: str) -> TargetPlan:
         server: what its answers say of the server.
     """
     found = findings(own)
-    realms = [one for record in own for one in _REALM.findall(record["observed"])]
+    realms = [match for record in own for match in _REALM.findall(record["observed"])]
     inside = [
         "".join(filter(None, match.groups()))
         for record in own
@@ -94,7 +96,7 @@ def _unseen(target: Target, records: Sequence[Record]) -> str:
     if target.policy.login_urls:
         return "a login of its own stands in front (login_urls), which a new configuration would replace"
     for control in ("reach-01", "admin-01"):
-        if any(one["control"] == control and one["outcome"] == "could-not-look" for one in records):
+        if any(record["control"] == control and record["outcome"] == "could-not-look" for record in records):
             return f"what stands in front is not known: {control} could not look. Follow its sentence, then look again"
     return ""
 
@@ -102,30 +104,30 @@ def _unseen(target: Target, records: Sequence[Record]) -> str:
 def findings(records: Iterable[Record]) -> list[Finding]:
     """Return the findings that count: not those that a waiver accepts."""
     return [
-        Finding(one["control"], each["severity"], each["code"], one["instance"], each["observed"], each["remedy"])
-        for one in records
-        if one["outcome"] == "non-compliant"
-        for each in one["findings"]
-        if each["code"] not in (one["waiver"]["findings"] if one["waiver"] else ())
+        Finding(record["control"], each["severity"], each["code"], record["instance"], each["observed"], each["remedy"])
+        for record in records
+        if record["outcome"] == "non-compliant"
+        for each in record["findings"]
+        if each["code"] not in (record["waiver"]["findings"] if record["waiver"] else ())
     ]
 
 
 def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], front: FrontName) -> Site:
     policy = target.policy
-    opened = [_ENTRY.search(one.observed) for one in found if one.control == "flow-01"]
-    entries = [(one[1], _fixed(one[2])) for one in opened if one]
-    live = [_LIVE.search(one.observed) for one in found if one.control == "live-01"]
+    opened = [_ENTRY.search(finding.observed) for finding in found if finding.control == "flow-01"]
+    entries = [(match[1], _fixed(match[2])) for match in opened if match]
+    live = [_LIVE.search(finding.observed) for finding in found if finding.control == "live-01"]
     channels = {
         *policy.websockets,
         *(path for kind, path in entries if kind == "WebSocket"),
-        *(one[1].removesuffix("/info") for one in live if one),
-        *(_channel(one.kind, one.path) for one in policy.interfaces),
+        *(match[1].removesuffix("/info") for match in live if match),
+        *(_channel(interface.kind, interface.path) for interface in policy.interfaces),
         *(_INTERFACES["uibuilder"] for kind, _ in entries if kind == "uibuilder"),
     }
     endpoints = {
-        *(_fixed(one.path) for one in policy.protected_paths),
+        *(_fixed(endpoint.path) for endpoint in policy.protected_paths),
         *(path for kind, path in entries if kind != "WebSocket"),
-        *(one.path for one in policy.interfaces),
+        *(interface.path for interface in policy.interfaces),
     }
     return Site(
         name=target.name,
@@ -141,26 +143,26 @@ def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], f
         dashboards=_dashboards(target, records),
         channels=tuple(sorted(channels)),
         endpoints=tuple(sorted(endpoints)),
-        public=tuple(one.path for one in policy.public_paths),
+        public=tuple(public_path.path for public_path in policy.public_paths),
         hsts=policy.thresholds.hsts_max_age,
         versions=tuple(one for one in ("1.2", "1.3") if one in policy.thresholds.tls_accepted),
         session_seconds=int(policy.thresholds.session_days * _DAY),
-        cookies=any(one.control == "cookie-01" for one in found),
+        cookies=any(finding.control == "cookie-01" for finding in found),
         clients=policy.mutual_tls,
-        node_login=any(_NODE_LOGIN in one["observed"] for one in records),
+        node_login=any(_NODE_LOGIN in record["observed"] for record in records),
         shut=tuple(
-            target.node(one["instance"])
-            for one in records
-            if one["control"] == "dash-01" and one["outcome"] == "compliant" and _SHUT.search(one["observed"])
+            target.node(record["instance"])
+            for record in records
+            if record["control"] == "dash-01" and record["outcome"] == "compliant" and _SHUT.search(record["observed"])
         ),
-        flows_read=any(one["control"] == "flow-01" and one["outcome"] in JUDGED for one in records),
+        flows_read=any(record["control"] == "flow-01" and record["outcome"] in JUDGED for record in records),
         front=front,
     )
 
 
 def _found_roots(target: Target, found: Sequence[Finding]) -> tuple[str, ...]:
     """Return node roots that the policy does not know: a front written without them would cut off what is there."""
-    told = [root for one in found if one.control == "roots-01" for root in _ROOT.findall(one.observed)]
+    told = [root for finding in found if finding.control == "roots-01" for root in _ROOT.findall(finding.observed)]
     return tuple(root for root in dict.fromkeys(told) if root != target.node("").rstrip("/"))
 
 
@@ -170,13 +172,13 @@ def _dashboards(target: Target, records: Sequence[Record]) -> tuple[str, ...]:
     Those that answered though nobody declared them are among these: they need a login as well.
     """
     root = target.node("").rstrip("/")
-    told = [one for record in records if record["control"] == "roots-01" for one in record["findings"]]
+    told = [finding for record in records if record["control"] == "roots-01" for finding in record["findings"]]
     found = [path.removeprefix(root) for one in told for path in _PAGE.findall(one["observed"])]
     if target.policy.dashboards is not None:
         return tuple(dict.fromkeys((*target.policy.dashboards, *found)))
     there = ("compliant", "non-compliant", "waived", "could-not-look")
-    seen = (one for one in records if one["control"] in ("dash-01", "dash-02") and one["outcome"] in there)
-    return tuple(dict.fromkeys((*(one["instance"] for one in seen), *found)))
+    seen = (record for record in records if record["control"] in ("dash-01", "dash-02") and record["outcome"] in there)
+    return tuple(dict.fromkeys((*(record["instance"] for record in seen), *found)))
 
 
 def _channel(kind: str, path: str) -> str:

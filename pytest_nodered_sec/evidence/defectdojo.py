@@ -21,8 +21,8 @@ _SERVICE: Final = 200  # same; a longer one ends the whole import
 
 def defectdojo(report: Report, anchors: Anchors) -> str:
     """Return a run as DefectDojo imports it; without findings where nothing was found, so that old ones close."""
-    controls = {one.id: one for one in report.judged}
-    urls = {one["name"]: one["url"] for one in report.facts["targets"]}
+    controls = {control.id: control for control in report.judged}
+    urls = {target["name"]: target["url"] for target in report.facts["targets"]}
     day = report.facts["started"][:10]
     said = [report.headline, f"{report.judgement}.", report.assessment, report.unfinished and f"{report.unfinished}."]
     return as_json(

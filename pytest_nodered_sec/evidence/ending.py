@@ -153,14 +153,14 @@ class Ending:
         lines = self.lines()
         if lines:
             terminalreporter.section("nodered-sec", sep="=")
-        for line in (*lines, *(f"nodered-sec: {one}" for one in self._said)):
+        for line in (*lines, *(f"nodered-sec: {line}" for line in self._said)):
             terminalreporter.write_line(line)
 
     def lines(self) -> list[str]:
         """Return findings, could-not-looks, changes and a line for each target."""
         records = self._book.records
-        judged = {one["target"] for one in records if one["outcome"] in JUDGED}
-        folded = [one for one in records if of_suite(one["nodeid"]) and one["target"] in judged]
+        judged = {record["target"] for record in records if record["outcome"] in JUDGED}
+        folded = [record for record in records if of_suite(record["nodeid"]) and record["target"] in judged]
         if self._quiet > 1:
             folded = []
         found = [] if self._show_all else [*_findings(folded, each=self._style == "line"), *_causes(folded)]
@@ -168,7 +168,11 @@ class Ending:
         tell = _fleet_wide if many else _changes
         plans = tell(self._plans, self._quiet, written=self._folder is not None)
         alone = len(self._plans) == 1
-        summed = [one.line(alone=alone) for one in fleet.standings(self._plans, records) if not (alone and one.silent)]
+        summed = [
+            standing.line(alone=alone)
+            for standing in fleet.standings(self._plans, records)
+            if not (alone and standing.silent)
+        ]
         return [*found, *([""] if found and plans else []), *plans, *([""] if plans else []), *summed]
 
 
@@ -214,9 +218,9 @@ def _more(cases: Sequence[tuple[Record, dict[str, str]]]) -> str:
 def _causes(records: Iterable[Record]) -> list[str]:
     """Return a line for each reason why something could not be looked at, with the controls that have it."""
     reasons: dict[str, list[Record]] = defaultdict(list)
-    for one in records:
-        if one["outcome"] == "could-not-look" and not one["reason"].endswith(_SEE):
-            reasons[one["reason"]].append(one)
+    for record in records:
+        if record["outcome"] == "could-not-look" and not record["reason"].endswith(_SEE):
+            reasons[record["reason"]].append(record)
     lines = [
         f"could not look · {listed([one['target'] for one in reasons[reason]])}: {reason} "
         f"({listed([one['control'] for one in reasons[reason]])})"
@@ -228,7 +232,7 @@ def _causes(records: Iterable[Record]) -> list[str]:
 
 def _explains(records: Iterable[Record]) -> bool:
     """Whether a reason is one of why the target cannot be looked at: it explains the others."""
-    return any(one["control"] == _REACH for one in records)
+    return any(record["control"] == _REACH for record in records)
 
 
 def _changes(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> list[str]:
@@ -252,12 +256,13 @@ def _fleet_wide(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> li
         return []
     hint = "" if written else "; --nodered-fix=DIR writes a folder of each"
     lines = [f"What to change at {len(plans)} targets, worst first{hint}:"]
-    for place, one in enumerate(causes[:_WIDE], 1):
+    for place, cause in enumerate(causes[:_WIDE], 1):
         lines.append(
-            f"{place:3}. {one.severity} · {one.what} · {counted(len(one.targets), 'target')}: {listed(one.targets)}"
+            f"{place:3}. {cause.severity} · {cause.what} · {counted(len(cause.targets), 'target')}: "
+            f"{listed(cause.targets)}"
         )
         if not quiet:
-            ends = f"fixes {counted(one.findings, 'finding')} of {listed(one.controls)}"
-            lines.append(f"     {ends}" + (f" · {one.guide}" if one.guide else ""))
+            ends = f"fixes {counted(cause.findings, 'finding')} of {listed(cause.controls)}"
+            lines.append(f"     {ends}" + (f" · {cause.guide}" if cause.guide else ""))
     more = len(causes) - _WIDE
     return lines + ([f"     and {counted(more, 'change')} more: --nodered-report=FILE has all"] if more > 0 else [])

@@ -183,7 +183,8 @@ def _variables(policy: str) -> list[str]:
     """Return how the variables that a policy file names are set, without a password on the command line."""
     prefixes = [one for one in (policy_file.ADMIN, policy_file.OPERATOR) if f'{{env = "{one}"}}' in policy]
     return [
-        f"$ read -r {one}_USERNAME; read -rs {one}_PASSWORD; export {one}_USERNAME {one}_PASSWORD" for one in prefixes
+        f"$ read -r {prefix}_USERNAME; read -rs {prefix}_PASSWORD; export {prefix}_USERNAME {prefix}_PASSWORD"
+        for prefix in prefixes
     ]
 
 
@@ -195,8 +196,11 @@ def _ends(step: Step) -> str:
 
 def _section(place: int, step: Step, where: str, *, by_hand: bool) -> list[str]:
     change = step.change
-    shown = [f"- `{one.control}` {one.severity} {one.code}: {one.observed}" for one in step.findings[:_SHOWN]]
-    remedies = dict.fromkeys(one.remedy for one in step.findings) if by_hand else ()
+    shown = [
+        f"- `{finding.control}` {finding.severity} {finding.code}: {finding.observed}"
+        for finding in step.findings[:_SHOWN]
+    ]
+    remedies = dict.fromkeys(finding.remedy for finding in step.findings) if by_hand else ()
     more = len(step.findings) - _SHOWN
     shown += [f"- and {more} more of {', '.join(step.controls)}"] if more > 0 else []
     return [

@@ -49,7 +49,7 @@ class Standing(NamedTuple):
     @property
     def severities(self) -> str:
         """How many findings of which severity, in words, the worst first."""
-        return ", ".join(f"{self.harm[one]} {one}" for one in SEVERITIES if self.harm[one])
+        return ", ".join(f"{self.harm[severity]} {severity}" for severity in SEVERITIES if self.harm[severity])
 
     def line(self, *, alone: bool) -> str:
         """Return it in one line; for a target that is alone without what its findings say anyway."""
@@ -74,34 +74,34 @@ def standings(plans: Sequence[TargetPlan], records: Iterable[Record]) -> list[St
 
 
 def _standing(planned: TargetPlan, own: Sequence[Record]) -> Standing:
-    unseen = [one for one in own if one["outcome"] == "could-not-look"]
-    answered = any(one["outcome"] in JUDGED and one["control"] != PAPERWORK for one in own)
+    unseen = [record for record in own if record["outcome"] == "could-not-look"]
+    answered = any(record["outcome"] in JUDGED and record["control"] != PAPERWORK for record in own)
     harm = Counter(finding.severity for step in planned.steps for finding in step.findings)
-    harm.update(one["severity"] for one in own if one["outcome"] == "non-compliant" and not one["findings"])
+    harm.update(record["severity"] for record in own if record["outcome"] == "non-compliant" and not record["findings"])
     return Standing(
         planned.target.name,
         harm,
-        sum(one["outcome"] == "non-compliant" for one in own),
+        sum(record["outcome"] == "non-compliant" for record in own),
         tuple(step.what for step in told([planned])) if planned.steps else (),
-        sum(one["outcome"] == "waived" for one in own),
+        sum(record["outcome"] == "waived" for record in own),
         len(unseen),
         "" if answered else _silent(unseen),
     )
 
 
 def _rank(standing: Standing) -> tuple[int, ...]:
-    return (*(-standing.harm[one] for one in SEVERITIES), not standing.silent, -standing.unseen)
+    return (*(-standing.harm[severity] for severity in SEVERITIES), not standing.silent, -standing.unseen)
 
 
 def _silent(unseen: Sequence[Record]) -> str:
     """Return since when a target answers nothing, and why: what reach-01 says, else what most cases say."""
     if not unseen:
         return "nothing was judged"
-    since = f"since {datetime.fromisoformat(min(one['started'] for one in unseen)):%H:%M:%S}Z"
-    reach = [one["reason"] for one in unseen if one["control"] == _REACH]
+    since = f"since {datetime.fromisoformat(min(record['started'] for record in unseen)):%H:%M:%S}Z"
+    reach = [record["reason"] for record in unseen if record["control"] == _REACH]
     if reach:
         return f"unreachable {since}: {reach[0]}"
-    return f"no question answered {since}: {Counter(one['reason'] for one in unseen).most_common(1)[0][0]}"
+    return f"no question answered {since}: {Counter(record['reason'] for record in unseen).most_common(1)[0][0]}"
 
 
 class Cause(NamedTuple):
@@ -141,7 +141,7 @@ def causes(plans: Iterable[TargetPlan]) -> list[Cause]:
         )
         for what, needed in steps.items()
     ]
-    return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -len(one.targets)))
+    return sorted(found, key=lambda cause: (SEVERITIES.index(cause.severity), -len(cause.targets)))
 
 
 def shared(pairs: Iterable[tuple[str, _T]]) -> list[tuple[list[str], _T]]:

@@ -26,17 +26,17 @@ def values(report: Report) -> dict[str, Any]:  # Any, here and below: what the t
     rows = standings(report.plans, report.records)
     counts = _tallies(report)
     matrix: dict[str, list[tuple[Judged, Counter[str]]]] = defaultdict(list)
-    for one in report.judged:
-        matrix[one.family].append((one, counts[one.id]))
+    for control in report.judged:
+        matrix[control.family].append((control, counts[control.id]))
     return {
-        "failing": [one for one in rows if one.harm],
-        "silent": [one for one in rows if one.silent and not one.harm],
-        "partly": [one for one in rows if one.unseen and not one.silent and not one.harm],
-        "clean": [one.name for one in rows if not (one.harm or one.silent or one.unseen)],
+        "failing": [standing for standing in rows if standing.harm],
+        "silent": [standing for standing in rows if standing.silent and not standing.harm],
+        "partly": [standing for standing in rows if standing.unseen and not standing.silent and not standing.harm],
+        "clean": [standing.name for standing in rows if not (standing.harm or standing.silent or standing.unseen)],
         "causes": causes(report.plans),
         "unseen": _alike(report.with_outcome("could-not-look"), lambda one: ""),
-        "skipped": _alike(report.with_outcome("not-judged", "not-applicable"), lambda one: one["outcome"]),
-        "passed": [found for one in report.judged if (found := _passed(one))],
+        "skipped": _alike(report.with_outcome("not-judged", "not-applicable"), lambda record: record["outcome"]),
+        "passed": [found for judged in report.judged if (found := _passed(judged))],
         "matrix": matrix,
         "chains": _leaves(report),
         "tallies": counts,
@@ -45,10 +45,10 @@ def values(report: Report) -> dict[str, Any]:  # Any, here and below: what the t
 
 def _tallies(report: Report) -> dict[str, Counter[str]]:
     """Return by control at how many targets it came to what, in the order of outcomes."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for account in sorted(report.accounts, key=lambda one: ORDER.index(one["outcome"])):
-        found[account["control"]][account["outcome"]] += 1
-    return found
+    counters: dict[str, Counter[str]] = defaultdict(Counter)
+    for account in sorted(report.accounts, key=lambda account: ORDER.index(account["outcome"])):
+        counters[account["control"]][account["outcome"]] += 1
+    return counters
 
 
 def _alike(cases: Iterable[Record], key: Callable[[Record], str]) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def fill(
     Raises:
         OSError: a file cannot be written.
     """
-    ours = [_with_ca(folder, one) for one in targets]
+    ours = [_with_ca(folder, target) for target in targets]
     run = {
         "schema": codec.SCHEMA,
         "facts": report.facts,
@@ -74,7 +74,9 @@ def fill(
         "outcomes": report.counts,
         "looked": report.looked,
         "fleet": {"names": report.fleet.names, "shard": report.fleet.shard},
-        "targets": [{**_accounts(one), "target": _shown(one), "looked": report.looks.get(one.name)} for one in ours],
+        "targets": [
+            {**_accounts(target), "target": _shown(target), "looked": report.looks.get(target.name)} for target in ours
+        ],
     }
     write(folder / RUN, texts.as_json(run, indent=1) + "\n")
     write(folder / OBSERVATIONS, _lines(looked))
@@ -99,7 +101,7 @@ def _accounts(target: Target) -> dict[str, bool]:
 
 
 def _lines(values: Iterable[Any]) -> str:
-    return "".join(f"{texts.as_json(one)}\n" for one in values)
+    return "".join(f"{texts.as_json(value)}\n" for value in values)
 
 
 def _with_ca(folder: Path, target: Target) -> Target:

@@ -33,16 +33,16 @@ _STATUS: Final = {
 
 def hdf(report: Report) -> str:
     """Return a run as HDF."""
-    named = {one["name"]: one for one in report.facts["targets"]}
+    named = {target["name"]: target for target in report.facts["targets"]}
     return as_json(
         {
             "platform": {
                 "name": "pytest-nodered-sec",
                 "release": report.facts["plugin"],
-                "target_id": ", ".join(one["url"] for one in named.values()),
+                "target_id": ", ".join(target["url"] for target in named.values()),
             },
             "version": report.facts["plugin"],
-            "statistics": {"duration": sum(one["seconds"] for one in report.records)},
+            "statistics": {"duration": sum(record["seconds"] for record in report.records)},
             "profiles": [_profile(report, name, named.get(name)) for name in report.names],
         },
         indent=1,
@@ -50,8 +50,8 @@ def hdf(report: Report) -> str:
 
 
 def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str, Any]:  # Any, here and below: JSON
-    controls = [(one, one.at(name)) for one in report.judged]
-    controls = [(one, cases) for one, cases in controls if cases]
+    controls = [(control, control.at(name)) for control in report.judged]
+    controls = [(control, cases) for control, cases in controls if cases]
     groups: dict[str, list[str]] = {}
     for one, _ in controls:
         groups.setdefault(one.family, []).append(one.id)
@@ -76,8 +76,8 @@ def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str,
 
 
 def _control(control: Judged, cases: Sequence[Record], vouched: Sequence[str]) -> dict[str, Any]:
-    applies = any(one["outcome"] != "not-applicable" for one in cases)
-    remedies = dict.fromkeys(found["remedy"] for one in cases for found in one["findings"])
+    applies = any(record["outcome"] != "not-applicable" for record in cases)
+    remedies = dict.fromkeys(finding["remedy"] for record in cases for finding in record["findings"])
     named = frameworks()
     tags: dict[str, Any] = {"severity": control.severity, "family": control.family}
     if "nist_800_53" in control.requirements:
@@ -96,9 +96,9 @@ def _control(control: Judged, cases: Sequence[Record], vouched: Sequence[str]) -
         "tags": tags,
         "code": "",
         "source_location": {"ref": cases[0]["nodeid"].partition("[")[0]},
-        "results": [_result(one) for one in cases],
+        "results": [_result(record) for record in cases],
     }
-    return found | ({"waiver_data": _waiver(cases)} if any(one["waiver"] for one in cases) else {})
+    return found | ({"waiver_data": _waiver(cases)} if any(record["waiver"] for record in cases) else {})
 
 
 def _waiver(cases: Sequence[Record]) -> dict[str, Any]:
@@ -106,12 +106,12 @@ def _waiver(cases: Sequence[Record]) -> dict[str, Any]:
 
     `skipped_due_to_waiver` stays false: it would show the whole control as not applicable.
     """
-    waivers = [one["waiver"] for one in cases if one["waiver"]]
-    approvers = dict.fromkeys(filter(None, (one["approver"] for one in waivers)))
-    tickets = dict.fromkeys(filter(None, (one["ticket"] for one in waivers)))
+    waivers = [record["waiver"] for record in cases if record["waiver"]]
+    approvers = dict.fromkeys(filter(None, (waiver["approver"] for waiver in waivers)))
+    tickets = dict.fromkeys(filter(None, (waiver["ticket"] for waiver in waivers)))
     return {
-        "expiration_date": min(one["expires"] for one in waivers),
-        "justification": "; ".join(dict.fromkeys(one["reason"] for one in waivers)),
+        "expiration_date": min(waiver["expires"] for waiver in waivers),
+        "justification": "; ".join(dict.fromkeys(waiver["reason"] for waiver in waivers)),
         "run": True,
         "skipped_due_to_waiver": False,
         "message": "; ".join(
@@ -121,7 +121,7 @@ def _waiver(cases: Sequence[Record]) -> dict[str, Any]:
                     f"{len(waivers)} of {len(cases)} cases",
                     f"approved by {', '.join(approvers)}" if approvers else "",
                     ", ".join(tickets),
-                    *dict.fromkeys(one["measure"] for one in waivers),
+                    *dict.fromkeys(waiver["measure"] for waiver in waivers),
                 ],
             )
         ),
@@ -138,7 +138,8 @@ def _result(case: Record) -> dict[str, Any]:
     }
     if case["findings"]:
         found["message"] = "\n\n".join(
-            f"{one['observed']}\nexpected: {one['expected']}\nremedy: {one['remedy']}" for one in case["findings"]
+            f"{finding['observed']}\nexpected: {finding['expected']}\nremedy: {finding['remedy']}"
+            for finding in case["findings"]
         )
     if status == "failed" and case["reason"]:
         found["message"] += f"\n\nexpected {case['reason']}"

@@ -61,15 +61,19 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["when"] = _when
-    controls = {one.id: one for one in report.judged}
+    controls = {control.id: control for control in report.judged}
     fleet = len(report.names) > FEW
     return environment.get_template("fleet.html.j2" if fleet else "report.html.j2").render(
         report=report,
         fleet=fleet,
         shown_cases=_CASES_OF_FLEET if fleet else len(report.records),
         signs=_SHOWN,
-        shown={one: words for one, words in _SHOWN.items() if one not in _ONLY_WHERE_SEEN or report.counts[one]},
-        outcomes=[one for one in ORDER if report.counts[one] or one in {each["outcome"] for each in report.accounts}],
+        shown={name: words for name, words in _SHOWN.items() if name not in _ONLY_WHERE_SEEN or report.counts[name]},
+        outcomes=[
+            outcome
+            for outcome in ORDER
+            if report.counts[outcome] or outcome in {each["outcome"] for each in report.accounts}
+        ],
         attestations=_of_targets(report, "attestations"),
         severities=SEVERITIES,
         frameworks=frameworks(),
@@ -99,30 +103,32 @@ def html(report: Report) -> str:
 def _of_few(report: Report) -> dict[str, Any]:  # Any, here and below: what the template takes
     """Return what the page of few targets has in place of `fleet_page.values`."""
     return {
-        "unseen": _grouped(report.with_outcome("could-not-look"), lambda one: one["target"]),
+        "unseen": _grouped(report.with_outcome("could-not-look"), lambda record: record["target"]),
         "skipped": _grouped(
             report.with_outcome("not-judged", "not-applicable"),
-            lambda one: (one["outcome"], one["control"], one["target"]),
+            lambda record: (record["outcome"], record["control"], record["target"]),
         ),
-        "passed": [(one, [case for case in one.records if case["outcome"] == "compliant"]) for one in report.judged],
+        "passed": [
+            (control, [case for case in control.records if case["outcome"] == "compliant"]) for control in report.judged
+        ],
         "shown_plans": [(names(group), front(group[0]), told(group)) for group in alike(report.plans)],
-        "chains": [(name, one, _links(one)) for name, one in report.chains.items()],
-        "there": {(one["target"], one["control"]): one["outcome"] for one in report.accounts},
+        "chains": [(name, chain, _links(chain)) for name, chain in report.chains.items()],
+        "there": {(account["target"], account["control"]): account["outcome"] for account in report.accounts},
     }
 
 
 def _of_targets(report: Report, key: Literal["attestations", "deviations"]) -> list[tuple[list[str], Any]]:
     """Return what targets have of a kind; what several have alike is one."""
-    return shared((one["name"], each) for one in report.facts["targets"] for each in one[key])
+    return shared((target["name"], each) for target in report.facts["targets"] for each in target[key])
 
 
 def _policies(report: Report) -> list[tuple[TargetFacts, int]]:
     """Return each target's facts, and how many others have the same policy; of many targets only the first of these."""
     targets = report.facts["targets"]
     if len(targets) <= FEW:
-        return [(one, 0) for one in targets]
-    alike_ones = Counter(one["policy_sha256"] for one in targets)
-    first = {one["policy_sha256"]: one for one in reversed(targets)}
+        return [(target, 0) for target in targets]
+    alike_ones = Counter(target["policy_sha256"] for target in targets)
+    first = {target["policy_sha256"]: target for target in reversed(targets)}
     return [(first[digest], number - 1) for digest, number in alike_ones.items()]
 
 
@@ -135,7 +141,7 @@ def _compared(since: Since) -> list[tuple[str, list[tuple[Change, str, int]]]]:
         ("not looked at again", since.unknown),
     )
     return [
-        (kind, [(one, listed(targets), number) for one, targets, number in causes(changes)])
+        (kind, [(change, listed(targets), number) for change, targets, number in causes(changes)])
         for kind, changes in kinds
         if changes
     ]
@@ -152,12 +158,12 @@ def _families(report: Report) -> dict[str, dict[str, Any]]:
     at: dict[str, dict[str, Account]] = defaultdict(dict)
     for account in report.accounts:
         at[account["control"]][account["target"]] = account
-    for one in report.judged:
-        family = found.setdefault(one.family, {"counts": Counter(), "bad": Counter(), "rows": []})
-        family["bad"].update(case["severity"] for case in one.records if case["outcome"] == "non-compliant")
-        for account in at[one.id].values():
+    for control in report.judged:
+        family = found.setdefault(control.family, {"counts": Counter(), "bad": Counter(), "rows": []})
+        family["bad"].update(case["severity"] for case in control.records if case["outcome"] == "non-compliant")
+        for account in at[control.id].values():
             family["counts"].update(account["instances"])
-        family["rows"].append((one, [_cell(at[one.id].get(name)) for name in report.names]))
+        family["rows"].append((control, [_cell(at[control.id].get(name)) for name in report.names]))
     return found
 
 
@@ -166,7 +172,7 @@ def _cell(account: Account | None) -> tuple[str, str]:
     if account is None:
         return "", ""
     counted = account["instances"]
-    return account["outcome"], ", ".join(f"{number} {_SHOWN[one][1]}" for one, number in counted.items())
+    return account["outcome"], ", ".join(f"{number} {_SHOWN[name][1]}" for name, number in counted.items())
 
 
 def _findings(report: Report, *, one_of_each: bool) -> list[dict[str, Any]]:
@@ -177,16 +183,23 @@ def _findings(report: Report, *, one_of_each: bool) -> list[dict[str, Any]]:
         one_of_each: whether one case of each target comes before a second of any.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
-    controls = {one.id: one for one in report.judged}
+    controls = {control.id: control for control in report.judged}
     changed = _changed(report)
     for case in report.with_outcome("non-compliant"):
-        for one in findings(case):
-            key = (one["severity"], case["control"], one["code"], one["expected"], one["remedy"], case["reason"])
-            new = {"case": case, "finding": one, "control": controls[case["control"]], "seen": [], "targets": {}}
+        for finding in findings(case):
+            key = (
+                finding["severity"],
+                case["control"],
+                finding["code"],
+                finding["expected"],
+                finding["remedy"],
+                case["reason"],
+            )
+            new = {"case": case, "finding": finding, "control": controls[case["control"]], "seen": [], "targets": {}}
             entry = found.setdefault(key, new)
-            entry["seen"].append((case, one["observed"]))
-            entry["change"], fits = changed.get(_key(case, one), ("", True))
-            entry["fits"] = fits or not one["remedy"].startswith("nginx")
+            entry["seen"].append((case, finding["observed"]))
+            entry["change"], fits = changed.get(_key(case, finding), ("", True))
+            entry["fits"] = fits or not finding["remedy"].startswith("nginx")
             entry["targets"].setdefault(case["target"] or "none", len(entry["seen"]) - 1)
     entries = sorted(found.values(), key=lambda one: SEVERITIES.index(one["finding"]["severity"]))
     first: dict[str, dict[str, Any]] = {}
@@ -230,9 +243,9 @@ def _grouped(cases: Iterable[Record], key: Callable[[Record], object]) -> list[d
 def _waivers(report: Report) -> list[tuple[list[str], WaiverFacts, int]]:
     """Return targets, waiver, and how many cases it covers now, the first to expire first."""
     waived: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for one in report.records:
-        if one["waiver"]:
-            waived[one["target"], one["control"]].append(one)
+    for record in report.records:
+        if record["waiver"]:
+            waived[record["target"], record["control"]].append(record)
     found = []
     for target in report.facts["targets"]:
         for waiver in target["waivers"]:
@@ -253,22 +266,25 @@ def _waivers(report: Report) -> list[tuple[list[str], WaiverFacts, int]]:
 def _links(chain: PresentedChain) -> list[dict[str, Any]]:
     """Return a chain's certificates from the leaf up: as verification walked them, then what else was sent."""
     walked = chain.path or chain.certificates
-    others = [one for one in chain.certificates if one not in walked]
+    others = [certificate for certificate in chain.certificates if certificate not in walked]
     bad = {depth for _, depth in chain.verify_errors}
     return [
         {
-            "facts": one,
-            "role": _role(one, used=one in walked),
-            "bad": number in bad and one in walked,
-            "left": (one.not_after - chain.looked_at).days,
-            "share": max(0, min(100, round(100 * (one.not_after - chain.looked_at).total_seconds() / one.lifetime))),
+            "facts": certificate,
+            "role": _role(certificate, used=certificate in walked),
+            "bad": number in bad and certificate in walked,
+            "left": (certificate.not_after - chain.looked_at).days,
+            "share": max(
+                0,
+                min(100, round(100 * (certificate.not_after - chain.looked_at).total_seconds() / certificate.lifetime)),
+            ),
         }
-        for number, one in enumerate([*walked, *others])
+        for number, certificate in enumerate([*walked, *others])
     ]
 
 
-def _role(one: CertificateFacts, *, used: bool) -> str:
-    if one.position < 0:
+def _role(certificate: CertificateFacts, *, used: bool) -> str:
+    if certificate.position < 0:
         return "from the trust store"
-    role = "leaf" if one.position == 0 else f"sent as certificate {one.position + 1}"
+    role = "leaf" if certificate.position == 0 else f"sent as certificate {certificate.position + 1}"
     return role if used else f"{role}, not part of the chain"

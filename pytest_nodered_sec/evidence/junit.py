@@ -52,7 +52,7 @@ class Completion:
             facts = self._ledger.facts()
             plans = changes.of_run(self._targets, self._ledger.records, facts)
             cut = "interrupted" if facts["interrupted"] else self._ledger.incomplete()
-            said = headline.headline(self._ledger.records, [one.name for one in self._targets], cut)
+            said = headline.headline(self._ledger.records, [target.name for target in self._targets], cut)
             more = [("headline", said), *_since(self._ledger.since(facts))]
             complete(path, facts, more, plans, strict=self._strict)
 
@@ -98,8 +98,8 @@ def complete(
 
 def _outcome(case: ET.Element) -> str:
     """Return what became of a control's case, "" where it is none."""
-    found = case.find("properties/property[@name='nodered_sec.outcome']")
-    return found.get("value", "") if found is not None else ""
+    element = case.find("properties/property[@name='nodered_sec.outcome']")
+    return element.get("value", "") if element is not None else ""
 
 
 def _was_run_again(case: ET.Element) -> bool:
@@ -121,7 +121,7 @@ def _as_error(suite: ET.Element, case: ET.Element) -> None:
 def _move(case: ET.Element) -> None:
     for properties in case.findall("properties"):
         case.remove(properties)
-        found = {one.get("name", ""): one.get("value", "") for one in properties}
+        found = {prop.get("name", ""): prop.get("value", "") for prop in properties}
         out = case.find("system-out")  # there where output is logged; many read the first one alone
         if out is None:
             out = ET.SubElement(case, "system-out")
@@ -170,9 +170,9 @@ def _since(since: Since | None) -> Iterator[tuple[str, str]]:
         return
     yield "since", since.line
     for kind, findings in (("new", since.new), ("fixed", since.fixed), ("unknown", since.unknown)):
-        for one in findings:
-            words = (one.control, one.severity, one.code, one.instance, one.why)
-            yield f"target.{one.target}.{kind}", " ".join(filter(None, words))
+        for change in findings:
+            words = (change.control, change.severity, change.code, change.instance, change.why)
+            yield f"target.{change.target}.{kind}", " ".join(filter(None, words))
     for turn in since.unreachable:
         yield f"target.{turn.target}.unreachable", turn.what
     for turn in since.turns:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.stored import Stored
 
 _NAMED: Final = 4  # folders or targets that a sentence names
-_SEVERITIES: Final = [one.value for one in Severity]
+_SEVERITIES: Final = [severity.value for severity in Severity]
 
 
 def of_all(folders: Sequence[Stored]) -> Stored:
@@ -31,35 +31,37 @@ def of_all(folders: Sequence[Stored]) -> Stored:
     """
     if len(folders) == 1:
         return folders[0]
-    places = [one.folder.resolve() for one in folders]
-    twice = next((one.folder for one, place in zip(folders, places, strict=True) if places.count(place) > 1), None)
+    places = [stored.folder.resolve() for stored in folders]
+    twice = next(
+        (stored.folder for stored, place in zip(folders, places, strict=True) if places.count(place) > 1), None
+    )
     if twice is not None:
         raise PolicyError(f"--nodered-replay={twice} stands twice; name each folder once")
     last = _last(folders)
-    names = tuple(dict.fromkeys(name for one in folders for name in (*one.fleet.names, *one.looks)))
+    names = tuple(dict.fromkeys(name for stored in folders for name in (*stored.fleet.names, *stored.looks)))
     here = [name for name in names if name in last]
     looks = {name: last[name].looks[name] for name in here}
     replay = folders[0].replay
-    for one in folders:
-        replay = replay.having(one.replay, {name for name in here if last[name] is one})
-    times = sorted((one["at"] for one in looks.values()), key=datetime.fromisoformat)
+    for folder in folders:
+        replay = replay.having(folder.replay, {name for name in here if last[name] is folder})
+    times = sorted((look["at"] for look in looks.values()), key=datetime.fromisoformat)
     return replace(
         folders[0],
         said=_said(folders, times, looks, last),
-        fail_on=max((one.fail_on for one in folders), key=_SEVERITIES.index),
-        looked=_together([one.looked for one in folders], times[0]),
+        fail_on=max((stored.fail_on for stored in folders), key=_SEVERITIES.index),
+        looked=_together([stored.looked for stored in folders], times[0]),
         looks=looks,
         targets=tuple(target for name in here for target in last[name].targets if target.name == name),
         policies={name: last[name].policies[name] for name in here},
         records={
             node: record
-            for one in folders
-            for node, record in one.records.items()
-            if last.get(record["target"], one) is one
+            for stored in folders
+            for node, record in stored.records.items()
+            if last.get(record["target"], stored) is stored
         },
         replay=replay,
         fleet=Fleet(names),
-        omitted=tuple(dict.fromkeys(name for one in folders for name in one.omitted if name not in last)),
+        omitted=tuple(dict.fromkeys(name for stored in folders for name in stored.omitted if name not in last)),
     )
 
 
@@ -70,28 +72,28 @@ def assessment(folders: Sequence[Stored]) -> Mapping[str, Any]:  # Any: JSON
         PolicyError: two of them differ.
     """
     first = folders[0]
-    for one in folders:
+    for stored in folders:
         keys = [
             key
-            for key in {**first.assessment, **one.assessment}
-            if first.assessment.get(key) != one.assessment.get(key)
+            for key in {**first.assessment, **stored.assessment}
+            if first.assessment.get(key) != stored.assessment.get(key)
         ]
         if keys:
             raise PolicyError(
-                f"{first.folder} and {one.folder} differ in the [assessment] ({', '.join(keys)}), and one run has one: "
-                "give --nodered-policy=FILE with the [assessment] and all targets"
+                f"{first.folder} and {stored.folder} differ in the [assessment] ({', '.join(keys)}), "
+                "and one run has one: give --nodered-policy=FILE with the [assessment] and all targets"
             )
     return first.assessment
 
 
 def _last(folders: Iterable[Stored]) -> dict[str, Stored]:
     """Return by target the folder whose look at it is the last."""
-    found: dict[str, Stored] = {}
-    for one in folders:
-        for name, look in one.looks.items():
-            if name not in found or _when(look) >= _when(found[name].looks[name]):
-                found[name] = one
-    return found
+    last: dict[str, Stored] = {}
+    for stored in folders:
+        for name, look in stored.looks.items():
+            if name not in last or _when(look) >= _when(last[name].looks[name]):
+                last[name] = stored
+    return last
 
 
 def _when(look: Looked) -> datetime:
@@ -106,9 +108,9 @@ def _together(looks: Sequence[Looked], first: str) -> Looked:
 
     return Looked(
         at=first,
-        by=each(one["by"] for one in looks),
-        machine=each(one["machine"] for one in looks),
-        clock=each(one["clock"] for one in looks),
+        by=each(look["by"] for look in looks),
+        machine=each(look["machine"] for look in looks),
+        clock=each(look["clock"] for look in looks),
     )
 
 
@@ -119,12 +121,12 @@ def _said(
     several = [
         f"{name} ({last[name].folder.name} at {look['at']})"
         for name, look in looks.items()
-        if sum(name in one.looks for one in folders) > 1
+        if sum(name in stored.looks for stored in folders) > 1
     ]
-    cut = [one.folder.name for one in folders if one.unfinished]
+    cut = [stored.folder.name for stored in folders if stored.unfinished]
     versions = dict.fromkeys(look["by"] for look in looks.values())
     parts = [
-        f"{len(folders)} folders ({_listed([one.folder.name for one in folders])})",
+        f"{len(folders)} folders ({_listed([stored.folder.name for stored in folders])})",
         f"looked at from {times[0]} to {times[-1]} by version {' and '.join(versions)}",
         f"incomplete: {_listed(cut)}" if cut else "",
         f"of targets in several folders the later look counts: {_listed(several)}" if several else "",

@@ -47,10 +47,10 @@ def unseen(report: Report) -> list[str]:
     lines += [f"tests left out by {report.facts['narrowed']}"] if report.facts["narrowed"] else []
     lines += [report.facts["shard"]] if report.facts["shard"] else []
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for one in sorted(report.accounts, key=lambda each: ORDER.index(each["outcome"])):
-        if one["outcome"] in _UNSEEN:
-            key = (one["outcome"], one["reason"])
-            found.setdefault(key, []).append((one["control"], one["target"]))
+    for account in sorted(report.accounts, key=lambda each: ORDER.index(each["outcome"])):
+        if account["outcome"] in _UNSEEN:
+            key = (account["outcome"], account["reason"])
+            found.setdefault(key, []).append((account["control"], account["target"]))
     for (outcome, reason), cases in found.items():
         number = len(dict.fromkeys(control for control, _ in cases))
         what = cases[0][0] if number == 1 else f"{number} controls"
@@ -64,8 +64,8 @@ def unseen(report: Report) -> list[str]:
 def targets(report: Report) -> list[str]:
     """Return a line for each target: where it was looked at, its release, and what its cases came to."""
     counts: dict[str, Counter[str]] = {}
-    for one in report.accounts:
-        counts.setdefault(one["target"], Counter()).update(one["instances"])
+    for account in report.accounts:
+        counts.setdefault(account["target"], Counter()).update(account["instances"])
     lines = []
     for target in report.facts["targets"]:
         release = target["identity"]["node_red"]
@@ -82,11 +82,11 @@ def exceptions(report: Report) -> list[str]:
     deviations: _Texts = {}
     vouched: _Texts = {}
     for target in report.facts["targets"]:
-        for one in target["waivers"]:
-            finding = " ".join(filter(None, (one["control"], one["instance"], one["finding"])))
-            until = f"until {one['expires']}" if one["in_force"] else f"expired after {one['expires']}"
-            by = f"approved by {one['approver']}" if one["approver"] else "no approver"
-            key = (one["expires"], f"waiver of {finding}", f"{until}, {by}: {_short(one['reason'])}")
+        for waiver in target["waivers"]:
+            finding = " ".join(filter(None, (waiver["control"], waiver["instance"], waiver["finding"])))
+            until = f"until {waiver['expires']}" if waiver["in_force"] else f"expired after {waiver['expires']}"
+            by = f"approved by {waiver['approver']}" if waiver["approver"] else "no approver"
+            key = (waiver["expires"], f"waiver of {finding}", f"{until}, {by}: {_short(waiver['reason'])}")
             waivers.setdefault(key, []).append(target["name"])
         for each in target["deviations"]:
             key = ("", f"{each['key']} = {each['value']}", f"no end: {_short(each['reason'])}")
@@ -120,9 +120,9 @@ def unmet(cases: Iterable[Record], controls: Mapping[str, Judged]) -> list[Unmet
     rows = [
         Unmet(
             controls[control],
-            min((one["severity"] for one in each), key=SEVERITIES.index),
+            min((record["severity"] for record in each), key=SEVERITIES.index),
             len(each),
-            listed([one["target"] or "no target" for one in each]),
+            listed([record["target"] or "no target" for record in each]),
         )
         for control, each in found.items()
     ]

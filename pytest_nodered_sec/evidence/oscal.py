@@ -31,9 +31,9 @@ def oscal(report: Report, anchors: Anchors) -> str:
     """Return a run as OSCAL assessment results."""
     facts = report.facts
     new = _Ids(facts["started"], *report.names)
-    controls = {one.id: one for one in report.judged}
+    controls = {control.id: control for control in report.judged}
     folds = fold(report, anchors)
-    targets = {one["name"]: one for one in facts["targets"]}
+    targets = {target["name"]: target for target in facts["targets"]}
     results = [
         _result(report, name, targets.get(name), controls, [each for each in folds if each.target == name], new)
         for name in report.names
@@ -82,24 +82,27 @@ def _metadata(report: Report, facts: RunFacts, new: _Ids) -> dict[str, Any]:
         "props": [
             _prop("tool", f"pytest-nodered-sec {facts['plugin']}"),
             *(_prop(key, str(dict(stated)[key])) for key in ("authorisation", "scope", "vantage") if dict(stated)[key]),
-            *(_prop("excluded", f"{one['system']}: {one['reason']}") for one in stated["excluded"]),
+            *(
+                _prop("excluded", f"{excluded_facts['system']}: {excluded_facts['reason']}")
+                for excluded_facts in stated["excluded"]
+            ),
         ],
         "remarks": "\n".join(filter(None, remarks)),
     }
     if parties:
         found["roles"] = [{"id": "assessor", "title": "Assessor"}]
         found["parties"] = parties
-        found["responsible-parties"] = [{"role-id": "assessor", "party-uuids": [one["uuid"] for one in parties]}]
+        found["responsible-parties"] = [{"role-id": "assessor", "party-uuids": [party["uuid"] for party in parties]}]
     return found
 
 
 def _objectives(controls: Iterable[Judged]) -> list[dict[str, Any]]:
     """Return our controls as objectives of the first NIST control that each bears on."""
     parts: dict[str, list[dict[str, Any]]] = {}
-    for one in controls:
-        for number in nist(one)[:1]:
-            prose = " ".join(filter(None, (one.title, one.why)))
-            part = {"id": token(one.id), "name": "assessment-objective", "prose": prose}
+    for control in controls:
+        for number in nist(control)[:1]:
+            prose = " ".join(filter(None, (control.title, control.why)))
+            part = {"id": token(control.id), "name": "assessment-objective", "prose": prose}
             parts.setdefault(number, []).append(part)
     return [{"control-id": number, "parts": ours} for number, ours in parts.items()]
 
@@ -112,10 +115,10 @@ def _result(
     folds: list[Fold],
     new: _Ids,
 ) -> dict[str, Any]:
-    accounts = [one for one in report.accounts if one["target"] == name]
+    accounts = [account for account in report.accounts if account["target"] == name]
     url = target["url"] if target else ""
     item = new("item", name)
-    asked = [controls[one["control"]] for one in accounts]
+    asked = [controls[account["control"]] for account in accounts]
     bears = {number for control in asked for number in nist(control)}  # a site's own controls bear on none
     reviewed = sorted(bears) or sorted(token(control.id) for control in asked)
     found: dict[str, Any] = {
@@ -130,12 +133,19 @@ def _result(
             ]
         },
         "reviewed-controls": {"control-selections": [{"include-controls": [{"control-id": one} for one in reviewed]}]},
-        "observations": [_observation(one, controls[one["control"]].at(name), item, new, report) for one in accounts],
+        "observations": [
+            _observation(account, controls[account["control"]].at(name), item, new, report) for account in accounts
+        ],
         "risks": [_risk(each, new) for each in folds],
         "findings": [
-            _finding(one, controls[one["control"]], [each for each in folds if each.control == one["control"]], new)
-            for one in accounts
-            if one["outcome"] in _STATES
+            _finding(
+                account,
+                controls[account["control"]],
+                [each for each in folds if each.control == account["control"]],
+                new,
+            )
+            for account in accounts
+            if account["outcome"] in _STATES
         ],
     }
     vouched = target["attestations"] if target else []
@@ -144,19 +154,26 @@ def _result(
             "parts": [
                 {
                     "name": "attestation",
-                    "props": [_prop("control", one["control"]), _prop("in-force", str(one["in_force"]).lower())],
-                    "prose": f"{one['by']}, {one['dated']} to {one['until']}: {one['statement']}",
+                    "props": [
+                        _prop("control", attestation["control"]),
+                        _prop("in-force", str(attestation["in_force"]).lower()),
+                    ],
+                    "prose": f"{attestation['by']}, {attestation['dated']} to {attestation['until']}: "
+                    f"{attestation['statement']}",
                 }
             ]
         }
-        for one in vouched
+        for attestation in vouched
     ]
     return {key: value for key, value in found.items() if value != []}
 
 
 def _observation(account: Account, cases: Sequence[Record], item: str, new: _Ids, report: Report) -> dict[str, Any]:
-    seen = [f"{one['nodeid']}: {one['outcome']}: {one['observed'] or one['reason'] or 'nothing'}" for one in cases]
-    times = [one["started"] for one in cases if one["started"]]
+    seen = [
+        f"{record['nodeid']}: {record['outcome']}: {record['observed'] or record['reason'] or 'nothing'}"
+        for record in cases
+    ]
+    times = [record["started"] for record in cases if record["started"]]
     tally = ", ".join(f"{number} {outcome}" for outcome, number in account["instances"].items())
     became = f"{account['outcome']} ({tally or 'no test case'})"
     return {

@@ -56,10 +56,10 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
     file = as_stored(file, stored.targets)
     prepared = targets_of(Settings({}, {}, {}), file)
     found = {one.target.name: with_waivers(one.target, file) for one in prepared}
-    for one in stored.targets:
-        if one.name not in found:
+    for target in stored.targets:
+        if target.name not in found:
             raise PolicyError(
-                f"{file.path} has no [[target]] called {one.name}, which {stored.folder} is about; it has "
+                f"{file.path} has no [[target]] called {target.name}, which {stored.folder} is about; it has "
                 f"{', '.join(found) or 'none'}"
             )
     targets = tuple(
@@ -105,7 +105,7 @@ class Comparison:
         lines = self.differences()
         for line in lines:
             terminalreporter.write_line(f"nodered-sec: differs: {line}")
-        now = {one["nodeid"] for one in self._ledger.records}
+        now = {record["nodeid"] for record in self._ledger.records}
         left = len(self._stored.records.keys() - now)
         number = len(now)
         found = (f"{len(lines)} differ" if lines else "none differs") + (f"; {left} were not run now" if left else "")

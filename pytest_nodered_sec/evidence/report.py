@@ -50,7 +50,7 @@ class Judged:
 
     def at(self, target: str) -> tuple[Record, ...]:
         """Return the cases of one target."""
-        return tuple(one for one in self.records if one["target"] == target)
+        return tuple(record for record in self.records if record["target"] == target)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Report:
     @cached_property
     def headline(self) -> str:
         """The sentence that says how it stands."""
-        return headline(self.records, [one["name"] for one in self.facts["targets"]], self.unfinished)
+        return headline(self.records, [target["name"] for target in self.facts["targets"]], self.unfinished)
 
     @property
     def judgement(self) -> str:
@@ -104,26 +104,26 @@ class Report:
     @cached_property
     def counts(self) -> Counter[str]:
         """How many cases came to each outcome."""
-        found: Counter[str] = Counter()
-        for one in self.accounts:
-            found.update(one["instances"])
-        return found
+        counter: Counter[str] = Counter()
+        for account in self.accounts:
+            counter.update(account["instances"])
+        return counter
 
     @cached_property
     def severities(self) -> Counter[str]:
         """How many cases have findings, by the worst of each."""
-        return Counter(one["severity"] for one in self.with_outcome("non-compliant"))
+        return Counter(record["severity"] for record in self.with_outcome("non-compliant"))
 
     def with_outcome(self, *outcomes: str) -> list[Record]:
         """Return the cases with these outcomes, the worst first."""
-        found = [one for one in self.records if one["outcome"] in outcomes]
-        return sorted(found, key=lambda one: SEVERITIES.index(one["severity"]))
+        records = [record for record in self.records if record["outcome"] in outcomes]
+        return sorted(records, key=lambda record: SEVERITIES.index(record["severity"]))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The targets' names; "" for cases of no target comes last."""
-        named = [one["name"] for one in self.facts["targets"]]
-        seen = [one["target"] for one in self.accounts]
+        named = [target["name"] for target in self.facts["targets"]]
+        seen = [account["target"] for account in self.accounts]
         return tuple(dict.fromkeys([*named, *filter(None, seen), *([""] if "" in seen else [])]))
 
     @cached_property
@@ -139,15 +139,15 @@ class Report:
         return tuple(_judged(found[one], cases[one], catalogue().get(one)) for one in order)
 
 
-def _judged(found: Sequence[Account], cases: Sequence[Record], entry: Entry | None) -> Judged:
-    first = found[0]
+def _judged(accounts: Sequence[Account], cases: Sequence[Record], entry: Entry | None) -> Judged:
+    first = accounts[0]
     return Judged(
         id=first["control"],
         title=first["title"],
         why=entry.why if entry else "",
         family=entry.family if entry else OWN,
         severity=first["severity"],
-        outcome=min((one["outcome"] for one in found), key=ORDER.index),
+        outcome=min((account["outcome"] for account in accounts), key=ORDER.index),
         requirements=entry.requirements if entry else {},
         records=tuple(cases),
     )

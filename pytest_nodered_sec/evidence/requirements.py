@@ -36,20 +36,20 @@ class Framework(NamedTuple):
 def frameworks_of(report: Report) -> list[Framework]:
     """Return the frameworks, in the order of the table."""
     table: dict[str, dict[str, list[str]]] = {key: {} for key in frameworks()}
-    for one in report.judged:
-        for key, ids in one.requirements.items():
+    for control in report.judged:
+        for key, ids in control.requirements.items():
             for number in ids:
-                table[key].setdefault(number, []).append(one.id)
+                table[key].setdefault(number, []).append(control.id)
     return [_framework(report, key, dict(sorted(table[key].items(), key=_natural))) for key in frameworks()]
 
 
 def _framework(report: Report, key: str, table: Mapping[str, Sequence[str]]) -> Framework:
     outcomes: dict[str, set[str]] = {}
-    for one in report.accounts:
-        outcomes.setdefault(one["control"], set()).update((one["outcome"], *one["instances"]))
+    for account in report.accounts:
+        outcomes.setdefault(account["control"], set()).update((account["outcome"], *account["instances"]))
     stands: dict[str, list[str]] = {how: [] for how in _STANDS}
     for number, controls in table.items():
-        stands[_stands(outcomes[one] for one in controls)].append(number)
+        stands[_stands(outcomes[control] for control in controls)].append(number)
     shown = {how: ids for how, ids in stands.items() if ids}
     return Framework(frameworks()[key], key, list(table.items()), shown, untouched(key, table))
 
@@ -70,4 +70,4 @@ def _stands(each: Iterable[set[str]]) -> str:
 def _natural(item: tuple[str, Any]) -> list[tuple[bool, int, str]]:
     """Sort numbers in ids as numbers."""
     words = "".join(one if one.isalnum() else " " for one in item[0]).split()
-    return [(not one.isdigit(), int(one) if one.isdigit() else 0, one) for one in words]
+    return [(not word.isdigit(), int(word) if word.isdigit() else 0, word) for word in words]

@@ -27,13 +27,13 @@ _SCORES: Final = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0
 
 def sarif(report: Report, anchors: Anchors) -> str:
     """Return a run as SARIF; without results where nothing was found, so that old alerts close."""
-    rules = {one.id: number for number, one in enumerate(report.judged)}
-    urls = {one["name"]: one["url"] for one in report.facts["targets"]}
+    rules = {control.id: number for number, control in enumerate(report.judged)}
+    urls = {target["name"]: target["url"] for target in report.facts["targets"]}
     driver = {
         "name": "pytest-nodered-sec",
         "version": report.facts["plugin"],
         "informationUri": "https://pypi.org/project/pytest-nodered-sec/",
-        "rules": [_rule(one) for one in report.judged],
+        "rules": [_rule(control) for control in report.judged],
     }
     run = {
         "tool": {"driver": driver},
@@ -81,7 +81,9 @@ def _result(each: Fold, rules: dict[str, int], urls: dict[str, str]) -> dict[str
 
 
 def _invocation(report: Report) -> dict[str, Any]:
-    unseen = Counter((one["target"], one["reason"] or one["observed"]) for one in report.with_outcome("could-not-look"))
+    unseen = Counter(
+        (record["target"], record["reason"] or record["observed"]) for record in report.with_outcome("could-not-look")
+    )
     said = [
         {
             "level": "error",
@@ -91,9 +93,9 @@ def _invocation(report: Report) -> dict[str, Any]:
     ]
     said += [{"level": "error", "message": {"text": f"incomplete: {report.unfinished}"}}] if report.unfinished else []
     said += [
-        {"level": "note", "message": {"text": f"{one['control']} at {one['target']}: {one['reason']}"}}
-        for one in report.accounts
-        if one["outcome"] == "attested"
+        {"level": "note", "message": {"text": f"{account['control']} at {account['target']}: {account['reason']}"}}
+        for account in report.accounts
+        if account["outcome"] == "attested"
     ]
     said += [{"level": "note", "message": {"text": report.judgement}}]
     return {

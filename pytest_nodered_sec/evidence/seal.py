@@ -38,7 +38,7 @@ def readme(report: Report, sealed: str) -> str:
 {report.judgement[0].upper()}{report.judgement[1:]}.
 
 assessment  {report.assessment or "not stated"}
-targets     {", ".join(one["name"] for one in facts["targets"])}
+targets     {", ".join(target["name"] for target in facts["targets"])}
 looked at   {facts["started"]} to {facts["ended"]}
 written by  pytest-nodered-sec {facts["plugin"]}
 

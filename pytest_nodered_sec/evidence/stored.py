@@ -64,7 +64,7 @@ class Stored:
     @property
     def day(self) -> date:
         """The last day on which it was looked, UTC: waivers are judged as of then."""
-        return max(datetime.fromisoformat(one["at"]).date() for one in (self.looked, *self.looks.values()))
+        return max(datetime.fromisoformat(look["at"]).date() for look in (self.looked, *self.looks.values()))
 
     def line(self) -> str:
         """Return what is judged, in one phrase."""
@@ -82,9 +82,9 @@ class Replay:
 
     def having(self, other: Replay, names: Collection[str]) -> Replay:
         """Return a replay that has these targets from another one, and the others as before."""
-        outcomes = {key: one for key, one in self._outcomes.items() if key[0] not in names}
-        outcomes |= {key: one for key, one in other._outcomes.items() if key[0] in names}
-        identities = {name: one for name, one in other._identities.items() if name in names}
+        outcomes = {key: observation for key, observation in self._outcomes.items() if key[0] not in names}
+        outcomes |= {key: observation for key, observation in other._outcomes.items() if key[0] in names}
+        identities = {name: identity for name, identity in other._identities.items() if name in names}
         return Replay(outcomes, {**self._identities, **identities})
 
     def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
@@ -92,11 +92,11 @@ class Replay:
 
     def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
         """Return what was seen, or why nothing was."""
-        found = self._outcomes.get((target.name, ask.probe, ask.args))
-        if found is None:
+        observation = self._outcomes.get((target.name, ask.probe, ask.args))
+        if observation is None:
             question = " ".join(filter(None, (ask.probe, ask.label)))
             return ProbeError(f"{question} was not asked of {target.name} when the evidence was taken", Cause.NOT_ASKED)
-        return found
+        return observation
 
     def identity(self, target: Target) -> dict[str, Any] | None:
         """Return who answered then, as `facts.Identity` has it."""
@@ -126,9 +126,9 @@ def read(folder: Path) -> Stored:
         if len(outcomes) < len(seen):
             raise PolicyError(f"{folder / OBSERVATIONS} answers a question twice; nobody knows which answer was judged")
         looked, cut = _looked(facts), facts["unfinished"]
-        targets = tuple(_target(one, folder) for one in facts["targets"])
+        targets = tuple(_target(target, folder) for target in facts["targets"])
         named = facts["facts"]["targets"]
-        fleet = facts.get("fleet") or {"names": [one.name for one in targets], "shard": ""}  # 0.1.0 has none
+        fleet = facts.get("fleet") or {"names": [target.name for target in targets], "shard": ""}  # 0.1.0 has none
         stored = Stored(
             folder=folder,
             said=f"{folder.name}, looked at {looked['at']} by version {looked['by']}"
@@ -142,12 +142,12 @@ def read(folder: Path) -> Stored:
             },
             targets=targets,
             policies={one["name"]: one["policy"] for one in named},
-            records={one["nodeid"]: one for one in map(json.loads, filter(None, results))},
-            replay=Replay(outcomes, {one["name"]: one["identity"] for one in named}),
+            records={record["nodeid"]: record for record in map(json.loads, filter(None, results))},
+            replay=Replay(outcomes, {target["name"]: target["identity"] for target in named}),
             fleet=Fleet(tuple(map(str, fleet["names"])), str(fleet["shard"])),
             omitted=tuple(map(str, facts["facts"].get("omitted", ()))),  # as above
         )
-        _ = (stored.day, [outcome_of(one) for one in stored.records.values()])  # readable
+        _ = (stored.day, [outcome_of(record) for record in stored.records.values()])  # readable
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         if isinstance(error, PolicyError):
             raise
@@ -194,5 +194,5 @@ def _outcome(line: Mapping[str, Any]) -> tuple[_Key, Observation | ProbeError]: 
 
 def outcome_of(record: Record) -> str:
     """Return an outcome, and of findings which."""
-    codes = ", ".join(dict.fromkeys(one["code"] for one in record["findings"]))
+    codes = ", ".join(dict.fromkeys(finding["code"] for finding in record["findings"]))
     return f"{record['outcome']} ({codes})" if codes else record["outcome"]

@@ -47,9 +47,9 @@ def markdown(report: Report) -> str:
         *_targets(report),
     ]
     vouched = [
-        f"{_text(one['control'])} at {_text(one['target'])}: {_text(one['reason'])}"
-        for one in report.accounts
-        if one["outcome"] == "attested"
+        f"{_text(account['control'])} at {_text(account['target'])}: {_text(account['reason'])}"
+        for account in report.accounts
+        if account["outcome"] == "attested"
     ]
     lines += _section(f"Attested, not judged ({len(vouched)})", vouched)
     unseen = Counter((case["target"], case["reason"] or case["observed"]) for case in report.with_outcome(_UNSEEN))
@@ -64,21 +64,21 @@ def _since(report: Report) -> list[str]:
     if since is None:
         return []
     new = [
-        f"**{one.severity}** {_text(one.control)} at {_text(listed(targets))}: {_text(one.observed)}"
+        f"**{change.severity}** {_text(change.control)} at {_text(listed(targets))}: {_text(change.observed)}"
         + (f"<br>and {number - 1} more" if number > 1 else "")
-        for one, targets, number in causes(since.new)
+        for change, targets, number in causes(since.new)
     ]
     fixed = [
-        f"fixed: {_text(one.control)} {_text(one.code)} at {_text(listed(targets))}"
-        for one, targets, _ in causes(since.fixed)
+        f"fixed: {_text(change.control)} {_text(change.code)} at {_text(listed(targets))}"
+        for change, targets, _ in causes(since.fixed)
     ]
-    turns = [f"{_text(one.target)}: {_text(one.what)}" for one in since.turns]
+    turns = [f"{_text(turn.target)}: {_text(turn.what)}" for turn in since.turns]
     return [
         *("", f"**Compared:** {_text(since.line)}"),
         *_section(f"New findings ({len(since.new)})", new),
         *_section(
             f"Newly unreachable ({len(since.unreachable)})",
-            [f"{_text(one.target)}: {_text(one.what)}" for one in since.unreachable],
+            [f"{_text(turn.target)}: {_text(turn.what)}" for turn in since.unreachable],
         ),
         *_section("Changed since the baseline", [*fixed, *turns]),
     ]
@@ -88,12 +88,12 @@ def _causes(report: Report) -> list[str]:
     """Return each finding of each control once, the worst first."""
     found: dict[tuple[str, str, str], list[tuple[Record, Finding]]] = {}
     for case in report.with_outcome("non-compliant"):
-        for one in findings(case):
-            found.setdefault((one["severity"], case["control"], one["code"]), []).append((case, one))
+        for finding in findings(case):
+            found.setdefault((finding["severity"], case["control"], finding["code"]), []).append((case, finding))
     ordered = sorted(found.items(), key=lambda item: SEVERITIES.index(item[0][0]))
     lines = [_cause(cases, len(report.names)) for _, cases in ordered]
     bad = report.severities
-    severities = ", ".join(f"{bad[one]} {one}" for one in SEVERITIES if bad[one])
+    severities = ", ".join(f"{bad[severity]} {severity}" for severity in SEVERITIES if bad[severity])
     return _section(f"Findings ({sum(map(len, found.values()))}; cases: {severities})", lines)
 
 
@@ -137,7 +137,7 @@ def _targets(report: Report) -> list[str]:
     there: dict[str, Counter[str]] = {name: Counter() for name in report.names}
     for account in report.accounts:
         there[account["target"]].update(account["instances"])
-    worst = [one.name for one in standings(report.plans, report.records)]
+    worst = [standing.name for standing in standings(report.plans, report.records)]
     for name in dict.fromkeys([*worst, *there]):
         counts = there[name]
         lines.append(f"| {_text(name or 'no target')} | {' | '.join(str(counts[kind]) for kind in kinds)} |")
@@ -150,14 +150,14 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     left = [f"- … and {len(lines) - _ENOUGH} more, see the report"] if len(lines) > _ENOUGH else []
-    return ["", f"### {title}", "", *(f"- {one}" for one in lines[:_ENOUGH]), *left]
+    return ["", f"### {title}", "", *(f"- {line}" for line in lines[:_ENOUGH]), *left]
 
 
 def _text(text: str) -> str:
     """Return a text as one line that Markdown and HTML leave as it is: what a target sent is never markup."""
     flat = " ".join(text.split())
     short = flat if len(flat) <= _LONG else f"{flat[:_LONG]}…"
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", short)
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", short)
 
 
 def _cut(text: str) -> str:

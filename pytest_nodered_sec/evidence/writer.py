@@ -97,7 +97,7 @@ def _anchors(config: pytest.Config, file: PolicyFile | None) -> Anchors:
         return Anchors()
     path = file.path.resolve()
     text = path.read_text(encoding="utf-8-sig")
-    return anchors(path, text, [one.name for one in file.targets if not one.listed], config.rootpath.resolve())
+    return anchors(path, text, [table.name for table in file.targets if not table.listed], config.rootpath.resolve())
 
 
 def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:
@@ -198,16 +198,18 @@ class Writer:
 
     def _place_of(self, record: Record) -> tuple[int, int, int, str]:
         """Return where a case stands: by control and target, then as the terminal shows it."""
-        controls, targets = list(catalogue()), [one.name for one in self._targets]
+        controls, targets = list(catalogue()), [target.name for target in self._targets]
         control = controls.index(record["control"]) if record["control"] in controls else len(controls)
         target = targets.index(record["target"]) if record["target"] in targets else len(targets)
         return control, target, *self._ledger.place_of(record)
 
     def _chains(self) -> dict[str, PresentedChain]:
         found = {
-            one["target"]: codec.decode(one["outcome"]) for one in self._looked.values() if one["probe"] == "chain"
+            record["target"]: codec.decode(record["outcome"])
+            for record in self._looked.values()
+            if record["probe"] == "chain"
         }
-        order = [one.name for one in self._targets]
+        order = [target.name for target in self._targets]
         return {name: found[name] for name in order if isinstance(found.get(name), PresentedChain)}
 
     def _write(self, name: str, report: Report, junit: str | None) -> None:

@@ -70,8 +70,15 @@ def majors(name: str) -> tuple[int, ...]:
 
 def proxies(name: str) -> tuple[str, ...]:
     """Return the proxies that a deployment can stand behind, the usual one first."""
-    one = DEPLOYMENTS[name]
-    rules = one.locations or one.gate == "but-files" or one.certificate or one.mutual or one.accepts or any(one.front)
+    deployment = DEPLOYMENTS[name]
+    rules = (
+        deployment.locations
+        or deployment.gate == "but-files"
+        or deployment.certificate
+        or deployment.mutual
+        or deployment.accepts
+        or any(deployment.front)
+    )
     if rules:
         return ("nginx",)
     return ("caddy", "nginx", *(SERVERS if name in BEHIND else ()))
@@ -121,8 +128,8 @@ def parse(spec: str) -> Spec:
 
 def _split(spec: str) -> tuple[str, str, str]:
     """Return directory, major and proxy of what may be a path with @ and + in it."""
-    found = re.fullmatch(r"(.*?)(?:@(\d+))?(?:\+(\w+))?", spec, re.DOTALL)
-    parts = (spec, "", "") if found is None or Path(spec).expanduser().is_dir() else found.groups("")
+    match = re.fullmatch(r"(.*?)(?:@(\d+))?(?:\+(\w+))?", spec, re.DOTALL)
+    parts = (spec, "", "") if match is None or Path(spec).expanduser().is_dir() else match.groups("")
     return parts[0] and str(Path(parts[0]).expanduser().resolve()), parts[1], parts[2]
 
 
@@ -195,8 +202,8 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
             say("another program took one of the lab's ports at the same moment: starting again")
         except DamagedError as error:
             say(str(error))
-            for one in modules.values():
-                toolchain.distrust(one)
+            for path in modules.values():
+                toolchain.distrust(path)
             modules = _modules(wanted, say)
     return _start(wanted, modules, nodes)
 
@@ -232,7 +239,7 @@ def pack(specs: Sequence[str], file: Path, *, say: Callable[[str], None]) -> Non
     wanted = [parse(spec) for spec in specs]
     within = toolchain.cache()
     needed = [*_modules(wanted, say).values(), *_nodes(wanted, say).values()]
-    places = {within / one.relative_to(within).parts[0] for one in needed if one.is_relative_to(within)}
+    places = {within / path.relative_to(within).parts[0] for path in needed if path.is_relative_to(within)}
     say(f"packing {', '.join(sorted(place.name for place in places))} …")
     supply.pack(file, sorted(places))
 
@@ -261,24 +268,24 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path], nodes: Map
                 running[spec] = prepare(spec, red, lab.folder, (next(ports), next(ports)), commands, first, authority)
         lab.deployments = tuple(running[spec] for spec in wanted)
         lab.launch(commands)
-        for spec, one in zip(wanted, lab.deployments, strict=True):
-            _wait(spec, one, lab.folder)
+        for spec, deployment in zip(wanted, lab.deployments, strict=True):
+            _wait(spec, deployment, lab.folder)
     except BaseException:
         lab.stop()
         raise
     return lab
 
 
-def _wait(spec: Spec, one: RunningDeployment, folder: Path) -> None:
+def _wait(spec: Spec, deployment: RunningDeployment, folder: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT
-    proxy_port = int(one.url.rsplit(":", 1)[1])
-    red_log = Path(one.user_dir).parent / "node-red.log"
-    proxy_log = folder / one.label.removeprefix("lab-") / "proxy.log"
+    proxy_port = int(deployment.url.rsplit(":", 1)[1])
+    red_log = Path(deployment.user_dir).parent / "node-red.log"
+    proxy_log = folder / deployment.label.removeprefix("lab-") / "proxy.log"
     while time.monotonic() < deadline:
         logs = [_read(red_log), _read(proxy_log)]
         for log in logs:
             if _PORT_TAKEN.search(log):
-                raise _PortTakenError(f"{one.label} did not start: one of its ports is taken")
+                raise _PortTakenError(f"{deployment.label} did not start: one of its ports is taken")
             missing = sites.missing_types(log) if spec.folder else ""
             if missing:
                 raise LabError(
@@ -286,15 +293,15 @@ def _wait(spec: Spec, one: RunningDeployment, folder: Path) -> None:
                     f"run `npm install` of their packages in {spec.folder}, which the lab then uses"
                 )
             if not spec.folder and _DAMAGED.search(log):
-                raise DamagedError(f"{one.label} did not start: its Node-RED is damaged")
+                raise DamagedError(f"{deployment.label} did not start: its Node-RED is damaged")
             if guardian.ENDED in log:
                 reason = refused_by_caddy(proxy_log.parent) if log == logs[1] and spec.proxy == "caddy" else ""
-                raise LabError(f"{one.label} did not start: {reason or log[-_TAIL:]}")
-        if "Started flows" in logs[0] and accepts(proxy_port) and accepts(one.http_port):
+                raise LabError(f"{deployment.label} did not start: {reason or log[-_TAIL:]}")
+        if "Started flows" in logs[0] and accepts(proxy_port) and accepts(deployment.http_port):
             return
         time.sleep(0.1)
     tails = " … ".join(_read(log)[-_TAIL:] for log in (red_log, proxy_log))
-    raise LabError(f"{one.label} did not start within {_START_LIMIT:.0f} s: {tails}")
+    raise LabError(f"{deployment.label} did not start within {_START_LIMIT:.0f} s: {tails}")
 
 
 def _read(log: Path) -> str:

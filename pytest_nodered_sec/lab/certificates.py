@@ -102,7 +102,7 @@ class Authority:
         from cryptography.hazmat.primitives import hashes, serialization
 
         builder = x509.CertificateRevocationListBuilder(root.subject, self._now - _DAY, self._now + _DAY)
-        for one in revoked:
-            entry = x509.RevokedCertificateBuilder(one.serial_number, self._now - _DAY).build()
+        for certificate in revoked:
+            entry = x509.RevokedCertificateBuilder(certificate.serial_number, self._now - _DAY).build()
             builder = builder.add_revoked_certificate(entry)
         return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)

@@ -63,9 +63,9 @@ def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
 def _watch(servers: list[tuple[subprocess.Popen[bytes], Path]]) -> None:
     """Return at the end of input; until then note in its log when a server ends."""
     while not select.select([sys.stdin], [], [], _WATCH)[0]:
-        for one in [one for one in servers if one[0].poll() is not None]:
-            servers.remove(one)
-            _note(one[1], ENDED)
+        for server in [one for one in servers if one[0].poll() is not None]:
+            servers.remove(server)
+            _note(server[1], ENDED)
 
 
 def _note(log: Path, line: str) -> None:

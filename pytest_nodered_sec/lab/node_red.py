@@ -92,7 +92,7 @@ def flows(deployment: Deployment) -> str:
         {"id": "log2", "name": "seen by dashboard", "wires": []} | seen,
     ]
     if deployment.flows == "display-only":
-        shown = [[one for one in nodes if "button" not in one["type"]] for nodes in (dashboard1, dashboard2)]
+        shown = [[node for node in nodes if "button" not in node["type"]] for nodes in (dashboard1, dashboard2)]
         dashboard1, dashboard2 = shown
     ticks = {"id": "tick", "type": "inject", "z": "tab", "repeat": "1", "once": True, "props": [{"p": "payload"}]}
     tick = ticks | {"payload": "", "payloadType": "date", "wires": [["ui1text", "ui2text", "says"]]}

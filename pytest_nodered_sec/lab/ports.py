@@ -15,10 +15,10 @@ def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         held: list[socket.socket] = []
         while len(held) < count:
-            one = stack.enter_context(socket.socket())
+            connection = stack.enter_context(socket.socket())
             with contextlib.suppress(OSError):  # taken
-                one.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
-                held.append(one)
+                connection.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
+                held.append(connection)
         return [one.getsockname()[1] for one in held]
 
 

@@ -78,14 +78,14 @@ def check(folder: Path, proxy: str) -> None:
     """Raise LabError where a directory is none that the lab can use, or has nothing for that proxy."""
     if not (folder / "settings.js").is_file():
         raise LabError(f"{folder} has no settings.js: put Node-RED's there, and flows.json beside it")
-    there = [one for one, file in SNIPPETS.items() if (folder / file).is_file()]
+    there = [name for name, file in SNIPPETS.items() if (folder / file).is_file()]
     if there and proxy not in there:
         raise LabError(f"{folder} has no {SNIPPETS[proxy]}, and the lab was asked for {proxy}")
 
 
 def proxy_of(folder: Path) -> str:
     """Return the proxy that a directory has something for, "" where it has for none."""
-    return next((one for one, file in SNIPPETS.items() if (folder / file).is_file()), "")
+    return next((name for name, file in SNIPPETS.items() if (folder / file).is_file()), "")
 
 
 def copy(folder: Path, user_dir: Path, modules: Path) -> Site:
@@ -114,7 +114,7 @@ def copy(folder: Path, user_dir: Path, modules: Path) -> Site:
 def _installed(modules: Path) -> dict[str, Path]:
     """Return the packages in a node_modules by name, but for Node-RED itself."""
     places = [*modules.glob("[!.@]*/"), *modules.glob("@*/*/")]
-    named = {one.relative_to(modules).as_posix(): one for one in places}
+    named = {path.relative_to(modules).as_posix(): path for path in places}
     return {name: place.resolve() for name, place in named.items() if name != "node-red"}
 
 
@@ -153,7 +153,7 @@ def own_part(folder: Path, proxy: str, upstream: str, accounts: Path) -> str:
         return ""
     scheme = "(http://)?" if proxy == "caddy" else ""  # which Caddy takes before TCP addresses only
     text = re.sub(scheme + _UPSTREAM, lambda found: upstream, file.read_text(encoding="utf-8"))
-    return _ACCOUNTS.sub(lambda found: f"{found[1]}{accounts};", text)
+    return _ACCOUNTS.sub(lambda match: f"{match[1]}{accounts};", text)
 
 
 def missing_types(log: str) -> str:

@@ -87,7 +87,7 @@ def unpack(source: Path, name: str, folder: Path) -> None:
         raise LabError(f"{VARIABLE}: archives need Python 3.11.4 or newer")
     try:
         with tarfile.open(source) as opened:
-            members = (one for one in opened if one.name.partition("/")[0] == name)
+            members = (tar_info for tar_info in opened if tar_info.name.partition("/")[0] == name)
             opened.extractall(folder, members, filter="data")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise LabError(f"{VARIABLE}={source} cannot be unpacked: {error}") from None

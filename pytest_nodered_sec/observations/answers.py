@@ -166,30 +166,30 @@ def refuser_of(challenge: str) -> Refuser:
     return Refuser.PROXY if challenge else Refuser.UNNAMED
 
 
-def alike(one: Answer, other: Answer) -> bool:
+def alike(answer: Answer, other: Answer) -> bool:
     """Whether two answers are the same page: status, type, redirect, product, and nine tenths of the body's words.
 
     Words that either page may have echoed, or that change with every answer (tokens, times), are left out.
     """
-    if (one.status, one.content_type, one.location) != (other.status, other.content_type, other.location):
+    if (answer.status, answer.content_type, answer.location) != (other.status, other.content_type, other.location):
         return False
-    if (one.marks ^ other.marks) & _PRODUCTS:
+    if (answer.marks ^ other.marks) & _PRODUCTS:
         return False
-    aside = {*one.aside, *other.aside}
-    ours, theirs = set(one.likeness) - aside, set(other.likeness) - aside
+    aside = {*answer.aside, *other.aside}
+    ours, theirs = set(answer.likeness) - aside, set(other.likeness) - aside
     fresh = len(ours - theirs) if other.varying else len(theirs - ours)
-    spared = min(fresh, max(one.varying, other.varying))
+    spared = min(fresh, max(answer.varying, other.varying))
     return len(ours & theirs) * 10 >= (len(ours | theirs) - spared) * 9
 
 
-def steadied(one: Answer, again: Answer) -> Answer:
+def steadied(answer: Answer, again: Answer) -> Answer:
     """Return an answer to a random path without the words that differ in the answer to another random path."""
-    if (one.status, one.content_type, one.location) != (again.status, again.content_type, again.location):
-        return one
-    ours, theirs = set(one.likeness) - {*one.aside}, set(again.likeness) - {*again.aside}
+    if (answer.status, answer.content_type, answer.location) != (again.status, again.content_type, again.location):
+        return answer
+    ours, theirs = set(answer.likeness) - {*answer.aside}, set(again.likeness) - {*again.aside}
     changed = ours ^ theirs
     varying = max(len(ours - theirs), len(theirs - ours))
-    return replace(one, aside=tuple(sorted({*one.aside, *changed})), varying=varying)
+    return replace(answer, aside=tuple(sorted({*answer.aside, *changed})), varying=varying)
 
 
 def is_login(location: str, target: Target) -> bool:
@@ -346,9 +346,9 @@ class RootView:
         A landmark whose answer differs from that to a random path, if there is one: a ban that answers 404, as a random
         path gets, would otherwise go unnoticed.
         """
-        for one in (self.answering, self.settings, self.login):
-            if one is not None and one.kind is not Kind.NO_ANSWER and not one.same_as(self.canary):
-                return one
+        for seen in (self.answering, self.settings, self.login):
+            if seen is not None and seen.kind is not Kind.NO_ANSWER and not seen.same_as(self.canary):
+                return seen
         return self.canary
 
     @property

@@ -67,7 +67,7 @@ class RevocationCheck:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        lines = [one.line() for one in self.lists]
+        lines = [lookup.line() for lookup in self.lists]
         for chain in (self.chain, self.chain.also):
             if chain is not None and chain.staple is not None:
                 staple = chain.staple
@@ -77,7 +77,7 @@ class RevocationCheck:
     def settle(self, target: Target) -> None:
         """Raise unless every list was had, or one is enough for a finding."""
         del target
-        if any(one.revoked for one in self.lists):
+        if any(lookup.revoked for lookup in self.lists):
             return
         if self.obstacle:
             raise ProbeError(self.obstacle, Cause.UNVERIFIED)

@@ -96,12 +96,12 @@ class PlainAttempt:
     def settle(self, target: Target) -> None:
         """Raise `ProbeError` where an address gave no answer, or one that any path gets."""
         del target
-        for one in self.answers:
-            if one.answer is None or one.reached or one.elsewhere:
+        for answer in self.answers:
+            if answer.answer is None or answer.reached or answer.elsewhere:
                 continue
-            if no_answer(one.answer):
+            if no_answer(answer.answer):
                 raise ProbeError(self.evidence(), Cause.UNAVAILABLE)
-            if one.indistinct:
+            if answer.indistinct:
                 raise ProbeError(f"{self.evidence()}: every path answers the same page", Cause.INDISTINCT)
 
 
@@ -185,8 +185,8 @@ class RedirectTrails:
     def settle(self, target: Target) -> None:
         """Raise where an address gave no answer; the end of a trail on HTTPS is not asked about here."""
         del target
-        for one in self.trails:
-            if not one.hops and one.end is not None and no_answer(one.end):
+        for trail in self.trails:
+            if not trail.hops and trail.end is not None and no_answer(trail.end):
                 raise ProbeError(self.evidence(), Cause.UNAVAILABLE)
 
 

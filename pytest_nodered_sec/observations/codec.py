@@ -54,7 +54,9 @@ def encode(value: Any) -> Any:  # Any, here and below: whatever an observation h
     if isinstance(value, ProbeError):
         return {_CLASS: "ProbeError", "message": value.message, "cause": value.cause.name}
     if is_dataclass(value) and type(value) is _classes().get(type(value).__name__):
-        return {_CLASS: type(value).__name__} | {one.name: encode(getattr(value, one.name)) for one in fields(value)}
+        return {_CLASS: type(value).__name__} | {
+            field.name: encode(getattr(value, field.name)) for field in fields(value)
+        }
     raise TypeError(f"{type(value).__name__} cannot be part of an observation")
 
 
@@ -106,7 +108,7 @@ def _classes() -> dict[str, type[Any]]:
 
     By bare name, so that a class may move; two classes with the same name are an error unless they are never stored.
     """
-    found: dict[str, type[Any]] = {}
+    types: dict[str, type[Any]] = {}
     here = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "codec"))
     below = ("errors", "model", "policy.model", "policy.attestation", "data.suites")
     names = (*below, *(f"observations.{name}" for name in here))
@@ -116,6 +118,6 @@ def _classes() -> dict[str, type[Any]]:
             ours = isinstance(one, type) and one.__module__ == module.__name__
             if not ours or one is Renewal or not (is_dataclass(one) or issubclass(one, enum.Enum)):
                 continue
-            if found.setdefault(one.__name__, one) is not one:
+            if types.setdefault(one.__name__, one) is not one:
                 raise TypeError(f"two values are called {one.__name__}; an evidence folder refers to them by name")
-    return found
+    return types

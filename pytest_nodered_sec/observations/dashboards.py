@@ -74,7 +74,7 @@ class DashboardVisit:
             raise ProbeError(
                 f"{self.page.evidence()}, which shows no dashboard; if it is a login, {_FORM}", Cause.INDISTINCT
             )
-        for one in self.assets:
-            one.settle_kind(target)
+        for attempt in self.assets:
+            attempt.settle_kind(target)
         if self.channel is not None and self.channel.channel is Channel.NO_CHANNEL:
             self.channel.attempt.settle_kind(target)

@@ -125,7 +125,7 @@ class Listening:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = ", ".join(one.line() for one in self.sockets) or "nothing"
+        found = ", ".join(listener.line() for listener in self.sockets) or "nothing"
         line = f"{self.process.line()} listens on {found}"
         if self.published is not None:
             ports = ", ".join(f"{address}: {port}" for address, port in self.published) or "no port"

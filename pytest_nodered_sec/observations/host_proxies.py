@@ -86,7 +86,7 @@ class NginxConfig:
         """Return one line for the evidence."""
         if self.other:
             return self.other
-        found = ", ".join(one.line() for one in self.sockets) or "nowhere"
+        found = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
         return f"nginx -T: {len(_files(self.directives))} files; Node-RED listens on {found}"
 
 
@@ -231,10 +231,14 @@ class CaddyConfig:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = ", ".join(one.line() for one in self.sockets) or "nowhere"
-        shown = "; ".join(f"{', '.join(one.listen)} ({'TLS' if one.tls else 'no TLS'})" for one in self.servers)
+        found = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
+        shown = "; ".join(
+            f"{', '.join(server.listen)} ({'TLS' if server.tls else 'no TLS'})" for server in self.servers
+        )
         return f"{self.file}: Caddy listens on {shown}; Node-RED on {found}"
 
 
 def _files(directives: tuple[Directive, ...]) -> set[str]:
-    return {one.file for one in directives} | {file for one in directives for file in _files(one.block)}
+    return {directive.file for directive in directives} | {
+        file for directive in directives for file in _files(directive.block)
+    }

@@ -57,7 +57,7 @@ class LoginSettings:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = "; ".join(f"{who}: {one.line()}" for who, one in self.hashes)
+        found = "; ".join(f"{who}: {account_hash.line()}" for who, account_hash in self.hashes)
         auth = f"adminAuth {self.type or self.kind}" + (f", default user may {self.default}" if self.default else "")
         return f"{self.file}: {auth}" + (f"; {found}" if found else "")
 

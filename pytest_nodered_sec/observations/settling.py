@@ -29,20 +29,20 @@ def asked_again(seen: Observation, target: Target) -> str:
     return target.node(attempt.path) + ("/?EIO=4&transport=polling" if channel else "")
 
 
-def answered(found: Observation | ProbeError, target: Target) -> Observation:
+def answered(observation: Observation | ProbeError, target: Target) -> Observation:
     """Return the observation, if it answers its question under the target's policy.
 
     Raises:
         ProbeError: it could not be looked at, or is no answer; a fresh exception for every caller, without our frames.
     """
     __tracebackhide__ = True
-    if isinstance(found, ProbeError):
-        raise found.again()
+    if isinstance(observation, ProbeError):
+        raise observation.again()
     try:
-        settle(found, target)
+        settle(observation, target)
     except ProbeError as error:
         raise error.again() from None
-    return found
+    return observation
 
 
 def settle(seen: Observation, target: Target) -> None:

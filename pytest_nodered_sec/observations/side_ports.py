@@ -104,7 +104,7 @@ class Announcements:
     def settle(self, target: Target) -> None:
         """Raise where something got no answer; what the others gave away is judged nevertheless."""
         del target
-        silent = [*self.silent, *(f"{asked}: {one.line()}" for asked, one in self.answers if no_answer(one))]
+        silent = [*self.silent, *(f"{asked}: {answer.line()}" for asked, answer in self.answers if no_answer(answer))]
         if silent and not self.versions:
             raise ProbeError(f"{self.evidence()}; no answer to {'; '.join(silent)}", Cause.UNAVAILABLE)
 
@@ -296,10 +296,10 @@ class StrangeName:
 def _settle_visits(visits: tuple[Visit, ...], view: RootView, target: Target, where: str) -> None:
     if visits and view.opaque:
         raise see_reach(target.name)
-    for one in visits:
-        if one.unanswered:
-            why = f": {one.classified.why}" if one.classified.why else ""
-            raise ProbeError(f"{where}: {one.line()}{why}", one.classified.cause or Cause.UNAVAILABLE)
+    for visit in visits:
+        if visit.unanswered:
+            why = f": {visit.classified.why}" if visit.classified.why else ""
+            raise ProbeError(f"{where}: {visit.line()}{why}", visit.classified.cause or Cause.UNAVAILABLE)
     behind_gate = view.gated and target.policy.admin_api == "proxied"
     if visits and not view.identity and not behind_gate:  # nothing to recognise it by
         raise unidentified(view, target, f"{where} answers")

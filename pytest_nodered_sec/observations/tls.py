@@ -90,7 +90,7 @@ class TlsOffers:
 
     def of(self, version: str) -> VersionOffer:
         """Return what was seen of one version."""
-        return next(one for one in self.versions if one.version == version)
+        return next(offer for offer in self.versions if offer.version == version)
 
 
 _IN_CLEAR: Final = "the target is served without TLS"
@@ -151,9 +151,9 @@ class OfferedVersions:
     def settle(self, target: Target) -> None:
         """Raise where it is not known whether one of them is spoken; what is spoken with is asked elsewhere."""
         del target
-        for one in self.offers.versions:
-            if one.version in self.asked and not one.accepted:
-                _raise(one.trouble)
+        for offer in self.offers.versions:
+            if offer.version in self.asked and not offer.accepted:
+                _raise(offer.trouble)
 
 
 @dataclass(frozen=True)
@@ -171,16 +171,16 @@ class OfferedGroups:
         if not self.offers.tls:
             return _IN_CLEAR
         of: dict[str, list[str]] = {}
-        for one in self.offers.groups:
-            of.setdefault(one.version, []).append(str(one))
+        for group in self.offers.groups:
+            of.setdefault(group.version, []).append(str(group))
         return "; ".join(f"{version}: key exchange uses {', '.join(seen)}" for version, seen in of.items()) or _NONE
 
     def settle(self, target: Target) -> None:
         """Raise where not all is known of the groups that matter, or of the suites that have one."""
         del target
         _raise(self.offers.trouble)
-        for one in self.offers.versions:
-            _raise(one.trouble)
+        for offer in self.offers.versions:
+            _raise(offer.trouble)
 
 
 @dataclass(frozen=True)

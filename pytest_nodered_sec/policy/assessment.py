@@ -62,8 +62,10 @@ class Assessment:
 
     def line(self) -> str:
         """Return it in one line."""
-        named = [f"{one.name} {getattr(self, one.name)}" for one in fields(self)[:-1] if getattr(self, one.name)]
-        return "; ".join([*named, *(f"excluded {one.system} ({one.reason})" for one in self.excluded)])
+        named = [
+            f"{field.name} {getattr(self, field.name)}" for field in fields(self)[:-1] if getattr(self, field.name)
+        ]
+        return "; ".join([*named, *(f"excluded {excluded.system} ({excluded.reason})" for excluded in self.excluded)])
 
     def toml(self) -> str:
         """Return it as a table of a policy file, "" where nothing is given."""
@@ -85,7 +87,7 @@ def _excluded(value: Any, where: Where) -> dict[str, Any]:  # Any, here and belo
 
 
 ASSESSMENT: Final[Mapping[str, Callable[[Any, Where], Any]]] = {
-    **{one.name: check_text for one in fields(Assessment) if one.name != "excluded"},
+    **{field.name: check_text for field in fields(Assessment) if field.name != "excluded"},
     "excluded": list_of(_excluded),
 }
 
@@ -104,7 +106,7 @@ def check_assessment(value: Any, where: Where) -> Assessment:
 
 def assessment_of(table: Mapping[str, Any]) -> Assessment:
     """Return the assessment that plain values describe; unknown keys are left out."""
-    known = {one.name: table[one.name] for one in fields(Assessment) if one.name in table}
+    known = {field.name: table[field.name] for field in fields(Assessment) if field.name in table}
     return Assessment(**known | {"excluded": tuple(Excluded(**one) for one in table.get("excluded", ()))})
 
 

@@ -116,7 +116,7 @@ class PolicyFile:
         """
         whole = replace(self, targets=(*self.targets, *tables))
         for selector, _ in self.groups:
-            if not any(one.chosen_by(selector, "") for one in whole.targets):
+            if not any(table.chosen_by(selector, "") for table in whole.targets):
                 raise PolicyError(f"{self.called}: [[group]]: no target of file or inventory has the label {selector}")
         return whole
 

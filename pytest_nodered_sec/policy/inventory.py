@@ -142,17 +142,17 @@ def targets_of(inventory: Inventory, text: str) -> list[Listed]:
         PolicyError: it is not what an inventory is, it lists nothing, too much or a name twice, or an entry is wrong.
     """
     rows = _csv(inventory, text) if inventory.file.lower().endswith(".csv") else _json(inventory, text)
-    found: dict[str, Listed] = {}
+    entries: dict[str, Listed] = {}
     for place, fields, labels in rows:
-        one = _listed(inventory, f"{inventory.called}: {place}", fields, labels)
-        if one.name in found:
-            raise PolicyError(f"{inventory.called}: {place}: a second target is called {one.name}; remove one")
-        found[one.name] = one
-        if len(found) > MOST_TARGETS:
+        entry = _listed(inventory, f"{inventory.called}: {place}", fields, labels)
+        if entry.name in entries:
+            raise PolicyError(f"{inventory.called}: {place}: a second target is called {entry.name}; remove one")
+        entries[entry.name] = entry
+        if len(entries) > MOST_TARGETS:
             raise PolicyError(f"{inventory.called}: lists more than {MOST_TARGETS} targets; split it")
-    if not found:
+    if not entries:
         raise PolicyError(f"{inventory.called}: lists no target, and a run without targets proves nothing")
-    return list(found.values())
+    return list(entries.values())
 
 
 _Row = tuple[str, dict[str, str], dict[str, str]]  # its place, its fields, its labels
@@ -176,7 +176,7 @@ def _csv(inventory: Inventory, text: str) -> Iterable[_Row]:
                     f"{inventory.called}: line {rows.line_num}: has {len(row)} values for {len(header)} columns"
                 )
             cells = {key: one.strip() for key, one in zip(header, row, strict=True) if one.strip()}
-            labels = {key: one for key, one in cells.items() if key not in _FIELDS}
+            labels = {key: cell for key, cell in cells.items() if key not in _FIELDS}
             yield f"line {rows.line_num}", cells, labels
     except csv.Error as error:
         raise PolicyError(f"{inventory.called}: line {rows.line_num}: is not CSV: {error}") from None
@@ -215,8 +215,8 @@ def _entry(inventory: Inventory, number: int, entry: Any) -> _Row:
             )
     fields = {key: one for key, one in entry.items() if key != "labels"}
     labels = entry.get("labels", {})
-    for key, one in (*fields.items(), *labels.items()):
-        if not isinstance(one, str) or not one:
+    for key, field in (*fields.items(), *labels.items()):
+        if not isinstance(field, str) or not field:
             raise PolicyError(f"{inventory.called}: {place}: give {in_one_line(key, _LONG)} as a string")
     return place, fields, labels
 

@@ -98,7 +98,9 @@ def policy_of(name: str, effective_values: Effective) -> Policy:
     without = values.get("audit_without", [])
     for one in without:
         deviations.append(Deviation("audit_without", toml(one["part"]), "an audit with it", one["reason"]))
-    deviations.extend(Deviation("public_paths", toml(one.path), "a login", one.reason) for one in public)
+    deviations.extend(
+        Deviation("public_paths", toml(public_path.path), "a login", public_path.reason) for public_path in public
+    )
     policy = Policy(
         profile=profile,
         editor=values["editor"],
@@ -154,7 +156,9 @@ def _thresholds_of(name: str, profile: Profile, values: Mapping[str, Any]) -> tu
 
 
 def _host_demands(values: Mapping[str, Any]) -> HostDemands:
-    own: dict[str, Any] = {key.removeprefix("inside."): one for key, one in values.items() if key.startswith("inside.")}
+    own: dict[str, Any] = {
+        key.removeprefix("inside."): value for key, value in values.items() if key.startswith("inside.")
+    }
     demands: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in own.items()}
     return HostDemands(**demands)
 
@@ -184,9 +188,9 @@ def _check_consistent(name: str, policy: Policy) -> None:
     for part in policy.audit_without:
         if policy.audit_without.count(part) > 1:
             raise PolicyError(f"target {name}: audit_without names the {part} twice; remove one")
-    for one in policy.interfaces:
-        if policy.interfaces.count(one) > 1:
-            raise PolicyError(f"target {name}: interfaces names {one.kind} {one.path} twice; remove one")
+    for interface in policy.interfaces:
+        if policy.interfaces.count(interface) > 1:
+            raise PolicyError(f"target {name}: interfaces names {interface.kind} {interface.path} twice; remove one")
     if policy.editor == "protected" and policy.admin_api == "disabled":
         raise PolicyError(
             f'target {name}: editor = "protected" needs the admin API, but admin_api = "disabled"; change one of them'

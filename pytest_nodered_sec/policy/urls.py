@@ -132,5 +132,5 @@ _OF_A_HOST: Final = ("sudo", "sudo_user", "container", "namespace")  # the testi
 def without_private_paths(host: str) -> str:
     """Return a testinfra backend without the options that name local key and configuration files."""
     backend, _, query = host.partition("?")
-    shown = [one for one in query.split("&") if one.partition("=")[0] in _OF_A_HOST]
+    shown = [part for part in query.split("&") if part.partition("=")[0] in _OF_A_HOST]
     return backend + (f"?{'&'.join(shown)}" if shown else "")

@@ -145,9 +145,9 @@ def question(
     module = getattr(look, "__module__", "")
     if getattr(sys.modules.get(module), name, None) is not look:
         raise TypeError(f"question: write {name} as a function at the top of a module; the question finds it by name")
-    for one in args:
-        if not isinstance(one, str):
-            raise TypeError(f"question: the arguments of {name} must be strings, not {type(one).__name__}")
+    for arg in args:
+        if not isinstance(arg, str):
+            raise TypeError(f"question: the arguments of {name} must be strings, not {type(arg).__name__}")
     return Ask("own", (f"{module}:{name}", *args), label, needs)
 
 

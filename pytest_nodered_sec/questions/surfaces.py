@@ -42,9 +42,11 @@ def askable_endpoints(target: Target) -> tuple[Spot, ...]:
     """Return declared endpoints that can be asked without harm, each path once: by GET where that does nothing."""
     harmless = harmless_endpoints(target)
     spots = {path: Spot("endpoint", path, f"GET {path}") for path in harmless}
-    for one in target.policy.protected_paths:
-        if one.method not in ("GET", "HEAD", "OPTIONS") and one.effect != "acts":
-            spots.setdefault(one.path, Spot("endpoint", one.path, f"{one.method} {one.path}", one.method))
+    for endpoint in target.policy.protected_paths:
+        if endpoint.method not in ("GET", "HEAD", "OPTIONS") and endpoint.effect != "acts":
+            spots.setdefault(
+                endpoint.path, Spot("endpoint", endpoint.path, f"{endpoint.method} {endpoint.path}", endpoint.method)
+            )
     return tuple(spots.values())
 
 

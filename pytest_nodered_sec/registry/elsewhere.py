@@ -84,7 +84,7 @@ def for_by_address(target: Target, args: tuple[str, ...]) -> list[Request]:
         *(Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling),
     ]
     return [
-        *(replace(one, path=f"{one.path}, under its address") for one in there),
+        *(replace(request, path=f"{request.path}, under its address") for request in there),
         *(Request(Manner.READ, "GET", path) for path in asked),
         *(request for path in channels for request in for_socket(target, (path,))),
         *for_upgrade(target, "ADMIN", "/comms"),
@@ -99,7 +99,7 @@ def for_by_address_in_clear(target: Target, args: tuple[str, ...]) -> list[Reque
     asked = [Request(Manner.READ, "GET", path) for path in (*known, *target.pages)]
     asked += [Request(Manner.HANDSHAKE, "GET", path) for path in polling]
     asked += [Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling]
-    return [replace(one, path=f"{one.path}, in clear under its address") for one in asked]
+    return [replace(request, path=f"{request.path}, in clear under its address") for request in asked]
 
 
 def for_told_places(target: Target, args: tuple[str, ...]) -> list[Request]:
@@ -166,7 +166,7 @@ def for_doors(target: Target, port: int, where: str) -> list[Request]:
         *(Request(Manner.HANDSHAKE, "GET", path) for path in polling),
         *(Request(Manner.HANDSHAKE, "POST", f"{path}&sid=<sid>") for path in polling),
     ]
-    return [replace(one, path=f"{one.path}, {where}") for one in asked]
+    return [replace(request, path=f"{request.path}, {where}") for request in asked]
 
 
 def for_direct(target: Target, args: tuple[str, ...]) -> list[Request]:
@@ -176,8 +176,10 @@ def for_direct(target: Target, args: tuple[str, ...]) -> list[Request]:
     if port in (target.port, target.dialled[1]) or (target.tls and port == target.http_port):
         return []
     there = for_doors(target, port, "at Node-RED's own port")
-    here = [one for one in there if one.method == "GET"]  # where Node-RED itself refuses, what the URL's port does
-    return [*there, *(replace(one, path=one.path.rpartition(", ")[0]) for one in here)]
+    here = [
+        request for request in there if request.method == "GET"
+    ]  # where Node-RED itself refuses, what the URL's port does
+    return [*there, *(replace(request, path=request.path.rpartition(", ")[0]) for request in here)]
 
 
 def for_strange_name(target: Target, args: tuple[str, ...]) -> list[Request]:
@@ -214,7 +216,7 @@ def for_revocation(target: Target, args: tuple[str, ...]) -> list[Request]:
 
 def for_hellos(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `tls` sends."""
-    return [replace(one, path=f"{one.path}, ClientHellos alone") for one in for_tls(target, args)]
+    return [replace(request, path=f"{request.path}, ClientHellos alone") for request in for_tls(target, args)]
 
 
 def for_host(target: Target, args: tuple[str, ...]) -> list[Request]:

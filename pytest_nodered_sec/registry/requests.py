@@ -67,7 +67,11 @@ def for_landmarks(target: Target) -> list[Request]:
     roots = dict.fromkeys((target.admin("/<random>"), target.node("/<random>")))
     shown = [target.admin("/settings"), target.admin("/auth/login")]
     perhaps = [target.admin("/uisettings"), target.node("/dashboard/_setup"), target.node("/")]
-    harmless = [one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none")]
+    harmless = [
+        endpoint.path
+        for endpoint in target.policy.protected_paths
+        if (endpoint.method, endpoint.effect) == ("GET", "none")
+    ]
     perhaps += map(target.node, (*target.dashboards, *harmless))  # where a random path gets the connection closed
     for base in target.policy.dashboards or ("/ui", "/dashboard"):
         perhaps.append(target.node(base.rstrip("/") + "/socket.io") + POLLING)

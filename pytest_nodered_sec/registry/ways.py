@@ -19,7 +19,9 @@ def parts_of(target: Target, way: str) -> list[Part]:
         target: whose first public path stands for a path that is often free, where it has one.
         way: its name in `WAYS`.
     """
-    free = next((target.node(one.path) for one in target.policy.public_paths if one.path.strip("/")), "").rstrip("/")
+    free = next(
+        (target.node(public_path.path) for public_path in target.policy.public_paths if public_path.path.strip("/")), ""
+    ).rstrip("/")
     known = replace(DOTTED, said=f"by way of {free}/..", write=lambda path: f"{free}/..{path}") if free else DOTTED
     parts = (known if part is DOTTED else part for part in WAYS[way].parts)
     return [part for part in parts if part.ordinary or target.policy.mode != "calm"]

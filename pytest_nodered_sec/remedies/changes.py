@@ -219,7 +219,7 @@ def change(name: str, site: Site, finding: Finding) -> Change:
         return _KNOWN[name]
     if name.startswith("front.gate."):
         path = name.removeprefix("front.gate.")
-        channel = any(one.startswith(path) for one in site.sockets)
+        channel = any(listener.startswith(path) for listener in site.sockets)
         below = ", everything below it and its live channel" if channel else " and everything below it"
         title = f"require a login for {path}{below}"
         decide = _SAME if site.node_login else _OPERATORS

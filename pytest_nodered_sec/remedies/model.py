@@ -170,4 +170,4 @@ class Step:
     @property
     def controls(self) -> tuple[str, ...]:
         """The controls whose findings it ends."""
-        return tuple(sorted({one.control for one in self.findings}))
+        return tuple(sorted({finding.control for finding in self.findings}))

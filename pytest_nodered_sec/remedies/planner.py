@@ -54,5 +54,5 @@ def _worth(name: str, left: list[Finding], ways: dict[Finding, tuple[str, ...]])
 
 
 def _step(name: str, ended: list[Finding], site: Site) -> Step:
-    worst = min((one.severity for one in ended), key=SEVERITIES.index)
+    worst = min((finding.severity for finding in ended), key=SEVERITIES.index)
     return Step(change(name, site, ended[0]), worst, tuple(ended))

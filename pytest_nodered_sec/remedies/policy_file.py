@@ -74,13 +74,17 @@ def write(
 
 def seen_open(steps: Iterable[Step]) -> tuple[str, ...]:
     """Return the dashboards whose page or live channel anybody could open, by the findings of a plan."""
-    found = [one.instance for step in steps for one in step.findings if (one.control, one.code) in _OPEN]
+    found = [
+        finding.instance for step in steps for finding in step.findings if (finding.control, finding.code) in _OPEN
+    ]
     return tuple(dict.fromkeys(found))
 
 
 def _said(steps: Iterable[Step], seen: Sequence[str]) -> list[str]:
     """Return the lines that the findings of the plan name, each key once, and the dashboards that were seen in one."""
-    remedies = [one.remedy.removeprefix(_SAID) for step in steps for one in step.findings if _KEY.match(one.remedy)]
+    remedies = [
+        finding.remedy.removeprefix(_SAID) for step in steps for finding in step.findings if _KEY.match(finding.remedy)
+    ]
     lines = dict.fromkeys(remedy.partition("; or ")[0] for remedy in remedies)
     named = [path for line in lines if line.startswith(_DASHBOARDS) for path in tomllib.loads(line)["dashboards"]]
     others = [line.partition("; ") for line in lines if not line.startswith(_DASHBOARDS)]

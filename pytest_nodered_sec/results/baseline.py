@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.results.metadata import Identity, TargetFacts
     from pytest_nodered_sec.results.records import Finding, Record
 
-_RANKS: Final = {one.value: number for number, one in enumerate(Severity)}
+_RANKS: Final = {severity.value: number for number, severity in enumerate(Severity)}
 _UNSEEN: Final = "could-not-look"
 _REACH: Final = "reach-01"  # carries the cause where a target is dead
 _WORD: Final = re.compile(r"port \d+|[^\s,;()\[\]{}\"'<>…·]+")
@@ -90,7 +90,7 @@ class Baseline:
     @property
     def known(self) -> dict[Key, str]:
         """The severity of each finding."""
-        return {key: one.severity for key, one in self.findings.items()}
+        return {key: change.severity for key, change in self.findings.items()}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Since:
         ]
         targets = [
             f"{_counted(len(self.unreachable))} newly unreachable" if self.unreachable else "",
-            f"{_counted(len({one.target for one in self.turns}))} changed" if self.turns else "",
+            f"{_counted(len({turn.target for turn in self.turns}))} changed" if self.turns else "",
             f"{_counted(len(self.added))} not in the baseline" if self.added else "",
             f"{_counted(self.absent)} of the baseline not in this run" if self.absent else "",
         ]
@@ -146,10 +146,10 @@ class Since:
 def keyed(target: str, control: str, instance: str, findings: Iterable[Finding]) -> Iterator[tuple[Key, Finding]]:
     """Return the findings of a case with what tells them apart."""
     seen: Counter[tuple[str, str]] = Counter()
-    for one in findings:
-        things = _things(one["observed"])
-        yield Key(target, control, instance, one["code"], things, seen[one["code"], things]), one
-        seen[one["code"], things] += 1
+    for finding in findings:
+        things = _things(finding["observed"])
+        yield Key(target, control, instance, finding["code"], things, seen[finding["code"], things]), finding
+        seen[finding["code"], things] += 1
 
 
 def _things(observed: str) -> str:
@@ -162,8 +162,8 @@ def _things(observed: str) -> str:
 def counting(record: Record) -> list[Finding]:
     """Return the findings of a case that no waiver accepts."""
     accepted = record["waiver"]["findings"] if record["waiver"] else ()
-    found = record["findings"] if record["outcome"] == "non-compliant" else []
-    return [one for one in found if one["code"] not in accepted]
+    findings = record["findings"] if record["outcome"] == "non-compliant" else []
+    return [finding for finding in findings if finding["code"] not in accepted]
 
 
 def worse(severity: str, known: str) -> bool:
@@ -174,15 +174,15 @@ def worse(severity: str, known: str) -> bool:
 def open_findings(records: Iterable[Record]) -> dict[Key, Change]:
     """Return the findings that count, by what tells them apart."""
     return {
-        key: Change(*key[:4], one["severity"], one["observed"])
+        key: Change(*key[:4], finding["severity"], finding["observed"])
         for record in records
-        for key, one in keyed(record["target"], record["control"], record["instance"], counting(record))
+        for key, finding in keyed(record["target"], record["control"], record["instance"], counting(record))
     }
 
 
 def answered(records: Iterable[Record]) -> frozenset[str]:
     """Return the targets of which any question was answered."""
-    return frozenset(one["target"] for one in records if one["outcome"] in JUDGED)
+    return frozenset(record["target"] for record in records if record["outcome"] in JUDGED)
 
 
 def since(
@@ -197,28 +197,30 @@ def since(
         elsewhere: names of targets that other shards have.
     """
     now = open_findings(records)
-    here = {one["name"] for one in targets}
-    cases = {(one["target"], one["control"], one["instance"]): one for one in records}
-    gone = {key: one for key, one in before.findings.items() if key not in now and one.target in here}
-    sorted_out = [(_fate(one, cases.get((one.target, one.control, one.instance))), one) for one in gone.values()]
+    here = {target["name"] for target in targets}
+    cases = {(record["target"], record["control"], record["instance"]): record for record in records}
+    gone = {key: change for key, change in before.findings.items() if key not in now and change.target in here}
+    sorted_out = [
+        (_fate(change, cases.get((change.target, change.control, change.instance))), change) for change in gone.values()
+    ]
     lost = _unreachable(before, records, here)
     return Since(
         baseline=before.said,
         new=tuple(
-            one
-            for key, one in now.items()
-            if key not in before.findings or worse(one.severity, before.findings[key].severity)
+            change
+            for key, change in now.items()
+            if key not in before.findings or worse(change.severity, before.findings[key].severity)
         ),
-        fixed=tuple(one for (kind, _), one in sorted_out if kind == "fixed"),
+        fixed=tuple(change for (kind, _), change in sorted_out if kind == "fixed"),
         still=sum(
-            key in before.findings and not worse(one.severity, before.findings[key].severity)
-            for key, one in now.items()
+            key in before.findings and not worse(change.severity, before.findings[key].severity)
+            for key, change in now.items()
         ),
-        dropped=tuple(one._replace(why=why) for (kind, why), one in sorted_out if kind == "dropped"),
-        unknown=tuple(one._replace(why=why) for (kind, why), one in sorted_out if kind == "unknown"),
+        dropped=tuple(change._replace(why=why) for (kind, why), change in sorted_out if kind == "dropped"),
+        unknown=tuple(change._replace(why=why) for (kind, why), change in sorted_out if kind == "unknown"),
         unreachable=lost,
         turns=tuple(_turns(before, records, targets)),
-        added=tuple(one["name"] for one in targets if one["name"] not in before.targets),
+        added=tuple(target["name"] for target in targets if target["name"] not in before.targets),
         absent=len(before.targets.keys() - here - set(elsewhere)),
     )
 
@@ -241,29 +243,32 @@ def _unreachable(before: Baseline, records: Sequence[Record], here: set[str]) ->
     """Return the targets that answered then and do not now, each with the cause."""
     silent = (here & before.answered) - answered(records)
     causes: dict[str, str] = {}
-    for one in records:
+    for record in records:
         if (
-            one["target"] in silent
-            and one["outcome"] == _UNSEEN
-            and (one["control"] == _REACH or one["target"] not in causes)
+            record["target"] in silent
+            and record["outcome"] == _UNSEEN
+            and (record["control"] == _REACH or record["target"] not in causes)
         ):
-            causes[one["target"]] = one["reason"]
+            causes[record["target"]] = record["reason"]
     return tuple(Turn(name, causes[name]) for name in sorted(causes))
 
 
 def _turns(before: Baseline, records: Sequence[Record], targets: Sequence[TargetFacts]) -> Iterator[Turn]:
     back = answered(records) - before.answered
-    for one in targets:
-        then = before.targets.get(one["name"])
+    for target in targets:
+        then = before.targets.get(target["name"])
         if then is None:
             continue
-        if one["name"] in back:
-            yield Turn(one["name"], "answers again")
-        for what in (_certificate(then["identity"], one["identity"]), _release(then["identity"], one["identity"])):
+        if target["name"] in back:
+            yield Turn(target["name"], "answers again")
+        for what in (
+            _certificate(then["identity"], target["identity"]),
+            _release(then["identity"], target["identity"]),
+        ):
             if what:
-                yield Turn(one["name"], what)
-        if then["policy_sha256"] != one["policy_sha256"]:
-            yield Turn(one["name"], f"policy {then['policy_sha256'][:12]} → {one['policy_sha256'][:12]}")
+                yield Turn(target["name"], what)
+        if then["policy_sha256"] != target["policy_sha256"]:
+            yield Turn(target["name"], f"policy {then['policy_sha256'][:12]} → {target['policy_sha256'][:12]}")
 
 
 def _certificate(then: Identity, now: Identity) -> str:

@@ -56,7 +56,7 @@ def taken(shard: str, names: Iterable[str]) -> set[str]:
         ValueError: saying what is wrong with the shard.
     """
     match = _SHARD.fullmatch(shard)
-    part, number = (int(one) for one in match.groups()) if match else (0, 0)
+    part, number = (int(group) for group in match.groups()) if match else (0, 0)
     if not 1 <= part <= number:
         raise ValueError("must be I/N with I from 1 to N, e.g. 1/4")
     ordered = sorted(names)

@@ -35,7 +35,7 @@ class Gate:
             findings: those that no waiver accepts.
         """
         new = self._new(target, control, instance, findings)
-        if all(worse(self.fail_on, one["severity"]) for one in new):
+        if all(worse(self.fail_on, finding["severity"]) for finding in new):
             return self.knows(target, control, instance, findings) or f"below     --nodered-fail-on={self.fail_on}"
         return ""
 
@@ -46,7 +46,7 @@ class Gate:
         return "known     --nodered-fail-on=new, and the baseline has it"
 
     def _new(self, target: str, control: str, instance: str, findings: Sequence[Finding]) -> list[Finding]:
-        return [one for key, one in keyed(target, control, instance, findings) if not self._has(key, one)]
+        return [finding for key, finding in keyed(target, control, instance, findings) if not self._has(key, finding)]
 
     def _has(self, key: Key, finding: Finding) -> bool:
         return self.known is not None and key in self.known and not worse(finding["severity"], self.known[key])

@@ -173,7 +173,7 @@ def of_assessment(assessment: Assessment) -> AssessmentFacts:
         authorisation=assessment.authorisation,
         scope=assessment.scope,
         vantage=assessment.vantage,
-        excluded=[ExcludedFacts(system=one.system, reason=one.reason) for one in assessment.excluded],
+        excluded=[ExcludedFacts(system=excluded.system, reason=excluded.reason) for excluded in assessment.excluded],
     )
 
 
@@ -199,7 +199,7 @@ def of_target(target: Target, policy: str, identity: Identity, today: date) -> T
             for deviation in target.policy.deviations
         ],
         waivers=[of_waiver(waiver, today) for waiver in target.policy.waivers],
-        attestations=[of_attestation(one, today) for one in target.policy.attestations],
+        attestations=[of_attestation(attestation, today) for attestation in target.policy.attestations],
         identity=identity,
     )
 

@@ -64,23 +64,25 @@ def accounts(
         cases[case["target"], case["control"]].append(found)
     for record in ran.values():  # known from its report alone, where no list of what was collected came
         cases[record["target"], record["control"]].append(_found(record))
-    found_accounts = [_account(target, control, found) for (target, control), found in cases.items()]
+    found_accounts = [_account(target, control, case) for (target, control), case in cases.items()]
     return _attested(found_accounts, attestations or {})
 
 
 def _attested(found: list[Account], attestations: Mapping[str, Sequence[AttestationFacts]]) -> list[Account]:
     """Return accounts with what somebody vouches for where nothing was judged, and of what no test asks about."""
-    there = {(one["target"], one["control"]): number for number, one in enumerate(found)}
+    there = {(account["target"], account["control"]): number for number, account in enumerate(found)}
     for target, vouched in attestations.items():
-        for one in sorted(vouched, key=lambda each: each["in_force"]):  # of several the one in force counts
-            number = there.setdefault((target, one["control"]), len(found))
+        for attestation in sorted(vouched, key=lambda each: each["in_force"]):  # of several the one in force counts
+            number = there.setdefault((target, attestation["control"]), len(found))
             if number == len(found):
-                found.append(Account(control=one["control"], title=one["statement"], severity="low", target=target,
-                                     outcome="not-judged", reason="", instances={}))  # fmt: skip
+                found.append(Account(control=attestation["control"], title=attestation["statement"], severity="low",
+                                     target=target, outcome="not-judged", reason="", instances={}))  # fmt: skip
             account = found[number]
             if account["outcome"] == "not-judged":
-                outcome, until = ("attested", "until") if one["in_force"] else ("not-judged", "not in force: until")
-                vouches = f"attested by {one['by']} on {one['dated']}, {until} {one['until']}: {one['statement']}"
+                in_force = attestation["in_force"]
+                outcome, until = ("attested", "until") if in_force else ("not-judged", "not in force: until")
+                period = f"on {attestation['dated']}, {until} {attestation['until']}"
+                vouches = f"attested by {attestation['by']} {period}: {attestation['statement']}"
                 reason = "; ".join(filter(None, (account["reason"], vouches)))
                 found[number] = Account(**{**account, "outcome": outcome, "reason": reason})
     return found
@@ -95,7 +97,7 @@ def _found(record: Record) -> tuple[str, str, str, str]:
 def _account(target: str, control: str, cases: Sequence[tuple[str, str, str, str]]) -> Account:
     outcome, reason, title, severity = min(cases, key=lambda case: ORDER.index(case[0]))
     counted = Counter(case[0] for case in cases)
-    instances = {one: counted[one] for one in ORDER if counted[one]}
+    instances = {outcome: counted[outcome] for outcome in ORDER if counted[outcome]}
     return Account(
         control=control,
         title=title,
@@ -126,9 +128,9 @@ def line(found: Sequence[Account], left_out: str, shard: str = "") -> str:
         left_out: why cases did not run.
         shard: which targets a shard leaves out, "" for none.
     """
-    outcomes: Mapping[str, int] = Counter(one["outcome"] for one in found)
-    targets = len({one["target"] for one in found})
-    judged = sum(outcomes[one] for one in JUDGED)
+    outcomes: Mapping[str, int] = Counter(account["outcome"] for account in found)
+    targets = len({account["target"] for account in found})
+    judged = sum(outcomes[outcome] for outcome in JUDGED)
     text = f"judged {judged} of {len(found)} controls" + (f" at {targets} targets" if targets > 1 else "")
     parts = [f"{outcomes[outcome]} {words}" for outcome, words in _UNJUDGED if outcomes[outcome]]
     if outcomes["not-selected"]:

@@ -103,11 +103,11 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
         return NotApplicable(f"{seen.evidence()}: no page is served")
     answer = seen.answer
     severity = Severity.LOW if seen.surface is Surface.EDITOR and seen.view.own_login else None
-    found: list[Violation] = []
+    violations: list[Violation] = []
     ancestors = answer.header("content-security-policy")
     framed = _ANYBODY.search(ancestors) if ancestors else answer.header("x-frame-options").upper() not in _XFO
     if framed:
-        found.append(
+        violations.append(
             Violation(
                 "framed",
                 f"{seen.evidence()}, {ancestors or 'without frame-ancestors'}: any site can frame the page",
@@ -117,7 +117,7 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
             )
         )
     if answer.header("x-content-type-options").lower() != "nosniff":
-        found.append(
+        violations.append(
             Violation(
                 "sniffed",
                 f"{seen.evidence()}, without X-Content-Type-Options",
@@ -126,4 +126,4 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
                 severity,
             )
         )
-    return tuple(found)
+    return tuple(violations)

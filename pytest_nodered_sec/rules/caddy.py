@@ -49,12 +49,12 @@ def caddy_way_is_guarded(seen: CaddyConfig, policy: Policy) -> Verdict:
     faults += [_far(seen, dial) for _, dial, secure in named if not secure and not _near(_address(dial))]
     for server in dict.fromkeys(server for server, _ in leading):
         for surface in surfaces:
-            found: dict[str, Violation] = {}
+            violations: dict[str, Violation] = {}
             for one, ways in leading:
                 if one is server:
                     for code, (why, guard, way) in pages.uneven(ways, _demanded(server, surface), unsure).items():
-                        found.setdefault(code, _fault(seen, server, code, why, guard, way, surface))
-            faults += found.values()
+                        violations.setdefault(code, _fault(seen, server, code, why, guard, way, surface))
+            faults += violations.values()
     if unsure and not faults:
         return NotJudged(f"{unsure[0]}: not judged")
     return tuple(faults)
@@ -124,26 +124,28 @@ def _below(routes: tuple[CaddyRoute, ...]) -> Iterator[CaddyRoute]:
     for route in routes:
         yield route
         for step in route.steps:
-            yield from _below((*step.routes, *step.errors, *(one for _, inner in step.answers for one in inner)))
+            yield from _below(
+                (*step.routes, *step.errors, *(caddy_route for _, inner in step.answers for caddy_route in inner))
+            )
 
 
 def _sets(matches: tuple[CaddyMatch, ...]) -> Iterator[CaddyMatch]:
-    for one in matches:
-        yield one
-        yield from _sets(one.none)
+    for matcher in matches:
+        yield matcher
+        yield from _sets(matcher.none)
 
 
 def _hosts(server: CaddyServer) -> list[str]:
     """Return every name that its routes tell apart, and one that is none of them."""
-    sets = [one for route in _routes(server) for one in _sets(route.matches)]
-    return list(dict.fromkeys((*(name.replace("*", "any") for one in sets for name in one.hosts), NOBODY)))
+    sets = [matcher for route in _routes(server) for matcher in _sets(route.matches)]
+    return list(dict.fromkeys((*(name.replace("*", "any") for matcher in sets for name in matcher.hosts), NOBODY)))
 
 
 def _heads(route: CaddyRoute) -> Iterator[str]:
     """Yield the paths that a route names, ANY standing for what may be anything."""
-    for one in _sets(route.matches):
-        yield from (path.replace("*", ANY) for path in one.paths)
-        yield from examples(one.pattern) if one.pattern else ()
+    for matcher in _sets(route.matches):
+        yield from (path.replace("*", ANY) for path in matcher.paths)
+        yield from examples(matcher.pattern) if matcher.pattern else ()
     for step in route.steps:
         if step.prefix:
             yield f"{step.prefix}{ANY}"
@@ -155,7 +157,7 @@ def _elsewhere(seen: CaddyConfig) -> str:
     """Say whom else on this machine Caddy forwards to, "" for nobody."""
     own = {at.rpartition(":")[2] for server in seen.servers for at in server.listen}
     dials = [_address(dial) for server in seen.servers if not server.raw for dial, _ in server.dials]
-    near = next((one for one in dials if _near(one) and one.rpartition(":")[2] not in own), "")
+    near = next((dial for dial in dials if _near(dial) and dial.rpartition(":")[2] not in own), "")
     if near and is_node_red(near, seen.sockets):
         return f"Caddy forwards to Node-RED at {near}, but no request that was tried gets there"
     return f"Caddy forwards to {near}, and how that forwards to Node-RED is not followed" if near else ""

@@ -40,52 +40,54 @@ def chain_is_in_order(seen: PresentedChain, policy: Policy) -> Verdict:
 
 def _order(seen: PresentedChain) -> tuple[Violation, ...]:
     faults = []
-    walked = {one.fingerprint for one in seen.path or seen.certificates}
-    for one in seen.certificates[1:]:
-        before = seen.certificates[: one.position]
-        after = seen.certificates[one.position + 1 :]
-        name = one.named()
-        if one.fingerprint in {other.fingerprint for other in before}:
-            faults.append(Violation("duplicate", f"{name} was sent before", _ORDER, _take_out(one)))
-        elif one.self_signed:
+    walked = {certificate.fingerprint for certificate in seen.path or seen.certificates}
+    for certificate in seen.certificates[1:]:
+        before = seen.certificates[: certificate.position]
+        after = seen.certificates[certificate.position + 1 :]
+        name = certificate.named()
+        if certificate.fingerprint in {other.fingerprint for other in before}:
+            faults.append(Violation("duplicate", f"{name} was sent before", _ORDER, _take_out(certificate)))
+        elif certificate.self_signed:
             observed = f"{name} is a root: clients that trust it already have it"
-            faults.append(Violation("root-sent", observed, _ORDER, _take_out(one)))
-        elif any(one.issued(other) for other in before):
-            if one.not_after < seen.looked_at and one.fingerprint not in walked:
-                observed = f"{name} has expired ({one.not_after:%Y-%m-%d}); old clients fail on it, others ignore it"
-                faults.append(Violation("expired-extra", observed, _ORDER, _take_out(one)))
-        elif any(one.issued(other) for other in after):
+            faults.append(Violation("root-sent", observed, _ORDER, _take_out(certificate)))
+        elif any(certificate.issued(other) for other in before):
+            if certificate.not_after < seen.looked_at and certificate.fingerprint not in walked:
+                observed = (
+                    f"{name} has expired ({certificate.not_after:%Y-%m-%d}); old clients fail on it, others ignore it"
+                )
+                faults.append(Violation("expired-extra", observed, _ORDER, _take_out(certificate)))
+        elif any(certificate.issued(other) for other in after):
             observed = f"{name} comes before the certificate that it issued"
             remedy = f"put the certificates in order: {_ordered(seen)} ({_FILE})"
             faults.append(Violation("wrong-order", observed, _ORDER, remedy))
         elif not no_issuer(seen):
             observed = f"{name} issued none of the others"
-            faults.append(Violation("stranger", observed, _ORDER, _take_out(one)))
-    for one in seen.path[1:]:
-        if one.position < 0 and not one.self_signed and one != seen.path[-1]:
+            faults.append(Violation("stranger", observed, _ORDER, _take_out(certificate)))
+    for certificate in seen.path[1:]:
+        if certificate.position < 0 and not certificate.self_signed and certificate != seen.path[-1]:
             faults.append(
                 Violation(
                     "taken-from-the-store",
-                    f"the intermediate `{one.subject}` is not sent; it was found in {seen.trust}",
+                    f"the intermediate `{certificate.subject}` is not sent; it was found in {seen.trust}",
                     _ORDER,
-                    f"add the intermediate `{one.subject}` ({_FILE}: fullchain.pem)",
+                    f"add the intermediate `{certificate.subject}` ({_FILE}: fullchain.pem)",
                 )
             )
     return tuple(faults)
 
 
-def _take_out(one: CertificateFacts) -> str:
-    return f"take `{one.subject}` at place {one.position + 1} out of the file ({_FILE})"
+def _take_out(certificate: CertificateFacts) -> str:
+    return f"take `{certificate.subject}` at place {certificate.position + 1} out of the file ({_FILE})"
 
 
 def _ordered(seen: PresentedChain) -> str:
     """Return the subjects in the order of who issued whom."""
     left = list(dict.fromkeys(seen.certificates[1:]))
     chain = [seen.leaf]
-    while issuers := [one for one in left if one.issued(chain[-1])]:
+    while issuers := [certificate for certificate in left if certificate.issued(chain[-1])]:
         chain.append(issuers[0])
         left.remove(issuers[0])
-    return ", ".join(f"`{one.subject}`" for one in chain)
+    return ", ".join(f"`{certificate.subject}`" for certificate in chain)
 
 
 def keys_are_strong(seen: PresentedChain, policy: Policy) -> Verdict:
@@ -97,7 +99,9 @@ def keys_are_strong(seen: PresentedChain, policy: Policy) -> Verdict:
     if not seen.certificates:
         return _WITHOUT_TLS
     verdict = of_each(seen, _strength)
-    unknown = [one for chain in (seen, seen.also) if chain for one in counted(chain) if _unknown(one)]
+    unknown = [
+        certificate for chain in (seen, seen.also) if chain for certificate in counted(chain) if _unknown(certificate)
+    ]
     if verdict or not unknown:
         return verdict
     return NotJudged(
@@ -106,26 +110,32 @@ def keys_are_strong(seen: PresentedChain, policy: Policy) -> Verdict:
     )
 
 
-def _unknown(one: CertificateFacts) -> bool:
-    return one.key_type not in _LEAST_BITS or (not one.self_signed and one.signature_hash not in _STRONG | _WEAK)
+def _unknown(certificate: CertificateFacts) -> bool:
+    return certificate.key_type not in _LEAST_BITS or (
+        not certificate.self_signed and certificate.signature_hash not in _STRONG | _WEAK
+    )
 
 
 def _strength(seen: PresentedChain) -> tuple[Violation, ...]:
     faults = []
-    for one in counted(seen):
-        if one.key_bits < _LEAST_BITS.get(one.key_type, 0):
-            replace = _NEW_KEY if one.position == 0 else _other_chain(one)
-            observed = f"{one.named()} has a key of {one.key_bits} bits ({one.key_type})"
+    for certificate in counted(seen):
+        if certificate.key_bits < _LEAST_BITS.get(certificate.key_type, 0):
+            replace = _NEW_KEY if certificate.position == 0 else _other_chain(certificate)
+            observed = f"{certificate.named()} has a key of {certificate.key_bits} bits ({certificate.key_type})"
             faults.append(Violation("weak-key", observed, "RSA ≥ 2048, EC ≥ 256, Ed25519 or Ed448", replace))
-        if one.signature_hash in _WEAK and not one.self_signed:
-            replace = "reissue the certificate: openssl ca -md sha256" if one.position == 0 else _other_chain(one)
-            observed = f"{one.named()} is signed with {one.signature_hash.upper()}"
+        if certificate.signature_hash in _WEAK and not certificate.self_signed:
+            replace = (
+                "reissue the certificate: openssl ca -md sha256"
+                if certificate.position == 0
+                else _other_chain(certificate)
+            )
+            observed = f"{certificate.named()} is signed with {certificate.signature_hash.upper()}"
             faults.append(Violation("weak-signature", observed, "SHA-256 or better", replace))
     return tuple(faults)
 
 
-def _other_chain(one: CertificateFacts) -> str:
-    return f"have `{one.subject}` issued again by its CA, or take the chain of a better one"
+def _other_chain(certificate: CertificateFacts) -> str:
+    return f"have `{certificate.subject}` issued again by its CA, or take the chain of a better one"
 
 
 def lifetime_is_limited(seen: PresentedChain, policy: Policy) -> Verdict:
@@ -140,7 +150,7 @@ def lifetime_is_limited(seen: PresentedChain, policy: Policy) -> Verdict:
     limits = [_limit(chain, policy)[0] for chain in (seen, seen.also) if chain]
     if all(math.isinf(limit) for limit in limits):
         return NotApplicable(f"not required by profile {policy.profile}, for certificates of a private CA")
-    return of_each(seen, lambda one: _lifetime(one, policy))
+    return of_each(seen, lambda chain: _lifetime(chain, policy))
 
 
 def _limit(seen: PresentedChain, policy: Policy) -> tuple[float, str]:
@@ -174,7 +184,7 @@ def issued_by_the_named_ca(seen: PresentedChain, policy: Policy) -> Verdict:
         return NotApplicable('not required: to accept one CA only, set issuer = "…" to the name of its organisation')
     if not seen.certificates:
         return _WITHOUT_TLS
-    verdict = of_each(seen, lambda one: _issuer(one, policy.issuer))
+    verdict = of_each(seen, lambda chain: _issuer(chain, policy.issuer))
     if not verdict and chain_is_trusted(seen, policy):
         return NotJudged("not judged: the chain does not verify, so its issuer may be forged; see tls-01")
     return verdict

@@ -85,7 +85,7 @@ def counted(seen: PresentedChain) -> tuple[CertificateFacts, ...]:
     walked = seen.path or seen.certificates
     if not no_issuer(seen):
         return walked
-    known = {one.fingerprint for one in walked}
+    known = {certificate.fingerprint for certificate in walked}
     return (*walked, *(certificate for certificate in seen.certificates if certificate.fingerprint not in known))
 
 
@@ -106,7 +106,7 @@ def chain_is_trusted(seen: PresentedChain, policy: Policy) -> Verdict:
             ),
         )
     if policy.certificate:
-        return of_each(seen, lambda one: _pinned(one, policy.certificate))
+        return of_each(seen, lambda chain: _pinned(chain, policy.certificate))
     return of_each(seen, _faults)
 
 
@@ -170,7 +170,7 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
             _TRUSTED,
             f"add the intermediate `{last.issuer}` ({_FULL_CHAIN}){certain}",
         )
-    walked = {one.fingerprint for one in seen.path or seen.certificates}
+    walked = {certificate.fingerprint for certificate in seen.path or seen.certificates}
     if any(certificate.fingerprint not in walked for certificate in seen.certificates):
         return Violation(
             "incomplete-chain",
@@ -286,7 +286,7 @@ def renewal_is_in_time(seen: PresentedChain, policy: Policy) -> Verdict:
     """The leaf is in date, and more of its lifetime is left than the profile's share."""
     if not seen.certificates:
         return NotApplicable("served without TLS: see tls-01")
-    return of_each(seen, lambda one: _in_time(one, policy))
+    return of_each(seen, lambda chain: _in_time(chain, policy))
 
 
 def _in_time(seen: PresentedChain, policy: Policy) -> tuple[Violation, ...]:

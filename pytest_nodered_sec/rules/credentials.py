@@ -39,11 +39,11 @@ def known_password_cannot_log_in(seen: LoginGuesses, policy: Policy) -> Verdict:
     return tuple(
         Violation(
             "known-password",
-            f"POST /auth/token: {one.line()}",
+            f"POST /auth/token: {guess.line()}",
             "403 (invalid_grant)",
-            f"settings.js: give `{one.username}` in adminAuth.users another password: its hash is {_HASH}",
+            f"settings.js: give `{guess.username}` in adminAuth.users another password: its hash is {_HASH}",
         )
-        for one in accepted
+        for guess in accepted
     )
 
 

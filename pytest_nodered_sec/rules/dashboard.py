@@ -90,13 +90,13 @@ def account_opens(seen: DashboardVisit, policy: Policy) -> Verdict:
             ),
         )
     gate = f"nginx: {nginx_gate(_absolute(seen.page, seen.path))}. One login covers page, assets and live channel"
-    found = [
-        Violation("asset-refused", one.evidence(), "the page's scripts and styles, for the same account", gate)
-        for one in seen.assets
-        if one.kind is not Kind.SERVED
+    violations = [
+        Violation("asset-refused", attempt.evidence(), "the page's scripts and styles, for the same account", gate)
+        for attempt in seen.assets
+        if attempt.kind is not Kind.SERVED
     ]
     if seen.channel is not None and seen.channel.channel is not Channel.OPEN:
-        found.append(
+        violations.append(
             Violation(
                 "channel-refused",
                 f"{seen.channel.evidence()}, though the page was served",
@@ -104,7 +104,7 @@ def account_opens(seen: DashboardVisit, policy: Policy) -> Verdict:
                 gate,
             )
         )
-    return tuple(found)
+    return tuple(violations)
 
 
 def support_data_is_refused(seen: AccessAttempt, policy: Policy) -> Verdict:

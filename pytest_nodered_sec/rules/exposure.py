@@ -66,7 +66,7 @@ def strange_name_is_turned_away(seen: StrangeName, policy: Policy) -> Verdict:
     reached = [visit for visit in seen.door.visits if visit.node_red]
     if not reached:
         return ()
-    shown = min(reached, key=lambda one: one.answer.status)  # rather a page than a 404
+    shown = min(reached, key=lambda visit: visit.answer.status)  # rather a page than a 404
     return (
         Violation(
             "any-name",

@@ -24,10 +24,10 @@ def others_cannot_reach(seen: FileAccess, policy: Policy) -> Verdict:
     remedy = f"chmod 0700 {seen.user_dir}, and in the unit UMask=0077 (modes of rewritten files do not last)"
     if seen.kind == "environment files":
         remedy = "chmod 0600 the file, owner root (of a user's own service that user): the service manager reads it"
-    found = [fault for steps in seen.files for fault in _faults(steps, {0, seen.process.uid})]
+    faults = [fault for steps in seen.files for fault in _faults(steps, {0, seen.process.uid})]
     return tuple(
         Violation(code, observed, "only root and Node-RED's user can read or change it", remedy)
-        for code, observed in dict.fromkeys(found)
+        for code, observed in dict.fromkeys(faults)
         if not (seen.kind == "code" and code == "readable")  # of packages that anybody can download
     )
 
@@ -48,8 +48,8 @@ def settings_are_out_of_reach(seen: FileAccess, policy: Policy) -> Verdict:
         f"with --settings /etc/nodered/{next(iter(files))} --userDir {shlex.quote(seen.user_dir)}; in a container "
         "mount each file there, read-only"
     )
-    found = [fault for steps in seen.files for fault in _own_faults(steps, seen.process.uid, seen.process.user)]
-    return tuple(Violation(code, observed, expected, remedy) for code, observed in dict.fromkeys(found))
+    faults = [fault for steps in seen.files for fault in _own_faults(steps, seen.process.uid, seen.process.user)]
+    return tuple(Violation(code, observed, expected, remedy) for code, observed in dict.fromkeys(faults))
 
 
 def _own_faults(steps: tuple[FileStep, ...], uid: int, user: str) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ _STRICT_SANDBOX: Final = (
 
 def host_serves_the_url(seen: Identity, policy: Policy) -> Verdict:
     """The host looked at serves the URL, and nothing on it passes itself off as Node-RED or its proxy."""
-    found = [
+    violations = [
         Violation(
             "impostor",
             impostor,
@@ -54,13 +54,13 @@ def host_serves_the_url(seen: Identity, policy: Policy) -> Verdict:
             "the machine that serves the URL",
             "point --nodered-host at the machine that serves the URL (its proxy), not at another one",
         )
-        found.append(wrong)
-    return tuple(found)
+        violations.append(wrong)
+    return tuple(violations)
 
 
 def listens_only_inside(seen: Listening, policy: Policy) -> Verdict:
     """Every listening socket of Node-RED is loopback, unpublished, or declared; the inspector's never is."""
-    return tuple(one for socket in seen.sockets for one in _exposed(socket, seen, policy))
+    return tuple(violation for socket in seen.sockets for violation in _exposed(socket, seen, policy))
 
 
 def _exposed(socket: ListeningSocket, seen: Listening, policy: Policy) -> list[Violation]:
@@ -116,45 +116,47 @@ def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
     if seen.unit is None and not process.manager:
         remedy = "install it as a service: a nodered.service with Restart=on-failure, systemctl enable --now nodered"
         return (Violation("no-service", seen.evidence(), "a service that systemd supervises", remedy),)
-    found = _unit_faults(seen, seen.unit, policy) if seen.unit is not None else []
-    if process.manager and not found:
+    violations = _unit_faults(seen, seen.unit, policy) if seen.unit is not None else []
+    if process.manager and not violations:
         return NotJudged(f"{seen.evidence()}; whether it restarts Node-RED stands in its own configuration")
-    return tuple(found)
+    return tuple(violations)
 
 
 def _of_its_user(seen: Supervision, policy: Policy) -> Verdict:
     """Judge a service of a user's own systemd, which can shield no file systems without user namespaces."""
     process = seen.process
-    found = []
+    violations = []
     if not process.lingers:
         remedy = (
             f"loginctl enable-linger {process.user}; as {process.user}: systemctl --user enable {process.user_unit}"
         )
-        found = [Violation("no-linger", seen.evidence(), "a service that starts at boot, before any login", remedy)]
+        violations = [
+            Violation("no-linger", seen.evidence(), "a service that starts at boot, before any login", remedy)
+        ]
     if seen.unit is not None:
-        found += _unit_faults(seen, seen.unit, policy)
-    if seen.unit is None and not found:
+        violations += _unit_faults(seen, seen.unit, policy)
+    if seen.unit is None and not violations:
         return NotJudged(
             f"{seen.evidence()}; as {process.user}, systemctl --user show -p UnitFileState,Restart {process.user_unit} "
             f"tells the rest, and systemctl --user enable {process.user_unit} has it started at boot"
         )
-    return tuple(found)
+    return tuple(violations)
 
 
 def _unit_faults(seen: Supervision, unit: Unit, policy: Policy) -> list[Violation]:
     """Return what a unit lacks; it is another process manager's where one keeps Node-RED, but holds for both."""
-    found = []
+    violations = []
     of_user = bool(seen.process.user_unit)
     control = f"as {seen.process.user}: systemctl --user" if of_user else "systemctl"
     if unit.get("UnitFileState") not in ("enabled", "enabled-runtime", "static", "generated", "indirect"):
         remedy = f"{control} enable {unit.name}"
-        found.append(Violation("not-enabled", seen.evidence(), "UnitFileState=enabled", remedy))
+        violations.append(Violation("not-enabled", seen.evidence(), "UnitFileState=enabled", remedy))
     if unit.get("Restart") in ("", "no") and not seen.process.manager:
         remedy = f"{control} edit {unit.name}: [Service] Restart=on-failure"
-        found.append(Violation("no-restart", seen.evidence(), "Restart=on-failure or always", remedy))
+        violations.append(Violation("no-restart", seen.evidence(), "Restart=on-failure or always", remedy))
     for key, accepted, line in _SANDBOX[:1] if of_user and _demanded(policy) else _demanded(policy):
         if unit.get(key) not in accepted:
-            found.append(
+            violations.append(
                 Violation(
                     f"sandbox-{key}",
                     f"{unit.name}: {key}={unit.get(key) or '(not reported)'}",
@@ -162,7 +164,7 @@ def _unit_faults(seen: Supervision, unit: Unit, policy: Policy) -> list[Violatio
                     f"{control} edit {unit.name}: [Service] {line}",
                 )
             )
-    return found
+    return violations
 
 
 def _demanded(policy: Policy) -> tuple[tuple[str, tuple[str, ...], str], ...]:
@@ -222,7 +224,7 @@ def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
     told = "on the host"
     faults = (
         *faults_of("node-red", seen.node_red, told, seen.on, policy),
-        *(one for name, release in seen.modules for one in faults_of(name, release, told, seen.on, policy)),
+        *(violation for name, release in seen.modules for violation in faults_of(name, release, told, seen.on, policy)),
         *node_faults(seen.node, seen.on, told),
     )
     return with_unfixed(faults, seen.exposures)
@@ -230,7 +232,7 @@ def is_patched(seen: PatchLevel, policy: Policy) -> Verdict:
 
 def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
     """Configuration files are older than the processes that read them, and the served certificate is one on disk."""
-    found = [
+    violations = [
         Violation(
             "stale-settings",
             f"{path} is {seconds} s newer than {seen.process.line()}",
@@ -239,7 +241,7 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         )
         for path, seconds in seen.newer
     ]
-    found += [
+    violations += [
         Violation(
             "stale-nginx",
             f"{path} is {seconds} s newer than nginx's newest worker",
@@ -249,7 +251,7 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
         for path, seconds in seen.nginx_newer
     ]
     if seen.served_on_disk is False:
-        found.append(
+        violations.append(
             Violation(
                 "stale-certificate",
                 "the certificate served is not among those found on the host",
@@ -257,4 +259,4 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
                 "systemctl reload nginx (certbot: --deploy-hook 'systemctl reload nginx')",
             )
         )
-    return tuple(found)
+    return tuple(violations)

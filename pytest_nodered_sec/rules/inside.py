@@ -100,20 +100,22 @@ def ways_in_are_declared(seen: Entries, policy: Policy) -> Verdict:
     )
 
 
-def _is_declared(one: Entry, policy: Policy) -> bool:
+def _is_declared(entry: Entry, policy: Policy) -> bool:
     public = {path.path for path in policy.public_paths}
-    if one.kind == "http":
-        return one.where in public or (one.method, one.where) in {(p.method, p.path) for p in policy.protected_paths}
-    if one.kind == "websocket":
-        return one.where in public or one.where in policy.websockets
-    if one.kind == "dashboard":  # where none is declared, /ui and /dashboard are tried
+    if entry.kind == "http":
+        return entry.where in public or (entry.method, entry.where) in {
+            (p.method, p.path) for p in policy.protected_paths
+        }
+    if entry.kind == "websocket":
+        return entry.where in public or entry.where in policy.websockets
+    if entry.kind == "dashboard":  # where none is declared, /ui and /dashboard are tried
         usual = ("/ui", "/dashboard") if policy.dashboards is None else policy.dashboards
-        return one.where in public or one.where in usual
-    if one.kind in INTERFACES:
+        return entry.where in public or entry.where in usual
+    if entry.kind in INTERFACES:
         declared = {(interface.kind, interface.path) for interface in policy.interfaces}
-        tried = one.where == f"/{one.kind}" and one.kind != "uibuilder" and one.kind not in dict(declared)
-        return one.where in public or (one.kind, one.where) in declared or tried
-    return policy.host.allows(one.where)
+        tried = entry.where == f"/{entry.kind}" and entry.kind != "uibuilder" and entry.kind not in dict(declared)
+        return entry.where in public or (entry.kind, entry.where) in declared or tried
+    return policy.host.allows(entry.where)
 
 
 def _declaration(entry: Entry, undeclared: list[Entry], policy: Policy) -> str:
@@ -123,24 +125,24 @@ def _declaration(entry: Entry, undeclared: list[Entry], policy: Policy) -> str:
     """
     alike = [one for one in undeclared if one.kind == entry.kind]
     if entry.kind == "http":
-        declared = [(one.path, one.method, str(one.effect)) for one in policy.protected_paths]
-        added = [(one.where, one.method, "none" if one.method == "GET" else "unknown") for one in alike]
+        declared = [(endpoint.path, endpoint.method, str(endpoint.effect)) for endpoint in policy.protected_paths]
+        added = [(entry.where, entry.method, "none" if entry.method == "GET" else "unknown") for entry in alike]
         rows = [dict(zip(("path", "method", "effect"), one, strict=True)) for one in (*declared, *added)]
         look = '; effect = "none" lets the suite send this GET: where that would do harm, write "acts"'
-        return f"protected_paths = {toml(rows)}{look if any(one.method == 'GET' for one in alike) else ''}"
+        return f"protected_paths = {toml(rows)}{look if any(entry.method == 'GET' for entry in alike) else ''}"
     if entry.kind == "websocket":
-        return f"websockets = {toml([*policy.websockets, *(one.where for one in alike)])}"
+        return f"websockets = {toml([*policy.websockets, *(entry.where for entry in alike)])}"
     if entry.kind == "dashboard":
         usual = policy.dashboards or ()
-        return f"dashboards = {toml([*usual, *(one.where for one in alike)])}"
+        return f"dashboards = {toml([*usual, *(entry.where for entry in alike)])}"
     if entry.kind in INTERFACES:
-        more = [Interface(kind, one.where) for kind in INTERFACES for one in undeclared if one.kind == kind]
-        return f"interfaces = {toml([_said_of(one, policy) for one in (*policy.interfaces, *more)])}"
-    ports = [one for one in undeclared if one.kind in PORTS]
-    listens = [*policy.host.listens, *(f"{one.where} {one.kind.upper()} node of the flows" for one in ports)]
+        more = [Interface(kind, entry.where) for kind in INTERFACES for entry in undeclared if entry.kind == kind]
+        return f"interfaces = {toml([_said_of(interface, policy) for interface in (*policy.interfaces, *more)])}"
+    ports = [entry for entry in undeclared if entry.kind in PORTS]
+    listens = [*policy.host.listens, *(f"{entry.where} {entry.kind.upper()} node of the flows" for entry in ports)]
     return f"inside.listens = {toml(listens)}"
 
 
-def _said_of(one: Interface, policy: Policy) -> dict[str, object]:
-    reason = policy.public_reason(one.path)
-    return {"kind": one.kind, "path": one.path} | ({"public": True, "reason": reason} if reason else {})
+def _said_of(interface: Interface, policy: Policy) -> dict[str, object]:
+    reason = policy.public_reason(interface.path)
+    return {"kind": interface.kind, "path": interface.path} | ({"public": True, "reason": reason} if reason else {})

@@ -53,7 +53,7 @@ _LOGINS: Final = {
 
 def interface_refuses(seen: InterfaceAttempt, policy: Policy) -> Verdict:
     """An interface's live channel refuses anonymous clients; a declared one is there."""
-    declared = any((one.kind, one.path) == (seen.kind, seen.path) for one in policy.interfaces)
+    declared = any((interface.kind, interface.path) == (seen.kind, seen.path) for interface in policy.interfaces)
     reason = policy.public_reason(seen.path)
     if reason:
         return NotApplicable(f"declared public: {reason}")

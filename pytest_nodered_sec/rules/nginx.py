@@ -100,7 +100,7 @@ def leads_elsewhere(seen: NginxConfig, every_way: tuple[Walked, ...]) -> NotAppl
     if doubts := [*doubts, *_unsure(seen)]:
         return NotJudged(f"{doubts[0]}; so whether nginx forwards to Node-RED is unknown")
     config = Config(seen.directives, seen.sockets)
-    handed_to = _handed_to([one for one in seen.directives if one.name == "http"], config)
+    handed_to = _handed_to([directive for directive in seen.directives if directive.name == "http"], config)
     if led := next((one for one in handed_to if config.is_node_red(one)), ""):
         return NotJudged(f"nginx forwards to Node-RED at {led}, but no request that was tried gets there")
     if near := next((one for one in handed_to if _is_near(one) and not config.own(one)), ""):
@@ -133,7 +133,7 @@ def nginx_way_is_guarded(seen: NginxConfig, policy: Policy) -> Verdict:
 
 
 def _name(server: Directive) -> str:
-    names = [" ".join(one.args) for one in server.block if one.name == "server_name"]
+    names = [" ".join(directive.args) for directive in server.block if directive.name == "server_name"]
     return names[0] if names else "(default)"
 
 
@@ -164,16 +164,16 @@ def _plain(here: list[Walked]) -> list[Violation]:
 
 def _inner(config: Config) -> set[Place | None]:
     """Return the places that only this machine reaches, and to which nginx itself hands requests on."""
-    found = {config.own(address) for address in _handed_to(config.directives, config)}
-    return {one for one in found if one and one.local}
+    places = {config.own(address) for address in _handed_to(config.directives, config)}
+    return {place for place in places if place and place.local}
 
 
 def _handed_to(directives: Sequence[Directive], config: Config) -> list[str]:
     """Return the addresses that proxy_pass names."""
     found = []
-    for one in every(tuple(directives)):
-        if one.name == "proxy_pass" and one.args:
-            target = one.args[0].partition("://")[2]
+    for directive in every(tuple(directives)):
+        if directive.name == "proxy_pass" and directive.args:
+            target = directive.args[0].partition("://")[2]
             unix = target.startswith("unix:")
             name = target.removeprefix("unix:").partition(":" if unix else "/")[0]
             found += [address.removeprefix("unix:") for address in config.upstreams.get(name, (name,))]
@@ -232,20 +232,20 @@ def _streams(seen: NginxConfig) -> list[Violation]:
     return [
         Violation(
             "stream",
-            f"stream server ({one.server.where()}) forwards connections on {one.places} to Node-RED at {address} "
+            f"stream server ({stream.server.where()}) forwards connections on {stream.places} to Node-RED at {address} "
             "without a login",
             "only http servers with TLS forward to Node-RED",
             "nginx: delete that server of the stream block, or close its port to all but the proxy",
         )
-        for one in streams(config)
-        for address in one.addresses
+        for stream in streams(config)
+        for address in stream.addresses
         if config.is_node_red(address)
     ]
 
 
 def _unsure(seen: NginxConfig) -> list[str]:
     """Return why it is not known where raw connections go."""
-    return [one.doubt for one in streams(Config(seen.directives, seen.sockets)) if one.doubt]
+    return [stream.doubt for stream in streams(Config(seen.directives, seen.sockets)) if stream.doubt]
 
 
 # --- host-04 ---------------------------------------------------------------------------------------------

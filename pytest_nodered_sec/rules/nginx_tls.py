@@ -59,13 +59,13 @@ def _default(one: Walked) -> Path:
 
 
 def _where(server: Directive) -> str:
-    names = [" ".join(one.args) for one in server.block if one.name == "server_name"]
+    names = [" ".join(directive.args) for directive in server.block if directive.name == "server_name"]
     return f"server {names[0] if names else '(default)'} ({server.where()})"
 
 
 def _protocols(path: Path, where: str, policy: Policy) -> list[Violation]:
     def as_nginx(versions: tuple[str, ...]) -> list[str]:
-        return sorted("TLSv1" if one == "1.0" else f"TLSv{one}" for one in versions)
+        return sorted("TLSv1" if version == "1.0" else f"TLSv{version}" for version in versions)
 
     accepted, offered = as_nginx(policy.thresholds.tls_accepted), as_nginx(policy.thresholds.tls_offered)
     given = value(path, "ssl_protocols")
@@ -98,8 +98,10 @@ def _weak_suites(given: tuple[str, ...], *, lax: bool) -> str:
     """Say which parts of ssl_ciphers are not allowed, "" for none; `lax`: only broken ones are not."""
     if not given:  # HIGH:!aNULL:!MD5, by nginx itself
         return "" if lax else "ssl_ciphers is not set: nginx then allows CBC, and suites without forward secrecy"
-    parts = [one for one in re.split(r"[: ,]", ":".join(given)) if one and one[0] not in "!-@" and one[:4] != "TLS_"]
-    weak = [one for one in parts if _BROKEN.search(one)]
+    parts = [
+        part for part in re.split(r"[: ,]", ":".join(given)) if part and part[0] not in "!-@" and part[:4] != "TLS_"
+    ]
+    weak = [part for part in parts if _BROKEN.search(part)]
     if not lax:
-        weak += [one for one in parts if one not in weak and not (_AEAD.search(one) and _EPHEMERAL.search(one))]
+        weak += [part for part in parts if part not in weak and not (_AEAD.search(part) and _EPHEMERAL.search(part))]
     return f"ssl_ciphers allows {', '.join(weak)}" if weak else ""

@@ -82,18 +82,18 @@ def palette_is_reproducible(seen: PaletteLock, policy: Policy) -> Verdict:
     if seen.version < 2:
         observed = f"{where} is of format {seen.version or 'unknown'}, which does not say what runs scripts"
         return (Violation("old-lock", observed, "a lock file of npm 7 or newer", install),)
-    found = []
+    violations = []
     if seen.unlocked:
         observed = f"{where} does not have what is installed: {', '.join(seen.unlocked)}"
-        found.append(Violation("unlocked", observed, "every installed package in the lock file", install))
+        violations.append(Violation("unlocked", observed, "every installed package in the lock file", install))
     if len(seen.registries) > 1:
         observed = f"{where}: packages come from {', '.join(seen.registries)}"
         remedy = "set registry= in .npmrc of the user directory to one, delete the lock file, and npm install"
-        found.append(Violation("registries", observed, "one registry", remedy))
+        violations.append(Violation("registries", observed, "one registry", remedy))
     if seen.elsewhere:
         observed = f"{where}: from no registry, or without a checksum: {', '.join(seen.elsewhere)}"
         remedy = "publish them to your registry, and install them from there"
-        found.append(Violation("elsewhere", observed, "packages of a registry, with checksums", remedy))
+        violations.append(Violation("elsewhere", observed, "packages of a registry, with checksums", remedy))
     declared = {line.split()[0] for line in policy.host.install_scripts}
     scripts = [name for name in seen.scripts if name not in declared]
     if scripts and not seen.silent:
@@ -102,5 +102,5 @@ def palette_is_reproducible(seen: PaletteLock, policy: Policy) -> Verdict:
             "ignore-scripts=true in .npmrc of the user directory; or nodered-sec.toml: "
             f'inside.install_scripts = ["{scripts[0]} what its script is for"]'
         )
-        found.append(Violation("scripts", observed, "no installation script that is not declared", remedy))
-    return tuple(found)
+        violations.append(Violation("scripts", observed, "no installation script that is not declared", remedy))
+    return tuple(violations)

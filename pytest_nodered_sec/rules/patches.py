@@ -39,7 +39,7 @@ def is_free_of_advisories(seen: Installed, policy: Policy) -> Verdict:
 def with_unfixed(faults: Iterable[Violation], exposures: Iterable[Exposure]) -> Verdict:
     """Return these faults and what no release fixes; not judged where there is none and something is not known."""
     rows, seen = {row.id: row for row in unfixed()}, list(exposures)
-    found = (
+    violations = (
         *faults,
         *(
             Violation(
@@ -53,7 +53,7 @@ def with_unfixed(faults: Iterable[Violation], exposures: Iterable[Exposure]) -> 
         ),
     )
     unknown = [f"{exposure.id}, which no release fixes: {exposure.lacking}" for exposure in seen if exposure.lacking]
-    return NotJudged("; ".join(unknown)) if unknown and not found else found
+    return NotJudged("; ".join(unknown)) if unknown and not violations else violations
 
 
 def node_is_maintained(seen: Installed, policy: Policy) -> Verdict:
@@ -173,7 +173,7 @@ def _install(package: str, found: Version | None, after: int = 0) -> str:
     if package == _NODE_RED:
         kept = [line for line in lines() if line.package == package and line.whole and line.major > after]
         kept.sort(key=lambda line: line.major)
-        line = next((one for one in kept if found is not None and one.major >= found.major), kept[-1])
+        line = next((line for line in kept if found is not None and line.major >= found.major), kept[-1])
         return f"npm install -g --unsafe-perm {package}@{line.whole}, then restart it"
     return f"npm install {package}@latest, in the user directory, then restart Node-RED"
 

@@ -34,7 +34,7 @@ def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
     """Every address of the name serves and refuses the same, and the same request always gets the same answer."""
     open_turns = [turn for turn in seen.turns if turn.open]
     found = [_differing(seen, view) for view in seen.views[1:]]
-    violations = tuple(one for one in found if one is not None)
+    violations = tuple(violation for violation in found if violation is not None)
     if not open_turns:
         return violations
     told = "; ".join(turn.line() for turn in open_turns[:_SHOWN])

@@ -32,14 +32,14 @@ def not_revoked(seen: RevocationCheck, policy: Policy) -> Verdict:
     faults = [
         Violation(
             "revoked",
-            one.line(),
+            lookup.line(),
             "not revoked",
             "make a new key, get a new certificate, and find out why this one was revoked: its key may be known"
-            if one.certificate.position == 0
+            if lookup.certificate.position == 0
             else "get a certificate of another intermediate: certbot renew --force-renewal",
         )
-        for one in seen.lists
-        if one.revoked
+        for lookup in seen.lists
+        if lookup.revoked
     ]
     for chain in (seen.chain, seen.chain.also):
         faults += _stapled(chain) if chain else []

@@ -34,9 +34,9 @@ _LOGIN = ADMIN_AUTH.removeprefix("settings.js: ")
 
 def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
     """adminAuth is set, strangers have no rights, and no password is shared, weakly hashed or in clear."""
-    found = []
+    violations = []
     if seen.kind != "set" and policy.admin_api == "protected":
-        found.append(
+        violations.append(
             Violation(
                 "no-admin-auth",
                 f"{seen.file}: adminAuth is {seen.kind}",
@@ -45,7 +45,7 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
             )
         )
     elif seen.kind == "set" and seen.type not in ("credentials", "strategy"):
-        found.append(
+        violations.append(
             Violation(
                 "unknown-type",
                 f"{seen.file}: adminAuth.type is {seen.type or 'not set'}, which is not known: nobody can log in",
@@ -54,7 +54,7 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
             )
         )
     if seen.default:
-        found.append(
+        violations.append(
             Violation(
                 "default-user",
                 f"{seen.file}: adminAuth.default gives every anonymous client the permissions {seen.default}",
@@ -62,30 +62,30 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
                 "settings.js: delete adminAuth.default",
             )
         )
-    for who, one in seen.hashes:
-        found += [
-            Violation(f"hash-{what}", f"{seen.file}: {who}: {one.line()}", expected, _HASH)
-            for what, expected in _weaknesses(one, policy)
+    for who, account_hash in seen.hashes:
+        violations += [
+            Violation(f"hash-{what}", f"{seen.file}: {who}: {account_hash.line()}", expected, _HASH)
+            for what, expected in _weaknesses(account_hash, policy)
         ]
     unknown = [who for who, one in seen.hashes if one.scheme == "computed"]
-    if unknown and not found:
+    if unknown and not violations:
         return NotJudged(
             f"{seen.file}: a module that is not run here makes the hash of {', '.join(unknown)}, so how strong it is, "
             "and of which password, is not known: write the hash itself into settings.js or the environment"
         )
-    return tuple(found)
+    return tuple(violations)
 
 
-def _weaknesses(one: PasswordHash, policy: Policy) -> list[tuple[str, str]]:
-    if one.known:
+def _weaknesses(account_hash: PasswordHash, policy: Policy) -> list[tuple[str, str]]:
+    if account_hash.known:
         return [("known", "a password of your own")]
-    if one.scheme == "bcrypt":
+    if account_hash.scheme == "bcrypt":
         least = policy.thresholds.bcrypt_cost
-        low = one.cost < least
+        low = account_hash.cost < least
         return [("cost", f"bcrypt of cost {least} or more (profile {policy.profile})")] if low else []
-    if one.scheme == "computed":
+    if account_hash.scheme == "computed":
         return []
-    return [(one.scheme, "a bcrypt hash")]
+    return [(account_hash.scheme, "a bcrypt hash")]
 
 
 def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
@@ -95,7 +95,7 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
     if policy.host.proxy_guards:
         return ()
     declare = 'if a proxy guards it, set in the policy (proxy_guards = "nginx asks for a login on /ui and its socket")'
-    found = []
+    violations = []
     paths = seen.paths or ("",) * len(seen.dashboards)
     doubts = []
     for (name, page, live), path in zip(seen.dashboards, paths, strict=True):
@@ -108,11 +108,11 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
         if not page:
             remedy = f"nginx: {nginx_gate(path or f'/{name}')}. Or settings.js: {name}.middleware; {declare}"
             observed = f"{seen.file}: {name} has no middleware: its pages require no login"
-            found.append(Violation(f"{name}-page", observed, "page middleware, or a proxy's login", remedy))
+            violations.append(Violation(f"{name}-page", observed, "page middleware, or a proxy's login", remedy))
         if not live:
             remedy = f"nginx: {nginx_gate(path or f'/{name}')}. Or settings.js: {name}.ioMiddleware; {declare}"
             observed = f"{seen.file}: {name} has no ioMiddleware: its live values and buttons require no login"
-            found.append(Violation(f"{name}-socket", observed, "Socket.IO middleware, or a proxy's login", remedy))
+            violations.append(Violation(f"{name}-socket", observed, "Socket.IO middleware, or a proxy's login", remedy))
     unguarded = () if seen.web_sockets_guarded else seen.web_sockets
     gates = {path: gate(seen.proxy, path, exactly=True) for path in unguarded}
     doubts += [state for state in gates.values() if state not in ("open", "closed")]
@@ -120,25 +120,27 @@ def channels_are_guarded(seen: ChannelSettings, policy: Policy) -> Verdict:
     if left:
         remedy = f"nginx: {' '.join(map(nginx_gate, left))}. Or settings.js: webSocketNodeVerifyClient; {declare}"
         observed = f"{seen.file}: WebSocket nodes listen at {', '.join(left)}, webSocketNodeVerifyClient is not set"
-        found.append(Violation("websocket", observed, "webSocketNodeVerifyClient, or a proxy's login", remedy))
-    if doubts and not found:
+        violations.append(Violation("websocket", observed, "webSocketNodeVerifyClient, or a proxy's login", remedy))
+    if doubts and not violations:
         return NotJudged(f"{seen.evidence()}; whether the proxy requires a login is unknown: {doubts[0]}")
-    return tuple(found)
+    return tuple(violations)
 
 
 def editor_is_as_expected(seen: EditorSettings, policy: Policy) -> Verdict:
     """Settings agree with what the policy expects of editor and admin API, without the deprecated traps."""
-    found = []
+    violations = []
     off = seen.admin_root == "false"
     if policy.editor == "disabled" and not (seen.disabled or off):
-        found.append(_disagrees("editor", seen, "disableEditor: true, as the policy says", "disableEditor: true"))
+        violations.append(_disagrees("editor", seen, "disableEditor: true, as the policy says", "disableEditor: true"))
     if policy.editor == "protected" and not (seen.admin_auth or off):
-        found.append(_disagrees("editor-open", seen, "an editor behind adminAuth", _LOGIN))
+        violations.append(_disagrees("editor-open", seen, "an editor behind adminAuth", _LOGIN))
     if policy.admin_api == "disabled" and not off:
-        found.append(_disagrees("admin-api", seen, "httpAdminRoot: false, as the policy says", "httpAdminRoot: false"))
+        violations.append(
+            _disagrees("admin-api", seen, "httpAdminRoot: false, as the policy says", "httpAdminRoot: false")
+        )
     if seen.basic_admin_auth:
         expected = "adminAuth instead of the deprecated httpAdminAuth, which leaves WebSocket /comms without a login"
-        found.append(
+        violations.append(
             _disagrees(
                 "http-admin-auth",
                 seen,
@@ -146,7 +148,7 @@ def editor_is_as_expected(seen: EditorSettings, policy: Policy) -> Verdict:
                 f"in place of httpAdminAuth, {_LOGIN}",
             )
         )
-    found += [
+    violations += [
         _disagrees(
             "cors",
             seen,
@@ -159,11 +161,11 @@ def editor_is_as_expected(seen: EditorSettings, policy: Policy) -> Verdict:
     if seen.cookie:
         expected = "a log-in's cookie that neither scripts nor other sites get"
         line = 'httpAdminCookieOptions: {httpOnly: true, sameSite: "lax"}'
-        found.append(_disagrees("cookie", seen, expected, line, Severity.MEDIUM))
+        violations.append(_disagrees("cookie", seen, expected, line, Severity.MEDIUM))
     if seen.http_root:
         expected = "httpAdminRoot and httpNodeRoot instead of the deprecated httpRoot, where either is not set"
-        found.append(_disagrees("http-root", seen, expected, "delete httpRoot"))
-    return tuple(found)
+        violations.append(_disagrees("http-root", seen, expected, "delete httpRoot"))
+    return tuple(violations)
 
 
 def _disagrees(
@@ -184,7 +186,7 @@ def egress_is_declared(seen: Egress, policy: Policy) -> Verdict:
         if seen.said_by == _USER:
             remedy = "editor: user settings, switch off what shares usage data (a user's choice outweighs settings.js)"
         found.append(("telemetry", observed, "no telemetry", remedy))
-    if outside := [one for one in seen.catalogues if not _is_inside(one)]:
+    if outside := [catalogue for catalogue in seen.catalogues if not _is_inside(catalogue)]:
         observed = f"{seen.file}: the editor gets lists of what can be installed from {', '.join(outside)}"
         remedy = "settings.js: externalModules: {palette: {allowInstall: false}}"
         found.append(("catalogue", observed, "no list from outside", remedy))

@@ -40,12 +40,12 @@ def old_version_is_refused(seen: OfferedVersions, policy: Policy) -> Verdict:
     return tuple(
         Violation(
             "old-version",
-            f"{one.version} is accepted with {_some(one.suites)}",
-            f"{one.version} is refused",
+            f"{offer.version} is accepted with {_some(offer.suites)}",
+            f"{offer.version} is refused",
             _versions_line(policy),
         )
-        for one in seen.accepted
-        if not _may_speak(one.version, policy)
+        for offer in seen.accepted
+        if not _may_speak(offer.version, policy)
     )
 
 
@@ -53,7 +53,7 @@ def new_version_is_offered(seen: OfferedVersions, policy: Policy) -> Verdict:
     """TLS 1.2 or 1.3 is offered as the profile demands, and none of the two that it does not accept."""
     if not seen.offers.tls:
         return NotApplicable(_ELSEWHERE)
-    spoken = [one.version for one in seen.accepted]
+    spoken = [offer.version for offer in seen.accepted]
     wanted = [f"TLSv{version}" for version in policy.thresholds.tls_offered]
     faults = []
     if not {offer.version for offer in seen.offers.versions if offer.accepted} & set(wanted):
@@ -164,30 +164,32 @@ def groups_are_large_enough(seen: OfferedGroups, policy: Policy) -> Verdict:
         return NotApplicable("there is no group to judge")
     allowed = suite_table().lists.get(policy.thresholds.tls_suites)
     faults: dict[str, Violation] = {}
-    for one in seen.offers.groups:
-        fault = _weak(one) or (_unlisted(one, allowed.groups, allowed.title) if allowed and allowed.groups else None)
+    for group in seen.offers.groups:
+        fault = _weak(group) or (
+            _unlisted(group, allowed.groups, allowed.title) if allowed and allowed.groups else None
+        )
         if fault:
-            faults.setdefault(f"{one}", fault)  # once, though every version has it
+            faults.setdefault(f"{group}", fault)  # once, though every version has it
     return tuple(faults.values())
 
 
-def _weak(one: AcceptedGroup) -> Violation | None:
-    if one.group is None and one.bits:
-        if one.bits >= _LEAST_FIELD:
+def _weak(group: AcceptedGroup) -> Violation | None:
+    if group.group is None and group.bits:
+        if group.bits >= _LEAST_FIELD:
             return None
         return Violation(
             "small-field",
-            f"{one.version}, {one.suite}: {one}",
+            f"{group.version}, {group.suite}: {group}",
             f"at least {_LEAST_FIELD} bits",
             f"nginx: openssl dhparam -out /etc/nginx/dhparam.pem {_LEAST_FIELD}, and ssl_dhparam "
             "/etc/nginx/dhparam.pem; or leave DHE out of ssl_ciphers",
         )
-    if one.group is not None and (one.group.strength >= LEAST_STRENGTH or not one.group.strength):
+    if group.group is not None and (group.group.strength >= LEAST_STRENGTH or not group.group.strength):
         return None
-    strength = f", {one.group.strength} bits of strength" if one.group else ""
+    strength = f", {group.group.strength} bits of strength" if group.group else ""
     return Violation(
         "small-curve",
-        f"{one.version}: key exchange uses {one}{strength}",
+        f"{group.version}: key exchange uses {group}{strength}",
         f"named curves with at least {LEAST_STRENGTH} bits of strength",
         _CURVES,
     )
@@ -196,10 +198,10 @@ def _weak(one: AcceptedGroup) -> Violation | None:
 _CURVES: Final = "nginx: ssl_ecdh_curve X25519:prime256v1:secp384r1; Caddy: tls { curves x25519 secp256r1 secp384r1 }"
 
 
-def _unlisted(one: AcceptedGroup, groups: frozenset[str], title: str) -> Violation | None:
-    if one.group is None or one.group.name in groups:
+def _unlisted(group: AcceptedGroup, groups: frozenset[str], title: str) -> Violation | None:
+    if group.group is None or group.group.name in groups:
         return None
-    observed = f"{one.version}: key exchange uses {one}"
+    observed = f"{group.version}: key exchange uses {group}"
     return Violation("unlisted-group", observed, f"groups of {title}, or stronger ones of OpenSSL", _CURVES)
 
 
@@ -246,9 +248,9 @@ def _suites_line(version: str, demanded: str) -> str:
     """Return the line that leaves only suites of a list, of those that are judged well."""
     table = suite_table()
     listed = [suite for suite in table.suites.values() if suite.name in table.lists[demanded].suites]
-    good = [one for one in listed if one.openssl and not _judged_elsewhere(one)]
+    good = [suite for suite in listed if suite.openssl and not _judged_elsewhere(suite)]
     if version == "TLSv1.3":
-        names = ":".join(one.openssl for one in good if not one.key_exchange)
+        names = ":".join(suite.openssl for suite in good if not suite.key_exchange)
         return f"nginx: ssl_conf_command Ciphersuites {names};"
-    names = ":".join(one.openssl for one in good if one.key_exchange in ("ECDHE_ECDSA", "ECDHE_RSA"))
+    names = ":".join(suite.openssl for suite in good if suite.key_exchange in ("ECDHE_ECDSA", "ECDHE_RSA"))
     return f"nginx: ssl_ciphers {names}; Caddy's own are these: leave `ciphers` out of tls"

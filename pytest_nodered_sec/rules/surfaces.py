@@ -19,7 +19,7 @@ def wanted(seen: NginxConfig | CaddyConfig | FrontConfig, policy: Policy) -> tup
     root = seen.node_root.rstrip("/")
     surfaces = [Surface(f"{root}{path}") for path in policy.dashboards or PAGES]
     surfaces += [Surface(f"{root}{path}", "socket") for path in policy.websockets]
-    surfaces += [Surface(f"{root}{one.path}", "path", one.method) for one in policy.protected_paths]
+    surfaces += [Surface(f"{root}{endpoint.path}", "path", endpoint.method) for endpoint in policy.protected_paths]
     if seen.admin_root and policy.admin_api != "disabled":
         admin, gated = seen.admin_root.rstrip("/"), policy.admin_api == "proxied"
         surfaces += [Surface(f"{admin}/flows", "path", gated=gated), Surface(f"{admin}/comms", "socket", gated=gated)]

@@ -31,15 +31,15 @@ _EXPECTED: Final = "a redirect to https, a 4xx other than 401, a close, or a clo
 def nothing_in_clear(seen: PlainAttempt, policy: Policy) -> Verdict:
     """A surface is not served over plain HTTP, on any address of the host name."""
     return tuple(
-        Violation(code, _observed(seen, one, what), _EXPECTED, _REMEDY + _other_owner(seen))
-        for one in seen.answers
-        for code, what in _faults(one)
+        Violation(code, _observed(seen, answer, what), _EXPECTED, _REMEDY + _other_owner(seen))
+        for answer in seen.answers
+        for code, what in _faults(answer)
     )
 
 
-def _observed(seen: PlainAttempt, one: PlainAnswer, what: str) -> str:
-    where = f" at {one.address}" if len(seen.answers) > 1 else ""
-    return f"{seen.method} {seen.path} over plain HTTP, port {seen.port}{where}, answered {one.line()}: {what}"
+def _observed(seen: PlainAttempt, answer: PlainAnswer, what: str) -> str:
+    where = f" at {answer.address}" if len(seen.answers) > 1 else ""
+    return f"{seen.method} {seen.path} over plain HTTP, port {seen.port}{where}, answered {answer.line()}: {what}"
 
 
 def _other_owner(seen: PlainAttempt) -> str:
@@ -47,12 +47,12 @@ def _other_owner(seen: PlainAttempt) -> str:
     return hint if seen.default_port else ""
 
 
-def _faults(one: PlainAnswer) -> list[tuple[str, str]]:
-    if one.state is not PortState.ANSWERED or one.answer is None or one.elsewhere:
+def _faults(answer: PlainAnswer) -> list[tuple[str, str]]:
+    if answer.state is not PortState.ANSWERED or answer.answer is None or answer.elsewhere:
         return []
-    if one.reached:
+    if answer.reached:
         return [("served", "it is served in clear text")]
-    fault = _fault(one.answer)
+    fault = _fault(answer.answer)
     return [fault] if fault else []
 
 
@@ -72,15 +72,15 @@ def login_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
     """Node-RED's login is never served in clear: there a password or a token would cross the network readable."""
     del policy
     return tuple(
-        Violation(code, _observed(seen, one, what), _EXPECTED, _REMEDY + _other_owner(seen))
-        for one in seen.answers
-        for code, what in _faults(one) or _reached(one)
+        Violation(code, _observed(seen, answer, what), _EXPECTED, _REMEDY + _other_owner(seen))
+        for answer in seen.answers
+        for code, what in _faults(answer) or _reached(answer)
     )
 
 
-def _reached(one: PlainAnswer) -> list[tuple[str, str]]:
+def _reached(answer: PlainAnswer) -> list[tuple[str, str]]:
     """A 400 that a random path does not get is Node-RED asking for a better log-in."""
-    complains = one.answer is not None and one.answer.status == 400 and not one.like_canary
+    complains = answer.answer is not None and answer.answer.status == 400 and not answer.like_canary
     return [("login-answers", "the login is accepted in clear text")] if complains else []
 
 
@@ -88,9 +88,9 @@ def channel_stays_out(seen: PlainAttempt, policy: Policy) -> Verdict:
     """A live channel is not offered in clear; a 404 of Node-RED's offers none."""
     del policy
     return tuple(
-        Violation(code, _observed(seen, one, what), _EXPECTED, _REMEDY + _other_owner(seen))
-        for one in seen.answers
-        for code, what in _faults(one)
+        Violation(code, _observed(seen, answer, what), _EXPECTED, _REMEDY + _other_owner(seen))
+        for answer in seen.answers
+        for code, what in _faults(answer)
         if code != "node-red-answers"
     )
 
@@ -99,9 +99,9 @@ def redirects_well(seen: RedirectTrails, policy: Policy) -> Verdict:
     """A redirect has the profile's status, stays on the host, and ends on HTTPS at the path that was asked."""
     if not seen.tls:
         return NotApplicable("there is no HTTPS to redirect to (see tls-01)")
-    if not any(one.hops for one in seen.trails):
+    if not any(trail.hops for trail in seen.trails):
         return NotApplicable("no redirect (http-01 judges what is served in clear text)")
-    return tuple(violation for one in seen.trails if one.hops for violation in _flaws(seen, one, policy))
+    return tuple(violation for trail in seen.trails if trail.hops for violation in _flaws(seen, trail, policy))
 
 
 def _flaws(seen: RedirectTrails, trail: Trail, policy: Policy) -> list[Violation]:
@@ -109,15 +109,15 @@ def _flaws(seen: RedirectTrails, trail: Trail, policy: Policy) -> list[Violation
     observed = f"{seen.method} {seen.path} over plain HTTP, port {seen.port}{where}, was answered {trail.line()}"
     first = trail.hops[0]
     first_https = next((hop for hop in trail.hops if hop.https), None)
-    found: list[Violation] = []
+    violations: list[Violation] = []
 
     def add(code: str, what: str, expected: str) -> None:
         remedy = f"nginx, server on port {seen.port}: return {_status(seen, policy)} https://{seen.host}$request_uri;"
-        found.append(Violation(code, f"{observed}: {what}", expected, remedy))
+        violations.append(Violation(code, f"{observed}: {what}", expected, remedy))
 
     allowed = _allowed(seen, policy)
     if first.status not in allowed:
-        statuses = ", ".join(str(one) for one in allowed)
+        statuses = ", ".join(str(number) for number in allowed)
         add("status", f"status {first.status}", f"one of {statuses}, as profile {policy.profile} demands")
     # What HTTPS does is its own: http-06 judges where that leads.
     leaving = trail.hops[: trail.hops.index(first_https) + 1] if first_https else trail.hops
@@ -128,7 +128,7 @@ def _flaws(seen: RedirectTrails, trail: Trail, policy: Policy) -> list[Violation
         add("elsewhere", f"it redirects to {strange[0]}", f"a redirect to {seen.host}, or to a declared login")
     if first_https is not None and not _keeps(first_https):
         add("loses-path", "path and query are lost", f"a redirect to https://{seen.host}{seen.path}")
-    return found
+    return violations
 
 
 def _keeps(hop: Hop) -> bool:
@@ -138,7 +138,9 @@ def _keeps(hop: Hop) -> bool:
 def _allowed(seen: RedirectTrails, policy: Policy) -> tuple[int, ...]:
     thresholds = policy.thresholds
     if seen.method not in ("GET", "HEAD") and thresholds.redirect_keeps_method:
-        return tuple(one for one in thresholds.redirect_statuses if one in (307, 308))
+        return tuple(
+            redirect_status for redirect_status in thresholds.redirect_statuses if redirect_status in (307, 308)
+        )
     return thresholds.redirect_statuses
 
 
@@ -150,38 +152,41 @@ def _status(seen: RedirectTrails, policy: Policy) -> int:
 
 def headers_do_not_steer(seen: SpoofedAttempt, policy: Policy) -> Verdict:
     """A header that any client can send neither disables the redirect nor becomes its target."""
-    redirecting = [one for one in seen.before.answers if one.answer is not None and one.answer.location]
+    redirecting = [answer for answer in seen.before.answers if answer.answer is not None and answer.answer.location]
     if not redirecting:
         return NotApplicable("no redirect that a header could change")
-    was = {one.address for one in redirecting if not _faults(one)}
-    return tuple(violation for one in seen.after.answers if one.address in was for violation in _steered(seen, one))
+    was = {answer.address for answer in redirecting if not _faults(answer)}
+    return tuple(
+        violation for answer in seen.after.answers if answer.address in was for violation in _steered(seen, answer)
+    )
 
 
-def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
+def _steered(seen: SpoofedAttempt, answer: PlainAnswer) -> list[Violation]:
     name, _, value = seen.header.partition(": ")
     if name == "X-Forwarded-Proto":
         return [
             Violation(
                 "switched-off",
-                f"{_observed(seen.after, one, what)}, though without {seen.header} it redirects",
+                f"{_observed(seen.after, answer, what)}, though without {seen.header} it redirects",
                 "the redirect, whatever headers the client sends",
                 "redirect in the proxy, not by settings.js: requireHttps, and let it set the header itself: "
                 "proxy_set_header X-Forwarded-Proto $scheme;",
             )
-            for _, what in _faults(one)
+            for _, what in _faults(answer)
         ]
-    if one.answer is None:
+    if answer.answer is None:
         return []
-    if name == "Host" and not one.answer.location and one.answer.marks & _OF_NODE_RED:
+    if name == "Host" and not answer.answer.location and answer.answer.marks & _OF_NODE_RED:
         return [
             Violation(
                 "served-by-name",
-                f"{_observed(seen.after, one, 'it is Node-RED in clear text')}, though under its own name it redirects",
+                f"{_observed(seen.after, answer, 'it is Node-RED in clear text')}, "
+                "though under its own name it redirects",
                 "the redirect, whatever name the client says",
                 "nginx, server on port 80: listen 80 default_server; return 301 https://NAME$request_uri;",
             )
         ]
-    if value not in one.answer.location:
+    if value not in answer.answer.location:
         return []
     own_name = "nginx: write the name into the redirect, not $host: return 301 https://NAME$request_uri;"
     own_header = (
@@ -190,7 +195,7 @@ def _steered(seen: SpoofedAttempt, one: PlainAnswer) -> list[Violation]:
     return [
         Violation(
             "becomes-target",
-            _observed(seen.after, one, f"{seen.header} became the redirect's target"),
+            _observed(seen.after, answer, f"{seen.header} became the redirect's target"),
             "a redirect to a name that is configured, or none",
             own_name if name == "Host" else own_header,
         )
@@ -234,15 +239,15 @@ def _tells_browsers(seen: PageAnswers, policy: Policy) -> Verdict:
     if not seen.named:
         return NotApplicable(f"{seen.evidence()}: browsers keep HSTS for names only (RFC 6797, 8.1.1)")
     if not demanded:
-        reasons = [one.reason for one in policy.deviations if one.key == "thresholds.hsts_max_age"]
+        reasons = [deviation.reason for deviation in policy.deviations if deviation.key == "thresholds.hsts_max_age"]
         return NotApplicable(f"not required: {reasons[0] if reasons else 'hsts_max_age is 0'}")
-    found: dict[str, Violation] = {}
+    violations: dict[str, Violation] = {}
     for path, answer in seen.answers:
         fault = _hsts_fault(answer.header("strict-transport-security"), demanded)
         if fault:
             code, what = fault
-            found.setdefault(code, _without_hsts(code, f"{seen.line(path, answer)}{what}", policy))
-    return tuple(found.values())
+            violations.setdefault(code, _without_hsts(code, f"{seen.line(path, answer)}{what}", policy))
+    return tuple(violations.values())
 
 
 def _without_hsts(code: str, observed: str, policy: Policy) -> Violation:

@@ -56,15 +56,15 @@ def machine_is_no_copy(seen: Beside, policy: Policy) -> Verdict:
         for name, other in seen.others
         if isinstance(other, MachineMarks) and not other.container and not (own.boot and own.boot == other.boot)
     ]
-    found = []
+    violations = []
     if twins := [name for name, other in machines if own.machine and own.machine == other.machine]:
         observed = f"its machine id (/etc/machine-id) is also that of {listed(twins)}"
-        found.append(Violation("shared-machine-id", observed, "an id that no other machine has", _NEW_ID))
+        violations.append(Violation("shared-machine-id", observed, "an id that no other machine has", _NEW_ID))
     keys = set(own.host_keys)
     if twins := [name for name, other in machines if keys & set(other.host_keys)]:
         observed = f"an ssh host key of it (/etc/ssh) is also that of {listed(twins)}"
-        found.append(Violation("shared-host-key", observed, "host keys that no other machine has", _NEW_HOST_KEYS))
-    return tuple(found) or _compared(seen)
+        violations.append(Violation("shared-host-key", observed, "host keys that no other machine has", _NEW_HOST_KEYS))
+    return tuple(violations) or _compared(seen)
 
 
 def _keys(chain: PresentedChain) -> set[str]:

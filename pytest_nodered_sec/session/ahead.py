@@ -77,7 +77,7 @@ class Ahead:
             )
         else:
             names = self._asks
-        coming = [one for one in names if one not in self._reached]
+        coming = [name for name in names if name not in self._reached]
         return coming[:TARGETS_AHEAD]
 
     @pytest.hookimpl(trylast=True)

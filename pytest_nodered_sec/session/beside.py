@@ -104,7 +104,7 @@ class Controller:
     def _collected(self, session: pytest.Session) -> list[pytest.Item]:
         items = collection.collect_again(session, self._told)
         self._config.stash[COLLECTED] = list(self._book.collected)
-        self._config.stash[RAN] = {one["nodeid"]: one for one in self._book.records}
+        self._config.stash[RAN] = {record["nodeid"]: record for record in self._book.records}
         turns.in_turns(items)
         return items
 
@@ -120,9 +120,9 @@ class Told:
         from pytest_nodered_sec.observations import codec  # knows every kind of observation: only where there are some
 
         self._outcomes = {
-            (one["target"], one["probe"], *one["args"]): codec.decode(json.loads(one["outcome"]))
-            for one in looked
-            if one is not None
+            (record["target"], record["probe"], *record["args"]): codec.decode(json.loads(record["outcome"]))
+            for record in looked
+            if record is not None
         }
 
     def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
@@ -131,8 +131,8 @@ class Told:
     def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
         """Return what a worker saw."""
         missing = ProbeError(f"no worker asked {target.name}", Cause.NOT_ASKED)
-        found: Observation | ProbeError = self._outcomes.get((target.name, ask.probe, *ask.args), missing)
-        return found
+        observation: Observation | ProbeError = self._outcomes.get((target.name, ask.probe, *ask.args), missing)
+        return observation
 
     def identity(self, target: Target) -> dict[str, Any] | None:  # Any: as above
         """Return nothing: the workers have told who answered."""

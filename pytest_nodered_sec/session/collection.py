@@ -82,12 +82,12 @@ def suite_below(session: pytest.Session) -> list[SuiteDirectory]:
 def collect_again(session: pytest.Session, nodeids: Collection[str]) -> list[pytest.Item]:
     """Return cases of the suite in a process that has collected nothing: xdist's controller."""
     [directory] = suite_below(session)
-    found: list[pytest.Item] = []
+    items: list[pytest.Item] = []
     for name in sorted({nodeid.partition("::")[0] for nodeid in nodeids}):
         path = SUITE / name.removeprefix(f"{PREFIX}/")
         module: SuiteModule = SuiteModule.from_parent(directory, path=path, nodeid=name)
-        found += [test for test in module.collect() if isinstance(test, pytest.Item) and test.nodeid in nodeids]
-    return found
+        items += [test for test in module.collect() if isinstance(test, pytest.Item) and test.nodeid in nodeids]
+    return items
 
 
 def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ...] = ()) -> None:
@@ -120,8 +120,8 @@ def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ..
     config.stash[LEFT_OUT] = ", ".join((*narrowing(config), *selected, *part))
     config.stash[ELSEWHERE] = _own_left_out(config, suite)
     typed_paths = config.args if config.args_source is config.ArgsSource.ARGS and suite == "only" else ()
-    config.stash[UNRUN] = tuple(arg for arg, one in zip(typed_paths, ids, strict=False) if not one)
-    config.args[:] = [arg for arg, one in zip(config.args, ids, strict=True) if not one and suite != "only"]
+    config.stash[UNRUN] = tuple(arg for arg, name in zip(typed_paths, ids, strict=False) if not name)
+    config.args[:] = [arg for arg, name in zip(config.args, ids, strict=True) if not name and suite != "only"]
 
 
 def check_audit(config: pytest.Config, suite: str) -> None:

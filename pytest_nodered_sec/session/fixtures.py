@@ -72,7 +72,7 @@ def _case_of_one(config: pytest.Config) -> Case:
 
     pytest could not make one test for each target of it; so there may be one target only.
     """
-    deployments = [one for one in targets(config) if not one.flows]
+    deployments = [target for target in targets(config) if not target.flows]
     if len(deployments) > 1:
         pytest.fail(
             "a fixture of nodered-sec was asked for while the test runs (by a step of pytest-bdd, or getfixturevalue), "
@@ -152,8 +152,8 @@ def _beside(
     others = [(one, seen) for one, seen in known[ask] if _is_elsewhere(one, target, ask)]
     return Beside(
         answer,
-        tuple((one.name, seen) for one, seen in others if seen is not None),
-        tuple(one.name for one, seen in others if seen is None),
+        tuple((target.name, seen) for target, seen in others if seen is not None),
+        tuple(target.name for target, seen in others if seen is None),
         session.config.stash[AWAY],
     )
 
@@ -174,11 +174,11 @@ def _answers(session: pytest.Session, ask: Ask) -> list[tuple[Target, Any]]:  # 
     return found
 
 
-def _is_elsewhere(one: Target, other: Target, ask: Ask) -> bool:
+def _is_elsewhere(target: Target, other: Target, ask: Ask) -> bool:
     """Whether two targets are not the same server, or for questions to the machine not the same machine."""
     if ask.probe == "host":
-        return one.host != other.host
-    return (one.hostname, one.dialled, one.http.proxy) != (other.hostname, other.dialled, other.http.proxy)
+        return target.host != other.host
+    return (target.hostname, target.dialled, target.http.proxy) != (other.hostname, other.dialled, other.http.proxy)
 
 
 def answer_from(session: pytest.Session, answers: Answers) -> None:

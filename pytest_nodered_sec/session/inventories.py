@@ -42,8 +42,8 @@ def with_inventories(config: pytest.Config, file: PolicyFile | None) -> PolicyFi
         rows = json.loads(config.workerinput[_GIVEN])
     else:
         folder = file.path.parent if file.path else Path()
-        found = [one for inventory in file.inventories for one in targets_of(inventory, _text(inventory, folder))]
-        rows = [(one.name, one.url, dict(one.labels), dict(one.values)) for one in found]
+        entries = [entry for inventory in file.inventories for entry in targets_of(inventory, _text(inventory, folder))]
+        rows = [(entry.name, entry.url, dict(entry.labels), dict(entry.values)) for entry in entries]
         config.stash[_LISTED] = json.dumps(rows)
     return file.with_listed([TargetTable(name, url, labels, values, listed=True) for name, url, labels, values in rows])
 
@@ -63,7 +63,9 @@ def as_stored(file: PolicyFile, targets: Sequence[Target]) -> PolicyFile:
         return file
     own = {table.name for table in file.targets}
     tables = [
-        TargetTable(one.name, one.url, one.labels, _values(one), listed=True) for one in targets if one.name not in own
+        TargetTable(target.name, target.url, target.labels, _values(target), listed=True)
+        for target in targets
+        if target.name not in own
     ]
     return file.with_listed(tables)
 

@@ -130,11 +130,11 @@ class Ledger:
     def _compared(self, nodeid: str) -> list[tuple[str, object]]:
         """Return as a property whether the baseline has all findings of a case; nothing where none counts."""
         record = self.records[self._places[nodeid]] if nodeid in self._places else None
-        found = counting(record) if record else []
-        if self._baseline is None or record is None or not found:
+        findings = counting(record) if record else []
+        if self._baseline is None or record is None or not findings:
             return []
         place = record["target"], record["control"], record["instance"]
-        known = Gate(self._gate.fail_on, self._baseline.known).knows(*place, found)
+        known = Gate(self._gate.fail_on, self._baseline.known).knows(*place, findings)
         return [("nodered_sec.baseline", "open" if known else "new")]
 
     def _keep(self, record: Record) -> None:
@@ -179,7 +179,7 @@ class Ledger:
 
     def _told_apart(self) -> int:
         """Return the exit code of a run that failed: by findings, by what could not be looked at, or by both."""
-        unseen = {one["nodeid"] for one in (*self.records, *self.lost()) if one["outcome"] == "could-not-look"}
+        unseen = {case["nodeid"] for case in (*self.records, *self.lost()) if case["outcome"] == "could-not-look"}
         unseen |= self._unseen
         others = (self._failed | self._overruled) - unseen - set(self._crashed)
         if not unseen and not self._crashed and not self._missing:
@@ -200,7 +200,7 @@ class Ledger:
 
         stash = self._config.stash
         attestations = {
-            target.name: [metadata.of_attestation(one, stash[TODAY]) for one in target.policy.attestations]
+            target.name: [metadata.of_attestation(vouched, stash[TODAY]) for vouched in target.policy.attestations]
             for target in stash[TARGETS]
             if target.policy.attestations
         }
@@ -290,7 +290,8 @@ class Ledger:
         given = self._config.stash[LEFT_OUT]
         if given or self.interrupted:
             return given
-        return self._why_left_out() if any("not-selected" in one["instances"] for one in self.accounts()) else ""
+        left_out = any("not-selected" in account["instances"] for account in self.accounts())
+        return self._why_left_out() if left_out else ""
 
     def _why_left_out(self) -> str:
         if self.interrupted:
@@ -312,7 +313,7 @@ class Ledger:
         alone = unapproved(self.records, self._config.stash[TARGETS], self._config.stash[TODAY])
         if alone:
             return f"{alone} is critical, and its waiver names no approver"
-        there = {(one["target"], one["control"]) for one in self.collected}
+        there = {(case["target"], case["control"]) for case in self.collected}
         wanted = ((target.name, control) for target in self._config.stash[TARGETS] for control in sorted(bundled()))
         missing = dict.fromkeys(control for target, control in wanted if (target, control) not in there)
         return f"not collected: {', '.join(missing)}" if missing else ""
@@ -345,9 +346,8 @@ class Ledger:
 
     def _answered(self) -> set[str]:
         """Return the targets that answered a question."""
-        return {
-            one["target"] for one in self.records if one["outcome"] in rollup.JUDGED and one["control"] != PAPERWORK
-        }
+        judged = (record for record in self.records if record["outcome"] in rollup.JUDGED)
+        return {record["target"] for record in judged if record["control"] != PAPERWORK}
 
     def _unanswered(self) -> list[str]:
         """Return a line for each cause why targets answered nothing."""
@@ -364,12 +364,11 @@ class Ledger:
 
     def _cause(self, target: str) -> str:
         """Return why a target gave no answers: what reach-01 says, else what most of its cases say."""
-        unseen = [
-            record for record in self.records if record["target"] == target and record["outcome"] == "could-not-look"
-        ]
-        reach = [one["reason"] for one in unseen if one["control"] == _REACH]
-        others = [one["reason"] for one in unseen if not one["reason"].endswith(f"see {_REACH}")]
-        said = Counter(others or [one["reason"] for one in unseen])
+        own = (record for record in self.records if record["target"] == target)
+        unseen = [record for record in own if record["outcome"] == "could-not-look"]
+        reach = [record["reason"] for record in unseen if record["control"] == _REACH]
+        others = [record["reason"] for record in unseen if not record["reason"].endswith(f"see {_REACH}")]
+        said = Counter(others or [record["reason"] for record in unseen])
         return next(iter(reach + [reason for reason, _ in said.most_common(1)]), "")
 
     def summary(self) -> str:
@@ -377,8 +376,9 @@ class Ledger:
         outcomes = Counter(record["outcome"] for record in self.records)
         errors = {record["nodeid"] for record in self.records if record["outcome"] == "could-not-look"}
         bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
-        severities = ", ".join(f"{bad[one.value]} {one.value}" for one in Severity if bad[one.value])
-        if any(bad[one.value] and worse(self._gate.fail_on, one.value) for one in Severity):
+        rated = [severity.value for severity in Severity if bad[severity.value]]
+        severities = ", ".join(f"{bad[severity]} {severity}" for severity in rated)
+        if any(worse(self._gate.fail_on, severity) for severity in rated):
             severities += f"; failing from {self._gate.fail_on}"
         severities += "; only new findings fail the run" if bad and self._gate.known is not None else ""
         if marked := sum(1 for record in self.records if record["outcome"] == "non-compliant" and record["reason"]):
@@ -388,7 +388,7 @@ class Ledger:
             f"{outcomes['compliant']} compliant",
             f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
             f"{outcomes['waived']} waived",
-            _counted(len(errors | {one["nodeid"] for one in self.lost()}), "error"),
+            _counted(len(errors | {record["nodeid"] for record in self.lost()}), "error"),
             f"{outcomes['not-applicable']} not applicable",
         ]
         if outcomes["not-judged"]:

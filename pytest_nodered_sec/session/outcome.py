@@ -201,7 +201,7 @@ def _waive(
     codes = dict.fromkeys(
         finding["code"] for finding in findings if any(waiver.names(finding["code"]) for waiver in used)
     )
-    lines = "".join(f"\n  waiver    {one.line(today)}" for one in used)
+    lines = "".join(f"\n  waiver    {waiver.line(today)}" for waiver in used)
     if all(finding["code"] in codes for finding in findings):
         report.outcome = "skipped"
         report.wasxfail = f"{_text(control, error, report)}{lines}"
@@ -217,11 +217,11 @@ def _waived(used: Sequence[Waiver], codes: list[str]) -> Waived:
         return "; ".join(dict.fromkeys(filter(None, values)))
 
     return Waived(
-        reason=together(one.reason for one in used),
-        expires=min(one.expires for one in used).isoformat(),
-        approver=together(one.approver for one in used),
-        ticket=together(one.ticket for one in used),
-        measure=together(one.measure for one in used),
+        reason=together(waiver.reason for waiver in used),
+        expires=min(waiver.expires for waiver in used).isoformat(),
+        approver=together(waiver.approver for waiver in used),
+        ticket=together(waiver.ticket for waiver in used),
+        measure=together(waiver.measure for waiver in used),
         findings=codes,
     )
 
@@ -250,7 +250,7 @@ def _soften(
     if not isinstance(error, _VERDICTS) or not report.failed:
         return False
     case, codes = case_of(item), accepted["findings"] if accepted else ()
-    left = [one for one in _findings(control, error) if one["code"] not in codes]
+    left = [finding for finding in _findings(control, error) if finding["code"] not in codes]
     shown = redaction.scrub_within(texts.readable_within(left))  # as the baseline has them
     place = (case.target.name if case and case.target else "", control.id, case.ask.label if case and case.ask else "")
     why = gate.tolerates(*place, shown) if isinstance(error, NonCompliant) else gate.knows(*place, shown)
@@ -391,7 +391,9 @@ def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
         return "\n".join(_finding(violation) for violation in error.violations)
     rated = [(violation.severity or control.severity, violation) for violation in error.violations]
     rated.sort(key=lambda one: _rank(one[0]))  # the worst first: a summary shows its line
-    return "\n".join(_finding(one, f"{control.id} {severity.value} {one.code} · ") for severity, one in rated)
+    return "\n".join(
+        _finding(violation, f"{control.id} {severity.value} {violation.code} · ") for severity, violation in rated
+    )
 
 
 def _finding(violation: Violation, prefix: str = "") -> str:

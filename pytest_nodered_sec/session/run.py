@@ -64,7 +64,7 @@ def policies_of(run: Run) -> dict[str, str]:
     """Return the effective policy of each target, by name: one `[[target]]` table each, every value with its source."""
     from pytest_nodered_sec.policy import show
 
-    known = {one.target.name: one for one in run.prepared}
+    known = {prepared.target.name: prepared for prepared in run.prepared}
     texts: dict[str, str] = {}
     for target in run.targets:
         before = known.get(target.name)
@@ -150,7 +150,7 @@ def header(run: Run, version: str, today: date) -> list[str]:
             )
         lines += [f"nodered-sec:   deviation: {deviation.line()}" for deviation in policy.deviations]
         lines += [f"nodered-sec:   waiver: {waiver.line(today)}" for waiver in policy.waivers]
-        lines += [f"nodered-sec:   attestation: {one.line(today)}" for one in policy.attestations]
+        lines += [f"nodered-sec:   attestation: {attestation.line(today)}" for attestation in policy.attestations]
     return lines + _waivers_counted(run, today)
 
 

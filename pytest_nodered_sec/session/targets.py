@@ -229,14 +229,16 @@ def with_waivers(target: Target, file: PolicyFile | None) -> Target:
     if file is None:
         return target
     own = [waiver for table in file.targets if _called(table) == target.name for waiver in table.waivers]
-    chosen = [one for selector, one in file.waivers if not selector or _means(selector, target)]
+    chosen = [waiver for selector, waiver in file.waivers if not selector or _means(selector, target)]
     waivers = (*target.policy.waivers, *own, *chosen)
     ids = [str(waiver) for waiver in waivers]
     twice = next((waiver_id for waiver_id in ids if ids.count(waiver_id) > 1), "")
     if twice:
         raise PolicyError(f"target {target.name}: two waivers are for {twice}; remove one")
-    vouched = [one for table in file.targets if _called(table) == target.name for one in table.attestations]
-    vouched += [one for selector, one in file.attestations if not selector or _means(selector, target)]
+    vouched = [
+        attestation for table in file.targets if _called(table) == target.name for attestation in table.attestations
+    ]
+    vouched += [attestation for selector, attestation in file.attestations if not selector or _means(selector, target)]
     attestations = (*target.policy.attestations, *vouched)
     return replace(target, policy=replace(target.policy, waivers=waivers, attestations=attestations))
 
@@ -260,7 +262,10 @@ def check_waivers(file: PolicyFile | None, targets: Sequence[Target]) -> None:
         return
     names = [_called(table) for table in file.targets]
     waived = [("waiver", selector, waiver.control) for selector, waiver in file.waivers]
-    for kind, selector, control in [*waived, *(("attestation", to, one.control) for to, one in file.attestations)]:
+    for kind, selector, control in [
+        *waived,
+        *(("attestation", to, attestation.control) for to, attestation in file.attestations),
+    ]:
         known = any(table.chosen_by(selector, name) for table, name in zip(file.targets, names, strict=True))
         if selector and not known and not any(_means(selector, target) for target in targets):
             raise PolicyError(
@@ -271,11 +276,11 @@ def check_waivers(file: PolicyFile | None, targets: Sequence[Target]) -> None:
 
 def _check_controls(file: PolicyFile, targets: Sequence[Target]) -> None:
     """Refuse what misspells a control of the bundled suite; any other id may be a site's own control."""
-    named = [("waiver", one.control) for _, one in file.waivers]
+    named = [("waiver", waiver.control) for _, waiver in file.waivers]
     named += [("waiver", waiver.control) for table in file.targets for waiver in table.waivers]
     named += [("waiver", waiver.control) for target in targets for waiver in target.policy.waivers]
-    named += [("attestation", one.control) for _, one in file.attestations]
-    named += [("attestation", one.control) for table in file.targets for one in table.attestations]
+    named += [("attestation", attestation.control) for _, attestation in file.attestations]
+    named += [("attestation", attestation.control) for table in file.targets for attestation in table.attestations]
     if not named:
         return
     from pytest_nodered_sec.catalogue import bundled, meant_by

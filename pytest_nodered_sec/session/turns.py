@@ -35,4 +35,4 @@ def _waiver_of(item: pytest.Item) -> str:
     case = case_of(item)
     if case is None or case.target is None or case.ask is None or case.ask.probe:
         return ""
-    return next(one.control for one in case.target.policy.waivers if str(one) == case.ask.label)
+    return next(waiver.control for waiver in case.target.policy.waivers if str(waiver) == case.ask.label)

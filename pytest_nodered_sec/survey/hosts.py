@@ -63,7 +63,7 @@ class Hosts:
                 found.update(_key(target, address) for address in addresses)
 
         named = {target.dialled: target for target in self._quiet if not target.http.proxy}
-        threads = [threading.Thread(target=look_up, args=(one,), daemon=True) for one in named.values()]
+        threads = [threading.Thread(target=look_up, args=(target,), daemon=True) for target in named.values()]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -134,7 +134,7 @@ class Workers:
             while True:
                 if self._closed:
                     return None
-                queue = next((one for one in self._queues if one.runnable), None)
+                queue = next((queue for queue in self._queues if queue.runnable), None)
                 if queue is not None:
                     break
                 self._idle += 1

@@ -22,7 +22,7 @@ ROW = '[[login]]\nusername = "a"\npassword = "b"\nsource = "s"\npublished = ["p"
 
 def pairs(kind: Kind, *own: tuple[str, str], locks: bool | None = None) -> list[tuple[str, str]]:
     found = to_try(kind, own, locks=kind == "login" if locks is None else locks)
-    return [(one.username, one.password) for one in found]
+    return [(pair.username, pair.password) for pair in found]
 
 
 def test_the_likeliest_come_first_and_a_blank_password_only_where_it_can_log_in() -> None:
@@ -35,7 +35,7 @@ def test_the_likeliest_come_first_and_a_blank_password_only_where_it_can_log_in(
 
 @pytest.mark.parametrize("kind", ["login", "node_red", "proxy"])
 def test_every_bundled_pair_is_tried_where_a_site_names_none(kind: Kind) -> None:
-    assert pairs(kind) == [(one.username, one.password) for one in known_pairs(kind)]
+    assert pairs(kind) == [(pair.username, pair.password) for pair in known_pairs(kind)]
 
 
 def test_a_log_in_that_locks_gets_one_attempt_for_each_user_name() -> None:
@@ -58,9 +58,9 @@ def test_a_basic_login_gets_three_the_sites_own_first() -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    (one, *_) = to_try("login", [("line", "hunter2")], locks=True)
-    assert "hunter2" not in repr(one)
-    assert one.told == "a password that the policy names"
+    (pair, *_) = to_try("login", [("line", "hunter2")], locks=True)
+    assert "hunter2" not in repr(pair)
+    assert pair.told == "a password that the policy names"
 
 
 def test_what_is_published_is_public() -> None:

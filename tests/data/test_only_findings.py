@@ -65,7 +65,7 @@ def _defined(node: ast.stmt) -> list[str]:
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
 def of_the_suite() -> dict[str, set[str]]:
@@ -80,7 +80,7 @@ def of_the_suite() -> dict[str, set[str]]:
             for alias in node.names
         }
         for test in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
-            (decorator,) = (one for one in test.decorator_list if isinstance(one, ast.Call))
+            (decorator,) = (node for node in test.decorator_list if isinstance(node, ast.Call))
             control = ast.literal_eval(decorator.args[0])
             names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)} & set(uses)
             found[control] = set[str]().union(*(rules.codes(uses[name], name) for name in names))

@@ -25,13 +25,13 @@ ROWS = releases.advisories()
 def test_an_advisory_names_itself_its_releases_and_its_source(row: Advisory) -> None:
     for one in (row.id, *row.also):
         assert re.fullmatch(r"CVE-\d{4}-\d{4,}|GHSA(-[a-z0-9]{4}){3}|node-red#\d+", one)
-    assert row.severity in {one.value for one in Severity}
+    assert row.severity in {severity.value for severity in Severity}
     assert row.source.startswith("https://")
     assert not row.effect.endswith(".")
     for first, fixed in row.affected:
         assert not fixed or Version(first) < Version(fixed)
     for fixed in row.fixed:
-        assert not any(one.code == row.id for one in faults_of(row.package, fixed, "", TODAY, Policy()))
+        assert not any(violation.code == row.id for violation in faults_of(row.package, fixed, "", TODAY, Policy()))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
@@ -88,8 +88,8 @@ def test_every_kept_long_term_line_of_node_has_its_last_security_release() -> No
 
 def test_unguarded_packages_say_where_that_was_read() -> None:
     packages = releases.unguarded_packages()
-    assert "node-red-contrib-uibuilder" in {one.name for one in packages}
-    assert "node-red-contrib-web-worldmap" not in {one.name for one in packages}  # its admin route is guarded
+    assert "node-red-contrib-uibuilder" in {package.name for package in packages}
+    assert "node-red-contrib-web-worldmap" not in {package.name for package in packages}  # its admin route is guarded
     for one in packages:
         assert Version(one.version)
         assert "/" in one.routes

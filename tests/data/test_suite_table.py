@@ -12,7 +12,7 @@ import pytest
 from pytest_nodered_sec.data import suites
 
 TABLE = suites.suite_table()
-BY_NAME = {one.name: one for one in TABLE.suites.values()}
+BY_NAME = {suite.name: suite for suite in TABLE.suites.values()}
 SMALL = """
 suites = "0001 A a"
 groups = "0017 secp256r1 prime256v1 128"
@@ -29,12 +29,12 @@ def openssl() -> list[re.Match[str]]:
     program = shutil.which("openssl")
     if program is None:
         pytest.skip("openssl is not installed")
-    new = ":".join(one.name for one in TABLE.suites.values() if 0x1301 <= one.code <= 0x1305)
+    new = ":".join(suite.name for suite in TABLE.suites.values() if 0x1301 <= suite.code <= 0x1305)
     command = [program, "ciphers", "-V", "-stdname", "-ciphersuites", new, "ALL:COMPLEMENTOFALL:eNULL:@SECLEVEL=0"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     form = r"\s*0x(..),0x(..) - (\S+)\s+- (\S+)\s+\S+\s+Kx=(\S+)\s+Au=(\S+)\s+Enc=(\S+)\s+Mac=(\S+)"
-    found = [re.match(form, line) for line in told.splitlines()]
-    return [one for one in found if one and one[3] != "UNKNOWN"]
+    matches = [re.match(form, line) for line in told.splitlines()]
+    return [match for match in matches if match and match[3] != "UNKNOWN"]
 
 
 def key_exchange(kx: str, au: str) -> str:
@@ -61,22 +61,22 @@ def encryption(enc: str) -> str:
 def test_names_and_properties_are_openssls() -> None:
     known = openssl()
     assert len(known) > 25
-    for one in known:
-        suite = TABLE.suites[int(one[1] + one[2], 16)]
-        assert (suite.name, suite.openssl) == (one[3], one[4])
+    for match in known:
+        suite = TABLE.suites[int(match[1] + match[2], 16)]
+        assert (suite.name, suite.openssl) == (match[3], match[4])
         if not suite.name.startswith("TLS_PSK_DHE"):  # IANA's own oddity
-            assert suite.key_exchange == key_exchange(one[5], one[6]), suite
-        assert suite.encryption == encryption(one[7]), suite
-        assert suite.mac == one[8].replace("SHA1", "SHA"), suite
+            assert suite.key_exchange == key_exchange(match[5], match[6]), suite
+        assert suite.encryption == encryption(match[7]), suite
+        assert suite.mac == match[8].replace("SHA1", "SHA"), suite
 
 
 def test_every_suite_tells_its_parts() -> None:
     assert len(TABLE.suites) > 350
-    for one in TABLE.suites.values():
-        assert re.fullmatch(r"(TLS|SSL)_\w+", one.name)
-        assert one.encryption, one
-        assert re.fullmatch(r"AEAD|MD5|SHA(256|384)?|IMIT|OMAC|GOSTR3411", one.mac), one
-        assert not (one.aead and "CBC" in one.name)
+    for suite in TABLE.suites.values():
+        assert re.fullmatch(r"(TLS|SSL)_\w+", suite.name)
+        assert suite.encryption, suite
+        assert re.fullmatch(r"AEAD|MD5|SHA(256|384)?|IMIT|OMAC|GOSTR3411", suite.mac), suite
+        assert not (suite.aead and "CBC" in suite.name)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_what_is_broken_is_named(name: str, broken: str) -> None:
     ],
 )
 def test_parts_are_read_in_the_name(name: str, parts: tuple[str, str, str, bool, bool]) -> None:
-    one = BY_NAME[name]
-    assert (one.key_exchange, one.encryption, one.mac, one.forward_secret, one.aead) == parts
+    suite = BY_NAME[name]
+    assert (suite.key_exchange, suite.encryption, suite.mac, suite.forward_secret, suite.aead) == parts
 
 
 def test_what_is_not_registered_is_named_by_its_code_point() -> None:
@@ -131,30 +131,32 @@ def test_what_is_not_registered_is_named_by_its_code_point() -> None:
 
 @pytest.mark.parametrize("name", TABLE.lists)
 def test_a_list_says_where_it_is_from_and_holds_nothing_broken(name: str) -> None:
-    one = TABLE.lists[name]
-    assert one.title
-    assert one.source
-    assert date(2026, 1, 1) < one.checked <= date.today()
-    assert not [suite for suite in one.suites if BY_NAME[suite].broken]
+    suite_list = TABLE.lists[name]
+    assert suite_list.title
+    assert suite_list.source
+    assert date(2026, 1, 1) < suite_list.checked <= date.today()
+    assert not [suite for suite in suite_list.suites if BY_NAME[suite].broken]
 
 
 def test_the_lists_are_the_guidelines() -> None:
     modern, intermediate, nist = (TABLE.lists[one] for one in ("modern", "intermediate", "nist-800-52r2"))
-    assert {BY_NAME[one].openssl for one in modern.suites} == {
+    assert {BY_NAME[suite].openssl for suite in modern.suites} == {
         "TLS_AES_128_GCM_SHA256",
         "TLS_AES_256_GCM_SHA384",
         "TLS_CHACHA20_POLY1305_SHA256",
     }
     assert modern.suites < intermediate.suites
     assert len(intermediate.suites) == 3 + 6 + 3  # TLS 1.3, TLS 1.2, and DHE besides
-    assert all(BY_NAME[one].forward_secret and BY_NAME[one].aead for one in intermediate.suites)
-    assert not [one for one in nist.suites if "CHACHA20" in one or "CAMELLIA" in one or "_RSA_WITH" in one[:12]]
+    assert all(BY_NAME[suite].forward_secret and BY_NAME[suite].aead for suite in intermediate.suites)
+    assert not [
+        suite for suite in nist.suites if "CHACHA20" in suite or "CAMELLIA" in suite or "_RSA_WITH" in suite[:12]
+    ]
     assert len(nist.suites) == 60
     assert not intermediate.groups
 
 
 def test_weak_groups_are_told_from_strong_ones() -> None:
-    strength = {one.name: one.strength for one in TABLE.groups.values()}
+    strength = {group.name: group.strength for group in TABLE.groups.values()}
     assert strength["secp192r1"] < suites.LEAST_STRENGTH <= strength["secp224r1"] < strength["x25519"]
     old, new = TABLE.disputed("intermediate")
     assert {TABLE.groups[code].name[:7] for code in old} == {"sect163", "sect193", "secp160", "secp192"}

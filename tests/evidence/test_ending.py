@@ -247,7 +247,7 @@ def test_the_files_of_a_plan(tmp_path: Path) -> None:
     undeclared["findings"][0] |= {"observed": "the flows open WebSocket /ws/x, as seen", "remedy": told}
     folder = tmp_path / "fix"
     made = ended(*OPEN, undeclared, record("dash-01", "served", instance="/ui"), folder=folder)
-    written = sorted(one.name for one in (folder / "plant").iterdir())
+    written = sorted(path.name for path in (folder / "plant").iterdir())
     assert written == ["CHANGES.md", "nginx-node-red.conf", "nodered-sec.toml", "settings.secure.js"]
     page = (folder / "plant" / "CHANGES.md").read_text()
     assert "# plant: 3 changes for 27 findings" in page
@@ -296,7 +296,7 @@ def test_flows_alone_get_no_files_of_a_server(tmp_path: Path) -> None:
     remedy = 'nodered-sec.toml: protected_paths = [{path = "/run", method = "POST", effect = "unknown"}]'
     undeclared["findings"][0] |= {"observed": observed, "remedy": remedy}
     ended(*(undeclared, record("flow-05", "public-widget")), folder=tmp_path / "fix", target=flows)
-    made = {one.name: one.read_text() for one in (tmp_path / "fix" / "plant").iterdir()}
+    made = {path.name: path.read_text() for path in (tmp_path / "fix" / "plant").iterdir()}
     assert sorted(made) == ["CHANGES.md", "nodered-sec.toml"]
     assert 'path = "/run"' in made["nodered-sec.toml"]
     for word in ("nginx", "proxy", "certificate", "host name", "plant/flows.json/"):

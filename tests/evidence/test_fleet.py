@@ -82,8 +82,10 @@ def test_a_cause_of_many_targets_is_told_once() -> None:
 def test_causes_are_sorted_by_severity_and_then_by_how_many_have_them(whole: Report) -> None:
     found = causes(whole.plans)
     assert found
-    assert [len(one.targets) for one in found] == sorted((len(one.targets) for one in found), reverse=True)
-    assert {one.name for one in standings(whole.plans, whole.records) if one.harm} == set(found[0].targets)
+    assert [len(cause.targets) for cause in found] == sorted((len(cause.targets) for cause in found), reverse=True)
+    assert {standing.name for standing in standings(whole.plans, whole.records) if standing.harm} == set(
+        found[0].targets
+    )
 
 
 def test_a_page_of_300_targets_is_small(page: str) -> None:
@@ -92,7 +94,13 @@ def test_a_page_of_300_targets_is_small(page: str) -> None:
 
 def test_a_fleet_that_fails_everywhere_is_small() -> None:
     controls = [f"{family}-{n:02}" for family in ("admin", "tls", "http", "proxy", "site") for n in range(1, 13)]
-    cases = [record("non-compliant", one, f"gateway-{at:03}", n) for one in controls for at in range(300) for n in "ab"]  # type: ignore[arg-type]  # any word tells them apart
+    names = [f"gateway-{at:03}" for at in range(300)]
+    cases = [
+        record("non-compliant", control, name, word)  # type: ignore[arg-type]  # any word tells them apart
+        for control in controls
+        for name in names
+        for word in "ab"
+    ]
     for at, case in enumerate(cases):
         case["findings"][0]["observed"] = f"{at}: {'x' * 200}"
     whole = report(*cases)

@@ -69,7 +69,7 @@ def cases(path: Path) -> dict[str, ET.Element]:
 
 
 def properties(element: ET.Element) -> dict[str, str]:
-    return {str(one.get("name")): str(one.get("value")) for one in element.iterfind("properties/property")}
+    return {str(prop.get("name")): str(prop.get("value")) for prop in element.iterfind("properties/property")}
 
 
 @pytest.mark.parametrize("logging", ["no", "all"])
@@ -86,8 +86,8 @@ def test_strict_is_valid_for_the_schema(pytester: pytest.Pytester, workers: tupl
 def test_without_strict_test_cases_carry_properties(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     path = written(pytester, *workers)
     assert not SCHEMA.is_valid(str(path))
-    found = cases(path)
-    assert {name: properties(found[name])["nodered_sec.outcome"] for name in OUTCOMES} == OUTCOMES
+    element = cases(path)
+    assert {name: properties(element[name])["nodered_sec.outcome"] for name in OUTCOMES} == OUTCOMES
 
 
 def test_both_forms_say_the_same(pytester: pytest.Pytester) -> None:
@@ -124,7 +124,9 @@ def test_junitparser(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     path = written(pytester, *form)
     suite: Any = next(iter(xunit2.JUnitXml.fromfile(str(path))))
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 1, 1, 2)
-    assert {one.name: one.value for one in suite.properties()}["nodered_sec.target.plant.example.node_red"] == "4.1.0"
+    assert {prop.name: prop.value for prop in suite.properties()}[
+        "nodered_sec.target.plant.example.node_red"
+    ] == "4.1.0"
     found: dict[str, Any] = {str(case.name): case for case in suite}
     waived = found["test_orders[plant.example-bad]"]
     (skipped,) = waived.result
@@ -138,23 +140,23 @@ def test_junitparser(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     if form:
         assert json.loads(waived.system_out)["nodered_sec.outcome"] == "waived"
     else:
-        assert {one.name: one.value for one in waived.properties()}["nodered_sec.outcome"] == "waived"
+        assert {prop.name: prop.value for prop in waived.properties()}["nodered_sec.outcome"] == "waived"
 
 
 @FORMS
 def test_gitlab(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     """As in gitlab-org/gitlab, lib/gitlab/ci/parsers/test/junit.rb: of each element the text; names must be unique."""
     read = _gitlab(written(pytester, *form))
-    found = {(case.get("classname"), case.get("name")): case for case in read}
-    assert len(found) == 6
-    status = Counter(_gitlab_status(case)[0] for case in found.values())
+    element = {(case.get("classname"), case.get("name")): case for case in read}
+    assert len(element) == 6
+    status = Counter(_gitlab_status(case)[0] for case in element.values())
     assert status == {"failed": 1, "error": 1, "skipped": 2, "success": 2}
-    text = {name: _gitlab_status(case)[1] for (_, name), case in found.items()}
+    text = {name: _gitlab_status(case)[1] for (_, name), case in element.items()}
     assert text["test_orders[plant.example-bad]"].startswith(f"site-01 critical served · {ANSWER}\n  expected  401")
     assert text["test_orders[plant.example-worse]"].startswith(f"site-01 critical served · {ANSWER}\n  expected")
     assert "could not look: GET / got no answer" in text["test_orders[plant.example-error]"]
     assert "no orders here" in text["test_orders[plant.example-absent]"]
-    assert all(float(str(case.get("time"))) >= 0 for case in found.values())
+    assert all(float(str(case.get("time"))) >= 0 for case in element.values())
 
 
 def _gitlab(path: Path) -> Iterator[ET.Element]:
@@ -165,9 +167,9 @@ def _gitlab(path: Path) -> Iterator[ET.Element]:
 
 def _gitlab_status(case: ET.Element) -> tuple[str, str]:
     for tag, status in (("failure", "failed"), ("error", "error"), ("skipped", "skipped")):
-        found = case.find(tag)
-        if found is not None:
-            return status, found.text or ""
+        element = case.find(tag)
+        if element is not None:
+            return status, element.text or ""
     return "success", ""
 
 
@@ -184,10 +186,10 @@ def test_github(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
         assert case.get("classname")
         assert case.get("name")
         for tag in ("failure", "error", "skipped"):
-            one = case.find(tag)
-            if one is not None:
-                assert str(one.get("message")).strip()
-                assert str(one.text).strip()
+            element = case.find(tag)
+            if element is not None:
+                assert str(element.get("message")).strip()
+                assert str(element.text).strip()
     assert str(suite.get("timestamp"))
     assert float(str(suite.get("time"))) >= 0
 

@@ -93,14 +93,14 @@ def test_sarif_has_what_github_demands() -> None:
         assert 0 < float(rule["properties"]["security-severity"]) < 10
         assert "security" in rule["properties"]["tags"]
     assert len(whole["results"]) == 2
-    for one in whole["results"]:
-        assert rules[one["ruleIndex"]]["id"] == one["ruleId"]
-        [place] = one["locations"]
+    for result in whole["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        [place] = result["locations"]
         assert place["physicalLocation"]["artifactLocation"]["uri"] == "plant/nodered%20sec.toml"
         assert set(place["physicalLocation"]["region"]) == {"startLine", "startColumn", "endLine", "endColumn"}
-        assert one["message"]["text"]
-        assert all(one["properties"].values())
-        assert re.fullmatch(r"[0-9a-f]{32}:1", one["partialFingerprints"]["primaryLocationLineHash"])
+        assert result["message"]["text"]
+        assert all(result["properties"].values())
+        assert re.fullmatch(r"[0-9a-f]{32}:1", result["partialFingerprints"]["primaryLocationLineHash"])
     [invocation] = whole["invocations"]
     said = [each["message"]["text"] for each in invocation["toolExecutionNotifications"]]
     assert said[0] == "could not look · plant: no answer (1 test cases)"

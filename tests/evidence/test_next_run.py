@@ -64,7 +64,7 @@ def test_the_certificate_is_somebodys_to_decide_wherever_a_front_is_written() ->
 def test_a_long_list_is_cut_where_findings_are_folded() -> None:
     suites = record("tls-14", "no-aead")
     suites["findings"][0]["observed"] = "TLS_X, " * 100
-    (line,) = [one for one in lines(suites).splitlines() if one.startswith("tls-14")]
+    (line,) = [line for line in lines(suites).splitlines() if line.startswith("tls-14")]
     assert len(line) < 280
     assert line.endswith("…")
     assert "TLS_X, " * 100 in lines(suites, style="line")

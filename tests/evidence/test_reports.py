@@ -40,7 +40,7 @@ def certificate(position: int, subject: str, days: int, **more: Any) -> Certific
 
 def items(page: str) -> list[str]:
     chain = page.partition('<ol class="chain">')[2].partition("</ol>")[0]
-    return [" ".join(re.sub("<[^>]+>", " ", one).split()) for one in re.findall(r"<li.*?</li>", chain, re.DOTALL)]
+    return [" ".join(re.sub("<[^>]+>", " ", match).split()) for match in re.findall(r"<li.*?</li>", chain, re.DOTALL)]
 
 
 def test_a_chain_is_drawn_as_verification_walked_it() -> None:
@@ -69,8 +69,8 @@ def test_equal_findings_are_one_with_each_instance_below() -> None:
 def test_what_was_left_out_is_shown_as_such() -> None:
     collected: Any = {key: record("compliant")[key] for key in ("control", "title", "severity", "target", "instance")}
     left = report(record("compliant", control="admin-02"))
-    found = rollup.accounts([collected | {"nodeid": "x"}], left.records, [], "-k")
-    page = html(replace(left, accounts=found, facts={**left.facts, "narrowed": "-k"}))
+    accounts = rollup.accounts([collected | {"nodeid": "x"}], left.records, [], "-k")
+    page = html(replace(left, accounts=accounts, facts={**left.facts, "narrowed": "-k"}))
     assert "Judged 1 of 2 controls; 1 not selected (-k)." in page
     assert 'class="sign not-selected"' in page
 
@@ -209,7 +209,7 @@ def test_a_control_of_the_site_has_its_own_severity_and_no_requirements() -> Non
 def test_heimdall_shows_what_does_not_apply_as_such() -> None:
     cases = [record("not-applicable", reason="no dashboards"), record("not-judged", "admin-02", reason="no account")]
     controls = json.loads(hdf(report(*cases)))["profiles"][0]["controls"]
-    assert [(one["impact"], one["results"][0]["skip_message"]) for one in controls] == [
+    assert [(control["impact"], control["results"][0]["skip_message"]) for control in controls] == [
         (0, "not applicable: no dashboards"),
         (0.9, "not judged: no account"),
     ]

@@ -63,12 +63,12 @@ def test_defectdojo_takes_every_key_and_keeps_the_endpoint(whole: Report) -> Non
     file: dict[str, Any] = json.loads(defectdojo(whole, PLACES))
     assert "assessor J. Doe" in file["description"]
     assert len(file["findings"]) == len(fold(whole, PLACES))
-    for one in file["findings"]:
-        assert set(one) <= TAKEN
-        assert {"title", "severity", "description"} <= {key for key, value in one.items() if value}
-        assert one["severity"] in ("Critical", "High", "Medium", "Low")
-        assert one["endpoints"] == [f"https://{one['service']}.example"]
-        assert "\n" not in one["title"]
+    for finding in file["findings"]:
+        assert set(finding) <= TAKEN
+        assert {"title", "severity", "description"} <= {key for key, value in finding.items() if value}
+        assert finding["severity"] in ("Critical", "High", "Medium", "Low")
+        assert finding["endpoints"] == [f"https://{finding['service']}.example"]
+        assert "\n" not in finding["title"]
     assert len({one["unique_id_from_tool"] for one in file["findings"]}) == len(file["findings"])
     by_id = {one["vuln_id_from_tool"]: one for one in file["findings"]}
     assert by_id["admin-01 served"]["nb_occurences"] == 2
@@ -82,16 +82,16 @@ def test_defectdojo_takes_every_key_and_keeps_the_endpoint(whole: Report) -> Non
 
 def test_no_field_is_longer_than_defectdojos_column() -> None:
     long = record("non-compliant", target="t" * 600, title="x" * 600)
-    [one] = json.loads(defectdojo(report(long), PLACES))["findings"]
+    [finding] = json.loads(defectdojo(report(long), PLACES))["findings"]
     limits = {"title": 511, "service": 200, "unique_id_from_tool": 500, "vuln_id_from_tool": 500}
-    assert {key for key, most in limits.items() if len(one[key]) > most} == set()
+    assert {key for key, most in limits.items() if len(finding[key]) > most} == set()
 
 
 def test_a_flow_file_is_no_endpoint() -> None:
     made = report(record("non-compliant"))
     made.facts["targets"][0]["url"] = "file:flows.json"
-    [one] = json.loads(defectdojo(made, PLACES))["findings"]
-    assert "endpoints" not in one
+    [finding] = json.loads(defectdojo(made, PLACES))["findings"]
+    assert "endpoints" not in finding
     assert json.loads(defectdojo(report(record("compliant")), PLACES))["findings"] == []
 
 
@@ -108,26 +108,30 @@ def test_nists_schema_takes_the_assessment_results(whole: Report, tmp_path: Path
 
 def test_oscal_says_what_was_seen_what_is_open_and_what_is_satisfied(whole: Report) -> None:
     results: dict[str, Any] = json.loads(oscal(whole, PLACES))["assessment-results"]
-    assert [one["name"] for one in results["metadata"]["parties"]] == ["J. Doe", "Example"]
+    assert [party["name"] for party in results["metadata"]["parties"]] == ["J. Doe", "Example"]
     plant, hall = results["results"]
-    assert len(plant["observations"]) == len([one for one in whole.accounts if one["target"] == "plant"])
-    states = {one["target"]["target-id"]: one["target"]["status"]["state"] for one in plant["findings"]}
+    assert len(plant["observations"]) == len([account for account in whole.accounts if account["target"] == "plant"])
+    states = {finding["target"]["target-id"]: finding["target"]["status"]["state"] for finding in plant["findings"]}
     assert states == {
         "admin-01": "not-satisfied", "admin-02": "satisfied", "admin-03": "not-satisfied", "patch-01": "not-satisfied",
     }  # fmt: skip
-    status = {one["title"]: one["status"] for one in plant["risks"]}
+    status = {risk["title"]: risk["status"] for risk in plant["risks"]}
     assert status == {
         "admin-01 served": "open", "patch-01 CVE-2026-71269": "open", "admin-03 served": "deviation-approved",
     }  # fmt: skip
-    [deadline] = [one["deadline"] for one in plant["risks"] if "deadline" in one]
+    [deadline] = [risk["deadline"] for risk in plant["risks"] if "deadline" in risk]
     assert deadline == "2027-01-31T23:59:59Z"
-    seen = {one["uuid"] for one in plant["observations"]}
-    risks = {one["uuid"] for one in plant["risks"]}
+    seen = {observation["uuid"] for observation in plant["observations"]}
+    risks = {risk["uuid"] for risk in plant["risks"]}
     for one in plant["findings"]:
         assert {each["observation-uuid"] for each in one["related-observations"]} <= seen
         assert {each["risk-uuid"] for each in one.get("related-risks", [])} <= risks
     assert plant["attestations"][0]["parts"][0]["prose"] == "J. Doe, 2026-01-01 to 2027-01-01: locked"
-    objectives = {part["id"] for one in results["local-definitions"]["objectives-and-methods"] for part in one["parts"]}
+    objectives = {
+        part["id"]
+        for objectives_and_method in results["local-definitions"]["objectives-and-methods"]
+        for part in objectives_and_method["parts"]
+    }
     assert set(states) <= objectives
     reviewed = plant["reviewed-controls"]["control-selections"][0]["include-controls"]
     assert {"control-id": "ac-3"} in reviewed

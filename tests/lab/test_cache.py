@@ -85,7 +85,7 @@ def test_what_a_killed_run_left_is_removed(npm: Npm, tmp_path: Path) -> None:
     (tmp_path / "pytest-nodered-sec" / f"{modules.parent.name}-killed" / "new").mkdir(parents=True)
     toolchain.distrust(modules)
     toolchain.node_red(5, lambda line: None)
-    found = sorted(one.name for one in (tmp_path / "pytest-nodered-sec").iterdir())
+    found = sorted(path.name for path in (tmp_path / "pytest-nodered-sec").iterdir())
     assert found == [modules.parent.name, f"{modules.parent.name}.lock"]
 
 
@@ -151,13 +151,13 @@ def test_the_wheels_own_release_is_not_installed_again(npm: Npm) -> None:
 def test_two_runs_install_once(npm: Npm) -> None:
     waits = threading.Event()
     npm.may_end.clear()
-    found: list[Path] = []
-    first = threading.Thread(target=lambda: found.append(toolchain.node_red(5, lambda line: None)))
+    paths: list[Path] = []
+    first = threading.Thread(target=lambda: paths.append(toolchain.node_red(5, lambda line: None)))
     first.start()
     while not npm.runs:
         first.join(0.01)
     second = threading.Thread(
-        target=lambda: found.append(toolchain.node_red(5, lambda line: waits.set() if "waiting" in line else None))
+        target=lambda: paths.append(toolchain.node_red(5, lambda line: waits.set() if "waiting" in line else None))
     )
     second.start()
     assert waits.wait(10)
@@ -165,8 +165,8 @@ def test_two_runs_install_once(npm: Npm) -> None:
     first.join(10)
     second.join(10)
     assert npm.runs == 1
-    assert len(found) == 2
-    assert found[0] == found[1]
+    assert len(paths) == 2
+    assert paths[0] == paths[1]
 
 
 def test_a_set_that_is_not_tried_newer_is_the_pinned_one(

@@ -80,7 +80,7 @@ def test_an_nginx_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatc
 def test_a_deployment_crosses_to_a_worker_without_its_password(tmp_path: Path) -> None:
     secret = tmp_path / "credentials.json"
     secret.write_text('["admin", "s3cret"]')
-    one = lab.RunningDeployment(
+    deployment = lab.RunningDeployment(
         name="fresh",
         major=5,
         proxy="caddy",
@@ -97,7 +97,7 @@ def test_a_deployment_crosses_to_a_worker_without_its_password(tmp_path: Path) -
         has_login=True,
         expect=(("a", "b"),),
     )
-    crossed = lab.RunningDeployment.from_dict(json.loads(json.dumps(one.as_dict())))
-    assert crossed == one
+    crossed = lab.RunningDeployment.from_dict(json.loads(json.dumps(deployment.as_dict())))
+    assert crossed == deployment
     assert crossed.credentials() == ("admin", "s3cret")
-    assert "s3cret" not in f"{one!r} {one.as_dict()}"
+    assert "s3cret" not in f"{deployment!r} {deployment.as_dict()}"

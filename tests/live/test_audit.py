@@ -55,16 +55,16 @@ class Kept(NamedTuple):
         return [json.loads(line) for line in self.text(f"{name}/results.jsonl").splitlines()]
 
     def counts(self, name: str) -> Counter[str]:
-        return Counter(one["outcome"] for one in self.records(name))
+        return Counter(record["outcome"] for record in self.records(name))
 
     def folded(self, name: str) -> Counter[FOLDED]:
         """How many cases have each finding: what the reports for machines have one entry for."""
-        found: Counter[FOLDED] = Counter()
-        for one in self.records(name):
-            accepted = one["waiver"]["findings"] if one["waiver"] else ()
-            for each in one["findings"]:
-                found[one["target"], one["control"], each["code"], each["code"] in accepted] += 1
-        return found
+        counter: Counter[FOLDED] = Counter()
+        for record in self.records(name):
+            accepted = record["waiver"]["findings"] if record["waiver"] else ()
+            for each in record["findings"]:
+                counter[record["target"], record["control"], each["code"], each["code"] in accepted] += 1
+        return counter
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +81,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         shards = [audited.run(f"shard-{one}", *sealed, f"--nodered-shard={one}/2") for one in (1, 2)]
     done["again"] = audited.again("again", "plain")
     done["merged"] = audited.again("merged", "shard-1", "shard-2")
-    for one in done.values():
-        assert one.returncode == pytest.ExitCode.TESTS_FAILED, one.stdout + one.stderr
-        assert "no audit" not in one.stdout
-    assert ["a shard alone is no audit" in one.stdout for one in shards] == [True, True]
+    for run in done.values():
+        assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
+        assert "no audit" not in run.stdout
+    assert ["a shard alone is no audit" in shard.stdout for shard in shards] == [True, True]
     return Kept(place, {name: one.stdout for name, one in done.items()})
 
 
@@ -94,24 +94,31 @@ ALL = pytest.mark.parametrize("name", ["plain", "workers", "again", "merged"])
 def test_the_audit_is_one_and_saw_all_three(kept: Kept) -> None:
     """The booted host is green from outside and inside, `acting` has its finding, and `fresh` what is known of it."""
     assert kept.json("plain/run.json")["facts"]["audit"] is True
-    bad = {name: {one["control"] for one in kept.records("plain")
-                  if (one["target"], one["outcome"]) == (name, "non-compliant")} for name in NAMES}  # fmt: skip
+    bad = {name: {record["control"] for record in kept.records("plain")
+                  if (record["target"], record["outcome"]) == (name, "non-compliant")} for name in NAMES}  # fmt: skip
     assert bad["line-7"] == set()
     assert bad["hall"] == {"flow-01"}
     assert {"admin-01", "admin-03", "dash-02", "proxy-01"} < bad["yard"]
-    inside = [one for one in kept.records("plain") if one["control"].startswith("host-") and one["target"] == "line-7"]
-    assert {one["outcome"] for one in inside} == {"compliant", "not-applicable"}
+    inside = [
+        record
+        for record in kept.records("plain")
+        if record["control"].startswith("host-") and record["target"] == "line-7"
+    ]
+    assert {record["outcome"] for record in inside} == {"compliant", "not-applicable"}
     assert kept.counts("plain")["could-not-look"] == 2
     assert kept.counts("plain")["waived"] > 1
 
 
 def test_workers_and_a_replay_come_to_the_same(kept: Kept) -> None:
     first, *others = (
-        {one["nodeid"]: (one["outcome"], [each["code"] for each in one["findings"]]) for one in kept.records(name)}
+        {
+            record["nodeid"]: (record["outcome"], [each["code"] for each in record["findings"]])
+            for record in kept.records(name)
+        }
         for name in ("plain", "workers", "again", "merged")
     )
     assert len(first) > 1000
-    assert [one == first for one in others] == [True, True, True]
+    assert [other == first for other in others] == [True, True, True]
     assert re.search(r"judged \d+ cases again \(plain, .*\): none differs", kept.said["again"])
 
 
@@ -133,16 +140,16 @@ def test_the_reports_for_people_count_the_same(kept: Kept, name: str) -> None:
         assert run["headline"] in text
         assert run["judgement"][1:] in text
     cards = re.findall(r'data-outcome="([a-z-]+)"><b>(\d+)</b>', page)
-    assert {one: int(number) for one, number in cards if number != "0"} == counts
+    assert {card: int(number) for card, number in cards if number != "0"} == counts
     summary = kept.text(f"{name}.summary.md")
     assert f"### Findings ({sum(kept.folded(name).values()) - counts['waived']}; " in summary
     for target in NAMES:
         row = re.search(rf"\| {target} \|([\d |]+)\n", summary)
         assert row
         numbers = [int(number) for number in re.findall(r"\d+", row[1])]
-        there = Counter(one["outcome"] for one in kept.records(name) if one["target"] == target)
+        there = Counter(record["outcome"] for record in kept.records(name) if record["target"] == target)
         kinds = ("compliant", "non-compliant", "could-not-look", "waived", "not-applicable", "not-judged")
-        assert numbers == [*(there[one] for one in kinds), 0]
+        assert numbers == [*(there[kind] for kind in kinds), 0]
 
 
 @ALL
@@ -153,28 +160,28 @@ def test_the_reports_of_all_cases_count_the_same(kept: Kept, name: str) -> None:
     totals = (junit.tests, junit.failures, junit.errors, junit.skipped)
     assert totals == (sum(counts.values()), counts["non-compliant"], counts["could-not-look"], skipped)
     outcomes = Counter(
-        one.get("value")
-        for one in ET.parse(kept.place / name / "junit.xml").iter("property")  # noqa: S314  our own file
-        if one.get("name") == "nodered_sec.outcome"
+        element.get("value")
+        for element in ET.parse(kept.place / name / "junit.xml").iter("property")  # noqa: S314  our own file
+        if element.get("name") == "nodered_sec.outcome"
     )
     assert outcomes == counts
 
     hdf = kept.json(f"{name}/hdf.json")
     for profile, target in zip(hdf["profiles"], NAMES, strict=True):
-        shown = Counter(one["status"] for each in profile["controls"] for one in each["results"])
-        there = [HDF.get(one["outcome"], "skipped") for one in kept.records(name) if one["target"] == target]
+        shown = Counter(result["status"] for each in profile["controls"] for result in each["results"])
+        there = [HDF.get(record["outcome"], "skipped") for record in kept.records(name) if record["target"] == target]
         assert shown == Counter(there)
 
     results = kept.json(f"{name}.oscal.json")["assessment-results"]["results"]
-    assert [one["title"].split()[-1] for one in results] == list(NAMES)
+    assert [result["title"].split()[-1] for result in results] == list(NAMES)
     folded = kept.folded(name)
     for result, target in zip(results, NAMES, strict=True):
-        risks = Counter(one["status"] == "deviation-approved" for one in result.get("risks", []))
+        risks = Counter(risk["status"] == "deviation-approved" for risk in result.get("risks", []))
         assert risks == Counter(waived for there, _, _, waived in folded if there == target)
         evidence = [one for each in result["observations"] for one in each.get("relevant-evidence", [])]
-        assert len(evidence) == len([one for one in kept.records(name) if one["target"] == target])
-    judged = {(one["target"], one["control"]) for one in kept.records(name) if one["outcome"] in JUDGED}
-    states = [one["target"]["status"]["state"] for each in results for one in each["findings"]]
+        assert len(evidence) == len([record for record in kept.records(name) if record["target"] == target])
+    judged = {(record["target"], record["control"]) for record in kept.records(name) if record["outcome"] in JUDGED}
+    states = [finding["target"]["status"]["state"] for each in results for finding in each["findings"]]
     number = re.search(r"judged (\d+) of (\d+) controls", kept.json(f"{name}/run.json")["judgement"])
     assert number
     assert (len(states), sum(len(each["observations"]) for each in results)) == (int(number[1]), int(number[2]))
@@ -186,12 +193,12 @@ def test_the_reports_of_findings_count_the_same(kept: Kept, name: str) -> None:
     folded = kept.folded(name)
     [run] = kept.json(f"{name}.sarif.json")["runs"]
     entries = Counter({
-        (one["properties"]["target"], one["ruleId"], one["properties"]["code"], "suppressions" in one):
-        one["occurrenceCount"] for one in run["results"]
+        (result["properties"]["target"], result["ruleId"], result["properties"]["code"], "suppressions" in result):
+        result["occurrenceCount"] for result in run["results"]
     })  # fmt: skip
     assert entries == folded
-    notes = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
-    unseen = [int(number) for one in notes for number in re.findall(r"^could not look .*\((\d+) test cases\)$", one)]
+    notes = [notification["message"]["text"] for notification in run["invocations"][0]["toolExecutionNotifications"]]
+    unseen = [int(number) for note in notes for number in re.findall(r"^could not look .*\((\d+) test cases\)$", note)]
     assert sum(unseen) == kept.counts(name)["could-not-look"]
 
     dojo = kept.json(f"{name}.defectdojo.json")["findings"]
@@ -199,12 +206,14 @@ def test_the_reports_of_findings_count_the_same(kept: Kept, name: str) -> None:
         (one["service"], *one["vuln_id_from_tool"].split(), one["risk_accepted"]): one["nb_occurences"] for one in dojo
     })  # fmt: skip
     assert entries == folded
-    prints = [one["partialFingerprints"]["primaryLocationLineHash"].partition(":")[0] for one in run["results"]]
+    prints = [result["partialFingerprints"]["primaryLocationLineHash"].partition(":")[0] for result in run["results"]]
     assert prints == [one["unique_id_from_tool"][:32] for one in dojo]
 
     gitlab = kept.json(f"{name}.codequality.json")
     assert len(gitlab) == len([key for key in folded if not key[-1]])
-    severities = Counter(GITLAB[one["properties"]["severity"]] for one in run["results"] if "suppressions" not in one)
+    severities = Counter(
+        GITLAB[result["properties"]["severity"]] for result in run["results"] if "suppressions" not in result
+    )
     assert Counter(one["severity"] for one in gitlab) == severities
     if name in ("plain", "workers"):  # where there is no policy file to point at
         assert {one["location"]["path"] for one in gitlab} == {"nodered-sec.toml"}
@@ -212,7 +221,7 @@ def test_the_reports_of_findings_count_the_same(kept: Kept, name: str) -> None:
 
 def test_the_same_findings_have_the_same_fingerprints(kept: Kept) -> None:
     found = [
-        {one["unique_id_from_tool"] for one in kept.json(f"{name}.defectdojo.json")["findings"]}
+        {finding["unique_id_from_tool"] for finding in kept.json(f"{name}.defectdojo.json")["findings"]}
         for name in ("plain", "workers", "again", "merged")
     ]
     assert found[0] == found[1] == found[2] == found[3]
@@ -250,7 +259,7 @@ def test_readers_of_junit_take_it(kept: Kept) -> None:
 def test_readers_of_sarif_take_it(kept: Kept, tmp_path: Path) -> None:
     folded = kept.folded("plain")
     summary = told(sys.executable, "-m", "sarif", "summary", "plain.sarif.json", cwd=kept.place)
-    levels = Counter(one["level"] for one in kept.json("plain.sarif.json")["runs"][0]["results"])
+    levels = Counter(result["level"] for result in kept.json("plain.sarif.json")["runs"][0]["results"])
     shown = {
         level: int(number) for level, number in re.findall(r"^(error|warning|note): (\d+)$", summary, re.MULTILINE)
     }
@@ -282,7 +291,7 @@ def test_readers_of_sarif_take_it(kept: Kept, tmp_path: Path) -> None:
         ]
         subprocess.run(argv, capture_output=True, check=False, timeout=300)
         [run] = json.loads(out.read_text(encoding="utf-8-sig"))["runs"]
-        found[file.name] = {one["ruleId"] for one in run["results"]}
+        found[file.name] = {result["ruleId"] for result in run["results"]}
     assert found["plain.sarif.json"] == set(), "neither error nor warning, by the format's rules and GitHub's"
     assert found["broken.json"]
 
@@ -293,9 +302,9 @@ def test_heimdall_takes_it(kept: Kept, tmp_path: Path) -> None:
     assert list(shown) == [f"nodered-sec {name}" for name in NAMES]
     for name in NAMES:
         failed = {one for one, found in shown[f"nodered-sec {name}"].items() if found["status"] == "Failed"}
-        cases = [one for one in kept.records("plain") if one["target"] == name]
-        errs = {one["control"] for one in cases if one["outcome"] == "could-not-look"}
-        assert failed == {one["control"] for one in cases if one["outcome"] == "non-compliant"} - errs
+        cases = [record for record in kept.records("plain") if record["target"] == name]
+        errs = {record["control"] for record in cases if record["outcome"] == "could-not-look"}
+        assert failed == {record["control"] for record in cases if record["outcome"] == "non-compliant"} - errs
 
 
 def test_nists_schema_takes_it(kept: Kept) -> None:
@@ -354,14 +363,14 @@ def test_the_first_two_printed_pages_answer_an_auditors_ten_questions(kept: Kept
     page, pdf = (kept.place / "plain/report.html").as_uri(), tmp_path / "page.pdf"
     told(chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--print-to-pdf={pdf}", page, cwd=tmp_path)
     pages = [
-        " ".join(one.split())
-        for one in told(installed("pdftotext"), "-layout", str(pdf), "-", cwd=tmp_path).split("\f")
+        " ".join(part.split())
+        for part in told(installed("pdftotext"), "-layout", str(pdf), "-", cwd=tmp_path).split("\f")
     ]
-    begins = next(number for number, one in enumerate(pages) if "What to change" in one)
+    begins = next(number for number, page in enumerate(pages) if "What to change" in page)
     assert begins == 2, "the summary has two pages"
     opening = " ".join(pages[:2])
     run = kept.json("plain/run.json")
     assert run["headline"] in opening
-    assert {question: [one for one in answers if one not in opening] for question, answers in QUESTIONS.items()} == {
-        question: [] for question in QUESTIONS
-    }
+    assert {
+        question: [answer for answer in answers if answer not in opening] for question, answers in QUESTIONS.items()
+    } == {question: [] for question in QUESTIONS}

@@ -159,7 +159,7 @@ def cases(report: Path) -> dict[str, str]:
     """Return the outcome of each case of a JUnit file, as our properties have it."""
     found = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314  our own file
-        properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+        properties = {element.get("name"): element.get("value") for element in case.iter("property")}
         found[f"{case.get('classname')}::{case.get('name')}"] = str(properties.get("nodered_sec.outcome"))
     return found
 

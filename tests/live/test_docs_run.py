@@ -48,11 +48,13 @@ def hardened() -> Iterator[lab.RunningDeployment]:
         yield running.deployments[0]
 
 
-def reached(one: lab.RunningDeployment, name: str = "plant", **more: str) -> str:
+def reached(deployment: lab.RunningDeployment, name: str = "plant", **more: str) -> str:
     """Return the [[target]] of a deployment."""
-    values = {"name": name, "url": one.url, "ca_file": one.ca_file, **more}
+    values = {"name": name, "url": deployment.url, "ca_file": deployment.ca_file, **more}
     lines = [f'{key} = "{value}"' for key, value in values.items()]
-    return "\n".join(["[[target]]", *lines, f"http_port = {one.http_port}", f"direct_port = {one.direct_port}\n"])
+    return "\n".join(
+        ["[[target]]", *lines, f"http_port = {deployment.http_port}", f"direct_port = {deployment.direct_port}\n"]
+    )
 
 
 def test_a_control(tmp_path: Path) -> None:
@@ -132,8 +134,8 @@ def test_the_plan(tmp_path: Path) -> None:
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     classes = re.findall(r"^\| ([\w-]+) \|", section("asking.md", "What is sent, and how to slow down"), re.MULTILINE)
     assert {"handshake", "read", "write-shaped", "guess", "exploit-shaped"} <= set(classes)
-    for one in set(classes) - {"class"}:
-        assert f"\n  {one} " in said
+    for kind in set(classes) - {"class"}:
+        assert f"\n  {kind} " in said
 
 
 # --- the lab

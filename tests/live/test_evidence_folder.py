@@ -85,12 +85,17 @@ class Kept:
         return [json.loads(line) for line in (self.place / name / "results.jsonl").read_text().splitlines()]
 
     def outcomes(self, name: str) -> dict[str, str]:
-        return {one["nodeid"]: one["outcome"] for one in self.records(name)}
+        return {record["nodeid"]: record["outcome"] for record in self.records(name)}
 
 
-def _table(name: str, one: lab.RunningDeployment, account: str = "") -> str:
-    values: dict[str, object] = {**dict(one.expect), "name": name, "url": one.url, "ca_file": one.ca_file}
-    values |= {"http_port": one.http_port, "direct_port": one.direct_port}
+def _table(name: str, deployment: lab.RunningDeployment, account: str = "") -> str:
+    values: dict[str, object] = {
+        **dict(deployment.expect),
+        "name": name,
+        "url": deployment.url,
+        "ca_file": deployment.ca_file,
+    }
+    values |= {"http_port": deployment.http_port, "direct_port": deployment.direct_port}
     values |= {"closed_ports": []}  # 9229 here is the developer's
     values |= {"credentials": {"env": account}} if account else {}
     return "\n".join(["[[target]]", *(f"{key} = {toml(value)}" for key, value in values.items())]) + "\n"
@@ -99,7 +104,7 @@ def _table(name: str, one: lab.RunningDeployment, account: str = "") -> str:
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with lab.start(["fresh", "hardened"], say=lambda line: None) as running:
-        yield Kept(tmp_path_factory.mktemp("kept"), {one.name: one for one in running.deployments})
+        yield Kept(tmp_path_factory.mktemp("kept"), {deployment.name: deployment for deployment in running.deployments})
 
 
 @pytest.mark.parametrize("name", ["workers", "plain", "again"])
@@ -110,28 +115,31 @@ def test_the_reports_agree_number_for_number(kept: Kept, name: str) -> None:
     junit: Counter[tuple[str | None, str]] = Counter()
     for case in ET.parse(folder / "junit.xml").iter("testcase"):  # noqa: S314  our own file
         kinds = [kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None]
-        found = {one.get("name"): one.get("value") for one in case.iter("property")}
+        found = {element.get("name"): element.get("value") for element in case.iter("property")}
         if found["nodered_sec.outcome"] == "compliant" and kinds == ["failure"]:
             kinds = []  # a waiver that nothing needs
         junit[found["nodered_sec.outcome"], kinds[0] if kinds else "passed"] += 1
-    assert junit == Counter((one, JUNIT.get(one, "skipped")) for one in outcomes.values())
+    assert junit == Counter((outcome, JUNIT.get(outcome, "skipped")) for outcome in outcomes.values())
 
     hdf = json.loads((folder / "hdf.json").read_text())
-    results = [one for profile in hdf["profiles"] for each in profile["controls"] for one in each["results"]]
-    shown = {re.match(r"(.*?\])(: |$)", one["code_desc"], re.DOTALL)[1]: one["status"] for one in results}  # type: ignore[index]  # each has a case's name
-    assert shown == {nodeid: HDF.get(one, "skipped") for nodeid, one in outcomes.items()}
+    results = [result for profile in hdf["profiles"] for each in profile["controls"] for result in each["results"]]
+    shown = {re.match(r"(.*?\])(: |$)", result["code_desc"], re.DOTALL)[1]: result["status"] for result in results}  # type: ignore[index]  # each has a case's name
+    assert shown == {nodeid: HDF.get(outcome, "skipped") for nodeid, outcome in outcomes.items()}
 
     cards = re.findall(r'data-outcome="([a-z-]+)"><b>(\d+)</b>', (folder / "report.html").read_text())
-    assert {one: int(number) for one, number in cards if number != "0"} == Counter(outcomes.values())
+    assert {card: int(number) for card, number in cards if number != "0"} == Counter(outcomes.values())
     assert f"{Counter(outcomes.values())['compliant']} compliant" in kept.said[name]
 
 
 def test_the_verdicts_are_those_of_the_deployments(kept: Kept) -> None:
     """The evidence is of what was there: the open one fails where it must, but for what is waived."""
-    bad = {one["control"] for one in kept.records("workers") if one["outcome"] == "non-compliant"}
+    bad = {record["control"] for record in kept.records("workers") if record["outcome"] == "non-compliant"}
     assert bad == EXPECTED["fresh"][0] - {"version-01"}
-    waived = [one for one in kept.records("workers") if one["outcome"] == "waived"]
-    assert {(one["control"], one["target"]) for one in waived} == {("dash-02", "plain"), ("version-01", "plain")}
+    waived = [record for record in kept.records("workers") if record["outcome"] == "waived"]
+    assert {(record["control"], record["target"]) for record in waived} == {
+        ("dash-02", "plain"),
+        ("version-01", "plain"),
+    }
     assert len([one for one in waived if one["control"] == "dash-02"]) == 1
 
 
@@ -142,7 +150,7 @@ def test_workers_change_nothing(kept: Kept) -> None:
             assert one[key] == other[key], one["nodeid"]
         theirs = [re.sub(r"\d+|/[a-z]{24}", "", record["reason"]) for record in (one, other)]
         assert theirs[0] == theirs[1], "what was looked at grows, and random paths differ"
-        assert [found["code"] for found in one["findings"]] == [found["code"] for found in other["findings"]]
+        assert [finding["code"] for finding in one["findings"]] == [finding["code"] for finding in other["findings"]]
     with_workers, without = ({path.name for path in (kept.place / name).iterdir()} for name in ("workers", "plain"))
     assert with_workers == without
     assert (kept.place / "workers/policy.toml").read_text() == (kept.place / "plain/policy.toml").read_text()
@@ -159,8 +167,8 @@ def test_a_replay_comes_to_the_same(kept: Kept) -> None:
 def test_the_observations_are_all_there(kept: Kept) -> None:
     """Whatever was judged by what was seen can be judged again: nothing was judged by anything else."""
     lines = [json.loads(line) for line in (kept.place / "workers/observations.jsonl").read_text().splitlines()]
-    seen = {case for one in lines for case in one["cases"]}
-    judged = {one["nodeid"] for one in kept.records("workers") if one["outcome"] in rollup.JUDGED}
+    seen = {case for line in lines for case in line["cases"]}
+    judged = {record["nodeid"] for record in kept.records("workers") if record["outcome"] in rollup.JUDGED}
     assert {case for case in judged - seen if "test_waivers.py" not in case} == set()
 
 
@@ -177,8 +185,12 @@ def test_heimdall_reads_it(kept: Kept, tmp_path: Path) -> None:
     for profile, controls in shown.items():
         target = profile.removeprefix("nodered-sec ")
         for control, found in controls.items():
-            cases = [one for one in kept.records("workers") if (one["target"], one["control"]) == (target, control)]
-            outcomes = {one["outcome"] for one in cases}
+            cases = [
+                record
+                for record in kept.records("workers")
+                if (record["target"], record["control"]) == (target, control)
+            ]
+            outcomes = {record["outcome"] for record in cases}
             expected = next(
                 status
                 for outcome, status in (

@@ -39,7 +39,7 @@ NAMES = ("fresh", "hardened", "admin-elsewhere", "no-hsts", "sso")
 @pytest.fixture(scope="module")
 def running() -> Iterator[dict[str, RunningDeployment]]:
     with lab.start(NAMES, say=lambda line: None) as started:
-        yield {one.name: one for one in started.deployments}
+        yield {deployment.name: deployment for deployment in started.deployments}
 
 
 def example(name: str, folder: Path, **hosts: RunningDeployment) -> Path:
@@ -55,19 +55,20 @@ def example(name: str, folder: Path, **hosts: RunningDeployment) -> Path:
     for file in copy.rglob("*"):
         if file.is_file():
             text = file.read_text(encoding="utf-8")
-            for host, one in hosts.items():
+            for host, deployment in hosts.items():
                 url = f"https://{host.replace('_', '-')}.example"
-                ports = f"http_port = {one.http_port}\ndirect_port = {one.direct_port}\nca_file = {toml(one.ca_file)}"
-                text = text.replace(f'url = "{url}"', f'url = "{one.url}"\n{ports}').replace(url, one.url)
+                ports = f"http_port = {deployment.http_port}\ndirect_port = {deployment.direct_port}\n"
+                ports += f"ca_file = {toml(deployment.ca_file)}"
+                text = text.replace(f'url = "{url}"', f'url = "{deployment.url}"\n{ports}').replace(url, deployment.url)
             file.write_text(text, encoding="utf-8")
     return copy
 
 
-def reach(one: RunningDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def reach(deployment: RunningDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Say in the environment what stands at the top of no example: how the lab is reached."""
-    for name, value in (("URL", one.url), ("CA_FILE", one.ca_file), ("HTTP_PORT", one.http_port)):
+    for name, value in (("URL", deployment.url), ("CA_FILE", deployment.ca_file), ("HTTP_PORT", deployment.http_port)):
         monkeypatch.setenv(f"NODERED_{name}", str(value))
-    monkeypatch.setenv("NODERED_DIRECT_PORT", str(one.direct_port))
+    monkeypatch.setenv("NODERED_DIRECT_PORT", str(deployment.direct_port))
 
 
 # --- controls of one's own
@@ -142,16 +143,16 @@ def test_a_broker_that_is_not_http(
 def test_a_broker_that_is_not_there_or_no_broker_is_an_error(
     running: dict[str, RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = running["hardened"]
-    reach(one, monkeypatch)
+    deployment = running["hardened"]
+    reach(deployment, monkeypatch)
     monkeypatch.setenv("NODERED_TIMEOUT", "2")
     (closed,) = free_ports(1)
     all_of_it = {name: {"could-not-look"} for name in ("site-03", *CERTIFICATE)}
     assert broker_run(tmp_path, closed, "-n2") == all_of_it
     (tmp_path / "plain").mkdir()
-    assert broker_run(tmp_path / "plain", one.http_port) == all_of_it
+    assert broker_run(tmp_path / "plain", deployment.http_port) == all_of_it
     (tmp_path / "https").mkdir()
-    https = int(one.url.rsplit(":", 1)[1])
+    https = int(deployment.url.rsplit(":", 1)[1])
     assert broker_run(tmp_path / "https", https)["site-03"] == {"could-not-look"}
     for folder, sentence in ((".", "connection refused"), ("plain", "plain HTTP answered"), ("https", "got no answer")):
         assert sentence in (tmp_path / folder / "own_controls" / "out.xml").read_text()
@@ -456,7 +457,7 @@ def outcomes(folder: Path) -> dict[str, str]:
     """Return the outcome of each case of the last run, by control and what follows in brackets."""
     found = {}
     for case in ElementTree.parse(folder / "out.xml").iter("testcase"):  # noqa: S314  our own file
-        of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}
+        of = {element.get("name"): element.get("value") or "" for element in case.iter("property")}
         found[f"{of['nodered_sec.control']} {str(case.get('name')).partition('[')[2][:-1]}"] = of["nodered_sec.outcome"]
     return found
 

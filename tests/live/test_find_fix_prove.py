@@ -127,7 +127,7 @@ def test_with_the_account_dashboards_live_in_a_browser(
             for _ in range(3):  # on a busy machine the time budget may end before the first value comes
                 shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
                 # the flow sends the time to the widget each second: what is shown came by the channel, after the page
-                values = [int(one) / 1000 for one in re.findall(r"\b[0-9]{13}\b", shown)]
+                values = [int(match) / 1000 for match in re.findall(r"\b[0-9]{13}\b", shown)]
                 if any(value > started for value in values):
                     break
             else:

@@ -37,8 +37,10 @@ def test_node_red_tells_what_the_file_tells(major: int, tmp_path: Path) -> None:
     (tmp_path / "settings.js").write_text(SETTINGS)
     (tmp_path / "flows.json").write_text(json.dumps(nodes))
     with lab.start([f"{tmp_path}@{major}+nginx"], say=lambda line: None) as running:
-        [one] = running.deployments
-        target = Target("pairs", one.url, Policy(), ca_file=one.ca_file, http_port=one.http_port, timeout=30)
+        [deployment] = running.deployments
+        target = Target(
+            "pairs", deployment.url, Policy(), ca_file=deployment.ca_file, http_port=deployment.http_port, timeout=30
+        )
         survey = Survey(tmp_path, (target,))
         asks = (*questions.PASSAGES, *questions.SECRETS_IN_FLOWS, *questions.VERIFICATION_IN_FLOWS)
         survey.ask_ahead(target, asks)
@@ -53,7 +55,9 @@ def test_node_red_tells_what_the_file_tells(major: int, tmp_path: Path) -> None:
     assert seen[0].gated
     weak = {f"a{number:03}" for number, row in enumerate(PAIRS.values()) if {name for name, _ in row[0]} != {"flow-05"}}
     told = {passage.sink.id[:4] for passage in expected.passages or ()}
-    told |= {secret.node[:4] for secret in expected.secrets} | {one.node.id[:4] for one in expected.weakenings}
+    told |= {secret.node[:4] for secret in expected.secrets} | {
+        weakening.node.id[:4] for weakening in expected.weakenings
+    }
     assert told == weak
 
 

@@ -62,7 +62,7 @@ def test_a_gate_that_answers_with_a_form_is_one_could_not_look(
     assert seen["reach-01"] == {"could-not-look"}
     erring = with_outcome(seen, "could-not-look")
     assert {"admin-01", "admin-03", "admin-06", "csrf-01", "dash-01", "dash-02", "live-01", "origin-01"} <= erring
-    others = [one for one in re.findall(r'<error message="([^"]*)', gate.report()) if "see reach-01" not in one]
+    others = [match for match in re.findall(r'<error message="([^"]*)', gate.report()) if "see reach-01" not in match]
     assert len(others) == 1
     assert "if that is a login page, make the proxy answer 401 or redirect to the login" in others[0]
 
@@ -90,7 +90,7 @@ def test_a_gate_that_redirects_to_plain_http_is_one_finding(
         report = gate.report()
         declared = gate.judged("--nodered-admin-api=proxied", "--nodered-login-url=https://login.example/")
     assert with_outcome(seen, "non-compliant") == OF_THE_FRONT
-    others = [one for one in re.findall(r'<error message="([^"]*)', report) if "see reach-01" not in one]
+    others = [match for match in re.findall(r'<error message="([^"]*)', report) if "see reach-01" not in match]
     assert len(others) == 1
     assert "anonymous clients are redirected to plain HTTP" in others[0]
     if "login.example" in where:

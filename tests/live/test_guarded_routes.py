@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-INSTALLATIONS = [Path(one) for one in os.environ.get("NODERED_INSTALLATIONS", "").split(os.pathsep) if one]
+INSTALLATIONS = [Path(part) for part in os.environ.get("NODERED_INSTALLATIONS", "").split(os.pathsep) if part]
 PARAMS: list[int | Path] = [*toolchain.MAJORS, *INSTALLATIONS]
 ADMIN_AUTH = (  # the hash is the one of "password" that settings.js shows as an example
     'adminAuth: {type: "credentials", users: [{username: "admin", permissions: "*", '
@@ -62,7 +62,7 @@ class Running:
         return requests.get(self.url + path, timeout=20, allow_redirects=False)
 
     def write(self, row: SafeWrite) -> tuple[int, str]:
-        headers = dict(one.split(": ", 1) for one in row.headers) | {"Content-Type": "application/json"}
+        headers = dict(header.split(": ", 1) for header in row.headers) | {"Content-Type": "application/json"}
         got = requests.request(row.method, self.url + row.path, data=row.body, headers=headers, timeout=20)
         return got.status_code, got.headers.get("Content-Type", "").split(";")[0]
 

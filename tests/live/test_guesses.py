@@ -62,55 +62,62 @@ def test_over_plain_http_no_password_is_tried(tmp_path: Path) -> None:
 def plants() -> Iterator[dict[str, lab.RunningDeployment]]:
     """Deployments whose logins remember what came before; each for one test."""
     with lab.start(["hardened@5", "hardened@4", "fresh@5", "sample-login@5", "sample-gate@5"], say=print) as running:
-        yield {f"{one.name}@{one.major}": one for one in running.deployments}
+        yield {f"{deployment.name}@{deployment.major}": deployment for deployment in running.deployments}
 
 
-def policy(folder: Path, one: lab.RunningDeployment, *urls: str, **more: object) -> None:
-    values = {"ca_file": one.ca_file, "http_port": one.http_port, "direct_port": one.direct_port, **more}
+def policy(folder: Path, deployment: lab.RunningDeployment, *urls: str, **more: object) -> None:
+    values = {
+        "ca_file": deployment.ca_file,
+        "http_port": deployment.http_port,
+        "direct_port": deployment.direct_port,
+        **more,
+    }
     lines = [f"{key} = {toml(value)}" for key, value in values.items()]
-    tables = [f"[[target]]\nurl = {toml(url)}\ncredentials = {{env = 'PLANT'}}" for url in urls or (one.url,)]
+    tables = [f"[[target]]\nurl = {toml(url)}\ncredentials = {{env = 'PLANT'}}" for url in urls or (deployment.url,)]
     (folder / "nodered-sec.toml").write_text("\n".join([*lines, *tables]) + "\n")
 
 
-def account(monkeypatch: pytest.MonkeyPatch, one: lab.RunningDeployment) -> None:
-    username, password = one.credentials()
+def account(monkeypatch: pytest.MonkeyPatch, deployment: lab.RunningDeployment) -> None:
+    username, password = deployment.credentials()
     monkeypatch.setenv("PLANT_USERNAME", username)
     monkeypatch.setenv("PLANT_PASSWORD", password)
 
 
-def log_in(one: lab.RunningDeployment, password: str) -> requests.Response:
+def log_in(deployment: lab.RunningDeployment, password: str) -> requests.Response:
     form = {"client_id": "node-red-admin", "grant_type": "password", "scope": "", "username": "admin"}
-    return requests.post(f"{one.url}/auth/token", {**form, "password": password}, verify=one.ca_file, timeout=10)
+    return requests.post(
+        f"{deployment.url}/auth/token", {**form, "password": password}, verify=deployment.ca_file, timeout=10
+    )
 
 
-def audit(one: lab.RunningDeployment, event: str) -> Counter[str]:
+def audit(deployment: lab.RunningDeployment, event: str) -> Counter[str]:
     """Count the lines of Node-RED's own audit log, by user name."""
-    log = (Path(one.user_dir).parent / "node-red.log").read_text()
+    log = (Path(deployment.user_dir).parent / "node-red.log").read_text()
     entries: list[dict[str, Any]] = [json.loads(line) for line in re.findall(r"\[audit\] (\{.*\})", log)]  # Any: JSON
     return Counter(entry["username"] for entry in entries if entry["event"] == event)
 
 
-def sessions(one: lab.RunningDeployment) -> str:
-    path = Path(one.user_dir) / ".sessions.json"
+def sessions(deployment: lab.RunningDeployment) -> str:
+    path = Path(deployment.user_dir) / ".sessions.json"
     return path.read_text() if path.exists() else "{}"
 
 
 def test_workers_and_two_names_share_the_count_and_the_right_password_works_at_once(
     plants: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = plants["hardened@5"]
-    account(monkeypatch, one)
-    policy(tmp_path, one, one.url, one.url.replace("localhost", "127.0.0.1"))
+    deployment = plants["hardened@5"]
+    account(monkeypatch, deployment)
+    policy(tmp_path, deployment, deployment.url, deployment.url.replace("localhost", "127.0.0.1"))
     first, second = run(tmp_path, "-n2").values()
     assert sorted([*first["cred-01"], *second["cred-01"]]) == ["compliant", "could-not-look"]
     found = with_outcome(first, "non-compliant") | with_outcome(second, "non-compliant")
     # two names with one key, the lab sends 127.0.0.1 to localhost, and nothing is declared
     assert {"fleet-01"} <= found <= {"fleet-01", "http-02", "flow-01"}
-    assert audit(one, "auth.login.fail.credentials") == KNOWN
-    assert audit(one, "auth.login.fail.too-many-attempts") == {}
-    assert audit(one, "auth.login") == {"admin": 2}  # the site's own account, once for each name
-    assert sessions(one) in ("{}", "")
-    assert log_in(one, one.credentials()[1]).status_code == 200
+    assert audit(deployment, "auth.login.fail.credentials") == KNOWN
+    assert audit(deployment, "auth.login.fail.too-many-attempts") == {}
+    assert audit(deployment, "auth.login") == {"admin": 2}  # the site's own account, once for each name
+    assert sessions(deployment) in ("{}", "")
+    assert log_in(deployment, deployment.credentials()[1]).status_code == 200
 
 
 @pytest.mark.parametrize("major", ["4", "5"])
@@ -118,17 +125,17 @@ def test_after_three_runs_that_know_nothing_of_each_other_the_right_password_wor
     major: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lab.start([f"hardened@{major}"], say=print) as running:
-        [one] = running.deployments
+        [deployment] = running.deployments
         for number in range(3):  # as in throw-away containers
             temporary = tmp_path / f"tmp{number}"
             temporary.mkdir()
             monkeypatch.setenv("TMPDIR", str(temporary))
             (folder := tmp_path / f"run{number}").mkdir()
-            url, ca = f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}"
+            url, ca = f"--nodered-url={deployment.url}", f"--nodered-ca-file={deployment.ca_file}"
             (controls,) = run(folder, "-k", "known_password_cannot_log_in", url, ca).values()
             assert controls == {"cred-01": {"compliant"}}
-        assert audit(one, "auth.login.fail.credentials")["admin"] == 3
-        assert log_in(one, one.credentials()[1]).status_code == 200
+        assert audit(deployment, "auth.login.fail.credentials")["admin"] == 3
+        assert log_in(deployment, deployment.credentials()[1]).status_code == 200
 
 
 CRASH = """
@@ -144,22 +151,22 @@ def pytest_runtest_call(item):
 def test_a_worker_that_is_killed_does_not_take_the_count_with_it(
     plants: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = plants["hardened@4"]
-    account(monkeypatch, one)
-    policy(tmp_path, one)
+    deployment = plants["hardened@4"]
+    account(monkeypatch, deployment)
+    policy(tmp_path, deployment)
     (tmp_path / "conftest.py").write_text(CRASH)
     run(tmp_path, "-n2", "--dist=loadfile", "-k", f"{BOTH} or account_is_honoured or login_is_configured")
-    assert audit(one, "auth.login.fail.credentials") == KNOWN
+    assert audit(deployment, "auth.login.fail.credentials") == KNOWN
 
 
 def test_a_lock_out_is_could_not_look(
     plants: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = plants["hardened@4"]
-    account(monkeypatch, one)
-    answers = {log_in(one, "wrong").status_code for _ in range(6)}
+    deployment = plants["hardened@4"]
+    account(monkeypatch, deployment)
+    answers = {log_in(deployment, "wrong").status_code for _ in range(6)}
     assert answers == {403, 500}
-    policy(tmp_path, one)
+    policy(tmp_path, deployment)
     (controls,) = run(tmp_path, "-k", "known_password_cannot_log_in").values()
     assert controls == {"cred-01": {"could-not-look"}}
     assert "too many log-in attempts" in (tmp_path / "out.xml").read_text()
@@ -168,27 +175,27 @@ def test_a_lock_out_is_could_not_look(
 def test_switched_off_it_does_not_apply_and_nothing_is_tried(
     plants: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = plants["sample-gate@5"]
-    account(monkeypatch, one)
-    policy(tmp_path, one, guess={"value": False, "reason": "company directory"})
+    deployment = plants["sample-gate@5"]
+    account(monkeypatch, deployment)
+    policy(tmp_path, deployment, guess={"value": False, "reason": "company directory"})
     (controls,) = run(tmp_path, "-k", BOTH).values()
     assert controls == {"cred-01": {"not-applicable"}, "cred-02": {"not-applicable"}}
     assert "guessing is switched off: company directory" in (tmp_path / "out.xml").read_text()
-    policy(tmp_path, one, mode="calm")
+    policy(tmp_path, deployment, mode="calm")
     (controls,) = run(tmp_path, "-k", BOTH).values()
     assert controls == {"cred-01": {"not-judged"}, "cred-02": {"not-judged"}}
-    assert audit(one, "auth.login.fail.credentials") == {}
+    assert audit(deployment, "auth.login.fail.credentials") == {}
 
 
 def test_no_password_is_told_and_no_file_stays(
     plants: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = plants["sample-gate@5"]
-    account(monkeypatch, one)
+    deployment = plants["sample-gate@5"]
+    account(monkeypatch, deployment)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    policy(tmp_path, one, known_credentials=[{"username": "admin", "password": "hunter2-of-the-line"}])
+    policy(tmp_path, deployment, known_credentials=[{"username": "admin", "password": "hunter2-of-the-line"}])
     (controls,) = run(tmp_path, "-k", BOTH).values()
     assert controls["cred-01"] == {"compliant"}
     assert "non-compliant" in controls["cred-02"]
@@ -219,10 +226,10 @@ Look.ask = slow
 def test_a_signal_during_a_session_leaves_none(
     plants: dict[str, lab.RunningDeployment], tmp_path: Path, number: signal.Signals, workers: tuple[str, ...]
 ) -> None:
-    one = plants["sample-login@5"]
+    deployment = plants["sample-login@5"]
     (tmp_path / "conftest.py").write_text(SLOW)
     command = [sys.executable, "-m", "pytest", "--nodered-suite=only", "-k", "known_password_cannot_log_in", *workers]
-    command += [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}"]
+    command += [f"--nodered-url={deployment.url}", f"--nodered-ca-file={deployment.ca_file}"]
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output, start_new_session=True)
     deadline = time.monotonic() + 60
@@ -230,9 +237,9 @@ def test_a_signal_during_a_session_leaves_none(
         assert process.poll() is None, (tmp_path / "output").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert len(json.loads(sessions(one))) == 1
+    assert len(json.loads(sessions(deployment))) == 1
     os.killpg(process.pid, number)  # as a terminal or a service manager does
     process.wait(60)
-    while sessions(one) not in ("{}", "") and time.monotonic() < deadline:
+    while sessions(deployment) not in ("{}", "") and time.monotonic() < deadline:
         time.sleep(0.05)  # a worker may end after its controller
-    assert sessions(one) in ("{}", "")
+    assert sessions(deployment) in ("{}", "")

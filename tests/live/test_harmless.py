@@ -31,21 +31,21 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
         yield running.deployments[0]
 
 
-def state(one: lab.RunningDeployment) -> dict[str, str]:
+def state(deployment: lab.RunningDeployment) -> dict[str, str]:
     """Hash every file of the user directory, modules left out, and the flows as the API tells them."""
     files = {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in Path(one.user_dir).rglob("*")
+        for path in Path(deployment.user_dir).rglob("*")
         if path.is_file() and "node_modules" not in path.parts
     }
     for path in ("/flows", "/context/global"):  # the lab's POST endpoint leaves a word in the global context
-        files[path] = requests.get(one.url + path, verify=one.ca_file, timeout=10).text
+        files[path] = requests.get(deployment.url + path, verify=deployment.ca_file, timeout=10).text
     return files
 
 
-def expected(one: lab.RunningDeployment) -> set[str]:
+def expected(deployment: lab.RunningDeployment) -> set[str]:
     declared = {"flow-01"}  # by SITE
-    return EXPECTED["fresh"][0] - declared | (ALSO_ON_4["fresh"] if one.major == 4 else set())
+    return EXPECTED["fresh"][0] - declared | (ALSO_ON_4["fresh"] if deployment.major == 4 else set())
 
 
 def test_a_run_changes_nothing(fresh: lab.RunningDeployment, tmp_path: Path) -> None:

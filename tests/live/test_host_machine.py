@@ -174,10 +174,10 @@ def told_by_flows(folder: Path) -> dict[str, tuple[str, ...]]:
     """What the controls of the flows say, wherever these are from."""
     said = {}
     for case in ElementTree.parse(folder / "out.xml").iter("testcase"):  # noqa: S314  our own file
-        of = {one.get("name"): one.get("value") or "" for one in case.iter("property")}
+        of = {element.get("name"): element.get("value") or "" for element in case.iter("property")}
         texts = [" ".join((failure.text or "").split()) for failure in case.iter("failure")]
         said[of["nodered_sec.control"]] = tuple(
-            re.sub(r"(seen in|read from) .*?(as admin|on the host)", "", one) for one in texts
+            re.sub(r"(seen in|read from) .*?(as admin|on the host)", "", text) for text in texts
         )
     return said
 

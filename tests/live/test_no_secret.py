@@ -110,11 +110,11 @@ class Gossip:
                 "nodes": [{"id": SERVED, "type": "http in", "url": "/api/orders", "method": "get", "name": SERVED}],
             }
             return hostile.Reply(200, headers, json.dumps(body).encode())
-        found = self.fake(request)
+        reply = self.fake(request)
         told = (
-            {"WWW-Authenticate": f'Bearer realm="Users", error_description="{SERVED}"'} if found.status == 401 else {}
+            {"WWW-Authenticate": f'Bearer realm="Users", error_description="{SERVED}"'} if reply.status == 401 else {}
         )
-        return hostile.Reply(found.status, {**headers, **found.headers, **told}, found.body + SERVED.encode())
+        return hostile.Reply(reply.status, {**headers, **reply.headers, **told}, reply.body + SERVED.encode())
 
 
 def target(name: str, url: str, **values: object) -> str:
@@ -128,7 +128,12 @@ def forms() -> list[str]:
     secrets = [PASSWORD, OTHERS, TOKEN, KNOWN, HEADER, FROM_COMMAND, SERVED, PRIVATE, COOKIE]
     pairs = [("first-user", PASSWORD), ("second-user", OTHERS), ("vault", FROM_COMMAND), ("admin", KNOWN)]
     basic = [base64.b64encode(f"{user}:{password}".encode()).decode() for user, password in pairs]
-    return [MARK, *basic, *(quote(one, safe="") for one in secrets), *(json.dumps(one)[1:-1] for one in secrets)]
+    return [
+        MARK,
+        *basic,
+        *(quote(secret, safe="") for secret in secrets),
+        *(json.dumps(secret)[1:-1] for secret in secrets),
+    ]
 
 
 def test_no_secret_in_any_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,12 +26,12 @@ pytestmark = pytest.mark.live
 class Visitor:
     """Somebody's browser on a dashboard: it has joined, and notes every event that it is sent."""
 
-    def __init__(self, one: lab.RunningDeployment, dashboard: str) -> None:
+    def __init__(self, deployment: lab.RunningDeployment, dashboard: str) -> None:
         self.events: list[str] = []
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.verify = one.ca_file
-        self._url = f"{one.url}{dashboard}/socket.io/?EIO=4&transport=polling"
+        self._session.verify = deployment.ca_file
+        self._url = f"{deployment.url}{dashboard}/socket.io/?EIO=4&transport=polling"
         opened = self._session.get(self._url, timeout=10).text
         self._url += f"&sid={json.loads(opened[1:])['sid']}"
         self._say("40")
@@ -63,20 +63,22 @@ class Visitor:
         self._session.close()
 
 
-def log_of(one: lab.RunningDeployment) -> str:
-    return (Path(one.user_dir).parent / "node-red.log").read_text()
+def log_of(deployment: lab.RunningDeployment) -> str:
+    return (Path(deployment.user_dir).parent / "node-red.log").read_text()
 
 
-def noticed(one: lab.RunningDeployment, dashboard: str) -> list[str]:
+def noticed(deployment: lab.RunningDeployment, dashboard: str) -> list[str]:
     """What the flow's ui-control node has told."""
-    return re.findall(rf"\[debug:seen by {dashboard}\] (\w+)", log_of(one))
+    return re.findall(rf"\[debug:seen by {dashboard}\] (\w+)", log_of(deployment))
 
 
-def look_at(one: lab.RunningDeployment, folder: Path, policy: str) -> dict[str, set[str]]:
+def look_at(deployment: lab.RunningDeployment, folder: Path, policy: str) -> dict[str, set[str]]:
     """Run the whole suite by URL, as at a stranger's."""
     (folder / "policy.toml").write_text(policy)
-    args = [f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
-    [controls] = run(folder, f"--nodered-url={one.url}", *args, f"--nodered-policy={folder}/policy.toml").values()
+    args = [f"--nodered-ca-file={deployment.ca_file}", f"--nodered-http-port={deployment.http_port}"]
+    [controls] = run(
+        folder, f"--nodered-url={deployment.url}", *args, f"--nodered-policy={folder}/policy.toml"
+    ).values()
     return controls
 
 
@@ -94,13 +96,13 @@ def visited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A run while somebody is on both dashboards."""
     policy, control = EXPECTED[request.param]
     with lab.start([request.param], say=lambda line: None) as running:
-        [one] = running.deployments
-        with Visitor(one, "/ui") as first, Visitor(one, "/dashboard") as second:
+        [deployment] = running.deployments
+        with Visitor(deployment, "/ui") as first, Visitor(deployment, "/dashboard") as second:
             time.sleep(2)  # Dashboard 2 tells its configuration anew when it has just started
             first.events.clear()
             second.events.clear()
-            controls = look_at(one, tmp_path_factory.mktemp("run"), policy)
-        yield {"one": one, "judged": controls[control], "ui": first.events, "dashboard": second.events}
+            controls = look_at(deployment, tmp_path_factory.mktemp("run"), policy)
+        yield {"one": deployment, "judged": controls[control], "ui": first.events, "dashboard": second.events}
 
 
 def test_who_is_connected_gets_nothing_because_of_us(visited: dict[str, Any]) -> None:
@@ -118,26 +120,28 @@ def test_a_flow_sees_us_come_and_go_once(visited: dict[str, Any], dashboard: str
 
 def test_old_dashboards_see_us_go_too(tmp_path: Path) -> None:
     with lab.start(["old-release"], say=lambda line: None) as running:
-        [one] = running.deployments
-        look_at(one, tmp_path, "")
-        assert noticed(one, "ui") == ["connect", "lost"]
+        [deployment] = running.deployments
+        look_at(deployment, tmp_path, "")
+        assert noticed(deployment, "ui") == ["connect", "lost"]
 
 
 def test_other_interfaces_survive_us(tmp_path: Path) -> None:
     with lab.start(["interfaces@5", "interfaces@4"], say=lambda line: None) as running:
-        for one in running.deployments:
-            here = tmp_path / str(one.major)
+        for deployment in running.deployments:
+            here = tmp_path / str(deployment.major)
             here.mkdir()
-            found = look_at(one, here, 'interfaces = [{kind = "uibuilder", path = "/nope"}]')
+            found = look_at(deployment, here, 'interfaces = [{kind = "uibuilder", path = "/nope"}]')
             assert found["live-01"] == {"non-compliant"}  # declared but absent; the others are open
-            found = look_at(one, here, "")
+            found = look_at(deployment, here, "")
             assert found["live-01"] == {"non-compliant", "could-not-look"}  # nothing is known of uibuilder's instances
             assert "uibuilder: live channel /uibuilder/vendor/socket.io without" in (here / "out.xml").read_text()
-            look_at(one, here, 'interfaces = [{kind = "uibuilder", path = "/hmi"}]')
+            look_at(deployment, here, 'interfaces = [{kind = "uibuilder", path = "/hmi"}]')
             assert "namespace /hmi, without credentials was joined" in (here / "out.xml").read_text()
-            assert guardian.ENDED not in log_of(one)
+            assert guardian.ENDED not in log_of(deployment)
             time.sleep(6)  # it waits five seconds before it writes
-            told = json.loads((Path(one.user_dir) / "uibuilder" / ".config" / "telemetry.json").read_text())
+            told = json.loads((Path(deployment.user_dir) / "uibuilder" / ".config" / "telemetry.json").read_text())
             assert not told.get("browsers")  # uibuilder has counted nobody
             for path, status in (("/settings", 401), ("/hmi/", 200), ("/worldmap/", 200), ("/flexdash/", 200)):
-                assert requests.get(one.url + path, verify=one.ca_file, timeout=10).status_code == status, path
+                assert (
+                    requests.get(deployment.url + path, verify=deployment.ca_file, timeout=10).status_code == status
+                ), path

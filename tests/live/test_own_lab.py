@@ -84,7 +84,7 @@ def test_without_and_with_its_part_of_each_proxy(plant: Path, tmp_path: Path) ->
         (other / name).write_text(text)
         folders.append(other)
         labs.append(f"--nodered-lab={other}@4")
-    before = {one: one.stat().st_mtime_ns for folder in folders for one in folder.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
     seen = run(tmp_path, "-k", "test_site or anonymous_read or direct_port", *labs)
     without, nginx, caddy = (seen[f"lab-{one}"] for one in ("line_7__north_@5", "nginx.conf@4+nginx", "caddyfile@4"))
     assert with_outcome(without, "non-compliant") == {"site-01", "admin-01"}  # found below its own roots
@@ -93,7 +93,7 @@ def test_without_and_with_its_part_of_each_proxy(plant: Path, tmp_path: Path) ->
         assert controls["admin-01"] == {"non-compliant", "not-applicable"}
     for controls in seen.values():
         assert controls["proxy-01"] == {"compliant"}
-    assert {one: one.stat().st_mtime_ns for folder in folders for one in folder.rglob("*")} == before  # a copy ran
+    assert {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")} == before  # a copy ran
 
 
 def test_nodes_that_the_site_has_installed_are_used(plant: Path, tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_nodes_that_the_site_has_installed_are_used(plant: Path, tmp_path: Path)
     (node / "counter.js").write_text('module.exports = (RED) => RED.nodes.registerType("counter", function () {});')
     (plant / "flows.json").write_text(json.dumps([*ORDERS, {"id": "x", "type": "counter", "z": "tab", "wires": []}]))
     with lab.start([str(plant)], say=lambda line: None) as running:
-        [one] = running.deployments
-        assert (one.admin_root, one.node_root) == ("/red", "/node")
-        assert one.label == "lab-line_7__north_@5"
+        [deployment] = running.deployments
+        assert (deployment.admin_root, deployment.node_root) == ("/red", "/node")
+        assert deployment.label == "lab-line_7__north_@5"
 
 
 @pytest.mark.parametrize(

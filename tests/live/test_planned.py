@@ -79,7 +79,7 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
     monkeypatch.setattr(websocket, "upgrade", upgrade)
     for module in ("http.cleartext", "http.ways", "channels.dashboard"):
         monkeypatch.setattr(f"pytest_nodered_sec.probes.{module}.upgrade", upgrade)
-    asks = [one for control in CONTROLS.values() for one in control.asks(target) if can_be_asked(one, target)]
+    asks = [ask for control in CONTROLS.values() for ask in control.asks(target) if can_be_asked(ask, target)]
     survey = Survey()
     try:
         survey.ask_ahead(target, asks)

@@ -93,14 +93,20 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
 @pytest.fixture(scope="module")
 def running() -> Iterator[dict[str, lab.RunningDeployment]]:
     with lab.start(["fresh", "hardened"], say=lambda line: None) as started:
-        yield {one.name: one for one in started.deployments}
+        yield {deployment.name: deployment for deployment in started.deployments}
 
 
-def look(programs: Path, folder: Path, one: lab.RunningDeployment, *args: str) -> subprocess.CompletedProcess[str]:
+def look(
+    programs: Path, folder: Path, deployment: lab.RunningDeployment, *args: str
+) -> subprocess.CompletedProcess[str]:
     """Run the installed pytest in an empty folder at a deployment of the lab."""
-    command = [str(programs / "pytest"), "--nodered-suite=only", f"--nodered-url={one.url}"]
-    command += [f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}", "--junitxml=out.xml"]
-    command += [f"--nodered-direct-port={one.direct_port}", "-W", "error", *args]
+    command = [str(programs / "pytest"), "--nodered-suite=only", f"--nodered-url={deployment.url}"]
+    command += [
+        f"--nodered-ca-file={deployment.ca_file}",
+        f"--nodered-http-port={deployment.http_port}",
+        "--junitxml=out.xml",
+    ]
+    command += [f"--nodered-direct-port={deployment.direct_port}", "-W", "error", *args]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -129,19 +135,19 @@ def test_a_real_node_red_is_looked_at(
 def test_a_release_is_published_with_its_bill_of_materials(tmp_path: Path) -> None:
     done = subprocess.run([ROOT / ".ci" / "release", tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sorted(one.suffix for one in tmp_path.iterdir()) == [".gz", ".json", ".whl"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".gz", ".json", ".whl"]
     [file] = tmp_path.glob(f"pytest_nodered_sec-{__version__}.cdx.json")
     bill = json.loads(file.read_text())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     root = bill["metadata"]["component"]
     assert (root["name"], root["version"]) == ("pytest-nodered-sec", __version__)
-    known = {canonicalize_name(one["name"]): one for one in bill["components"]}
+    known = {canonicalize_name(component["name"]): component for component in bill["components"]}
     for name in (
         canonicalize_name(re.split("[>=]", need)[0]) for extra in ("", "host", "lab") for need in needs(extra)
     ):
         assert known[name]["purl"] == f"pkg:pypi/{name}@{known[name]['version']}"
     assert not {"pip", "setuptools", "cyclonedx-bom"} & set(known)
-    edges = {one["ref"]: one.get("dependsOn", []) for one in bill["dependencies"]}
+    edges = {dependency["ref"]: dependency.get("dependsOn", []) for dependency in bill["dependencies"]}
     assert any(ref.startswith("requests==") for ref in edges[root["bom-ref"]])
 
 
@@ -190,8 +196,8 @@ def test_a_looks_limit_is_its_own(
 ) -> None:
     """pytest-timeout, whose thread ends the whole process, counts a control's body, and no look."""
     (tmp_path / "test_site.py").write_text(SLOW)
-    one = running["fresh"]
-    command = [str(environments.newest / "pytest"), "--nodered-suite=off", f"--nodered-url={one.url}"]
+    deployment = running["fresh"]
+    command = [str(environments.newest / "pytest"), "--nodered-suite=off", f"--nodered-url={deployment.url}"]
     command += ["--timeout=1", "--strict-markers", *ALONE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 failed, 1 passed" in done.stdout, done.stdout
@@ -216,22 +222,26 @@ def test_reporters_show_findings_and_errors_as_any_failure(
     said = "admin-01 critical served · "
     assert failed
 
-    tests = [one for one in json.loads((tmp_path / ".report.json").read_text())["tests"] if one["outcome"] == "failed"]
+    tests = [
+        record
+        for record in json.loads((tmp_path / ".report.json").read_text())["tests"]
+        if record["outcome"] == "failed"
+    ]
     assert len(tests) == len(failed)
-    for one in tests:
-        crash = one["call"]["crash"]
+    for test in tests:
+        crash = test["call"]["crash"]
         assert crash["path"] == "nodered-sec/test_admin_api.py"
         assert crash["lineno"] > 1
         assert crash["message"].startswith(said)
-        assert said in one["call"]["longrepr"]
+        assert said in test["call"]["longrepr"]
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     crashes = [one["longrepr"]["reprcrash"] for one in logged if one.get("outcome") == "failed"]
     assert len(crashes) == len(failed)
-    assert all(one["message"].startswith(said) for one in crashes)
+    assert all(crash["message"].startswith(said) for crash in crashes)
     shown = [json.loads(file.read_text()) for file in (tmp_path / "allure").glob("*-result.json")]
     traces = [one["statusDetails"]["trace"] for one in shown if one["status"] == "failed"]
     assert len(traces) == len(failed)
-    assert all(said in one for one in traces)
+    assert all(said in trace for trace in traces)
     for one in shown:
         assert {"name": "severity", "value": "blocker"} in one["labels"]  # allure's name of what is worst
         assert one["parameters"] == [{"name": "_nodered_case", "value": one["name"].partition("[")[2][:-1]}]
@@ -245,8 +255,10 @@ def cases(report: Path) -> dict[str, tuple[str, str]]:
     root = ElementTree.parse(report).getroot()  # noqa: S314  our own file
     for case in root.iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
-        outcomes = [one.tag for one in case if one.tag in ("failure", "error", "skipped")]
-        verdicts = [one.get("value") for one in case.iter("property") if one.get("name") == "nodered_sec.outcome"]
+        outcomes = [element.tag for element in case if element.tag in ("failure", "error", "skipped")]
+        verdicts = [
+            element.get("value") for element in case.iter("property") if element.get("name") == "nodered_sec.outcome"
+        ]
         assert len(outcomes) <= 1, name
         [verdict] = verdicts
         if name in found:  # an attempt before

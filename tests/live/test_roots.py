@@ -24,26 +24,36 @@ pytestmark = pytest.mark.live
 )
 def test_roots_are_found(name: str, line: str, tmp_path: Path) -> None:
     with lab.start([name], say=lambda line: None) as running:
-        [one] = running.deployments
-        args = [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
-        args.append(f"--nodered-direct-port={one.direct_port}")
+        [deployment] = running.deployments
+        args = [
+            f"--nodered-url={deployment.url}",
+            f"--nodered-ca-file={deployment.ca_file}",
+            f"--nodered-http-port={deployment.http_port}",
+        ]
+        args.append(f"--nodered-direct-port={deployment.direct_port}")
         [found] = run(tmp_path, *args).values()
         (tmp_path / "given").mkdir()
         [given] = run(tmp_path / "given", *args, "--nodered-admin-root=/", "--nodered-node-root=/").values()
-    without_account = {"flow-01"} if one.has_login else set()
-    failing = EXPECTED[one.name][0] - without_account | (ALSO_ON_4[one.name] if name.endswith("4") else set())
-    assert with_outcome(found, "non-compliant") == failing | by_the_calendar(one.major, found)
+    without_account = {"flow-01"} if deployment.has_login else set()
+    failing = EXPECTED[deployment.name][0] - without_account | (
+        ALSO_ON_4[deployment.name] if name.endswith("4") else set()
+    )
+    assert with_outcome(found, "non-compliant") == failing | by_the_calendar(deployment.major, found)
     report = (tmp_path / "out.xml").read_text()
     assert line in report
-    assert f"GET {one.admin_root.rstrip('/')}/flows without credentials answered" in report
+    assert f"GET {deployment.admin_root.rstrip('/')}/flows without credentials answered" in report
     assert "according to" not in (tmp_path / "given" / "out.xml").read_text()
     assert with_outcome(given, "non-compliant") != failing
 
 
 def test_a_told_root_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
     with lab.start(["adminoff"], say=lambda line: None) as running:  # tells httpAdminRoot: false
-        [one] = running.deployments
-        args = [f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}", f"--nodered-http-port={one.http_port}"]
-        args.append(f"--nodered-direct-port={one.direct_port}")
+        [deployment] = running.deployments
+        args = [
+            f"--nodered-url={deployment.url}",
+            f"--nodered-ca-file={deployment.ca_file}",
+            f"--nodered-http-port={deployment.http_port}",
+        ]
+        args.append(f"--nodered-direct-port={deployment.direct_port}")
         [found] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
     assert with_outcome(found, "non-compliant") == EXPECTED["adminoff"][0]

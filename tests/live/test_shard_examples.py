@@ -94,8 +94,9 @@ def test_the_shards_of_a_pipeline_and_what_its_last_job_makes_of_them(copy: Path
 def ssh_to_loopback(copy: Path, jump: SshLab, inside: SshLab) -> None:
     """Put two sshds on loopback in the place of the jump host and the machine inside."""
     text = (copy / "ssh_config").read_text()
-    for host, one in (("jump.plant.example", jump), ("10.20.0.5", inside)):
-        ours = f"127.0.0.1\n  Port {one.port}\n  IdentityFile {one.folder}/key\n  UserKnownHostsFile {one.folder}/known"
+    for host, ssh_lab in (("jump.plant.example", jump), ("10.20.0.5", inside)):
+        ours = f"127.0.0.1\n  Port {ssh_lab.port}\n  IdentityFile {ssh_lab.folder}/key\n"
+        ours += f"  UserKnownHostsFile {ssh_lab.folder}/known"
         text = text.replace(host, ours)
     text = text.replace("User ops", f"User {getpass.getuser()}")
     (copy / "ssh_config").write_text(f"{text}\nHost *\n  IdentitiesOnly yes\n  IdentityAgent none\n  BatchMode yes\n")

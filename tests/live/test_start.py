@@ -93,27 +93,32 @@ def test_it_listens_on_loopback_alone_and_keeps_its_secrets(proxy: str) -> None:
     if proxy == "nginx":
         need_nginx()
     with lab.start([f"fresh+{proxy}"], say=lambda line: None) as running:
-        [one] = running.deployments
-        for port in (int(one.url.rsplit(":", 1)[1]), one.http_port, one.direct_port):
+        [deployment] = running.deployments
+        for port in (int(deployment.url.rsplit(":", 1)[1]), deployment.http_port, deployment.direct_port):
             assert accepts(port)
             with socket.socket() as elsewhere:
                 elsewhere.settimeout(1)
                 assert elsewhere.connect_ex(("127.0.0.2", port))  # who listens on all addresses answers here, too
         assert running.folder.stat().st_mode & 0o777 == 0o700
-        secrets = [Path(one.credentials_file), *running.folder.glob("*/htpasswd")]
+        secrets = [Path(deployment.credentials_file), *running.folder.glob("*/htpasswd")]
         assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
     assert not running.folder.exists()
 
 
 def test_deployments_that_differ_in_the_proxy_alone_share_a_node_red() -> None:
     with lab.start(["hardened", "ungated", "hardened@4", "noeditor-open"], say=lambda line: None) as running:
-        directories = [one.user_dir for one in running.deployments]
-        assert [one.name for one in running.deployments] == ["hardened", "ungated", "hardened", "noeditor-open"]
+        directories = [deployment.user_dir for deployment in running.deployments]
+        assert [deployment.name for deployment in running.deployments] == [
+            "hardened",
+            "ungated",
+            "hardened",
+            "noeditor-open",
+        ]
         assert directories[0] == directories[1]
         assert len(set(directories)) == 3
-        assert len({one.url for one in running.deployments}) == 4
+        assert len({deployment.url for deployment in running.deployments}) == 4
 
 
 def _answers(running: lab.Lab) -> bool:
-    [one] = running.deployments
-    return requests.get(f"{one.url}/settings", verify=one.ca_file, timeout=10).status_code == 200
+    [deployment] = running.deployments
+    return requests.get(f"{deployment.url}/settings", verify=deployment.ca_file, timeout=10).status_code == 200

@@ -47,8 +47,8 @@ def wait_for(what: Callable[[], object]) -> None:
 
 def processes() -> dict[int, tuple[int, str]]:
     """Return parent and command of every living process, by its id."""
-    found = subprocess.run(["ps", "-wweo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)  # noqa: S607  the system's
-    rows = [line.split(None, 3) for line in found.stdout.splitlines()]
+    run = subprocess.run(["ps", "-wweo", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)  # noqa: S607  the system's
+    rows = [line.split(None, 3) for line in run.stdout.splitlines()]
     return {int(row[0]): (int(row[1]), row[-1]) for row in rows if not row[2].startswith("Z")}
 
 

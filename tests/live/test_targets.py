@@ -35,14 +35,14 @@ NAMES = ("gate", "moved", "hardened")
 def three() -> Iterator[dict[str, lab.RunningDeployment]]:
     """One deployment behind a Basic gate, one with moved roots, one hardened."""
     with lab.start(NAMES, say=lambda line: None) as running:
-        yield {one.name: one for one in running.deployments}
+        yield {deployment.name: deployment for deployment in running.deployments}
 
 
 @pytest.fixture
 def two() -> Iterator[dict[str, lab.RunningDeployment]]:
     """Two of them where nobody has guessed passwords minutes ago, which counts when an account is used."""
     with lab.start(["hardened", "moved"], say=lambda line: None) as running:
-        yield {one.name: one for one in running.deployments}
+        yield {deployment.name: deployment for deployment in running.deployments}
 
 
 @pytest.fixture(params=[4, 5])
@@ -52,14 +52,14 @@ def hardened(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
         yield running.deployments[0]
 
 
-def table(one: lab.RunningDeployment, **more: object) -> str:
+def table(deployment: lab.RunningDeployment, **more: object) -> str:
     """Return the [[target]] of a deployment."""
     values: dict[str, object] = {
-        "name": one.name,
-        "url": one.url,
-        "ca_file": one.ca_file,
-        "http_port": one.http_port,
-        "direct_port": one.direct_port,
+        "name": deployment.name,
+        "url": deployment.url,
+        "ca_file": deployment.ca_file,
+        "http_port": deployment.http_port,
+        "direct_port": deployment.direct_port,
         **more,
     }
     return "\n".join(["[[target]]", *(f"{key} = {toml(value)}" for key, value in values.items())]) + "\n"
@@ -69,10 +69,10 @@ def policy(folder: Path, *tables: str) -> None:
     (folder / "nodered-sec.toml").write_text("\n".join(tables), encoding="utf-8")
 
 
-def failing(one: lab.RunningDeployment) -> set[str]:
+def failing(deployment: lab.RunningDeployment) -> set[str]:
     """Return what fails without the lab's own account."""
-    also = ALSO_ON_4.get(one.name, set()) if one.major == 4 else set()
-    return EXPECTED[one.name][0] - {"csrf-01", "editor-04", "flow-01", "patch-01"} | also
+    also = ALSO_ON_4.get(deployment.name, set()) if deployment.major == 4 else set()
+    return EXPECTED[deployment.name][0] - {"csrf-01", "editor-04", "flow-01", "patch-01"} | also
 
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
@@ -95,8 +95,8 @@ def test_three_deployments_in_one_policy(
 # --- accounts ----------------------------------------------------------------------------------------------------
 
 
-def password_of(one: lab.RunningDeployment) -> str:
-    return one.credentials()[1]
+def password_of(deployment: lab.RunningDeployment) -> str:
+    return deployment.credentials()[1]
 
 
 def account_of(monkeypatch: pytest.MonkeyPatch, username: str, password: str) -> None:
@@ -104,37 +104,40 @@ def account_of(monkeypatch: pytest.MonkeyPatch, username: str, password: str) ->
     monkeypatch.setenv("PLANT_PASSWORD", password)
 
 
-def sessions(one: lab.RunningDeployment) -> str:
-    path = Path(one.user_dir) / ".sessions.json"
+def sessions(deployment: lab.RunningDeployment) -> str:
+    path = Path(deployment.user_dir) / ".sessions.json"
     return path.read_text() if path.exists() else "{}"
 
 
 def test_accounts_are_used_and_nothing_stays(
     hardened: lab.RunningDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = hardened
+    deployment = hardened
     for username, evidence in (("admin", "permissions *, token for 604800 s, Node-RED"), ("viewer", "answered 401")):
         folder = tmp_path / username
         folder.mkdir()
-        account_of(monkeypatch, username, password_of(one))
-        policy(folder, table(one, credentials={"env": "PLANT"}))
+        account_of(monkeypatch, username, password_of(deployment))
+        policy(folder, table(deployment, credentials={"env": "PLANT"}))
         (controls,) = run(folder, "-k", "account_is_honoured or sessions_are_short").values()
         assert controls == {"admin-08": {"compliant"}, "admin-09": {"compliant"}}
         report = (folder / "out.xml").read_text()
         assert evidence in report
-        assert password_of(one) not in report
-        assert sessions(one) in ("{}", "")
+        assert password_of(deployment) not in report
+        assert sessions(deployment) in ("{}", "")
 
 
 def test_a_wrong_account_and_a_long_session_are_findings(
     hardened: lab.RunningDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = hardened
-    for username, password, failing in (("nobody", "wrong-4711", "admin-08"), ("admin", password_of(one), "admin-09")):
+    deployment = hardened
+    for username, password, failing in (
+        ("nobody", "wrong-4711", "admin-08"),
+        ("admin", password_of(deployment), "admin-09"),
+    ):
         folder = tmp_path / username
         folder.mkdir()
         account_of(monkeypatch, username, password)
-        policy(folder, table(one, profile="strict", credentials={"env": "PLANT"}))
+        policy(folder, table(deployment, profile="strict", credentials={"env": "PLANT"}))
         (controls,) = run(folder, "-k", "account_is_honoured or sessions_are_short").values()
         assert with_outcome(controls, "non-compliant") == {failing}
 
@@ -142,24 +145,24 @@ def test_a_wrong_account_and_a_long_session_are_findings(
 def test_no_secret_goes_to_a_certificate_that_does_not_verify(
     two: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = two["hardened"]
-    account_of(monkeypatch, "admin", password_of(one))
-    text = table(one, credentials={"env": "PLANT"})
-    policy(tmp_path, text.replace(f"ca_file = {toml(one.ca_file)}\n", ""))
+    deployment = two["hardened"]
+    account_of(monkeypatch, "admin", password_of(deployment))
+    text = table(deployment, credentials={"env": "PLANT"})
+    policy(tmp_path, text.replace(f"ca_file = {toml(deployment.ca_file)}\n", ""))
     (controls,) = run(tmp_path, "-k", "account_is_honoured").values()
     assert controls == {"admin-08": {"could-not-look"}}
     report = (tmp_path / "out.xml").read_text()
     assert "nothing secret is sent to https://localhost:" in report
 
-    server = urlsplit(one.url)
+    server = urlsplit(deployment.url)
     assert server.hostname
     assert server.port
     leaf = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((server.hostname, server.port)))
-    pinned = text.replace(f"ca_file = {toml(one.ca_file)}\n", f'sha256 = "{hashlib.sha256(leaf).hexdigest()}"\n')
+    pinned = text.replace(f"ca_file = {toml(deployment.ca_file)}\n", f'sha256 = "{hashlib.sha256(leaf).hexdigest()}"\n')
     policy(tmp_path, pinned)
     (controls,) = run(tmp_path, "-k", "account_is_honoured or chain_is_trusted or names_the_host").values()
     assert controls == {"admin-08": {"compliant"}, "tls-01": {"compliant"}, "tls-02": {"not-applicable"}}
-    policy(tmp_path, table(one, credentials={"env": "PLANT"}, sha256="ab" * 32))
+    policy(tmp_path, table(deployment, credentials={"env": "PLANT"}, sha256="ab" * 32))
     (controls,) = run(tmp_path, "-k", "account_is_honoured or chain_is_trusted").values()
     assert controls == {"admin-08": {"could-not-look"}, "tls-01": {"non-compliant"}}
 
@@ -194,15 +197,15 @@ class Listener(threading.Thread):
 def test_credentials_of_one_target_never_reach_another(
     two: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = two["hardened"], two["moved"]
-    third = Listener(Path(one.ca_file).with_name("leaf.pem"))
-    account_of(monkeypatch, "admin", password_of(one))
+    deployment, other = two["hardened"], two["moved"]
+    third = Listener(Path(deployment.ca_file).with_name("leaf.pem"))
+    account_of(monkeypatch, "admin", password_of(deployment))
     command = [sys.executable, "-c", f'print(\'{{"username": "admin", "password": "{password_of(other)}"}}\')']
     policy(
         tmp_path,
-        table(one, credentials={"env": "PLANT"}),
+        table(deployment, credentials={"env": "PLANT"}),
         table(other, admin_root="/admin-x", node_root="/node-x", credentials={"command": command}),
-        f'[[target]]\nname = "third"\nurl = "https://localhost:{third.port}"\nca_file = {toml(one.ca_file)}\n',
+        f'[[target]]\nname = "third"\nurl = "https://localhost:{third.port}"\nca_file = {toml(deployment.ca_file)}\n',
     )
     seen = run(tmp_path, "-n2", "--nodered-timeout=8")
     assert seen["hardened"]["admin-08"] == seen["moved"]["admin-08"] == {"compliant"}
@@ -210,10 +213,10 @@ def test_credentials_of_one_target_never_reach_another(
     assert third.heard
     nobody = b"uthorization: Basic bm9ib2R5Om5vYm9keQ=="  # proxy-05 tries nobody:nobody
     assert b"uthorization: Basic" not in third.heard.replace(nobody, b"")
-    for secret in (password_of(one), password_of(other)):
+    for secret in (password_of(deployment), password_of(other)):
         assert secret.encode() not in third.heard
         assert secret not in (tmp_path / "out.xml").read_text()
-        for log in (one, other):
+        for log in (deployment, other):
             assert secret not in (Path(log.user_dir).parent / "node-red.log").read_text()
 
 
@@ -239,8 +242,8 @@ def pytest_nodered_targets(config, targets):
 def test_targets_from_an_inventory(three: dict[str, lab.RunningDeployment], tmp_path: Path) -> None:
     rows = ["name,url,http_port,direct_port,root,node"]
     for name, root, node in (("moved", "/admin-x", "/node-x"), ("hardened", "/", "/")):
-        one = three[name]
-        rows.append(f"line-{name},{one.url},{one.http_port},{one.direct_port},{root},{node}")
+        deployment = three[name]
+        rows.append(f"line-{name},{deployment.url},{deployment.http_port},{deployment.direct_port},{root},{node}")
     (tmp_path / "inventory.csv").write_text("\n".join(rows))
     (tmp_path / "conftest.py").write_text(INVENTORY)
     ca_file = three["moved"].ca_file
@@ -269,34 +272,36 @@ def proxy(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 def test_through_a_corporate_proxy(
     three: dict[str, lab.RunningDeployment], proxy: tuple[int, Path], tmp_path: Path
 ) -> None:
-    one, (port, log) = three["hardened"], proxy
+    deployment, (port, log) = three["hardened"], proxy
     (tmp_path / "conftest.py").write_text(SETTINGS.format(f"proxy='http://plant:hunter2-proxy@127.0.0.1:{port}'"))
-    (controls,) = run(tmp_path, f"--nodered-url={one.url}", f"--nodered-ca-file={one.ca_file}",
-                      f"--nodered-http-port={one.http_port}").values()  # fmt: skip
+    (controls,) = run(tmp_path, f"--nodered-url={deployment.url}", f"--nodered-ca-file={deployment.ca_file}",
+                      f"--nodered-http-port={deployment.http_port}").values()  # fmt: skip
     assert with_outcome(controls, "non-compliant") == set()
     # whether a port is closed or the proxy will not connect, nobody can tell from here
     assert with_outcome(controls, "could-not-look") == {"proxy-01", "proxy-04"}
     asked = log.read_text()
-    assert f"CONNECT localhost:{one.url.rsplit(':', 1)[1]}" in asked
-    assert f"CONNECT localhost:{one.http_port}" in asked
+    assert f"CONNECT localhost:{deployment.url.rsplit(':', 1)[1]}" in asked
+    assert f"CONNECT localhost:{deployment.http_port}" in asked
     assert "hunter2-proxy" not in (tmp_path / "out.xml").read_text()
 
 
 def test_a_proxy_that_refuses_says_nothing_about_the_target(
     three: dict[str, lab.RunningDeployment], proxy: tuple[int, Path], tmp_path: Path
 ) -> None:
-    one, (port, _) = three["hardened"], proxy
+    deployment, (port, _) = three["hardened"], proxy
     (tmp_path / "conftest.py").write_text(SETTINGS.format(f"proxy='http://plant:wrong-proxy@127.0.0.1:{port}'"))
-    (controls,) = run(tmp_path, f"--nodered-url={one.url}", f"--nodered-http-port={one.http_port}").values()
+    (controls,) = run(
+        tmp_path, f"--nodered-url={deployment.url}", f"--nodered-http-port={deployment.http_port}"
+    ).values()
     assert with_outcome(controls, "compliant") == set()
     assert f"the proxy 127.0.0.1:{port} answered CONNECT" in (tmp_path / "out.xml").read_text()
 
 
 def test_with_a_client_certificate(three: dict[str, lab.RunningDeployment], tmp_path: Path) -> None:
     """Somebody's nginx demands a certificate; with it the suite sees what stands behind."""
-    one, program = three["moved"], installed("nginx")
+    deployment, program = three["moved"], installed("nginx")
     https_port, http_port = free_ports(2)
-    certificates = Path(one.ca_file).parent
+    certificates = Path(deployment.ca_file).parent
     temporary = "".join(
         f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -312,7 +317,7 @@ http {{ {temporary} access_log off;
     listen 127.0.0.1:{https_port} ssl; server_name localhost;
     ssl_client_certificate {certificates}/ca.pem; ssl_verify_client on;
     location / {{
-      proxy_pass http://127.0.0.1:{one.direct_port}; proxy_http_version 1.1; proxy_set_header Host $host;
+      proxy_pass http://127.0.0.1:{deployment.direct_port}; proxy_http_version 1.1; proxy_set_header Host $host;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
     }}
   }}
@@ -332,14 +337,14 @@ http {{ {temporary} access_log off;
         (folder / "conftest.py").write_text(SETTINGS.format(f"client_certificate={pair}"))
         args = [
             f"--nodered-url=https://localhost:{https_port}",
-            f"--nodered-ca-file={one.ca_file}",
+            f"--nodered-ca-file={deployment.ca_file}",
             f"--nodered-http-port={http_port}",
-            f"--nodered-direct-port={one.direct_port}",
+            f"--nodered-direct-port={deployment.direct_port}",
             "--nodered-admin-root=/admin-x",
             "--nodered-node-root=/node-x",
         ]
         (controls,) = run(folder, *args).values()
-        assert with_outcome(controls, "non-compliant") == failing(one)
+        assert with_outcome(controls, "non-compliant") == failing(deployment)
         (folder / "conftest.py").unlink()
         (controls,) = run(folder, *args).values()
         assert "admin-01" in with_outcome(controls, "could-not-look")
@@ -354,13 +359,20 @@ http {{ {temporary} access_log off;
 
 
 def test_extra_headers_are_sent_to_their_target_only(three: dict[str, lab.RunningDeployment], tmp_path: Path) -> None:
-    one = three["hardened"]
-    third = Listener(Path(one.ca_file).with_name("leaf.pem"))
+    deployment = three["hardened"]
+    third = Listener(Path(deployment.ca_file).with_name("leaf.pem"))
     (tmp_path / "conftest.py").write_text(SETTINGS.format("headers={'CF-Access-Client-Secret': 'hunter2-header'}"))
     url = f"--nodered-url=https://localhost:{third.port}"
     run(tmp_path, url, "--nodered-timeout=2", "-k", "test_login_is_configured")
     assert b"hunter2-header" not in third.heard  # its certificate does not verify without the CA
-    run(tmp_path, url, "--nodered-timeout=2", "-k", "test_login_is_configured", f"--nodered-ca-file={one.ca_file}")
+    run(
+        tmp_path,
+        url,
+        "--nodered-timeout=2",
+        "-k",
+        "test_login_is_configured",
+        f"--nodered-ca-file={deployment.ca_file}",
+    )
     assert b"CF-Access-Client-Secret: hunter2-header" in third.heard
     assert "hunter2-header" not in (tmp_path / "out.xml").read_text()
 
@@ -368,9 +380,9 @@ def test_extra_headers_are_sent_to_their_target_only(three: dict[str, lab.Runnin
 def test_another_address_is_dialled_under_the_same_name(
     three: dict[str, lab.RunningDeployment], tmp_path: Path
 ) -> None:
-    one = three["hardened"]
-    port = one.url.rsplit(":", 1)[1]
-    text = table(one, url="https://localhost:9", connect=f"127.0.0.1:{port}")
+    deployment = three["hardened"]
+    port = deployment.url.rsplit(":", 1)[1]
+    text = table(deployment, url="https://localhost:9", connect=f"127.0.0.1:{port}")
     policy(tmp_path, text)
     (controls,) = run(tmp_path, "-k", "chain_is_trusted or names_the_host or login_is_configured").values()
     assert controls["tls-01"] == controls["tls-02"] == controls["admin-04"] == {"compliant"}
@@ -390,9 +402,9 @@ def test_another_address_is_dialled_under_the_same_name(
 def test_init_writes_what_it_found(
     three: dict[str, lab.RunningDeployment], tmp_path: Path, name: str, sentences: list[str]
 ) -> None:
-    one = three[name]
-    command = [sys.executable, "-m", "pytest", "--nodered-init", f"--nodered-url={one.url}"]
-    command += [f"--nodered-ca-file={one.ca_file}"]
+    deployment = three[name]
+    command = [sys.executable, "-m", "pytest", "--nodered-init", f"--nodered-url={deployment.url}"]
+    command += [f"--nodered-ca-file={deployment.ca_file}"]
     if name == "moved":
         command.append("--nodered-admin-root=/admin-x")
         sentences = ["Found: /admin-x/auth/login", 'admin_root = "/admin-x"']
@@ -402,7 +414,7 @@ def test_init_writes_what_it_found(
     for sentence in sentences:
         assert sentence in text
     written = tomllib.loads(text)["target"][0]
-    assert (written["url"], written["ca_file"]) == (one.url, one.ca_file)
+    assert (written["url"], written["ca_file"]) == (deployment.url, deployment.ca_file)
     shown = subprocess.run(
         [sys.executable, "-m", "pytest", "--nodered-show-policy"],
         cwd=tmp_path,
@@ -410,7 +422,7 @@ def test_init_writes_what_it_found(
         text=True,
         check=True,
     )
-    assert one.url in shown.stdout
+    assert deployment.url in shown.stdout
 
 
 def test_init_of_nobody_is_one_sentence(tmp_path: Path) -> None:

@@ -51,11 +51,15 @@ def test_what_is_told(name: str, seen: dict[str, dict[str, set[str]]]) -> None:
 @pytest.mark.parametrize("major", [4, 5])
 def test_an_account_that_may_only_read_is_enough(major: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.start([f"editor-protected@{major}"], say=lambda line: None) as running:
-        [one] = running.deployments
+        [deployment] = running.deployments
         monkeypatch.setenv("PLANT_USERNAME", "viewer")
-        monkeypatch.setenv("PLANT_PASSWORD", one.credentials()[1])
-        values = {**dict(one.expect), "url": one.url, "name": "plant", "ca_file": one.ca_file}
-        values |= {"http_port": one.http_port, "direct_port": one.direct_port, "credentials": {"env": "PLANT"}}
+        monkeypatch.setenv("PLANT_PASSWORD", deployment.credentials()[1])
+        values = {**dict(deployment.expect), "url": deployment.url, "name": "plant", "ca_file": deployment.ca_file}
+        values |= {
+            "http_port": deployment.http_port,
+            "direct_port": deployment.direct_port,
+            "credentials": {"env": "PLANT"},
+        }
         lines = ["[[target]]", *(f"{key} = {toml(value)}" for key, value in values.items())]
         (tmp_path / "nodered-sec.toml").write_text("\n".join(lines) + "\n")
         [controls] = run(tmp_path, "-k", CHOSEN).values()
@@ -63,5 +67,5 @@ def test_an_account_that_may_only_read_is_enough(major: int, tmp_path: Path, mon
         assert {control: controls[control] for control in CONTROLS} == expected
         text = (tmp_path / "out.xml").read_text()
         assert "as viewer" in text
-        assert one.credentials()[1] not in text
-        assert json.loads((Path(one.user_dir) / ".sessions.json").read_text()) == {}
+        assert deployment.credentials()[1] not in text
+        assert json.loads((Path(deployment.user_dir) / ".sessions.json").read_text()) == {}

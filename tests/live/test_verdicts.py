@@ -80,7 +80,7 @@ def test_without_dashboards_their_controls_do_not_apply(seen: dict[str, dict[str
     asking = {control for control in seen["nodash"] if control.startswith("dash-")}
     asking |= {"admin-12", "patch-02", "proxy-05"}
     others = set(seen["nodash"]) - asking
-    assert {one: seen["nodash"][one] for one in others} == {one: seen["hardened"][one] for one in others}
+    assert {other: seen["nodash"][other] for other in others} == {other: seen["hardened"][other] for other in others}
 
 
 def test_under_xdist_the_verdicts_are_the_same(tmp_path: Path) -> None:
@@ -106,12 +106,12 @@ def test_dots_do_not_lead_around_the_gate(proxy: str) -> None:
     # The gate reads /x, but Socket.IO the beginning of what was sent.
     dots = ("/ui/socket.io/../../x", "/ui/socket.io/%2e%2E/.%2e/x", "/ui/socket.io/..%2f../x", "/ui/socket.io/")
     with lab.start([f"hardened+{proxy}"], say=lambda line: None) as running, requests.Session() as session:
-        [one] = running.deployments
+        [deployment] = running.deployments
         statuses = []
         for path in dots:
-            request = requests.Request("GET", one.url).prepare()
-            request.url = f"{one.url}{path}?EIO=4&transport=polling"  # not tidied up
-            statuses.append(session.send(request, verify=one.ca_file, timeout=10).status_code)
-        request = requests.Request("GET", f"{one.url}/ui/", auth=one.credentials()).prepare()
-        statuses.append(session.send(request, verify=one.ca_file, timeout=10).status_code)
+            request = requests.Request("GET", deployment.url).prepare()
+            request.url = f"{deployment.url}{path}?EIO=4&transport=polling"  # not tidied up
+            statuses.append(session.send(request, verify=deployment.ca_file, timeout=10).status_code)
+        request = requests.Request("GET", f"{deployment.url}/ui/", auth=deployment.credentials()).prepare()
+        statuses.append(session.send(request, verify=deployment.ca_file, timeout=10).status_code)
     assert statuses == [404, 404, 404, 401, 200]

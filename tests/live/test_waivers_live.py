@@ -68,11 +68,11 @@ def looked(folder: Path, *args: str) -> Looked:
     tree = ET.parse(folder / "out.xml")  # noqa: S314  our own file
     found: dict[str, tuple[str, str]] = {}
     for case in tree.iter("testcase"):
-        of = {str(one.get("name")): str(one.get("value")) for one in case.iter("property")}
+        of = {str(element.get("name")): str(element.get("value")) for element in case.iter("property")}
         tags = " ".join(child.tag for child in case if child.tag != "properties")
         name = str(case.get("name")).partition("[")
         found[f"{of['nodered_sec.control']} {name[2].rstrip(']')}"] = (tags, of["nodered_sec.outcome"])
-    suite = {str(one.get("name")): str(one.get("value")) for one in tree.iterfind("testsuite/properties/property")}
+    suite = {str(prop.get("name")): str(prop.get("value")) for prop in tree.iterfind("testsuite/properties/property")}
     return found, suite, [line for line in done.stdout.splitlines() if line.startswith("nodered-sec: ")][-2:]
 
 

@@ -261,7 +261,7 @@ def found(target: Target, control: str, *probes: str) -> dict[str, list[tuple[st
 def test_a_gate_that_believes_a_handshake_opens(name: str, targets: Callable[[str], Target]) -> None:
     codes, places = GATES[name][2:]
     seen = found(targets(name), "proxy-05", "way")
-    assert {one[0] for violations in seen.values() for one in violations} == set(codes.split())
+    assert {violation[0] for violations in seen.values() for violation in violations} == set(codes.split())
     assert {
         label.rpartition(" ")[0].replace("WebSocket /ui/socket.io", "/ui/socket.io WebSocket") for label in seen
     } == places
@@ -293,8 +293,12 @@ def test_a_ban_of_our_name_is_named(name: str, targets: Callable[[str], Target])
 def test_what_the_address_opens_is_found(name: str, targets: Callable[[str], Target]) -> None:
     _, observed, in_clear = BY_ADDRESS[name]
     target = targets(name)
-    over_tls = [one for violations in found(target, "proxy-05", "by_address").values() for one in violations]
-    plainly = [one for violations in found(target, "http-01", "by_address_in_clear").values() for one in violations]
+    over_tls = [
+        violation for violations in found(target, "proxy-05", "by_address").values() for violation in violations
+    ]
+    plainly = [
+        violation for violations in found(target, "http-01", "by_address_in_clear").values() for violation in violations
+    ]
     assert [code for code, _ in over_tls] == (["address"] if observed else [])
     assert all(text.startswith(observed) for _, text in over_tls)
     assert [code for code, _ in plainly] == (["served"] if in_clear else [])

@@ -72,7 +72,7 @@ def test_over_ssh_one_connection_and_a_handful_of_commands_tell_the_same(sshd: S
 
 def test_without_a_host_each_case_says_how_to_name_one(tmp_path: Path) -> None:
     [seen] = run(tmp_path, "-k", "test_host_", "--nodered-lab=fresh").values()
-    assert {one for outcomes in seen.values() for one in outcomes} == {"not-judged"}
+    assert {outcome for outcomes in seen.values() for outcome in outcomes} == {"not-judged"}
 
 
 def reason_of(spec: str, seconds: float = 20.0) -> ProbeError:

@@ -96,10 +96,10 @@ def test_every_field_of_every_value_can_be_written(kind: type[Any]) -> None:
         return
     names = {**vars(typing), **vars(model), **vars(errors), **codec._classes()}
     names |= {"datetime": datetime, "date": date, "Credentials": Credentials}
-    for one in fields(kind):
-        kinds = _parts(eval(str(one.type), names))  # noqa: S307  our own annotations
+    for field in fields(kind):
+        kinds = _parts(eval(str(field.type), names))  # noqa: S307  our own annotations
         assert kinds <= {str, int, float, bool, type(None), datetime, date, ProbeError, *codec._classes().values()}, (
-            f"{kind.__name__}.{one.name}: teach pytest_nodered_sec/codec.py to write it"
+            f"{kind.__name__}.{field.name}: teach pytest_nodered_sec/codec.py to write it"
         )
 
 

@@ -106,8 +106,8 @@ def test_probe_errors_cross_process_borders_and_are_raised_afresh() -> None:
 
 
 def test_non_compliant_says_all_that_was_observed() -> None:
-    one, two = (Violation(code, f"saw {code}", "nothing", "do") for code in ("a", "b"))
-    assert str(NonCompliant([one, two])) == "saw a\nsaw b"
+    violation, two = (Violation(code, f"saw {code}", "nothing", "do") for code in ("a", "b"))
+    assert str(NonCompliant([violation, two])) == "saw a\nsaw b"
 
 
 # --- who refused
@@ -135,7 +135,7 @@ def words(*numbers: int) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("answer", "other", "same"),
     [
         (words(*range(10)), words(*range(10)), True),
         (words(*range(10)), words(*range(9)), True),
@@ -147,18 +147,18 @@ def words(*numbers: int) -> Answer:
         (TO_SSO, replace(TO_SSO, location="https://sso.example/other"), False),
         (words(1), replace(words(1), length=3), True),
     ],
-    ids=["equal", "nine tenths", "less", "both empty", "one empty", "status", "type", "redirect", "length"],
+    ids=["equal", "nine tenths", "less", "both empty", "answer empty", "status", "type", "redirect", "length"],
 )
-def test_alike(one: Answer, other: Answer, same: bool) -> None:
-    assert alike(one, other) is alike(other, one) is same
+def test_alike(answer: Answer, other: Answer, same: bool) -> None:
+    assert alike(answer, other) is alike(other, answer) is same
 
 
 def test_alike_leaves_out_what_either_page_echoes() -> None:
     form = tuple(range(10))
-    one = replace(words(*form, 21, 22), aside=(21, 22, 3))  # 3: a word of the path that stands in the form, too
+    answer = replace(words(*form, 21, 22), aside=(21, 22, 3))  # 3: a word of the path that stands in the form, too
     other = replace(words(*form, 31), aside=(31,))
-    assert alike(one, other) is alike(other, one) is True
-    assert not alike(replace(one, aside=()), other)
+    assert alike(answer, other) is alike(other, answer) is True
+    assert not alike(replace(answer, aside=()), other)
 
 
 def test_alike_tells_products_apart_whatever_else_they_share() -> None:
@@ -243,13 +243,13 @@ SSO = "https://sso.example/login"
     ],
 )
 def test_classify(answer: Answer, kind: Kind, refuser: Refuser | None, cause: Cause | None) -> None:
-    found = classify(answer, target(), NOT_FOUND)
-    assert (found.kind, found.refuser, found.cause) == (kind, refuser, cause)
+    classified = classify(answer, target(), NOT_FOUND)
+    assert (classified.kind, classified.refuser, classified.cause) == (kind, refuser, cause)
 
 
 def test_classify_a_redirect_to_a_declared_login() -> None:
-    found = classify(TO_SSO, target(login_urls=("https://sso.example/login",)))
-    assert (found.kind, found.refuser) == (Kind.REFUSED, Refuser.LOGIN)
+    classified = classify(TO_SSO, target(login_urls=("https://sso.example/login",)))
+    assert (classified.kind, classified.refuser) == (Kind.REFUSED, Refuser.LOGIN)
 
 
 def test_classify_a_demand_for_a_client_certificate_by_what_the_site_means() -> None:
@@ -289,8 +289,8 @@ def test_classify_the_answer_of_an_open_route_though_it_be_404(canary: Answer | 
 
 def test_a_redirect_to_plain_http_is_a_refusal_where_the_login_is_declared() -> None:
     assert classify(TO_CLEARTEXT, target(), TO_CLEARTEXT).why.endswith("see http-06")
-    found = classify(replace(TO_CLEARTEXT, location="http://sso.example/login"), target(login_urls=(SSO,)))
-    assert (found.kind, found.refuser) == (Kind.REFUSED, Refuser.LOGIN)
+    classified = classify(replace(TO_CLEARTEXT, location="http://sso.example/login"), target(login_urls=(SSO,)))
+    assert (classified.kind, classified.refuser) == (Kind.REFUSED, Refuser.LOGIN)
 
 
 @pytest.mark.parametrize("mark", [Mark.EDITOR, Mark.SETTINGS, Mark.DASHBOARD, Mark.NODES])
@@ -298,8 +298,11 @@ def test_a_redirect_to_plain_http_is_a_refusal_where_the_login_is_declared() -> 
 def test_a_refusal_with_the_content_in_it_is_served(mark: Mark, refusal: Answer) -> None:
     told = replace(refusal, marks=frozenset({mark}))
     for canary in (NOT_FOUND, refusal, None):
-        found = classify(told, target(), canary)
-        assert (found.kind, found.why) == (Kind.SERVED, "the status refuses, but the content is sent all the same")
+        classified = classify(told, target(), canary)
+        assert (classified.kind, classified.why) == (
+            Kind.SERVED,
+            "the status refuses, but the content is sent all the same",
+        )
     assert classify(told, target(), told).kind is Kind.REFUSED  # a gate's own page, whatever it shows
 
 
@@ -318,8 +321,8 @@ def test_where_the_landmark_leaks_the_same_refusal_with_json_is_served() -> None
 
 def test_the_page_of_a_dashboard_on_every_path_is_no_answer_of_a_route() -> None:
     spa = replace(PAGE, marks=frozenset({Mark.DASHBOARD}))
-    found = classify(spa, target(), spa)
-    assert (found.kind, found.why) == (Kind.ABSENT, "the page of a dashboard, as every path here")
+    classified = classify(spa, target(), spa)
+    assert (classified.kind, classified.why) == (Kind.ABSENT, "the page of a dashboard, as every path here")
     assert classify(spa, target(), NOT_FOUND).kind is classify(spa, target()).kind is Kind.SERVED
     one = attempt(Surface.ADMIN, "/flows", spa, view(spa, spa))
     assert one.evidence().endswith("bytes): the page of a dashboard, as every path here")

@@ -57,7 +57,9 @@ def test_what_an_audit_does_without_is_a_deviation(tmp_path: Path) -> None:
     file = read(tmp_path, text)
     policy = policy_of("plant", effective(file.layers(file.targets[0])))
     assert policy.audit_without == ("host",)
-    assert [one.line() for one in policy.deviations] == ['audit_without = "host" instead of an audit with it: none']
+    assert [deviation.line() for deviation in policy.deviations] == [
+        'audit_without = "host" instead of an audit with it: none'
+    ]
     twice = read(tmp_path, text.replace("[{", "[{part = 'host', reason = 'x'}, {"))
     with pytest.raises(PolicyError, match="names the host twice"):
         policy_of("plant", effective(twice.layers(twice.targets[0])))

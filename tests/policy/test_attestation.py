@@ -53,11 +53,11 @@ def test_it_says_who_vouches_and_until_when() -> None:
 def test_a_document_is_known_by_its_digest(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"photo")
     text = LEAST + "file = 'photo.jpg'\n"
-    ((selector, found),) = file_of(tmp_path, text).attestations
-    assert (selector, found.document, found.sha256) == ("", "photo.jpg", DIGEST)
+    ((selector, attestation),) = file_of(tmp_path, text).attestations
+    assert (selector, attestation.document, attestation.sha256) == ("", "photo.jpg", DIGEST)
     ((_, same),) = file_of(tmp_path, text + f"sha256 = '{DIGEST.upper()}'\n").attestations
-    assert same == found
-    assert found.line(date(2026, 11, 2)).endswith(f"; photo.jpg {DIGEST}")
+    assert same == attestation
+    assert attestation.line(date(2026, 11, 2)).endswith(f"; photo.jpg {DIGEST}")
     (tmp_path / "photo.jpg").write_bytes(b"another")
     with pytest.raises(PolicyError, match="it is another document"):
         file_of(tmp_path, text + f"sha256 = '{DIGEST}'\n")
@@ -72,8 +72,10 @@ def test_it_reaches_its_targets_and_can_be_read_back(tmp_path: Path) -> None:
     below = LEAST.replace("[[attestation]]", "[[target.attestation]]").replace("phys-01", "phys-02")
     file = file_of(tmp_path, LEAST + "target = 'line-*'\n" + TARGETS + below + f"sha256 = '{DIGEST}'\n")
     line, hall = (with_waivers(Target(name, f"https://{name}.example", Policy()), file) for name in ("line-7", "hall"))
-    assert [one.control for one in line.policy.attestations] == ["phys-01"]
-    assert [(one.control, one.sha256) for one in hall.policy.attestations] == [("phys-02", DIGEST)]
+    assert [attestation.control for attestation in line.policy.attestations] == ["phys-01"]
+    assert [(attestation.control, attestation.sha256) for attestation in hall.policy.attestations] == [
+        ("phys-02", DIGEST)
+    ]
     again = file_of(tmp_path, described(hall, None, {}))
     assert again.targets[0].attestations == hall.policy.attestations
     assert codec.decode(codec.encode(hall.policy)) == hall.policy

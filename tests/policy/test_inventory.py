@@ -35,8 +35,8 @@ ANSIBLE: dict[str, Any] = {
 
 
 def listed(folder: Path, table: str, text: str) -> list[Listed]:
-    [one] = file_of(folder, table).inventories
-    return targets_of(one, text)
+    [inventory] = file_of(folder, table).inventories
+    return targets_of(inventory, text)
 
 
 def test_a_csv_file_names_targets_and_their_labels(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_what_ansible_inventory_prints(tmp_path: Path) -> None:
         HOSTS + "group = 'plant'\nurl = 'https://{name}.plant.example'\nhost = 'ssh://{ansible_user}@{ansible_host}'\n"
     )
     ANSIBLE["_meta"]["hostvars"]["line-7"]["nodered_host"] = "local://"
-    one, two = listed(tmp_path, table, json.dumps(ANSIBLE))
-    assert one == Listed("line-7", "https://line-7.example", {"host": "local://"},
+    entry, two = listed(tmp_path, table, json.dumps(ANSIBLE))
+    assert entry == Listed("line-7", "https://line-7.example", {"host": "local://"},
                          {"plant": "yes", "north": "yes", "south": "yes"})  # fmt: skip
     assert (two.url, two.values) == ("https://line-8.plant.example", {"host": "ssh://ops@10.0.0.8"})
     every = listed(tmp_path, HOSTS + "url = 'https://{name}.example'\n", json.dumps(ANSIBLE))

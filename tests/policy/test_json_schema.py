@@ -65,7 +65,7 @@ def refused(folder: Path, texts: Sequence[str]) -> set[int]:
     done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
     said: dict[str, Any] = json.loads(done.stdout)
     assert not said.get("parse_errors")
-    return {int(Path(one["filename"]).stem) for one in said.get("errors", [])}
+    return {int(Path(error["filename"]).stem) for error in said.get("errors", [])}
 
 
 @functools.cache

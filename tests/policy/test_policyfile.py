@@ -375,11 +375,11 @@ def test_every_threshold_knows_what_is_weaker(key: str) -> None:
 
 
 def test_profiles_have_the_numbers_of_the_design() -> None:
-    assert [one.hsts_max_age for one in PROFILES.values()] == [86400, 15768000, 63072000]
-    assert [one.private_lifetime_days for one in PROFILES.values()] == [math.inf, 825, 398]
-    assert [one.bcrypt_cost for one in PROFILES.values()] == [8, 8, 12]
-    assert [one.session_days for one in PROFILES.values()] == [7, 7, 1]
-    assert [one.tls_accepted for one in PROFILES.values()] == [("1.2", "1.3"), ("1.2", "1.3"), ("1.3",)]
+    assert [thresholds.hsts_max_age for thresholds in PROFILES.values()] == [86400, 15768000, 63072000]
+    assert [thresholds.private_lifetime_days for thresholds in PROFILES.values()] == [math.inf, 825, 398]
+    assert [thresholds.bcrypt_cost for thresholds in PROFILES.values()] == [8, 8, 12]
+    assert [thresholds.session_days for thresholds in PROFILES.values()] == [7, 7, 1]
+    assert [thresholds.tls_accepted for thresholds in PROFILES.values()] == [("1.2", "1.3"), ("1.2", "1.3"), ("1.3",)]
     assert [(Policy(name).renewal.share, Policy(name).renewal.cap_days) for name in PROFILES] == [
         (0.1, 15), (0.25, 30), (0.3, 30)
     ]  # fmt: skip
@@ -409,8 +409,8 @@ timeout = 3
 def test_layers_from_the_strongest_to_the_weakest(tmp_path: Path) -> None:
     file = file_of(tmp_path, GROUPS)
     a, b = (
-        effective([("option", {"http_port": 8080}), *file.layers(one), ("ini", {"profile": "strict"})])
-        for one in file.targets
+        effective([("option", {"http_port": 8080}), *file.layers(table), ("ini", {"profile": "strict"})])
+        for table in file.targets
     )
     assert (a.get("timeout"), a.sources["timeout"]) == (1, "[[target]]")
     assert (b.get("timeout"), b.sources["timeout"]) == (2, "[[group]]")

@@ -215,8 +215,8 @@ def test_the_policys_keys_stand_in_one_file() -> None:
         'protected_paths = [{path = "/a", method = "GET", effect = "none"}]; look first; or delete the node',
         'websockets = ["/ws"]; or delete the node',
     )
-    found = [Finding("flow-01", "high", "undeclared-http", remedy=f"nodered-sec.toml: {line}") for line in lines]
-    (text,) = policy_file.write(plan([*found, found[0]], SITE), SITE).values()
+    findings = [Finding("flow-01", "high", "undeclared-http", remedy=f"nodered-sec.toml: {line}") for line in lines]
+    (text,) = policy_file.write(plan([*findings, findings[0]], SITE), SITE).values()
     read = tomllib.loads(text)
     assert read["websockets"] == ["/ws"]
     assert len(read["protected_paths"]) == 1

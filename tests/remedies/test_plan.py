@@ -62,13 +62,13 @@ def test_every_finding_is_ended_once_the_worst_first(name: str, site: Site) -> N
     steps = plan(findings, site)
     ended = [finding for step in steps for finding in step.findings]
     assert sorted(ended, key=repr) == sorted(findings, key=repr)
-    without_tls = [step for step in steps if all(one.code != "no-tls" for one in step.findings)]
+    without_tls = [step for step in steps if all(finding.code != "no-tls" for finding in step.findings)]
     ranks = [SEVERITIES.index(step.severity) for step in without_tls]
     assert ranks == sorted(ranks)
     for step in steps:
         assert step.controls
         assert all(step.change.id in changes(finding, site) for finding in step.findings)
-        assert step.severity == min((one.severity for one in step.findings), key=SEVERITIES.index)
+        assert step.severity == min((finding.severity for finding in step.findings), key=SEVERITIES.index)
     assert all(step.change.title for step in steps)
 
 
@@ -207,8 +207,8 @@ def test_passwords_that_crossed_in_clear_are_changed() -> None:
 
 
 def test_traefik_is_not_said_to_add_flags_to_cookies() -> None:
-    found = Finding("cookie-01", "medium", "unguarded")
-    titles = [change("front.cookies", replace(SITE, front=front), found).title for front in ("nginx", "traefik")]
+    finding = Finding("cookie-01", "medium", "unguarded")
+    titles = [change("front.cookies", replace(SITE, front=front), finding).title for front in ("nginx", "traefik")]
     assert titles[0] == "give every cookie Secure, HttpOnly and SameSite"
     assert titles[1].startswith(f"{titles[0]} where it is set")
 

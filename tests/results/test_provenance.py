@@ -49,25 +49,25 @@ def installed(place: Path, line_end: str = "\n", more: str = "") -> Distribution
 
 
 def test_every_installation_of_a_wheel_has_the_same_digest(tmp_path: Path) -> None:
-    one = provenance.code_of(installed(tmp_path / "pip"))
+    code = provenance.code_of(installed(tmp_path / "pip"))
     other = provenance.code_of(installed(tmp_path / "uv", "\r\n", "pytest_nodered_sec/__pycache__/a.pyc,,"))
-    assert one == other
-    assert (len(one["record_sha256"]), one["changed"]) == (64, [])
+    assert code == other
+    assert (len(code["record_sha256"]), code["changed"]) == (64, [])
 
 
 def test_code_that_was_changed_after_it_was_installed_is_named(tmp_path: Path) -> None:
-    found = installed(tmp_path)
+    distribution = installed(tmp_path)
     (tmp_path / "pytest_nodered_sec/a.py").write_text("evil")
     (tmp_path / "pytest_nodered_sec/b.py").unlink()
-    assert provenance.code_of(found)["changed"] == ["pytest_nodered_sec/a.py", "pytest_nodered_sec/b.py"]
+    assert provenance.code_of(distribution)["changed"] == ["pytest_nodered_sec/a.py", "pytest_nodered_sec/b.py"]
 
 
 def test_an_editable_installation_has_no_digest(tmp_path: Path) -> None:
-    found = installed(tmp_path)
+    distribution = installed(tmp_path)
     info = tmp_path / "pytest_nodered_sec-1.dist-info"
     (info / "RECORD").write_text("_pytest_nodered_sec.pth,sha256=x,1\n")
     (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {"editable": true}}')
-    assert provenance.code_of(found) == {"record_sha256": "", "changed": [], "editable": True}
+    assert provenance.code_of(distribution) == {"record_sha256": "", "changed": [], "editable": True}
 
 
 def test_dates_machine_and_clock_are_known() -> None:

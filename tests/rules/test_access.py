@@ -68,8 +68,8 @@ def only(verdict: Verdict) -> Violation:
 
 def test_a_finding_reads_as_the_issue_shows_it() -> None:
     seen = attempt(Surface.ADMIN, "/flows", FLOWS, OPEN, how="without credentials")
-    found = only(refuses_access(seen, Policy()))
-    assert found == Violation(
+    violation = only(refuses_access(seen, Policy()))
+    assert violation == Violation(
         "served",
         "GET /flows without credentials answered 200 (application/json, 2913 bytes)",
         "401 or 403",
@@ -79,9 +79,9 @@ def test_a_finding_reads_as_the_issue_shows_it() -> None:
 
 def test_a_forged_token_that_is_served_names_the_default_user() -> None:
     seen = attempt(Surface.ADMIN, "/flows", FLOWS, AUTH, how="with a made-up bearer token")
-    found = only(refuses_access(seen, Policy()))
-    assert "made-up bearer token" in found.observed
-    assert "`default` user" in found.remedy
+    violation = only(refuses_access(seen, Policy()))
+    assert "made-up bearer token" in violation.observed
+    assert "`default` user" in violation.remedy
 
 
 @pytest.mark.parametrize("answer", [BEARER, FORBIDDEN, PROXY_BASIC])
@@ -102,10 +102,10 @@ def test_admin_api_off_policy_protected_and_nothing_shows_node_red() -> None:
 
 
 def test_admin_api_off_policy_protected_says_what_to_set() -> None:
-    found = only(refuses_access(attempt(Surface.ADMIN, "/settings", NOT_FOUND, NO_ADMIN), Policy()))
-    assert found.code == "no-admin-api"
-    assert "--nodered-admin-root" in found.remedy
-    assert "--nodered-admin-api=disabled" in found.remedy
+    violation = only(refuses_access(attempt(Surface.ADMIN, "/settings", NOT_FOUND, NO_ADMIN), Policy()))
+    assert violation.code == "no-admin-api"
+    assert "--nodered-admin-root" in violation.remedy
+    assert "--nodered-admin-api=disabled" in violation.remedy
 
 
 def test_admin_api_off_policy_disabled_and_a_node_red_shown() -> None:
@@ -157,10 +157,10 @@ def test_landmark_served_every_served_instance_fails_404_instances_do_not_apply(
 
 def test_admin_api_behind_a_login_policy_disabled() -> None:
     assert admin("/flows", BEARER, AUTH, admin_api="disabled") == FAIL
-    found = only(
+    violation = only(
         refuses_access(attempt(Surface.ADMIN, "/flows", BEARER, AUTH), Policy(admin_api="disabled")),
     )
-    assert found.code == "not-disabled"
+    assert violation.code == "not-disabled"
 
 
 def test_the_gate_of_a_dashboard_says_nothing_of_an_admin_api_that_is_off() -> None:
@@ -186,10 +186,10 @@ def test_served_policy_disabled() -> None:
 
 def test_a_refusal_with_the_content_in_it_is_to_end_there() -> None:
     told = Answer(401, "application/json", 2416, marks=frozenset({Mark.NODES}))
-    found = only(refuses_access(attempt(Surface.ADMIN, "/flows", told, AUTH), Policy()))
-    assert found.observed.endswith("bytes): the status refuses, but the content is sent all the same")
-    assert found.expected == "401 or 403, and nothing after it"
-    assert "without next()" in found.remedy
+    violation = only(refuses_access(attempt(Surface.ADMIN, "/flows", told, AUTH), Policy()))
+    assert violation.observed.endswith("bytes): the status refuses, but the content is sent all the same")
+    assert violation.expected == "401 or 403, and nothing after it"
+    assert "without next()" in violation.remedy
 
 
 def test_a_redirect_to_plain_http_is_no_answer_here() -> None:

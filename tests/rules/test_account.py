@@ -21,9 +21,9 @@ def reader(status: int) -> SignIn:
 
 
 def test_an_account_that_is_refused() -> None:
-    (found,) = violations(account_is_honoured(REFUSED, Policy()))
-    assert found.code == "account-refused"
-    assert found.observed == "operator was refused: POST /auth/token answered 403 (invalid_grant)"
+    (violation,) = violations(account_is_honoured(REFUSED, Policy()))
+    assert violation.code == "account-refused"
+    assert violation.observed == "operator was refused: POST /auth/token answered 403 (invalid_grant)"
 
 
 @pytest.mark.parametrize("seen", [ADMIN, TOKEN, reader(401), reader(403)])
@@ -32,9 +32,9 @@ def test_an_account_that_works(seen: SignIn) -> None:
 
 
 def test_a_reader_that_writes() -> None:
-    (found,) = violations(account_is_honoured(reader(400), Policy()))
-    assert found.code == "reader-writes"
-    assert found.observed == (
+    (violation,) = violations(account_is_honoured(reader(400), Policy()))
+    assert violation.code == "reader-writes"
+    assert violation.observed == (
         "viewer was accepted, permissions read, token for 3600 s; its write (POST /flows, deliberately invalid) "
         "answered 400 (application/json, 40 bytes)"
     )
@@ -42,9 +42,9 @@ def test_a_reader_that_writes() -> None:
 
 def test_sessions() -> None:
     assert sessions_are_short(ADMIN, Policy()) == ()
-    (found,) = violations(sessions_are_short(ADMIN, Policy("strict")))
-    assert found.code == "long-session"
-    assert found.remedy == "settings.js, in adminAuth: sessionExpiryTime: 86400"
-    assert found.observed == "admin was accepted, permissions *, token for 604800 s, Node-RED 5.0.7"
+    (violation,) = violations(sessions_are_short(ADMIN, Policy("strict")))
+    assert violation.code == "long-session"
+    assert violation.remedy == "settings.js, in adminAuth: sessionExpiryTime: 86400"
+    assert violation.observed == "admin was accepted, permissions *, token for 604800 s, Node-RED 5.0.7"
     for seen in (REFUSED, TOKEN):
         assert isinstance(sessions_are_short(seen, Policy()), NotApplicable)

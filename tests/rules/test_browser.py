@@ -70,7 +70,7 @@ LOW = Severity.LOW
 @pytest.mark.parametrize(("root", "severity"), [(AUTH, LOW), (OPEN, None), (GATE, None)])
 def test_cors_is_worse_where_the_browser_adds_the_login(root: RootView, severity: Severity | None) -> None:
     seen = attempt(Surface.ADMIN, "/settings", told(BEARER, access_control_allow_origin="*"), root)
-    assert [one.severity for one in violations(allows_no_foreign_origin(seen, Policy()))] == [severity]
+    assert [violation.severity for violation in violations(allows_no_foreign_origin(seen, Policy()))] == [severity]
 
 
 def form(answer: Answer, own: Answer | None = None) -> VariantAttempt:
@@ -131,7 +131,7 @@ def test_a_post_that_nobody_may_send_is_refused_for_what_it_is() -> None:
 )
 def test_a_page_that_is_served(headers: dict[str, Any], codes: list[str]) -> None:
     seen = attempt(Surface.DASHBOARD, "/ui", told(EDITOR, **headers), OPEN)
-    assert [one.code for one in violations(cannot_be_framed(seen, Policy()))] == codes
+    assert [violation.code for violation in violations(cannot_be_framed(seen, Policy()))] == codes
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_framed_page_is_worse_without_a_login_of_its_own(
     surface: Surface, root: RootView, severity: Severity | None
 ) -> None:
     found = violations(cannot_be_framed(attempt(surface, "/", EDITOR, root), Policy()))
-    assert [one.severity for one in found] == [severity, severity]
+    assert [violation.severity for violation in found] == [severity, severity]
 
 
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND, REACHED, Answer(200, "application/json", 2)])

@@ -74,7 +74,7 @@ def test_without_tls_they_do_not_apply(rule: object) -> None:
 def test_each_way_of_disorder_is_told(seen: PresentedChain, found: list[str], said: str) -> None:
     verdict = faults(chain_is_in_order(seen, Policy()))
     assert codes(verdict) == found
-    assert said in "".join(one.observed + one.remedy for one in verdict)
+    assert said in "".join(violation.observed + violation.remedy for violation in verdict)
 
 
 def test_an_issuer_is_known_by_its_key_where_both_say_which() -> None:
@@ -121,7 +121,7 @@ def test_keys_are_measured_by_their_kind(key_type: str, bits: int, found: list[s
     ):
         verdict = faults(keys_are_strong(chain(*sent), Policy()))
         assert codes(verdict) == found
-        assert all(f"has a key of {bits} bits ({key_type})" in one.observed for one in verdict)
+        assert all(f"has a key of {bits} bits ({key_type})" in violation.observed for violation in verdict)
 
 
 @pytest.mark.parametrize(

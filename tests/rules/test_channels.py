@@ -85,9 +85,9 @@ def test_a_declared_websocket_without_a_channel(answer: Answer, letter: str) -> 
 def test_a_declared_websocket_that_opens() -> None:
     assert line(SWITCHED, Channel.OPEN) == FAIL
     seen = ChannelAttempt(attempt(Surface.NODE, "/ws/line", SWITCHED, OPEN, how="without credentials"), Channel.OPEN)
-    (found,) = violations(websocket_refuses(seen, Policy()))
-    assert found.observed == "WebSocket /ws/line without credentials was accepted"
-    assert 'location ~* "^/ws/line(/|$)" {' in found.remedy
+    (violation,) = violations(websocket_refuses(seen, Policy()))
+    assert violation.observed == "WebSocket /ws/line without credentials was accepted"
+    assert 'location ~* "^/ws/line(/|$)" {' in violation.remedy
 
 
 def test_in_one_line() -> None:

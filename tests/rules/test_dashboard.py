@@ -65,8 +65,8 @@ def channel(answer: Answer, met: Channel = Channel.NO_CHANNEL, root: RootView = 
 
 
 def remedy(path: str, root: RootView = OPEN) -> str:
-    (found,) = violations(channel_refuses(socket(HANDSHAKE, Channel.OPEN, root, path), Policy()))
-    return found.remedy
+    (violation,) = violations(channel_refuses(socket(HANDSHAKE, Channel.OPEN, root, path), Policy()))
+    return violation.remedy
 
 
 def test_dashboards_absent_default_guesses() -> None:
@@ -94,8 +94,8 @@ def test_dashboard_page_404_socket_answers() -> None:
 
 def test_dashboard_page_served() -> None:
     assert page(PAGE) == FAIL
-    (found,) = violations(page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, view(None, root="/nr/")), Policy()))
-    assert 'location ~* "^/nr/ui(/|$)" {' in found.remedy
+    (violation,) = violations(page_refuses(attempt(Surface.DASHBOARD, "/ui", PAGE, view(None, root="/nr/")), Policy()))
+    assert 'location ~* "^/nr/ui(/|$)" {' in violation.remedy
 
 
 def test_http_node_auth_refuses_the_page_and_leaves_the_socket_open() -> None:
@@ -130,8 +130,8 @@ def test_refused_by_io_middleware_though_the_handshake_answers_200() -> None:
 @pytest.mark.parametrize("answer", [FORBIDDEN, NOT_FOUND])
 def test_an_open_channel_is_open_whatever_the_handshake_said(answer: Answer) -> None:
     assert channel(answer, Channel.OPEN) == FAIL
-    (found,) = violations(channel_refuses(socket(answer, Channel.OPEN), Policy()))
-    assert found.code == "channel-open"
+    (violation,) = violations(channel_refuses(socket(answer, Channel.OPEN), Policy()))
+    assert violation.code == "channel-open"
 
 
 @pytest.mark.parametrize("answer", [PAGE, BAD_REQUEST])
@@ -169,13 +169,13 @@ def test_remedy_for_a_dashboard_that_may_be_either_below_a_moved_node_root() -> 
 def test_a_gate_that_dot_segments_pass() -> None:
     seen = socket(HANDSHAKE, Channel.OPEN, OPEN, "/ui")
     by_detour = replace(seen, attempt=replace(seen.attempt, path="/ui/socket.io/../../x"))
-    (found,) = violations(channel_refuses(by_detour, Policy()))
-    assert found.code == "gate-passed"
-    assert "ioMiddleware of ui" in found.remedy
-    assert "if ($request_uri ~*" in found.remedy
+    (violation,) = violations(channel_refuses(by_detour, Policy()))
+    assert violation.code == "gate-passed"
+    assert "ioMiddleware of ui" in violation.remedy
+    assert "if ($request_uri ~*" in violation.remedy
     by_name = replace(seen, attempt=replace(seen.attempt, path="/ui/socket.io/x.js"))
-    (found,) = violations(channel_refuses(by_name, Policy()))
-    assert (found.code, 'location ~* "^/ui(/|$)" {' in found.remedy) == ("gate-passed", True)
+    (violation,) = violations(channel_refuses(by_name, Policy()))
+    assert (violation.code, 'location ~* "^/ui(/|$)" {' in violation.remedy) == ("gate-passed", True)
 
 
 def test_a_dashboard_declared_public_is_not_judged() -> None:
@@ -224,7 +224,7 @@ def visit(
     seen = attempt(Surface.DASHBOARD, "/ui/", page, root, to)
     if Mark.DASHBOARD not in page.marks:
         return DashboardVisit("/ui", seen, by)
-    beside = tuple(attempt(Surface.DASHBOARD, "/ui/app.js", one, root, to) for one in assets)
+    beside = tuple(attempt(Surface.DASHBOARD, "/ui/app.js", answer, root, to) for answer in assets)
     return DashboardVisit("/ui", seen, by, beside, socket(*channel, root, to=to))
 
 
@@ -267,6 +267,6 @@ def test_the_account_and_what_the_policy_says_of_dashboards() -> None:
 
 
 def test_a_gate_that_refuses_the_channel_only_is_told_with_one_for_both() -> None:
-    (found,) = violations(account_opens(visit(channel=(FORBIDDEN, Channel.NO_CHANNEL)), Policy()))
-    assert (found.code, "though the page was served" in found.observed) == ("channel-refused", True)
-    assert 'location ~* "^/ui(/|$)" { auth_basic' in found.remedy
+    (violation,) = violations(account_opens(visit(channel=(FORBIDDEN, Channel.NO_CHANNEL)), Policy()))
+    assert (violation.code, "though the page was served" in violation.observed) == ("channel-refused", True)
+    assert 'location ~* "^/ui(/|$)" { auth_basic' in violation.remedy

@@ -57,8 +57,8 @@ def evidence(answer: Answer, root: RootView) -> str:
 
 def test_editor_served_though_disabled_expected() -> None:
     assert page(EDITOR, AUTH) == FAIL
-    (found,) = violations(editor_is_off_or_protected(attempt(Surface.EDITOR, "/", EDITOR, AUTH), Policy()))
-    assert found.remedy == "settings.js: disableEditor: true"
+    (violation,) = violations(editor_is_off_or_protected(attempt(Surface.EDITOR, "/", EDITOR, AUTH), Policy()))
+    assert violation.remedy == "settings.js: disableEditor: true"
 
 
 def test_editor_disabled_expected_404() -> None:
@@ -147,10 +147,10 @@ def test_parts_refused_by_a_gate_pass_and_say_so() -> None:
 
 def test_parts_refused_by_node_red_show_an_enabled_editor() -> None:
     seen = attempt(Surface.EDITOR, "/icons", BEARER, AUTH)
-    (found,) = violations(editor_is_gone(seen, Policy()))
-    assert found.code == "editor-mounted"
-    assert found.observed.endswith(": the editor is enabled")
-    assert "not gone" not in found.observed
+    (violation,) = violations(editor_is_gone(seen, Policy()))
+    assert violation.code == "editor-mounted"
+    assert violation.observed.endswith(": the editor is enabled")
+    assert "not gone" not in violation.observed
 
 
 @pytest.mark.parametrize("root", [AUTH, GATE], ids=["native login", "gate"])

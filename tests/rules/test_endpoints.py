@@ -22,6 +22,6 @@ def test_a_declared_endpoint(answer: Answer, letter: str) -> None:
 
 
 def test_a_declared_endpoint_that_is_not_there_says_what_to_correct() -> None:
-    (one,) = found(endpoint_refuses(attempt(Surface.NODE, "/api/orders", NOT_FOUND, OPEN), Policy()))
-    assert "this endpoint is declared" in one.observed
-    assert "--nodered-node-root" in one.remedy
+    (violation,) = found(endpoint_refuses(attempt(Surface.NODE, "/api/orders", NOT_FOUND, OPEN), Policy()))
+    assert "this endpoint is declared" in violation.observed
+    assert "--nodered-node-root" in violation.remedy

@@ -285,11 +285,11 @@ def test_a_strange_name_where_no_node_red_was_seen() -> None:
 
 @pytest.mark.parametrize(("root", "severity"), [(AUTH, Severity.LOW), (OPEN, None)])
 def test_a_strange_name_is_worse_without_a_login(root: RootView, severity: Severity | None) -> None:
-    (found,) = violations(
+    (violation,) = violations(
         strange_name_is_turned_away(strange(visit(NOT_FOUND, "/x"), visit(LOGIN, "/y"), root=root), Policy())
     )
-    assert found.severity is severity
-    assert found.observed == "the host name abc.invalid reaches Node-RED: GET /y 200 (application/json, 120 bytes)"
+    assert violation.severity is severity
+    assert violation.observed == "the host name abc.invalid reaches Node-RED: GET /y 200 (application/json, 120 bytes)"
 
 
 def test_an_address_has_no_other_name() -> None:
@@ -334,15 +334,15 @@ def test_the_inspector_has_its_own_remedy() -> None:
 )
 def test_cookies(cookie: Cookie, lacks: str) -> None:
     found = violations(cookies_are_guarded(SeenCookies(9, (cookie,)), Policy()))
-    assert [one.observed.rpartition(": ")[2] for one in found] == ([lacks] if lacks else [])
+    assert [violation.observed.rpartition(": ")[2] for violation in found] == ([lacks] if lacks else [])
 
 
 def test_a_cookie_in_words() -> None:
     cookies = (Cookie("sid", True, True, "lax"), Cookie("", False, False, "", "GET /ui"))
     seen = SeenCookies(9, cookies)
     assert seen.evidence() == "set by 9 answers: sid; Secure; HttpOnly; SameSite=Lax, (no name)"
-    (found,) = violations(cookies_are_guarded(seen, Policy()))
-    assert found.observed == "GET /ui set the cookie (no name): no Secure, no HttpOnly, no SameSite"
+    (violation,) = violations(cookies_are_guarded(seen, Policy()))
+    assert violation.observed == "GET /ui set the cookie (no name): no Secure, no HttpOnly, no SameSite"
 
 
 def test_no_cookie() -> None:

@@ -28,7 +28,7 @@ def steps(
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("file_steps", "expected"),
     [
         (steps(0o600, 0o700), []),
         (steps(0o644, 0o700), []),  # what the next deployment leaves; the directory keeps others out
@@ -45,9 +45,9 @@ def steps(
         (steps(0o600, 0o700, uid=1001), ["owner"]),
     ],
 )
-def test_others_cannot_reach(found: tuple[FileStep, ...], expected: list[str]) -> None:
-    seen = FileAccess("flows", HOME, NODE_RED, (found,))
-    assert [one.code for one in violations(others_cannot_reach(seen, target().policy))] == expected
+def test_others_cannot_reach(file_steps: tuple[FileStep, ...], expected: list[str]) -> None:
+    seen = FileAccess("flows", HOME, NODE_RED, (file_steps,))
+    assert [violation.code for violation in violations(others_cannot_reach(seen, target().policy))] == expected
     assert f"{HOME}/flows.json" in seen.evidence()
 
 
@@ -70,7 +70,7 @@ def key(mode: int, *strangers: str) -> tuple[FileStep, ...]:
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("file_steps", "expected"),
     [
         (key(0o600), []),
         (key(0o640), []),  # group ssl-cert
@@ -79,9 +79,9 @@ def key(mode: int, *strangers: str) -> tuple[FileStep, ...]:
         (key(0o666), ["readable", "writable"]),
     ],
 )
-def test_keys_are_private(found: tuple[FileStep, ...], expected: list[str]) -> None:
-    seen = KeyAccess("nginx", (found,))
-    got = [one.code for one in violations(keys_are_private(seen, target().policy))]
+def test_keys_are_private(file_steps: tuple[FileStep, ...], expected: list[str]) -> None:
+    seen = KeyAccess("nginx", (file_steps,))
+    got = [violation.code for violation in violations(keys_are_private(seen, target().policy))]
     assert got == expected
     assert "plant.key" in seen.evidence()
 
@@ -89,8 +89,8 @@ def test_keys_are_private(found: tuple[FileStep, ...], expected: list[str]) -> N
 def test_a_key_of_somebody_else() -> None:
     [file, *above] = key(0o600)
     owned = (replace(file, uid=1000, owner="pi"), *above)
-    [found] = violations(keys_are_private(KeyAccess("nginx", (owned,)), target().policy))
-    assert (found.code, "belongs to pi" in found.observed) == ("owner", True)
+    [violation] = violations(keys_are_private(KeyAccess("nginx", (owned,)), target().policy))
+    assert (violation.code, "belongs to pi" in violation.observed) == ("owner", True)
     own = (replace(file, uid=998), *above)  # of a service that may own it
     assert outcome(keys_are_private, KeyAccess("nginx", (own,)), target()) == PASS
 
@@ -100,14 +100,14 @@ def test_code_may_be_read_but_not_written() -> None:
     above = (FileStep(HOME, 0o755, 998, 998, True), FileStep("/", 0o755, 0, 0, True))
     for mode, codes in ((0o777, ["writable"]), (0o755, [])):
         seen = FileAccess("code", HOME, NODE_RED, ((replace(modules, mode=mode), *above),))
-        assert [one.code for one in violations(others_cannot_reach(seen, target().policy))] == codes
+        assert [violation.code for violation in violations(others_cannot_reach(seen, target().policy))] == codes
 
 
 def test_files_of_the_environment_have_a_remedy_of_their_own() -> None:
     file = FileStep("/etc/default/nodered", 0o644, 0, 0, False)
     seen = FileAccess("environment files", "nodered.service", NODE_RED, ((file, FileStep("/", 0o755, 0, 0, True)),))
-    [found] = violations(others_cannot_reach(seen, target().policy))
-    assert (found.code, found.remedy[:10]) == ("readable", "chmod 0600")
+    [violation] = violations(others_cannot_reach(seen, target().policy))
+    assert (violation.code, violation.remedy[:10]) == ("readable", "chmod 0600")
 
 
 def test_keys_that_are_not_there() -> None:
@@ -141,12 +141,12 @@ STICKY = replace(FOLDER, mode=0o1775, own=True)
 def test_settings_are_out_of_reach(files: tuple[tuple[FileStep, ...], ...], expected: list[str]) -> None:
     seen = FileAccess("settings", HOME, NODE_RED, files)
     found = violations(settings_are_out_of_reach(seen, target().policy))
-    assert [one.code for one in found] == expected
-    assert all("--settings /etc/nodered/settings.js" in one.remedy for one in found)
+    assert [violation.code for violation in found] == expected
+    assert all("--settings /etc/nodered/settings.js" in violation.remedy for violation in found)
 
 
 def test_root_writes_its_settings_anyway_and_files_that_are_not_seen_are_not_judged() -> None:
     seen = FileAccess("settings", HOME, replace(NODE_RED, uid=0), ((FILE, FOLDER, ROOT),))
-    [found] = violations(settings_are_out_of_reach(seen, target().policy))
-    assert found.code == "root"
+    [violation] = violations(settings_are_out_of_reach(seen, target().policy))
+    assert violation.code == "root"
     assert isinstance(settings_are_out_of_reach(replace(seen, files=()), target().policy), NotJudged)

@@ -47,9 +47,9 @@ def read(
 
 def test_what_is_run_is_named_by_its_nodes_alone() -> None:
     seen = Passages(read(Passage(POST, IN, EXEC, "command")), TOLD, "")
-    (one,) = violations(runs_nothing_that_strangers_send(seen, Policy()))
-    assert (one.code, one.severity) == ("runs-command", None)
-    assert one.observed.startswith(
+    (violation,) = violations(runs_nothing_that_strangers_send(seen, Policy()))
+    assert (violation.code, violation.severity) == ("runs-command", None)
+    assert violation.observed.startswith(
         'http in "orders" on "Line" (node a1), http-in POST /run: what it receives reaches exec (node b2), '
         "which runs it as a command; "
     )
@@ -61,16 +61,16 @@ def test_what_is_run_is_named_by_its_nodes_alone() -> None:
 )
 def test_what_is_opened(what: str, severity: Severity | None) -> None:
     seen = Passages(read(Passage(POST, IN, EXEC, what)), TOLD, "")
-    (one,) = violations(runs_nothing_that_strangers_send(seen, Policy()))
-    assert (one.code, one.severity) == (f"runs-{what}", severity)
+    (violation,) = violations(runs_nothing_that_strangers_send(seen, Policy()))
+    assert (violation.code, violation.severity) == (f"runs-{what}", severity)
 
 
 @pytest.mark.parametrize(("others", "words"), [(1, "and 1 more entry:"), (2, "and 2 more entries:")])
 def test_one_finding_for_each_node_that_runs_something(others: int, words: str) -> None:
     more = [Passage(POST, FlowNode("http in", f"c{number}"), EXEC, "command") for number in range(others)]
     seen = Passages(read(Passage(POST, IN, EXEC, "command"), *more), TOLD, "")
-    (one,) = violations(runs_nothing_that_strangers_send(seen, Policy()))
-    assert words in one.observed
+    (violation,) = violations(runs_nothing_that_strangers_send(seen, Policy()))
+    assert words in violation.observed
 
 
 def test_flows_without_passages_and_flows_that_are_not_known() -> None:
@@ -115,16 +115,18 @@ def test_what_strangers_reach(entry: Entry, gated: bool, expected: bool) -> None
 
 def test_a_secret_is_told_by_kind_node_property_and_length_alone() -> None:
     seen = ClearSecrets(read(secrets=(ClearSecret("password in a URL", "a1", "url", 9),)), TOLD, "")
-    (one,) = violations(shows_no_secret(seen, Policy()))
-    assert one.code == "secret-in-clear"
-    assert one.observed == f"node a1, property url: password in a URL, 9 characters, in clear; {TOLD}"
+    (violation,) = violations(shows_no_secret(seen, Policy()))
+    assert violation.code == "secret-in-clear"
+    assert violation.observed == f"node a1, property url: password in a URL, 9 characters, in clear; {TOLD}"
 
 
 @pytest.mark.parametrize("what", ["unverified", "old-tls", "clear-login", "clear-mqtt"])
 def test_what_is_not_verified(what: str) -> None:
-    (one,) = violations(verifies_whom_it_talks_to(Weakenings(read(weak=(Weakening(what, EXEC),)), TOLD, ""), Policy()))
-    assert one.code == what
-    assert one.observed.startswith("exec (node b2) ")
+    (violation,) = violations(
+        verifies_whom_it_talks_to(Weakenings(read(weak=(Weakening(what, EXEC),)), TOLD, ""), Policy())
+    )
+    assert violation.code == what
+    assert violation.observed.startswith("exec (node b2) ")
 
 
 def test_what_acts_and_is_declared_public() -> None:
@@ -134,5 +136,5 @@ def test_what_acts_and_is_declared_public() -> None:
         ActingEntry(Entry("http", "/map", "PUT"), IN),
     )
     found = violations(acts_behind_a_login_only(ActingEntries(read(acting=acting), TOLD, ""), SITE))
-    assert [one.code for one in found] == ["public-widget", "public-endpoint"]
+    assert [violation.code for violation in found] == ["public-widget", "public-endpoint"]
     assert acts_behind_a_login_only(ActingEntries(read(acting=acting), TOLD, ""), Policy()) == ()

@@ -53,7 +53,7 @@ SANDBOXED = {
 
 
 def codes(rule: Any, seen: Any, **demands: Any) -> list[str]:
-    return [one.code for one in violations(rule(seen, target(**demands).policy))]
+    return [violation.code for violation in violations(rule(seen, target(**demands).policy))]
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_certificate_is_renewed(seen: Renewal, expected: list[str]) -> None:
 
 def test_another_client_that_is_seen_is_to_be_checked_and_named() -> None:
     seen = Renewal("", started=("acme.sh (/var/spool/cron/crontabs/root)",))
-    for one in (seen, replace(RENEWED, served="", started=seen.started)):
-        verdict = certificate_is_renewed(one, target().policy)
+    for renewal in (seen, replace(RENEWED, served="", started=seen.started)):
+        verdict = certificate_is_renewed(renewal, target().policy)
         assert isinstance(verdict, NotJudged)
         assert "there is acme.sh (/var/spool/cron/crontabs/root); whether acme.sh renews" in verdict.reason
     assert codes(certificate_is_renewed, replace(RENEWED, started=seen.started)) == []
@@ -264,7 +264,7 @@ def test_is_what_runs(seen: Freshness, expected: list[str]) -> None:
 
 def test_impostors_are_findings_of_their_own() -> None:
     seen = Identity("https://plant.example", True, 0, "", ("process 7 of user nobody calls itself nginx",))
-    assert [one.code for one in violations(host_serves_the_url(seen, target().policy))] == ["impostor"]
+    assert [violation.code for violation in violations(host_serves_the_url(seen, target().policy))] == ["impostor"]
     assert "calls itself nginx" in seen.evidence()
 
 
@@ -295,7 +295,8 @@ def test_a_service_of_a_user_as_its_own_systemd_shows_it(
     assert codes(is_supervised, seen, profile=profile) == expected
     assert "Restart=" in seen.evidence()
     assert all(
-        "systemctl --user" in one.remedy for one in violations(is_supervised(seen, target(profile=profile).policy))
+        "systemctl --user" in violation.remedy
+        for violation in violations(is_supervised(seen, target(profile=profile).policy))
     )
 
 

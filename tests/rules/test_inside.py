@@ -129,10 +129,12 @@ def test_a_gate_before_everything_guards_all_routes() -> None:
 
 def test_an_unguarded_package_is_named_with_what_it_gives() -> None:
     seen = routes(LOGIN, AUTH, UIBUILDER)
-    (one,) = violations(admin_routes_are_guarded(seen, Policy()))
-    assert one.observed.startswith("node-red-contrib-uibuilder 7.9.0 is installed, seen in GET /settings as viewer")
-    assert "seen in 7.7.4" in one.expected
-    assert "npm uninstall node-red-contrib-uibuilder" in one.remedy
+    (violation,) = violations(admin_routes_are_guarded(seen, Policy()))
+    assert violation.observed.startswith(
+        "node-red-contrib-uibuilder 7.9.0 is installed, seen in GET /settings as viewer"
+    )
+    assert "seen in 7.7.4" in violation.expected
+    assert "npm uninstall node-red-contrib-uibuilder" in violation.remedy
     assert seen.evidence().endswith("; 2 modules, seen in GET /settings as viewer")
 
 
@@ -147,7 +149,7 @@ def test_an_unguarded_package_is_named_with_what_it_gives() -> None:
 )
 def test_what_the_editor_installs(palette: Palette, codes: list[str]) -> None:
     seen = InstallRights(True, palette, TOLD, "")
-    assert [one.code for one in violations(nothing_installs_from_the_editor(seen, Policy()))] == codes
+    assert [violation.code for violation in violations(nothing_installs_from_the_editor(seen, Policy()))] == codes
     assert seen.evidence().endswith(TOLD)
     declared = Policy(host=HostDemands(palette=True))
     assert isinstance(nothing_installs_from_the_editor(seen, declared), NotApplicable)
@@ -214,9 +216,9 @@ def test_ways_in(entry: Entry, line: str) -> None:
     if not line:
         assert found == ()
         return
-    (one,) = found
-    assert one.code == f"undeclared-{entry.kind}"
-    assert one.remedy == f"nodered-sec.toml: {line}; or delete the node"
+    (violation,) = found
+    assert violation.code == f"undeclared-{entry.kind}"
+    assert violation.remedy == f"nodered-sec.toml: {line}; or delete the node"
 
 
 def test_the_lines_for_the_policy_file_stand_in_one_file_together(tmp_path: Path) -> None:
@@ -232,21 +234,26 @@ def test_the_lines_for_the_policy_file_stand_in_one_file_together(tmp_path: Path
         Entry("udp", "514"),
     )
     found = violations(ways_in_are_declared(Entries(entries, TOLD, ""), site))
-    lines = dict.fromkeys(one.remedy.removeprefix("nodered-sec.toml: ").partition("; ")[0] for one in found)
+    lines = dict.fromkeys(violation.remedy.removeprefix("nodered-sec.toml: ").partition("; ")[0] for violation in found)
     read = tomllib.loads("\n".join(lines))
-    assert [one["path"] for one in read["protected_paths"]] == ["/api/orders", "/api/:id", "/api/stop", "/api/count"]
+    assert [protected_path["path"] for protected_path in read["protected_paths"]] == [
+        "/api/orders",
+        "/api/:id",
+        "/api/stop",
+        "/api/count",
+    ]
     assert read["websockets"] == ["/ws/line", "/ws/hall"]
     assert read["interfaces"][0] == {"kind": "uibuilder", "path": "/panel", "public": True, "reason": "kiosk"}
-    assert [one.partition(" ")[0] for one in read["inside"]["listens"]] == ["4840", "4841", "514"]
+    assert [listen.partition(" ")[0] for listen in read["inside"]["listens"]] == ["4840", "4841", "514"]
     (tmp_path / "nodered-sec.toml").write_text("\n".join(lines))
     assert file.read(tmp_path / "nodered-sec.toml")
 
 
 def test_dashboards_that_are_said_not_to_be_there() -> None:
     none = replace(SITE, dashboards=())
-    (one,) = violations(ways_in_are_declared(Entries((Entry("dashboard", "/dashboard"),), TOLD, ""), none))
-    assert one.code == "undeclared-dashboard"
-    assert 'dashboards = ["/dashboard"]' in one.remedy
+    (violation,) = violations(ways_in_are_declared(Entries((Entry("dashboard", "/dashboard"),), TOLD, ""), none))
+    assert violation.code == "undeclared-dashboard"
+    assert 'dashboards = ["/dashboard"]' in violation.remedy
 
 
 def test_ways_in_that_are_not_known() -> None:

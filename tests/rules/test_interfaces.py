@@ -39,10 +39,14 @@ SOCKETS = {"uibuilder": "/uibuilder/vendor/socket.io", "worldmap": "/worldmap/so
 
 
 def joining(
-    answer: Answer, channel: Channel = Channel.NO_CHANNEL, one: Interface = HMI, path: str | None = None, **more: Any
+    answer: Answer,
+    channel: Channel = Channel.NO_CHANNEL,
+    interface: Interface = HMI,
+    path: str | None = None,
+    **more: Any,
 ) -> InterfaceAttempt:
-    asked = attempt(Surface.NODE, SOCKETS[one.kind], answer, OPEN)
-    return InterfaceAttempt(one.kind, one.path if path is None else path, asked, channel, **more)
+    asked = attempt(Surface.NODE, SOCKETS[interface.kind], answer, OPEN)
+    return InterfaceAttempt(interface.kind, interface.path if path is None else path, asked, channel, **more)
 
 
 def letter(seen: InterfaceAttempt, **demands: Any) -> str:
@@ -70,9 +74,9 @@ def test_an_interface(answer: Answer, channel: Channel, guessed: str, declared: 
 def test_a_declared_instance_that_is_unknown_is_missed() -> None:
     seen = joining(HANDSHAKE, Channel.REFUSED_BY_MIDDLEWARE, namespace="/hmi", unknown=True)
     assert letter(seen, interfaces=(HMI,)) == FAIL
-    (found,) = violations(interface_refuses(seen, Policy(interfaces=(HMI,))))
-    assert found.code == "declared-but-absent"
-    assert "answers anonymous clients: no such instance, though the policy declares this" in found.observed
+    (violation,) = violations(interface_refuses(seen, Policy(interfaces=(HMI,))))
+    assert violation.code == "declared-but-absent"
+    assert "answers anonymous clients: no such instance, though the policy declares this" in violation.observed
 
 
 def test_a_uibuilder_that_answers_and_of_which_nothing_is_known_is_no_verdict() -> None:
@@ -88,20 +92,20 @@ def test_a_public_interface_does_not_apply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "says"),
+    ("interface", "says"),
     [
         (HMI, 'nginx: location ~* "^/uibuilder/vendor/socket\\.io(/|$)" {@In uibuilder itself'),
         (MAP, 'nginx: location ~* "^/worldmap/socket(/|$)" {'),
         (Interface("flexdash", "/flexdash"), 'nginx: location ~* "^/flexdash/io(/|$)" {'),
     ],
 )
-def test_the_remedy_names_the_channel(one: Interface, says: str) -> None:
-    (found,) = violations(interface_refuses(joining(HANDSHAKE, Channel.OPEN, one), Policy()))
+def test_the_remedy_names_the_channel(interface: Interface, says: str) -> None:
+    (violation,) = violations(interface_refuses(joining(HANDSHAKE, Channel.OPEN, interface), Policy()))
     start, _, end = says.partition("@")
-    assert found.remedy.startswith(start)
-    assert end in found.remedy
-    assert found.observed.endswith("was joined")
-    assert found.code == "channel-open"
+    assert violation.remedy.startswith(start)
+    assert end in violation.remedy
+    assert violation.observed.endswith("was joined")
+    assert violation.code == "channel-open"
 
 
 def test_what_is_said_of_an_interface() -> None:
@@ -181,11 +185,11 @@ def test_a_public_path_that_is_only_guessed_to_be_a_dashboard() -> None:
 
 def test_the_finding_counts_and_names() -> None:
     seen = shown(("button", 2), ("template", 1), ("text", 3))
-    (found,) = violations(public_dashboard_only_shows(seen, Policy(public_paths=WALL)))
-    assert found.observed == (
+    (violation,) = violations(public_dashboard_only_shows(seen, Policy(public_paths=WALL)))
+    assert violation.observed == (
         "/ui (Dashboard 1) shows anonymous clients 2 button, 1 template, 3 text; these act: 2 button"
     )
-    assert found.remedy.endswith("settings.js: ui: {readOnly: true}")
+    assert violation.remedy.endswith("settings.js: ui: {readOnly: true}")
     other = shown(("ui-slider", 1), product=Product.DASHBOARD_2)
     assert "readOnly" not in violations(public_dashboard_only_shows(other, Policy(public_paths=WALL)))[0].remedy
 

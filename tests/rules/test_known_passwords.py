@@ -78,9 +78,9 @@ def test_behind_a_gate_that_is_meant_it_does_not_apply() -> None:
 
 
 def test_what_a_finding_says() -> None:
-    (found,) = violations(known_password_cannot_log_in(offered(LOGIN, AUTH, guesses=(REFUSED, ACCEPTED)), Policy()))
-    assert found.observed == "POST /auth/token: `user` with a password that the policy names was accepted"
-    assert "give `user` in adminAuth.users" in found.remedy
+    (violation,) = violations(known_password_cannot_log_in(offered(LOGIN, AUTH, guesses=(REFUSED, ACCEPTED)), Policy()))
+    assert violation.observed == "POST /auth/token: `user` with a password that the policy names was accepted"
+    assert "give `user` in adminAuth.users" in violation.remedy
     seen = offered(LOGIN, AUTH, guesses=(REFUSED,), unanswered=(LOCKED,), spent=("X of a", "X of a"))
     assert seen.evidence() == (
         "POST /auth/token: `admin` with a blank password was refused; `admin` was not answered: 500, too many log-in "
@@ -125,9 +125,9 @@ def test_a_basic_login(seen: BasicGuesses, letter: str) -> None:
 )
 def test_the_remedy_is_of_whoever_asks(answer: Answer, root: RootView, surface: Surface, remedy: str) -> None:
     seen = at(answer, root, surface, realm="x", guesses=(ACCEPTED,))
-    (found,) = violations(known_password_opens_nothing(seen, Policy()))
-    assert remedy in found.remedy
-    assert found.observed == 'GET /ui, Basic realm="x": `user` with a password that the policy names was accepted'
+    (violation,) = violations(known_password_opens_nothing(seen, Policy()))
+    assert remedy in violation.remedy
+    assert violation.observed == 'GET /ui, Basic realm="x": `user` with a password that the policy names was accepted'
 
 
 def test_an_attempt_that_took_long_is_told() -> None:

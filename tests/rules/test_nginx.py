@@ -33,7 +33,7 @@ def config(text: str, *sockets: ListeningSocket, head: str = HEAD) -> NginxConfi
 
 def codes(seen: NginxConfig, rule: Any = way_is_guarded, **demands: Any) -> list[str]:
     assert seen.evidence()
-    return [one.code for one in violations(rule(seen, target(**demands).policy))]
+    return [violation.code for violation in violations(rule(seen, target(**demands).policy))]
 
 
 WAYS = {

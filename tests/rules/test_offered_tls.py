@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.verdict import Verdict
 
 TABLE = suite_table()
-SUITES = {one.openssl or one.name: one for one in TABLE.suites.values()}
+SUITES = {suite.openssl or suite.name: suite for suite in TABLE.suites.values()}
 GROUPS = {one.name: one for one in TABLE.groups.values()}
 GCM = "ECDHE-RSA-AES128-GCM-SHA256"
 TROUBLE = ProbeError("no answer in time", Cause.TIMEOUT)
@@ -60,20 +60,20 @@ def offers(*groups: AcceptedGroup, **accepted: tuple[str, ...]) -> TlsOffers:
     versions = []
     for version in reversed((*OLD, *NEW)):
         names = accepted.get(version.replace("TLSv1.", "v"))
-        found = VersionOffer(version, suites(*names)) if names else VersionOffer(version, refusal="alert 40")
-        versions.append(found)
+        offer = VersionOffer(version, suites(*names)) if names else VersionOffer(version, refusal="alert 40")
+        versions.append(offer)
     return TlsOffers(tuple(versions), groups)
 
 
 def codes(verdict: Verdict) -> list[str]:
     assert not isinstance(verdict, NotApplicable), verdict
-    return [one.code for one in verdict]
+    return [violation.code for violation in verdict]
 
 
 def only(verdict: Verdict) -> Violation:
     assert not isinstance(verdict, NotApplicable), verdict
-    [one] = verdict
-    return one
+    [violation] = verdict
+    return violation
 
 
 # --- versions ----------------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_groups_are_judged_by_their_strength_and_strictly_by_the_list(
 
 def test_a_group_is_named_once_with_a_suite() -> None:
     seen = OfferedGroups(offers(SMALL, replace(SMALL, version="TLSv1.1"), group("secp192r1"), v2=(GCM,)))
-    first, second = [one.observed for one in groups_are_large_enough(seen, Policy())]  # type: ignore[union-attr]  # a tuple
+    first, second = [violation.observed for violation in groups_are_large_enough(seen, Policy())]  # type: ignore[union-attr]  # a tuple
     assert first.endswith("(DHE-RSA-AES128-GCM-SHA256): a Diffie-Hellman group of 1024 bits")
     assert second == "TLSv1.2: key exchange uses secp192r1 (prime192v1), 96 bits of strength"
     assert seen.evidence() == (

@@ -23,7 +23,10 @@ LOCK = PaletteLock(RED, ("node-red-contrib-line",), "package-lock.json", version
 
 def found(*packages: NodePackage, admin: bool = True, admin_api: AdminApi = "protected") -> list[str]:
     policy = replace(POLICY, admin_api=admin_api)
-    return [one.code for one in violations(packages_guard_what_they_open(InstalledNodes(RED, packages, admin), policy))]
+    return [
+        violation.code
+        for violation in violations(packages_guard_what_they_open(InstalledNodes(RED, packages, admin), policy))
+    ]
 
 
 def line(*places: CodePlace) -> NodePackage:
@@ -41,8 +44,8 @@ def test_others_are_judged_by_a_reading() -> None:
     assert found(line()) == found(line(SCRIPT)) == []
     assert found(line(ROUTE, ROUTE, SERVER, COMMAND)) == ["routes", "listens", "commands"]
     assert found(line(ROUTE, SERVER), admin=False) == found(line(ROUTE, SERVER), admin_api="proxied") == ["listens"]
-    [one] = violations(packages_guard_what_they_open(InstalledNodes(RED, (line(ROUTE, ROUTE),)), POLICY))
-    assert one.observed == (
+    [violation] = violations(packages_guard_what_they_open(InstalledNodes(RED, (line(ROUTE, ROUTE),)), POLICY))
+    assert violation.observed == (
         "node-red-contrib-line 1.0.0 registers routes below the admin root without asking for a permission: "
         "line.js:12, line.js:12; not guarded as far as a reading shows"
     )
@@ -73,14 +76,14 @@ def test_a_hole_that_is_fixed_is_none() -> None:
     ],
 )
 def test_a_palette_that_can_be_installed_again(lock: PaletteLock, codes: list[str]) -> None:
-    assert [one.code for one in violations(palette_is_reproducible(lock, POLICY))] == codes
+    assert [violation.code for violation in violations(palette_is_reproducible(lock, POLICY))] == codes
 
 
 def test_a_script_that_the_policy_declares_is_no_finding() -> None:
     policy = replace(POLICY, host=HostDemands(install_scripts=("serialport builds its driver",)))
     assert violations(palette_is_reproducible(replace(LOCK, scripts=("serialport",)), policy)) == ()
-    [one] = violations(palette_is_reproducible(replace(LOCK, scripts=("serialport", "other")), policy))
-    assert one.observed == f"{RED}/package-lock.json: other runs scripts when installed"
+    [violation] = violations(palette_is_reproducible(replace(LOCK, scripts=("serialport", "other")), policy))
+    assert violation.observed == f"{RED}/package-lock.json: other runs scripts when installed"
 
 
 def test_what_was_seen_is_said_in_one_line() -> None:

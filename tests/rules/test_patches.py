@@ -25,7 +25,7 @@ def installed(*releases: tuple[str, str], what: str = "Node-RED", on: date = TOD
 
 
 def codes(rule: Any, seen: Installed) -> list[str]:
-    return [one.code for one in violations(rule(seen, Policy()))]
+    return [violation.code for violation in violations(rule(seen, Policy()))]
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_an_old_one_has_all_of_them() -> None:
 )
 def test_a_finding_names_the_advisory_and_the_release_of_the_same_line(release: str, fixed: str, install: str) -> None:
     found = violations(is_free_of_advisories(installed(("node-red", release)), Policy()))
-    one = next(one for one in found if one.code == "node-red#5884")
-    assert one.observed.startswith(f"Node-RED {release}, seen in GET /settings as viewer: node-red#5884 / ")
-    assert f"fixed in {fixed} (https://" in one.expected
-    assert install in one.remedy
+    violation = next(one for one in found if one.code == "node-red#5884")
+    assert violation.observed.startswith(f"Node-RED {release}, seen in GET /settings as viewer: node-red#5884 / ")
+    assert f"fixed in {fixed} (https://" in violation.expected
+    assert install in violation.remedy
 
 
 def test_an_ended_line_is_said() -> None:
-    *_, one = violations(is_free_of_advisories(installed(("node-red", "3.1.15")), Policy()))
-    assert (one.code, one.expected) == (
+    *_, violation = violations(is_free_of_advisories(installed(("node-red", "3.1.15")), Policy()))
+    assert (violation.code, violation.expected) == (
         "unmaintained",
         "a supported release line: Node-RED 3 ended on 2025-06-30 (https://nodered.org/about/releases)",
     )
@@ -99,7 +99,9 @@ def test_the_end_of_a_line_is_told_ahead_as_the_profile_plans() -> None:
     assert "node-red@5" in soon.remedy
     early = installed(("node-red", "4.1.15"), on=date(2026, 8, 1))
     assert violations(is_free_of_advisories(early, Policy())) == ()
-    assert [one.code for one in violations(is_free_of_advisories(early, Policy(profile="strict")))] == ["ends-soon"]
+    assert [violation.code for violation in violations(is_free_of_advisories(early, Policy(profile="strict")))] == [
+        "ends-soon"
+    ]
     ended = installed(("node-red", "4.1.15"), on=date(2027, 1, 1))
     [gone] = violations(is_free_of_advisories(ended, Policy(profile="baseline")))
     assert gone.code == "unmaintained"
@@ -126,14 +128,16 @@ def test_modules(package: str, release: str, expected: list[str]) -> None:
 
 def test_what_nobody_mends_is_to_be_removed() -> None:
     seen = installed(("node-red-contrib-huemagic", "3.0.0"), what="modules")
-    (one,) = violations(is_free_of_advisories(seen, Policy()))
-    assert "no fixed release is known" in one.expected
-    assert one.remedy == "npm uninstall node-red-contrib-huemagic, in the user directory"
+    (violation,) = violations(is_free_of_advisories(seen, Policy()))
+    assert "no fixed release is known" in violation.expected
+    assert violation.remedy == "npm uninstall node-red-contrib-huemagic, in the user directory"
 
 
 def test_a_module_is_updated_in_the_user_directory() -> None:
-    (one,) = violations(is_free_of_advisories(installed(("node-red-dashboard", "3.1.9"), what="modules"), Policy()))
-    assert one.remedy == "npm install node-red-dashboard@latest, in the user directory, then restart Node-RED"
+    (violation,) = violations(
+        is_free_of_advisories(installed(("node-red-dashboard", "3.1.9"), what="modules"), Policy())
+    )
+    assert violation.remedy == "npm install node-red-dashboard@latest, in the user directory, then restart Node-RED"
 
 
 @pytest.mark.parametrize(

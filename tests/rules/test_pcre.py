@@ -75,5 +75,5 @@ def test_the_end_is_the_very_end_in_go() -> None:
 def test_examples_of_what_a_pattern_matches(pattern: str, expected: tuple[str, ...]) -> None:
     examples = pcre.read(pattern).examples
     regex = pcre.read(pattern).regex
-    assert set(expected) <= set(examples) or all(regex.search(one.replace(ANY, "y")) for one in examples)
-    assert all(regex.search(one.replace(ANY, "y")) for one in examples)
+    assert set(expected) <= set(examples) or all(regex.search(example.replace(ANY, "y")) for example in examples)
+    assert all(regex.search(example.replace(ANY, "y")) for example in examples)

@@ -32,7 +32,7 @@ RED = to("127.0.0.1:1880")
 )
 def test_caddys_way_is_guarded(servers: tuple[CaddyServer, ...], expected: list[str]) -> None:
     seen = CaddyConfig("/etc/caddy/Caddyfile", servers, SOCKETS)
-    assert [one.code for one in violations(way_is_guarded(seen, target().policy))] == expected
+    assert [violation.code for violation in violations(way_is_guarded(seen, target().policy))] == expected
     assert seen.evidence()
 
 

@@ -118,11 +118,11 @@ def test_who_serves_is_named() -> None:
         (REFUSED, SERVED, f"[{FIVE}] serves what {FOUR} refuses: GET /ui"),
         (SERVED, REFUSED, f"{FOUR} serves what [{FIVE}] refuses: GET /ui"),
     ):
-        [found] = addresses_agree(two(ours, theirs), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
-        assert found.observed.startswith(start)
-        assert found.severity is None
-    [found] = addresses_agree(two(REFUSED, ABSENT), Policy())  # type: ignore[misc]  # as above
-    assert found.severity is Severity.LOW
+        [violation] = addresses_agree(two(ours, theirs), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
+        assert violation.observed.startswith(start)
+        assert violation.severity is None
+    [violation] = addresses_agree(two(REFUSED, ABSENT), Policy())  # type: ignore[misc]  # as above
+    assert violation.severity is Severity.LOW
 
 
 def test_an_address_that_was_not_seen_hides_no_difference() -> None:

@@ -26,11 +26,11 @@ UNKNOWN = ListLookup(LEAF, trouble="its list cannot be fetched")
 def test_lists_are_judged_one_by_one() -> None:
     above = replace(REVOKED, certificate=MID, reason="", until=None)
     verdict = faults(not_revoked(RevocationCheck(chain(), (CLEAN, REVOKED, above)), CRL))
-    assert [one.observed for one in verdict] == [
+    assert [violation.observed for violation in verdict] == [
         "leaf `CN=plant.example` has been revoked since 2026-11-22 12:00Z (keyCompromise)",
         "certificate 2 of the chain `CN=Mid` has been revoked since 2026-11-22 12:00Z",
     ]
-    assert ["new key" in one.remedy for one in verdict] == [True, False]
+    assert ["new key" in violation.remedy for violation in verdict] == [True, False]
     assert not_revoked(RevocationCheck(chain(), (CLEAN,)), CRL) == ()
 
 
@@ -70,7 +70,7 @@ def test_stapled_responses_are_judged_where_they_are(staple: Staple | None, must
     second = both(chain(), seen)
     verdict = not_revoked(RevocationCheck(second), Policy())
     assert codes(verdict) == found
-    assert all("RSA leaf" in one.observed for one in faults(verdict))
+    assert all("RSA leaf" in violation.observed for violation in faults(verdict))
 
 
 def test_the_line_says_what_was_looked_up() -> None:
@@ -115,4 +115,6 @@ def test_who_gets_further_without_a_certificate_was_not_asked_for_one(seen: Cert
     verdict = faults(demands_client_certificate(seen, Policy(mutual_tls=True)))
     assert str(seen.status or seen.alert) in seen.evidence()
     assert (not verdict) is demanded
-    assert all(one.observed == seen.evidence() and "ssl_verify_client on" in one.remedy for one in verdict)
+    assert all(
+        violation.observed == seen.evidence() and "ssl_verify_client on" in violation.remedy for violation in verdict
+    )

@@ -41,11 +41,11 @@ SAMPLE = PasswordHash("bcrypt", 8, "of settings.js (its password is published)")
 
 def codes(rule: Any, seen: Any, **demands: Any) -> list[str]:
     assert seen.evidence()
-    return [one.code for one in violations(rule(seen, target(**demands).policy))]
+    return [violation.code for violation in violations(rule(seen, target(**demands).policy))]
 
 
 def login(*hashes: PasswordHash, kind: str = "set", type: str = "credentials", default: str = "") -> LoginSettings:
-    named = tuple((f"adminAuth user {place}", one) for place, one in enumerate(hashes, 1))
+    named = tuple((f"adminAuth user {place}", account_hash) for place, account_hash in enumerate(hashes, 1))
     return LoginSettings(FILE, kind, type, named, default)
 
 
@@ -76,9 +76,9 @@ def test_logins_are_sound(seen: LoginSettings, demands: dict[str, Any], expected
 def test_a_placeholder_in_place_of_a_hash_is_a_finding_that_says_so(who: str) -> None:
     """README's own `pass: "<what … prints>"` and an unreplaced @HASH@ are both of the scheme "other"."""
     seen = LoginSettings(FILE, "set", "strategy", ((who, PasswordHash("other")),))
-    [found] = violations(logins_are_sound(seen, target().policy))
-    assert (found.code, found.expected) == ("hash-other", "a bcrypt hash")
-    assert f"{who}: no bcrypt hash: a plain-text password, or a placeholder" in found.observed
+    [violation] = violations(logins_are_sound(seen, target().policy))
+    assert (violation.code, violation.expected) == ("hash-other", "a bcrypt hash")
+    assert f"{who}: no bcrypt hash: a plain-text password, or a placeholder" in violation.observed
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_what_leaves_the_plant_is_declared(seen: Egress, expected: list[str]) ->
 
 
 def test_a_choice_in_the_editor_is_taken_back_there() -> None:
-    [found] = violations(egress_is_declared(Egress(FILE, "5.0.7", "on", "a user of the editor"), target().policy))
-    assert found.remedy.startswith("editor: user settings")
-    assert 'egress = ["telemetry what it is for"]' in found.remedy
+    [violation] = violations(egress_is_declared(Egress(FILE, "5.0.7", "on", "a user of the editor"), target().policy))
+    assert violation.remedy.startswith("editor: user settings")
+    assert 'egress = ["telemetry what it is for"]' in violation.remedy
 
 
 def test_audit_is_on() -> None:

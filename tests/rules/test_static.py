@@ -61,9 +61,9 @@ def test_a_file(answer: Answer, found: bool, root: RootView, letter: str) -> Non
 
 def test_a_served_file_says_what_to_change() -> None:
     seen = FileAttempt(attempt(Surface.NODE, "/settings.js", SCRIPT, OPEN), found=True)
-    (found,) = violations(file_is_not_served(seen, Policy()))
-    assert found.observed == f"{seen.evidence()}: the file itself"
-    assert "Change every secret" in found.remedy
+    (violation,) = violations(file_is_not_served(seen, Policy()))
+    assert violation.observed == f"{seen.evidence()}: the file itself"
+    assert "Change every secret" in violation.remedy
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_hole(answer: Answer, found: bool, root: RootView, demands: dict[str, 
 
 def test_an_open_hole_names_itself_and_what_closes_it() -> None:
     asked = attempt(Surface.ADMIN, "/ui_base/js/..%2F..%2Fpackage.json", PACKAGE, AUTH)
-    (found,) = violations(hole_is_shut(FileAttempt(asked, True, "CVE-2021-3223", "dashboard 2.26.2"), Policy()))
-    assert found.observed.endswith("a file of the host, through CVE-2021-3223")
-    assert found.remedy.startswith("fix: dashboard 2.26.2. Until then, nginx: if ($request_uri ~* ")
+    (violation,) = violations(hole_is_shut(FileAttempt(asked, True, "CVE-2021-3223", "dashboard 2.26.2"), Policy()))
+    assert violation.observed.endswith("a file of the host, through CVE-2021-3223")
+    assert violation.remedy.startswith("fix: dashboard 2.26.2. Until then, nginx: if ($request_uri ~* ")
 
 
 @pytest.mark.parametrize(("advisory", "path", "pattern", "closed_by"), KNOWN_HOLES)

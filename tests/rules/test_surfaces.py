@@ -38,7 +38,7 @@ ORDERS = Endpoint("/api/orders", "POST")
 
 
 def nginx(*locations: str, listen: str = "443 ssl", admin: str = "/", node: str = "/") -> NginxConfig:
-    body = "".join(f"location {one} }} " for one in locations)
+    body = "".join(f"location {location} }} " for location in locations)
     text = f"events {{}} http {{ server {{ listen {listen}; {body} }} }}"
     return NginxConfig(tree(f"# configuration file /n.conf:\n{text}"), SOCKETS, "", admin, node)
 
@@ -62,8 +62,8 @@ def test_what_is_asked_for() -> None:
         Surface("/node/api/orders", "path", "POST"), Surface("/admin/flows", "path", gated=True),
         Surface("/admin/comms", "socket", gated=True),
     )  # fmt: skip
-    assert [one.kind for one in wanted(nginx(admin=""), target().policy)] == ["page", "page"]
-    assert [one.kind for one in wanted(nginx(), target(admin_api="disabled").policy)] == ["page", "page"]
+    assert [surface.kind for surface in wanted(nginx(admin=""), target().policy)] == ["page", "page"]
+    assert [surface.kind for surface in wanted(nginx(), target(admin_api="disabled").policy)] == ["page", "page"]
 
 
 ALL = f"/ {{ {GUARD} {RED}"

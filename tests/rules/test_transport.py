@@ -57,7 +57,7 @@ def test_https_fine_plain_port_refused_or_filtered(state: PortState) -> None:
 
 
 @pytest.mark.parametrize(
-    "one",
+    "answer",
     [
         answered(Answer(301, location="https://plant.example/")),
         answered(Answer(403, "text/html", 153)),
@@ -67,8 +67,8 @@ def test_https_fine_plain_port_refused_or_filtered(state: PortState) -> None:
     ],
     ids=["301 https", "403", "404 while HTTPS differs", "426", "close"],
 )
-def test_plain_port_redirects_to_https_or_refuses(one: PlainAnswer) -> None:
-    assert judged(one) == PASS
+def test_plain_port_redirects_to_https_or_refuses(answer: PlainAnswer) -> None:
+    assert judged(answer) == PASS
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_plain_port_redirects_to_https_or_refuses(one: PlainAnswer) -> None:
 )
 def test_plain_port_401_200_redirect_to_http_or_node_red_itself(answer: Answer, code: str) -> None:
     assert judged(answered(answer)) == FAIL
-    (found,) = violations(nothing_in_clear(plain(answered(answer)), Policy()))
-    assert found.code == code
-    assert "return 301 https://$server_name$request_uri;" in found.remedy
+    (violation,) = violations(nothing_in_clear(plain(answered(answer)), Policy()))
+    assert violation.code == code
+    assert "return 301 https://$server_name$request_uri;" in violation.remedy
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
@@ -129,10 +129,10 @@ def test_one_address_is_not_repeated_in_the_evidence() -> None:
 
 def test_url_port_is_not_443_and_no_http_port_set() -> None:
     hint = "if port 80 belongs to something else, set --nodered-http-port"
-    (found,) = violations(nothing_in_clear(plain(answered(EDITOR), default_port=True), Policy()))
-    assert hint in found.remedy
-    (found,) = violations(nothing_in_clear(plain(answered(EDITOR)), Policy()))
-    assert hint not in found.remedy
+    (violation,) = violations(nothing_in_clear(plain(answered(EDITOR), default_port=True), Policy()))
+    assert hint in violation.remedy
+    (violation,) = violations(nothing_in_clear(plain(answered(EDITOR)), Policy()))
+    assert hint not in violation.remedy
 
 
 # --- http-03
@@ -143,7 +143,7 @@ def log_in(*answers: PlainAnswer) -> PlainAttempt:
 
 
 @pytest.mark.parametrize(
-    ("one", "letter"),
+    ("answer", "letter"),
     [
         (answered(Answer(200, "application/json", 150)), FAIL),
         (answered(Answer(401, "text/plain", 12)), FAIL),
@@ -156,13 +156,13 @@ def log_in(*answers: PlainAnswer) -> PlainAttempt:
     ],
     ids=["200", "401", "Express 404", "400 of Node-RED", "400 to every path", "https", "refused", "closed"],
 )
-def test_login_in_clear(one: PlainAnswer, letter: str) -> None:
-    assert outcome(login_stays_out, log_in(one), target()) == letter
+def test_login_in_clear(answer: PlainAnswer, letter: str) -> None:
+    assert outcome(login_stays_out, log_in(answer), target()) == letter
 
 
 def test_a_login_that_is_read_in_clear_is_named() -> None:
-    (found,) = violations(login_stays_out(log_in(answered(Answer(400, "application/json", 40))), Policy()))
-    assert found.observed == (
+    (violation,) = violations(login_stays_out(log_in(answered(Answer(400, "application/json", 40))), Policy()))
+    assert violation.observed == (
         "POST /auth/token over plain HTTP, port 80, answered 400 (application/json, 40 bytes): "
         "the login is accepted in clear text"
     )
@@ -172,7 +172,7 @@ def test_a_login_that_is_read_in_clear_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "letter"),
+    ("answer", "letter"),
     [
         (answered(Answer(101)), FAIL),
         (answered(NODE_BASIC), FAIL),
@@ -182,8 +182,8 @@ def test_a_login_that_is_read_in_clear_is_named() -> None:
     ],
     ids=["101", "401", "404", "as a random path", "502"],
 )
-def test_live_channel_in_clear(one: PlainAnswer, letter: str) -> None:
-    seen = PlainAttempt("/comms", "/comms", 80, False, (one,), "WebSocket")
+def test_live_channel_in_clear(answer: PlainAnswer, letter: str) -> None:
+    seen = PlainAttempt("/comms", "/comms", 80, False, (answer,), "WebSocket")
     assert outcome(channel_stays_out, seen, target()) == letter
 
 
@@ -202,7 +202,7 @@ def led(*hops: Hop, end: Answer | None = None) -> Trail:
 
 
 def codes(seen: RedirectTrails, policy: Policy | None = None) -> list[str]:
-    return [one.code for one in violations(redirects_well(seen, policy or Policy()))]
+    return [violation.code for violation in violations(redirects_well(seen, policy or Policy()))]
 
 
 @pytest.mark.parametrize(
@@ -253,8 +253,8 @@ def test_the_finding_says_where_it_leads_and_what_to_write() -> None:
     assert first.remedy == "nginx, server on port 80: return 301 https://plant.example$request_uri;"
     assert second.expected == "a redirect to https://plant.example/ui?keep=1"
     strict = trails(led(STRAIGHT), method="POST")
-    (found,) = violations(redirects_well(strict, Policy(profile="strict")))
-    assert "return 307 " in found.remedy
+    (violation,) = violations(redirects_well(strict, Policy(profile="strict")))
+    assert "return 307 " in violation.remedy
 
 
 def test_no_redirect_or_no_https_is_not_judged_here() -> None:
@@ -325,15 +325,15 @@ def test_only_an_address_that_redirected_to_https_is_judged() -> None:
 
 def test_what_a_steered_redirect_says() -> None:
     seen = spoofed(HOST, answered(TO_STRANGER))
-    (found,) = violations(headers_do_not_steer(seen, Policy()))
-    assert found.observed.endswith("Host: stranger.invalid became the redirect's target")
-    assert "$host" in found.remedy
-    (found,) = violations(headers_do_not_steer(spoofed(FORWARDED_HOST, answered(TO_STRANGER)), Policy()))
-    assert "X-Forwarded-Host $server_name" in found.remedy
-    (found,) = violations(headers_do_not_steer(spoofed(PROTO, answered(EDITOR)), Policy()))
-    assert "though without X-Forwarded-Proto: https it redirects" in found.observed
-    (found,) = violations(headers_do_not_steer(spoofed(HOST, answered(OF_EXPRESS)), Policy()))
-    assert (found.code, "default_server" in found.remedy) == ("served-by-name", True)
+    (violation,) = violations(headers_do_not_steer(seen, Policy()))
+    assert violation.observed.endswith("Host: stranger.invalid became the redirect's target")
+    assert "$host" in violation.remedy
+    (violation,) = violations(headers_do_not_steer(spoofed(FORWARDED_HOST, answered(TO_STRANGER)), Policy()))
+    assert "X-Forwarded-Host $server_name" in violation.remedy
+    (violation,) = violations(headers_do_not_steer(spoofed(PROTO, answered(EDITOR)), Policy()))
+    assert "though without X-Forwarded-Proto: https it redirects" in violation.observed
+    (violation,) = violations(headers_do_not_steer(spoofed(HOST, answered(OF_EXPRESS)), Policy()))
+    assert (violation.code, "default_server" in violation.remedy) == ("served-by-name", True)
     assert seen.evidence() == (
         "GET / over plain HTTP, port 80: 301 (redirect to https://stranger.invalid/) with Host: stranger.invalid"
     )
@@ -343,8 +343,8 @@ def test_what_a_steered_redirect_says() -> None:
 
 
 def page(*headers: str, answer: Answer = EDITOR) -> PageAnswers:
-    told = [replace(answer, headers=(("strict-transport-security", one),) if one else ()) for one in headers]
-    return PageAnswers("/", True, True, tuple((f"/{number}", one) for number, one in enumerate(told)))
+    told = [replace(answer, headers=(("strict-transport-security", header),) if header else ()) for header in headers]
+    return PageAnswers("/", True, True, tuple((f"/{number}", answer) for number, answer in enumerate(told)))
 
 
 @pytest.mark.parametrize(
@@ -371,9 +371,9 @@ def page(*headers: str, answer: Answer = EDITOR) -> PageAnswers:
 )
 def test_https_only(header: str, code: str) -> None:
     found = violations(insists_on_https(page(header), Policy()))
-    assert [one.code for one in found] == ([code] if code else [])
-    assert not any("includeSubDomains" in one.remedy for one in found)
-    assert all("every port of the name" in one.remedy for one in found)
+    assert [violation.code for violation in found] == ([code] if code else [])
+    assert not any("includeSubDomains" in violation.remedy for violation in found)
+    assert all("every port of the name" in violation.remedy for violation in found)
 
 
 @pytest.mark.parametrize("answer", [EDITOR, NODE_BASIC, NOT_FOUND, Answer(302, location="https://plant.example/ui/")])
@@ -384,11 +384,11 @@ def test_https_only_on_every_answer(answer: Answer) -> None:
 
 def test_https_only_names_the_step_and_the_profile() -> None:
     seen = page("max-age=63072000", "max-age=300", "max-age=200")
-    (found,) = violations(insists_on_https(seen, Policy("strict")))
-    assert found.observed == (
+    (violation,) = violations(insists_on_https(seen, Policy("strict")))
+    assert violation.observed == (
         "GET /1 answered 200 (text/html, 1700 bytes), Strict-Transport-Security: max-age=300: 300 seconds"
     )
-    assert found.expected == (
+    assert violation.expected == (
         "Strict-Transport-Security: max-age=63072000 or more, on every answer, as profile strict requires"
     )
     assert page("").evidence() == "GET /0 answered 200 (text/html, 1700 bytes), without Strict-Transport-Security"
@@ -439,10 +439,12 @@ def test_a_page_that_leads_to_plain_http_is_told_once(header: str) -> None:
     also = [] if header else ["missing"]
     assert page_codes(insists_on_https(to_clear, Policy())) == ["leads-to-clear", *also]
     assert page_codes(insists_on_https(replace(to_clear, as_everywhere=True), Policy())) == also
-    (found,) = violations(insists_on_https(replace(to_clear, named=False), Policy()))
-    assert found.observed.startswith("GET /0 answered 302 (redirect to http://plant.example/): whatever is typed there")
-    assert "https://plant.example/ instead of http://plant.example/" in found.remedy
+    (violation,) = violations(insists_on_https(replace(to_clear, named=False), Policy()))
+    assert violation.observed.startswith(
+        "GET /0 answered 302 (redirect to http://plant.example/): whatever is typed there"
+    )
+    assert "https://plant.example/ instead of http://plant.example/" in violation.remedy
 
 
 def page_codes(verdict: Verdict) -> list[str]:
-    return [one.code for one in violations(verdict)]
+    return [violation.code for violation in violations(verdict)]

@@ -30,13 +30,13 @@ def beside(
     unseen: tuple[str, ...] = (),
     elsewhere: str = "",
 ) -> Beside:
-    return Beside(own, tuple((f"line-{number}", one) for number, one in enumerate(others, 1)), unseen, elsewhere)
+    return Beside(own, tuple((f"line-{number}", other) for number, other in enumerate(others, 1)), unseen, elsewhere)
 
 
 def said(verdict: Verdict) -> list[str]:
     if isinstance(verdict, (NotApplicable, NotJudged)):
         return [f"{type(verdict).__name__}: {verdict.reason}"]
-    return [f"{one.code}: {one.observed}" for one in verdict]
+    return [f"{violation.code}: {violation.observed}" for violation in verdict]
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ def test_a_spelling(spelled: Answer, plain: Answer | None, letter: str) -> None:
 
 def test_a_rule_that_was_passed_is_named_with_its_remedy() -> None:
     seen = flows(FLOWS, FORBIDDEN)
-    (found,) = violations(spelling_opens_nothing(seen, Policy()))
-    assert found.observed.endswith("while /flows answered 403 (text/html, 153 bytes)")
-    assert "location /flows (Express" in found.remedy
-    assert 'location ~* "^/flows(/|$)" {' in found.remedy
+    (violation,) = violations(spelling_opens_nothing(seen, Policy()))
+    assert violation.observed.endswith("while /flows answered 403 (text/html, 153 bytes)")
+    assert "location /flows (Express" in violation.remedy
+    assert 'location ~* "^/flows(/|$)" {' in violation.remedy
     assert seen.evidence().startswith("GET /FLOWS anonymously answered 200")
 
 

@@ -31,7 +31,7 @@ def use(
 
 def codes(verdict: Verdict) -> list[str]:
     assert isinstance(verdict, tuple)
-    return [one.code for one in verdict]
+    return [violation.code for violation in verdict]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_the_policy_can_soften_what_is_no_longer_needed(stale: StaleWaivers, fou
 
 
 def test_a_finding_says_what_to_do() -> None:
-    (found,) = is_needed(use(OTHER, GOOD), Policy())  # type: ignore[misc]  # a tuple of one
-    assert found.observed == (
+    (violation,) = is_needed(use(OTHER, GOOD), Policy())  # type: ignore[misc]  # a tuple of one
+    assert violation.observed == (
         "waiver of admin-01 served, until 2030-12-31: behind a fence: 1 non-compliant, 1 compliant"
     )
-    assert found.expected == "the finding served, which no case has; they show cleartext-redirect"
-    assert found.remedy.startswith("[[waiver]] of admin-01 served in the policy file: remove it")
-    (found,) = is_needed(use(GOOD, waiver=Waiver("own-01", LAST_DAY, "why")), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
-    assert found.expected == "a finding, which no case has"
+    assert violation.expected == "the finding served, which no case has; they show cleartext-redirect"
+    assert violation.remedy.startswith("[[waiver]] of admin-01 served in the policy file: remove it")
+    (violation,) = is_needed(use(GOOD, waiver=Waiver("own-01", LAST_DAY, "why")), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
+    assert violation.expected == "a finding, which no case has"
     assert use(waiver=WAIVER).evidence().endswith(": no matching test case")
     assert use(UNRUN).evidence().endswith(": 1 did not run")
 

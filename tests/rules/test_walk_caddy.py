@@ -37,9 +37,9 @@ def on(match: CaddyMatch, *steps: CaddyStep) -> CaddyRoute:
 
 def ends(one: CaddyServer, uri: str = "/ui/", host: str = "a", **more: Any) -> set[str]:
     seen = CaddyConfig("caddy.json", (one,), SOCKETS)
-    found = choices.every(lambda made: caddy.walk(seen, one, Client(uri, host, **more), made))
+    outcomes = choices.every(lambda made: caddy.walk(seen, one, Client(uri, host, **more), made))
     words = {"node-red": "{0.uri}", "elsewhere": "elsewhere", "answered": "{0.status}", "unknown": "unknown"}
-    return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in found}
+    return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in outcomes}
 
 
 def rewrite(**how: Any) -> CaddyRoute:
@@ -170,7 +170,7 @@ def test_one_server_of_caddys_own_hands_on_to_another() -> None:
     outer = CaddyServer("srv0", (":443",), True, (), (steps(LOGIN, replace(RED, dials=("127.0.0.1:8081",))),))
     seen = CaddyConfig("caddy.json", (outer, inner), SOCKETS)
     assert gate(seen, "/ui") == "open"  # by the inner one
-    assert [one.code for one in violations(way_is_guarded(seen, target().policy))] == ["plain"]
+    assert [violation.code for violation in violations(way_is_guarded(seen, target().policy))] == ["plain"]
 
 
 def test_what_cannot_be_told_is_not_judged() -> None:
@@ -208,7 +208,7 @@ def test_what_caddy_hands_to_another_on_the_same_host_is_not_judged(dial: str, r
 def test_connections_that_caddy_hands_on_unread() -> None:
     raw = CaddyServer("layer4 a", (":1881",), False, (("127.0.0.1:1880", False), ("10.0.0.5:1", False)), raw=True)
     seen = CaddyConfig("caddy.json", (server(steps(LOGIN, RED)), raw), SOCKETS)
-    assert [one.code for one in violations(way_is_guarded(seen, target().policy))] == ["stream"]
+    assert [violation.code for violation in violations(way_is_guarded(seen, target().policy))] == ["stream"]
     assert gate(seen, "/ui") == "open"
     other = replace(seen, servers=(seen.servers[0], replace(raw, dials=(("127.0.0.1:5433", False),))))
     assert violations(way_is_guarded(other, target().policy)) == ()
@@ -234,4 +234,4 @@ def test_conditions_that_combine_in_too_many_ways() -> None:
 def test_other_ways_to_the_page(route: CaddyRoute, code: str) -> None:
     seen = CaddyConfig("caddy.json", (server(route, steps(LOGIN, RED)),), SOCKETS)
     verdict = way_is_guarded(seen, target(dashboards=("/ui",)).policy)
-    assert [one.code for one in violations(verdict)] == ([code] if code else [])
+    assert [violation.code for violation in violations(verdict)] == ([code] if code else [])

@@ -28,9 +28,9 @@ def ends(text: str, uri: str = "/ui/", *, http: str = "", host: str = "a", **mor
     seen = config(f"{http} server {{ listen 443 ssl; server_name a ~^(?<line>b+)$; {text} }}")
     listen, named, captures, _ = servers.chosen(seen, Place("*", "443"), host)
     client = Client(uri, host, **more)
-    found = choices.every(lambda made: engine.walk(seen, listen, client, made, named, captures))
+    outcomes = choices.every(lambda made: engine.walk(seen, listen, client, made, named, captures))
     words = {"node-red": "{0.uri}", "elsewhere": "elsewhere", "answered": "{0.status}", "unknown": "unknown"}
-    return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in found}
+    return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in outcomes}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def front(
 ) -> FrontConfig:  # fmt: skip
     """Return a configuration; routers are for TLS unless they say otherwise."""
     routers = {name: {"service": "red", "tls": {}, **router} for name, router in routers.items()}
-    routers = {name: {key: value for key, value in one.items() if value is not None} for name, one in routers.items()}
+    routers = {
+        name: {key: value for key, value in router.items() if value is not None} for name, router in routers.items()
+    }
     first = {"entryPoints": points or {"websecure": {"address": ":443"}}, **(static or {})}
     http = {"routers": routers, "middlewares": middlewares or {}, "services": {"red": RED, **(services or {})}}
     dynamic = tree("dynamic", "d.yml", {"http": {**http, **more.pop("http", {})}, **more})
@@ -289,8 +291,8 @@ def test_a_way_that_is_guarded() -> None:
     assert gate(front(GUARDED, LOGIN), "/ui") == "closed"
     assert gate(front({"a": {"rule": ALL}}), "/ui") == "open"
     assert isinstance(way_is_guarded(front({"a": {"rule": ALL, "service": "none"}}), target().policy), NotApplicable)
-    one = front(GUARDED, LOGIN)
-    twice = FrontConfig("Traefik", "t.yml", (*one.directives, one.directives[1]), SOCKETS)
+    front_config = front(GUARDED, LOGIN)
+    twice = FrontConfig("Traefik", "t.yml", (*front_config.directives, front_config.directives[1]), SOCKETS)
     verdict = way_is_guarded(twice, target().policy)
     assert isinstance(verdict, NotJudged)
     assert "two files define a" in verdict.reason

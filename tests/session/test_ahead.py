@@ -76,11 +76,11 @@ def test_the_next_32_are_asked_with_the_first(site: Site) -> None:
     _fleet(site, 40)
     site.run("--nodered-suite=off", url=None).assert_outcomes(passed=158, failed=2)
     [log] = _logs(site)
-    assert log[:33] == [f"asked t{one:02} 3" for one in range(33)]
+    assert log[:33] == [f"asked t{number:02} 3" for number in range(33)]
     assert log[33:37] == ["needed t00", "needed t00", "asked t33 3", "needed t01"]
     assert sum(line.startswith("asked") for line in log) == 40
     assert [line for line in log if line.startswith("needed")][:80] == [
-        f"needed t{one:02}" for one in range(40) for _ in range(2)
+        f"needed t{number:02}" for number in range(40) for _ in range(2)
     ]
 
 
@@ -123,7 +123,7 @@ def test_each_worker_asks_its_own_targets_ahead(site: Site, dist: str) -> None:
     logs = [log for log in _logs(site) if log]
     assert len(logs) == 2
     assert sorted(line for log in logs for line in log if line.startswith("asked")) == sorted(
-        f"asked t{one:02} 3" for one in range(24)
+        f"asked t{number:02} 3" for number in range(24)
     )
     for log in logs:
         waiting, most = set[str](), 0

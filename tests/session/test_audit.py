@@ -58,7 +58,7 @@ def book(site: Site) -> dict[str, Any]:  # Any: JSON
 
 
 def outcomes(site: Site) -> dict[str, str]:
-    return {one["control"]: one["outcome"] for one in book(site)["accounts"]}
+    return {record["control"]: record["outcome"] for record in book(site)["accounts"]}
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,14 @@ def test_facts_of_a_run(kept: Site, workers: tuple[str, ...]) -> None:
             "approver": "", "ticket": "", "measure": "", "in_force": True,
         }
     ]  # fmt: skip
-    waived = [one for one in found["records"] if one["control"] == "site-03"]
+    waived = [record for record in found["records"] if record["control"] == "site-03"]
     assert [one["waiver"] for one in waived] == [
         {"reason": "later", "expires": "2099-12-31", "approver": "", "ticket": "", "measure": "", "findings": ["open"]}
     ] * 2
-    assert {one["outcome"] for one in waived} == {"waived"}
-    assert {one["policy_sha256"] for one in found["records"]} == {one["policy_sha256"] for one in facts["targets"]}
+    assert {record["outcome"] for record in waived} == {"waived"}
+    assert {target["policy_sha256"] for target in found["records"]} == {
+        target["policy_sha256"] for target in facts["targets"]
+    }
 
 
 def test_with_xdist_the_book_is_the_same(kept: Site) -> None:
@@ -127,8 +129,8 @@ def test_with_xdist_the_book_is_the_same(kept: Site) -> None:
         found = book(kept)
         for record in found["records"]:
             record["started"] = record["seconds"] = None
-        found["records"].sort(key=lambda one: one["nodeid"])
-        found["accounts"].sort(key=lambda one: (one["target"], one["control"]))
+        found["records"].sort(key=lambda record: record["nodeid"])
+        found["accounts"].sort(key=lambda record: (record["target"], record["control"]))
         for key in ("started", "ended", "command", "clock"):
             del found["facts"][key]
         return found
@@ -190,7 +192,7 @@ def test_sleeps():
     ],
 )
 def test_a_narrowed_run_is_no_audit(site: Site, args: list[str], said: str) -> None:
-    if any("reruns" in one for one in args):
+    if any("reruns" in arg for arg in args):
         pytest.importorskip("pytest_rerunfailures")
     result = site.run("--nodered-audit", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -358,7 +360,7 @@ def test_what_was_run_again_is_no_audit(site: Site) -> None:
 def test_the_junit_file_knows_the_run(kept: Site) -> None:
     kept.run("--nodered-suite=off", "--junitxml=junit.xml", "-n2", "-k", "test_a")
     (suite,) = ET.parse(kept.path / "junit.xml").iter("testsuite")  # noqa: S314  our own run wrote it
-    found = {str(one.get("name")): one.get("value") for one in suite.iterfind("properties/property")}
+    found = {str(prop.get("name")): prop.get("value") for prop in suite.iterfind("properties/property")}
     assert found["nodered_sec.narrowed"] == "-k"
     assert found["nodered_sec.target.plant.example.addresses"] == "192.0.2.7 2001:db8::7"
     assert found["nodered_sec.target.plant.example.clock_offset"] == "2"

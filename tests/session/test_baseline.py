@@ -36,8 +36,8 @@ def properties(path: Path) -> dict[str, list[str]]:
     """Return the properties of a JUnit file's test suite by name."""
     suite = ET.parse(path).getroot()[0]  # noqa: S314  our own file
     found: dict[str, list[str]] = {}
-    for one in suite.iterfind("properties/property"):
-        found.setdefault(str(one.get("name")).removeprefix("nodered_sec."), []).append(str(one.get("value")))
+    for prop in suite.iterfind("properties/property"):
+        found.setdefault(str(prop.get("name")).removeprefix("nodered_sec."), []).append(str(prop.get("value")))
     return found
 
 
@@ -60,8 +60,8 @@ def test_what_the_baseline_has_fails_nothing_and_what_is_new_does(debts: Site, w
     assert told["only_new"] == ["true"]
     assert told["target.hall.new"] == ["site-01 critical served worse"]
     cases = ET.parse(debts.path / "junit.xml").iter("testcase")  # noqa: S314  our own file
-    states = {str(one.get("name")): one.find("properties/property[@name='nodered_sec.baseline']") for one in cases}
-    assert {name: one.get("value") for name, one in states.items() if one is not None} == {
+    states = {str(case.get("name")): case.find("properties/property[@name='nodered_sec.baseline']") for case in cases}
+    assert {name: state.get("value") for name, state in states.items() if state is not None} == {
         f"test_orders[{target}-{how}]": state
         for target in ("plant", "hall")
         for how, state in (("bad", "open"), ("worse", "new"))
@@ -134,7 +134,7 @@ def test_severities_waivers_and_audits_beside_a_baseline(debts: Site) -> None:
     debts.audited(POLICY)
     audit = debts.run("--nodered-audit", *NEW, "--nodered-suite=with", url=None)
     assert "audit: findings of every severity fail the run, whatever fail-on says" in audit.stdout.str()
-    assert "test_site.py::test_orders[plant-bad]" not in [one for one in audit.outlines if one.startswith("XFAIL")]
+    assert "test_site.py::test_orders[plant-bad]" not in [line for line in audit.outlines if line.startswith("XFAIL")]
     assert not any("only new findings fail" in one for one in said(audit))
     assert audit.ret == pytest.ExitCode.TESTS_FAILED
 

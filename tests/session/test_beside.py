@@ -55,8 +55,8 @@ def verdicts(site: Site, *args: str) -> dict[str, tuple[str, str]]:
     only = ("nodered-sec/test_waivers.py", "nodered-sec/test_fleet.py::test_tls_key_is_its_own")
     site.run("-pdump", *only, *args, url=None)
     records = json.loads((site.path / "book.json").read_text())["records"]
-    told = [one for one in records if one["control"] == "fleet-01" or one["target"] == "gw6-a"]
-    return {f"{one['control']} {one['target']}": (one["outcome"], one["observed"]) for one in told}
+    told = [record for record in records if record["control"] == "fleet-01" or record["target"] == "gw6-a"]
+    return {f"{record['control']} {record['target']}": (record["outcome"], record["observed"]) for record in told}
 
 
 def test_the_verdicts_are_the_same_however_many_processes_look(fleet: Site) -> None:

@@ -20,7 +20,7 @@ TLS = "nodered-sec/test_tls.py::test_chain_is_trusted[plant.example]"
 
 
 def suite(ids: list[str]) -> list[str]:
-    return [one for one in ids if one.startswith("nodered-sec/")]
+    return [name for name in ids if name.startswith("nodered-sec/")]
 
 
 @pytest.fixture
@@ -306,9 +306,9 @@ def test_b(nodered_seen):
 
 def test_k_selects_by_control(site_with_control: Site) -> None:
     ids = site_with_control.ids("-k", "dash-01 or site-01")
-    assert {one.partition("::")[0] for one in ids} == {"nodered-sec/test_dashboard.py", "test_site.py"}
-    assert len([one for one in ids if one.startswith("test_site.py")]) == 5
-    assert site_with_control.ids("-k", "dash-01") == [one for one in ids if not one.startswith("test_site.py")]
+    assert {name.partition("::")[0] for name in ids} == {"nodered-sec/test_dashboard.py", "test_site.py"}
+    assert len([name for name in ids if name.startswith("test_site.py")]) == 5
+    assert site_with_control.ids("-k", "dash-01") == [name for name in ids if not name.startswith("test_site.py")]
 
 
 SKIPPED = """

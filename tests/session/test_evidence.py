@@ -115,14 +115,14 @@ def lines(path: Path) -> list[Any]:
 
 
 def counted(records: list[Any]) -> dict[str, int]:
-    found = [one["outcome"] for one in records]
+    found = [record["outcome"] for record in records]
     return {outcome: found.count(outcome) for outcome in found}
 
 
 def results(path: Path) -> list[Any]:
     """Return the results of all profiles of an HDF file."""
     profiles = json.loads(path.read_text())["profiles"]
-    return [one for profile in profiles for control in profile["controls"] for one in control["results"]]
+    return [result for profile in profiles for control in profile["controls"] for result in control["results"]]
 
 
 def said(result: pytest.RunResult) -> list[str]:
@@ -132,7 +132,7 @@ def said(result: pytest.RunResult) -> list[str]:
 def test_a_folder_holds_everything_and_its_reports_agree(site2: Site) -> None:
     result = site2.run(*OWN, "--nodered-evidence=out/ev", url=None)
     folder = site2.path / "out/ev"
-    assert {one.name for one in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} == {
         "SHA256SUMS", "run.json", "observations.jsonl", "results.jsonl", "policy.toml", "versions.json", "junit.xml",
         "hdf.json", "report.html", "README.txt",
     }  # fmt: skip
@@ -152,13 +152,16 @@ def test_a_folder_holds_everything_and_its_reports_agree(site2: Site) -> None:
     }  # fmt: skip
     assert suite.find("properties/property[@name='nodered_sec.plugin']") is not None, "completed before it was summed"
 
-    statuses = [one["status"] for one in results(folder / "hdf.json")]
+    statuses = [result["status"] for result in results(folder / "hdf.json")]
     assert {status: statuses.count(status) for status in statuses} == {
         "passed": 4, "failed": 1, "error": 2, "skipped": 3,
     }  # fmt: skip
     hdf = json.loads((folder / "hdf.json").read_text())
     [waived] = [
-        one["waiver_data"] for profile in hdf["profiles"] for one in profile["controls"] if "waiver_data" in one
+        control["waiver_data"]
+        for profile in hdf["profiles"]
+        for control in profile["controls"]
+        if "waiver_data" in control
     ]
     assert waived["expiration_date"] == "2999-12-31"
     assert waived["skipped_due_to_waiver"] is False
@@ -350,9 +353,9 @@ def test_a_folder_of_0_1_0_says_less_of_itself_and_is_judged_again(kept: Site) -
     run = json.loads(path.read_text())
     for key in ("assessment", "command", "settings", "code", "tables", "machine", "clock"):
         del run["facts"][key]
-    for one in run["targets"]:
+    for target in run["targets"]:
         for key in ("audit_without", "attestations"):
-            del one["target"]["policy"][key]
+            del target["target"]["policy"][key]
     path.write_text(json.dumps(run))
     _sum_again(path)
     result = kept.run(*OWN, "--nodered-replay=ev", "--nodered-evidence=again", url=None)
@@ -388,7 +391,7 @@ def test_single_reports_and_the_summary(site2: Site, monkeypatch: pytest.MonkeyP
     (site2.path / "summary.md").write_text("before\n")
     site2.run(*OWN, "--nodered-hdf=a/run.json", "--nodered-report=b/run.html", "--nodered-job-summary", url=None)
     hdf = json.loads((site2.path / "a/run.json").read_text())
-    assert [one["name"] for one in hdf["profiles"]] == ["nodered-sec plant", "nodered-sec hall"]
+    assert [profile["name"] for profile in hdf["profiles"]] == ["nodered-sec plant", "nodered-sec hall"]
     assert (site2.path / "b/run.html").read_text().startswith("<!doctype html>")
     text = (site2.path / "summary.md").read_text()
     assert text.startswith("before\n## Node-RED security\n")
@@ -400,9 +403,9 @@ def test_every_report_shows_the_case_that_was_collected_first(site2: Site) -> No
     site2.write(test_site=controls("worse", "bad"))
     site2.run(*OWN, "--nodered-sarif=run.sarif", "--nodered-evidence=ev", url=None)
     results = json.loads((site2.path / "run.sarif").read_text())["runs"][0]["results"]
-    assert next(one["message"]["text"] for one in results).startswith("plant: GET /worse ")
-    cases = [one for one in lines(site2.path / "ev" / "results.jsonl") if one["control"] == "site-01"]
-    assert [one["instance"] for one in cases] == ["worse", "bad"] * 2
+    assert next(result["message"]["text"] for result in results).startswith("plant: GET /worse ")
+    cases = [line for line in lines(site2.path / "ev" / "results.jsonl") if line["control"] == "site-01"]
+    assert [case["instance"] for case in cases] == ["worse", "bad"] * 2
 
 
 @pytest.mark.parametrize("option", [(), ("--nodered-job-summary",)], ids=["not asked for", "no CI"])
@@ -438,21 +441,21 @@ def test_an_interrupted_run_says_so_everywhere(site2: Site, workers: tuple[str, 
     folder = site2.path / "ev"
     assert "<strong>Incomplete:</strong>" in (folder / "report.html").read_text()
     hdf = json.loads((folder / "hdf.json").read_text())
-    assert {one["status"] for one in hdf["profiles"]} == {"failed"}
-    assert all(one["status_message"].startswith("incomplete: ") for one in hdf["profiles"])
+    assert {profile["status"] for profile in hdf["profiles"]} == {"failed"}
+    assert all(profile["status_message"].startswith("incomplete: ") for profile in hdf["profiles"])
     assert json.loads((folder / "run.json").read_text())["unfinished"]
 
 
 def test_a_run_that_stops_at_the_first_failure_says_so(site2: Site) -> None:
     site2.run(*OWN, "--nodered-hdf=run.json", "-x", url=None)
     hdf = json.loads((site2.path / "run.json").read_text())
-    assert {one["status_message"] for one in hdf["profiles"]} == {"incomplete: stopping after 1 failures"}
+    assert {profile["status_message"] for profile in hdf["profiles"]} == {"incomplete: stopping after 1 failures"}
 
 
 def test_a_case_that_takes_its_worker_down_is_not_lost(site2: Site) -> None:
     site2.write(test_site=controls("good", "crash"))
     site2.run(*OWN, "-n1", "--nodered-hdf=run.json", "-k", "plant", url=None)
-    broken = [one for one in results(site2.path / "run.json") if one["status"] == "error"]
+    broken = [result for result in results(site2.path / "run.json") if result["status"] == "error"]
     assert [one["message"] for one in broken] == ["could not look: the test crashed its process"]
 
 
@@ -462,7 +465,7 @@ def test_a_worker_that_dies_before_it_told_anything_leaves_no_complete_report(si
     result = site2.run(*OWN, workers, "--max-worker-restart=0", "--nodered-hdf=run.json", url=None)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     hdf = json.loads((site2.path / "run.json").read_text())
-    told = {one["status_message"].partition("[")[0] for one in hdf["profiles"]}
+    told = {profile["status_message"].partition("[")[0] for profile in hdf["profiles"]}
     assert told == {"incomplete: a worker crashed at test_site.py::test_orders"}
     assert any(line.startswith("a worker crashed at test_site.py::test_orders[") for line in said(result))
 
@@ -478,7 +481,7 @@ def test_everything_compliant_is_written_too(site2: Site) -> None:
     site2.write(test_site=controls("good"))
     (site2.path / "nodered-sec.toml").write_text(POLICY.partition("[[waiver]]")[0])
     assert site2.run(*OWN, "--nodered-evidence=ev", url=None).ret == pytest.ExitCode.OK
-    assert {one["status"] for one in results(site2.path / "ev/hdf.json")} == {"passed"}
+    assert {result["status"] for result in results(site2.path / "ev/hdf.json")} == {"passed"}
 
 
 def test_the_users_own_junit_file_is_copied(site2: Site) -> None:
@@ -530,10 +533,10 @@ def test_only_showing_writes_nothing(site2: Site) -> None:
 def test_code_scanning_and_code_quality_point_at_the_policys_tables(site2: Site) -> None:
     site2.run(*OWN, "--nodered-sarif=out/x.sarif", "--nodered-codequality=out/gl.json", url=None)
     [run] = json.loads((site2.path / "out" / "x.sarif").read_text())["runs"]
-    places = [one["locations"][0]["physicalLocation"] for one in run["results"]]
-    found = [(one["artifactLocation"]["uri"], one["region"]["startLine"]) for one in places]
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
+    found = [(place["artifactLocation"]["uri"], place["region"]["startLine"]) for place in places]
     assert found == [("nodered-sec.toml", 2), ("nodered-sec.toml", 5)]
-    assert ["suppressions" in one for one in run["results"]] == [False, True]
+    assert ["suppressions" in result for result in run["results"]] == [False, True]
     [entry] = json.loads((site2.path / "out" / "gl.json").read_text())
     assert entry["location"] == {"path": "nodered-sec.toml", "lines": {"begin": 2}}
 
@@ -568,7 +571,11 @@ def test_every_report_says_who_assesses_what_and_a_replay_repeats_it(
     assert (site2.path / "again/policy.toml").read_text() == (site2.path / "ev/policy.toml").read_text()
     suite = ET.parse(site2.path / "ev/junit.xml").getroot()[0]  # noqa: S314  our own file
     for place in (
-        next(one.get("value") for one in suite.iter("property") if one.get("name") == "nodered_sec.assessment"),
+        next(
+            element.get("value")
+            for element in suite.iter("property")
+            if element.get("name") == "nodered_sec.assessment"
+        ),
         json.dumps(json.loads((site2.path / "ev/hdf.json").read_text())["profiles"][0]["attributes"]),
         json.dumps(json.loads((site2.path / "x.sarif").read_text())["runs"][0]["invocations"][0]["properties"]),
     ):
@@ -611,11 +618,12 @@ def test_what_somebody_vouches_for_is_attested_and_never_compliant(
     assert {key: int(value) for key, value in cards.items() if value != "0"} == OUTCOMES, "no case is attested"
     assert "Attested, not judged (1)" in (site2.path / "job.md").read_text()
     notes = json.loads((site2.path / "x.sarif").read_text())["runs"][0]["invocations"][0]["toolExecutionNotifications"]
-    assert any(one["message"]["text"].startswith("phys-01 at plant: attested by J. Doe") for one in notes)
+    assert any(note["message"]["text"].startswith("phys-01 at plant: attested by J. Doe") for note in notes)
     facts = json.loads((site2.path / "ev/run.json").read_text())["facts"]
-    assert [one["in_force"] for one in facts["targets"][0]["attestations"] + facts["targets"][1]["attestations"]] == [
-        True, False,
-    ]  # fmt: skip
+    assert [vouched["in_force"] for target in facts["targets"][:2] for vouched in target["attestations"]] == [
+        True,
+        False,
+    ]
     if not workers:
         policy.unlink()
         result = site2.run(*OWN, "--nodered-replay=ev", url=None)

@@ -87,7 +87,7 @@ def test_two_runs_do_not_share_a_folder(own: Site) -> None:
     )
     result = own.run(*OWN, "test_zz.py", "--nodered-evidence=ev")
     assert result.ret == pytest.ExitCode.OK
-    assert files.CLAIM not in {one.name for one in (own.path / "ev").iterdir()}
+    assert files.CLAIM not in {path.name for path in (own.path / "ev").iterdir()}
     assert files.CLAIM not in (own.path / "ev/SHA256SUMS").read_text()
 
 

@@ -27,7 +27,7 @@ def own(site: Site) -> Site:
 
 def outcomes(site: Site, control: str = "site-01") -> list[str]:
     found = json.loads((site.path / "book.json").read_text())["records"]
-    return sorted(one["outcome"] for one in found if one["control"] == control)
+    return sorted(record["outcome"] for record in found if record["control"] == control)
 
 
 TURNED = """

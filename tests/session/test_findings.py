@@ -33,7 +33,10 @@ def junit(site: Site) -> dict[str, ET.Element]:
 
 
 def properties(case: ET.Element) -> dict[str, str]:
-    found = {str(one.get("name")).removeprefix("nodered_sec."): str(one.get("value")) for one in case.iter("property")}
+    found = {
+        str(element.get("name")).removeprefix("nodered_sec."): str(element.get("value"))
+        for element in case.iter("property")
+    }
     assert len(found.pop("policy_sha256", "")) in (0, 64)
     found.pop("policy", "")  # once per target
     return found
@@ -59,7 +62,7 @@ def test_every_outcome(site_with_control: Site, workers: tuple[str, ...]) -> Non
     good, bad, worse, absent, error = (
         cases[f"test_orders[plant.example-{how}]"] for how in ("good", "bad", "worse", "absent", "error")
     )
-    (policy,) = (one for case in cases.values() for one in case.iterfind(".//*[@name='nodered_sec.policy']"))
+    (policy,) = (element for case in cases.values() for element in case.iterfind(".//*[@name='nodered_sec.policy']"))
     assert 'name = "plant.example"' in str(policy.get("value"))
     common = {"control": "site-01", "severity": "critical", "target": "plant.example"}
     seen = "GET /{} without credentials answered 401"
@@ -210,7 +213,7 @@ def test_unknown(nodered_seen):
     result.assert_outcomes(skipped=1)
     assert [properties(case)["outcome"] for case in junit(site).values()] == ["not-judged"]
     result.stdout.fnmatch_lines(["SKIPPED [[]1] test_x.py:5: not judged without an account"])
-    (skipped,) = (one for case in junit(site).values() for one in case.iter("skipped"))
+    (skipped,) = (element for case in junit(site).values() for element in case.iter("skipped"))
     assert skipped.text == "test_x.py:5: not judged without an account"
     result.stdout.no_fnmatch_line("*Skipped: *")
     result.stdout.fnmatch_lines(["nodered-sec: 1 target * 0 not applicable * 1 not judged"])
@@ -219,9 +222,9 @@ def test_unknown(nodered_seen):
 @WORKERS
 def test_a_skip_says_where_by_node_id(site: Site, workers: tuple[str, ...]) -> None:
     result = site.run("--nodered-suite=only", "--junitxml=junit.xml", "-rs", *workers)
-    texts = [str(one.text) for case in junit(site).values() for one in case.iter("skipped")]
+    texts = [str(element.text) for case in junit(site).values() for element in case.iter("skipped")]
     assert texts
-    assert all(one.startswith("nodered-sec/test_") for one in texts)
+    assert all(text.startswith("nodered-sec/test_") for text in texts)
     result.stdout.fnmatch_lines(["SKIPPED [[]*] nodered-sec/test_*.py:*: *"])
     assert "pytest_nodered_sec" not in "".join(line for line in result.outlines if line.startswith("SKIPPED"))
 
@@ -536,9 +539,9 @@ def test_a_broken_control_is_seen_in_every_report(site: Site, workers: tuple[str
     }
     page = (site.path / "page.html").read_text().partition('<h2 id="unseen">')[2].partition("</section>")[0]
     hdf = json.loads((site.path / "hdf.json").read_text())
-    results = [one for control in hdf["profiles"][0]["controls"] for one in control["results"]]
-    assert {one["status"] for one in results} == {"error"}
-    messages = "\n".join(one["message"] for one in results)
+    results = [result for control in hdf["profiles"][0]["controls"] for result in control["results"]]
+    assert {result["status"] for result in results} == {"error"}
+    messages = "\n".join(result["message"] for result in results)
     cases = {name.partition("[")[0]: case for name, case in junit(site).items()}
     for name, reason in reasons.items():
         case = cases[name]

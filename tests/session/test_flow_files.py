@@ -146,8 +146,8 @@ def test_a_folder_of_flows_that_were_split(tmp_path: Path) -> None:
     (tmp_path / "package-lock.json").write_text("no JSON")
     (tmp_path / "tabs" / "node_modules" / "x.json").write_text("no JSON")
     (tmp_path / "other.json").write_text('{"name": "x"}')
-    found = read(tmp_path)
-    assert (found.nodes, len(found.passages or ())) == (3, 1)
+    flows_read = read(tmp_path)
+    assert (flows_read.nodes, len(flows_read.passages or ())) == (3, 1)
 
 
 def test_a_project_names_its_flow_file(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_what_was_typed_stands_in_the_file(
 
 def test_what_must_be_settled_before_a_run_is_said(pytester: pytest.Pytester) -> None:
     with serving(everything_404) as nobody, serving(FakeNodeRED()) as there:
-        names = [one.url.removeprefix("https://") for one in (nobody, there)]
+        names = [hostile.url.removeprefix("https://") for hostile in (nobody, there)]
         result = init(pytester, nobody.url, f"--nodered-url={there.url}")
         unverified = "its certificate does not verify (*; see tls-01 and tls-02)"
         result.stdout.fnmatch_lines(

@@ -47,7 +47,7 @@ def test_targets_are_the_files_and_the_inventorys(pytester: pytest.Pytester) -> 
     assert (own.name, own.policy.profile) == ("own.example", "production")
     assert (north.name, north.url, north.connect) == ("north", "https://north.example", "127.0.0.1:9")
     assert (dict(north.labels), north.policy.profile) == ({"site": "n"}, "strict")
-    assert [one.name for one in targets(pytester, "--nodered-target=site=n")] == ["north"]
+    assert [target.name for target in targets(pytester, "--nodered-target=site=n")] == ["north"]
     [by_url] = targets(pytester, "--nodered-url=https://north.example")
     assert by_url.policy.profile == "strict"
 
@@ -56,7 +56,7 @@ def test_a_file_lies_beside_the_policy_file(pytester: pytest.Pytester) -> None:
     (pytester.path / "list.json").write_text("\ufeff" + json.dumps(ROWS), encoding="utf-8")
     policy(pytester, "[[inventory]]\nfile = 'list.json'\n")
     (pytester.path / "below").mkdir()
-    assert [one.name for one in targets(pytester, "below")] == ["north"]
+    assert [target.name for target in targets(pytester, "below")] == ["north"]
     policy(pytester, "[[inventory]]\nfile = 'gone.csv'\n")
     assert said(pytester) == "nodered-sec.toml: [[inventory]] gone.csv: cannot be read (No such file or directory)"
     (pytester.path / "gone.csv").write_bytes(b"\xff")

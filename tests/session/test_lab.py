@@ -122,7 +122,7 @@ def test_it_does_not_start_when_nothing_is_run(lab: Site, args: list[str]) -> No
 
 
 def test_collected_ids_are_those_of_the_run(lab: Site) -> None:
-    collected = [one for one in lab.ids("--nodered-lab=gone", url=None)]
+    collected = [name for name in lab.ids("--nodered-lab=gone", url=None)]
     ran = lab.run("--nodered-lab=gone", "-v", url=None)
     assert len(collected) > 50
     for one in collected:

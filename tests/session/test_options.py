@@ -215,7 +215,7 @@ def test_option_over_environment_over_ini(pytester: pytest.Pytester, monkeypatch
     monkeypatch.setenv("NODERED_TIMEOUT", "2")
     monkeypatch.setenv("NODERED_HTTP_PORT", "82")
     found = targets(pytester, "-c", "etc/pytest.ini", "--nodered-timeout=3")
-    assert [one.name for one in found] == ["a.example", "b.example"]
+    assert [target.name for target in found] == ["a.example", "b.example"]
     for one in found:
         assert (one.timeout, one.http_port, one.policy.profile) == (3.0, 82, "strict")
         assert one.ca_file == str(pytester.path / "etc" / "ca.pem")
@@ -326,7 +326,7 @@ def test_the_hook_has_the_last_word(site: Site, hook: str, found: list[str]) -> 
         conftest=f"from dataclasses import replace\nfrom pytest_nodered_sec import Target\n\n"
         f"def pytest_nodered_targets(config, targets):\n    {hook}\n"
     )
-    names = [one.split("[")[1].rstrip("]") for one in site.ids() if "answers_throughout" in one]
+    names = [name.split("[")[1].rstrip("]") for name in site.ids() if "answers_throughout" in name]
     assert names == found
 
 
@@ -367,7 +367,7 @@ def test_help_and_list_of_controls(site: Site) -> None:
 def test_an_option_for_one_value_is_given_once(site: Site) -> None:
     result = site.run("--nodered-seal=a", "--nodered-seal=b", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert [one for one in result.errlines if one] == [
+    assert [line for line in result.errlines if line] == [
         "ERROR: --nodered-seal stands 2 times (a, b): a run accepts one; start a separate run for each"
     ]
 

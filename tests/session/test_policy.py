@@ -43,7 +43,7 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
 
 
 def names(pytester: pytest.Pytester, *args: str) -> list[str]:
-    return [one.name for one in targets(pytester, *args)]
+    return [target.name for target in targets(pytester, *args)]
 
 
 def test_the_file_beside_the_ini_file_names_the_targets(filed: pytest.Pytester) -> None:
@@ -360,7 +360,7 @@ def test_findings_below_fail_on_are_reported_and_do_not_fail(site: Site, workers
     assert skipped is not None
     assert skipped.get("type") == "pytest.xfail"
     assert "remedy    the line\n  below     --nodered-fail-on=high" in str(skipped.get("message"))
-    values = {one.get("name"): one.get("value") for one in case.iter("property")}
+    values = {element.get("name"): element.get("value") for element in case.iter("property")}
     assert values["nodered_sec.outcome"] == "non-compliant"
 
     result = site.run(*args, "--nodered-fail-on=high")
@@ -383,8 +383,10 @@ def test_the_policy_is_part_of_the_evidence(site: Site) -> None:
     site.write(test_grades=GRADES)
     site.run("--nodered-suite=off", "--junitxml=junit.xml", "-n2", "--nodered-profile=strict")
     cases = list(ET.parse(site.path / "junit.xml").iter("testcase"))  # noqa: S314  written by the run under test
-    digests = {one.get("value") for case in cases for one in case.iterfind(".//*[@name='nodered_sec.policy_sha256']")}
-    policies = [one.get("value") for case in cases for one in case.iterfind(".//*[@name='nodered_sec.policy']")]
+    digests = {
+        element.get("value") for case in cases for element in case.iterfind(".//*[@name='nodered_sec.policy_sha256']")
+    }
+    policies = [element.get("value") for case in cases for element in case.iterfind(".//*[@name='nodered_sec.policy']")]
     assert len(cases) == 4
     assert len(policies) == 1
     assert 'profile = "strict"  # option' in str(policies[0])

@@ -147,4 +147,4 @@ def test_the_reports_for_machines_are_written_by_their_options(own: Site) -> Non
     assert {"defectdojo written to out/dd.json", "oscal written to out/ar.json"} <= set(said(result))
     assert json.loads((own.path / "out/dd.json").read_text())["findings"] == []
     [result_of_plant] = json.loads((own.path / "out/ar.json").read_text())["assessment-results"]["results"]
-    assert {one["target"]["status"]["state"] for one in result_of_plant["findings"]} == {"satisfied"}
+    assert {finding["target"]["status"]["state"] for finding in result_of_plant["findings"]} == {"satisfied"}

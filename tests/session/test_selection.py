@@ -18,15 +18,15 @@ STRICT = ("--strict-markers", "-W", "error")
 
 def selected(site: Site, *args: str) -> set[str]:
     """Ids of the tests that are left, without their cases."""
-    return {one.partition("[")[0] for one in site.ids(*STRICT, *args)}
+    return {name.partition("[")[0] for name in site.ids(*STRICT, *args)}
 
 
 def test_severities_are_marks_and_ids_are_keywords(site_with_control: Site) -> None:
     by_mark = selected(site_with_control, "-m", "nodered_critical")
     critical = {
-        f"nodered-sec/{one.module}.py::{one.test}"
-        for one in catalogue().values()
-        if one.control.severity is Severity.CRITICAL
+        f"nodered-sec/{entry.module}.py::{entry.test}"
+        for entry in catalogue().values()
+        if entry.control.severity is Severity.CRITICAL
     }
     assert by_mark == critical | {"test_site.py::test_orders"}
     dash = catalogue()["dash-02"]

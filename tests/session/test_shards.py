@@ -62,7 +62,7 @@ def test_every_shard_takes_other_targets_by_name_and_together_they_are_all(fleet
 def test_wrong_use_is_one_sentence(fleet: Site, shard: str, sentence: str) -> None:
     result = fleet.pytester.runpytest_inprocess(*ALONE, *OWN, "--collect-only", f"--nodered-shard={shard}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    [line] = [one for one in result.errlines if one.startswith("ERROR: ")]
+    [line] = [line for line in result.errlines if line.startswith("ERROR: ")]
     assert sentence in line
 
 
@@ -93,13 +93,13 @@ def numbers(folder: Path) -> dict[str, Any]:
     hdf = json.loads((folder / "hdf.json").read_text())
     page = (folder / "report.html").read_text()
     return {
-        "records": [{**one, "started": "", "seconds": 0} for one in lines(folder / "results.jsonl")],
+        "records": [{**line, "started": "", "seconds": 0} for line in lines(folder / "results.jsonl")],
         "observations": lines(folder / "observations.jsonl"),
         "policy": (folder / "policy.toml").read_text(),
         "junit": [suite.get(name) for name in ("tests", "failures", "errors", "skipped")],
-        "cases": sorted(f"{one.get('classname')}::{one.get('name')}" for one in suite.iter("testcase")),
+        "cases": sorted(f"{element.get('classname')}::{element.get('name')}" for element in suite.iter("testcase")),
         "hdf": [
-            (profile["name"], control["id"], [one["status"] for one in control["results"]])
+            (profile["name"], control["id"], [result["status"] for result in control["results"]])
             for profile in hdf["profiles"]
             for control in profile["controls"]
         ],
@@ -130,8 +130,8 @@ def test_shards_judged_as_one_run_are_that_run(fleet: Site, workers: tuple[str, 
     results = [
         json.loads((fleet.path / f"{one}.sarif").read_text())["runs"][0]["results"] for one in ("whole", "merged")
     ]
-    assert [[one["message"], one["occurrenceCount"]] for one in results[0]] == [
-        [one["message"], one["occurrenceCount"]] for one in results[1]
+    assert [[result["message"], result["occurrenceCount"]] for result in results[0]] == [
+        [result["message"], result["occurrenceCount"]] for result in results[1]
     ]
     [line] = [one for one in said(merged) if "cases again" in one]
     assert line.startswith("judged 30 cases again (4 folders (s3, s1, s4, s2), looked at from ")
@@ -186,11 +186,14 @@ def test_of_two_looks_at_a_target_the_later_counts_and_it_is_said(fleet: Site) -
         [line] = [one for one in said(result) if "cases again" in one]
         assert "of targets in several folders the later look counts: plant (day at 2026-02-04T" in line
         assert "office" not in line
-        cases = {one["nodeid"]: one for one in lines(fleet.path / f"both-{order[0]}" / "results.jsonl")}
+        cases = {record["nodeid"]: record for record in lines(fleet.path / f"both-{order[0]}" / "results.jsonl")}
         assert "was not asked of plant" in cases["test_site.py::test_orders[plant-error]"]["reason"]
         assert "was not asked" not in cases["test_site.py::test_orders[office-error]"]["reason"]
     both = stored.read(fleet.path / "both-day")
-    assert {name: one["at"][:10] for name, one in both.looks.items()} == {"plant": "2026-02-04", "office": "2026-02-03"}
+    assert {name: look["at"][:10] for name, look in both.looks.items()} == {
+        "plant": "2026-02-04",
+        "office": "2026-02-03",
+    }
     assert both.day.isoformat() == "2026-02-04", "waivers must have held on the last day"
 
 
@@ -230,7 +233,7 @@ def test_a_shard_alone_is_no_audit_and_all_of_them_are(fleet: Site) -> None:
         assert told in said(result)
         assert json.loads((fleet.path / f"s{part}/run.json").read_text())["facts"]["audit"] is False
     for folders, audit in ((("s1", "s2"), True), (("s1",), False)):
-        args = [f"--nodered-replay={one}" for one in folders]
+        args = [f"--nodered-replay={folder}" for folder in folders]
         result = fleet.run("--nodered-audit", *args, f"--nodered-evidence={len(folders)}", url=None)
         assert (told in said(result)) == (not audit)
         assert not [one for one in said(result) if one.startswith("no audit")]

@@ -40,7 +40,7 @@ def test_nothing_that_steers_leaves(strange: Site, workers: tuple[str, ...], mon
         assert all(line.isprintable() for line in held.replace("\t", " ").split("\n")), path.name
     assert all(line.isprintable() for line in text.split("\n"))
     ET.parse(folder / "junit.xml")  # noqa: S314  our own file
-    found = [one for one in lines(folder / "results.jsonl") if one["outcome"] == "non-compliant"]
+    found = [record for record in lines(folder / "results.jsonl") if record["outcome"] == "non-compliant"]
     assert "\\u202egnp.exe" in found[0]["observed"]
     again = strange.run(*OWN, "--nodered-replay=ev", url=None)
     assert any(one.endswith(": none differs") for one in said(again))
@@ -95,7 +95,7 @@ def test_what_a_site_sees_in_its_own_way_is_not_kept(site: Site, workers: tuple[
     args = ("--nodered-suite=off", "test_own.py")
     result = site.run(*args, "--nodered-evidence=ev", *workers)
     assert result.ret == pytest.ExitCode.OK
-    assert [one["outcome"] for one in lines(site.path / "ev/results.jsonl")] == ["compliant"]
+    assert [record["outcome"] for record in lines(site.path / "ev/results.jsonl")] == ["compliant"]
     again = site.run(*args, "--nodered-replay=ev", url=None)
     again.assert_outcomes(errors=1)
     assert "evidence keeps nothing of the kind Orders, which is the site's own" in again.stdout.str()
@@ -118,7 +118,10 @@ def test_a_finding_that_a_mark_of_the_test_expects_is_no_waived_one(
     assert 'id="waivers"' not in page
     hdf = json.loads((site.path / "ev/hdf.json").read_text())
     [result] = [
-        one for control in hdf["profiles"][0]["controls"] for one in control["results"] if "bad" in one["code_desc"]
+        result
+        for control in hdf["profiles"][0]["controls"]
+        for result in control["results"]
+        if "bad" in result["code_desc"]
     ]
     assert result["status"] == "failed"
     assert result["message"].endswith("\n\nexpected by a mark of the test: not before spring")

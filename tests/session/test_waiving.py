@@ -40,7 +40,10 @@ def seen(site: Site) -> dict[str, tuple[str, str]]:
     """Return what JUnit has of the site's own cases and of the waivers: the element and the outcome."""
     found: dict[str, tuple[str, str]] = {}
     for case in ET.parse(site.path / "junit.xml").iter("testcase"):  # noqa: S314  our own run wrote it
-        of = {str(one.get("name")).removeprefix("nodered_sec."): str(one.get("value")) for one in case.iter("property")}
+        of = {
+            str(element.get("name")).removeprefix("nodered_sec."): str(element.get("value"))
+            for element in case.iter("property")
+        }
         name = str(case.get("name"))
         if of["control"].startswith("site-") or of["control"] == "waiver-01":
             tags = {child.tag for child in case} - {"properties", "system-out", "system-err"}

@@ -106,7 +106,7 @@ def test_targets_that_swallow_packets_cost_one_time_limit_together() -> None:
         troubles = [survey.outcome(target, Ask("reach")) for target in targets]
         taken = time.monotonic() - begun
         survey.close()
-    assert all(isinstance(one, ProbeError) and one.cause is Cause.TIMEOUT for one in troubles)
+    assert all(isinstance(observation, ProbeError) and observation.cause is Cause.TIMEOUT for observation in troubles)
     assert taken < 8  # one after the other: 20
 
 

@@ -72,9 +72,9 @@ class _Key:
 
     def keep(self, got: Exchange) -> None:
         """Keep the cookies that an answer sets, as a browser does."""
-        pairs = dict(one.partition("=")[::2] for one in self.headers.get("Cookie", "").split("; ") if one)
-        for one in got.cookies[:COOKIES]:
-            name, _, value = one.partition(";")[0].strip().partition("=")
+        pairs = dict(part.partition("=")[::2] for part in self.headers.get("Cookie", "").split("; ") if part)
+        for cookie in got.cookies[:COOKIES]:
+            name, _, value = cookie.partition(";")[0].strip().partition("=")
             redaction.learn_issued(value)
             if name in pairs or len(pairs) < COOKIES:
                 pairs[name] = value

@@ -30,7 +30,7 @@ def offered(body: bytes) -> tuple[str, bool] | None:
 
 def framed(*packets: str, old: bool) -> bytes:
     """Return packets as the body of a POST."""
-    return ("".join(f"{len(one)}:{one}" for one in packets) if old else _RECORD.join(packets)).encode()
+    return ("".join(f"{len(packet)}:{packet}" for packet in packets) if old else _RECORD.join(packets)).encode()
 
 
 def farewell(*, old: bool) -> bytes:

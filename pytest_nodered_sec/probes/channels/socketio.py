@@ -118,7 +118,7 @@ def joined(
         body = framed(*said, old=session.old)
         return look.ask("POST", session.path, headers={**_TEXT, **(headers or {})}, body=body)
 
-    needed = [one for one in packets if not (session.old and one == JOIN)]
+    needed = [packet for packet in packets if not (session.old and packet == JOIN)]
     try:
         got = say(*needed) if needed else None
         if got is not None and got.status in _NOT_TAKEN and got.body != b"ok":  # with which engine.io takes them
@@ -145,7 +145,9 @@ def hear(
     def poll() -> tuple[str, ...]:
         text = look.ask("GET", session.path, headers=headers, limit=limit).body.decode("utf-8", "replace")
         packets = unframed(text, old=session.old)
-        return tuple(one for one in packets if one.startswith("4")) if session.old else packets  # no guard's farewell
+        return (
+            tuple(packet for packet in packets if packet.startswith("4")) if session.old else packets
+        )  # no guard's farewell
 
     heard = poll()
     if not session.old or set(heard) != {JOIN}:

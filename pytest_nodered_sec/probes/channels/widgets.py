@@ -92,7 +92,7 @@ def _kinds(product: Product, data: dict[str, Any]) -> Iterator[str]:
         columns = _dicts(props.get("columns"))
         if kind == "ui-table":
             chosen = props.get("selectionType", "none") in ("click", "checkbox")
-            kind += " to click on" if chosen or any(one.get("type") == "button" for one in columns) else ""
+            kind += " to click on" if chosen or any(column.get("type") == "button" for column in columns) else ""
         elif kind == "ui-notification":
             kind += " to confirm" if props.get("allowConfirm") else ""
         yield kind

@@ -149,7 +149,9 @@ class Wiring:
     def watching(self, kind: str, node: Node, frame: Frame | None) -> Iterator[tuple[Node, Frame | None]]:
         """Return the catch or status nodes that hear of a node: around a subflow where none in it does."""
         while True:
-            hearing = [one for one in self._watchers[kind, self._flows.container(node)] if self._hears(one, node)]
+            hearing = [
+                watcher for watcher in self._watchers[kind, self._flows.container(node)] if self._hears(watcher, node)
+            ]
             yield from ((one, frame) for one in hearing)
             while frame is not None and frame.kind != "sub":
                 frame = frame.outer

@@ -100,7 +100,7 @@ class _Reader:
     ) -> None:
         self.base = base
         self.whole = built_in is not None
-        self.modules = {name for one in (built_in or "core so http_core").split() for name in _names(one)}
+        self.modules = {name for part in (built_in or "core so http_core").split() for name in _names(part)}
         self.defined = dict.fromkeys(defined, "")
         self.texts = texts
         self.macros: dict[str, _Macro] = {}
@@ -177,7 +177,7 @@ class _Reader:
     def directive(self, name: str, words: list[str], where: tuple[str, int], depth: int) -> list[Directive]:
         path, number = where
         if name in ("include", "includeoptional"):
-            return [one for word in words[:1] for file in self.included(word, name, where) for one in
+            return [directive for word in words[:1] for file in self.included(word, name, where) for directive in
                     self.file(file, depth - 1)]  # fmt: skip
         if name == "define" and words:
             self.defined[words[0]] = "".join(words[1:2])
@@ -213,7 +213,7 @@ class _Reader:
         ]:
             raise ProbeError(f"{path}:{number}: the value of {strange[0]} is not followed: not judged", Cause.PROTOCOL)
         names = re.compile("|".join(map(re.escape, sorted(values, key=len, reverse=True))) or "(?!)")
-        lines = [(at, names.sub(lambda found: values[found[0]], line)) for at, line in macro.lines]
+        lines = [(at, names.sub(lambda match: values[match[0]], line)) for at, line in macro.lines]
         for (at, line), (_, made) in zip(macro.lines, lines, strict=True):
             if line != made and re.match("include", line, re.IGNORECASE):  # was not fetched under that name
                 raise ProbeError(

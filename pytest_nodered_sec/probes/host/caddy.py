@@ -44,7 +44,7 @@ def _step(raw: dict[str, Any]) -> CaddyStep:
         status=raw["status"],
         passes=raw["passes"],
         gathers=raw["gathers"],
-        answers=tuple((tuple(one["statuses"]), _routes(one["routes"])) for one in raw["answers"]),
+        answers=tuple((tuple(answer["statuses"]), _routes(answer["routes"])) for answer in raw["answers"]),
         errors=_routes(raw["errors"]),
     )
 

@@ -47,7 +47,7 @@ def certificates_on(inside: Inside) -> dict[str, str]:
 
 def _fingerprints(text: str) -> list[str]:
     blocks = re.findall(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----", text)
-    return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(one)).hexdigest() for one in blocks]
+    return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() for block in blocks]
 
 
 def served_on_disk(inside: Inside) -> bool | None:
@@ -58,7 +58,7 @@ def served_on_disk(inside: Inside) -> bool | None:
     Raises:
         ProbeError: one that nginx names cannot be read, and the others are not the one served.
     """
-    in_use = {found: path for found, path in certificates_on(inside).items() if "/letsencrypt/archive/" not in path}
+    in_use = {name: path for name, path in certificates_on(inside).items() if "/letsencrypt/archive/" not in path}
     if not inside.served or inside.served in in_use:
         return bool(inside.served) or None
     of_nginx = nginx_in_front(inside)
@@ -95,30 +95,32 @@ def renewal_of(inside: Inside) -> Renewal:
     Raises:
         ProbeError: it cannot be seen, or a right is missing.
     """
-    found = inside.found
+    sections = inside.found
     other = inside.demands.acme_client or _renews_itself(inside)
-    if "certbot" not in found and "lineages" not in found:
+    if "certbot" not in sections and "lineages" not in sections:
         if inside.in_container and not other:
             raise ProbeError(
                 "what renews the certificate cannot be seen in a container: check the proxy's machine, or state it in "
                 'the policy: acme_client = "acme.sh"',
                 Cause.UNIDENTIFIED,
             )
-        started = _started(found)
+        started = _started(sections)
         if not other and not started:
             _check_all_is_seen(inside)
         return Renewal("", other=other, started=started)
-    listed = found.get("lineages")
+    listed = sections.get("lineages")
     if listed is None or listed.code:
         reason = text_of.why(listed) if listed is not None else "/etc/letsencrypt does not exist"
         raise ProbeError(f"certbot's lineages cannot be listed: {reason} (docs/sudoers has the line)", Cause.FORBIDDEN)
     if not inside.served and not other:
         raise ProbeError(f"{inside.url} presented no certificate to compare: see tls-01", Cause.PROTOCOL)
-    _check_rights(found, "certificates", "renewal", "hooks", "cron")
+    _check_rights(sections, "certificates", "renewal", "hooks", "cron")
     names = tuple(sorted(set(_LINEAGE.findall(listed.text))))
     lineage = _lineage(certificates_on(inside).get(inside.served, ""))
-    schedule, on, result = _schedule(found)
-    return Renewal("certbot", names, lineage, schedule, on, result, _reload(found, lineage), other, _started(found))
+    schedule, on, result = _schedule(sections)
+    return Renewal(
+        "certbot", names, lineage, schedule, on, result, _reload(sections, lineage), other, _started(sections)
+    )
 
 
 def _renews_itself(inside: Inside) -> str:
@@ -133,9 +135,9 @@ def _renews_itself(inside: Inside) -> str:
     return "Caddy" if inside.caddy else ""
 
 
-def _started(found: dict[str, Section]) -> tuple[str, ...]:
+def _started(sections: dict[str, Section]) -> tuple[str, ...]:
     """Return other clients than certbot that a cron file or a service names, with where that is."""
-    lines = [*_lines(found, "cron"), *_lines(found, "acme")]
+    lines = [*_lines(sections, "cron"), *_lines(sections, "acme")]
     pairs = [(client, path) for path, _, line in lines if (client := _CLIENT.search(line) or _CLIENT.search(path))]
     return tuple(dict.fromkeys(f"{client[0]} ({path})" for client, path in pairs))
 
@@ -162,30 +164,30 @@ def _check_all_is_seen(inside: Inside) -> None:
         )
 
 
-def _check_rights(found: dict[str, Section], *names: str) -> None:
+def _check_rights(sections: dict[str, Section], *names: str) -> None:
     """Raise ProbeError where one of the script's commands was denied; grep's "found nothing" is an answer."""
     for name in names:
-        section = found.get(name, Section("", 0))
+        section = sections.get(name, Section("", 0))
         if text_of.denied(section):
             raise ProbeError(f"{name}: {text_of.why(section)} (docs/sudoers has the line)", Cause.FORBIDDEN)
 
 
 def _lineage(served: str) -> str:
     """Return the lineage that the certificate served belongs to, "" where it is none's."""
-    found = re.search(r"/etc/letsencrypt/(?:live|archive)/([^/]+)/", served)
-    return found[1] if found else ""
+    match = re.search(r"/etc/letsencrypt/(?:live|archive)/([^/]+)/", served)
+    return match[1] if match else ""
 
 
-def _schedule(found: dict[str, Section]) -> tuple[str, bool, str]:
+def _schedule(sections: dict[str, Section]) -> tuple[str, bool, str]:
     """Return what renews the certificate, whether it is enabled, and the result of its last run.
 
     Raises:
         ProbeError: no service manager tells, and no cron file does.
     """
-    lines = _lines(found, "cron")
-    running = "/comm" in found.get("crond", Section("", 1)).text
+    lines = _lines(sections, "cron")
+    running = "/comm" in sections.get("crond", Section("", 1)).text
     try:
-        units = text_of.units(found.get("units"))
+        units = text_of.units(sections.get("units"))
     except ProbeError:
         if not any("certbot" in line for _, _, line in lines):
             raise
@@ -206,33 +208,35 @@ def _schedule(found: dict[str, Section]) -> tuple[str, bool, str]:
     return schedule, on, result
 
 
-def _reload(found: dict[str, Section], lineage: str) -> str:
+def _reload(sections: dict[str, Section], lineage: str) -> str:
     """Return what reloads the proxy after a renewal of this lineage, "" where nothing does."""
     for_all = ("/etc/letsencrypt/cli.ini", "/etc/sysconfig/certbot")  # the latter read by the timer of Red Hat's
     files = (*for_all, f"/etc/letsencrypt/renewal/{lineage}.conf")
-    for path, _, line in _lines(found, "renewal"):
+    for path, _, line in _lines(sections, "renewal"):
         if path in files and re.match(r"(?i)((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
             return line.strip()
-    for path, _, line in _lines(found, "cron"):  # as its own argument, or by the next command
+    for path, _, line in _lines(sections, "cron"):  # as its own argument, or by the next command
         if "certbot" in line and re.search("nginx|caddy", line):
             return path
-    runnable = {path for path, mode in _modes(found) if mode & 0o111}
-    for path, _, _line in _lines(found, "hooks"):
+    runnable = {path for path, mode in _modes(sections) if mode & 0o111}
+    for path, _, _line in _lines(sections, "hooks"):
         if re.match(r"/etc/letsencrypt/renewal-hooks/(deploy|post)/[^/]+$", path) and path in runnable:
             return path  # certbot runs no other
     return ""
 
 
-def _lines(found: dict[str, Section], name: str) -> list[tuple[str, str, str]]:
+def _lines(sections: dict[str, Section], name: str) -> list[tuple[str, str, str]]:
     """Return what grep found: path, ":" and line, each; comments say nothing."""
-    text = found.get(name, Section("", 1)).text
+    text = sections.get(name, Section("", 1)).text
     lines = [line.partition(":") for line in text.split("\n") if line.startswith("/")]
-    return [one for one in lines if not one[2].lstrip().startswith("#")]
+    return [line for line in lines if not line[2].lstrip().startswith("#")]
 
 
-def _modes(found: dict[str, Section]) -> list[tuple[str, int]]:
-    lines = [line.strip().split(" ", 6) for line in found["lineages"].text.split("\n")]
-    return [(one[6].strip("'"), int(one[0], 8)) for one in lines if len(one) == 7 and re.fullmatch("[0-7]+", one[0])]
+def _modes(sections: dict[str, Section]) -> list[tuple[str, int]]:
+    lines = [line.strip().split(" ", 6) for line in sections["lineages"].text.split("\n")]
+    return [
+        (line[6].strip("'"), int(line[0], 8)) for line in lines if len(line) == 7 and re.fullmatch("[0-7]+", line[0])
+    ]
 
 
 def key_access(inside: Inside, place: str) -> KeyAccess:
@@ -278,8 +282,8 @@ def key_access(inside: Inside, place: str) -> KeyAccess:
 
 def _led_to(path: str, listed: Section) -> str:
     """Return where a link of certbot's leads, any other path as it is."""
-    found = re.search(rf"'{re.escape(path)}' -> '\.\./\.\./([^']+)'", listed.text)
-    return str(PurePosixPath(path).parents[2] / found[1]) if found else path
+    match = re.search(rf"'{re.escape(path)}' -> '\.\./\.\./([^']+)'", listed.text)
+    return str(PurePosixPath(path).parents[2] / match[1]) if match else path
 
 
 def looked_at(inside: Inside, allowed: set[str], paths: Sequence[str]) -> dict[str, FileStep]:
@@ -293,10 +297,10 @@ def looked_at(inside: Inside, allowed: set[str], paths: Sequence[str]) -> dict[s
         section = inside.later.get(f"key:{path}")
         if section is None or "No such file" in section.text:
             continue
-        found = _listed(section.text, allowed)
-        if path not in found:
+        file_steps = _listed(section.text, allowed)
+        if path not in file_steps:
             raise ProbeError(f"{path} cannot be inspected: {text_of.why(section)} (docs/sudoers)", Cause.FORBIDDEN)
-        steps |= found
+        steps |= file_steps
     return steps
 
 

@@ -101,35 +101,35 @@ def gather(look: Look) -> Inside:
     mark = f"=={secrets.token_hex(8)}"
     with Way(target.host or "", demands.seconds) as way, _served(look) as (served, address, port):
         first = [mark, way.sudo, f"{port:04X}"]
-        found = text_of.sections(way.script(SCRIPT, *first), mark)
-        who = text_of.me(found["me"])
-        there = processes.candidates(found, who, target.direct_port)
-        node_red = processes.choose(there, found, demands, target.direct_port)
-        front = processes.caddies(found, who)
-        settings = _kept(lambda: evaluate(way, who, node_red, demands, found, caddies(front, found)))
-        nginx = _kept(lambda: _nginx(found, target.port))
+        sections = text_of.sections(way.script(SCRIPT, *first), mark)
+        who = text_of.me(sections["me"])
+        there = processes.candidates(sections, who, target.direct_port)
+        node_red = processes.choose(there, sections, demands, target.direct_port)
+        front = processes.caddies(sections, who)
+        settings = _kept(lambda: evaluate(way, who, node_red, demands, sections, caddies(front, sections)))
+        nginx = _kept(lambda: _nginx(sections, target.port))
         unit = node_red.process.unit
-        others = fronts.running(found, who)
-        paths = [*_paths(nginx), *fronts.paths(others), *(f"time:{path}" for path in files_of_unit(found, unit))]
-        paths += [step for path in environment_of_unit(found, unit) for step in (path, *_above(path))]
+        others = fronts.running(sections, who)
+        paths = [*_paths(nginx), *fronts.paths(others), *(f"time:{path}" for path in files_of_unit(sections, unit))]
+        paths += [step for path in environment_of_unit(sections, unit) for step in (path, *_above(path))]
         later = text_of.sections(way.script(SCRIPT, *first, *paths), mark) if paths else {}
         pid = node_red.process.pid
-        docker, networks = way.container() or (found.get(f"docker {pid}"), found.get(f"networks {pid}"))
+        docker, networks = way.container() or (sections.get(f"docker {pid}"), sections.get(f"networks {pid}"))
     return Inside(
         demands=demands,
         url=target.url,
         who=who,
-        found=found,
+        found=sections,
         node_red=node_red,
         docker=docker,
         networks=networks,
         in_container=way.into_container,
-        connected=text_of.connected(found.get("connection"), address, port),
+        connected=text_of.connected(sections.get("connection"), address, port),
         served=served,
         settings=settings,
         nginx=nginx,
         later=later,
-        impostors=processes.impostors(found, who, node_red),
+        impostors=processes.impostors(sections, who, node_red),
         caddy=bool(front),
         fronts=tuple(others),
         commands=way.commands,
@@ -168,7 +168,7 @@ def evaluate(
     who: Me,
     node_red: Candidate,
     demands: HostDemands,
-    found: dict[str, Section],
+    sections: dict[str, Section],
     proxies: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Have the host's own Node evaluate settings.js as Node-RED's user; return what comes back.
@@ -183,14 +183,14 @@ def evaluate(
             "(podman://, kubectl://)",
             Cause.FORBIDDEN,
         )
-    node = demands.node or node_of(node_red, found)
+    node = demands.node or node_of(node_red, sections)
     mark = f"=={secrets.token_hex(8)}"
     given = {
         "mark": mark,
         "pid": process.pid,
         "userDir": demands.user_dir,
         "settingsFile": demands.settings_file,
-        "args": _arguments(node_red, found),
+        "args": _arguments(node_red, sections),
         "manager": process.manager,
         "known": PUBLISHED,
         "modules": MODULES,
@@ -247,7 +247,7 @@ def _checked(seen: dict[str, Any], node_red: Candidate) -> dict[str, Any]:
     return seen
 
 
-def _arguments(node_red: Candidate, found: dict[str, Section]) -> tuple[str, ...]:
+def _arguments(node_red: Candidate, sections: dict[str, Section]) -> tuple[str, ...]:
     """Return what Node-RED was started with: its own arguments, those of the shell that started it, or its unit's.
 
     Not the unit's where that starts another manager.
@@ -258,39 +258,39 @@ def _arguments(node_red: Candidate, found: dict[str, Section]) -> tuple[str, ...
         return node_red.given
     if node_red.process.manager:
         return ()
-    started = text_of.starts(found.get("starts"), node_red.process.unit)
+    started = text_of.starts(sections.get("starts"), node_red.process.unit)
     return started if processes.is_plain(started) else started[:1]
 
 
-def caddies(front: list[Candidate], found: dict[str, Section]) -> list[dict[str, Any]]:
+def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[str, Any]]:
     """Return where each Caddy's configuration is to be had, for the program that runs on the host.
 
     All of it comes from processes that are believed; a program that others than root can change, or that is no more
     the one that runs, is not named.
     """
     result = []
-    for one in front:
-        words = found.get(f"command {one.process.pid}", text_of.Section("", 1)).text.split("\n")
+    for candidate in front:
+        words = sections.get(f"command {candidate.process.pid}", text_of.Section("", 1)).text.split("\n")
         result.append(
             {
-                "exe": one.exe if one.closed else "",
-                "started": one.process.started,
-                "admin": _admin(found, one),
+                "exe": candidate.exe if candidate.closed else "",
+                "started": candidate.process.started,
+                "admin": _admin(sections, candidate),
                 "resume": "--resume" in words,
                 "adapter": _option(words, "--adapter", "-a"),
-                "file": str(PurePosixPath(one.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile")),
+                "file": str(PurePosixPath(candidate.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile")),
             }
         )
     return result
 
 
-def _admin(found: dict[str, Section], one: Candidate) -> dict[str, str | int] | None:
+def _admin(sections: dict[str, Section], candidate: Candidate) -> dict[str, str | int] | None:
     """Return address, port and inode of Caddy's own admin endpoint; None where it is elsewhere, or not ours to see.
 
     The inode is compared before it is asked: in another network namespace anybody may listen there.
     """
     with contextlib.suppress(ProbeError):  # then its file has to tell
-        for here, inode in sorted(text_of.inodes(found, one.process.pid).items()):
+        for here, inode in sorted(text_of.inodes(sections, candidate.process.pid).items()):
             if here.port == _ADMIN and here.address in ("127.0.0.1", "::1"):
                 return {"address": here.address, "port": here.port, "inode": inode}
     return None
@@ -318,18 +318,18 @@ def packed(program: str) -> str:
     return f'eval(require("zlib").inflateSync(Buffer.from("{text}", "base64")).toString());\n'
 
 
-def _nginx(found: dict[str, Section], port: int) -> Nginx | None:
+def _nginx(sections: dict[str, Section], port: int) -> Nginx | None:
     """Return the nginx that runs: the only one, or the one that listens on the URL's port.
 
     Raises:
         ProbeError: it does not show its configuration, or it is not clear which is meant.
     """
     seen = []
-    for name, section in found.items():
+    for name, section in sections.items():
         if not name.startswith("nginx ") or not name[6:].isdigit():
             continue
         if "# configuration file" in section.text:
-            sizes = text_of.sizes(found.get(f"sizes {name[6:]}"))
+            sizes = text_of.sizes(sections.get(f"sizes {name[6:]}"))
             seen.append(Nginx(int(name[6:]), section, nginx.tree(section.text, sizes)))
         else:
             seen.append(Nginx(int(name[6:]), section, None))
@@ -358,22 +358,22 @@ def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
     return list(dict.fromkeys([*keys, *above, *(f"certificate:{path}" for path in certificates), *times]))
 
 
-def files_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+def files_of_unit(sections: dict[str, Section], unit: str) -> tuple[str, ...]:
     """Return the files that say how a service runs: its own, its drop-ins, its environment's."""
-    one = _unit(found, unit)
+    one = _unit(sections, unit)
     paths = (one.get("FragmentPath"), *one.get("DropInPaths").split())
-    return (*(path for path in paths if path), *environment_of_unit(found, unit))
+    return (*(path for path in paths if path), *environment_of_unit(sections, unit))
 
 
-def environment_of_unit(found: dict[str, Section], unit: str) -> tuple[str, ...]:
+def environment_of_unit(sections: dict[str, Section], unit: str) -> tuple[str, ...]:
     """Return the files that a service's environment comes from."""
-    values = [value for key, value in _unit(found, unit).properties if key == "EnvironmentFiles"]
+    values = [value for key, value in _unit(sections, unit).properties if key == "EnvironmentFiles"]
     return tuple(value.rsplit(" (", 1)[0] for value in values if value.startswith("/"))
 
 
-def _unit(found: dict[str, Section], name: str) -> Unit:
+def _unit(sections: dict[str, Section], name: str) -> Unit:
     with contextlib.suppress(ProbeError):  # host-10 carries why there are none
-        return text_of.units(found.get("units")).get(name, Unit(name))
+        return text_of.units(sections.get("units")).get(name, Unit(name))
     return Unit(name)
 
 
@@ -383,10 +383,12 @@ def _above(path: str) -> list[str]:
 
 def named(directives: tuple[Directive, ...], name: str) -> list[str]:
     """Return the first argument of every directive of a name, wherever it stands."""
-    here = [one.args[0] for one in directives if one.name == name and one.args]
-    return here + [path for one in directives for path in named(one.block, name)]
+    here = [directive.args[0] for directive in directives if directive.name == name and directive.args]
+    return here + [path for directive in directives for path in named(directive.block, name)]
 
 
 def files_of(directives: tuple[Directive, ...]) -> set[str]:
     """Return the files that directives stand in."""
-    return {one.file for one in directives} | {file for one in directives for file in files_of(one.block)}
+    return {directive.file for directive in directives} | {
+        file for directive in directives for file in files_of(directive.block)
+    }

@@ -74,8 +74,8 @@ def starts(section: Section | None, unit: str) -> tuple[str, ...]:
         return ()
     for block in section.text.split("\n\n"):
         if f"Id={unit}" in block.split("\n"):
-            found = re.search(r"argv\[\]=(.*?) ;", block)
-            return tuple(found[1].split()) if found else ()
+            match = re.search(r"argv\[\]=(.*?) ;", block)
+            return tuple(match[1].split()) if match else ()
     return ()
 
 

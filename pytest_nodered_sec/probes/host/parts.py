@@ -135,9 +135,9 @@ def _check_it_is_this_one(inside: Inside, seen: dict[str, Any]) -> None:
         if not seen["guessed"]:
             return  # it was named, by Node-RED's arguments or by the policy; host-01 carries the cause
         raise error.again() from None
-    if any(wanted in (str(one.port), one.address) for one in sockets):
+    if any(wanted in (str(listener.port), listener.address) for listener in sockets):
         return
-    shown = ", ".join(one.line() for one in sockets)
+    shown = ", ".join(listener.line() for listener in sockets)
     raise ProbeError(
         f"{seen['file']} says uiPort {wanted}, but {inside.node_red.process.line()} listens on {shown}: these are not "
         "the settings it runs with; name the right ones with the host's user_dir or settings_file in the policy",

@@ -61,7 +61,11 @@ def installed_since(inside: Inside) -> list[tuple[str, int]]:
         return []
     started = inside.node_red.process.started
     packages = inside.settings["versions"]["packages"]
-    return [(one["path"], round(one["changed"] - started)) for one in packages if one["changed"] > started + SLACK]
+    return [
+        (package["path"], round(package["changed"] - started))
+        for package in packages
+        if package["changed"] > started + SLACK
+    ]
 
 
 def _exposures(inside: Inside, settings: Callable[[Inside], Mapping[str, Any]]) -> tuple[Exposure, ...]:

@@ -71,47 +71,49 @@ class Candidate:
     given: tuple[str, ...] = ()
 
 
-def candidates(found: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
+def candidates(sections: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
     """Return the processes that are Node-RED, in order of their ids: by title or program, and by their place.
 
     A place is a service of that name, or Node-RED's own port: so one with another title is found, and an application of
     somebody's own that embeds Node-RED. Those that nobody vouches for count only where there are no others.
     """
     named, placed = [], []
-    for one in _processes(found, "process", who):
-        if one.exe and not _NODE_PROGRAM.fullmatch(_program(one)):
+    for candidate in _processes(sections, "process", who):
+        if candidate.exe and not _NODE_PROGRAM.fullmatch(_program(candidate)):
             continue  # whatever it calls itself
-        if claims(one):
-            named.append(one)
-        elif (one.comm in _NODE or one.exe) and (_is_main(found, one) or _is_on(found, one, direct_port)):
-            placed.append(one)
+        if claims(candidate):
+            named.append(candidate)
+        elif (candidate.comm in _NODE or candidate.exe) and (
+            _is_main(sections, candidate) or _is_on(sections, candidate, direct_port)
+        ):
+            placed.append(candidate)
     for pool in (named, placed):
         if vouched := [one for one in pool if one.vouched]:
             return _sorted(vouched)
     return _sorted([*named, *placed])
 
 
-def impostors(found: dict[str, Section], who: Me, node_red: Candidate) -> tuple[str, ...]:
+def impostors(sections: dict[str, Section], who: Me, node_red: Candidate) -> tuple[str, ...]:
     """Return what calls itself Node-RED, nginx or Caddy on this host and is not, a phrase each."""
     lines = []
-    for name, section in found.items():
+    for name, section in sections.items():
         if name.startswith("impostor "):
             claimed, uid, user, exe = [*section.text.strip().split(" ", 3), "", "", "", ""][:4]
             lines.append(_impostor(name[9:], claimed, user if user not in ("", "UNKNOWN") else uid, exe))
-    for one in _processes(found, "caddy", who):
-        if not one.vouched and one.exe:
-            lines.append(_impostor(str(one.process.pid), "caddy", one.process.user, one.exe))
-    for one in _processes(found, "process", who):
-        strange = bool(one.exe) and not _NODE_PROGRAM.fullmatch(_program(one))
-        other = not one.vouched and one.process.uid != node_red.process.uid
-        if one.process.pid != node_red.process.pid and claims(one, strange=strange) and (strange or other):
-            lines.append(_impostor(str(one.process.pid), "node-red", one.process.user, one.exe))
+    for candidate in _processes(sections, "caddy", who):
+        if not candidate.vouched and candidate.exe:
+            lines.append(_impostor(str(candidate.process.pid), "caddy", candidate.process.user, candidate.exe))
+    for candidate in _processes(sections, "process", who):
+        strange = bool(candidate.exe) and not _NODE_PROGRAM.fullmatch(_program(candidate))
+        other = not candidate.vouched and candidate.process.uid != node_red.process.uid
+        if candidate.process.pid != node_red.process.pid and claims(candidate, strange=strange) and (strange or other):
+            lines.append(_impostor(str(candidate.process.pid), "node-red", candidate.process.user, candidate.exe))
     return tuple(lines)
 
 
-def caddies(found: dict[str, Section], who: Me) -> list[Candidate]:
+def caddies(sections: dict[str, Section], who: Me) -> list[Candidate]:
     """Return the Caddys that run on this host and are believed to be that."""
-    return [one for one in _processes(found, "caddy", who) if one.vouched]
+    return [candidate for candidate in _processes(sections, "caddy", who) if candidate.vouched]
 
 
 def _impostor(pid: str, claimed: str, user: str, exe: str) -> str:
@@ -120,42 +122,46 @@ def _impostor(pid: str, claimed: str, user: str, exe: str) -> str:
 
 
 def _sorted(pool: list[Candidate]) -> list[Candidate]:
-    return sorted(pool, key=lambda one: one.process.pid)
+    return sorted(pool, key=lambda candidate: candidate.process.pid)
 
 
-def _program(one: Candidate) -> str:
-    return one.exe.rpartition("/")[2]
+def _program(candidate: Candidate) -> str:
+    return candidate.exe.rpartition("/")[2]
 
 
-def claims(one: Candidate, *, strange: bool = False) -> bool:
+def claims(candidate: Candidate, *, strange: bool = False) -> bool:
     """Whether it calls itself Node-RED, by its title or by what it says it runs."""
-    titled = one.comm.startswith("node-red") and not one.comm.startswith("node-red-a")  # not node-red-admin
+    titled = candidate.comm.startswith("node-red") and not candidate.comm.startswith("node-red-a")  # not node-red-admin
     if titled:
-        return one.comm == "node-red" or not strange  # a shell script called node-red-start claims nothing
-    return one.comm in _NODE and any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in one.args[1:])
+        return candidate.comm == "node-red" or not strange  # a shell script called node-red-start claims nothing
+    return candidate.comm in _NODE and any(
+        re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in candidate.args[1:]
+    )
 
 
-def _processes(found: dict[str, Section], kind: str, who: Me) -> list[Candidate]:
-    own = _CONTAINER.search(found["self"].text) if "self" in found else None
+def _processes(sections: dict[str, Section], kind: str, who: Me) -> list[Candidate]:
+    own = _CONTAINER.search(sections["self"].text) if "self" in sections else None
     result = []
-    for name, section in found.items():
+    for name, section in sections.items():
         if not re.fullmatch(rf"{kind} \d+", name):
             continue
         lines = [line.partition(" ") for line in section.text.split("\n")]
         facts = {key: value.rstrip(" ") for key, _, value in lines}
         groups = [value for key, _, value in lines if key == "cgroup"]
         if "Uid" in facts and facts.get("ticks"):  # else it ended while we looked
-            result.append(_candidate(int(name.split()[1]), facts, groups, own[0] if own else "", found, who))
+            result.append(_candidate(int(name.split()[1]), facts, groups, own[0] if own else "", sections, who))
     return result
 
 
 def _candidate(
-    pid: int, facts: dict[str, str], groups: list[str], own: str, found: dict[str, Section], who: Me
+    pid: int, facts: dict[str, str], groups: list[str], own: str, sections: dict[str, Section], who: Me
 ) -> Candidate:
     paths = [line.split(":", 2)[2] for line in groups if line.count(":") > 1]
-    unit = next((one[1] for one in map(_SERVICE.fullmatch, paths) if one and not one[1].startswith("user@")), "")
-    box = next((one[0] for one in map(_CONTAINER.search, groups) if one), "")
-    user_unit = next((one[1] for one in map(_OF_USER.fullmatch, paths) if one), "")
+    unit = next(
+        (match[1] for match in map(_SERVICE.fullmatch, paths) if match and not match[1].startswith("user@")), ""
+    )
+    box = next((match[0] for match in map(_CONTAINER.search, groups) if match), "")
+    user_unit = next((match[1] for match in map(_OF_USER.fullmatch, paths) if match), "")
     user = facts.get("user", "")
     process = NodeRedProcess(
         pid=pid,
@@ -175,7 +181,7 @@ def _candidate(
         engine
         or process.uid == who.uid
         or (process.uid == 0 and closed and _is_what_it_says(facts))
-        or _is_of_its_service(found, process, facts.get("PPid", ""))
+        or _is_of_its_service(sections, process, facts.get("PPid", ""))
     )
     args = tuple(facts.get("args", "").split())
     return Candidate(
@@ -215,9 +221,9 @@ def _is_what_it_says(facts: dict[str, str]) -> bool:
     return bool(_NODE_PROGRAM.fullmatch(program) or re.fullmatch(r"caddy([-.0-9].*)?", program))
 
 
-def _is_of_its_service(found: dict[str, Section], process: NodeRedProcess, parent: str) -> bool:
+def _is_of_its_service(sections: dict[str, Section], process: NodeRedProcess, parent: str) -> bool:
     """Whether the service manager started it, as the user that the service names."""
-    unit = _unit(found, process.unit)
+    unit = _unit(sections, process.unit)
     if unit is None or unit.get("User") not in (
         process.user,
         str(process.uid),
@@ -227,26 +233,28 @@ def _is_of_its_service(found: dict[str, Section], process: NodeRedProcess, paren
     return unit.get("MainPID") in (str(process.pid), parent) or re.match("node-?red|caddy", process.unit) is not None
 
 
-def _unit(found: dict[str, Section], name: str) -> Unit | None:
+def _unit(sections: dict[str, Section], name: str) -> Unit | None:
     with contextlib.suppress(ProbeError):
-        return text_of.units(found.get("units")).get(name) if name else None
+        return text_of.units(sections.get("units")).get(name) if name else None
     return None
 
 
-def _is_main(found: dict[str, Section], one: Candidate) -> bool:
+def _is_main(sections: dict[str, Section], candidate: Candidate) -> bool:
     """Whether it is the main process of a service named like Node-RED."""
-    unit = _unit(found, one.process.unit) if re.match("node-?red", one.process.unit) else None
-    return unit is not None and unit.get("MainPID") == str(one.process.pid)
+    unit = _unit(sections, candidate.process.unit) if re.match("node-?red", candidate.process.unit) else None
+    return unit is not None and unit.get("MainPID") == str(candidate.process.pid)
 
 
-def _is_on(found: dict[str, Section], one: Candidate, port: int) -> bool:
+def _is_on(sections: dict[str, Section], candidate: Candidate, port: int) -> bool:
     with contextlib.suppress(ProbeError):
-        sockets = text_of.listening(found, one.process.pid)
+        sockets = text_of.listening(sections, candidate.process.pid)
         return any(here.port == port and here.family.startswith("tcp") for here in sockets)
     return False
 
 
-def choose(candidates: list[Candidate], found: dict[str, Section], demands: HostDemands, direct_port: int) -> Candidate:
+def choose(
+    candidates: list[Candidate], sections: dict[str, Section], demands: HostDemands, direct_port: int
+) -> Candidate:
     """Return the Node-RED that is meant: the only one, the one in the user directory named, or the one on its port.
 
     Raises:
@@ -261,11 +269,13 @@ def choose(candidates: list[Candidate], found: dict[str, Section], demands: Host
         )
     fitting = candidates
     if demands.user_dir and len(candidates) > 1:
-        fitting = [one for one in candidates if demands.user_dir in (one.cwd, *one.args)] or candidates
+        fitting = [
+            candidate for candidate in candidates if demands.user_dir in (candidate.cwd, *candidate.args)
+        ] or candidates
     if len(fitting) > 1:
-        fitting = [one for one in fitting if _is_on(found, one, direct_port)]
+        fitting = [candidate for candidate in fitting if _is_on(sections, candidate, direct_port)]
     if len(fitting) != 1:
-        shown = "; ".join(one.process.line() for one in candidates[:5])
+        shown = "; ".join(candidate.process.line() for candidate in candidates[:5])
         raise ProbeError(
             f"{len(candidates)} Node-REDs run on this host ({shown}), and it is not clear which is meant: "
             "set --nodered-direct-port, or the host's user_dir in the policy",

@@ -37,7 +37,9 @@ def check_no_box(inside: Inside, proxy: str) -> None:
 
 def other_proxy(inside: Inside) -> str:
     """Return the names of the proxies that run there beside or instead of nginx, "" for none."""
-    return " and ".join(dict.fromkeys([*(["Caddy"] if inside.caddy else []), *(one.program for one in inside.fronts)]))
+    return " and ".join(
+        dict.fromkeys([*(["Caddy"] if inside.caddy else []), *(front.program for front in inside.fronts)])
+    )
 
 
 def nginx_masters(inside: Inside) -> list[list[str]]:
@@ -122,7 +124,7 @@ def _check_nobody_else_serves(inside: Inside) -> None:
     if port not in text_of.taken(inside.found, pid):
         return
     own = text_of.listening(inside.found, pid)
-    if not any(one.port == port and one.family.startswith("tcp") for one in own):
+    if not any(listener.port == port and listener.family.startswith("tcp") for listener in own):
         raise ProbeError(
             f"a program whose configuration is not read here listens on port {port}: neither Node-RED nor a proxy that "
             "was recognised; what it lets pass is asked from outside (admin-01 and the like)",
@@ -161,7 +163,7 @@ def _in_front(inside: Inside) -> NginxConfig | CaddyConfig | FrontConfig:
     if inside.caddy and not isinstance(inside.settings, ProbeError):
         for raw in inside.settings["caddies"]:
             troubles += [raw["trouble"]] * bool(raw["trouble"])
-            servers = tuple(caddy.server(one) for one in raw["servers"])
+            servers = tuple(caddy.server(server) for server in raw["servers"])
             if any(at.rpartition(":")[2] == _port(inside) for server in servers for at in server.listen):
                 sockets = text_of.listening(inside.found, inside.node_red.process.pid)
                 return CaddyConfig(raw["file"], servers, sockets)
@@ -238,7 +240,7 @@ def changed(inside: Inside, paths: Sequence[str], since: float) -> list[tuple[st
     for path in paths:
         section = inside.later.get(f"time:{path}", Section("", 1))
         if found := re.findall(r"^(?:\d{9,} ?)+$", section.text, re.MULTILINE):
-            dated[path] = max(int(one) for line in found for one in line.split())
+            dated[path] = max(int(part) for line in found for part in line.split())
         elif "No such file" not in section.text:  # one that is gone is no evidence either way
             reason = text_of.why(section)
             raise ProbeError(f"when {path} was changed cannot be seen: {reason} (docs/sudoers)", Cause.FORBIDDEN)

@@ -23,7 +23,7 @@ _PATH: Final = "/usr/bin:/bin:/run/current-system/sw/bin:/run/wrappers/bin"
 _NOGROUP: Final = 65534  # in place of root's group
 
 
-def node_of(node_red: Candidate, found: dict[str, Section]) -> str:
+def node_of(node_red: Candidate, sections: dict[str, Section]) -> str:
     """Return the Node.js to run: Node-RED's own, where only root or its own user can change it; else the host's.
 
     Raises:
@@ -31,7 +31,7 @@ def node_of(node_red: Candidate, found: dict[str, Section]) -> str:
     """
     if node_red.theirs and PurePosixPath(node_red.exe).name.startswith("node"):
         return node_red.exe
-    if there := found.get("node", Section("", 1)).text.strip():
+    if there := sections.get("node", Section("", 1)).text.strip():
         return there
     state = (
         "was deleted or replaced after it started" if node_red.deleted else "can be changed by others, or is not seen"

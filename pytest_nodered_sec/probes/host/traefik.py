@@ -75,19 +75,19 @@ def table(file: str, text: str) -> dict[str, Any]:
 
 def providers(static: dict[str, Any]) -> list[str]:
     """Return what a static configuration takes routes from."""
-    found = next((value for key, value in static.items() if key.lower() == "providers"), None)
-    known = found if isinstance(found, dict) else {}
+    values = next((value for key, value in static.items() if key.lower() == "providers"), None)
+    known = values if isinstance(values, dict) else {}
     return [str(key).lower() for key in known if str(key).lower() not in ("providersthrottleduration", "precedence")]
 
 
 def provider(static: dict[str, Any]) -> dict[str, str]:
     """Return what the file provider is told."""
-    found: Any = static
+    values: Any = static
     for name in ("providers", "file"):
-        found = next((value for key, value in found.items() if str(key).lower() == name), None)
-        if not isinstance(found, dict):
+        values = next((value for key, value in values.items() if str(key).lower() == name), None)
+        if not isinstance(values, dict):
             return {}
-    return {str(key).lower(): _text(str(key), value) for key, value in found.items() if value is not None}
+    return {str(key).lower(): _text(str(key), value) for key, value in values.items() if value is not None}
 
 
 def tree(name: str, file: str, values: dict[str, Any]) -> Directive:

@@ -60,7 +60,11 @@ def _places(target: Target) -> list[tuple[str, str]]:
     """Return what is asked for, surface and path below its root: of each surface one place that is not public."""
     dashboards = target.guarded_dashboards
     channels = dashboards[-1:] if target.policy.join_channels else ()
-    harmless = [one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none")]
+    harmless = [
+        endpoint.path
+        for endpoint in target.policy.protected_paths
+        if (endpoint.method, endpoint.effect) == ("GET", "none")
+    ]
     return [
         ("admin API", "/settings"),
         *(("dashboard page", path) for path in dashboards[:1]),
@@ -84,7 +88,8 @@ def ask_by_address_in_clear(look: Look, admin: RootView, plain: PlainView) -> Pl
         ProbeError: a port accepted and gave no answer.
     """
     answers = tuple(
-        one if one.state is not PortState.ANSWERED else _in_clear(look, one.address) for one in plain.answers
+        answer if answer.state is not PortState.ANSWERED else _in_clear(look, answer.address)
+        for answer in plain.answers
     )
     path, port = look.target.admin("/settings"), look.station.plain_port
     return PlainAttempt("the address as Host", path, port, default_port=False, answers=answers)

@@ -119,9 +119,13 @@ def _amid_closed(look: Look, paths: Sequence[str]) -> RootView | None:
         ProbeError: no answer.
     """
     target = look.target
-    harmless = [one.path for one in target.policy.protected_paths if (one.method, one.effect) == ("GET", "none")]
+    harmless = [
+        endpoint.path
+        for endpoint in target.policy.protected_paths
+        if (endpoint.method, endpoint.effect) == ("GET", "none")
+    ]
     answering = None
-    for path in (*(f"{one.rstrip('/')}/" for one in target.dashboards), *harmless):
+    for path in (*(f"{dashboard.rstrip('/')}/" for dashboard in target.dashboards), *harmless):
         look.extend()
         try:
             answering = see(look, target.node(path), None)
@@ -232,9 +236,9 @@ def view_plain(look: Look, before: PlainView | None = None) -> PlainView:
         ProbeError: a port accepted and stayed silent.
     """
     path = before.path if before else look.target.admin(random_path())
-    answered = {one.address for one in before.answers if one.state is PortState.ANSWERED} if before else set()
+    answered = {answer.address for answer in before.answers if answer.state is PortState.ANSWERED} if before else set()
     addresses = look.station.addresses
-    return PlainView(path, tuple(_plain(look, one, path, known=one in answered) for one in addresses))
+    return PlainView(path, tuple(_plain(look, address, path, known=address in answered) for address in addresses))
 
 
 def _plain(look: Look, address: str, path: str, *, known: bool) -> PlainAnswer:

@@ -66,9 +66,9 @@ def read_versions(look: Look, admin: RootView, node: RootView, plain: PlainView)
     port = look.station.plain_port
     answers = [("GET of a random path", view.canary.answer) for view in dict.fromkeys((admin, node))]
     answers += [
-        (f"GET of a random path over plain HTTP, port {port} at {one.address}", one.answer)
-        for one in plain.answers
-        if one.answer is not None
+        (f"GET of a random path over plain HTTP, port {port} at {answer.address}", answer.answer)
+        for answer in plain.answers
+        if answer.answer is not None
     ]
     silent: list[str] = []
     for path in look.target.pages:

@@ -177,7 +177,9 @@ def _own_port(look: Look, admin: RootView, address: str, port: int) -> Door:
         entrance = _spoken(clear, wrapped)
         if entrance is None:
             return Door(address, PortState.CLOSED)
-        visits = _tour(entrance, paths(look), lambda one: _beside_home(look, admin, one), lambda one: one.ungated)
+        visits = _tour(
+            entrance, paths(look), lambda visit: _beside_home(look, admin, visit), lambda visit: visit.ungated
+        )
     return Door(address, state, entrance.tls, visits)
 
 
@@ -227,7 +229,7 @@ def _tour(
         except ProbeError as error:
             if error.cause is not Cause.CLOSED:
                 trouble.append(error)
-    if trouble and not any(tells(one) or one.unanswered for one in visits):  # such a visit says more of itself
+    if trouble and not any(tells(visit) or visit.unanswered for visit in visits):  # such a visit says more of itself
         raise ProbeError(f"{entrance.where}: {trouble[0].message}", trouble[0].cause)
     return tuple(visits)
 
@@ -271,7 +273,9 @@ def try_strange_name(look: Look, admin: RootView, node: RootView) -> StrangeName
             if error.cause not in states:
                 raise
             return StrangeName(name, True, admin, Door(station.address, states[error.cause], target.tls))
-        others = _tour(entrance, rest, lambda one: _beside_landmark(admin, first, one), lambda one: one.node_red)
+        others = _tour(
+            entrance, rest, lambda visit: _beside_landmark(admin, first, visit), lambda visit: visit.node_red
+        )
     return StrangeName(name, True, admin, Door(station.address, PortState.ANSWERED, target.tls, (first, *others)))
 
 

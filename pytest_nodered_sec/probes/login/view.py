@@ -129,8 +129,8 @@ def _parsed(got: Exchange, path: str, what: str, line: Callable[[Exchange], str]
 
 def release(said: Any) -> str:
     """Return a release as it is said, without a leading v; "" where it is none."""
-    found = _RELEASE.fullmatch(said) if isinstance(said, str) else None
-    return found[1] if found else ""
+    match = _RELEASE.fullmatch(said) if isinstance(said, str) else None
+    return match[1] if match else ""
 
 
 def release_in(got: Exchange, path: str) -> str:
@@ -143,8 +143,8 @@ def release_in(got: Exchange, path: str) -> str:
     if got.status not in (200, 206):
         return ""
     if path == "/red/about":  # the change log, which begins with the newest release
-        found = _CHANGE_LOG.match(got.body)
-        return found[1].decode() if found else ""
+        match = _CHANGE_LOG.match(got.body)
+        return match[1].decode() if match else ""
     if path == "/nodes":  # the first set is the core's; the whole list may be longer than what was read
         core = re.search(rb'"module":"node-red","version":"([\w.+-]+)"', got.body)
         return release(core[1].decode()) if core else ""

@@ -60,12 +60,12 @@ def windows_roots() -> tuple[x509.Certificate, ...]:
     There is no file of them, and Windows fetches the public ones only when they are needed: certifi's are trusted too.
     """
     enumerated = getattr(ssl, "enum_certificates", None)
-    found = []
+    certificates = []
     for der, encoding, usages in enumerated("ROOT") if enumerated else ():
         if encoding == "x509_asn" and (usages is True or ssl.Purpose.SERVER_AUTH.oid in usages):
             with contextlib.suppress(*UNREADABLE):
-                found.append(x509.load_der_x509_certificate(der))
-    return tuple(found)
+                certificates.append(x509.load_der_x509_certificate(der))
+    return tuple(certificates)
 
 
 @functools.cache
@@ -168,7 +168,7 @@ def _organisation(name: x509.Name) -> str:
 
 def path_of(sent: tuple[CertificateFacts, ...], walked: Iterable[x509.Certificate]) -> tuple[CertificateFacts, ...]:
     """Return the certificates that verification walked, by depth: as sent, or else out of the trust store."""
-    known = {one.fingerprint: one for one in reversed(sent)}
+    known = {certificate.fingerprint: certificate for certificate in reversed(sent)}
     return tuple(known.get(one.fingerprint, one) for one in (facts(-1, certificate) for certificate in walked))
 
 

@@ -94,13 +94,13 @@ def _shake_hands(look: Look) -> Handshake:
             first = _handshake(look, legacy=True)
         except Incompatible:
             raise ProbeError(str(error), Cause.PROTOCOL) from None
-    found = _with_other_kind(look, first, legacy=legacy)
-    seen = found.seen
+    handshake = _with_other_kind(look, first, legacy=legacy)
+    seen = handshake.seen
     chains = (*seen.certificates, *(seen.also.certificates if seen.also else ()))
     if all(chain.not_before <= seen.looked_at <= chain.not_after for chain in chains):
-        return found
+        return handshake
     skew = look.clock_offset()
-    return replace(found, seen=replace(seen, skew=skew, also=seen.also and replace(seen.also, skew=skew)))
+    return replace(handshake, seen=replace(seen, skew=skew, also=seen.also and replace(seen.also, skew=skew)))
 
 
 def _with_other_kind(look: Look, first: Handshake, *, legacy: bool) -> Handshake:
@@ -130,7 +130,7 @@ def _with_other_kind(look: Look, first: Handshake, *, legacy: bool) -> Handshake
 
 def _told_apart(seen: PresentedChain) -> PresentedChain:
     leaf = replace(seen.leaf, kind=seen.leaf.key_type)
-    path = [leaf if one.position == 0 else one for one in seen.path]
+    path = [leaf if certificate.position == 0 else certificate for certificate in seen.path]
     return replace(seen, certificates=(leaf, *seen.certificates[1:]), path=tuple(path))
 
 
@@ -295,7 +295,7 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
     connection = client.connection
     try:
         sent = connection.get_peer_cert_chain(as_cryptography=True) or []
-        certificates = tuple(facts(position, one) for position, one in enumerate(sent))
+        certificates = tuple(facts(position, certificate) for position, certificate in enumerate(sent))
         path = tuple(client.walked[depth].to_cryptography() for depth in sorted(client.walked))
         walked = path_of(certificates, path)
         staple = read_staple(client.staple, path) if client.staple else None
@@ -351,8 +351,8 @@ def _context(target: Target, *, legacy: bool, authentication: str) -> tuple[SSL.
     context.load_verify_locations(file, folder)
     store, roots = context.get_cert_store(), windows_roots()
     if store is not None and roots:
-        for one in roots:
-            store.add_cert(crypto.X509.from_cryptography(one))
+        for certificate in roots:
+            store.add_cert(crypto.X509.from_cryptography(certificate))
         trust += " and the system's store"
     if target.ca_file:
         try:

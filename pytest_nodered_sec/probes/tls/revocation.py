@@ -51,24 +51,26 @@ def look_up_revocation(look: Look) -> RevocationCheck:
     Raises:
         ProbeError: no TLS.
     """
-    found = shake_hands(look)
-    seen, policy = found.seen, look.target.policy
+    handshake = shake_hands(look)
+    seen, policy = handshake.seen, look.target.policy
     if policy.revocation != "crl" or policy.certificate or not seen.certificates:
         return RevocationCheck(seen)
     if any(chain.trust_errors for chain in (seen, seen.also) if chain):
         return RevocationCheck(
             seen, obstacle="the chain does not verify, so its revocation lists are not fetched: see tls-01"
         )
-    known = {one.fingerprint: one for chain in (seen, seen.also) if chain for one in chain.path}
+    known = {certificate.fingerprint: certificate for chain in (seen, seen.also) if chain for certificate in chain.path}
     pairs = {
-        facts(depth, one).fingerprint: (one, path[depth + 1])
-        for path in found.paths
-        for depth, one in enumerate(path[:-1])
+        facts(depth, certificate).fingerprint: (certificate, path[depth + 1])
+        for path in handshake.paths
+        for depth, certificate in enumerate(path[:-1])
     }
     return RevocationCheck(seen, tuple(_look_up(look, known[key], *pair) for key, pair in pairs.items()))
 
 
-def _look_up(look: Look, named: CertificateFacts, one: x509.Certificate, issuer: x509.Certificate) -> ListLookup:
+def _look_up(
+    look: Look, named: CertificateFacts, certificate: x509.Certificate, issuer: x509.Certificate
+) -> ListLookup:
     if not named.crls:
         return ListLookup(named, trouble=_without_list(named))
     trouble = "none of its list's URLs is plain HTTP"
@@ -79,7 +81,7 @@ def _look_up(look: Look, named: CertificateFacts, one: x509.Certificate, issuer:
         try:
             revoked = look.listed(url, partial(_fetch, look, url))
             _check_issuer(revoked, issuer, named)
-            entry = revoked.get_revoked_certificate_by_serial_number(one.serial_number)
+            entry = revoked.get_revoked_certificate_by_serial_number(certificate.serial_number)
             reason = _reason(entry) if entry else ""
             if not entry or reason in _NOT_FOR_EVER:  # an entry of an old list or a part stands all the same
                 _check_whole(revoked, named)

@@ -108,9 +108,9 @@ def _check_answered(look: Look, offers: TlsOffers) -> None:
     """Raise where no version was accepted: then a refusal proves nothing."""
     if any(version.accepted for version in offers.versions):
         return
-    for one in offers.versions:
-        if one.trouble is not None:
-            raise one.trouble
+    for offer in offers.versions:
+        if offer.trouble is not None:
+            raise offer.trouble
     how = ", ".join(dict.fromkeys(version.refusal for version in offers.versions))
     cause = Cause.REJECTED if "alert" in how else Cause.CLOSED
     raise ProbeError(f"no TLS with {look.target.url}: it refused every version and suite ({how})", cause)

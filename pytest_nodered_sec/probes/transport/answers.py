@@ -216,7 +216,7 @@ def json_of(text: bytes | str, values: int = VALUES) -> Any:  # Any: JSON of the
 
 def cookies_of(got: Exchange) -> list[Cookie]:
     """Return the cookies that an answer sets, without their values, at most 32; those that it takes back are none."""
-    found: list[Cookie] = []
+    cookies: list[Cookie] = []
     for header in got.cookies:
         pair, *rest = header.split(";")
         given = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in rest)}
@@ -225,8 +225,8 @@ def cookies_of(got: Exchange) -> list[Cookie]:
         site = given.get("samesite", "").lower()
         site = site if site in ("strict", "lax", "none") else ""
         if not _taken_back(given):
-            found.append(Cookie(shown, "secure" in given, "httponly" in given, site))
-    return list(dict.fromkeys(found))[:COOKIES]
+            cookies.append(Cookie(shown, "secure" in given, "httponly" in given, site))
+    return list(dict.fromkeys(cookies))[:COOKIES]
 
 
 def handed_out(got: Exchange) -> dict[str, str]:

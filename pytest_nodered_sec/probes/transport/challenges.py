@@ -76,9 +76,9 @@ def challenges(value: str) -> tuple[Challenge, ...]:
 
 def shown(offered: tuple[Challenge, ...]) -> str:
     """Return challenges in one line, each kind once, at most four."""
-    return ", ".join(list(dict.fromkeys(one.line() for one in offered))[:_SHOWN])
+    return ", ".join(list(dict.fromkeys(challenge.line() for challenge in offered))[:_SHOWN])
 
 
 def basic_realm(offered: tuple[Challenge, ...]) -> str | None:
     """Return the realm of the Basic login among the challenges, "" where it names none; None where there is none."""
-    return next((one.realm or "" for one in offered if one.scheme.lower() == "basic"), None)
+    return next((challenge.realm or "" for challenge in offered if challenge.scheme.lower() == "basic"), None)

@@ -76,7 +76,7 @@ class Logins:
     def forget(self, keys: Iterable[tuple[str, ...]]) -> None:
         """Forget the attempts under every key: Node-RED does, when the right password comes."""
         if self._recent is not None:
-            for path in (one for key in keys for one in self._recent.glob(f"{_name(key)}-*")):
+            for path in (path for key in keys for path in self._recent.glob(f"{_name(key)}-*")):
                 path.unlink(missing_ok=True)
 
     @property
@@ -144,9 +144,9 @@ def _countable(folder: Path | None) -> Iterator[Path]:
     try:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        found = folder.lstat()
-        theirs = hasattr(os, "geteuid") and (found.st_uid != _me() or stat.S_IMODE(found.st_mode) & 0o077)
-        if theirs or not stat.S_ISDIR(found.st_mode):
+        status = folder.lstat()
+        theirs = hasattr(os, "geteuid") and (status.st_uid != _me() or stat.S_IMODE(status.st_mode) & 0o077)
+        if theirs or not stat.S_ISDIR(status.st_mode):
             raise ProbeError(f"no password is tried: {folder} belongs to another user", Cause.NOT_ASKED)
         yield folder
     except OSError as error:

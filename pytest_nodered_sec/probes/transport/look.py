@@ -256,8 +256,8 @@ class Look:
         """
         asked = [Once(partial(self._afresh, act, one)) for one in given]
         if not self.station.pace.quiet:
-            for one in asked[1:]:
-                self.station.beside(one.settle)
+            for once in asked[1:]:
+                self.station.beside(once.settle)
         return [one.get() for one in asked]
 
     def _afresh(self, act: Callable[[Look, _Given], _Found], given: _Given) -> _Found:

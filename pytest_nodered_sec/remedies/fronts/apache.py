@@ -23,7 +23,7 @@ def write(site: Site) -> dict[str, str]:
         "SSLEngine on",
         f"SSLCertificateFile {live}/fullchain.pem",
         f"SSLCertificateKeyFile {live}/privkey.pem",
-        f"SSLProtocol -all {' '.join(f'+TLSv{one}' for one in site.versions)}",
+        f"SSLProtocol -all {' '.join(f'+TLSv{version}' for version in site.versions)}",
         *([f"SSLCipherSuite {common.CIPHERS}"] if "1.2" in site.versions else []),
     ]
     if site.clients:  # by SSLCACertificateFile, a CA that issued the server's certificate as well would be sent with it

@@ -20,7 +20,7 @@ def write(site: Site) -> dict[str, str]:
     tls = [
         f"ssl_certificate {live}/fullchain.pem;",
         f"ssl_certificate_key {live}/privkey.pem;",
-        f"ssl_protocols {' '.join(f'TLSv{one}' for one in site.versions)};",
+        f"ssl_protocols {' '.join(f'TLSv{version}' for version in site.versions)};",
         *([f"ssl_ciphers {common.CIPHERS};"] if "1.2" in site.versions else []),
         "ssl_session_tickets off;",
         *([f"ssl_client_certificate {CLIENTS};", "ssl_verify_client on;"] if site.clients else []),

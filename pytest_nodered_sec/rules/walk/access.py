@@ -51,16 +51,16 @@ def _addresses(request: Request) -> tuple[int, str]:
     rules = all_of(request.path, "allow", "deny")
     if not rules:
         return NO_OPINION, ""
-    chosen = variables.trusts_anybody(request) and any(one.name == "allow" for one in rules)
+    chosen = variables.trusts_anybody(request) and any(directive.name == "allow" for directive in rules)
     if request.client.granted or chosen:
         return PASS, ""
-    for one in rules:
-        network = one.args[0] if one.args else ""
+    for rule in rules:
+        network = rule.args[0] if rule.args else ""
         inside = conditions.is_from(request.client.address, network)
         if inside is None:
-            request.doubt(f"{one.name} {network} ({one.where()}) names no network")
+            request.doubt(f"{rule.name} {network} ({rule.where()}) names no network")
         if inside:
-            return (PASS, "") if one.name == "allow" else (403, f"deny {network};")
+            return (PASS, "") if rule.name == "allow" else (403, f"deny {network};")
     return NO_OPINION, ""
 
 

@@ -309,13 +309,13 @@ def _group(visit: Visit, lines: tuple[Directive, ...], how: str, *, user: bool) 
 
 def _joined(results: list[Verdict], how: str) -> Verdict:
     result: Verdict = "neutral"
-    for one in results:
-        if one == "neutral":
+    for literal in results:
+        if literal == "neutral":
             continue
-        if one == ("denied" if how == "and" else "granted"):
-            return one
-        if result == "neutral" or one == "no user":
-            result = one
+        if literal == ("denied" if how == "and" else "granted"):
+            return literal
+        if result == "neutral" or literal == "no user":
+            result = literal
     return result
 
 
@@ -353,7 +353,9 @@ def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool) -> 
 
 def _network(visit: Visit, text: str, line: Directive) -> bool:
     """Whether a request comes from a network."""
-    trusted = [arg for one in visit.lines("remoteipinternalproxy", "remoteiptrustedproxy") for arg in one.args]
+    trusted = [
+        arg for directive in visit.lines("remoteipinternalproxy", "remoteiptrustedproxy") for arg in directive.args
+    ]
     lists = visit.lines("remoteipinternalproxylist", "remoteiptrustedproxylist")
     by_anybody = not (trusted or lists) or any(is_from(visit.client.address, one) for one in trusted)
     said = visit.value("remoteipheader") and by_anybody

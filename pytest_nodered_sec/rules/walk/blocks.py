@@ -14,15 +14,15 @@ Path = tuple["Directive", ...]
 def value(path: Path, name: str) -> tuple[str, ...]:
     """Return a directive's arguments as the innermost block inherits them."""
     for block in reversed(path):
-        for one in block.block:
-            if one.name == name:
-                return one.args
+        for directive in block.block:
+            if directive.name == name:
+                return directive.args
     return ()
 
 
 def all_of(path: Path, *names: str) -> list[Directive]:
     """Return the directives of these names of the innermost block that has any: they replace those around it."""
     for block in reversed(path):
-        if rules := [one for one in block.block if one.name in names]:
+        if rules := [directive for directive in block.block if directive.name in names]:
             return rules
     return []

@@ -184,11 +184,11 @@ def filled(visit: Visit, template: str) -> str:
         **visit.captured,
     }
 
-    def one(found: re.Match[str]) -> str:
-        if found[1] in known:
-            return known[found[1]]
-        if not found[1].startswith("http.regexp."):
-            visit.doubt(f"what Caddy puts in place of {found[0]} is not in the configuration")
+    def one(match: re.Match[str]) -> str:
+        if match[1] in known:
+            return known[match[1]]
+        if not match[1].startswith("http.regexp."):
+            visit.doubt(f"what Caddy puts in place of {match[0]} is not in the configuration")
         return ""
 
     return _PLACEHOLDER.sub(one, template)
@@ -221,7 +221,9 @@ def _own(visit: Visit, address: str) -> CaddyServer | None:
     host, _, port = address.rpartition(":")
     if visit.client.hops >= _MOST_HOPS or not is_near(host):
         return None
-    return next((one for one in visit.seen.servers if any(at.rpartition(":")[2] == port for at in one.listen)), None)
+    return next(
+        (server for server in visit.seen.servers if any(at.rpartition(":")[2] == port for at in server.listen)), None
+    )
 
 
 def _answer(visit: Visit, step: CaddyStep, end: Outcome, following: Next) -> Outcome:

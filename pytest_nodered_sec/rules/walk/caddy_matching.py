@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 def any_fits(visit: Visit, sets: tuple[CaddyMatch, ...]) -> bool:
     """Whether one of the sets holds; without any, every request fits."""
-    return not sets or any(_fits(visit, one) for one in sets)
+    return not sets or any(_fits(visit, matcher) for matcher in sets)
 
 
-def _fits(visit: Visit, one: CaddyMatch) -> bool:
+def _fits(visit: Visit, matcher: CaddyMatch) -> bool:
     """Whether all conditions of a set hold."""
     client = visit.client
     return (
-        (not one.hosts or any(is_host(client.host, name) for name in one.hosts))
-        and (not one.methods or client.method in one.methods)
-        and (not one.protocol or one.protocol == ("https" if client.tls else "http"))
-        and (not one.paths or any(is_path(visit.path, path) for path in one.paths))
-        and (not one.pattern or _matches(visit, one))
-        and (not one.statuses or visit.status in one.statuses)
-        and (not one.networks or _is_near(visit, one.networks))
-        and (not one.forwarded or _says_it_is_near(visit, one.forwarded))
-        and not any(_fits(visit, other) for other in one.none)
-        and _may_hold(visit, one)
+        (not matcher.hosts or any(is_host(client.host, name) for name in matcher.hosts))
+        and (not matcher.methods or client.method in matcher.methods)
+        and (not matcher.protocol or matcher.protocol == ("https" if client.tls else "http"))
+        and (not matcher.paths or any(is_path(visit.path, path) for path in matcher.paths))
+        and (not matcher.pattern or _matches(visit, matcher))
+        and (not matcher.statuses or visit.status in matcher.statuses)
+        and (not matcher.networks or _is_near(visit, matcher.networks))
+        and (not matcher.forwarded or _says_it_is_near(visit, matcher.forwarded))
+        and not any(_fits(visit, other) for other in matcher.none)
+        and _may_hold(visit, matcher)
     )
 
 
@@ -52,21 +52,21 @@ def _says_it_is_near(visit: Visit, networks: tuple[str, ...]) -> bool:
     """Whether an address is in networks: whoever comes from a trusted proxy's address says his own as he likes."""
     if "*" in visit.server.trusts:
         visit.doubt("which proxies Caddy trusts with a client's address is not known")
-    elif not any(is_from(visit.client.address, one) for one in visit.server.trusts):
+    elif not any(is_from(visit.client.address, trust) for trust in visit.server.trusts):
         return _is_near(visit, networks)
     return visit.choices.whether(("forwarded", networks))
 
 
-def _may_hold(visit: Visit, one: CaddyMatch) -> bool:
+def _may_hold(visit: Visit, matcher: CaddyMatch) -> bool:
     """Whether conditions hold that the client or the disk decides."""
-    if one.unread:
-        visit.doubt(f"whether Caddy's matcher {', '.join(one.unread)} fits is not known")
-    if not (one.unread or one.others or one.headers or one.files):
+    if matcher.unread:
+        visit.doubt(f"whether Caddy's matcher {', '.join(matcher.unread)} fits is not known")
+    if not (matcher.unread or matcher.others or matcher.headers or matcher.files):
         return True
-    if one.files and visit.client.exists is not None and not (one.unread or one.headers):
+    if matcher.files and visit.client.exists is not None and not (matcher.unread or matcher.headers):
         return visit.client.exists
-    holds = visit.choices.whether(("conditions", one))
-    secrets = [name for name in one.headers if kind(unknown(f"http_{name.lower().replace('-', '_')}")) == "secret"]
+    holds = visit.choices.whether(("conditions", matcher))
+    secrets = [name for name in matcher.headers if kind(unknown(f"http_{name.lower().replace('-', '_')}")) == "secret"]
     if holds and secrets:
         visit.doubt(f"whether anonymous clients know the value of {', '.join(secrets)} is unknown")
     return holds
@@ -77,7 +77,7 @@ def is_host(host: str, pattern: str) -> bool:
     if pattern == "*":
         return True
     labels, wanted = host.lower().split("."), pattern.lower().split(".")
-    return len(labels) == len(wanted) and all(two in ("*", one) for one, two in zip(labels, wanted, strict=True))
+    return len(labels) == len(wanted) and all(two in ("*", label) for label, two in zip(labels, wanted, strict=True))
 
 
 def is_path(path: str, pattern: str) -> bool:
@@ -114,17 +114,17 @@ def cleaned(path: str, *, merge: bool) -> str:
     return clean.replace("\0", "")
 
 
-def _matches(visit: Visit, one: CaddyMatch) -> bool:
-    regex = compiled(visit, one.pattern)
+def _matches(visit: Visit, matcher: CaddyMatch) -> bool:
+    regex = compiled(visit, matcher.pattern)
     if regex is None:
-        return visit.choices.whether(("pattern", one.pattern))
-    found = regex.search(cleaned(unquote(visit.path, "latin-1"), merge=True))
-    if found is None:
+        return visit.choices.whether(("pattern", matcher.pattern))
+    match = regex.search(cleaned(unquote(visit.path, "latin-1"), merge=True))
+    if match is None:
         return False
-    for name in ("", f"{one.name}."):
-        for number, text in enumerate((found[0], *found.groups(""))):
+    for name in ("", f"{matcher.name}."):
+        for number, text in enumerate((match[0], *match.groups(""))):
             visit.captured[f"http.regexp.{name}{number}"] = text
-        visit.captured.update({f"http.regexp.{name}{key}": text for key, text in found.groupdict("").items()})
+        visit.captured.update({f"http.regexp.{name}{key}": text for key, text in match.groupdict("").items()})
     return True
 
 

@@ -79,11 +79,11 @@ def matches(request: Request, pattern: str, text: str, *, where: str, ignore_cas
     return holds
 
 
-def _remember(request: Request, found: re.Match[str] | None) -> bool:
-    if found is None:
+def _remember(request: Request, match: re.Match[str] | None) -> bool:
+    if match is None:
         return False
-    request.captures = (found[0], *found.groups("")) if found.re.groups else ()
-    request.variables.update({name.lower(): text for name, text in found.groupdict("").items()})
+    request.captures = (match[0], *match.groups("")) if match.re.groups else ()
+    request.variables.update({name.lower(): text for name, text in match.groupdict("").items()})
     return True
 
 

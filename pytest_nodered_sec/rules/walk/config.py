@@ -89,38 +89,44 @@ class Config:
     def variables(self) -> dict[str, Directive]:
         """The map, geo or split_clients that gives a variable its value."""
         return {
-            one.args[-1][1:].lower(): one
+            directive.args[-1][1:].lower(): directive
             for http in self.directives
             if http.name == "http"
-            for one in http.block
-            if one.name in ("map", "geo", "split_clients") and one.args
+            for directive in http.block
+            if directive.name in ("map", "geo", "split_clients") and directive.args
         }
 
     @cached_property
     def assigned(self) -> frozenset[str]:
         """The variables that `set` or a named group gives a value to: empty until then."""
-        names = {one.args[0][1:].lower() for one in every(self.directives) if one.name == "set" and one.args}
-        texts = (arg for one in every(self.directives) for arg in (one.name, *one.args))
+        names = {
+            directive.args[0][1:].lower()
+            for directive in every(self.directives)
+            if directive.name == "set" and directive.args
+        }
+        texts = (arg for directive in every(self.directives) for arg in (directive.name, *directive.args))
         return frozenset(names | {name.lower() for text in texts for name in re.findall(r"\(\?P?[<'](\w+)[>']", text)})
 
     @cached_property
     def scripted(self) -> dict[str, Directive]:
         """The variables that a program or a module gives a value to."""
         return {
-            one.args[0][1:].lower(): one for one in every(self.directives) if _SCRIPTED.search(one.name) and one.args
+            directive.args[0][1:].lower(): directive
+            for directive in every(self.directives)
+            if _SCRIPTED.search(directive.name) and directive.args
         }
 
     @cached_property
     def upstreams(self) -> dict[str, tuple[str, ...]]:
         """The servers of each upstream block of the http or the stream part."""
         return {
-            one.args[0]: tuple(
-                server.args[0] for server in one.block if server.name == "server" and "down" not in server.args
+            directive.args[0]: tuple(
+                server.args[0] for server in directive.block if server.name == "server" and "down" not in server.args
             )
             for part in self.directives
             if part.name in ("http", "stream")
-            for one in part.block
-            if one.name == "upstream" and one.args
+            for directive in part.block
+            if directive.name == "upstream" and directive.args
         }
 
     def is_node_red(self, address: str) -> bool:
@@ -141,23 +147,23 @@ class Config:
 def is_node_red(address: str, sockets: tuple[ListeningSocket, ...]) -> bool:
     """Whether an address ("host:port", or the path of a unix socket) is one that Node-RED listens on."""
     if address.startswith("/"):
-        return any(one.family == "unix" and one.address == address for one in sockets)
+        return any(listener.family == "unix" and listener.address == address for listener in sockets)
     port = address.rpartition(":")[2]
-    return any(one.family.startswith("tcp") and str(one.port) == port for one in sockets)
+    return any(listener.family.startswith("tcp") and str(listener.port) == port for listener in sockets)
 
 
 def every(directives: tuple[Directive, ...]) -> Iterator[Directive]:
     """Yield all directives, however deep they stand."""
-    for one in directives:
-        yield one
-        yield from every(one.block)
+    for directive in directives:
+        yield directive
+        yield from every(directive.block)
 
 
 def listens(server: Path) -> list[Listen]:
     """Return where a server listens: port 80 unless it says so."""
     block = server[-1].block
-    tls = any(one.name == "ssl" and one.args == ("on",) for one in block)
-    rows = [one.args for one in block if one.name == "listen" and one.args] or [("80",)]
+    tls = any(directive.name == "ssl" and directive.args == ("on",) for directive in block)
+    rows = [directive.args for directive in block if directive.name == "listen" and directive.args] or [("80",)]
     return [
         Listen(
             place(row[0]),

@@ -21,49 +21,49 @@ _URL: Final = re.compile(r"(https?)://(?:unix:([^:]*):?|([^/?]*))(.*)", re.DOTAL
 _OF_NGINX: Final = frozenset(("500", "502", "503", "504"))  # what it answers where the server behind does not
 
 
-def exists(request: Request, one: Directive) -> bool:
+def exists(request: Request, directive: Directive) -> bool:
     """Whether the file is there that a directive looks for."""
     there = request.client.exists
-    return request.choices.whether(("exists", one.where(), one.args)) if there is None else there
+    return request.choices.whether(("exists", directive.where(), directive.args)) if there is None else there
 
 
 def answer(request: Request) -> Outcome | int | str:
     """Return how it ends, a status that may have an error page, or the path that it is redirected to inside nginx."""
     for block in request.path:
-        for one in block.block:
-            if known.decides(one.name) and not known.ANSWERS.match(one.name):
-                request.doubt(f"the decision of {one.name} ({one.where()}) is unknown")
+        for directive in block.block:
+            if known.decides(directive.name) and not known.ANSWERS.match(directive.name):
+                request.doubt(f"the decision of {directive.name} ({directive.where()}) is unknown")
     for block in reversed(_inherited(request.path)):
-        for one in block.block:
-            if one.name == "proxy_pass" and one.args:
-                return _proxied(request, one)
-            if known.ELSEWHERE.match(one.name):
-                return _sent(request, request.end("elsewhere", address=f"{one.name} {' '.join(one.args)}"))
-            if known.BUILT_IN.match(one.name):
+        for directive in block.block:
+            if directive.name == "proxy_pass" and directive.args:
+                return _proxied(request, directive)
+            if known.ELSEWHERE.match(directive.name):
+                return _sent(request, request.end("elsewhere", address=f"{directive.name} {' '.join(directive.args)}"))
+            if known.BUILT_IN.match(directive.name):
                 return request.end("answered", status=request.shown or 200)
-            if known.ANSWERS.match(one.name):
-                request.doubt(f"{one.name} ({one.where()}) answers")
+            if known.ANSWERS.match(directive.name):
+                request.doubt(f"{directive.name} ({directive.where()}) answers")
                 return request.end("unknown")
     return _file(request)
 
 
 def _inherited(path: Path) -> Path:
     """Return the blocks whose handler is in force: the location's, and those of what stands in it."""
-    last = max((number for number, one in enumerate(path) if one.name == "location"), default=len(path) - 1)
+    last = max((number for number, directive in enumerate(path) if directive.name == "location"), default=len(path) - 1)
     return path[last:]
 
 
 # --- a server behind -------------------------------------------------------------------------------------
 
 
-def _proxied(request: Request, one: Directive) -> Outcome | int:
-    computed = "$" in one.args[0]
-    parts = _URL.fullmatch(filled(request, one.args[0]))
+def _proxied(request: Request, directive: Directive) -> Outcome | int:
+    computed = "$" in directive.args[0]
+    parts = _URL.fullmatch(filled(request, directive.args[0]))
     if parts is None or not (parts[2] or parts[3].partition(":")[0]):
         return 500
     name = parts[3] or ""
     put = f"/{parts[4]}" if parts[4].startswith("?") else parts[4]
-    via = (*request.path, one)
+    via = (*request.path, directive)
     if parts[2] is not None:
         address = parts[2]
     elif behind := request.config.upstreams.get(name):
@@ -73,13 +73,16 @@ def _proxied(request: Request, one: Directive) -> Outcome | int:
     if not address.startswith("/") and not re.search(r":[^\]]*$", address):
         address += ":443" if parts[1] == "https" else ":80"
     if unknowns(parts[2] or "") or (unknowns(name) and not re.search(r":\d+$", name)):
-        request.doubt(f"the destination of proxy_pass {one.args[0]} ({one.where()}) is not in the configuration")
-        return request.end("unknown", via=via, where=one.where())
+        request.doubt(
+            f"the destination of proxy_pass {directive.args[0]} ({directive.where()}) is not in the configuration"
+        )
+        return request.end("unknown", via=via, where=directive.where())
     uri = _uri(request, put, computed=computed)
     if request.config.is_node_red(address):
-        return request.end("node-red", uri=uri, address=address, status=request.shown, via=via, where=one.where())
+        return request.end("node-red", uri=uri, address=address, status=request.shown, via=via, where=directive.where())
     return _sent(
-        request, request.end("elsewhere", uri=uri, address=address, status=request.shown, via=via, where=one.where())
+        request,
+        request.end("elsewhere", uri=uri, address=address, status=request.shown, via=via, where=directive.where()),
     )
 
 
@@ -89,7 +92,9 @@ def _uri(request: Request, put: str, *, computed: bool) -> str:
         return put
     if not put and request.raw:
         return request.client.uri
-    location = next((match_of(one).text for one in reversed(request.path) if one.name == "location"), "")
+    location = next(
+        (match_of(directive).text for directive in reversed(request.path) if directive.name == "location"), ""
+    )
     replaced = len(location) if put and request.in_location else 0
     rest = request.uri[replaced:]
     path = (put if request.in_location else "") + (escaped(rest) if request.quoted or request.internal else rest)
@@ -101,7 +106,7 @@ def _sent(request: Request, end: Outcome) -> Outcome | int:
     if request.client.behind is not None:
         return end
     intercepted = any(value(request.path, f"{kind}_intercept_errors") == ("on",) for kind in ("proxy", "fastcgi"))
-    codes = {code for one in all_of(request.path, "error_page") for code in one.args[:-1] if code.isdigit()}
+    codes = {code for directive in all_of(request.path, "error_page") for code in directive.args[:-1] if code.isdigit()}
     statuses = sorted(codes if intercepted else codes & _OF_NGINX)
     turn = request.choices.pick(("answers", end.where, end.address), len(statuses) + 1)
     return int(statuses[turn - 1]) if turn else end

@@ -61,7 +61,7 @@ def _merges_slashes(request: Request, listen: Listen) -> bool:
 
     That is before any Host: the place's default server, or the one that the client named by TLS.
     """
-    default = next((one for one in request.config.places[listen.place] if one.default), None)
+    default = next((place for place in request.config.places[listen.place] if place.default), None)
     first = default or request.config.places[listen.place][0]
     ways = [value(server, "merge_slashes") != ("off",) for server in (listen.server, first.server)]
     if ways[0] != ways[1] and listen.tls:
@@ -98,12 +98,12 @@ def _to_a_location(request: Request) -> Outcome:
 
 def _limit_methods(request: Request) -> None:
     """Go into limit_except where it is about the request's method."""
-    for one in request.path[-1].block:
-        if one.name == "limit_except":
-            allowed = {arg.upper() for arg in one.args}
+    for directive in request.path[-1].block:
+        if directive.name == "limit_except":
+            allowed = {arg.upper() for arg in directive.args}
             allowed |= {"HEAD"} if "GET" in allowed else set()
             if request.method not in allowed:
-                request.path = (*request.path, one)
+                request.path = (*request.path, directive)
 
 
 def _in_the_location(request: Request) -> Outcome | None:
@@ -129,16 +129,23 @@ def _in_the_location(request: Request) -> Outcome | None:
 def _scripted(request: Request, which: re.Pattern[str]) -> Outcome | None:
     """Return an unknown end where a program decides."""
     for block in reversed(request.path):
-        for one in block.block:
-            if which.match(one.name):
-                request.doubt(f"{one.name} ({one.where()}) decides")
+        for directive in block.block:
+            if which.match(directive.name):
+                request.doubt(f"{directive.name} ({directive.where()}) decides")
                 return request.end("unknown")
     return None
 
 
 def _with_files(request: Request) -> Outcome:
     """Look at try_files, which no block inherits, then at the content."""
-    files = next((one for one in request.path[-1].block if one.name == "try_files" and len(one.args) > 1), None)
+    files = next(
+        (
+            directive
+            for directive in request.path[-1].block
+            if directive.name == "try_files" and len(directive.args) > 1
+        ),
+        None,
+    )
     if files is None or content.exists(request, files):
         return _content(request)
     last = files.args[-1]
@@ -146,28 +153,32 @@ def _with_files(request: Request) -> Outcome:
 
 
 def _content(request: Request) -> Outcome:
-    found = content.answer(request)
-    if isinstance(found, int):
-        return _ended(request, found)
-    if isinstance(found, str):
-        return _elsewhere_inside(request, found, request.args)
-    return _handed_on(request, found) if found.kind == "elsewhere" else found
+    outcome = content.answer(request)
+    if isinstance(outcome, int):
+        return _ended(request, outcome)
+    if isinstance(outcome, str):
+        return _elsewhere_inside(request, outcome, request.args)
+    return _handed_on(request, outcome) if outcome.kind == "elsewhere" else outcome
 
 
-def _handed_on(request: Request, found: Outcome) -> Outcome:
+def _handed_on(request: Request, outcome: Outcome) -> Outcome:
     """Follow a request that nginx hands to another server of its own."""
-    place = request.config.own(found.address)
+    place = request.config.own(outcome.address)
     if place is None:
-        return found
+        return outcome
     if request.client.hops >= _MOST_HOPS:
-        request.doubt(f"nginx forwards requests to itself in a loop ({found.via[-1].where()})")
+        request.doubt(f"nginx forwards requests to itself in a loop ({outcome.via[-1].where()})")
         return request.end("unknown")
-    given = [one.args[1] for one in all_of(found.via, "proxy_set_header") if one.args[0].lower() == "host"]
+    given = [
+        directive.args[1]
+        for directive in all_of(outcome.via, "proxy_set_header")
+        if directive.args[0].lower() == "host"
+    ]
     client = replace(
         request.client,
-        uri=found.uri,
-        host=filled(request, given[0]) if given else _proxy_host(filled(request, found.via[-1].args[0])),
-        tls=found.via[-1].args[0].startswith("https:"),
+        uri=outcome.uri,
+        host=filled(request, given[0]) if given else _proxy_host(filled(request, outcome.via[-1].args[0])),
+        tls=outcome.via[-1].args[0].startswith("https:"),
         port=place.port,
         address="unix:" if place.address == "unix" else "127.0.0.1",
         hops=request.client.hops + 1,
@@ -194,8 +205,8 @@ def _ended(request: Request, status: int) -> Outcome:
         return answer
     if value(request.path, "recursive_error_pages") != ("on",):
         request.paged = True
-    for one in pages:
-        *codes, target = one.args
+    for directive in pages:
+        *codes, target = directive.args
         if str(status) not in codes:
             continue
         given = next((code[1:] for code in codes if code.startswith("=")), str(status))

@@ -70,4 +70,7 @@ def listening_at(listeners: Iterable[_Listener], address: str) -> _Listener | No
     host, _, port = address.rpartition(":")
     if not is_near(host):
         return None
-    return next((one for one in listeners if one.port == port and (one.local or one.address == "*")), None)
+    return next(
+        (listener for listener in listeners if listener.port == port and (listener.local or listener.address == "*")),
+        None,
+    )

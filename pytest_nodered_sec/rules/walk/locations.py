@@ -39,7 +39,7 @@ def match_of(location: Directive) -> Match:
 
 def of_block(block: Directive) -> list[tuple[Match, Directive]]:
     """Return a block's locations."""
-    return [(match_of(one), one) for one in block.block if one.name == "location"]
+    return [(match_of(directive), directive) for directive in block.block if directive.name == "location"]
 
 
 def find(request: Request) -> bool:
@@ -76,7 +76,7 @@ def _find(request: Request, block: Directive) -> str:
 
 def _around(path: Path, block: Directive) -> Path:
     """Return the part of a path up to a block."""
-    return path[: next(number for number, one in enumerate(path) if one is block) + 1]
+    return path[: next(number for number, directive in enumerate(path) if directive is block) + 1]
 
 
 def _static(uri: str, here: list[tuple[Match, Directive]]) -> tuple[str, Directive | None]:
@@ -98,7 +98,7 @@ def _static(uri: str, here: list[tuple[Match, Directive]]) -> tuple[str, Directi
 
 
 def _hands_on(location: Directive) -> bool:
-    return any(one.name.endswith("_pass") for one in location.block)
+    return any(directive.name.endswith("_pass") for directive in location.block)
 
 
 def named(request: Request, name: str) -> Path | None:

@@ -26,23 +26,23 @@ Stop = Outcome | int
 def run(request: Request, directives: Sequence[Directive], *, quote: list[bool] | None = None) -> Stop:
     """Run the directives of a block, those of each `if` that holds in their place."""
     quote = quote if quote is not None else [True]
-    for one in directives:
+    for directive in directives:
         stop: Stop = NEXT
-        if one.name == "break":
+        if directive.name == "break":
             request.changed = False
             return DONE
-        if one.name == "set" and len(one.args) > 1:
-            _set(request, one.args[0][1:].lower(), variables.filled(request, one.args[1], quote=quote[0]))
-        elif one.name == "return" and one.args:
-            return _returned(request, one.args)
-        elif one.name == "rewrite" and len(one.args) > 1:
-            stop = _rewritten(request, one, quote)
-        elif one.name == "if" and _holds(request, one):
+        if directive.name == "set" and len(directive.args) > 1:
+            _set(request, directive.args[0][1:].lower(), variables.filled(request, directive.args[1], quote=quote[0]))
+        elif directive.name == "return" and directive.args:
+            return _returned(request, directive.args)
+        elif directive.name == "rewrite" and len(directive.args) > 1:
+            stop = _rewritten(request, directive, quote)
+        elif directive.name == "if" and _holds(request, directive):
             if request.path[-1].name == "if":
                 request.path = request.path[:-1]  # the last that holds is in force
             if request.path[-1].name == "location":
-                request.path = (*request.path, one)
-            stop = run(request, one.block, quote=quote)
+                request.path = (*request.path, directive)
+            stop = run(request, directive.block, quote=quote)
         if stop != NEXT:
             return stop
     return NEXT
@@ -65,10 +65,10 @@ def _returned(request: Request, args: tuple[str, ...]) -> Stop:
     return request.end("answered", status=request.shown or int(code))
 
 
-def _rewritten(request: Request, one: Directive, quote: list[bool]) -> Stop:
-    pattern, put, *flags = one.args
+def _rewritten(request: Request, directive: Directive, quote: list[bool]) -> Stop:
+    pattern, put, *flags = directive.args
     away = put.startswith(_AWAY) or flags[:1] in (["redirect"], ["permanent"])
-    if not _matches(request, pattern, request.uri, one):
+    if not _matches(request, pattern, request.uri, directive):
         return NEXT
     keeps = not put.endswith("?")
     put = put if keeps else put[:-1]
@@ -96,13 +96,13 @@ def _rewritten(request: Request, one: Directive, quote: list[bool]) -> Stop:
     return DONE if flags[:1] == ["last"] else NEXT
 
 
-def _holds(request: Request, one: Directive) -> bool:
+def _holds(request: Request, directive: Directive) -> bool:
     """Whether an if's condition holds."""
-    first, *rest = one.args
+    first, *rest = directive.args
     if re.fullmatch("!?-[fdex]", first):
         there = request.client.exists
         if there is None:
-            there = request.choices.whether(("exists", one.where(), one.args))
+            there = request.choices.whether(("exists", directive.where(), directive.args))
         return there != first.startswith("!")
     text = variables.filled(request, first)
     if not rest:
@@ -110,12 +110,12 @@ def _holds(request: Request, one: Directive) -> bool:
     sign, wanted = rest[0], " ".join(rest[1:])
     if sign in ("=", "!="):
         return conditions.equal(request, text, variables.filled(request, wanted)) == (sign == "=")
-    return _matches(request, wanted, text, one, ignore_case=sign.endswith("*")) != sign.startswith("!")
+    return _matches(request, wanted, text, directive, ignore_case=sign.endswith("*")) != sign.startswith("!")
 
 
-def _matches(request: Request, pattern: str, text: str, one: Directive, *, ignore_case: bool = False) -> bool:
+def _matches(request: Request, pattern: str, text: str, directive: Directive, *, ignore_case: bool = False) -> bool:
     """Whether a pattern matches; one that does not leaves nothing of what others captured."""
-    held = conditions.matches(request, pattern, text, ignore_case=ignore_case, where=one.where())
+    held = conditions.matches(request, pattern, text, ignore_case=ignore_case, where=directive.where())
     if not held:
         request.captures = ()
     return held

@@ -16,7 +16,9 @@ NOBODY: Final = "stranger.invalid"
 
 def names(listen: Listen) -> list[str]:
     """Return a server's names, letter case aside for those that are no patterns."""
-    found = [name for one in listen.server[-1].block if one.name == "server_name" for name in one.args]
+    found = [
+        name for directive in listen.server[-1].block if directive.name == "server_name" for name in directive.args
+    ]
     return [name if name.startswith("~") else name.lower() for name in found]
 
 
@@ -40,13 +42,13 @@ def chosen(config: Config, place: Place, host: str) -> tuple[Listen, dict[str, s
             if not one.startswith("~"):
                 continue
             try:
-                found = pcre.read(one[1:]).regex.search(name)
+                match = pcre.read(one[1:]).regex.search(name)
             except pcre.UnreadableError:
                 doubt = f"server_name {one} ({listen.server[-1].where()}) cannot be read"
                 continue
-            if found:
-                return listen, found.groupdict(""), (found[0], *found.groups("")), doubt
-    return next((one for one in here if one.default), here[0]), {}, (), doubt
+            if match:
+                return listen, match.groupdict(""), (match[0], *match.groups("")), doubt
+    return next((listen for listen in here if listen.default), here[0]), {}, (), doubt
 
 
 def _wildcard(pattern: str, name: str) -> int:
@@ -63,8 +65,8 @@ def _wildcard(pattern: str, name: str) -> int:
 
 def hosts(config: Config, place: Place) -> list[str]:
     """Return names that lead to different servers of a place: each that stands there, and one that does not."""
-    found = [text for listen in config.places[place] for name in names(listen) for text in _examples(name)]
-    return list(dict.fromkeys((*found, NOBODY)))
+    texts = [text for listen in config.places[place] for name in names(listen) for text in _examples(name)]
+    return list(dict.fromkeys((*texts, NOBODY)))
 
 
 def _examples(name: str) -> list[str]:

@@ -57,16 +57,18 @@ def fed(config: Config, *, clear: bool = False) -> set[Place]:
     """Return the places of nginx's own http servers to which a stream server hands strangers on, in clear text only."""
     found = (
         config.own(address)
-        for one in streams(config)
-        if not one.local and not (clear and one.tls)
-        for address in one.addresses
+        for stream in streams(config)
+        if not stream.local and not (clear and stream.tls)
+        for address in stream.addresses
     )
     return {one for one in found if one}
 
 
 def _stream(config: Config, part: Directive, server: Directive) -> Stream:
-    targets = [one.args[0] for one in server.block if one.name in ("proxy_pass", "pass") and one.args]
-    listens = [one for one in server.block if one.name == "listen" and one.args]
+    targets = [
+        directive.args[0] for directive in server.block if directive.name in ("proxy_pass", "pass") and directive.args
+    ]
+    listens = [directive for directive in server.block if directive.name == "listen" and directive.args]
     addresses: dict[str, None] = {}
     doubt = ""
     unknown_ = f"where stream server ({server.where()}) forwards connections is not in the configuration"
@@ -80,30 +82,42 @@ def _stream(config: Config, part: Directive, server: Directive) -> Stream:
                 doubt = unknown_
     return Stream(
         server,
-        ", ".join(one.args[0] for one in listens),
+        ", ".join(directive.args[0] for directive in listens),
         tuple(addresses),
-        any("ssl" in one.args for one in listens),
-        bool(listens) and all(place(one.args[0]).local for one in listens),
+        any("ssl" in directive.args for directive in listens),
+        bool(listens) and all(place(directive.args[0]).local for directive in listens),
         doubt,
     )
 
 
 def _worth(part: Directive, server: Directive, text: str, left: int) -> Iterator[str]:
     """Yield what a text may come to, with each value of its variables."""
-    found = VARIABLE.search(text)
-    if found is None:
+    match = VARIABLE.search(text)
+    if match is None:
         yield text
         return
-    name = found[2] or found[3] or ""
+    name = match[2] or match[3] or ""
     values = _values(part, server, name) if left else []
     for one in values or [unknown(name)]:
-        yield from _worth(part, server, text[: found.start()] + one + text[found.end() :], left - bool(values))
+        yield from _worth(part, server, text[: match.start()] + one + text[match.end() :], left - bool(values))
 
 
 def _values(part: Directive, server: Directive, name: str) -> list[str]:
     if name == "server_port":
-        return [place(one.args[0]).port for one in server.block if one.name == "listen" and one.args]
-    tables = [one for one in part.block if one.name in ("map", "geo", "split_clients")]
-    rows = [row.args[0] for one in tables if one.args[-1:] == (f"${name}",) for row in one.block if row.args]
-    lines = [one.args[1] for one in (*part.block, *server.block) if one.name == "set" and one.args[:1] == (f"${name}",)]
+        return [
+            place(directive.args[0]).port for directive in server.block if directive.name == "listen" and directive.args
+        ]
+    tables = [directive for directive in part.block if directive.name in ("map", "geo", "split_clients")]
+    rows = [
+        row.args[0]
+        for directive in tables
+        if directive.args[-1:] == (f"${name}",)
+        for row in directive.block
+        if row.args
+    ]
+    lines = [
+        directive.args[1]
+        for directive in (*part.block, *server.block)
+        if directive.name == "set" and directive.args[:1] == (f"${name}",)
+    ]
     return [*rows, *lines]

@@ -28,14 +28,14 @@ def below(node: Directive | None, *path: str) -> Directive | None:
 
 def text(node: Directive | None, *path: str) -> str:
     """Return a value below a directive, "" where there is none."""
-    found = below(node, *path)
-    return found.args[0] if found and found.args else ""
+    directive = below(node, *path)
+    return directive.args[0] if directive and directive.args else ""
 
 
 def texts(node: Directive | None, *path: str) -> tuple[str, ...]:
     """Return the values below a directive."""
-    found = below(node, *path)
-    return found.args if found else ()
+    directive = below(node, *path)
+    return directive.args if directive else ()
 
 
 def number(value: str) -> int:
@@ -88,8 +88,8 @@ class Setup:
         """Return what stands under a path of the dynamic configurations, by name."""
         result: dict[str, Directive] = {}
         for file in self.directives[1:]:
-            found = below(file, *path)
-            result.update({node.name: node for node in (found.block if found else ())})
+            directive = below(file, *path)
+            result.update({node.name: node for node in (directive.block if directive else ())})
         return result
 
     @cached_property
@@ -98,8 +98,8 @@ class Setup:
         for kind in ("routers", "services", "middlewares"):
             seen: set[str] = set()
             for file in self.directives[1:]:
-                found = below(file, "http", kind)
-                names = {node.name for node in (found.block if found else ())}
+                directive = below(file, "http", kind)
+                names = {node.name for node in (directive.block if directive else ())}
                 if both := sorted(names & seen):
                     return both[0]
                 seen |= names

@@ -43,7 +43,7 @@ def _segments(path: str, *, merge_slashes: bool) -> list[str]:
     text = _decoded(path)
     if merge_slashes:
         text = re.sub("/{2,}", "/", text)
-    return [f"/{one}" for one in text.split("/")[1:]]
+    return [f"/{part}" for part in text.split("/")[1:]]
 
 
 def _decoded(path: str) -> str:

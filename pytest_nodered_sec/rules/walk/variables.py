@@ -22,12 +22,12 @@ _EMPTY: Final = re.compile(r"ssl_client_|ssl_session_|proxy_protocol_")
 def filled(request: Request, text: str, *, quote: bool = False) -> str:
     """Return a text with its variables' values; `quote`: captures are percent-encoded as the URI was."""
 
-    def one(found: re.Match[str]) -> str:
-        if found[1]:
-            number = int(found[1])
+    def one(match: re.Match[str]) -> str:
+        if match[1]:
+            number = int(match[1])
             captured = request.captures[number] if number < len(request.captures) else ""
             return escaped(captured, args=True) if quote and request.quoted else captured
-        return worth(request, found[2] or found[3])
+        return worth(request, match[2] or match[3])
 
     return VARIABLE.sub(one, text)
 
@@ -102,8 +102,8 @@ def trusts_anybody(request: Request) -> bool:
     if value(request.path, "real_ip_header") == ("proxy_protocol",):
         return False
     at = "0.0.0.0/0" if request.client.hops else request.client.address  # nginx's own next server may be trusted
-    networks = (arg for block in request.path for one in block.block if one.name == "set_real_ip_from"
-                for arg in one.args)  # fmt: skip
+    networks = (arg for block in request.path for directive in block.block if directive.name == "set_real_ip_from"
+                for arg in directive.args)  # fmt: skip
     return any(arg in (at, "0.0.0.0/0", "::/0") or conditions.is_from(at, arg) for arg in networks)
 
 
@@ -115,8 +115,8 @@ def _sent(request: Request, name: str) -> str:
     if headers is None:
         return unknown(name)
     if name.startswith("arg_"):
-        found = re.search(rf"(?:^|&){re.escape(name[4:])}=([^&]*)", request.args, re.IGNORECASE)
-        return found[1] if found else ""
+        match = re.search(rf"(?:^|&){re.escape(name[4:])}=([^&]*)", request.args, re.IGNORECASE)
+        return match[1] if match else ""
     return headers.get(name.removeprefix("http_").replace("_", "-"), "")
 
 

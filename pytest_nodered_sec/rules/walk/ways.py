@@ -73,16 +73,18 @@ def doors(config: Config) -> list[Door]:
 
 def _may_lead(config: Config, server: Directive) -> bool:
     """Whether anything in a server may go to Node-RED, to another server of nginx's own, or nobody knows where."""
-    for one in every(server.block):
-        if "_by_lua" in one.name or one.name.startswith(("js_", "perl")):
+    for directive in every(server.block):
+        if "_by_lua" in directive.name or directive.name.startswith(("js_", "perl")):
             return True
-        if one.name == "proxy_pass" and one.args:
-            target = one.args[0].partition("://")[2]
+        if directive.name == "proxy_pass" and directive.args:
+            target = directive.args[0].partition("://")[2]
             name = target.partition("/")[0]
             behind = config.upstreams.get(name, (target.removeprefix("unix:").partition(":")[0],) if
                                           target.startswith("unix:") else (name,))  # fmt: skip
             addresses = [address.removeprefix("unix:") for address in behind]
-            if "$" in one.args[0] or any(config.is_node_red(address) or config.own(address) for address in addresses):
+            if "$" in directive.args[0] or any(
+                config.is_node_red(address) or config.own(address) for address in addresses
+            ):
                 return True
     return False
 
@@ -118,19 +120,19 @@ def uris(config: Config, server: Directive, surfaces: tuple[Surface, ...]) -> tu
 def _heads(config: Config, server: Directive) -> list[tuple[str, bool]]:
     """Return the beginnings of paths that the configuration names, and whether more may follow them."""
     found: list[tuple[str, bool]] = []
-    for one in every(server.block):
-        if one.name == "location":
-            match = match_of(one)
+    for directive in every(server.block):
+        if directive.name == "location":
+            match = match_of(directive)
             if match.kind in ("~", "~*"):
                 found += [(text, False) for text in _examples(match.text, ignore_case=match.kind == "~*")]
             elif match.kind != "@":
                 found.append((match.text, match.kind != "="))
-        elif one.name == "rewrite" and one.args:
-            found += [(text, False) for text in _examples(one.args[0])]
-        elif one.name == "if" and len(one.args) > 2:
-            wanted = " ".join(one.args[2:])
-            if "~" in one.args[1]:
-                found += [(text, False) for text in _examples(wanted, ignore_case="*" in one.args[1])]
+        elif directive.name == "rewrite" and directive.args:
+            found += [(text, False) for text in _examples(directive.args[0])]
+        elif directive.name == "if" and len(directive.args) > 2:
+            wanted = " ".join(directive.args[2:])
+            if "~" in directive.args[1]:
+                found += [(text, False) for text in _examples(wanted, ignore_case="*" in directive.args[1])]
             elif wanted.startswith("/"):
                 found.append((wanted, False))
     for table in config.variables.values():
@@ -146,16 +148,18 @@ def _heads(config: Config, server: Directive) -> list[tuple[str, bool]]:
 def unseen(config: Config, server: Directive, asked_for: tuple[str, ...]) -> list[str]:
     """Return the locations to whose patterns nothing fits that is asked for."""
     found = []
-    for one in every(server.block):
-        match = match_of(one) if one.name == "location" else None
-        if match is None or match.kind not in ("~", "~*") or not _may_lead(config, one):
+    for directive in every(server.block):
+        match = match_of(directive) if directive.name == "location" else None
+        if match is None or match.kind not in ("~", "~*") or not _may_lead(config, directive):
             continue
         try:
             regex = pcre.read(match.text, ignore_case=match.kind == "~*").regex
         except pcre.UnreadableError:
             continue  # a walk that meets it says so
         if not any(regex.search(uri.partition("?")[0]) for uri in asked_for):
-            found.append(f"the requests for location {' '.join(one.args)} ({one.where()}) cannot be derived")
+            found.append(
+                f"the requests for location {' '.join(directive.args)} ({directive.where()}) cannot be derived"
+            )
     return found
 
 

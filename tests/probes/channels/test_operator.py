@@ -112,9 +112,9 @@ def visit(
         seen: list[DashboardVisit | ProbeError] = []
         for ask in asks:
             try:
-                found = survey.answer(target, ask)
-                assert isinstance(found, DashboardVisit)
-                seen.append(found)
+                observation = survey.answer(target, ask)
+                assert isinstance(observation, DashboardVisit)
+                seen.append(observation)
             except ProbeError as error:
                 seen.append(error)
         survey.close()
@@ -124,9 +124,9 @@ def visit(
 def codes(seen: DashboardVisit | ProbeError) -> tuple[str, ...]:
     if isinstance(seen, ProbeError):
         raise seen
-    found = account_opens(seen, Policy(dashboards=("/ui",)))
-    assert isinstance(found, tuple)
-    return tuple(one.code for one in found)
+    violations = account_opens(seen, Policy(dashboards=("/ui",)))
+    assert isinstance(violations, tuple)
+    return tuple(violation.code for violation in violations)
 
 
 @pytest.mark.parametrize(

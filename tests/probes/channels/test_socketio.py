@@ -82,7 +82,7 @@ class Socket:
     def payload(self, packets: Sequence[str]) -> str:
         if not self.old:
             return "\x1e".join(packets)
-        return "".join(f"{len(one.encode('utf-16-le')) // 2}:{one}" for one in packets)
+        return "".join(f"{len(packet.encode('utf-16-le')) // 2}:{packet}" for packet in packets)
 
     def text(self, body: str) -> hostile.Reply:
         return hostile.Reply(self.status, {"Content-Type": "text/plain; charset=UTF-8"}, body.encode())
@@ -135,7 +135,7 @@ def test_a_refusal_that_opens_a_session_all_the_same_lets_in(status: int) -> Non
 )
 def test_a_middleware_refuses(payloads: list[str], old: bool) -> None:
     assert joined(dashboard(payloads, old=old)).channel is Channel.REFUSED_BY_MIDDLEWARE
-    apart = dashboard(*([one] for one in payloads), old=old)
+    apart = dashboard(*([payload] for payload in payloads), old=old)
     assert joined(apart).channel is Channel.REFUSED_BY_MIDDLEWARE
 
 

@@ -21,8 +21,8 @@ def function(**more: str) -> dict[str, object]:
 def test_what_stands_where_two_windows_meet_is_found(before: int) -> None:
     code = "x;" * (before // 2) + 'const password = "correct-horse-9"; o.rejectUnauthorized = false;' + "y;" * 30_000
     seen = read_flows([TAB, function(func=code)])
-    assert [one.kind for one in seen.secrets]
-    assert [one.what for one in seen.weakenings] == ["unverified"]
+    assert [clear_secret.kind for clear_secret in seen.secrets]
+    assert [weakening.what for weakening in seen.weakenings] == ["unverified"]
 
 
 @pytest.mark.parametrize("said", ["://?a=" * 500_000, "server=" * 500_000 + "password=", "\\`" * 1_000_000])

@@ -32,7 +32,7 @@ def judged(read: FlowsRead) -> set[tuple[str, str]]:
         "flow-04": rules.verifies_whom_it_talks_to(Weakenings(read, "here", ""), POLICY),
         "flow-05": rules.acts_behind_a_login_only(ActingEntries(read, "here", ""), POLICY),
     }
-    return {(name, one.code) for name, verdict in verdicts.items() for one in violations(verdict)}
+    return {(name, violation.code) for name, verdict in verdicts.items() for violation in violations(verdict)}
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -75,7 +75,7 @@ def test_ways_in_at_what_the_environment_says(flow: list[Any], entries: list[str
 
 @pytest.mark.parametrize(("flow", "weak"), UNVERIFIED)
 def test_commands_that_verify_nobody(flow: list[Any], weak: list[str]) -> None:
-    assert [one.what for one in read_flows(flows_of(flow)).weakenings] == weak
+    assert [weakening.what for weakening in read_flows(flows_of(flow)).weakenings] == weak
 
 
 @pytest.mark.parametrize(("more", "kinds"), KINDS)

@@ -91,7 +91,7 @@ SITES = {
 def test_who_is_asked_for_a_login(name: str) -> None:
     site, expected, guarded = SITES[name]
     seen = reduced(f"https://plant.example {{\n{site}\n}}\n")
-    assert [one.code for one in violations(way_is_guarded(seen, target().policy))] == expected
+    assert [violation.code for violation in violations(way_is_guarded(seen, target().policy))] == expected
     assert (gate(seen, "/ui") == "closed") is guarded
 
 
@@ -231,9 +231,9 @@ def test_connections_that_the_app_layer4_hands_on() -> None:
     run = [str(toolchain.node()), "-"]
     asked = f"{program}\nconsole.log(JSON.stringify(raws({json.dumps({'apps': apps})})));"
     done = subprocess.run(run, input=asked, capture_output=True, text=True, check=True)
-    [one] = map(caddy.server, json.loads(done.stdout))
-    assert (one.name, one.raw, one.dials) == ("layer4 a", True, (("127.0.0.1:1880", False),))
-    assert gate(CaddyConfig("caddy.json", (one,), SOCKETS), "/ui") == "open"
+    [server] = map(caddy.server, json.loads(done.stdout))
+    assert (server.name, server.raw, server.dials) == ("layer4 a", True, (("127.0.0.1:1880", False),))
+    assert gate(CaddyConfig("caddy.json", (server,), SOCKETS), "/ui") == "open"
 
 
 def test_answers_that_are_handed_on() -> None:

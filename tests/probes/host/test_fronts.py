@@ -203,11 +203,11 @@ def test_a_real_haproxy_is_recognized_and_an_impostor_is_not(folder: Path) -> No
     try:
         assert listens(running[0], port)
         assert listens(running[1], other)
-        found = looked()
-        assert f"impostor {running[1].pid}" in found
-        who = text_of.me(found["me"])
-        [seen] = [front for front in fronts.running(found, who) if front.pid == running[0].pid]
-        assert f"front {running[1].pid}" not in found
+        sections = looked()
+        assert f"impostor {running[1].pid}" in sections
+        who = text_of.me(sections["me"])
+        [seen] = [front for front in fronts.running(sections, who) if front.pid == running[0].pid]
+        assert f"front {running[1].pid}" not in sections
         later = looked(*fronts.paths([seen]))
         assert fronts.ports_of(fronts.config(seen, later, SOCKETS).directives) == {str(port)}
     finally:
@@ -401,9 +401,9 @@ def test_a_real_apache_is_recognized_and_its_files_are_read(folder: Path) -> Non
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         assert listens(process, port)
-        found = looked()
-        who = text_of.me(found["me"])
-        [seen] = [one for one in fronts.running(found, who) if one.pid == process.pid]
+        sections = looked()
+        who = text_of.me(sections["me"])
+        [seen] = [one for one in fronts.running(sections, who) if one.pid == process.pid]
         assert seen.exe == "/usr/sbin/apache2"
         later = looked(*fronts.paths([seen]))
         config = fronts.config(seen, later, SOCKETS)
@@ -570,11 +570,11 @@ def test_a_real_traefik_is_recognized_and_its_files_are_read(folder: Path) -> No
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     try:
         assert listens(process, port)
-        found = looked()
-        if "cannot be told" in found[f"front {process.pid}"].text:
+        sections = looked()
+        if "cannot be told" in sections[f"front {process.pid}"].text:
             pytest.skip("others can change the traefik of this environment")
-        who = text_of.me(found["me"])
-        [seen] = [one for one in fronts.running(found, who) if one.pid == process.pid]
+        who = text_of.me(sections["me"])
+        [seen] = [one for one in fronts.running(sections, who) if one.pid == process.pid]
         config = fronts.config(seen, looked(*fronts.paths([seen])), SOCKETS)
         assert fronts.ports_of(config.directives) == {str(port)}
         assert [section.name for section in config.directives] == ["static", "dynamic"]

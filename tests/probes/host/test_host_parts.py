@@ -68,7 +68,7 @@ tcp6 0000000000000000FFFF00000700A8C0:10E1 113
 udp 00000000:14E9 114
 unix /run/nodered/nr.sock 115
 unix  116"""
-FILES = "\n".join(f"lrwx------ 1 nodered nodered 64 Nov 23 22 -> socket:[{one}]" for one in range(111, 117))
+FILES = "\n".join(f"lrwx------ 1 nodered nodered 64 Nov 23 22 -> socket:[{number}]" for number in range(111, 117))
 UNITS = """Id=nodered.service
 Names=nodered.service node-red.service
 LoadState=loaded
@@ -201,7 +201,7 @@ def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() 
     for text, port, there in ((app, 0, True), (alone, 1880, True), (alone, 1881, False), (alone, 0, False)):
         assert bool(processes.candidates({"process 812": Section(text, 0), **sections}, OPS, port)) is there
     titled = {"process 812": Section(alone, 0), "process 900": Section(PROCESS, 0), **sections}
-    assert [one.process.pid for one in processes.candidates(titled, OPS, 1880)] == [900]
+    assert [candidate.process.pid for candidate in processes.candidates(titled, OPS, 1880)] == [900]
     unseen = {"process 812": Section(alone, 0)}
     assert processes.candidates(unseen, OPS, 1880) == []  # whose files are not ours to see
 
@@ -618,7 +618,7 @@ def test_a_unit_is_found_by_every_name_it_has() -> None:
 
 
 def test_a_host_without_a_service_manager_is_an_error() -> None:
-    none = {name: one for name, one in found().items() if name != "units"}
+    none = {name: section for name, section in found().items() if name != "units"}
     assert "has no systemctl" in trouble(inside(none), "supervision")
     bus = Section("System has not been booted with systemd as init system (PID 1). Can't operate.", 1)
     assert "not been booted with systemd" in trouble(inside(found(units=bus)), "supervision")
@@ -867,7 +867,7 @@ def test_the_haproxy_on_the_urls_port_is_the_proxy_in_front() -> None:
     seen: FrontConfig = part(inside(found(), fronts=here, later={"config:/h.cfg": Section(text, 0)}), "way")
     assert (seen.program, seen.file) == ("HAProxy", "/h.cfg")
     assert seen.evidence() == "HAProxy: /h.cfg; Node-RED listens on tcp 127.0.0.1:1880, " + ", ".join(
-        one.line() for one in seen.sockets[1:]
+        listener.line() for listener in seen.sockets[1:]
     )
     other = {"config:/h.cfg": Section(text.replace("443", "8443"), 0)}
     assert "was not seen to serve port 443" in trouble(inside(found(), fronts=here, later=other), "way")
@@ -903,7 +903,10 @@ def test_keys_are_looked_at_where_the_links_of_live_lead() -> None:
     seen: KeyAccess = part(inside(certbot()), "keys", "certbot")
     [[key, *above]] = seen.keys
     assert (key.path, key.mode) == ("/etc/letsencrypt/archive/plant.example/privkey1.pem", 0o600)
-    assert [one.path for one in above] == ["/etc/letsencrypt/archive/plant.example", "/etc/letsencrypt/archive"]
+    assert [file_step.path for file_step in above] == [
+        "/etc/letsencrypt/archive/plant.example",
+        "/etc/letsencrypt/archive",
+    ]
 
 
 def test_a_key_of_nginx_that_cannot_be_looked_at() -> None:
@@ -946,7 +949,7 @@ def test_a_keys_link_leads_to_the_archive() -> None:
     }
     gathered = inside(certbot(), nginx=Nginx(70, Section(text, 0), tree(text)), later=later)
     seen: KeyAccess = part(gathered, "keys", "nginx")
-    assert [one.path for one in seen.keys[0]] == [
+    assert [file_step.path for file_step in seen.keys[0]] == [
         "/etc/letsencrypt/archive/plant.example/privkey1.pem",
         "/etc/letsencrypt/archive/plant.example",
         "/etc/letsencrypt/archive",
@@ -974,7 +977,7 @@ def test_includes_are_found_as_nginx_finds_them() -> None:
         "# configuration file /srv/extra.conf:\nserver { listen 3; }\n"
     )
     [http] = tree(text)
-    assert [one.block[0].args for one in http.block] == [("1",), ("3",)]
+    assert [directive.block[0].args for directive in http.block] == [("1",), ("3",)]
     assert http.block[0].where() == "/etc/nginx/sites/a.conf:1"
 
 
@@ -1033,8 +1036,8 @@ def test_who_calls_himself_something_else_is_named_and_not_believed() -> None:
 def test_the_service_of_a_users_own_manager_is_not_the_machines() -> None:
     group = "cgroup 0::/user.slice/user-65534.slice/user@65534.service/app.slice/nodered.service"
     text = PROCESS.replace("cgroup 0::/system.slice/nodered.service", group)
-    [one] = processes.candidates({"process 812": Section(text, 0), "units": Section(UNITS, 0)}, OPS)
-    assert (one.process.unit, one.vouched) == ("", False)
+    [candidate] = processes.candidates({"process 812": Section(text, 0), "units": Section(UNITS, 0)}, OPS)
+    assert (candidate.process.unit, candidate.vouched) == ("", False)
 
 
 def test_heads_of_files_inside_files_of_nginx_are_none() -> None:
@@ -1043,7 +1046,7 @@ def test_heads_of_files_inside_files_of_nginx_are_none() -> None:
     text = f"# configuration file /etc/nginx/nginx.conf:\n{main}\n{inner}server {{ listen 443; }}\n\n"
     sizes = {"/etc/nginx/nginx.conf": len(main), "/etc/nginx/b.conf": len("server { listen 443; }\n")}
     [http] = tree(text, sizes)
-    assert [one.block[0].args for one in http.block] == [("443",), ("8080",)]
+    assert [directive.block[0].args for directive in http.block] == [("443",), ("8080",)]
     with pytest.raises(ProbeError, match=r"cannot be separated at /etc/nginx/b\.conf"):
         tree(text)
     with pytest.raises(ProbeError, match=r"cannot be separated at /etc/nginx/nginx\.conf"):
@@ -1100,7 +1103,7 @@ def test_the_environment_of_a_users_own_service_is_as_private_as_its_files() -> 
             "mount": False, "acl": False}  # fmt: skip
     shown = {**SETTINGS, "ownUnit": {"Id": "red.service"}, "kinds": {"environment files": [{"steps": [step]}]}}
     seen = part(replace(gathered, settings=shown), "files", "environment files")
-    assert ([one.path for [one] in seen.files], seen.user_dir) == (["/home/nodered/red.env"], "red.service")
+    assert ([file.path for [file] in seen.files], seen.user_dir) == (["/home/nodered/red.env"], "red.service")
     unseen = trouble(replace(gathered, settings=SETTINGS), "files", "environment files")
     assert "which files red.service has its environment from is not shown by the systemd of nodered" in unseen
     unread = ProbeError("no right", Cause.FORBIDDEN)

@@ -31,15 +31,15 @@ RECORDED = (Path(__file__).parent / "recorded" / "debian-12.txt").read_text(enco
 
 def gathered(text: str) -> Inside:
     """What the probe makes of a recording, without the second trip."""
-    found = parse.sections(text, "==")
-    who = parse.me(found["me"])
-    [node_red] = processes.candidates(found, who)
+    sections = parse.sections(text, "==")
+    who = parse.me(sections["me"])
+    [node_red] = processes.candidates(sections, who)
     reason: Any = ProbeError("no Node.js is asked here", None)  # type: ignore[arg-type]  # no cause of its own
     inside = Inside(
         HostDemands(),
         "https://plant.example",
         who,
-        found,
+        sections,
         node_red,
         None,
         None,
@@ -47,10 +47,10 @@ def gathered(text: str) -> Inside:
         True,
         "",
         reason,
-        _nginx(found, 443),
+        _nginx(sections, 443),
     )
     served = next(iter(certificates_on(inside)))
-    paths = files_of_unit(found, node_red.process.unit)
+    paths = files_of_unit(sections, node_red.process.unit)
     later = {f"time:{path}": Section(f"{int(node_red.process.started) - 60}", 0) for path in paths}
     return Inside(**{**vars(inside), "served": served, "later": later})
 
@@ -65,7 +65,9 @@ RULES: dict[str, Callable[..., Any]] = {
 def codes(text: str) -> dict[str, list[str]]:
     look: Any = None
     return {
-        part: [one.code for one in violations(rule(look_inside(look, gathered(text), part), target().policy))]
+        part: [
+            violation.code for violation in violations(rule(look_inside(look, gathered(text), part), target().policy))
+        ]
         for part, rule in RULES.items()
     }
 
@@ -73,7 +75,7 @@ def codes(text: str) -> dict[str, list[str]]:
 def block(text: str, unit: str, old: str, new: str) -> str:
     """Change a line of one unit, which systemctl shows as often as it is asked for."""
     units = text.partition("== begin units\n")[2].partition("\n== end")[0]
-    for own in {one for one in units.split("\n \n") if f" Id={unit}" in one.split("\n")}:
+    for own in {part for part in units.split("\n \n") if f" Id={unit}" in part.split("\n")}:
         assert old in own
         text = text.replace(own, own.replace(old, new))
     return text

@@ -52,5 +52,5 @@ def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
     }  # tests/machine/test_host_nginx.py
     calls = [call for pid, call in lines if pid not in nginx and not call.startswith(("execve", "<...", "+++", "---"))]
     assert len(calls) > 100
-    changing = [one for one in calls if not one.startswith("open") or re.search("O_WRONLY|O_RDWR|O_CREAT", one)]
+    changing = [call for call in calls if not call.startswith("open") or re.search("O_WRONLY|O_RDWR|O_CREAT", call)]
     assert [one for one in changing if '"/dev/null"' not in one] == []

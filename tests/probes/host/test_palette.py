@@ -35,7 +35,10 @@ def packages(*folders: Path) -> dict[str, set[str]]:
     rows = says(f"nodesIn({json.dumps([str(folder) for folder in folders])})")
     seen = palette.nodes_of({"nodes": rows, "userDir": "x", "settings": {"httpAdminRoot": ""}})
     assert seen.admin
-    return {one.name: {f"{place.kind} {place.where()}" for place in one.places} for one in seen.packages}
+    return {
+        node_package.name: {f"{place.kind} {place.where()}" for place in node_package.places}
+        for node_package in seen.packages
+    }
 
 
 def package(folder: Path, name: str, code: str = "", **more: Any) -> None:
@@ -50,7 +53,7 @@ def test_real_packages_are_read_as_the_table_says() -> None:
     """Those of the lab: with routes that nobody guards are exactly those that somebody has seen to have some."""
     sets = (toolchain.node_red(5, print), toolchain.packages("contrib", "contributed packages", print))
     seen = packages(*sets)
-    open_routes = {name for name, places in seen.items() if any(one.startswith("routes") for one in places)}
+    open_routes = {name for name, places in seen.items() if any(place.startswith("routes") for place in places)}
     assert open_routes == {"node-red-dashboard", "node-red-contrib-uibuilder", "node-red-vue"}
     opens = {name for name, places in seen.items() if places}
     assert opens == open_routes | {"@flexdash/node-red-flexdash", "node-red-contrib-web-worldmap"}

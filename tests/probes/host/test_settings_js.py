@@ -117,7 +117,8 @@ def test_hashes_come_back_as_scheme_cost_and_known_sample(evaluate: Evaluator) -
     )
     found = evaluate.settings(f"adminAuth: {{type: 'credentials', users: [{users}]}}, httpNodeAuth: {{pass: '{HASH}'}}")
     reduced = [
-        (one["hash"]["scheme"], one["hash"]["cost"], bool(one["hash"]["known"])) for one in found["adminAuth"]["users"]
+        (user["hash"]["scheme"], user["hash"]["cost"], bool(user["hash"]["known"]))
+        for user in found["adminAuth"]["users"]
     ]
     assert reduced == [
         ("bcrypt", 8, True),
@@ -189,7 +190,7 @@ def test_arguments_are_taken_as_node_red_takes_them(args: list[str], expected: s
     (evaluate.folder / "c").mkdir()
     for name in ("a.js", "b.js", "c/settings.js"):
         (evaluate.folder / name).write_text(f"module.exports = {{httpAdminRoot: '/{name[0]}'}};")
-    given = [re.sub(r"\b([ABC])$", lambda one: str(evaluate.folder / places[one[1]]), word) for word in args]
+    given = [re.sub(r"\b([ABC])$", lambda match: str(evaluate.folder / places[match[1]]), word) for word in args]
     assert evaluate("module.exports = {};", userDir="", args=given)["settings"]["httpAdminRoot"] == f"/{expected}"
 
 
@@ -357,8 +358,8 @@ def test_what_node_red_itself_can_change_is_told_of_the_file_the_link_and_all_ab
     (real / "line.js").write_text("module.exports = {};")
     (evaluate.folder / "linked.js").symlink_to("of_root/line.js")
     seen = evaluate("", settingsFile=str(evaluate.folder / "linked.js"))["kinds"]["settings"]
-    chains = [[one["path"] for one in entry["steps"]] for entry in seen]
-    parents = [str(one) for one in (real / "line.js").resolve().parents]
+    chains = [[step["path"] for step in entry["steps"]] for entry in seen]
+    parents = [str(path) for path in (real / "line.js").resolve().parents]
     assert [str(real / "line.js"), *parents] in chains
     assert [str(evaluate.folder / "linked.js"), *parents[1:]] in chains
     [link] = [entry["steps"][0] for entry in seen if entry["steps"][0]["path"].endswith("linked.js")][:1]
@@ -400,11 +401,14 @@ def test_credentials_lie_in_the_user_directory_or_beside_the_flows(evaluate: Eva
     for file in (apart / "flow.json", apart / "flow_cred.json", evaluate.folder / "flow_cred.json"):
         file.write_text("[]")
     credentials = evaluate(f"module.exports = {{flowFile: '{apart}/flow.json'}};")["kinds"]["credentials"]
-    assert [one["asked"] for one in credentials] == [f"{apart}/flow_cred.json", f"{evaluate.folder}/flow_cred.json"]
+    assert [credential["asked"] for credential in credentials] == [
+        f"{apart}/flow_cred.json",
+        f"{evaluate.folder}/flow_cred.json",
+    ]
     (apart / "package.json").write_text('{"node-red": {"settings": {"credentialsFile": "own.json"}}}')
     (apart / "own.json").write_text("{}")
     credentials = evaluate(f"module.exports = {{flowFile: '{apart}/flow.json'}};")["kinds"]["credentials"]
-    assert f"{apart}/own.json" in [one["asked"] for one in credentials]
+    assert f"{apart}/own.json" in [credential["asked"] for credential in credentials]
 
 
 @pytest.mark.parametrize(
@@ -576,7 +580,7 @@ def test_one_user_that_is_no_list(evaluate: Evaluator) -> None:
     users = evaluate.settings(
         f"adminAuth: {{type: 'credentials', users: {{username: 'a', password: '{SAMPLE_HASH}'}}}}"
     )
-    assert [bool(one["hash"]["known"]) for one in users["adminAuth"]["users"]] == [True]
+    assert [bool(user["hash"]["known"]) for user in users["adminAuth"]["users"]] == [True]
 
 
 def test_an_empty_list_guards_nothing(evaluate: Evaluator) -> None:

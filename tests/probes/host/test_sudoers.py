@@ -32,16 +32,16 @@ def allowed() -> list[list[str]]:
     """The commands of the file, without the directories of their programs."""
     text = SUDOERS.read_text(encoding="utf-8").replace("\\\n", "")
     [listed] = re.findall(r"^Cmnd_Alias.*?=(.*)$", text, re.MULTILINE)
-    commands = [re.split(r"(?<!\\) ", one.strip()) for one in re.split(r"(?<!\\),", listed)]
+    commands = [re.split(r"(?<!\\) ", part.strip()) for part in re.split(r"(?<!\\),", listed)]
     return sorted(
-        [part.rsplit("/", 1)[1] if not at else part.replace("\\", "") for at, part in enumerate(one)]
-        for one in commands
+        [part.rsplit("/", 1)[1] if not at else part.replace("\\", "") for at, part in enumerate(command)]
+        for command in commands
     )
 
 
 def run_with_sudo() -> list[list[str]]:
     """The commands of the script that go through its function `root`."""
-    calls = [found[1] for line in lines() if (found := CALL.search(line))]
+    calls = [match[1] for line in lines() if (match := CALL.search(line))]
     result = []
     for call in calls:
         for variable, star in _VARIABLES.items():

@@ -89,20 +89,20 @@ def guard(folder: Path) -> str:
 def verdict(survey: Survey, target: Target) -> tuple[Addresses, list[str]]:
     seen = survey.answer(target, questions.ADDRESSES[0])
     assert isinstance(seen, Addresses)
-    found = addresses_agree(seen, target.policy)
-    assert isinstance(found, tuple)
-    return seen, [one.code for one in found]
+    violations = addresses_agree(seen, target.policy)
+    assert isinstance(violations, tuple)
+    return seen, [violation.code for violation in violations]
 
 
 def outcomes(survey: Survey, target: Target, *asks: Ask) -> list[Observation | ProbeError]:
     survey.ask_ahead(target, asks)
-    found: list[Observation | ProbeError] = []
+    observations: list[Observation | ProbeError] = []
     for ask in asks:
         try:
-            found.append(survey.answer(target, ask))
+            observations.append(survey.answer(target, ask))
         except ProbeError as error:
-            found.append(error)
-    return found
+            observations.append(error)
+    return observations
 
 
 def test_an_ipv6_listener_without_the_gate_is_a_finding(
@@ -120,9 +120,9 @@ def test_an_ipv6_listener_without_the_gate_is_a_finding(
     ) as nginx:
         seen, codes = verdict(survey, at(nginx.port))
     assert codes == ["address-open"]
-    [found] = addresses_agree(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
-    assert "[::1] serves what 127.0.0.1 refuses: GET /ui without credentials" in found.observed
-    assert "a live channel at /ui/socket.io" in found.observed
+    [violation] = addresses_agree(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
+    assert "[::1] serves what 127.0.0.1 refuses: GET /ui without credentials" in violation.observed
+    assert "a live channel at /ui/socket.io" in violation.observed
 
 
 def test_the_same_at_both_is_compliant_and_the_side_ports_are_believed(
@@ -135,8 +135,8 @@ def test_the_same_at_both_is_compliant_and_the_side_ports_are_believed(
     with nginxlab.serving(tmp_path, [LEAF], server=lines, http=TABLE, ipv6=True) as nginx:
         target = at(nginx.port)
         asks = (questions.OWN_PORT[0], *questions.surfaces_in_clear(target), *questions.ADDRESSES)
-        found = outcomes(survey, target, *asks)
-        assert not [one for one in found if isinstance(one, ProbeError)]
+        observations = outcomes(survey, target, *asks)
+        assert not [observation for observation in observations if isinstance(observation, ProbeError)]
         seen, codes = verdict(survey, target)
     assert codes == []
     assert seen.evidence() == "127.0.0.1 answered; [::1]: 5 questions asked"
@@ -179,7 +179,7 @@ def test_an_address_that_cannot_be_reached_from_here_is_never_closed(
     assert "not every address of localhost can be looked at" in first.message
     assert "[2001:db8::5]: connecting to 2001:db8::5" in first.message
     assert 'connect = "127.0.0.1"' in first.message
-    assert {str(one).rpartition(": ")[2] for one in others} == {"see reach-02"}
+    assert {str(observation).rpartition(": ")[2] for observation in others} == {"see reach-02"}
 
 
 def beside_the_url(
@@ -217,9 +217,13 @@ def test_no_route_to_a_side_port_alone_is_a_firewalls_word(
 def test_trouble_of_ours_with_a_side_port_is_never_closed(
     number: int, survey: Survey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, found = beside_the_url(number, survey, monkeypatch)
-    assert {one.cause for one in found if isinstance(one, ProbeError)} == {Cause.OUR_SIDE}
-    assert len([one for one in found if isinstance(one, ProbeError)]) == len(found)
+    _, observations = beside_the_url(number, survey, monkeypatch)
+    assert {observation.cause for observation in observations if isinstance(observation, ProbeError)} == {
+        Cause.OUR_SIDE
+    }
+    assert len([observation for observation in observations if isinstance(observation, ProbeError)]) == len(
+        observations
+    )
 
 
 @pytest.mark.parametrize("mine", [0, 1], ids=["guarded-first", "open-first"])

@@ -66,10 +66,10 @@ def test_a_cookie_that_is_taken_back_is_none(header: str) -> None:
 
 def setting(header: str, path: str) -> Any:
     def answer(request: hostile.Request) -> hostile.Reply:
-        found = hostile.FakeNodeRED()(request)
+        reply = hostile.FakeNodeRED()(request)
         if request.path != path:
-            return found
-        return hostile.Reply(found.status, {**found.headers, "Set-Cookie": header}, found.body)
+            return reply
+        return hostile.Reply(reply.status, {**reply.headers, "Set-Cookie": header}, reply.body)
 
     return answer
 
@@ -109,7 +109,7 @@ def test_each_step_to_a_page_is_kept() -> None:
     }
     seen = answered(hostile.FakeNodeRED(replies=replies), Ask("page", ("node", "/ui")))
     assert isinstance(seen, PageAnswers)
-    assert [(path, one.status, one.header("strict-transport-security")) for path, one in seen.answers] == [
+    assert [(path, answer.status, answer.header("strict-transport-security")) for path, answer in seen.answers] == [
         ("/ui", 301, ""),
         ("/ui/", 200, "max-age=1"),
     ]

@@ -79,10 +79,10 @@ def test_node_red_past_its_gate(tls: bool) -> None:
         assert server.peak == 1
         assert not [line for line in server.requests if not line.startswith("GET")]
     assert {door.tls for door in seen.doors} == {tls}
-    found = own_port_is_shut(seen, Policy())
-    assert isinstance(found, tuple)
-    assert len(found) == len(seen.doors)
-    assert "GET /auth/login 200" in found[0].observed
+    violations = own_port_is_shut(seen, Policy())
+    assert isinstance(violations, tuple)
+    assert len(violations) == len(seen.doors)
+    assert "GET /auth/login 200" in violations[0].observed
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -165,9 +165,9 @@ def test_a_live_channel_is_left_at_once() -> None:
         return session if "/ui/socket.io" in request.path else basic("plant")(request)
 
     with behind(streams) as server:
-        (found, *_) = direct(server.port).doors
+        (door, *_) = direct(server.port).doors
         posts = [line for line in server.requests if line.startswith("POST")]
-    assert [one.path.partition("?")[0] for one in found.visits if one.ungated] == ["/ui/socket.io/"]
+    assert [visit.path.partition("?")[0] for visit in door.visits if visit.ungated] == ["/ui/socket.io/"]
     assert posts
     assert all("sid=abc-1" in line for line in posts)
 
@@ -194,8 +194,8 @@ def by_host(other: Any) -> Any:
 
     def answer(request: hostile.Request) -> hostile.Reply | None:
         own = request.headers["host"].startswith("localhost:")
-        found: hostile.Reply | None = (hostile.FakeNodeRED() if own else other)(request)
-        return found
+        reply: hostile.Reply | None = (hostile.FakeNodeRED() if own else other)(request)
+        return reply
 
     return answer
 
@@ -234,7 +234,7 @@ def test_a_strange_name_is_told_by_what_the_url_answers() -> None:
     with hostile.serving(answer) as server:
         seen = strange(server.url)
     assert seen.door is not None
-    assert [one.path for one in seen.door.visits if one.like_landmark] == ["/settings", "/auth/login"]
+    assert [visit.path for visit in seen.door.visits if visit.like_landmark] == ["/settings", "/auth/login"]
     assert strange_name_is_turned_away(seen, Policy())
 
 

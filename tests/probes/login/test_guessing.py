@@ -112,15 +112,18 @@ def test_each_user_name_is_tried_once_and_no_password_is_told(tmp_path: Path) ->
     assert "hunter2" not in repr(seen) + seen.evidence() + repr(Policy(known_credentials=own))
     assert redaction.scrub("hunter2-a password") == "[redacted] password"
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
-    on_disk = "".join(f"{one.name} {one.read_text()}" for one in (tmp_path / "run").iterdir())
+    on_disk = "".join(f"{path.name} {path.read_text()}" for path in (tmp_path / "run").iterdir())
     assert "admin" not in on_disk
 
 
 def test_a_session_that_was_won_is_ended_and_the_user_name_left(tmp_path: Path) -> None:
     plant = NodeRED(("admin", "password"))
     seen = guess(plant, tmp_path / "run")
-    (found,) = violations(known_password_cannot_log_in(seen, Policy()))
-    assert "`admin` with the password that settings.js of Node-RED (adminAuth) publishes was accepted" in found.observed
+    (violation,) = violations(known_password_cannot_log_in(seen, Policy()))
+    assert (
+        "`admin` with the password that settings.js of Node-RED (adminAuth) publishes was accepted"
+        in violation.observed
+    )
     assert (plant.begun, plant.sessions) == (1, set())
     assert plant.attempts["admin"] == 1
     assert len(plant.attempts) == len(KNOWN) + 1  # the made-up one
@@ -190,7 +193,9 @@ def test_a_server_that_gives_anybody_a_token_lies_unless_it_opens_something(tmp_
         SETTINGS if request.headers.get("authorization", "").startswith("Bearer token-") else plant.answer(request)
     )
     seen = guess(plant, tmp_path / "plant")
-    assert [one.code for one in violations(known_password_cannot_log_in(seen, Policy()))] == ["any-password"]
+    assert [violation.code for violation in violations(known_password_cannot_log_in(seen, Policy()))] == [
+        "any-password"
+    ]
     assert plant.sessions == set()
 
 
@@ -284,11 +289,11 @@ def test_where_attempts_cannot_be_counted_nothing_is_tried(tmp_path: Path) -> No
 
 
 def test_accounts_of_a_directory_are_tried_once_for_all_targets(tmp_path: Path) -> None:
-    one, other = NodeRED(), NodeRED()
-    for plant in (one, other):
-        seen = guess(plant, tmp_path / "run", login_realm="corp", name="one" if plant is one else "other")
+    node_red, other = NodeRED(), NodeRED()
+    for plant in (node_red, other):
+        seen = guess(plant, tmp_path / "run", login_realm="corp", name="one" if plant is node_red else "other")
     verdict = known_password_cannot_log_in(seen, Policy(login_realm="corp"))
-    assert one.attempts == KNOWN
+    assert node_red.attempts == KNOWN
     assert other.attempts == {}
     assert isinstance(verdict, NotApplicable)
     assert verdict.reason == "the accounts of login realm corp were tried and judged at POST /auth/token of one"
@@ -330,11 +335,11 @@ def guess_basic(behaviour: hostile.Behaviour, folder: Path, **demands: Any) -> t
         target = target_of(server, **demands)
         seen = ask(target, folder, questions.basic_logins(target))
     letters = ""
-    for one in seen:
-        if isinstance(one, ProbeError):
+    for observation in seen:
+        if isinstance(observation, ProbeError):
             letters += "E"
             continue
-        verdict = known_password_opens_nothing(one, target.policy)  # type: ignore[arg-type]  # by its question
+        verdict = known_password_opens_nothing(observation, target.policy)  # type: ignore[arg-type]  # by its question
         letters += "-" if isinstance(verdict, NotApplicable) else "F" if verdict else "P"
     return letters, seen
 
@@ -367,8 +372,8 @@ def test_the_sites_own_pairs_come_first_and_count(tmp_path: Path) -> None:
 
 
 def test_other_realms_are_other_logins(tmp_path: Path) -> None:
-    one, other = Basic(realm="One"), Basic(("admin", ""), realm="Other", paths=("/dashboard",))
-    letters, _ = guess_basic(lambda request: (other if "dash" in request.path else one)(request), tmp_path / "run")
+    basic, other = Basic(realm="One"), Basic(("admin", ""), realm="Other", paths=("/dashboard",))
+    letters, _ = guess_basic(lambda request: (other if "dash" in request.path else basic)(request), tmp_path / "run")
     assert letters == "--PF"
 
 
@@ -426,8 +431,8 @@ def test_nodereds_own_realm_is_one_login_for_each_root(tmp_path: Path) -> None:
     with hostile.serving(serve) as server:
         target = Target("plant", server.url, Policy(), "/red", ca_file=str(hostile.default_ca().pem_path), timeout=2.0)
         seen = ask(target, tmp_path / "run", questions.basic_logins(target))
-    verdicts = [known_password_opens_nothing(one, target.policy) for one in seen]  # type: ignore[arg-type]  # by its question
-    assert [isinstance(one, NotApplicable) for one in verdicts] == [True, False, True, True]
+    verdicts = [known_password_opens_nothing(observation, target.policy) for observation in seen]  # type: ignore[arg-type]  # by its question
+    assert [isinstance(verdict, NotApplicable) for verdict in verdicts] == [True, False, True, True]
     assert "httpNodeAuth" in violations(verdicts[1])[0].remedy
 
 

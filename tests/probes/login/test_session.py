@@ -155,14 +155,14 @@ def test_one_session_answers_all_and_leaks_nothing() -> None:
 def test_what_gives_no_answer_costs_only_what_needs_it(path: str, reply: Reply, erring: set[str]) -> None:
     server = Guarded({path: reply})
     letters, _ = judged(server)
-    assert {one for one, letter in letters.items() if letter == "E"} == erring
+    assert {name for name, letter in letters.items() if letter == "E"} == erring
     assert {letters[one] for one in set(CONTROLS) - erring} == {"P"}
     assert server.asked[-1] == "POST /auth/revoke"
 
 
 def test_what_the_account_may_not_read_is_not_judged() -> None:
     letters, said = judged(Guarded({"/flows": Reply(403), "/nodes": Reply(401), "/diagnostics": Reply(403)}))
-    assert {one for one, letter in letters.items() if letter == "-"} == {
+    assert {name for name, letter in letters.items() if letter == "-"} == {
         "admin-10",
         "flow-01",
         "patch-02",
@@ -339,7 +339,12 @@ def test_unguarded_packages_and_old_modules_are_found() -> None:
     letters, said = judged(
         Guarded({"/nodes": nodes, "/flows": flows, "/diagnostics": {"nodejs": {"version": "v20.1.0"}}})
     )
-    assert {one for one, letter in letters.items() if letter == "F"} == {"admin-10", "flow-01", "patch-02", "patch-03"}
+    assert {name for name, letter in letters.items() if letter == "F"} == {
+        "admin-10",
+        "flow-01",
+        "patch-02",
+        "patch-03",
+    }
     assert json.dumps("/panel") in said
 
 
@@ -358,8 +363,8 @@ class Gated:
             self.logins += [given] if given else []
         if given != self._login:
             return Reply(401, headers={"WWW-Authenticate": 'Basic realm="Operators"'})
-        found: Reply | None = self._behind(request)
-        return found
+        reply: Reply | None = self._behind(request)
+        return reply
 
 
 def told_everything(request: Request) -> Reply:

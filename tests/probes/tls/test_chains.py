@@ -177,7 +177,10 @@ CASES = {
     ),
     "path-length": Case(
         lambda lab, host: [
-            [*lab.below(host, issue("Two", one := issue("One", lab.root, ca=True, path_length=0), ca=True))[0], one]
+            [
+                *lab.below(host, issue("Two", issued := issue("One", lab.root, ca=True, path_length=0), ca=True))[0],
+                issued,
+            ]
         ],
         "tls-01: verify-25",
     ),
@@ -325,8 +328,8 @@ def test_an_ipv6_literal_is_named_by_its_certificate(running: Running) -> None:
 def test_what_may_not_sign_is_told_from_what_is_no_ca(running: Running) -> None:
     told = []
     for name in ("no-ca", "ca-that-must-not-sign", "client-purpose", "wrong-key-usage"):
-        [one] = chain_is_trusted(handshake.present_chain(running.look_at(host_of(name))), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
-        told.append(one.observed)
+        [violation] = chain_is_trusted(handshake.present_chain(running.look_at(host_of(name))), Policy())  # type: ignore[misc]  # a verdict may also be no tuple
+        told.append(violation.observed)
     assert told == [
         "certificate 2 of the chain `CN=No CA` is not a CA certificate, yet issued another",
         "certificate 2 of the chain `CN=Not Signing` may not sign certificates (keyUsage), yet issued another",

@@ -225,7 +225,7 @@ def test_every_offer_can_be_written(version: Version, suites: list[int], groups:
     suites = [*suites, 0x00FF] if version == Version.SSLV3 else suites
     sent = len(suites) * 2
     start = 44 + (32 if version == Version.TLSV1_3 else 0)
-    assert written[start : start + 2 + sent] == vector(2, b"".join(one.to_bytes(2) for one in suites))
+    assert written[start : start + 2 + sent] == vector(2, b"".join(suite.to_bytes(2) for suite in suites))
 
 
 # --- real answers ------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def openssl_answers(offer: bytes, context: ssl.SSLContext) -> tuple[bytes, str |
     return outgoing.read(), names[0] if names else None
 
 
-@pytest.mark.parametrize("version", [one for one in Version if one > Version.TLSV1_1])
+@pytest.mark.parametrize("version", [version for version in Version if version > Version.TLSV1_1])
 def test_openssl_understands_what_is_written(version: Version) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("aNULL:@SECLEVEL=0")  # needs no certificate

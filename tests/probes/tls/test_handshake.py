@@ -249,8 +249,8 @@ def test_a_certificate_is_reduced_to_facts(lab: Authority, tmp_path: Path, ca_fi
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_keys_are_told_apart(key: Any, expected: tuple[str, int]) -> None:
-    one = issue("self", key=key)
-    facts = certificates.facts(0, one.certificate)
+    issued = issue("self", key=key)
+    facts = certificates.facts(0, issued.certificate)
     assert (facts.key_type, facts.key_bits) == expected
     assert facts.signature_hash == ("" if expected[0].startswith("Ed") else "sha256")
 
@@ -280,8 +280,8 @@ def test_unknown_keys_are_named_by_their_oid() -> None:
 def test_an_empty_subject_is_called_by_the_san(lab: Authority, ca_file: str, tmp_path: Path) -> None:
     with tlslab.serving_tls(tmp_path, le_like(lab)) as server:
         seen = present_chain(look_at(server.port, ca_file=ca_file))
-    assert [one.subject for one in seen.certificates] == [HOST, "CN=YE1", "CN=Root YE", "CN=Root X2"]
-    assert [one.position for one in seen.path] == [0, 1, 2, 3, -1]
+    assert [certificate.subject for certificate in seen.certificates] == [HOST, "CN=YE1", "CN=Root YE", "CN=Root X2"]
+    assert [certificate.position for certificate in seen.path] == [0, 1, 2, 3, -1]
 
 
 def test_escape_sequences_in_names_do_not_reach_the_terminal(lab: Authority, tmp_path: Path) -> None:

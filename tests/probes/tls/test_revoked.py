@@ -51,7 +51,7 @@ MUTUAL = Policy(mutual_tls=True)
 
 def codes(verdict: Verdict) -> list[str]:
     assert not isinstance(verdict, NotApplicable)
-    return [one.code for one in verdict]
+    return [violation.code for violation in verdict]
 
 
 def look_at(port: int, ca: Path, policy: Policy, **more: Any) -> Look:
@@ -631,6 +631,6 @@ def test_a_clock_that_differs_is_a_hint_where_dates_are_wrong(
         survey.close()
     [leaf] = renewal_is_in_time(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
     [above] = chain_is_trusted(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
-    for one in (leaf, above):
-        hint = one.observed.partition("; the target's clock is ")[2]
+    for violation in (leaf, above):
+        hint = violation.observed.partition("; the target's clock is ")[2]
         assert hint.endswith(f" {said} ours, by its Date header") if said else not hint

@@ -89,7 +89,9 @@ def judged(offers: TlsOffers, policy: Policy | None = None) -> dict[str, set[str
 def accepted(offers: TlsOffers) -> dict[str, set[str]]:
     """Return OpenSSL's names of the suites of each version that is accepted."""
     return {
-        one.version: {suite.openssl or suite.name for suite in one.suites} for one in offers.versions if one.accepted
+        offer.version: {suite.openssl or suite.name for suite in offer.suites}
+        for offer in offers.versions
+        if offer.accepted
     }
 
 
@@ -198,7 +200,7 @@ def test_everything_that_nginx_accepts_is_seen_and_judged_once(case: Case, tmp_p
     need_nginx()
     (tmp_path / "root.pem").write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
     lines = parameters(case.server, tmp_path).replace("@ROOT@", f"{tmp_path}/root.pem")
-    with nginxlab.serving(tmp_path, *([one, MIDDLE] for one in case.chains), server=lines) as nginx:
+    with nginxlab.serving(tmp_path, *([issued, MIDDLE] for issued in case.chains), server=lines) as nginx:
         offers = see_offers(look_at(nginx.port))
         assert nginx.logged() == []
     if case.accepts is not None:
@@ -218,7 +220,7 @@ def test_everything_that_nginx_accepts_is_seen_and_judged_once(case: Case, tmp_p
 def test_a_good_server_hardly_notices(server: str, chains: tuple[Issued, ...], most: int, tmp_path: Path) -> None:
     need_nginx()
     lines = parameters(server, tmp_path)
-    with nginxlab.serving(tmp_path, *([one, MIDDLE] for one in chains), server=lines) as nginx:
+    with nginxlab.serving(tmp_path, *([issued, MIDDLE] for issued in chains), server=lines) as nginx:
         present_chain(look_at(nginx.port))
         see_offers(look_at(nginx.port))
         assert nginx.accepted() <= most
@@ -232,7 +234,7 @@ def test_at_a_quiet_pace_one_connection_is_open_at_a_time(tmp_path: Path) -> Non
         opened: list[socket.socket] = []
 
         def connect() -> socket.socket:
-            assert all(one.fileno() < 0 for one in opened)
+            assert all(connection.fileno() < 0 for connection in opened)
             opened.append(socket.create_connection(("127.0.0.1", nginx.port), timeout=1))
             return opened[-1]
 
@@ -301,11 +303,11 @@ def scanned(port: int) -> dict[str, set[int]]:
     if program is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("sslscan is not installed")
     extras = ["fallback", "renegotiation", "compression", "heartbleed", "groups", "check-certificate"]
-    command = [program, "--xml=-", *(f"--no-{one}" for one in extras), f"--sni-name={HOST}", f"127.0.0.1:{port}"]
+    command = [program, "--xml=-", *(f"--no-{extra}" for extra in extras), f"--sni-name={HOST}", f"127.0.0.1:{port}"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     found: dict[str, set[int]] = {}
-    for one in ElementTree.fromstring(told).iter("cipher"):  # noqa: S314  of a program of ours
-        found.setdefault(one.attrib["sslversion"], set()).add(int(one.attrib["id"], 16))
+    for element in ElementTree.fromstring(told).iter("cipher"):  # noqa: S314  of a program of ours
+        found.setdefault(element.attrib["sslversion"], set()).add(int(element.attrib["id"], 16))
     return found
 
 
@@ -320,7 +322,7 @@ def test_sslscan_finds_the_same(server: str, tmp_path: Path) -> None:
     with nginxlab.serving(tmp_path, [RSA, MIDDLE], [EC, MIDDLE], server=lines) as nginx:
         offers = see_offers(look_at(nginx.port))
         theirs = scanned(nginx.port)
-    ours = {one.version: {suite.code for suite in one.suites} for one in offers.versions if one.accepted}
+    ours = {offer.version: {suite.code for suite in offer.suites} for offer in offers.versions if offer.accepted}
     assert ours == theirs
 
 
@@ -365,7 +367,7 @@ def test_shared_keys_and_all_suites_of_tls_13(tmp_path: Path) -> None:
         "TLSv1.2": {"PSK-AES128-GCM-SHA256", "ECDHE-PSK-CHACHA20-POLY1305"},
     }
     assert judged(offers) == {"tls-14": {"TLSv1.2"}, "tls-15": {"TLSv1.2", "TLSv1.3"}}
-    assert {str(one) for one in offers.groups} == {"secp521r1"}
+    assert {str(group) for group in offers.groups} == {"secp521r1"}
 
 
 def test_tlslite_shows_sslv3_rc4_and_3des() -> None:
@@ -587,7 +589,7 @@ def test_a_server_that_closes_for_old_versions_refuses_them(good: int) -> None:
     with in_front_of(good, lambda hello, _: refuses if offered(hello) < 0x0303 else None) as server:
         offers = see_offers(look_at(server.port))
     assert judged(offers) == {"tls-14": {"TLSv1.2"}}
-    assert {one.refusal for one in offers.versions if not one.accepted} == {"closed the connection after 0 bytes"}
+    assert {offer.refusal for offer in offers.versions if not offer.accepted} == {"closed the connection after 0 bytes"}
 
 
 def test_a_server_that_closes_where_it_should_refuse_is_asked_everything(good: int) -> None:

@@ -55,12 +55,12 @@ def test_who_refused_is_told_by_all_challenges(value: str, refuser: Refuser) -> 
 def test_whatever_comes_is_reduced_to_one_short_line(value: str) -> None:
     offered = challenges(value)
     assert shown(offered).isprintable()
-    assert all(one.realm is None or len(one.realm) <= REALM_LIMIT for one in offered)
+    assert all(challenge.realm is None or len(challenge.realm) <= REALM_LIMIT for challenge in offered)
 
 
 def test_a_realm_is_cut() -> None:
-    [one] = challenges(f'Basic realm="{"x" * 60_000}"')
-    assert len(one.line()) <= REALM_LIMIT + 20
+    [challenge] = challenges(f'Basic realm="{"x" * 60_000}"')
+    assert len(challenge.line()) <= REALM_LIMIT + 20
 
 
 def test_of_thousands_of_challenges_the_first_are_read() -> None:

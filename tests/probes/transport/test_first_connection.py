@@ -46,8 +46,8 @@ def test_it_is_given_up_where_its_place_is_needed() -> None:
     with hostile.serving(hostile.always(404)) as server:
         station = arrived(server)
         others = [station.dial("127.0.0.1", server.port, time.monotonic() + 5) for _ in range(AT_ONCE)]
-        for one in others:
-            one.close()
+        for timed in others:
+            timed.close()
         assert Look(station).ask("GET", "/a").status == 404
         assert server.connections == 1 + AT_ONCE + 1
         station.close()

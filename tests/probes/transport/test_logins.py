@@ -29,10 +29,10 @@ def test_processes_that_try_at_once_share_the_count(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    for one in running:
-        assert one.stdin is not None
-        one.stdin.close()
-        one.stdin = None
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
     assert sum(int(one.communicate(timeout=30)[0]) for one in running) == 1
 
 

@@ -59,7 +59,7 @@ def test_each_look_begins_its_time_when_it_is_its_turn(monkeypatch: pytest.Monke
     with hostile.serving(hostile.always(404)) as server:
         station = Station(Target("x", server.url, Policy(pace="quiet"), timeout=1.0))
         station.arrive(time.monotonic() + 1)
-        assert [one.status for one in Look(station).together(["/a", "/b", "/c", "/d"])] == [404] * 4
+        assert [answer.status for answer in Look(station).together(["/a", "/b", "/c", "/d"])] == [404] * 4
         station.close()
 
 

@@ -126,7 +126,7 @@ CHUNK = st.tuples(st.one_of(st.integers(0, 99).map(lambda n: f"{n:x}".encode()),
 def test_whatever_comes_is_read_within_the_limit_or_malformed(
     status: bytes, fields: list[tuple[bytes, bytes]], body: bytes, method: str, limit: int
 ) -> None:
-    head = b"".join([status, b"\r\n", *(b"%s: %s\r\n" % one for one in fields), b"\r\n"])
+    head = b"".join([status, b"\r\n", *(b"%s: %s\r\n" % field for field in fields), b"\r\n"])
     try:
         _, got, _ = read(head + body, method, limit)
     except (Malformed, Unreadable):

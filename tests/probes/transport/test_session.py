@@ -130,7 +130,7 @@ def test_cookies_are_kept_as_in_any_session() -> None:
 
     with bound(answer) as (session, _):
         home = session.get("/login")
-        assert [one.status_code for one in home.history] == [302]
+        assert [response.status_code for response in home.history] == [302]
         assert home.history[0].cookies.get_dict() == {"sid": "0123456789abcdef"}
         assert home.json()["headers"]["cookie"] == "sid=0123456789abcdef"
         assert session.get("/next").json()["headers"]["cookie"] == "sid=0123456789abcdef"
@@ -176,11 +176,11 @@ def test_it_counts_among_the_eight_connections() -> None:
     with bound(slowly, timeout=20.0) as (session, server):
         answers: list[requests.Response] = []
         threads = [threading.Thread(target=lambda: answers.append(session.get("/"))) for _ in range(3 * PLACES)]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
-        assert [one.status_code for one in answers] == [200] * 3 * PLACES
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [response.status_code for response in answers] == [200] * 3 * PLACES
         assert server.peak <= PLACES
 
 
