@@ -68,9 +68,9 @@ class Probe:
         sends: what a question may send to a target, by its arguments; a test compares it with what is sent.
         function: takes the `Look` and the question's arguments; returns an observation or raises ProbeError.
         landmarks: roots whose canaries must answer as at the start, before and after: "admin", "node", "plain".
-        stage: 0: in parallel with others. 1: then, one at a time: known passwords, because a failed login may lock
-            an account. 2: afterwards, in parallel: what one login with the site's own account shows, which also resets
-            Node-RED's count of failures. 3: at the end: summaries. 4: when everything is confirmed: comparisons.
+        stage: 0: in parallel with others. 1: then, in parallel: what one login with the site's own account shows, which
+            also resets Node-RED's count of failures. 2: then, one at a time: known passwords, because a failed login
+            may lock an account. 3: at the end: summaries. 4: when everything is confirmed: comparisons.
         given: what is found once per target and handed in before the landmarks, without a canary: "host", "inside",
             "account", "told", "tls", or a landmark of which the probe asks the canary itself.
         trips: rough number of round trips; probes with many start first, so that the run does not wait for them at the
@@ -105,7 +105,7 @@ PROBES: Final[dict[str, Probe]] = {
     "endpoint": Probe("http.endpoint", "attempt_endpoint", for_endpoint, ("admin", "node")),
     "socket": Probe("channels.dashboard", "connect_channel", for_socket, ("admin", "node"), trips=7),
     "dashboard_visit": Probe(
-        "channels.account", "visit_dashboard", for_dashboard_visit, ("admin", "node"), stage=2, trips=7
+        "channels.account", "visit_dashboard", for_dashboard_visit, ("admin", "node"), stage=1, trips=7
     ),
     "widgets": Probe("channels.widgets", "show_widgets", for_widgets, ("admin", "node"), trips=5),
     "interface": Probe("channels.interface", "attempt_interface", for_interface, ("node",), trips=4),
@@ -134,11 +134,11 @@ PROBES: Final[dict[str, Probe]] = {
         "look_where_told",
         for_told_places,
         ("admin", "node"),
-        stage=2,
+        stage=1,
         given=("account", "told", "inside"),
     ),
     "cross_site": Probe(
-        "http.cross_site", "post_across_sites", for_cross_site, ("admin", "node"), stage=2, given=("account",)
+        "http.cross_site", "post_across_sites", for_cross_site, ("admin", "node"), stage=1, given=("account",)
     ),
     "file": Probe(
         "http.static",
@@ -211,31 +211,31 @@ PROBES: Final[dict[str, Probe]] = {
         lambda target, args: [Request(Manner.READ, "GET", target.admin(args[0]))],
         ("admin",),
     ),
-    "guess_login": Probe("login.known_passwords", "guess_login", for_guess_login, ("admin",), stage=1),
-    "guess_basic": Probe("login.known_passwords", "guess_basic", for_guess_basic, ("admin", "node"), stage=1),
+    "guess_login": Probe("login.known_passwords", "guess_login", for_guess_login, ("admin",), stage=2),
+    "guess_basic": Probe("login.known_passwords", "guess_basic", for_guess_basic, ("admin", "node"), stage=2),
     "cookies": Probe(
         "http.pages", "collect_cookies", lambda target, args: for_pages(target), ("admin",), stage=3, given=("plain",)
     ),
-    "sign_in": Probe("login.account", "sign_in", for_sign_in, ("admin",), stage=2, given=("account",)),
-    "installed": Probe("login.told", "list_installed", for_told, ("admin",), stage=2, given=("account", "told")),
-    "admin_routes": Probe("login.told", "see_admin_routes", for_told, ("admin",), stage=2, given=("account", "told")),
+    "sign_in": Probe("login.account", "sign_in", for_sign_in, ("admin",), stage=1, given=("account",)),
+    "installed": Probe("login.told", "list_installed", for_told, ("admin",), stage=1, given=("account", "told")),
+    "admin_routes": Probe("login.told", "see_admin_routes", for_told, ("admin",), stage=1, given=("account", "told")),
     "install_rights": Probe(
-        "login.told", "see_install_rights", for_told, ("admin",), stage=2, given=("account", "told")
+        "login.told", "see_install_rights", for_told, ("admin",), stage=1, given=("account", "told")
     ),
     "entries": Probe(
-        "login.told", "list_entries", for_flows, ("admin",), stage=2, given=("account", "told", "inside"), in_flows=True
+        "login.told", "list_entries", for_flows, ("admin",), stage=1, given=("account", "told", "inside"), in_flows=True
     ),
     "passages": Probe(
         "login.told",
         "read_passages",
         for_flows,
         ("admin", "node"),
-        stage=2,
+        stage=1,
         given=("account", "told", "inside"),
         in_flows=True,
     ),
     "flows": Probe(
-        "login.told", "read_flows", for_flows, ("admin",), stage=2, given=("account", "told", "inside"), in_flows=True
+        "login.told", "read_flows", for_flows, ("admin",), stage=1, given=("account", "told", "inside"), in_flows=True
     ),
     "reach": Probe("http.reach", "see_both_ends", lambda target, args: (), given=("admin",), stage=3),
     "addresses": Probe(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.survey.hosts import Hosts
 
 CANARY_EVERY: Final = 25  # looks between two signs of life; about every third shares the request of another
-_ONE_BY_ONE: Final = 1  # the stage of log-ins that are guesses
+_ONE_BY_ONE: Final = 2  # the stage of log-ins that are guesses
 _COMPARING: Final = 4  # the stage in which all answers are compared
 _IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
 _SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)

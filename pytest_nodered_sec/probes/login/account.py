@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.account import SignIn
-from pytest_nodered_sec.observations.answers import Refuser, refuser_of
-from pytest_nodered_sec.probes.login.session import TOKEN, json_object, session
+from pytest_nodered_sec.observations.answers import Answer, Refuser, refuser_of
+from pytest_nodered_sec.probes.login.session import TOKEN, Entry, json_object, session
 from pytest_nodered_sec.probes.login.view import limits, read_view
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Credentials
     from pytest_nodered_sec.observations.answers import RootView
-    from pytest_nodered_sec.probes.login.session import Entry
     from pytest_nodered_sec.probes.transport.http import Exchange
+    from pytest_nodered_sec.probes.transport.logins import OwnAttempt
     from pytest_nodered_sec.probes.transport.look import Look
 
 
 _BETWEEN: Final = 0.2  # seconds between two looks whether an attempt may be made
+RIGHT: Final = "right"  # what became of the account's password in this run; or at which target it was refused
+REFUSED: Final = "refused at "
 
 
 @dataclass(frozen=True)
@@ -93,23 +95,73 @@ def basic_of(account: Credentials) -> str:
 
 @contextlib.contextmanager
 def log_in(look: Look, account: Credentials) -> Iterator[Entry]:
-    """Log in at Node-RED's own login, and log out at the end.
+    """Log in at Node-RED's own login, and log out at the end. A password that was refused is not sent again in the run.
 
     Yields:
         What the login said: a token, or that the password is wrong.
 
     Raises:
-        ProbeError: a channel that is not verified, a lock-out, no login by password, no answer, or a session that
-            could not be ended.
+        ProbeError: a channel that is not verified, a lock-out, no login by password, no answer, a refusal at another
+            target, or a session that could not be ended.
     """
     look.station.check_channel(look.deadline)  # before the attempt is counted
-    _take_a_turn(look, account.username)
-    with session(look, account.username, account.password) as entry:
-        if not entry.token and not entry.refused:
-            why = "too many login attempts" if entry.locked_out else "no login by password is offered there"
-            answer = f"POST /auth/token for {account.username} answered {entry.answer.line()}"
-            raise ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
+    own = own_attempt(look, account)
+    known = _outcome(look, own)
+    if known == REFUSED + look.target.name:
+        yield Entry(Answer(403), refused=True)
+        return
+    if known.startswith(REFUSED):
+        raise ProbeError(
+            f"the same password was refused for {account.username} at {known.removeprefix(REFUSED)}, at the same "
+            "address; it is not sent again, so that nobody is locked out: correct it, or test this target alone",
+            Cause.NOT_ASKED,
+        )
+    if known not in ("", RIGHT):
+        raise ProbeError(known, Cause.NOT_ASKED)
+    with contextlib.ExitStack() as stack:
+        try:
+            _take_a_turn(look, account.username)
+            entry = stack.enter_context(session(look, account.username, account.password))
+        except ProbeError as error:
+            if not known:
+                own.note(error.message)
+            raise
+        trouble = _no_answer(account, entry)
+        if trouble is None:
+            own.note(RIGHT if entry.token else REFUSED + look.target.name)
+        elif entry.locked_out:
+            own.note(trouble.message)
+        else:
+            own.release()  # nobody looked at the password
+        if trouble is not None:
+            raise trouble
         yield entry
+
+
+def own_attempt(look: Look, account: Credentials) -> OwnAttempt:
+    """Return what the run knows of an account's password at Node-RED's own login."""
+    return look.station.logins.own(look.account_keys(TOKEN, account.username), account.password)
+
+
+def _no_answer(account: Credentials, entry: Entry) -> ProbeError | None:
+    if entry.token or entry.refused:
+        return None
+    why = "too many login attempts" if entry.locked_out else "no login by password is offered there"
+    answer = f"POST /auth/token for {account.username} answered {entry.answer.line()}"
+    return ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
+
+
+def _outcome(look: Look, own: OwnAttempt) -> str:
+    """Return what became of the password in this run, "" for who is the first to send it; wait for who sends it."""
+    while (known := own.claim()) is None:
+        if time.monotonic() + _BETWEEN >= look.deadline:
+            raise ProbeError(
+                "another worker sent the account's password and was not answered; it is not sent again, so that nobody "
+                "is locked out",
+                Cause.NOT_ASKED,
+            )
+        time.sleep(_BETWEEN)
+    return known
 
 
 def _visited(look: Look, admin: RootView, account: Credentials) -> SignIn:

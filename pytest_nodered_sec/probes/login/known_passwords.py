@@ -2,13 +2,15 @@
 
 Nobody is locked out: one attempt at a time, each sent once, counted where every process of the run looks. At a log-in
 that locks accounts, one for each user name and run, and none after the first sign of a lock-out; so three runs within
-ten minutes that know nothing of each other still leave the right password two. A Basic login, where nothing is locked,
-gets three; one that takes long to be answered is the last, because Node-RED's Basic logins hash in its event loop.
+ten minutes that know nothing of each other still leave the right password two. The site's own account gets none where
+its own password was refused, which was its attempt. A Basic login, where nothing is locked, gets three; one that takes
+long to be answered is the last, because Node-RED's Basic logins hash in its event loop.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,7 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Mark, Refuser, is_login, no_answer
 from pytest_nodered_sec.observations.known_passwords import BasicGuesses, Guess, LoginGuesses
 from pytest_nodered_sec.probes.http.access import JSON, describe, read_login_offer
+from pytest_nodered_sec.probes.login.account import REFUSED, RIGHT, basic_login, log_in, own_attempt
 from pytest_nodered_sec.probes.login.session import TOKEN, session
 from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 SLOW: Final = 0.25  # seconds
 _HOPS: Final = 5
+_NOT_TRIED: Final = "the password in `credentials` was refused, so none was tried for its user name"
 _UNKNOWN: Final = (Cause.TIMEOUT, Cause.CLOSED, Cause.PROTOCOL)  # the password may have arrived, and been right
 
 
@@ -52,8 +56,11 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
         return LoginGuesses(offer)
     look.station.check_channel(look.deadline)  # before anything is counted
     pairs, spent = _taken(look, "login", TOKEN, TOKEN)
+    spared = _spared(look, admin, pairs)
+    refused = all(why.startswith(_NOT_TRIED) for why in spared.values())
+    pairs = [pair for pair in pairs if pair.username not in spared]
     guesses: list[Guess] = []
-    unanswered: dict[str, str] = {}
+    unanswered = {} if refused else dict(spared)
     trouble: ProbeError | None = None
     for pair in pairs:
         if unanswered:
@@ -73,7 +80,31 @@ def guess_login(look: Look, admin: RootView) -> LoginGuesses:
         raise trouble
     anybody = won is not None and _anybody(look, won)
     more = left_out("login", look.target.policy.known_credentials, locks=True)
-    return LoginGuesses(offer, tuple(guesses), anybody, None, tuple(unanswered.items()), spent, more)
+    return LoginGuesses(offer, tuple(guesses), anybody, None, tuple((spared | unanswered).items()), spent, more)
+
+
+def _spared(look: Look, admin: RootView, pairs: list[KnownPair]) -> dict[str, str]:
+    """Return the user name of the site's account, and why no known password is tried for it, where there is a reason.
+
+    Its own password comes first. If it is refused, it may be an old one; a second attempt in each run would lock its
+    owner out after three. Where it is right, Node-RED forgets the attempts before it.
+    """
+    account = look.target.credentials() if look.target.credentials is not None else None
+    if account is None or account.token or account.username not in {pair.username for pair in pairs}:
+        return {}
+    account.hide()
+    if basic_login(look, admin):  # it is the account of the login before Node-RED's
+        return {}
+    if not own_attempt(look, account).known():
+        look.extend()
+        with contextlib.suppress(ProbeError), log_in(look, account):  # what goes wrong is known then
+            pass
+    known = own_attempt(look, account).known()
+    if known in ("", RIGHT):
+        return {}
+    if known.startswith(REFUSED):
+        return {account.username: f"{_NOT_TRIED}, `{account.username}`, and another attempt could lock its owner out"}
+    return {account.username: f"nothing was tried: {known}"}
 
 
 def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[str, str]) -> Answer | None:

@@ -73,6 +73,16 @@ class Logins:
                     return wait
         return 0.0
 
+    def own(self, keys: Iterable[tuple[str, ...]], password: str) -> OwnAttempt:
+        """Return what the run knows of the site's own password for an account.
+
+        Args:
+            keys: what is counted: address, port, login, user name.
+            password: the password; four digits of its hash tell it from others, and nothing more is kept of it.
+        """
+        digits = hashlib.sha256(password.encode(errors="surrogateescape")).hexdigest()[:4]
+        return OwnAttempt(self._folder, [("own", digits, *key) for key in sorted(keys)])
+
     def forget(self, keys: Iterable[tuple[str, ...]]) -> None:
         """Forget the attempts under every key: Node-RED does, when the right password comes."""
         if self._recent is not None:
@@ -129,6 +139,54 @@ class Logins:
         self.end()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+
+
+class OwnAttempt:
+    """The first log-in of the run with the site's own password for an account, which only one look makes.
+
+    A password that was refused is not sent again: it may be an old one, and each attempt counts against its owner.
+
+    Args:
+        folder: the run's directory; None where no password may be tried.
+        keys: what is counted.
+    """
+
+    def __init__(self, folder: Path | None, keys: list[tuple[str, ...]]) -> None:
+        self._folder = folder
+        self._keys = keys
+
+    def claim(self) -> str | None:
+        """Claim it; return "", or what became of it if it was made already: None as long as that is not known.
+
+        Raises:
+            ProbeError: it cannot be counted, so nothing may be tried.
+        """
+        with _countable(self._folder) as folder:
+            for path in self._paths(folder):
+                if not _created(path, ""):
+                    return path.read_text(encoding="utf-8") or None
+        return ""
+
+    def note(self, outcome: str) -> None:
+        """Note what became of it."""
+        with _countable(self._folder) as folder:
+            for path in self._paths(folder):
+                path.write_text(outcome, encoding="utf-8")
+
+    def release(self) -> None:
+        """Let others make it: nobody looked at the password."""
+        with _countable(self._folder) as folder:
+            for path in self._paths(folder):
+                path.unlink(missing_ok=True)
+
+    def known(self) -> str:
+        """Return what became of it, "" where that is not known."""
+        with _countable(self._folder) as folder:
+            path = self._paths(folder)[0]
+            return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def _paths(self, folder: Path) -> list[Path]:
+        return [folder / _name(key, folder.name) for key in self._keys]
 
 
 def _me() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from seen import violations
 from pytest_nodered_sec import questions, redaction
 from pytest_nodered_sec.data.known_credentials import known_pairs
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Observation, Target
+from pytest_nodered_sec.model import Credentials, Observation, Target
 from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.rules.credentials import known_password_cannot_log_in, known_password_opens_nothing
 from pytest_nodered_sec.survey.survey import Survey
@@ -72,9 +73,11 @@ class NodeRED:
 
 def target_of(server: hostile.Hostile, **demands: Any) -> Target:
     name = demands.pop("name", "plant")
+    own: Credentials | None = demands.pop("own", None)
+    credentials = (lambda: own) if own else None
     url = demands.pop("url", server.url)
     ca_file = demands.pop("ca_file", str(hostile.default_ca().pem_path))
-    return Target(name, url, Policy(**demands), ca_file=ca_file, timeout=2.0)
+    return Target(name, url, Policy(**demands), ca_file=ca_file, timeout=2.0, credentials=credentials)
 
 
 def ask(target: Target, folder: Path, asks: Iterable[Ask] = questions.LOGIN_GUESSES) -> list[Observation | ProbeError]:
@@ -144,6 +147,49 @@ def locked(*usernames: str, after: int = 5) -> NodeRED:
     plant = NodeRED()
     plant.attempts.update({username: after for username in usernames})
     return plant
+
+
+def test_no_password_is_tried_for_an_account_whose_own_one_was_refused(tmp_path: Path) -> None:
+    plant = NodeRED(("admin", "its-own"))
+    for number in range(3):
+        seen = guess(plant, tmp_path / f"run{number}", own=Credentials("admin", "of-last-year"))
+        assert isinstance(seen, ProbeError)
+        assert "the password in `credentials` was refused, so none was tried for its user name, `admin`" in seen.message
+        (recent,) = tmp_path.glob("nodered-sec-recent-*")
+        shutil.rmtree(recent)  # as in throw-away containers
+    assert plant.attempts == {"admin": 3, **{name: 3 for name in KNOWN if name != "admin"}}
+
+
+def test_a_known_password_of_another_account_is_found_nonetheless(tmp_path: Path) -> None:
+    plant = NodeRED(("admin", "its-own"), ("user", "password"))
+    seen = guess(plant, tmp_path / "run", own=Credentials("admin", "of-last-year"))
+    assert [one.code for one in violations(known_password_cannot_log_in(seen, Policy()))] == ["known-password"]
+    assert "so none was tried for its user name, `admin`" in seen.evidence()
+
+
+def test_an_account_whose_own_password_is_right_is_tried_after_it(tmp_path: Path) -> None:
+    plant = NodeRED(("admin", "its-own"))
+    seen = guess(plant, tmp_path / "run", own=Credentials("admin", "its-own"))
+    assert known_password_cannot_log_in(seen, Policy()) == ()
+    assert plant.attempts["admin"] == 2
+    assert plant.begun == 1
+    assert not plant.sessions
+
+
+def test_a_lock_out_of_the_sites_own_account_is_told(tmp_path: Path) -> None:
+    plant = NodeRED(("admin", "its-own"))
+    plant.attempts["admin"] = 5
+    seen = guess(plant, tmp_path / "run", own=Credentials("admin", "its-own"))
+    assert "nothing was tried: POST /auth/token for admin answered 500" in seen.message
+    assert "too many login attempts" in seen.message
+    assert plant.attempts == {"admin": 6}
+
+
+@pytest.mark.parametrize("own", [Credentials("operator", "of-last-year"), Credentials(token="a-token-of-1ts-own")])
+def test_another_account_or_a_token_of_the_site_changes_nothing(own: Credentials, tmp_path: Path) -> None:
+    plant = NodeRED(("admin", "its-own"))
+    assert known_password_cannot_log_in(guess(plant, tmp_path / "run", own=own), Policy()) == ()
+    assert plant.attempts == KNOWN
 
 
 def test_a_lock_out_is_an_error_and_nothing_more_is_tried(tmp_path: Path) -> None:

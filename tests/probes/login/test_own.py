@@ -11,7 +11,9 @@ from hostile import FakeNodeRED, Reply, Request, json_reply
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Credentials, Target
 from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.login.account import own_attempt
 from pytest_nodered_sec.probes.login.own import account_session
+from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.survey.survey import Survey
 
 if TYPE_CHECKING:
@@ -96,3 +98,76 @@ def test_what_cannot_be_used_is_said(
     with pytest.raises(ProbeError, match=sentence) as caught:
         flows(Plant(login=login), credentials, tmp_path / "run")
     assert PASSWORD not in str(caught.value)
+
+
+def log_ins(plant: Plant, attempts: Path, *names: str) -> list[str]:
+    """Log in twice at targets of these names at one address; return what came of it."""
+    said: list[str] = []
+    with hostile.serving(plant) as server:
+        for name in names * 2:
+            survey = Survey(attempts)  # of another worker, each time
+            ca_file = str(hostile.default_ca().pem_path)
+            target = Target(name, server.url, Policy(), ca_file=ca_file, credentials=lambda: BY_PASSWORD, timeout=1.0)
+            try:
+                with account_session(survey.station(target)):
+                    said.append("in")
+            except ProbeError as error:
+                said.append(error.message)
+            finally:
+                survey.close()
+    return said
+
+
+def sent(plant: Plant) -> int:
+    return [path for path, _ in plant.asked].count("/auth/token")
+
+
+def test_a_password_that_was_refused_is_not_sent_again_in_the_run(tmp_path: Path) -> None:
+    plant = Plant(login=json_reply({"error": "invalid_grant"}, 403))
+    here, there = log_ins(plant, tmp_path / "run", "line-7", "line-8")[2:]
+    assert here == "POST /auth/token for operator answered 403 (invalid_grant)"
+    assert there.startswith("the same password was refused for operator at line-7, at the same address; it is not sent")
+    assert sent(plant) == 1
+
+
+def test_a_right_password_is_sent_whenever_it_is_needed(tmp_path: Path) -> None:
+    plant = Plant()
+    assert log_ins(plant, tmp_path / "run", "line-7", "line-8") == ["in"] * 4
+    assert sent(plant) == 4
+
+
+@pytest.mark.parametrize(("status", "number"), [(502, 4), (429, 1)])
+def test_a_password_that_nobody_looked_at_is_sent_again_and_none_after_a_lock_out(
+    status: int, number: int, tmp_path: Path
+) -> None:
+    plant = Plant(login=Reply(status, {"Retry-After": "3600"}))
+    assert len(set(log_ins(plant, tmp_path / "run", "line-7", "line-8"))) == 1
+    assert sent(plant) == number
+
+
+def test_a_password_whose_answer_never_came_is_not_sent_again(tmp_path: Path) -> None:
+    class Silent(Plant):
+        def __call__(self, request: Request) -> Reply | None:
+            return (
+                hostile.hangs_after_handshake(request) if request.path == "/auth/token" else super().__call__(request)
+            )
+
+    said = log_ins(Silent(), tmp_path / "run", "line-7")
+    assert said[0] == said[1]
+    assert "in" not in said
+
+
+def test_who_waits_for_another_workers_log_in_that_never_ends_sends_nothing(tmp_path: Path) -> None:
+    plant = Plant()
+    with hostile.serving(plant) as server:
+        survey = Survey(tmp_path / "run")
+        ca_file = str(hostile.default_ca().pem_path)
+        target = Target("x", server.url, Policy(), ca_file=ca_file, credentials=lambda: BY_PASSWORD, timeout=0.5)
+        station = survey.station(target)
+        own = own_attempt(Look(station), BY_PASSWORD)
+        assert own.known() == ""
+        assert own.claim() == ""
+        with pytest.raises(ProbeError, match="another worker sent the account's password"), account_session(station):
+            pass
+        survey.close()
+    assert sent(plant) == 0
