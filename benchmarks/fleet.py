@@ -105,8 +105,8 @@ def fleet(number: int, processes: int, folder: Path) -> Iterator[Fleet]:
     """Start Node-REDs behind many names."""
     [hashed] = toolchain.bcrypt(toolchain.node_red(max(lab.majors("fresh")), lambda line: None), ["correct horse"])
     specs = []
-    for one in range(processes):
-        site = folder / f"site-{one}"
+    for at in range(processes):
+        site = folder / f"site-{at}"
         site.mkdir()
         (site / "settings.js").write_text(filled(_SETTINGS, NAME=site.name, HASH=hashed))
         (site / "flows.json").write_text("[]")
@@ -114,15 +114,15 @@ def fleet(number: int, processes: int, folder: Path) -> Iterator[Fleet]:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     https, http, free = free_ports(3)
-    addresses = {f"gw-{one:03}.plant.example": f"127.1.{one // 250}.{one % 250 + 1}" for one in range(number)}
+    addresses = {f"gw-{at:03}.plant.example": f"127.1.{at // 250}.{at % 250 + 1}" for at in range(number)}
     with lab.start(specs, say=lambda line: None) as running:
         sockets = [Path(deployment.user_dir).parent / "s" for deployment in running.deployments]
         servers = []
-        for one, (name, address) in enumerate(addresses.items()):
+        for at, (name, address) in enumerate(addresses.items()):
             certificate = authority.issue_cert(name)
             certificate.private_key_pem.write_to_path(folder / f"{name}.key")
             certificate.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
-            values = {"NAME": name, "ADDRESS": address, "SOCKET": sockets[one % processes]}
+            values = {"NAME": name, "ADDRESS": address, "SOCKET": sockets[at % processes]}
             servers.append(filled(_SERVER, HTTP=http, HTTPS=https, FOLDER=folder, **values))
         user = "user root;\n" if os.getuid() == 0 else ""  # whose directory this is
         (folder / "nginx.conf").write_text(user + filled(_NGINX, SERVERS="".join(servers), FOLDER=folder))
@@ -162,10 +162,10 @@ def target(fleet: Fleet, name: str, connect: str, http_port: int) -> str:
 
 def near(fleet: Fleet, number: int, dead: Sequence[int] = ()) -> list[str]:
     """Return so many targets of this machine, the dead ones spread among them."""
-    places = {round((one + 0.5) * number / len(dead)): port for one, port in enumerate(dead)}
+    places = {round((at + 0.5) * number / len(dead)): port for at, port in enumerate(dead)}
     return [
-        target(fleet, name, f"127.0.0.1:{places[one]}" if one in places else f"{address}:{fleet.https}", fleet.http)
-        for one, (name, address) in enumerate(list(fleet.addresses.items())[:number])
+        target(fleet, name, f"127.0.0.1:{places[at]}" if at in places else f"{address}:{fleet.https}", fleet.http)
+        for at, (name, address) in enumerate(list(fleet.addresses.items())[:number])
     ]
 
 
@@ -220,7 +220,7 @@ def main(targets: int, dead: int, far_ones: int, few: int, processes: int) -> No
         sys.stdout.write(f"far to near, wall: {far_cost.wall / near_cost.wall:.2f} (wanted: at most 1.15 at 40)\n")
         few_cost = suite(plant, near(plant, few), f"{few} near targets")
         all_cost = suite(plant, near(plant, targets), f"{targets} near targets")
-        each = [(one.wall / number) for one, number in ((few_cost, few), (all_cost, targets))]
+        each = [(cost.wall / number) for cost, number in ((few_cost, few), (all_cost, targets))]
         sys.stdout.write(
             f"seconds a target: {each[0]:.2f} of {few}, {each[1]:.2f} of {targets}, {each[1] / each[0] - 1:+.0%} "
             "(wanted: within 10 %)\n"

@@ -78,14 +78,14 @@ def far_from(port: int) -> int:
     return ports[0]
 
 
-def suite(one: lab.RunningDeployment, *, far: bool) -> list[str]:
+def suite(deployment: lab.RunningDeployment, *, far: bool) -> list[str]:
     """Return the command that runs the bundled suite against a deployment, by the short way or by a long one."""
-    port, http_port = int(one.url.rsplit(":", 1)[1]), one.http_port
+    port, http_port = int(deployment.url.rsplit(":", 1)[1]), deployment.http_port
     if far:
         port, http_port = far_from(port), far_from(http_port)
-    command = [sys.executable, "-m", "pytest", "-q", "--nodered-suite=only", f"--nodered-ca-file={one.ca_file}"]
+    command = [sys.executable, "-m", "pytest", "-q", "--nodered-suite=only", f"--nodered-ca-file={deployment.ca_file}"]
     command += [f"--nodered-url=https://localhost:{port}", f"--nodered-http-port={http_port}"]
-    return [*command, f"--nodered-direct-port={one.direct_port}"]
+    return [*command, f"--nodered-direct-port={deployment.direct_port}"]
 
 
 def main(runs: int) -> None:
@@ -114,7 +114,11 @@ def main(runs: int) -> None:
 
     show("suite, seconds:", near, ".2f")
     show("sslyze, seconds:", scan, ".2f")
-    show("suite to sslyze, pair by pair:", [one / other for one, other in zip(near, scan, strict=True)], ".2f")
+    show(
+        "suite to sslyze, pair by pair:",
+        [near_time / other for near_time, other in zip(near, scan, strict=True)],
+        ".2f",
+    )
     show(
         f"longer {ROUND_TRIP * 1000:.0f} ms further away, seconds:",
         [a - b for a, b in zip(far, near, strict=True)],

@@ -48,7 +48,7 @@ def compare(title: str, environment: dict[str, str], pairs: int) -> None:
     for kind in ("wall", "cpu"):
         pairs_of = [(getattr(used, kind), getattr(unused, kind)) for used, unused in costs[1:]]  # the first warms up
         used, unused = (statistics.median(column) * 1000 for column in zip(*pairs_of, strict=True))
-        ratio = statistics.median(one / other for one, other in pairs_of)
+        ratio = statistics.median(with_us / other for with_us, other in pairs_of)
         sys.stdout.write(f"{title}, {kind}: with {used:.0f} ms, without {unused:.0f} ms, ratio {ratio:.3f}\n")
 
 

@@ -78,7 +78,7 @@ def control(
             "refer to it"
         )
     if not isinstance(severity, Severity):
-        choices = ", ".join(f"Severity.{one.name}" for one in Severity)
+        choices = ", ".join(f"Severity.{severity.name}" for severity in Severity)
         raise TypeError(f"control {id!r}: severity must be one of {choices}, not {severity!r}")
     questions = asks if callable(asks) else _constant(asks_of(id, asks))
     mark: pytest.MarkDecorator = getattr(pytest.mark, MARK)(Control(id, severity, questions))
@@ -106,11 +106,11 @@ def asks_of(id: str, asks: object) -> tuple[Ask, ...]:
         TypeError: something that is no list of questions.
     """
     several: list[object] = list(asks) if isinstance(asks, Iterable) and not isinstance(asks, str) else [asks]
-    questions = tuple(one for one in several if isinstance(one, Ask))
-    for one in several:
-        if not isinstance(one, Ask):
+    questions = tuple(ask for ask in several if isinstance(ask, Ask))
+    for ask in several:
+        if not isinstance(ask, Ask):
             raise TypeError(
-                f"control {id!r}: asks must be questions such as http('/api/orders'), not {type(one).__name__}"
+                f"control {id!r}: asks must be questions such as http('/api/orders'), not {type(ask).__name__}"
             )
     if isinstance(asks, Ask):
         raise TypeError(f"control {id!r}: asks must be a list of questions: write asks=[...]")

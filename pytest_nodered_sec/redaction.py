@@ -205,9 +205,9 @@ def _scrub_within(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:  # Any:
     if unchangeable:
         known[id(value)] = (value, _fresh(value, known))
     elif isinstance(value, list):
-        value[:] = [_scrub_within(one, known) for one in value]
+        value[:] = [_scrub_within(item, known) for item in value]
     elif isinstance(value, set):
-        clean = {_scrub_within(one, known) for one in value}
+        clean = {_scrub_within(item, known) for item in value}
         value.clear()
         value.update(clean)
     elif isinstance(value, dict):
@@ -228,14 +228,14 @@ def _scrub_text(value: str | bytes) -> str | bytes:
 
 def _fresh(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:  # Any: a tuple or frozenset of whatever
     """Return a tuple or frozenset without secrets; the same where it holds none."""
-    fresh = [_scrub_within(one, known) for one in value]
-    if all(clean is one for clean, one in zip(fresh, value, strict=True)):
+    fresh = [_scrub_within(item, known) for item in value]
+    if all(clean is item for clean, item in zip(fresh, value, strict=True)):
         return value
     return type(value)(*fresh) if hasattr(value, "_fields") else type(value)(fresh)
 
 
 def _scrub_dict(value: dict[Any, Any], known: dict[int, tuple[Any, Any]]) -> None:  # Any: as above
-    clean = {_scrub_within(key, known): _scrub_within(one, known) for key, one in value.items()}
+    clean = {_scrub_within(key, known): _scrub_within(item, known) for key, item in value.items()}
     if clean.keys() != value.keys():  # a key was a secret; otherwise the order stays, also in a subclass
         value.clear()
     value.update(clean)
@@ -246,9 +246,9 @@ def _scrub_attributes(value: Any, known: dict[int, tuple[Any, Any]]) -> None:  #
     if dataclasses.is_dataclass(value):  # one with slots has no __dict__
         names += [field.name for field in dataclasses.fields(value) if field.name not in names]
     for name in names:
-        one = getattr(value, name, None)
-        clean = _scrub_within(one, known)
-        if clean is not one:
+        inner = getattr(value, name, None)
+        clean = _scrub_within(inner, known)
+        if clean is not inner:
             object.__setattr__(value, name, clean)  # pytest's representations are frozen in part
 
 
@@ -265,18 +265,18 @@ def scrub_exception(error: BaseException) -> None:
     waiting: list[BaseException | None] = [error]
     known: set[int] = set()
     while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in known:
+        raised = waiting.pop()
+        if raised is None or id(raised) in known:
             continue
-        known.add(id(one))
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions  # its message is part of `args`, and cannot be set
-        clean = tuple(arg if _is_members(one, arg) else _clean_argument(arg) for arg in one.args)
-        if any(new is not old for new, old in zip(clean, one.args, strict=True)):
-            one.args = clean
-        for name in {*_TEXTS, *vars(one)}:
-            _scrub_own(one, name)
+        known.add(id(raised))
+        waiting += [raised.__cause__, raised.__context__]
+        if isinstance(raised, BaseExceptionGroup):
+            waiting += raised.exceptions  # its message is part of `args`, and cannot be set
+        clean = tuple(arg if _is_members(raised, arg) else _clean_argument(arg) for arg in raised.args)
+        if any(new is not old for new, old in zip(clean, raised.args, strict=True)):
+            raised.args = clean
+        for name in {*_TEXTS, *vars(raised)}:
+            _scrub_own(raised, name)
 
 
 def _is_members(error: BaseException, value: object) -> bool:
@@ -287,7 +287,7 @@ def _scrub_own(error: BaseException, name: str) -> None:
     value = getattr(error, name, None)
     if isinstance(value, (str, bytes)):
         clean: object = _scrub_text(value)
-    elif isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):  # `__notes__`
+    elif isinstance(value, (list, tuple)) and all(isinstance(note, str) for note in value):  # `__notes__`
         clean = type(value)(map(scrub, value))
     else:
         return

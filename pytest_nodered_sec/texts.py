@@ -20,7 +20,7 @@ def readable(text: str) -> str:
     """Return a text with everything that does not print written out, such as `\\x1b`; lines stay lines."""
     if text.isprintable():  # nearly always, and quick
         return text
-    return "".join(one if one.isprintable() or one in _KEPT else _written_out(one) for one in text)
+    return "".join(char if char.isprintable() or char in _KEPT else _written_out(char) for char in text)
 
 
 def _written_out(letter: str) -> str:
@@ -58,9 +58,9 @@ def readable_within(value: Any) -> Any:  # Any: plain values, as a report holds 
     if isinstance(value, str):
         return readable(value)
     if isinstance(value, dict):
-        return {key: readable_within(one) for key, one in value.items()}
+        return {key: readable_within(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(readable_within(one) for one in value)
+        return type(value)(readable_within(item) for item in value)
     return value
 
 
@@ -74,7 +74,7 @@ def as_json(value: Any, indent: int | None = None) -> str:  # Any: JSON
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=None if indent else (",", ":"))
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
 def nearly(word: str, other: str) -> bool:

@@ -48,6 +48,7 @@ JUDGES = ("rules", "remedies", "suite")
 IO = {"requests", "urllib3", "socket", "ssl", "OpenSSL", "testinfra", "websockets", "http", "subprocess"}
 ALLOWED_TO_RULES = {"packaging"}
 LONGEST = 400  # lines of a file
+SAY_NOTHING = {"one", "found"}  # as a variable
 PRIVATE = f"{PACKAGE}.private"  # the one file that touches what is private of other packages
 DOCUMENTED = {"_replace", "_asdict", "_fields", "_make"}  # of named tuples
 UNDOCUMENTED = {"known_args_namespace", "global_and_fixture_disabled", "assigned_work"}  # private without an underscore
@@ -192,6 +193,20 @@ def changed_by_functions(tree: ast.Module) -> set[str]:
     return changed
 
 
+def nameless(tree: ast.AST) -> set[str]:
+    """Return variables and arguments whose name says nothing; a class may have a field `found`, or a method `one`."""
+    fields = {id(node) for owner in ast.walk(tree) if isinstance(owner, ast.ClassDef) for field in owner.body
+              if isinstance(field, ast.AnnAssign) for node in ast.walk(field)}  # fmt: skip
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in fields}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return names & SAY_NOTHING
+
+
+@every_file
+def test_variables_say_what_they_are(path: Path) -> None:
+    assert nameless(ast.parse(path.read_text(encoding="utf-8"))) == set(), "call it what it is: record, header, port"
+
+
 @every_file
 def test_only_one_file_touches_what_is_private_of_other_packages(path: Path) -> None:
     names = private_of_others(ast.parse(path.read_text(encoding="utf-8")))
@@ -220,6 +235,11 @@ def test_the_readers_of_private_names_and_of_changes_see_what_they_should() -> N
     )
     assert private_of_others(ast.parse(text)) == {"_b", "_d", "_e", "_h", "_j", "_k", "known_args_namespace"}
     assert changed_by_functions(ast.parse(text)) == {"table", "names", "count"}
+
+
+def test_the_reader_of_names_sees_what_it_should() -> None:
+    assert nameless(ast.parse("class K:\n    found: bool = False\ny = x.found\nf(found=1)")) == set()
+    assert nameless(ast.parse("def f(found): return [one for one in y]")) == {"one", "found"}
 
 
 @within(*JUDGES)

@@ -170,9 +170,9 @@ _TYPES: Final[dict[str, type]] = {
 
 def _rows(table: str, tables: dict[str, Any], kind: type[_R]) -> tuple[_R, ...]:
     raw = tables.get(table, [])
-    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+    if not isinstance(raw, list) or not all(isinstance(row, dict) for row in raw):
         raise ValueError(f"{_FILE}: write [[{table}]], one table per row")
-    rows = tuple(_row(table, number, one, kind) for number, one in enumerate(raw, 1))
+    rows = tuple(_row(table, number, row, kind) for number, row in enumerate(raw, 1))
     _check_order(table, rows)
     return rows
 

@@ -31,8 +31,8 @@ def requirements(control: str) -> dict[str, tuple[str, ...]]:
 
 def title(framework: str, number: str) -> str:
     """Return a requirement's title, "" where its framework's licence gives us none."""
-    found: str = _table()["titles"].get(framework, {}).get(number, "")
-    return found
+    wording: str = _table()["titles"].get(framework, {}).get(number, "")
+    return wording
 
 
 @functools.cache

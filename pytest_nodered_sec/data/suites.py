@@ -179,7 +179,7 @@ def parse(text: str) -> SuiteTable:
         for many in ([f"{row.code:04X}" for row in rows], [row.name for row in rows]):
             if twice := [name for name, count in Counter(many).items() if count > 1]:
                 raise ValueError(f"suites.toml: {twice[0]} stands there twice")
-    lists = {name: _list(name, one) for name, one in tables["list"].items()}
+    lists = {name: _list(name, listed) for name, listed in tables["list"].items()}
     named = {suite.name for suite in suites} | {group.name for group in groups}
     for name, suite_list in lists.items():
         if strange := (suite_list.suites | suite_list.groups) - named:

@@ -50,11 +50,11 @@ def causes(changes: Iterable[Change]) -> list[tuple[Change, list[str], int]]:
 
     The order is that of `changes`, the worst first.
     """
-    found: dict[tuple[str, str, str, str], list[Change]] = {}
+    alike: dict[tuple[str, str, str, str], list[Change]] = {}
     for change in changes:
-        found.setdefault((change.control, change.code, change.severity, change.why), []).append(change)
-    groups = sorted(found.values(), key=lambda each: SEVERITIES.index(each[0].severity))
-    return [(each[0], list(dict.fromkeys(one.target for one in each)), len(each)) for each in groups]
+        alike.setdefault((change.control, change.code, change.severity, change.why), []).append(change)
+    groups = sorted(alike.values(), key=lambda each: SEVERITIES.index(each[0].severity))
+    return [(each[0], list(dict.fromkeys(change.target for change in each)), len(each)) for each in groups]
 
 
 def lines(since: Since) -> list[str]:
@@ -69,7 +69,7 @@ def lines(since: Since) -> list[str]:
     )
     shown = [since.line]
     for kind, told in kinds:
-        shown += [f"{kind}: {texts.in_one_line(one, 2 * _LONG)}" for one in told[:_ENOUGH]]
+        shown += [f"{kind}: {texts.in_one_line(line, 2 * _LONG)}" for line in told[:_ENOUGH]]
         shown += [f"{kind}: {len(told) - _ENOUGH} more; the reports list them"] if len(told) > _ENOUGH else []
     return shown
 

@@ -80,7 +80,7 @@ def of_target(target: Target, own: Sequence[Record], server: str) -> TargetPlan:
         own: what became of its cases.
         server: what its answers say of the server.
     """
-    found = findings(own)
+    bad = findings(own)
     realms = [match for record in own for match in _REALM.findall(record["observed"])]
     inside = [
         "".join(filter(None, match.groups()))
@@ -88,8 +88,8 @@ def of_target(target: Target, own: Sequence[Record], server: str) -> TargetPlan:
         if record["control"] in ("host-12", "host-13") and (match := _INSIDE.search(record["observed"]))
     ]
     front: FrontName | None = target.policy.front or fronts.recognise([server, *realms, *inside])
-    site = _site(target, own, found, _ADVISED if front in (None, "none") else front)
-    return TargetPlan(target, site, plan(found, site), front, _unseen(target, own))
+    site = _site(target, own, bad, _ADVISED if front in (None, "none") else front)
+    return TargetPlan(target, site, plan(bad, site), front, _unseen(target, own))
 
 
 def _unseen(target: Target, records: Sequence[Record]) -> str:
@@ -112,11 +112,11 @@ def findings(records: Iterable[Record]) -> list[Finding]:
     ]
 
 
-def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], front: FrontName) -> Site:
+def _site(target: Target, records: Sequence[Record], bad: Sequence[Finding], front: FrontName) -> Site:
     policy = target.policy
-    opened = [_ENTRY.search(finding.observed) for finding in found if finding.control == "flow-01"]
+    opened = [_ENTRY.search(finding.observed) for finding in bad if finding.control == "flow-01"]
     entries = [(match[1], _fixed(match[2])) for match in opened if match]
-    live = [_LIVE.search(finding.observed) for finding in found if finding.control == "live-01"]
+    live = [_LIVE.search(finding.observed) for finding in bad if finding.control == "live-01"]
     channels = {
         *policy.websockets,
         *(path for kind, path in entries if kind == "WebSocket"),
@@ -137,7 +137,7 @@ def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], f
         direct_port=target.direct_port,
         admin_root=target.admin("").rstrip("/"),
         node_root=target.node("").rstrip("/"),
-        found_roots=_found_roots(target, found),
+        found_roots=_found_roots(target, bad),
         admin_api=policy.admin_api,
         editor=policy.editor,
         dashboards=_dashboards(target, records),
@@ -145,9 +145,9 @@ def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], f
         endpoints=tuple(sorted(endpoints)),
         public=tuple(public_path.path for public_path in policy.public_paths),
         hsts=policy.thresholds.hsts_max_age,
-        versions=tuple(one for one in ("1.2", "1.3") if one in policy.thresholds.tls_accepted),
+        versions=tuple(version for version in ("1.2", "1.3") if version in policy.thresholds.tls_accepted),
         session_seconds=int(policy.thresholds.session_days * _DAY),
-        cookies=any(finding.control == "cookie-01" for finding in found),
+        cookies=any(finding.control == "cookie-01" for finding in bad),
         clients=policy.mutual_tls,
         node_login=any(_NODE_LOGIN in record["observed"] for record in records),
         shut=tuple(
@@ -160,9 +160,9 @@ def _site(target: Target, records: Sequence[Record], found: Sequence[Finding], f
     )
 
 
-def _found_roots(target: Target, found: Sequence[Finding]) -> tuple[str, ...]:
+def _found_roots(target: Target, bad: Sequence[Finding]) -> tuple[str, ...]:
     """Return node roots that the policy does not know: a front written without them would cut off what is there."""
-    told = [root for finding in found if finding.control == "roots-01" for root in _ROOT.findall(finding.observed)]
+    told = [root for finding in bad if finding.control == "roots-01" for root in _ROOT.findall(finding.observed)]
     return tuple(root for root in dict.fromkeys(told) if root != target.node("").rstrip("/"))
 
 
@@ -173,12 +173,12 @@ def _dashboards(target: Target, records: Sequence[Record]) -> tuple[str, ...]:
     """
     root = target.node("").rstrip("/")
     told = [finding for record in records if record["control"] == "roots-01" for finding in record["findings"]]
-    found = [path.removeprefix(root) for one in told for path in _PAGE.findall(one["observed"])]
+    paths = [path.removeprefix(root) for finding in told for path in _PAGE.findall(finding["observed"])]
     if target.policy.dashboards is not None:
-        return tuple(dict.fromkeys((*target.policy.dashboards, *found)))
+        return tuple(dict.fromkeys((*target.policy.dashboards, *paths)))
     there = ("compliant", "non-compliant", "waived", "could-not-look")
     seen = (record for record in records if record["control"] in ("dash-01", "dash-02") and record["outcome"] in there)
-    return tuple(dict.fromkeys((*(record["instance"] for record in seen), *found)))
+    return tuple(dict.fromkeys((*(record["instance"] for record in seen), *paths)))
 
 
 def _channel(kind: str, path: str) -> str:

@@ -44,7 +44,7 @@ def defectdojo(report: Report, anchors: Anchors) -> str:
 def _finding(each: Fold, control: Judged, url: str, day: str) -> dict[str, Any]:  # Any: JSON
     named = frameworks()
     waived = each.waiver is not None
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "title": " ".join(f"{each.control} {each.code} at {each.target}: {control.title}".split())[:_TITLE],
         "severity": each.severity.capitalize(),
         "description": "\n\n".join(
@@ -72,10 +72,10 @@ def _finding(each: Fold, control: Judged, url: str, day: str) -> dict[str, Any]:
         "tags": ["node-red", control.family.lower().replace(" ", "-").replace(":", "")],
     }
     if url.startswith(("https:", "http:")):
-        found["endpoints"] = [url]
+        entry["endpoints"] = [url]
     if each.code.startswith(("CVE-", "GHSA-")):
-        found["vulnerability_ids"] = [each.code]
+        entry["vulnerability_ids"] = [each.code]
     if each.waiver is not None:
-        found["severity_justification"] = f"waived until {each.waiver['expires']}: {each.waiver['reason']}"
-        found["planned_remediation_date"] = each.waiver["expires"]
-    return {key: value for key, value in found.items() if value != ""}
+        entry["severity_justification"] = f"waived until {each.waiver['expires']}: {each.waiver['reason']}"
+        entry["planned_remediation_date"] = each.waiver["expires"]
+    return {key: value for key, value in entry.items() if value != ""}

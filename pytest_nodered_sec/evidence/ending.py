@@ -66,7 +66,7 @@ def register(
     else:
         verbosity, marked, style = config.option.verbose, config.option.reportchars, config.option.tbstyle
     show_all = verbosity > 0 or "A" in marked or settings.one("show", "changes") == "all"
-    lab = {one["label"]: one["name"] for one in config.stash.get(LAB, [])}
+    lab = {deployment["label"]: deployment["name"] for deployment in config.stash.get(LAB, [])}
     ending = Ending(
         book,
         targets,
@@ -163,7 +163,7 @@ class Ending:
         folded = [record for record in records if of_suite(record["nodeid"]) and record["target"] in judged]
         if self._quiet > 1:
             folded = []
-        found = [] if self._show_all else [*_findings(folded, each=self._style == "line"), *_causes(folded)]
+        shown = [] if self._show_all else [*_findings(folded, each=self._style == "line"), *_causes(folded)]
         many = len(self._plans) > fleet.FEW
         tell = _fleet_wide if many else _changes
         plans = tell(self._plans, self._quiet, written=self._folder is not None)
@@ -173,7 +173,7 @@ class Ending:
             for standing in fleet.standings(self._plans, records)
             if not (alone and standing.silent)
         ]
-        return [*found, *([""] if found and plans else []), *plans, *([""] if plans else []), *summed]
+        return [*shown, *([""] if shown and plans else []), *plans, *([""] if plans else []), *summed]
 
 
 def _is_folded(report: Any) -> bool:  # Any: pytest's reports
@@ -222,8 +222,8 @@ def _causes(records: Iterable[Record]) -> list[str]:
         if record["outcome"] == "could-not-look" and not record["reason"].endswith(_SEE):
             reasons[record["reason"]].append(record)
     lines = [
-        f"could not look · {listed([one['target'] for one in reasons[reason]])}: {reason} "
-        f"({listed([one['control'] for one in reasons[reason]])})"
+        f"could not look · {listed([record['target'] for record in reasons[reason]])}: {reason} "
+        f"({listed([record['control'] for record in reasons[reason]])})"
         for reason in sorted(reasons, key=lambda reason: (not _explains(reasons[reason]), -len(reasons[reason])))
     ]
     more = len(lines) - _CAUSES

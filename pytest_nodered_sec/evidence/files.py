@@ -69,7 +69,7 @@ def claim_folder(path: Path, option: str) -> Callable[[], None]:
         raise PolicyError(
             f"{option}={path} is being written by another run, or a run was killed while writing it; name a new folder"
         ) from None
-    if any(one.name != CLAIM for one in path.iterdir()):
+    if any(entry.name != CLAIM for entry in path.iterdir()):
         claim.unlink()
         raise PolicyError(f"{option}={path} is not empty, and evidence is never overwritten; name a new folder")
     return lambda: claim.unlink(missing_ok=True)

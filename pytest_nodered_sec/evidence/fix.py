@@ -112,7 +112,7 @@ def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -
         decide.pop(CERTIFICATE, None)
         decide[fronts.certificate(planned.site)] = None
     if decide:
-        lines += ["What you have to decide:", "", *(f"- {one}" for one in decide), ""]
+        lines += ["What you have to decide:", "", *(f"- {decision}" for decision in decide), ""]
     if made:
         lines += ["Files beside this page; the first lines of each say where it goes:", ""]
         lines += [*(f"- `{name}`" for name in made), ""]
@@ -181,7 +181,7 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
 
 def _variables(policy: str) -> list[str]:
     """Return how the variables that a policy file names are set, without a password on the command line."""
-    prefixes = [one for one in (policy_file.ADMIN, policy_file.OPERATOR) if f'{{env = "{one}"}}' in policy]
+    prefixes = [prefix for prefix in (policy_file.ADMIN, policy_file.OPERATOR) if f'{{env = "{prefix}"}}' in policy]
     return [
         f"$ read -r {prefix}_USERNAME; read -rs {prefix}_PASSWORD; export {prefix}_USERNAME {prefix}_PASSWORD"
         for prefix in prefixes

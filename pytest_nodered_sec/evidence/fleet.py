@@ -56,9 +56,9 @@ class Standing(NamedTuple):
         if self.silent:
             return f"{self.name}: {self.silent}"
         number = self.harm.total()
-        found = counted(number, "finding") + ("" if alone else f" ({self.severities})")
+        bad = counted(number, "finding") + ("" if alone else f" ({self.severities})")
         changed = f", {counted(len(self.changes), 'change')}" if self.changes else ""
-        parts = [f"{found} in {counted(self.cases, 'test')}{changed}" if number else "no findings"]
+        parts = [f"{bad} in {counted(self.cases, 'test')}{changed}" if number else "no findings"]
         parts += [f"{self.waived} waived"] if self.waived else []
         parts += [f"{self.unseen} could not be looked at"] if self.unseen else []
         return f"{self.name}: {', '.join(parts)}"
@@ -69,8 +69,8 @@ def standings(plans: Sequence[TargetPlan], records: Iterable[Record]) -> list[St
     own: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         own[record["target"]].append(record)
-    found = [_standing(planned, own[planned.target.name]) for planned in plans]
-    return sorted(found, key=_rank)
+    rows = [_standing(planned, own[planned.target.name]) for planned in plans]
+    return sorted(rows, key=_rank)
 
 
 def _standing(planned: TargetPlan, own: Sequence[Record]) -> Standing:
@@ -130,7 +130,7 @@ def causes(plans: Iterable[TargetPlan]) -> list[Cause]:
     for planned in plans:
         for step in told([planned]):
             steps[step.what].append((planned.target.name, step))
-    found = [
+    rows = [
         Cause(
             min((step.severity for _, step in needed), key=SEVERITIES.index),
             what,
@@ -141,12 +141,12 @@ def causes(plans: Iterable[TargetPlan]) -> list[Cause]:
         )
         for what, needed in steps.items()
     ]
-    return sorted(found, key=lambda cause: (SEVERITIES.index(cause.severity), -len(cause.targets)))
+    return sorted(rows, key=lambda cause: (SEVERITIES.index(cause.severity), -len(cause.targets)))
 
 
 def shared(pairs: Iterable[tuple[str, _T]]) -> list[tuple[list[str], _T]]:
     """Return each value once, with the names of all targets that have it."""
-    found: dict[str, tuple[list[str], _T]] = {}
+    gathered: dict[str, tuple[list[str], _T]] = {}
     for name, value in pairs:
-        found.setdefault(repr(value), ([], value))[0].append(name)
-    return list(found.values())
+        gathered.setdefault(repr(value), ([], value))[0].append(name)
+    return list(gathered.values())

@@ -34,9 +34,9 @@ def values(report: Report) -> dict[str, Any]:  # Any, here and below: what the t
         "partly": [standing for standing in rows if standing.unseen and not standing.silent and not standing.harm],
         "clean": [standing.name for standing in rows if not (standing.harm or standing.silent or standing.unseen)],
         "causes": causes(report.plans),
-        "unseen": _alike(report.with_outcome("could-not-look"), lambda one: ""),
+        "unseen": _alike(report.with_outcome("could-not-look"), lambda record: ""),
         "skipped": _alike(report.with_outcome("not-judged", "not-applicable"), lambda record: record["outcome"]),
-        "passed": [found for judged in report.judged if (found := _passed(judged))],
+        "passed": [row for judged in report.judged if (row := _passed(judged))],
         "matrix": matrix,
         "chains": _leaves(report),
         "tallies": counts,
@@ -56,7 +56,7 @@ def _alike(cases: Iterable[Record], key: Callable[[Record], str]) -> list[dict[s
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for case in cases:
         groups[key(case), case["reason"] or case["observed"]].append(case)
-    found = [
+    rows = [
         {
             "outcome": group[0]["outcome"],
             "reason": reason,
@@ -66,7 +66,7 @@ def _alike(cases: Iterable[Record], key: Callable[[Record], str]) -> list[dict[s
         }
         for (_, reason), group in groups.items()
     ]
-    return sorted(found, key=lambda one: -one["cases"])
+    return sorted(rows, key=lambda row: -row["cases"])
 
 
 def _passed(judged: Judged) -> dict[str, Any] | None:
@@ -87,8 +87,8 @@ def _passed(judged: Judged) -> dict[str, Any] | None:
 
 def _leaves(report: Report) -> list[tuple[str, CertificateFacts | None, int]]:
     """Return name, certificate and days left of each target, the first to expire first; None where there is no TLS."""
-    found: list[tuple[str, CertificateFacts | None, int]] = []
+    rows: list[tuple[str, CertificateFacts | None, int]] = []
     for name, chain in report.chains.items():
         leaf = next(iter(chain.certificates), None)
-        found.append((name, leaf, (leaf.not_after - chain.looked_at).days if leaf else -1))
-    return sorted(found, key=lambda one: one[2])
+        rows.append((name, leaf, (leaf.not_after - chain.looked_at).days if leaf else -1))
+    return sorted(rows, key=lambda row: row[2])

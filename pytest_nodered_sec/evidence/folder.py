@@ -109,8 +109,8 @@ def _with_ca(folder: Path, target: Target) -> Target:
     if target.ca_file is None:
         return target
     content = Path(target.ca_file).read_text(encoding="utf-8", errors="replace")
-    found = _CERTIFICATE.findall(content)  # and nothing else: a key may stand beside them
-    text = "\n".join(found) + "\n"
+    certificates = _CERTIFICATE.findall(content)  # and nothing else: a key may stand beside them
+    text = "\n".join(certificates) + "\n"
     path = folder / f"ca-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pem"
     write(path, text)
     return replace(target, ca_file=path.name)

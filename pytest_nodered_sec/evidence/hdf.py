@@ -53,8 +53,8 @@ def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str,
     controls = [(control, control.at(name)) for control in report.judged]
     controls = [(control, cases) for control, cases in controls if cases]
     groups: dict[str, list[str]] = {}
-    for one, _ in controls:
-        groups.setdefault(one.family, []).append(one.id)
+    for judged, _ in controls:
+        groups.setdefault(judged.family, []).append(judged.id)
     url = target["url"] if target else name or "no target"
     vouched: dict[str, list[str]] = {}
     for each in report.accounts:
@@ -71,7 +71,7 @@ def _profile(report: Report, name: str, target: TargetFacts | None) -> dict[str,
         "groups": [{"id": key, "title": key, "controls": ids} for key, ids in groups.items()],
         "status": "failed" if report.unfinished else "loaded",
         "status_message": f"incomplete: {report.unfinished}" if report.unfinished else report.replayed,
-        "controls": [_control(one, cases, vouched.get(one.id, [])) for one, cases in controls],
+        "controls": [_control(judged, cases, vouched.get(judged.id, [])) for judged, cases in controls],
     }
 
 
@@ -83,13 +83,13 @@ def _control(control: Judged, cases: Sequence[Record], vouched: Sequence[str]) -
     if "nist_800_53" in control.requirements:
         tags["nist"] = [*control.requirements["nist_800_53"], "Rev_5"]
     tags |= {named[key]: list(ids) for key, ids in control.requirements.items() if key != "nist_800_53"}
-    found = {
+    entry = {
         "id": control.id,
         "title": control.title,
         "desc": " ".join(filter(None, (control.title, control.why))),
         "descriptions": [
             *([{"label": "fix", "data": "\n".join(remedies)}] if remedies else []),
-            *({"label": "attestation", "data": one} for one in vouched),
+            *({"label": "attestation", "data": statement} for statement in vouched),
         ],
         "impact": _IMPACT[control.severity] if applies else 0,
         "refs": [],
@@ -98,7 +98,7 @@ def _control(control: Judged, cases: Sequence[Record], vouched: Sequence[str]) -
         "source_location": {"ref": cases[0]["nodeid"].partition("[")[0]},
         "results": [_result(record) for record in cases],
     }
-    return found | ({"waiver_data": _waiver(cases)} if any(record["waiver"] for record in cases) else {})
+    return entry | ({"waiver_data": _waiver(cases)} if any(record["waiver"] for record in cases) else {})
 
 
 def _waiver(cases: Sequence[Record]) -> dict[str, Any]:
@@ -130,26 +130,26 @@ def _waiver(cases: Sequence[Record]) -> dict[str, Any]:
 
 def _result(case: Record) -> dict[str, Any]:
     status = _STATUS[case["outcome"]]
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "status": status,
         "code_desc": f"{case['nodeid']}: {case['observed']}" if case["observed"] else case["nodeid"],
         "start_time": case["started"],
         "run_time": case["seconds"],
     }
     if case["findings"]:
-        found["message"] = "\n\n".join(
+        entry["message"] = "\n\n".join(
             f"{finding['observed']}\nexpected: {finding['expected']}\nremedy: {finding['remedy']}"
             for finding in case["findings"]
         )
     if status == "failed" and case["reason"]:
-        found["message"] += f"\n\nexpected {case['reason']}"
+        entry["message"] += f"\n\nexpected {case['reason']}"
     if status == "error":
-        found["message"] = f"could not look: {case['reason'] or case['observed']}"
+        entry["message"] = f"could not look: {case['reason'] or case['observed']}"
     if status == "skipped":
-        found["skip_message"] = f"{case['outcome'].replace('-', ' ')}: {case['reason']}"
+        entry["skip_message"] = f"{case['outcome'].replace('-', ' ')}: {case['reason']}"
     if case["waiver"]:
         until = f"waived until {case['waiver']['expires']}: {case['waiver']['reason']}"
-        found["skip_message" if status == "skipped" else "message"] = (
-            until if status == "skipped" else f"{found['message']}\n\npartly {until}"
+        entry["skip_message" if status == "skipped" else "message"] = (
+            until if status == "skipped" else f"{entry['message']}\n\npartly {until}"
         )
-    return found
+    return entry

@@ -85,7 +85,7 @@ def html(report: Report) -> str:
         since=report.since,
         compared=_compared(report.since) if report.since else [],
         plans=alike(report.plans),
-        not_judged=any(report.counts[one] for one in ("could-not-look", "not-judged", "not-selected")),
+        not_judged=any(report.counts[outcome] for outcome in ("could-not-look", "not-judged", "not-selected")),
         good=not report.unfinished and report.counts.keys() <= _GOOD,
         requirements=frameworks_of(report),
         title=title,
@@ -154,17 +154,17 @@ def _when(text: str) -> str:
 
 def _families(report: Report) -> dict[str, dict[str, Any]]:
     """Return by family: how many cases came to what, how bad, and each control's row of the matrix."""
-    found: dict[str, dict[str, Any]] = {}
+    pages: dict[str, dict[str, Any]] = {}
     at: dict[str, dict[str, Account]] = defaultdict(dict)
     for account in report.accounts:
         at[account["control"]][account["target"]] = account
     for control in report.judged:
-        family = found.setdefault(control.family, {"counts": Counter(), "bad": Counter(), "rows": []})
+        family = pages.setdefault(control.family, {"counts": Counter(), "bad": Counter(), "rows": []})
         family["bad"].update(case["severity"] for case in control.records if case["outcome"] == "non-compliant")
         for account in at[control.id].values():
             family["counts"].update(account["instances"])
         family["rows"].append((control, [_cell(at[control.id].get(name)) for name in report.names]))
-    return found
+    return pages
 
 
 def _cell(account: Account | None) -> tuple[str, str]:
@@ -182,7 +182,7 @@ def _findings(report: Report, *, one_of_each: bool) -> list[dict[str, Any]]:
         report: the run.
         one_of_each: whether one case of each target comes before a second of any.
     """
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    groups: dict[tuple[str, ...], dict[str, Any]] = {}
     controls = {control.id: control for control in report.judged}
     changed = _changed(report)
     for case in report.with_outcome("non-compliant"):
@@ -196,17 +196,17 @@ def _findings(report: Report, *, one_of_each: bool) -> list[dict[str, Any]]:
                 case["reason"],
             )
             new = {"case": case, "finding": finding, "control": controls[case["control"]], "seen": [], "targets": {}}
-            entry = found.setdefault(key, new)
+            entry = groups.setdefault(key, new)
             entry["seen"].append((case, finding["observed"]))
             entry["change"], fits = changed.get(_key(case, finding), ("", True))
             entry["fits"] = fits or not finding["remedy"].startswith("nginx")
             entry["targets"].setdefault(case["target"] or "none", len(entry["seen"]) - 1)
-    entries = sorted(found.values(), key=lambda one: SEVERITIES.index(one["finding"]["severity"]))
+    entries = sorted(groups.values(), key=lambda entry: SEVERITIES.index(entry["finding"]["severity"]))
     first: dict[str, dict[str, Any]] = {}
     for entry in entries:
         places = list(entry["targets"].values()) if one_of_each else []
         seen, early = entry["seen"], set(places)
-        entry["seen"] = [seen[at] for at in places] + [one for at, one in enumerate(seen) if at not in early]
+        entry["seen"] = [seen[at] for at in places] + [case for at, case in enumerate(seen) if at not in early]
         entry["targets"] = list(entry["targets"])
     for entry in entries:  # the matrix leads to the first of a control
         entry["first"] = first.setdefault(entry["case"]["control"], entry) is entry
@@ -232,12 +232,12 @@ def _key(case: Record, finding: Finding) -> tuple[str, ...]:
 
 def _grouped(cases: Iterable[Record], key: Callable[[Record], object]) -> list[dict[str, Any]]:
     """Return cases that share their reason, and this key, as one."""
-    found: dict[object, dict[str, Any]] = {}
+    groups: dict[object, dict[str, Any]] = {}
     for case in cases:
         reason = case["reason"] or case["observed"]
-        entry = found.setdefault((key(case), reason), {"case": case, "reason": reason, "all": []})
+        entry = groups.setdefault((key(case), reason), {"case": case, "reason": reason, "all": []})
         entry["all"].append(case)
-    return list(found.values())
+    return list(groups.values())
 
 
 def _waivers(report: Report) -> list[tuple[list[str], WaiverFacts, int]]:
@@ -246,21 +246,21 @@ def _waivers(report: Report) -> list[tuple[list[str], WaiverFacts, int]]:
     for record in report.records:
         if record["waiver"]:
             waived[record["target"], record["control"]].append(record)
-    found = []
+    counts = []
     for target in report.facts["targets"]:
         for waiver in target["waivers"]:
             cases = [
-                one
-                for one in waived[target["name"], waiver["control"]]
-                if waiver["in_force"] and one["waiver"]
-                if waiver["instance"] in ("", one["instance"])
-                if waiver["finding"] in ("", *one["waiver"]["findings"])
+                record
+                for record in waived[target["name"], waiver["control"]]
+                if waiver["in_force"] and record["waiver"]
+                if waiver["instance"] in ("", record["instance"])
+                if waiver["finding"] in ("", *record["waiver"]["findings"])
             ]
-            found.append((target["name"], waiver, len(cases)))
-    counted = {(name, repr(waiver)): number for name, waiver, number in found}
-    several = shared((name, waiver) for name, waiver, _ in found)
+            counts.append((target["name"], waiver, len(cases)))
+    counted = {(name, repr(waiver)): number for name, waiver, number in counts}
+    several = shared((name, waiver) for name, waiver, _ in counts)
     rows = [(names, waiver, sum(counted[name, repr(waiver)] for name in names)) for names, waiver in several]
-    return sorted(rows, key=lambda one: one[1]["expires"])
+    return sorted(rows, key=lambda row: row[1]["expires"])
 
 
 def _links(chain: PresentedChain) -> list[dict[str, Any]]:

@@ -121,11 +121,11 @@ def _as_error(suite: ET.Element, case: ET.Element) -> None:
 def _move(case: ET.Element) -> None:
     for properties in case.findall("properties"):
         case.remove(properties)
-        found = {prop.get("name", ""): prop.get("value", "") for prop in properties}
+        values = {prop.get("name", ""): prop.get("value", "") for prop in properties}
         out = case.find("system-out")  # there where output is logged; many read the first one alone
         if out is None:
             out = ET.SubElement(case, "system-out")
-        out.text = f"{out.text or ''}{json.dumps(found, ensure_ascii=False)}\n"
+        out.text = f"{out.text or ''}{json.dumps(values, ensure_ascii=False)}\n"
 
 
 def _properties(facts: RunFacts) -> Iterator[tuple[str, str]]:

@@ -46,12 +46,12 @@ def unseen(report: Report) -> list[str]:
     lines = [f"targets of the policy file that this run leaves out: {listed(left)}"] if left else []
     lines += [f"tests left out by {report.facts['narrowed']}"] if report.facts["narrowed"] else []
     lines += [report.facts["shard"]] if report.facts["shard"] else []
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for account in sorted(report.accounts, key=lambda each: ORDER.index(each["outcome"])):
         if account["outcome"] in _UNSEEN:
             key = (account["outcome"], account["reason"])
-            found.setdefault(key, []).append((account["control"], account["target"]))
-    for (outcome, reason), cases in found.items():
+            groups.setdefault(key, []).append((account["control"], account["target"]))
+    for (outcome, reason), cases in groups.items():
         number = len(dict.fromkeys(control for control, _ in cases))
         what = cases[0][0] if number == 1 else f"{number} controls"
         at = listed([target or "no target" for _, target in cases])
@@ -107,16 +107,16 @@ def exceptions(report: Report) -> list[str]:
         "attestations": sorted(vouched.items()),
     }
     lines: list[str] = []
-    for kind, found in kinds.items():
-        lines += _most([f"{what} at {listed(names)}, {rest}" for (_, what, rest), names in found], kind)
+    for kind, entries in kinds.items():
+        lines += _most([f"{what} at {listed(names)}, {rest}" for (_, what, rest), names in entries], kind)
     return lines
 
 
 def unmet(cases: Iterable[Record], controls: Mapping[str, Judged]) -> list[Unmet]:
     """Return the controls that are not met, the worst first; all of them, however many."""
-    found: dict[str, list[Record]] = {}
+    by_control: dict[str, list[Record]] = {}
     for case in cases:
-        found.setdefault(case["control"], []).append(case)
+        by_control.setdefault(case["control"], []).append(case)
     rows = [
         Unmet(
             controls[control],
@@ -124,9 +124,9 @@ def unmet(cases: Iterable[Record], controls: Mapping[str, Judged]) -> list[Unmet
             len(each),
             listed([record["target"] or "no target" for record in each]),
         )
-        for control, each in found.items()
+        for control, each in by_control.items()
     ]
-    return sorted(rows, key=lambda one: SEVERITIES.index(one.severity))
+    return sorted(rows, key=lambda row: SEVERITIES.index(row.severity))
 
 
 def _most(lines: list[str], kind: str) -> list[str]:

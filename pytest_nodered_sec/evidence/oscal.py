@@ -39,7 +39,7 @@ def oscal(report: Report, anchors: Anchors) -> str:
         for name in report.names
     ]
     policy = new("policy")
-    found: dict[str, Any] = {  # Any, here and below: JSON
+    document: dict[str, Any] = {  # Any, here and below: JSON
         "uuid": new("results"),
         "metadata": _metadata(report, facts, new),
         "import-ap": {"href": f"#{policy}", "remarks": "No assessment plan: the policy in force says what to test."},
@@ -51,9 +51,9 @@ def oscal(report: Report, anchors: Anchors) -> str:
             ]
         },
     }
-    if not found["local-definitions"]["objectives-and-methods"]:
-        del found["local-definitions"]
-    return as_json({"assessment-results": found}, indent=1)
+    if not document["local-definitions"]["objectives-and-methods"]:
+        del document["local-definitions"]
+    return as_json({"assessment-results": document}, indent=1)
 
 
 class _Ids:
@@ -74,7 +74,7 @@ def _metadata(report: Report, facts: RunFacts, new: _Ids) -> dict[str, Any]:
         if (value := str(dict(stated)[key]))
     ]
     remarks = [report.headline, f"{report.judgement}.", report.unfinished, report.replayed]
-    found: dict[str, Any] = {
+    plan: dict[str, Any] = {
         "title": f"Node-RED security of {_line(', '.join(filter(None, report.names)) or 'no target')}",
         "last-modified": facts["ended"],
         "version": facts["started"],
@@ -90,10 +90,10 @@ def _metadata(report: Report, facts: RunFacts, new: _Ids) -> dict[str, Any]:
         "remarks": "\n".join(filter(None, remarks)),
     }
     if parties:
-        found["roles"] = [{"id": "assessor", "title": "Assessor"}]
-        found["parties"] = parties
-        found["responsible-parties"] = [{"role-id": "assessor", "party-uuids": [party["uuid"] for party in parties]}]
-    return found
+        plan["roles"] = [{"id": "assessor", "title": "Assessor"}]
+        plan["parties"] = parties
+        plan["responsible-parties"] = [{"role-id": "assessor", "party-uuids": [party["uuid"] for party in parties]}]
+    return plan
 
 
 def _objectives(controls: Iterable[Judged]) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def _result(
     asked = [controls[account["control"]] for account in accounts]
     bears = {number for control in asked for number in nist(control)}  # a site's own controls bear on none
     reviewed = sorted(bears) or sorted(token(control.id) for control in asked)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "uuid": new("result", name),
         "title": _line(name or "no target"),
         "description": f"Node-RED security of {url or name or 'no target'}",
@@ -132,7 +132,9 @@ def _result(
                 {"uuid": item, "description": url or name or "no target", "props": [_prop("name", name or "no-target")]}
             ]
         },
-        "reviewed-controls": {"control-selections": [{"include-controls": [{"control-id": one} for one in reviewed]}]},
+        "reviewed-controls": {
+            "control-selections": [{"include-controls": [{"control-id": control} for control in reviewed]}]
+        },
         "observations": [
             _observation(account, controls[account["control"]].at(name), item, new, report) for account in accounts
         ],
@@ -149,7 +151,7 @@ def _result(
         ],
     }
     vouched = target["attestations"] if target else []
-    found["attestations"] = [
+    result["attestations"] = [
         {
             "parts": [
                 {
@@ -165,7 +167,7 @@ def _result(
         }
         for attestation in vouched
     ]
-    return {key: value for key, value in found.items() if value != []}
+    return {key: value for key, value in result.items() if value != []}
 
 
 def _observation(account: Account, cases: Sequence[Record], item: str, new: _Ids, report: Report) -> dict[str, Any]:
@@ -188,12 +190,12 @@ def _observation(account: Account, cases: Sequence[Record], item: str, new: _Ids
         "methods": ["TEST"],
         "subjects": [{"subject-uuid": item, "type": "inventory-item"}],
         "collected": max(times, default=report.facts["started"]),
-    } | ({"relevant-evidence": [{"description": one} for one in seen]} if seen else {})
+    } | ({"relevant-evidence": [{"description": description} for description in seen]} if seen else {})
 
 
 def _risk(each: Fold, new: _Ids) -> dict[str, Any]:
     title = _line(f"{each.control} {each.code}".rstrip())
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "uuid": new("risk", each.fingerprint),
         "title": title,
         "description": each.observed + (f" (and {each.more} more)" if each.more else ""),
@@ -203,18 +205,18 @@ def _risk(each: Fold, new: _Ids) -> dict[str, Any]:
         "related-observations": [{"observation-uuid": new("observation", each.target, each.control)}],
     }
     if each.waiver is not None:
-        found |= {"status": "deviation-approved", "deadline": f"{each.waiver['expires']}T23:59:59Z"}
-        found["props"].append(_prop("waiver", each.waiver["reason"]))
+        entry |= {"status": "deviation-approved", "deadline": f"{each.waiver['expires']}T23:59:59Z"}
+        entry["props"].append(_prop("waiver", each.waiver["reason"]))
     if each.remedy:
         remedy = {"uuid": new("remedy", each.fingerprint), "lifecycle": "recommendation", "title": f"End {title}"}
-        found["remediations"] = [remedy | {"description": each.remedy}]
-    return found
+        entry["remediations"] = [remedy | {"description": each.remedy}]
+    return entry
 
 
 def _finding(account: Account, control: Judged, folds: Iterable[Fold], new: _Ids) -> dict[str, Any]:
     bears = [_prop("bears-on", number) for number in nist(control)]
     risks = [{"risk-uuid": new("risk", each.fingerprint)} for each in folds]
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "uuid": new("finding", account["target"], account["control"]),
         "title": _line(f"{account['control']} {account['title']}"),
         "description": f"{account['outcome']} at {account['target'] or 'no target'}",
@@ -226,7 +228,7 @@ def _finding(account: Account, control: Judged, folds: Iterable[Fold], new: _Ids
         },
         "related-observations": [{"observation-uuid": new("observation", account["target"], account["control"])}],
     }
-    return found | ({"related-risks": risks} if risks else {})
+    return entry | ({"related-risks": risks} if risks else {})
 
 
 def nist(control: Judged) -> list[str]:

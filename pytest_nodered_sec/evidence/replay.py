@@ -37,7 +37,7 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
     Raises:
         PolicyError: the folder, the file or an option cannot be used.
     """
-    folders = [read(Path(one).expanduser()) for one in settings.many("replay")]
+    folders = [read(Path(folder).expanduser()) for folder in settings.many("replay")]
     stored = merge.of_all(folders)
     given = [
         f"--nodered-{name}" for name in settings.values if settings.typed(name) and name not in (*_JUDGES, *_SHOWS)
@@ -55,21 +55,21 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
     file = policyfile.read(Path(settings.one("policy", "")).expanduser(), _OF_LOOKING, settings.one("policy", ""))
     file = as_stored(file, stored.targets)
     prepared = targets_of(Settings({}, {}, {}), file)
-    found = {one.target.name: with_waivers(one.target, file) for one in prepared}
+    stored_targets = {ready.target.name: with_waivers(ready.target, file) for ready in prepared}
     for target in stored.targets:
-        if target.name not in found:
+        if target.name not in stored_targets:
             raise PolicyError(
                 f"{file.path} has no [[target]] called {target.name}, which {stored.folder} is about; it has "
-                f"{', '.join(found) or 'none'}"
+                f"{', '.join(stored_targets) or 'none'}"
             )
     targets = tuple(
         replace(
-            found[one.name],
-            credentials=one.credentials,
-            dashboard_credentials=one.dashboard_credentials,
-            http=one.http,
+            stored_targets[target.name],
+            credentials=target.credentials,
+            dashboard_credentials=target.dashboard_credentials,
+            http=target.http,
         )
-        for one in stored.targets
+        for target in stored.targets
     )
     lowest = fail_on(settings, file)
     run = Run(settings, file, tuple(prepared), targets, lowest, file.assessment, stored.fleet, stored.omitted)
@@ -108,5 +108,7 @@ class Comparison:
         now = {record["nodeid"] for record in self._ledger.records}
         left = len(self._stored.records.keys() - now)
         number = len(now)
-        found = (f"{len(lines)} differ" if lines else "none differs") + (f"; {left} were not run now" if left else "")
-        terminalreporter.write_line(f"nodered-sec: judged {number} cases again ({self._stored.line()}): {found}")
+        comparison = (f"{len(lines)} differ" if lines else "none differs") + (
+            f"; {left} were not run now" if left else ""
+        )
+        terminalreporter.write_line(f"nodered-sec: judged {number} cases again ({self._stored.line()}): {comparison}")

@@ -129,14 +129,16 @@ class Report:
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """The run's controls, bundled ones in the catalogue's order, own ones behind."""
-        found: dict[str, list[Account]] = defaultdict(list)
+        by_control: dict[str, list[Account]] = defaultdict(list)
         cases: dict[str, list[Record]] = defaultdict(list)
         for account in self.accounts:
-            found[account["control"]].append(account)
+            by_control[account["control"]].append(account)
         for record in self.records:
             cases[record["control"]].append(record)
-        order = [one for one in catalogue() if one in found] + [one for one in found if one not in catalogue()]
-        return tuple(_judged(found[one], cases[one], catalogue().get(one)) for one in order)
+        order = [control for control in catalogue() if control in by_control] + [
+            control for control in by_control if control not in catalogue()
+        ]
+        return tuple(_judged(by_control[control], cases[control], catalogue().get(control)) for control in order)
 
 
 def _judged(accounts: Sequence[Account], cases: Sequence[Record], entry: Entry | None) -> Judged:

@@ -69,5 +69,5 @@ def _stands(each: Iterable[set[str]]) -> str:
 
 def _natural(item: tuple[str, Any]) -> list[tuple[bool, int, str]]:
     """Sort numbers in ids as numbers."""
-    words = "".join(one if one.isalnum() else " " for one in item[0]).split()
+    words = "".join(char if char.isalnum() else " " for char in item[0]).split()
     return [(not word.isdigit(), int(word) if word.isdigit() else 0, word) for word in words]

@@ -138,10 +138,11 @@ def read(folder: Path) -> Stored:
             assessment=facts["facts"].get("assessment", {}),  # as above
             looked=looked,
             looks={
-                target.name: one.get("looked") or looked for target, one in zip(targets, facts["targets"], strict=True)
+                target.name: facts_of.get("looked") or looked
+                for target, facts_of in zip(targets, facts["targets"], strict=True)
             },
             targets=targets,
-            policies={one["name"]: one["policy"] for one in named},
+            policies={target["name"]: target["policy"] for target in named},
             records={record["nodeid"]: record for record in map(json.loads, filter(None, results))},
             replay=Replay(outcomes, {target["name"]: target["identity"] for target in named}),
             fleet=Fleet(tuple(map(str, fleet["names"])), str(fleet["shard"])),
@@ -166,8 +167,8 @@ def _looked(run: Mapping[str, Any]) -> Looked:  # Any, here and below: JSON
     )
 
 
-def _target(one: Mapping[str, Any], folder: Path) -> Target:
-    target = codec.decode(one["target"])
+def _target(facts: Mapping[str, Any], folder: Path) -> Target:
+    target = codec.decode(facts["target"])
     if not isinstance(target, Target):
         raise codec.CodecError("a target is something else")
     if target.ca_file is not None and Path(target.ca_file).name != target.ca_file:
@@ -176,8 +177,8 @@ def _target(one: Mapping[str, Any], folder: Path) -> Target:
     return replace(
         target,
         ca_file=ca_file,
-        credentials=_not_here if one["credentials"] else None,
-        dashboard_credentials=_not_here if one.get("dashboard_credentials") else None,  # 0.1.0 has no such
+        credentials=_not_here if facts["credentials"] else None,
+        dashboard_credentials=_not_here if facts.get("dashboard_credentials") else None,  # 0.1.0 has no such
     )
 
 
@@ -186,10 +187,10 @@ def _not_here() -> Credentials:
 
 
 def _outcome(line: Mapping[str, Any]) -> tuple[_Key, Observation | ProbeError]:  # Any: JSON
-    found = codec.decode(line["outcome"])
-    if not isinstance(found, (Observation, ProbeError)):
+    outcome = codec.decode(line["outcome"])
+    if not isinstance(outcome, (Observation, ProbeError)):
         raise codec.CodecError("an observation is something else")
-    return (line["target"], line["probe"], tuple(line["args"])), found
+    return (line["target"], line["probe"], tuple(line["args"])), outcome
 
 
 def outcome_of(record: Record) -> str:

@@ -86,15 +86,15 @@ def _since(report: Report) -> list[str]:
 
 def _causes(report: Report) -> list[str]:
     """Return each finding of each control once, the worst first."""
-    found: dict[tuple[str, str, str], list[tuple[Record, Finding]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[Record, Finding]]] = {}
     for case in report.with_outcome("non-compliant"):
         for finding in findings(case):
-            found.setdefault((finding["severity"], case["control"], finding["code"]), []).append((case, finding))
-    ordered = sorted(found.items(), key=lambda item: SEVERITIES.index(item[0][0]))
+            groups.setdefault((finding["severity"], case["control"], finding["code"]), []).append((case, finding))
+    ordered = sorted(groups.items(), key=lambda item: SEVERITIES.index(item[0][0]))
     lines = [_cause(cases, len(report.names)) for _, cases in ordered]
     bad = report.severities
     severities = ", ".join(f"{bad[severity]} {severity}" for severity in SEVERITIES if bad[severity])
-    return _section(f"Findings ({sum(map(len, found.values()))}; cases: {severities})", lines)
+    return _section(f"Findings ({sum(map(len, groups.values()))}; cases: {severities})", lines)
 
 
 def _cause(cases: Sequence[tuple[Record, Finding]], targets: int) -> str:

@@ -204,13 +204,13 @@ class Writer:
         return control, target, *self._ledger.place_of(record)
 
     def _chains(self) -> dict[str, PresentedChain]:
-        found = {
+        chains = {
             record["target"]: codec.decode(record["outcome"])
             for record in self._looked.values()
             if record["probe"] == "chain"
         }
         order = [target.name for target in self._targets]
-        return {name: found[name] for name in order if isinstance(found.get(name), PresentedChain)}
+        return {name: chains[name] for name in order if isinstance(chains.get(name), PresentedChain)}
 
     def _write(self, name: str, report: Report, junit: str | None) -> None:
         place = self._places[name]

@@ -63,7 +63,7 @@ def _launch(command: dict[str, Any]) -> subprocess.Popen[bytes]:
 def _watch(servers: list[tuple[subprocess.Popen[bytes], Path]]) -> None:
     """Return at the end of input; until then note in its log when a server ends."""
     while not select.select([sys.stdin], [], [], _WATCH)[0]:
-        for server in [one for one in servers if one[0].poll() is not None]:
+        for server in [server for server in servers if server[0].poll() is not None]:
             servers.remove(server)
             _note(server[1], ENDED)
 

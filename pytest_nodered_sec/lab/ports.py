@@ -19,7 +19,7 @@ def free_ports(count: int) -> list[int]:
             with contextlib.suppress(OSError):  # taken
                 connection.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
                 held.append(connection)
-        return [one.getsockname()[1] for one in held]
+        return [connection.getsockname()[1] for connection in held]
 
 
 def accepts(port: int) -> bool:

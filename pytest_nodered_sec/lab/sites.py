@@ -103,7 +103,7 @@ def copy(folder: Path, user_dir: Path, modules: Path) -> Site:
     packages = user_dir / "node_modules"
     packages.mkdir()
     own = _installed(folder / "node_modules")
-    for name, place in {**{one: modules / one for one in toolchain.asked_for(modules)}, **own}.items():
+    for name, place in {**{module: modules / module for module in toolchain.asked_for(modules)}, **own}.items():
         (packages / name).parent.mkdir(exist_ok=True)
         (packages / name).symlink_to(place)
     if not (user_dir / "package.json").exists():
@@ -128,10 +128,12 @@ def _read(folder: Path, user_dir: Path) -> Site:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "Error" in line]
         raise LabError(f"{folder}/settings.js cannot be read: {(lines or ['no reason given'])[0].strip()}")
-    found = json.loads(said.read_text())
-    if found["flows"]:
-        raise LabError(f"{folder}: the flows would not run: {found['flows']}")
-    return Site(found["near"], *(re.sub("/+", "/", found[key]).rstrip("/") or "/" for key in ("adminRoot", "nodeRoot")))
+    answer = json.loads(said.read_text())
+    if answer["flows"]:
+        raise LabError(f"{folder}: the flows would not run: {answer['flows']}")
+    return Site(
+        answer["near"], *(re.sub("/+", "/", answer[key]).rstrip("/") or "/" for key in ("adminRoot", "nodeRoot"))
+    )
 
 
 def write_settings(user_dir: Path, port: str) -> None:
@@ -152,11 +154,11 @@ def own_part(folder: Path, proxy: str, upstream: str, accounts: Path) -> str:
     if not file.is_file():
         return ""
     scheme = "(http://)?" if proxy == "caddy" else ""  # which Caddy takes before TCP addresses only
-    text = re.sub(scheme + _UPSTREAM, lambda found: upstream, file.read_text(encoding="utf-8"))
+    text = re.sub(scheme + _UPSTREAM, lambda _match: upstream, file.read_text(encoding="utf-8"))
     return _ACCOUNTS.sub(lambda match: f"{match[1]}{accounts};", text)
 
 
 def missing_types(log: str) -> str:
     """Return the node types that a log says are missing, "" for none."""
-    _, found, rest = log.partition("Waiting for missing types to be registered:")
-    return ", ".join(re.findall(r"\[info\]  - (\S+)", rest)) if found else ""
+    _, mark, rest = log.partition("Waiting for missing types to be registered:")
+    return ", ".join(re.findall(r"\[info\]  - (\S+)", rest)) if mark else ""

@@ -85,10 +85,10 @@ def caddy() -> Path:
 
 def nginx() -> Path:
     """Return the machine's nginx, which lies outside the PATH of ordinary users on many systems."""
-    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
-    if found is None:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
+    if program is None:
         raise LabError("nginx is not installed: install it (apt install nginx-light), or leave +nginx out to use Caddy")
-    return Path(found)
+    return Path(program)
 
 
 APACHE_MODULES: Final = "/usr/lib/apache2/modules"  # Debian's
@@ -123,10 +123,10 @@ def traefik() -> Path:
 
 
 def _of_machine(program: str, install: str) -> Path:
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
-    if found is None:
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    if path is None:
         raise LabError(f"{program} is not installed: {install}, or leave +{program} out")
-    return Path(found)
+    return Path(path)
 
 
 @functools.cache  # a list of thousands of files

@@ -81,9 +81,9 @@ class RevocationCheck:
             return
         if self.obstacle:
             raise ProbeError(self.obstacle, Cause.UNVERIFIED)
-        for one in self.lists:
-            if one.trouble:
-                raise ProbeError(one.line(), Cause.UNAVAILABLE)
+        for lookup in self.lists:
+            if lookup.trouble:
+                raise ProbeError(lookup.line(), Cause.UNAVAILABLE)
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,13 @@ def encode(value: Any) -> Any:  # Any, here and below: whatever an observation h
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else {_CLASS: "float", _VALUE: str(value)}
     if isinstance(value, (tuple, list)):
-        return [encode(one) for one in value]
+        return [encode(item) for item in value]
     if isinstance(value, frozenset):
-        return {_CLASS: "frozenset", _VALUE: sorted((encode(one) for one in value), key=repr)}
+        return {_CLASS: "frozenset", _VALUE: sorted((encode(item) for item in value), key=repr)}
     if isinstance(value, (datetime, date)):
         return {_CLASS: type(value).__name__, _VALUE: value.isoformat()}
     if isinstance(value, Mapping):
-        return {_CLASS: "dict", _VALUE: [[encode(key), encode(one)] for key, one in value.items()]}
+        return {_CLASS: "dict", _VALUE: [[encode(key), encode(item)] for key, item in value.items()]}
     if isinstance(value, ProbeError):
         return {_CLASS: "ProbeError", "message": value.message, "cause": value.cause.name}
     if is_dataclass(value) and type(value) is _classes().get(type(value).__name__):
@@ -72,7 +72,7 @@ def decode(value: Any) -> Any:
         CodecError: it was not written by `encode`, or by that of another version.
     """
     if isinstance(value, list):
-        return tuple(decode(one) for one in value)
+        return tuple(decode(item) for item in value)
     if not isinstance(value, dict):
         return value
     name = value.get(_CLASS)
@@ -90,13 +90,13 @@ def _made(name: Any, value: dict[str, Any]) -> Any:
     kind = _classes()[name]
     if issubclass(kind, enum.Enum):
         return kind[value[_VALUE]]
-    return kind(**{key: decode(one) for key, one in value.items() if key != _CLASS})
+    return kind(**{key: decode(item) for key, item in value.items() if key != _CLASS})
 
 
 _BUILT_IN: Final[dict[str, Callable[[Any], Any]]] = {
     "float": float,
-    "frozenset": lambda found: frozenset(decode(found)),
-    "dict": lambda found: dict(decode(found)),
+    "frozenset": lambda items: frozenset(decode(items)),
+    "dict": lambda pairs: dict(decode(pairs)),
     "date": date.fromisoformat,
     "datetime": datetime.fromisoformat,
 }
@@ -114,10 +114,10 @@ def _classes() -> dict[str, type[Any]]:
     names = (*below, *(f"observations.{name}" for name in here))
     for name in names:
         module = importlib.import_module(f"pytest_nodered_sec.{name}")
-        for one in vars(module).values():
-            ours = isinstance(one, type) and one.__module__ == module.__name__
-            if not ours or one is Renewal or not (is_dataclass(one) or issubclass(one, enum.Enum)):
+        for member in vars(module).values():
+            ours = isinstance(member, type) and member.__module__ == module.__name__
+            if not ours or member is Renewal or not (is_dataclass(member) or issubclass(member, enum.Enum)):
                 continue
-            if types.setdefault(one.__name__, one) is not one:
-                raise TypeError(f"two values are called {one.__name__}; an evidence folder refers to them by name")
+            if types.setdefault(member.__name__, member) is not member:
+                raise TypeError(f"two values are called {member.__name__}; an evidence folder refers to them by name")
     return types

@@ -125,8 +125,8 @@ class Listening:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = ", ".join(listener.line() for listener in self.sockets) or "nothing"
-        line = f"{self.process.line()} listens on {found}"
+        listeners = ", ".join(listener.line() for listener in self.sockets) or "nothing"
+        line = f"{self.process.line()} listens on {listeners}"
         if self.published is not None:
             ports = ", ".join(f"{address}: {port}" for address, port in self.published) or "no port"
             line += f"; the container runtime publishes {ports}"

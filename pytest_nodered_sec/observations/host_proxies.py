@@ -86,8 +86,8 @@ class NginxConfig:
         """Return one line for the evidence."""
         if self.other:
             return self.other
-        found = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
-        return f"nginx -T: {len(_files(self.directives))} files; Node-RED listens on {found}"
+        listeners = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
+        return f"nginx -T: {len(_files(self.directives))} files; Node-RED listens on {listeners}"
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,11 @@ class CaddyConfig:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
+        listeners = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
         shown = "; ".join(
             f"{', '.join(server.listen)} ({'TLS' if server.tls else 'no TLS'})" for server in self.servers
         )
-        return f"{self.file}: Caddy listens on {shown}; Node-RED on {found}"
+        return f"{self.file}: Caddy listens on {shown}; Node-RED on {listeners}"
 
 
 def _files(directives: tuple[Directive, ...]) -> set[str]:

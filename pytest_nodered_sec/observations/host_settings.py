@@ -57,9 +57,9 @@ class LoginSettings:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = "; ".join(f"{who}: {account_hash.line()}" for who, account_hash in self.hashes)
+        hashes = "; ".join(f"{who}: {account_hash.line()}" for who, account_hash in self.hashes)
         auth = f"adminAuth {self.type or self.kind}" + (f", default user may {self.default}" if self.default else "")
-        return f"{self.file}: {auth}" + (f"; {found}" if found else "")
+        return f"{self.file}: {auth}" + (f"; {hashes}" if hashes else "")
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ class ModuleSettings:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        found = ", ".join(self.open)
-        return f"{self.file}: " + (f"not switched off: {found}" if found else "nothing can be installed at run time")
+        modes = ", ".join(self.open)
+        return f"{self.file}: " + (f"not switched off: {modes}" if modes else "nothing can be installed at run time")
 
 
 @dataclass(frozen=True)

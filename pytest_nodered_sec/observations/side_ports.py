@@ -94,12 +94,12 @@ class Announcements:
     @property
     def versions(self) -> tuple[tuple[str, Answer, str], ...]:
         """What was asked, the answer, and what in it names a version; of each text the first."""
-        found: dict[str, tuple[str, Answer, str]] = {}
+        answers: dict[str, tuple[str, Answer, str]] = {}
         for asked, answer in self.answers:
             for text in _said(answer):
                 if text == _IN_BODY or _VERSION.search(text):
-                    found.setdefault(text, (asked, answer, text))
-        return tuple(found.values())
+                    answers.setdefault(text, (asked, answer, text))
+        return tuple(answers.values())
 
     def settle(self, target: Target) -> None:
         """Raise where something got no answer; what the others gave away is judged nevertheless."""

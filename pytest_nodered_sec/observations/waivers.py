@@ -63,5 +63,5 @@ class WaiverUse:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         counted = Counter(case.outcome or "did not run" for case in self.cases)
-        found = ", ".join(f"{number} {outcome}" for outcome, number in counted.items()) or "no matching test case"
-        return f"waiver of {self.waiver.line(self.today)}: {found}"
+        cases = ", ".join(f"{number} {outcome}" for outcome, number in counted.items()) or "no matching test case"
+        return f"waiver of {self.waiver.line(self.today)}: {cases}"

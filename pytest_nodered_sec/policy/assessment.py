@@ -107,7 +107,7 @@ def check_assessment(value: Any, where: Where) -> Assessment:
 def assessment_of(table: Mapping[str, Any]) -> Assessment:
     """Return the assessment that plain values describe; unknown keys are left out."""
     known = {field.name: table[field.name] for field in fields(Assessment) if field.name in table}
-    return Assessment(**known | {"excluded": tuple(Excluded(**one) for one in table.get("excluded", ()))})
+    return Assessment(**known | {"excluded": tuple(Excluded(**row) for row in table.get("excluded", ()))})
 
 
 ATTESTATION: Final[Mapping[str, Callable[[Any, Where], Any]]] = {

@@ -191,7 +191,7 @@ def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyF
 
 
 def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[str] = ()) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if key in TABLES:
@@ -200,18 +200,18 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
             for name in value:
                 if name not in TABLES[key]:
                     raise PolicyError(f"{where.place}: [{key}]: {unknown_key(name, TABLES[key])}")
-            flat |= {f"{key}.{name}": one for name, one in value.items()}
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         elif key not in KEYS or "." in key:
-            known = [*(one for one in KEYS if "." not in one), *TABLES, *others]
+            known = [*(key for key in KEYS if "." not in key), *TABLES, *others]
             raise PolicyError(f"{where.place}: {unknown_key(key, known)}")
         else:
             flat[key] = value
     for key, value in flat.items():
         if key == "ca_file" and isinstance(value, str):
-            found[key] = check_ca_file(str(path.parent / Path(value).expanduser()), Where(where.place, key))
+            merged[key] = check_ca_file(str(path.parent / Path(value).expanduser()), Where(where.place, key))
         else:
-            found[key] = KEYS[key](value, Where(where.place, key))
-    return found
+            merged[key] = KEYS[key](value, Where(where.place, key))
+    return merged
 
 
 def _target(table: Any, path: Path, name: str, folder: Path | None) -> TargetTable:
@@ -234,7 +234,7 @@ def _target(table: Any, path: Path, name: str, folder: Path | None) -> TargetTab
             raise PolicyError(f"{place}: write [[target.{what}]] with two brackets, once for each")
     accepted = tuple(_waiver(waiver, f"{place}: [[target.waiver]]", target=_of_one)[1] for waiver in waivers)
     where = f"{place}: [[target.attestation]]"
-    vouched = tuple(check_attestation(one, where, folder, target=_of_one)[1] for one in attested)
+    vouched = tuple(check_attestation(row, where, folder, target=_of_one)[1] for row in attested)
     return TargetTable(own.get("name", ""), own["url"], own.get("labels", {}), values, accepted, vouched)
 
 

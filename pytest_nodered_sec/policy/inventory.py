@@ -116,22 +116,22 @@ def check_inventory(table: Any, file: str) -> Inventory:
     Raises:
         PolicyError: an unknown key or an invalid value.
     """
-    where, found = entry_of(table, f"{file}: [[inventory]]", KNOWN, {}, "file")
-    if ("file" in found) == ("command" in found):
+    where, entry = entry_of(table, f"{file}: [[inventory]]", KNOWN, {}, "file")
+    if ("file" in entry) == ("command" in entry):
         raise PolicyError(f'{where.place}: give one of file = "targets.csv" and command = ["program", "argument"]')
-    if "environment" in found and "command" not in found:
+    if "environment" in entry and "command" not in entry:
         raise PolicyError(f"{where.place}: environment names variables that a command inherits; remove it")
-    ours = next((one for one in found.get("environment", ()) if one.startswith("NODERED_")), "")
+    ours = next((variable for variable in entry.get("environment", ()) if variable.startswith("NODERED_")), "")
     if ours:
         raise PolicyError(f"{where.place}: environment = {ours}: no command is given what is meant for this plugin")
-    command = tuple(found.get("command", ()))
+    command = tuple(entry.get("command", ()))
     return Inventory(
-        f"{file}: [[inventory]] {found['file'] if 'file' in found else command[0]}",
-        found.get("file", ""),
+        f"{file}: [[inventory]] {entry['file'] if 'file' in entry else command[0]}",
+        entry.get("file", ""),
         command,
-        tuple(found.get("environment", ())),
-        found.get("group", ""),
-        {key: found[key] for key in _HOST_FIELDS if key in found},
+        tuple(entry.get("environment", ())),
+        entry.get("group", ""),
+        {key: entry[key] for key in _HOST_FIELDS if key in entry},
     )
 
 
@@ -165,17 +165,17 @@ def _csv(inventory: Inventory, text: str) -> Iterable[_Row]:
     head = text.partition("\n")[0]
     rows = csv.reader(StringIO(text), delimiter=";" if ";" in head and "," not in head else ",", strict=True)
     try:
-        header = [one.strip() for one in next(rows, [])]
+        header = [cell.strip() for cell in next(rows, [])]
         if "name" not in header or not all(header) or len(set(header)) < len(header):
             raise PolicyError(f"{inventory.called}: line 1: give each column a name of its own, and one of them `name`")
         for row in rows:
-            if not any(one.strip() for one in row):
+            if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
                 raise PolicyError(
                     f"{inventory.called}: line {rows.line_num}: has {len(row)} values for {len(header)} columns"
                 )
-            cells = {key: one.strip() for key, one in zip(header, row, strict=True) if one.strip()}
+            cells = {key: cell.strip() for key, cell in zip(header, row, strict=True) if cell.strip()}
             labels = {key: cell for key, cell in cells.items() if key not in _FIELDS}
             yield f"line {rows.line_num}", cells, labels
     except csv.Error as error:
@@ -200,7 +200,7 @@ def _json(inventory: Inventory, text: str) -> Iterable[_Row]:
         )
     if inventory.group:
         raise PolicyError(f"{inventory.called}: group chooses hosts of an Ansible inventory, and this is a list")
-    return [_entry(inventory, number, one) for number, one in enumerate(content, 1)]
+    return [_entry(inventory, number, row) for number, row in enumerate(content, 1)]
 
 
 def _entry(inventory: Inventory, number: int, entry: Any) -> _Row:
@@ -213,7 +213,7 @@ def _entry(inventory: Inventory, number: int, entry: Any) -> _Row:
                 f"{inventory.called}: {place}: unknown key {in_one_line(key, _LONG)}; known are "
                 f"{', '.join(_FIELDS)} and labels; what is demanded stays in the policy file"
             )
-    fields = {key: one for key, one in entry.items() if key != "labels"}
+    fields = {key: field for key, field in entry.items() if key != "labels"}
     labels = entry.get("labels", {})
     for key, field in (*fields.items(), *labels.items()):
         if not isinstance(field, str) or not field:
@@ -223,7 +223,7 @@ def _entry(inventory: Inventory, number: int, entry: Any) -> _Row:
 
 def _ansible(inventory: Inventory, content: Mapping[str, Any]) -> Iterable[_Row]:
     """Return the hosts of an Ansible inventory; variables other than nodered_… are there for patterns alone."""
-    groups = {name: one for name, one in content.items() if name != "_meta" and isinstance(one, dict)}
+    groups = {name: group for name, group in content.items() if name != "_meta" and isinstance(group, dict)}
     meta = content.get("_meta", {})
     variables = meta.get("hostvars", {}) if isinstance(meta, dict) else None
     if not groups or not isinstance(variables, dict):
@@ -236,8 +236,8 @@ def _ansible(inventory: Inventory, content: Mapping[str, Any]) -> Iterable[_Row]
         own = variables.get(host, {})
         if not isinstance(own, dict):
             raise PolicyError(f"{inventory.called}: host {in_one_line(host, _LONG)}: its variables are no object")
-        fields = {key: one for key, one in own.items() if isinstance(one, str)}
-        fields |= {key: str(one) for key, one in own.items() if type(one) is int}
+        fields = {key: field for key, field in own.items() if isinstance(field, str)}
+        fields |= {key: str(field) for key, field in own.items() if type(field) is int}
         for key in ("url", "host", "connect"):
             fields.pop(key, None)
         fields |= {key: fields[name] for key, name in _HOST_FIELDS.items() if name in fields}
@@ -247,27 +247,27 @@ def _ansible(inventory: Inventory, content: Mapping[str, Any]) -> Iterable[_Row]
 
 def _hosts(inventory: Inventory, groups: Mapping[str, Any], name: str) -> dict[str, None]:
     """Return the hosts of a group and of the groups below it, in their order."""
-    found: dict[str, None] = {}
+    members: dict[str, None] = {}
     seen: set[str] = set()
     waiting = [name]
     while waiting:
-        one = waiting.pop(0)
-        if one in seen:
+        current = waiting.pop(0)
+        if current in seen:
             continue
-        seen.add(one)
-        group = groups.get(one, {})
+        seen.add(current)
+        group = groups.get(current, {})
         hosts, children = group.get("hosts", []), group.get("children", [])
         if not _are_texts(hosts) or not _are_texts(children):
             raise PolicyError(
-                f"{inventory.called}: group {in_one_line(one, _LONG)}: give hosts and children as lists of names"
+                f"{inventory.called}: group {in_one_line(current, _LONG)}: give hosts and children as lists of names"
             )
-        found |= dict.fromkeys(hosts)
+        members |= dict.fromkeys(hosts)
         waiting += children
-    return found
+    return members
 
 
 def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _listed(inventory: Inventory, place: str, fields: Mapping[str, str], labels: Mapping[str, str]) -> Listed:

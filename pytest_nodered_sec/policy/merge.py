@@ -96,8 +96,8 @@ def policy_of(name: str, effective_values: Effective) -> Policy:
     if sharing:
         deviations.append(Deviation("shared_certificate", "true", "false", shared["reason"]))
     without = values.get("audit_without", [])
-    for one in without:
-        deviations.append(Deviation("audit_without", toml(one["part"]), "an audit with it", one["reason"]))
+    for part in without:
+        deviations.append(Deviation("audit_without", toml(part["part"]), "an audit with it", part["reason"]))
     deviations.extend(
         Deviation("public_paths", toml(public_path.path), "a login", public_path.reason) for public_path in public
     )
@@ -126,7 +126,7 @@ def policy_of(name: str, effective_values: Effective) -> Policy:
         revocation=values["revocation"],
         certificate=values.get("sha256", ""),
         stale_waivers=values["stale_waivers"],
-        audit_without=tuple(one["part"] for one in without),
+        audit_without=tuple(part["part"] for part in without),
         own_thresholds=None if thresholds == PROFILES[profile] else thresholds,
         deviations=tuple(deviations),
     )
@@ -159,7 +159,9 @@ def _host_demands(values: Mapping[str, Any]) -> HostDemands:
     own: dict[str, Any] = {
         key.removeprefix("inside."): value for key, value in values.items() if key.startswith("inside.")
     }
-    demands: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in own.items()}
+    demands: dict[str, Any] = {
+        key: tuple(demand) if isinstance(demand, list) else demand for key, demand in own.items()
+    }
     return HostDemands(**demands)
 
 
@@ -168,8 +170,8 @@ def _dashboards_of(values: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, t
     public = [PublicPath(public_path["path"], public_path["reason"]) for public_path in values.get("public_paths", [])]
     if named is None:
         return None, tuple(public)
-    public += [PublicPath(one["path"], one["reason"]) for one in named if isinstance(one, dict)]
-    paths = (one["path"] if isinstance(one, dict) else one for one in named)
+    public += [PublicPath(path["path"], path["reason"]) for path in named if isinstance(path, dict)]
+    paths = (path["path"] if isinstance(path, dict) else path for path in named)
     return tuple(dict.fromkeys(paths)), tuple(public)
 
 

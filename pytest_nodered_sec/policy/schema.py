@@ -64,7 +64,7 @@ def table_of(raw: Any, where: Where, /, **allowed: Callable[[Any, Where], Any]) 
     for key in raw:
         if key not in allowed:
             raise where.says(raw, unknown_key(key, allowed))
-    return {key: allowed[key](one, replace(where, name=f"{where.name}.{key}")) for key, one in raw.items()}
+    return {key: allowed[key](inner, replace(where, name=f"{where.name}.{key}")) for key, inner in raw.items()}
 
 
 def entry_of(
@@ -131,7 +131,7 @@ def _dashboards(value: Any, where: Where) -> Any:
         raise where.hides("none means that there is no dashboard: give paths or none, not both")
     if not isinstance(value, list):
         raise where.says(value, 'write a list of paths, or "none"')
-    return [_dashboard(one, where) for one in value]
+    return [_dashboard(dashboard, where) for dashboard in value]
 
 
 _INTERFACE: Final = {"kind": one_of(*get_args(InterfaceKind)), **_DASHBOARD}
@@ -224,10 +224,10 @@ def _usually(usual: bool) -> Callable[[Any, Where], Any]:
     def checked(value: Any, where: Where) -> Any:
         if value is usual:
             return usual
-        found = {"value": value} if value is (not usual) else needs(table_of(value, where, **table), where, "value")
-        if found["value"] is not usual and "reason" not in found:
+        parsed = {"value": value} if value is (not usual) else needs(table_of(value, where, **table), where, "value")
+        if parsed["value"] is not usual and "reason" not in parsed:
             raise where.says(value, f'say why: {{value = {str(not usual).lower()}, reason = "…"}}')
-        return found
+        return parsed
 
     return checked
 
@@ -272,7 +272,7 @@ def _without(value: Any, where: Where) -> dict[str, Any]:
 
 @shaped({"type": "object", "additionalProperties": {"type": "string", "minLength": 1}})
 def _labels(value: Any, where: Where) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(one, str) and one for one in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(label, str) and label for label in value.values()):
         raise where.says(value, 'write a table of strings: {line = "7"}')
     return dict(value)
 

@@ -115,7 +115,7 @@ def list_of(check: Callable[[Any, Where], Any]) -> Callable[[Any, Where], Any]:
     def checked(value: Any, where: Where) -> list[Any]:
         if not isinstance(value, list):
             raise where.says(value, "write a list: [...]")
-        return [check(one, where) for one in value]
+        return [check(item, where) for item in value]
 
     return checked
 

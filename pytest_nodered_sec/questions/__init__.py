@@ -233,8 +233,8 @@ _USUAL_INTERFACES = (("uibuilder", ""), ("worldmap", "/worldmap"), ("flexdash", 
 def interfaces(target: Target) -> tuple[Ask, ...]:
     """Each user interface other than a dashboard: those declared, else each kind's default path (live-01)."""
     declared = [(interface.kind, interface.path) for interface in target.policy.interfaces]
-    usual = [one for one in _USUAL_INTERFACES if one[0] not in {kind for kind, _ in declared}]
-    return tuple(Ask("interface", one, " ".join(one).rstrip()) for one in (*declared, *usual))
+    usual = [interface for interface in _USUAL_INTERFACES if interface[0] not in {kind for kind, _ in declared}]
+    return tuple(Ask("interface", interface, " ".join(interface).rstrip()) for interface in (*declared, *usual))
 
 
 def endpoints(target: Target) -> tuple[Ask, ...]:

@@ -93,10 +93,10 @@ class Probe:
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""
-        found: Callable[..., Observation] = getattr(
+        function: Callable[..., Observation] = getattr(
             import_module(f"pytest_nodered_sec.probes.{self.module}"), self.function
         )
-        return found
+        return function
 
 
 PROBES: Final[dict[str, Probe]] = {

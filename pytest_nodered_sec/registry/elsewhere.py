@@ -37,7 +37,7 @@ def for_plain_channel(target: Target, args: tuple[str, ...]) -> list[Request]:
             Request(Manner.HANDSHAKE, "GET", polling, plain=True),
             Request(Manner.HANDSHAKE, "POST", f"{polling}&sid=<sid>", plain=True),
         ]
-    return [Request(Manner.HANDSHAKE, "GET", one, plain=True) for one in (base, "/<random>")]
+    return [Request(Manner.HANDSHAKE, "GET", path, plain=True) for path in (base, "/<random>")]
 
 
 def for_redirects(target: Target, args: tuple[str, ...]) -> list[Request]:

@@ -110,7 +110,7 @@ def for_endpoint(target: Target, args: tuple[str, ...]) -> list[Request]:
         return []
     if method in ("GET", "HEAD"):
         return for_access(target, (Surface.NODE.name, method, path, "anonymous"))
-    return [Request(Manner.WRITE, method, target.node(one)) for one in ("/<random>", path)]
+    return [Request(Manner.WRITE, method, target.node(where)) for where in ("/<random>", path)]
 
 
 def joining(target: Target, socket: str) -> list[Request]:
@@ -143,7 +143,7 @@ def for_dashboard_visit(target: Target, args: tuple[str, ...]) -> list[Request]:
     (path,) = args
     base = path.rstrip("/")
     asked = [f"{base}/", f"{base}/<a script or style of the page>"]
-    reads = [Request(Manner.READ, "GET", target.node(one)) for one in asked]
+    reads = [Request(Manner.READ, "GET", target.node(where)) for where in asked]
     return [*reads, *joining(target, f"{base}/socket.io")]
 
 
@@ -172,7 +172,7 @@ def for_interface(target: Target, args: tuple[str, ...]) -> list[Request]:
 
 def for_upgrade(target: Target, surface: str, path: str) -> list[Request]:
     """Return what asking for a WebSocket sends."""
-    return [Request(Manner.HANDSHAKE, "GET", root_of(target, surface, one)) for one in (path, "/<random>")]
+    return [Request(Manner.HANDSHAKE, "GET", root_of(target, surface, where)) for where in (path, "/<random>")]
 
 
 def for_foreign(target: Target, args: tuple[str, ...]) -> list[Request]:

@@ -27,8 +27,8 @@ _SHUT: Final = (
 CERTIFICATE: Final = "which certificate and key the proxy presents"
 
 _KNOWN: Final = {
-    one.id: one
-    for one in (
+    known.id: known
+    for known in (
         Change(
             "settings.adminAuth",
             Where.SETTINGS,
@@ -233,7 +233,7 @@ def change(name: str, site: Site, finding: Finding) -> Change:
 
 def _minding_shut(gate: Change, site: Site, path: str) -> Change:
     """Return a login with what else must go where a page below it is refused to everybody."""
-    shut = [one for one in site.shut if f"{one}/".startswith(f"{path.rstrip('/')}/")]
+    shut = [root for root in site.shut if f"{root}/".startswith(f"{path.rstrip('/')}/")]
     if not shut:
         return gate
     refused = f"{' and '.join(shut)} refuse{'s' if len(shut) == 1 else ''} everybody today, without asking for a login"

@@ -112,7 +112,7 @@ class Site:
         wanted = sorted({*self.dashboards, *self.channels, *self.endpoints} - set(self.public))
         kept: list[str] = []
         for path in wanted:
-            if not any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in kept):
+            if not any(path == prefix or path.startswith(f"{prefix.rstrip('/')}/") for prefix in kept):
                 kept.append(path)
         return self._below_each_root(kept)
 

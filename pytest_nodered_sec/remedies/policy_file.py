@@ -74,10 +74,10 @@ def write(
 
 def seen_open(steps: Iterable[Step]) -> tuple[str, ...]:
     """Return the dashboards whose page or live channel anybody could open, by the findings of a plan."""
-    found = [
+    instances = [
         finding.instance for step in steps for finding in step.findings if (finding.control, finding.code) in _OPEN
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(instances))
 
 
 def _said(steps: Iterable[Step], seen: Sequence[str]) -> list[str]:

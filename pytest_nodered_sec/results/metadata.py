@@ -156,13 +156,13 @@ _TOOLS: Final = ("requests", "urllib3", "pyOpenSSL", "cryptography", "certifi", 
 
 def tools() -> dict[str, str]:
     """Return the releases of Python, OpenSSL, pytest, and the installed packages."""
-    found = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION, "pytest": pytest.__version__}
+    versions = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION, "pytest": pytest.__version__}
     for name in _TOOLS:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def of_assessment(assessment: Assessment) -> AssessmentFacts:

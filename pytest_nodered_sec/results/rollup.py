@@ -56,36 +56,36 @@ def accounts(
     for case in collected:
         record = ran.pop(case["nodeid"], None)
         if record is not None:
-            found = _found(record)
+            ended = _found(record)
         elif case["nodeid"] in gone:
-            found = ("could-not-look", TOOK_DOWN, case["title"], case["severity"])
+            ended = ("could-not-look", TOOK_DOWN, case["title"], case["severity"])
         else:
-            found = ("not-selected", left_out, case["title"], case["severity"])
-        cases[case["target"], case["control"]].append(found)
+            ended = ("not-selected", left_out, case["title"], case["severity"])
+        cases[case["target"], case["control"]].append(ended)
     for record in ran.values():  # known from its report alone, where no list of what was collected came
         cases[record["target"], record["control"]].append(_found(record))
     found_accounts = [_account(target, control, case) for (target, control), case in cases.items()]
     return _attested(found_accounts, attestations or {})
 
 
-def _attested(found: list[Account], attestations: Mapping[str, Sequence[AttestationFacts]]) -> list[Account]:
+def _attested(judged: list[Account], attestations: Mapping[str, Sequence[AttestationFacts]]) -> list[Account]:
     """Return accounts with what somebody vouches for where nothing was judged, and of what no test asks about."""
-    there = {(account["target"], account["control"]): number for number, account in enumerate(found)}
+    there = {(account["target"], account["control"]): number for number, account in enumerate(judged)}
     for target, vouched in attestations.items():
         for attestation in sorted(vouched, key=lambda each: each["in_force"]):  # of several the one in force counts
-            number = there.setdefault((target, attestation["control"]), len(found))
-            if number == len(found):
-                found.append(Account(control=attestation["control"], title=attestation["statement"], severity="low",
+            number = there.setdefault((target, attestation["control"]), len(judged))
+            if number == len(judged):
+                judged.append(Account(control=attestation["control"], title=attestation["statement"], severity="low",
                                      target=target, outcome="not-judged", reason="", instances={}))  # fmt: skip
-            account = found[number]
+            account = judged[number]
             if account["outcome"] == "not-judged":
                 in_force = attestation["in_force"]
                 outcome, until = ("attested", "until") if in_force else ("not-judged", "not in force: until")
                 period = f"on {attestation['dated']}, {until} {attestation['until']}"
                 vouches = f"attested by {attestation['by']} {period}: {attestation['statement']}"
                 reason = "; ".join(filter(None, (account["reason"], vouches)))
-                found[number] = Account(**{**account, "outcome": outcome, "reason": reason})
-    return found
+                judged[number] = Account(**{**account, "outcome": outcome, "reason": reason})
+    return judged
 
 
 def _found(record: Record) -> tuple[str, str, str, str]:
@@ -118,7 +118,7 @@ _UNJUDGED: Final = (
 )
 
 
-def line(found: Sequence[Account], left_out: str, shard: str = "") -> str:
+def line(judged_controls: Sequence[Account], left_out: str, shard: str = "") -> str:
     """Return how much was judged: "judged 62 of 80 controls; 9 not applicable, 9 not judged".
 
     A control counts once for each target.
@@ -128,10 +128,10 @@ def line(found: Sequence[Account], left_out: str, shard: str = "") -> str:
         left_out: why cases did not run.
         shard: which targets a shard leaves out, "" for none.
     """
-    outcomes: Mapping[str, int] = Counter(account["outcome"] for account in found)
-    targets = len({account["target"] for account in found})
+    outcomes: Mapping[str, int] = Counter(account["outcome"] for account in judged_controls)
+    targets = len({account["target"] for account in judged_controls})
     judged = sum(outcomes[outcome] for outcome in JUDGED)
-    text = f"judged {judged} of {len(found)} controls" + (f" at {targets} targets" if targets > 1 else "")
+    text = f"judged {judged} of {len(judged_controls)} controls" + (f" at {targets} targets" if targets > 1 else "")
     parts = [f"{outcomes[outcome]} {words}" for outcome, words in _UNJUDGED if outcomes[outcome]]
     if outcomes["not-selected"]:
         parts[-1] += f" ({left_out})"

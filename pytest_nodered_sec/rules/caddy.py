@@ -50,8 +50,8 @@ def caddy_way_is_guarded(seen: CaddyConfig, policy: Policy) -> Verdict:
     for server in dict.fromkeys(server for server, _ in leading):
         for surface in surfaces:
             violations: dict[str, Violation] = {}
-            for one, ways in leading:
-                if one is server:
+            for server_ahead, ways in leading:
+                if server_ahead is server:
                     for code, (why, guard, way) in pages.uneven(ways, _demanded(server, surface), unsure).items():
                         violations.setdefault(code, _fault(seen, server, code, why, guard, way, surface))
             faults += violations.values()

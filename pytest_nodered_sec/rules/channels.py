@@ -56,26 +56,26 @@ def websocket_refuses(seen: ChannelAttempt, policy: Policy) -> Verdict:
     )
 
 
-def foreign_origin_is_refused(found: ForeignAttempt, policy: Policy) -> Verdict:
+def foreign_origin_is_refused(tried: ForeignAttempt, policy: Policy) -> Verdict:
     """A live channel refuses connections from another site's page."""
-    seen = found.seen
+    seen = tried.seen
     attempt = seen.attempt
     reason = policy.public_reason(attempt.path.removesuffix("/socket.io") or "/")
     if reason:
         return NotApplicable(f"declared public: {reason}")
-    if found.login_first:
-        return NotApplicable(f"{found.evidence()}: it requires a login; the Origin matters only behind it")
+    if tried.login_first:
+        return NotApplicable(f"{tried.evidence()}: it requires a login; the Origin matters only behind it")
     if seen.channel is Channel.REFUSED_INSIDE:
-        return NotApplicable(f"{found.evidence()}: browsers do not send this login automatically")
+        return NotApplicable(f"{tried.evidence()}: browsers do not send this login automatically")
     if seen.channel is Channel.NO_CHANNEL and attempt.kind is Kind.ABSENT:
-        return NotApplicable(f"{found.evidence()}: no live channel there")
+        return NotApplicable(f"{tried.evidence()}: no live channel there")
     refused = attempt.kind is Kind.REFUSED or attempt.answer.status >= 400
     if seen.channel in SHUT or (seen.channel is Channel.NO_CHANNEL and refused):
         return ()
     return (
         Violation(
             "foreign-origin",
-            found.evidence(),
+            tried.evidence(),
             "no connection for a page of another site",
             "settings.js: compare socket.handshake.headers.origin with the host in ioMiddleware (dashboards), "
             "info.origin in webSocketNodeVerifyClient (WebSocket nodes), or let the proxy refuse foreign Origins",

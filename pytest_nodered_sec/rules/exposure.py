@@ -33,12 +33,12 @@ def own_port_is_shut(seen: DirectDoors, policy: Policy) -> Verdict:
 
 
 def _ungated(port: int, door: Door) -> Violation:
-    found = [visit.line() for visit in door.visits if visit.ungated]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    ungated = [visit.line() for visit in door.visits if visit.ungated]
+    more = f" and {len(ungated) - _SHOWN} more" if len(ungated) > _SHOWN else ""
     speaks = "HTTPS" if door.tls else "plain HTTP"
     return Violation(
         "answers",
-        f"port {port} at {door.address} answers {speaks} past the proxy: {'; '.join(found[:_SHOWN])}{more}",
+        f"port {port} at {door.address} answers {speaks} past the proxy: {'; '.join(ungated[:_SHOWN])}{more}",
         "a closed or filtered port, or the same refusal as at the URL's port",
         f"{_LOOPBACK}, and block port {port} in the firewall; if another service uses it, set --nodered-direct-port",
     )

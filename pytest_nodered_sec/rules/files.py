@@ -55,12 +55,12 @@ def settings_are_out_of_reach(seen: FileAccess, policy: Policy) -> Verdict:
 def _own_faults(steps: tuple[FileStep, ...], uid: int, user: str) -> list[tuple[str, str]]:
     """Return what Node-RED can write, and the directories in which it can replace what leads to the file."""
     file = steps[0]
-    found = [("writable", f"{file.path} can be changed by {user}")] if file.own else []
+    faults = [("writable", f"{file.path} can be changed by {user}")] if file.own else []
     for below, folder in pairwise(steps):
         kept = folder.mode & _STICKY and folder.uid != uid  # there, only what is its own, which is judged by itself
         if folder.own and not below.mount and not kept:
-            found.append(("replaceable", f"{folder.path} (mode {folder.mode:04o}) lets {user} replace {below.path}"))
-    return found
+            faults.append(("replaceable", f"{folder.path} (mode {folder.mode:04o}) lets {user} replace {below.path}"))
+    return faults
 
 
 def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
@@ -69,7 +69,7 @@ def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
         return NotJudged(seen.unseen)
     if not seen.keys:
         return NotApplicable(seen.evidence())
-    found = [
+    faulty = [
         (steps, fault)
         for steps in seen.keys
         for fault in _faults(steps, {0, *(step.uid for step in steps if not step.owner)})
@@ -82,27 +82,27 @@ def keys_are_private(seen: KeyAccess, policy: Policy) -> Verdict:
             f"chown root:ssl-cert {steps[0].path} && chmod 0640 {steps[0].path} (0600 where only root reads it); "
             "replace a key that others could read",
         )
-        for steps, (code, observed) in found
+        for steps, (code, observed) in faulty
     )
 
 
 def _faults(steps: tuple[FileStep, ...], owners: set[int]) -> list[tuple[str, str]]:
     """Return who can read the file, and who can change it or a directory on the way to it."""
     file, *above = steps
-    found = []
+    faults = []
     for who in _others(file):
         if _has(file, who, _READ) and all(_enters(step, who) for step in above):
-            found.append(("readable", f"{file.path} (mode {file.mode:04o}) can be read by {who}"))
+            faults.append(("readable", f"{file.path} (mode {file.mode:04o}) can be read by {who}"))
     for number, step in enumerate(steps):
         for who in _others(step):
             if not _has(step, who, _WRITE) or (step.folder and step.mode & _STICKY):
                 continue
             if all(_enters(higher, who) for higher in steps[number + 1 :]):
                 what = "allows its files to be replaced" if step.folder else "can be written"
-                found.append(("writable", f"{step.path} (mode {step.mode:04o}) {what} by {who}"))
+                faults.append(("writable", f"{step.path} (mode {step.mode:04o}) {what} by {who}"))
         if step.uid not in owners:
-            found.append(("owner", f"{step.path} belongs to {step.owner or f'uid {step.uid}'}, who can change it"))
-    return found
+            faults.append(("owner", f"{step.path} belongs to {step.owner or f'uid {step.uid}'}, who can change it"))
+    return faults
 
 
 def _others(step: FileStep) -> list[str]:

@@ -123,11 +123,11 @@ def _declaration(entry: Entry, undeclared: list[Entry], policy: Policy) -> str:
 
     A GET is said to have no effect, which HTTP promises and a flow need not keep: the line says to look first.
     """
-    alike = [one for one in undeclared if one.kind == entry.kind]
+    alike = [other for other in undeclared if other.kind == entry.kind]
     if entry.kind == "http":
         declared = [(endpoint.path, endpoint.method, str(endpoint.effect)) for endpoint in policy.protected_paths]
         added = [(entry.where, entry.method, "none" if entry.method == "GET" else "unknown") for entry in alike]
-        rows = [dict(zip(("path", "method", "effect"), one, strict=True)) for one in (*declared, *added)]
+        rows = [dict(zip(("path", "method", "effect"), values, strict=True)) for values in (*declared, *added)]
         look = '; effect = "none" lets the suite send this GET: where that would do harm, write "acts"'
         return f"protected_paths = {toml(rows)}{look if any(entry.method == 'GET' for entry in alike) else ''}"
     if entry.kind == "websocket":

@@ -96,14 +96,14 @@ def walked(seen: NginxConfig, surfaces: tuple[Surface, ...]) -> tuple[Walked, ..
 
 def leads_elsewhere(seen: NginxConfig, every_way: tuple[Walked, ...]) -> NotApplicable | NotJudged:
     """Say that nothing leads to Node-RED, or that nobody can tell."""
-    doubts = [doubt for one in every_way for way in one.ways for end in way.ends for doubt in end.doubts]
+    doubts = [doubt for approach in every_way for way in approach.ways for end in way.ends for doubt in end.doubts]
     if doubts := [*doubts, *_unsure(seen)]:
         return NotJudged(f"{doubts[0]}; so whether nginx forwards to Node-RED is unknown")
     config = Config(seen.directives, seen.sockets)
     handed_to = _handed_to([directive for directive in seen.directives if directive.name == "http"], config)
-    if led := next((one for one in handed_to if config.is_node_red(one)), ""):
+    if led := next((address for address in handed_to if config.is_node_red(address)), ""):
         return NotJudged(f"nginx forwards to Node-RED at {led}, but no request that was tried gets there")
-    if near := next((one for one in handed_to if _is_near(one) and not config.own(one)), ""):
+    if near := next((address for address in handed_to if _is_near(address) and not config.own(address)), ""):
         return NotJudged(f"nginx forwards to {near}, and how that forwards to Node-RED is not followed")
     return NotApplicable(f"{seen.evidence()}; no nginx server block forwards to it")
 
@@ -117,13 +117,13 @@ def nginx_way_is_guarded(seen: NginxConfig, policy: Policy) -> Verdict:
         return NotApplicable(seen.other)
     surfaces = wanted(seen, policy)
     every_way = walked(seen, surfaces)
-    leading = [one for one in every_way if one.leads]
+    leading = [approach for approach in every_way if approach.leads]
     faults = _streams(seen)
     if not leading and not faults:
         return leads_elsewhere(seen, every_way)
     doubts = _unsure(seen)
-    for server in dict.fromkeys(id(one.door.server) for one in leading):
-        here = [one for one in leading if id(one.door.server) == server]
+    for server in dict.fromkeys(id(approach.door.server) for approach in leading):
+        here = [approach for approach in leading if id(approach.door.server) == server]
         faults += _plain(here)
         faults += _far(here)
         faults += [fault for surface in surfaces for fault in _uneven(here, surface, doubts)]
@@ -141,12 +141,12 @@ def _plain(here: list[Walked]) -> list[Violation]:
     config = here[0].config
     inner = (_inner(config) | fed(config)) - fed(config, clear=True)
     clear = [
-        str(one.door.place)
-        for one in here
-        if not one.door.tls
-        and one.door.place.address != "unix"
-        and one.door.place not in inner
-        and pages_of.needs_tls(one.ways)
+        str(approach.door.place)
+        for approach in here
+        if not approach.door.tls
+        and approach.door.place.address != "unix"
+        and approach.door.place not in inner
+        and pages_of.needs_tls(approach.ways)
     ]
     if not clear:
         return []
@@ -170,14 +170,14 @@ def _inner(config: Config) -> set[Place | None]:
 
 def _handed_to(directives: Sequence[Directive], config: Config) -> list[str]:
     """Return the addresses that proxy_pass names."""
-    found = []
+    violations = []
     for directive in every(tuple(directives)):
         if directive.name == "proxy_pass" and directive.args:
             target = directive.args[0].partition("://")[2]
             unix = target.startswith("unix:")
             name = target.removeprefix("unix:").partition(":" if unix else "/")[0]
-            found += [address.removeprefix("unix:") for address in config.upstreams.get(name, (name,))]
-    return found
+            violations += [address.removeprefix("unix:") for address in config.upstreams.get(name, (name,))]
+    return violations
 
 
 def _is_near(address: str) -> bool:
@@ -186,7 +186,7 @@ def _is_near(address: str) -> bool:
 
 def _far(here: list[Walked]) -> list[Violation]:
     faults: dict[tuple[str, str], Violation] = {}
-    for end in (end for one in here for way in one.ways for end in way.ends if end.kind == "node-red"):
+    for end in (end for approach in here for way in approach.ways for end in way.ends if end.kind == "node-red"):
         handed = end.via[-1]
         secure = handed.args[0].startswith("https://")
         if _is_near(end.address) or (secure and value(end.via[:-1], "proxy_ssl_verify") == ("on",)):
@@ -205,18 +205,20 @@ def _far(here: list[Walked]) -> list[Violation]:
 def _uneven(here: list[Walked], surface: Surface, doubts: list[str]) -> list[Violation]:
     """Compare who is kept from a surface with who gets its channel, other spellings, and other ways to it."""
     faults: dict[str, Violation] = {}
-    for one in here:
-        inner = one.door.place.local and one.door.place not in fed(one.config)  # which has another in front
+    for approach in here:
+        inner = approach.door.place.local and approach.door.place not in fed(
+            approach.config
+        )  # which has another in front
         demanded = replace(surface, gated=surface.gated and not inner)
-        open_ways = pages_of.uneven(one.ways, demanded, doubts)
+        open_ways = pages_of.uneven(approach.ways, demanded, doubts)
         for code, (why, guard, way) in open_ways.items():
-            faults.setdefault(code, _fault(code, why, one, guard, way, surface))
-        doubts += one.unseen
+            faults.setdefault(code, _fault(code, why, approach, guard, way, surface))
+        doubts += approach.unseen
     return list(faults.values())
 
 
-def _fault(code: str, why: str, one: Walked, guard: str, way: Way, surface: Surface) -> Violation:
-    server = one.door.server
+def _fault(code: str, why: str, approach: Walked, guard: str, way: Way, surface: Surface) -> Violation:
+    server = approach.door.server
     observed = f"{guard + ', none' if guard else 'no login'} at {way.uri}: {why}"
     return Violation(
         code,
@@ -261,16 +263,18 @@ def gate(seen: NginxConfig, page: str, *, exactly: bool = False) -> str:
     """
     surface = pages_of.Surface(page, "socket" if exactly else "page")
     every_way = walked(seen, (surface,))
-    leading = [one for one in every_way if one.leads]
+    leading = [approach for approach in every_way if approach.leads]
     config = Config(seen.directives, seen.sockets)
     inner = _inner(config) - fed(config)
-    leading = [one for one in leading if one.door.place not in inner] or leading  # others are in front of those
+    leading = [
+        approach for approach in leading if approach.door.place not in inner
+    ] or leading  # others are in front of those
     if not leading or _streams(seen):
         elsewhere = leads_elsewhere(seen, every_way)
         return elsewhere.reason if not leading and isinstance(elsewhere, NotJudged) else "open"
-    doubts = [*_unsure(seen), *(doubt for one in leading for doubt in one.unseen)]
-    for one in leading:
-        is_open, unknown = pages_of.gate(one.ways, surface)
+    doubts = [*_unsure(seen), *(doubt for approach in leading for doubt in approach.unseen)]
+    for approach in leading:
+        is_open, unknown = pages_of.gate(approach.ways, surface)
         if is_open:
             return "open"
         doubts += unknown

@@ -30,19 +30,19 @@ def tls_is_as_demanded(seen: NginxConfig, policy: Policy) -> Verdict:
     if seen.other:
         return NotApplicable(seen.other)
     every_way = walked(seen, wanted(seen, policy))
-    leading = [one for one in every_way if one.leads]
+    leading = [approach for approach in every_way if approach.leads]
     if not leading:
         return leads_elsewhere(seen, every_way)
     faults: list[Violation] = []
-    for path in _distinct(one.door.listen.server for one in leading):
+    for path in _distinct(approach.door.listen.server for approach in leading):
         if value(path, "server_tokens") != ("off",):
             observed = f"{_where(path[-1])}: server_tokens is not off"
             faults.append(Violation("tokens", observed, "server_tokens off", "nginx, http: server_tokens off;"))
-    secure = [one for one in leading if one.door.tls]
-    for path in _distinct(one.door.listen.server for one in secure):
+    secure = [approach for approach in leading if approach.door.tls]
+    for path in _distinct(approach.door.listen.server for approach in secure):
         faults += _protocols(path, _where(path[-1]), policy) + _suites(path, policy)
-    for path in _distinct(_default(one) for one in secure):
-        if not any(path[-1] is one.door.server for one in secure):
+    for path in _distinct(_default(approach) for approach in secure):
+        if not any(path[-1] is approach.door.server for approach in secure):
             where = f"{_where(path[-1])}, the default of its port, whose protocols apply to all servers there"
             faults += _protocols(path, where, policy)
     return tuple(faults)
@@ -52,9 +52,9 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
     return list({id(path[-1]): path for path in paths}.values())
 
 
-def _default(one: Walked) -> Path:
+def _default(approach: Walked) -> Path:
     """Return the default server of a place: nginx takes the protocols of all from it."""
-    here = one.config.places[one.door.place]
+    here = approach.config.places[approach.door.place]
     return next((listen for listen in here if listen.default), here[0]).server
 
 

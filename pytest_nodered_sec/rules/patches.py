@@ -75,15 +75,15 @@ def faults_of(package: str, release: str, told: str, on: date, policy: Policy) -
         policy: what is demanded; its profile says how long ahead the end of a line is told.
     """
     observed = f"{_title(package)} {release or 'of unknown release'}, {told}"
-    found = version(release)
+    installed = version(release)
     rows = [row for row in advisories() if row.package == package]
-    if found is None:
+    if installed is None:
         if not rows:
             return ()
         expected = "a published release, so that its advisories are known"
         return (Violation("unknown-release", observed, expected, _install(package, None)),)
-    faults = [_fault(row, found, observed) for row in rows if _is_affected(row, found)]
-    ends = [line for line in lines() if line.package == package and line.major == found.major]
+    faults = [_fault(row, installed, observed) for row in rows if _is_affected(row, installed)]
+    ends = [line for line in lines() if line.package == package and line.major == installed.major]
     faults += [fault for line in ends if (fault := _end(line, on, observed, policy))]
     return tuple(faults)
 
@@ -113,16 +113,16 @@ def node_faults(release: str, on: date, told: str) -> tuple[Violation, ...]:
         on: the date.
         told: where that is from, for the finding.
     """
-    found, ends, secure = version(release), node_ends(), secure_nodes()
+    installed, ends, secure = version(release), node_ends(), secure_nodes()
     observed = f"Node.js {release or 'of unknown release'}, {told}"
     remedy = f"install Node.js {secure[advised_node()]} or newer, then restart Node-RED"
-    if found is None or found.major < min(ends):
+    if installed is None or installed.major < min(ends):
         return (Violation("node-unmaintained", observed, "a maintained major of Node.js", remedy),)
-    end, fixed = ends.get(found.major), secure.get(found.major)
+    end, fixed = ends.get(installed.major), secure.get(installed.major)
     if end is not None and on > end:
-        expected = f"a maintained major of Node.js: {found.major} ended on {end} (nodejs/Release, schedule.json)"
+        expected = f"a maintained major of Node.js: {installed.major} ended on {end} (nodejs/Release, schedule.json)"
         return (Violation("node-unmaintained", observed, expected, remedy),)
-    if fixed is not None and found < Version(fixed):
+    if fixed is not None and installed < Version(fixed):
         expected = (
             f"Node.js {fixed} or newer, which has the last security fixes of its line (nodejs.org, vulnerability)"
         )
@@ -139,30 +139,32 @@ def version(text: str) -> Version | None:
         return None
 
 
-def _is_affected(row: Advisory, found: Version) -> bool:
-    return any(Version(first) <= found and (not fixed or found < Version(fixed)) for first, fixed in row.affected)
+def _is_affected(row: Advisory, installed: Version) -> bool:
+    return any(
+        Version(first) <= installed and (not fixed or installed < Version(fixed)) for first, fixed in row.affected
+    )
 
 
-def _fault(row: Advisory, found: Version, observed: str) -> Violation:
+def _fault(row: Advisory, installed: Version, observed: str) -> Violation:
     ids = " / ".join((row.id, *row.also))
-    fixed = _fixed(row.fixed, found)
+    fixed = _fixed(row.fixed, installed)
     where = f"fixed in {fixed}" if fixed else "no fixed release is known"
     return Violation(
         row.id,
         f"{observed}: {ids} ({row.severity}): {row.effect}",
         f"a release without it: {where} ({row.source})",
-        _install(row.package, found) if fixed else f"npm uninstall {row.package}, in the user directory",
+        _install(row.package, installed) if fixed else f"npm uninstall {row.package}, in the user directory",
     )
 
 
-def _fixed(releases: tuple[str, ...], found: Version) -> str:
+def _fixed(releases: tuple[str, ...], installed: Version) -> str:
     """Return the first fixed release of the line, else of the next that has one."""
-    later = sorted((release for release in releases if Version(release) > found), key=Version)
-    own = [one for one in later if Version(one).major == found.major]
+    later = sorted((release for release in releases if Version(release) > installed), key=Version)
+    own = [fix for fix in later if Version(fix).major == installed.major]
     return next(iter([*own, *later]), "")
 
 
-def _install(package: str, found: Version | None, after: int = 0) -> str:
+def _install(package: str, installed: Version | None, after: int = 0) -> str:
     """Return how to get to the first release without any advisory: of the same line where that is kept.
 
     Args:
@@ -173,7 +175,7 @@ def _install(package: str, found: Version | None, after: int = 0) -> str:
     if package == _NODE_RED:
         kept = [line for line in lines() if line.package == package and line.whole and line.major > after]
         kept.sort(key=lambda line: line.major)
-        line = next((line for line in kept if found is not None and line.major >= found.major), kept[-1])
+        line = next((line for line in kept if installed is not None and line.major >= installed.major), kept[-1])
         return f"npm install -g --unsafe-perm {package}@{line.whole}, then restart it"
     return f"npm install {package}@latest, in the user directory, then restart Node-RED"
 

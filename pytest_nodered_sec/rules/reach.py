@@ -33,8 +33,8 @@ def answers_throughout(seen: Reach, policy: Policy) -> Verdict:
 def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
     """Every address of the name serves and refuses the same, and the same request always gets the same answer."""
     open_turns = [turn for turn in seen.turns if turn.open]
-    found = [_differing(seen, view) for view in seen.views[1:]]
-    violations = tuple(violation for violation in found if violation is not None)
+    differing = [_differing(seen, view) for view in seen.views[1:]]
+    violations = tuple(violation for violation in differing if violation is not None)
     if not open_turns:
         return violations
     told = "; ".join(turn.line() for turn in open_turns[:_SHOWN])

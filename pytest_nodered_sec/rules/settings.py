@@ -67,7 +67,7 @@ def logins_are_sound(seen: LoginSettings, policy: Policy) -> Verdict:
             Violation(f"hash-{what}", f"{seen.file}: {who}: {account_hash.line()}", expected, _HASH)
             for what, expected in _weaknesses(account_hash, policy)
         ]
-    unknown = [who for who, one in seen.hashes if one.scheme == "computed"]
+    unknown = [who for who, account_hash in seen.hashes if account_hash.scheme == "computed"]
     if unknown and not violations:
         return NotJudged(
             f"{seen.file}: a module that is not run here makes the hash of {', '.join(unknown)}, so how strong it is, "
@@ -178,27 +178,27 @@ def egress_is_declared(seen: Egress, policy: Policy) -> Verdict:
     """Telemetry, catalogues and AI assistants are off, or the policy says what they are for."""
     declared = {line.split()[0] for line in policy.host.egress}
     declare = 'or declare it in the policy (egress = ["{} what it is for"])'
-    found = []
+    outgoing = []
     release = version(seen.release)
     if seen.telemetry == "on" and not (release and release.release < _TELEMETRY_SINCE):
         observed = f"{seen.file}: telemetry is on ({seen.said_by}): a report to telemetry.nodered.org each day"
         remedy = "settings.js: telemetry: {enabled: false}"
         if seen.said_by == _USER:
             remedy = "editor: user settings, switch off what shares usage data (a user's choice outweighs settings.js)"
-        found.append(("telemetry", observed, "no telemetry", remedy))
+        outgoing.append(("telemetry", observed, "no telemetry", remedy))
     if outside := [catalogue for catalogue in seen.catalogues if not _is_inside(catalogue)]:
         observed = f"{seen.file}: the editor gets lists of what can be installed from {', '.join(outside)}"
         remedy = "settings.js: externalModules: {palette: {allowInstall: false}}"
-        found.append(("catalogue", observed, "no list from outside", remedy))
+        outgoing.append(("catalogue", observed, "no list from outside", remedy))
     for name, installed in seen.assistants:
         observed = f"{name} {installed} is installed: flows and code go to a service outside, and it can deploy"
         remedy = (
             f"npm uninstall {name} in the user directory, or settings.js: flowforge: {{assistant: {{enabled: false}}}}"
         )
-        found.append(("assistant", observed, "no AI assistant", remedy))
+        outgoing.append(("assistant", observed, "no AI assistant", remedy))
     return tuple(
         Violation(kind, observed, f"{expected}, or one that the policy declares", f"{remedy}; {declare.format(kind)}")
-        for kind, observed, expected, remedy in found
+        for kind, observed, expected, remedy in outgoing
         if kind not in declared
     )
 

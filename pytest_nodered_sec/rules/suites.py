@@ -239,8 +239,8 @@ def _some(suites: Sequence[Suite]) -> str:
 
 def _versions_line(policy: Policy) -> str:
     wanted = sorted(policy.thresholds.tls_accepted)
-    nginx = " ".join("TLSv1" if one == "1.0" else f"TLSv{one}" for one in wanted)
-    caddy = [f"tls{one}" for one in wanted if one in ("1.2", "1.3")]
+    nginx = " ".join("TLSv1" if version == "1.0" else f"TLSv{version}" for version in wanted)
+    caddy = [f"tls{version}" for version in wanted if version in ("1.2", "1.3")]
     return f"nginx: ssl_protocols {nginx}; Caddy: tls {{ protocols {' '.join(caddy)} }}"
 
 

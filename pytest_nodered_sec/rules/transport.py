@@ -275,12 +275,12 @@ def _hsts_fault(header: str, demanded: int) -> tuple[str, str] | None:
 def _max_age(header: str) -> int | None:
     """Return max-age as a browser reads it: of several headers the first, no directive twice (RFC 6797, 6.1, 8.1)."""
     first = re.match(r'(?:"[^"]*"|[^",])*', header)
-    found: dict[str, str] = {}
+    policies: dict[str, str] = {}
     for directive in (first[0] if first else "").split(";"):
         name, _, value = (part.strip() for part in directive.partition("="))
-        if name.lower() in found:
+        if name.lower() in policies:
             return None
         if name:
-            found[name.lower()] = value
-    age = re.fullmatch(r'"?([0-9]+)"?', found.get("max-age", ""))
+            policies[name.lower()] = value
+    age = re.fullmatch(r'"?([0-9]+)"?', policies.get("max-age", ""))
     return int(age[1]) if age else None

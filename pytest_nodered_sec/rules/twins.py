@@ -69,7 +69,7 @@ def machine_is_no_copy(seen: Beside, policy: Policy) -> Verdict:
 
 def _keys(chain: PresentedChain) -> set[str]:
     """Return the digests of a server's certificates and keys: evidence of 0.1.0 has those of certificates alone."""
-    leaves = [one.leaf for one in (chain, chain.also) if one is not None and one.certificates]
+    leaves = [presented.leaf for presented in (chain, chain.also) if presented is not None and presented.certificates]
     return {digest for leaf in leaves for digest in (leaf.fingerprint, leaf.key_sha256) if digest}
 
 

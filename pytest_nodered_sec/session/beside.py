@@ -83,7 +83,7 @@ class Controller:
     def pytest_testnodedown(self, node: Any) -> None:  # Any: xdist's
         """Take what a worker left."""
         told = getattr(node, "workeroutput", {}).get(_TOLD, ())
-        self._told |= {nodeid: json.loads(one) for nodeid, one in told}
+        self._told |= {nodeid: json.loads(text) for nodeid, text in told}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -91,7 +91,7 @@ class Controller:
         result = yield
         if self._told:
             session.items = self._collected(session)
-            fixtures.answer_from(session, Told(one["looked"] for one in self._told.values()))
+            fixtures.answer_from(session, Told(account["looked"] for account in self._told.values()))
             left = [item for item in session.items if self._told[item.nodeid]["left"]]
             for item, following in zip(left, (*left[1:], None), strict=False):
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=following)

@@ -67,9 +67,11 @@ class SuiteDirectory(pytest.Directory):
         wanted = self.config.stash[WANTED]
         for path in sorted(SUITE.glob("test_*.py")):
             nodeid = f"{PREFIX}/{path.name}"
-            if any(one.split("::")[0] in (PREFIX, nodeid) for one in wanted):
+            if any(nodeid_wanted.split("::")[0] in (PREFIX, nodeid) for nodeid_wanted in wanted):
                 module: SuiteModule = SuiteModule.from_parent(self, path=path, nodeid=nodeid)
-                yield from (test for test in module.collect() if any(_holds(one, test.nodeid) for one in wanted))
+                yield from (
+                    test for test in module.collect() if any(_holds(selector, test.nodeid) for selector in wanted)
+                )
 
 
 def suite_below(session: pytest.Session) -> list[SuiteDirectory]:
@@ -104,17 +106,17 @@ def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ..
     """
     ids = [_as_id(arg, config) for arg in config.args]
     named = tuple(dict.fromkeys(node_id for node_id in ids if node_id))
-    for one in named:
-        file = one.split("::")[0].removeprefix(PREFIX).lstrip("/")
+    for path in named:
+        file = path.split("::")[0].removeprefix(PREFIX).lstrip("/")
         if file and not (SUITE / file).is_file():
-            raise pytest.UsageError(f"not found: {one} (pytest --nodered-controls lists the files and controls)")
+            raise pytest.UsageError(f"not found: {path} (pytest --nodered-controls lists the files and controls)")
     if named and not config.stash[TARGETS]:
         where = "" if config.inipath else "; pytest has read no ini file: -c FILE names one"
         raise pytest.UsageError(f"{named[0]} needs a target: add --nodered-url=https://HOST or --nodered-lab{where}")
     joins = suite == "only" or (suite == "with" and (typed or config.args_source is not config.ArgsSource.ARGS))
     whole = (PREFIX,) if joins and config.stash[TARGETS] else ()
     config.stash[WANTED] = named or whole
-    part = tuple(one for one in named if one != PREFIX)
+    part = tuple(path for path in named if path != PREFIX)
     config.stash[CONTROLS] = globs
     selected = ("--nodered-control",) if globs else ()
     config.stash[LEFT_OUT] = ", ".join((*narrowing(config), *selected, *part))

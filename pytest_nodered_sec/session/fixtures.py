@@ -101,11 +101,11 @@ def policy(case: Case, target: Target) -> Policy:
 
 def lab(config: pytest.Config, target: Target) -> RunningDeployment:
     """Return the target's deployment in the lab; skip the test if the target is not of the lab."""
-    for one in config.stash.get(LAB, []):
-        if one["url"] == target.url:
+    for deployment in config.stash.get(LAB, []):
+        if deployment["url"] == target.url:
             from pytest_nodered_sec.lab import RunningDeployment
 
-            return RunningDeployment.from_dict(one)
+            return RunningDeployment.from_dict(deployment)
     pytest.skip(f"{target.name} is not in the lab, and this test may act: see --nodered-lab")
 
 
@@ -149,7 +149,7 @@ def _beside(
     known = session.stash.setdefault(_BESIDE, {})
     if ask not in known:
         known[ask] = _answers(session, ask)
-    others = [(one, seen) for one, seen in known[ask] if _is_elsewhere(one, target, ask)]
+    others = [(candidate, seen) for candidate, seen in known[ask] if _is_elsewhere(candidate, target, ask)]
     return Beside(
         answer,
         tuple((target.name, seen) for target, seen in others if seen is not None),
@@ -162,16 +162,16 @@ def _answers(session: pytest.Session, ask: Ask) -> list[tuple[Target, Any]]:  # 
     """Return what each target of the run that is asked a question showed; None where it could not be looked at."""
     from pytest_nodered_sec.observations.settling import answered  # as in `seen`
 
-    found: list[tuple[Target, Any]] = []
+    answers: list[tuple[Target, Any]] = []
     for item in session.items:
         case = case_of(item)
         if case and case.target and case.ask == ask and case.ask.beside and not will_not_run(item):
             _ahead(session).begin(case.target)
             try:
-                found.append((case.target, answered(_survey(session).outcome(case.target, ask), case.target)))
+                answers.append((case.target, answered(_survey(session).outcome(case.target, ask), case.target)))
             except ProbeError:
-                found.append((case.target, None))
-    return found
+                answers.append((case.target, None))
+    return answers
 
 
 def _is_elsewhere(target: Target, other: Target, ask: Ask) -> bool:
@@ -213,7 +213,7 @@ def check_given(item: pytest.Item) -> None:
     ours = {"nodered_target": case.target, "nodered_policy": case.target.policy}
     seen = item.stash.get(_SEEN, None)
     given = getattr(item, "funcargs", {})
-    for name, value in sorted(given.items(), key=lambda one: one[0] != "nodered_seen"):  # others are made of it
+    for name, value in sorted(given.items(), key=lambda pair: pair[0] != "nodered_seen"):  # others are made of it
         if name.startswith("nodered_") and value is not ours.get(name, seen):
             raise _stands_in(name, case.target)
 
@@ -247,16 +247,18 @@ def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverU
         left_out=config.stash[LEFT_OUT],
         elsewhere="" if waiver.control in _bundled(config) else config.stash[ELSEWHERE],
         cases=tuple(
-            _waived_case(one["instance"], ran.get(one["nodeid"]))
-            for one in config.stash[COLLECTED]
-            if one["target"] == target.name and waiver.concerns(one["control"], one["instance"])
+            _waived_case(collected["instance"], ran.get(collected["nodeid"]))
+            for collected in config.stash[COLLECTED]
+            if collected["target"] == target.name and waiver.concerns(collected["control"], collected["instance"])
         ),
     )
 
 
 def _bundled(config: pytest.Config) -> set[str]:
     """Return the ids of the suite's controls that were collected, waiver-01 included."""
-    return {one["control"] for one in config.stash[COLLECTED] if one["nodeid"].startswith(f"{PREFIX}/")}
+    return {
+        collected["control"] for collected in config.stash[COLLECTED] if collected["nodeid"].startswith(f"{PREFIX}/")
+    }
 
 
 def _waived_case(instance: str, record: Record | None) -> WaivedCase:
@@ -374,7 +376,7 @@ def account_http(session: pytest.Session, target: Target) -> AbstractContextMana
     """
     running = session.config.stash.get(LAB, [])
     named = any(
-        one["url"] == target.url and not Path(one["name"]).is_absolute() for one in running
+        deployment["url"] == target.url and not Path(deployment["name"]).is_absolute() for deployment in running
     )  # no site's directory
     if named and target.credentials is None:
         raise ProbeError(

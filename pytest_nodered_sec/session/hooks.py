@@ -223,7 +223,7 @@ def _run_of(config: pytest.Config) -> Run:
             return _whole(run, config)
         file = with_inventories(config, policy_file(config, settings))
         prepared = prepare(settings, file) + prepare_flows(settings, file) + lab_targets.lab_of(config, settings, file)
-        targets = [one.target for one in prepared]
+        targets = [ready.target for ready in prepared]
         replaced = config.hook.pytest_nodered_targets(config=config, targets=targets)
         checked = check_targets(targets if replaced is None else replaced)
         check_waivers(file, checked)

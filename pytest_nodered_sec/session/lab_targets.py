@@ -118,13 +118,13 @@ def lab_of(config: pytest.Config, settings: Settings, file: PolicyFile | None) -
             running_lab = json.loads(config.workerinput["nodered_lab"])
         elif only_shows(config):
             parsed = [lab.parse(spec) for spec in specs]
-            return lab_placeholders(settings, {one.label: lab.expectations(one.name) for one in parsed})
+            return lab_placeholders(settings, {spec.label: lab.expectations(spec.name) for spec in parsed})
         else:
             running = lab.start(specs, say=lambda line: _say(config, line))
             config.add_cleanup(running.stop)
             running_lab = [deployment.as_dict() for deployment in running.deployments]
         config.stash[LAB] = running_lab
-        return prepare_lab(settings, file, [lab.RunningDeployment.from_dict(one) for one in running_lab])
+        return prepare_lab(settings, file, [lab.RunningDeployment.from_dict(values) for values in running_lab])
     except lab.LabError as error:
         raise pytest.UsageError(str(error)) from None
 

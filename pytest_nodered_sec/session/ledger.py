@@ -213,7 +213,7 @@ class Ledger:
 
     def _untold_cases(self) -> str:
         known = {case["nodeid"] for case in self.collected}
-        lost = [one for one in self._crashed if one not in known and (of_suite(one) or not known)]
+        lost = [nodeid for nodeid in self._crashed if nodeid not in known and (of_suite(nodeid) or not known)]
         return f"a worker crashed at {lost[0]} before it reported what it had collected" if lost else ""
 
     def lost(self) -> list[Record]:

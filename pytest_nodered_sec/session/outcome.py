@@ -390,7 +390,7 @@ def worded(control: Control | None, error: NonCompliant | ProbeError) -> str:
     if control is None:
         return "\n".join(_finding(violation) for violation in error.violations)
     rated = [(violation.severity or control.severity, violation) for violation in error.violations]
-    rated.sort(key=lambda one: _rank(one[0]))  # the worst first: a summary shows its line
+    rated.sort(key=lambda pair: _rank(pair[0]))  # the worst first: a summary shows its line
     return "\n".join(
         _finding(violation, f"{control.id} {severity.value} {violation.code} · ") for severity, violation in rated
     )

@@ -164,7 +164,7 @@ def _waivers_counted(run: Run, today: date) -> list[str]:
     if len(live) < len(waivers):
         parts.append(f"{len(waivers) - len(live)} expired")
     if live:
-        expires, name, waiver = min(live, key=lambda one: one[:2])
+        expires, name, waiver = min(live, key=lambda entry: entry[:2])
         left = (expires - today).days
         parts.append(f"next to expire: {waiver} of {name} after {expires} ({left} day{'s' if left != 1 else ''} left)")
     return [f"nodered-sec: {', '.join(parts)}"]

@@ -266,7 +266,7 @@ def fail_on(settings: Settings, file: PolicyFile | None) -> str:
 
 def severity(settings: Settings) -> str:
     """Return the severity that `--nodered-fail-on` names, "" for none; of several the last."""
-    return next((one for one in reversed(settings.many("fail-on")) if one != NEW), "")
+    return next((value for value in reversed(settings.many("fail-on")) if value != NEW), "")
 
 
 def only_new(settings: Settings) -> bool:

@@ -20,9 +20,11 @@ def in_turns(items: list[pytest.Item]) -> None:
 
 def judged_beside(items: Iterable[pytest.Item]) -> set[pytest.Item]:
     """Return the cases that judge targets beside each other, and those that judge a waiver of such a case."""
-    found = {item for item in items if _judges_beside(item)}
-    controls = {control.id for item in found if (control := control_of(item))}
-    return found | {item for item in items if _waiver_of(item) in controls} if found else found
+    judging_beside = {item for item in items if _judges_beside(item)}
+    controls = {control.id for item in judging_beside if (control := control_of(item))}
+    return (
+        judging_beside | {item for item in items if _waiver_of(item) in controls} if judging_beside else judging_beside
+    )
 
 
 def _judges_beside(item: pytest.Item) -> bool:

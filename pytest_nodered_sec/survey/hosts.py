@@ -55,12 +55,12 @@ class Hosts:
 
     def _look_up_quiet(self) -> set[str]:
         """Return where the quiet targets are, before others are asked there: one time limit for all names together."""
-        found: set[str] = set()
+        keys: set[str] = set()
 
         def look_up(target: Target) -> None:
             with contextlib.suppress(ProbeError):  # who asks this target is told
                 addresses = resolve(ascii_name(target.dialled[0]), time.monotonic() + target.timeout)
-                found.update(_key(target, address) for address in addresses)
+                keys.update(_key(target, address) for address in addresses)
 
         named = {target.dialled: target for target in self._quiet if not target.http.proxy}
         threads = [threading.Thread(target=look_up, args=(target,), daemon=True) for target in named.values()]
@@ -68,7 +68,7 @@ class Hosts:
             thread.start()
         for thread in threads:
             thread.join()
-        return found
+        return keys
 
 
 def _is_quiet(target: Target) -> bool:

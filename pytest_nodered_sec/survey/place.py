@@ -294,8 +294,8 @@ class Place:
                 enough = kind != "doors" and number >= CANARY_EVERY and self._open[kind] >= AT_ONCE
                 if kind not in self._confirming and (enough or not self._open[kind]):
                     self._confirming.add(kind)
-                    batch = [one for one in self._unconfirmed if _confirmed_by(one[0]) == kind]
-                    self._unconfirmed = [one for one in self._unconfirmed if _confirmed_by(one[0]) != kind]
+                    batch = [pair for pair in self._unconfirmed if _confirmed_by(pair[0]) == kind]
+                    self._unconfirmed = [pair for pair in self._unconfirmed if _confirmed_by(pair[0]) != kind]
                     return batch
         return []
 
@@ -338,11 +338,11 @@ class Place:
         known: list[Any] = []  # Any: landmarks are of several types
         for name in sorted(names):
             before = self._landmarks.get(name)
-            if not any(before is one for one in known):  # both roots may be the same
+            if not any(before is landmark for landmark in known):  # both roots may be the same
                 known.append(before)
         now = (self._refused() if anew else "") or next(filter(None, map(self._otherwise, known)), "")
         turns = self._station.turns()
-        if turns and (not now or any(self._as_before(one) for one in known)):
+        if turns and (not now or any(self._as_before(landmark) for landmark in known)):
             return ProbeError(
                 f"{BY_TURNS}: {turns[0].line()}; several servers behind one address?",
                 Cause.CHANGED,

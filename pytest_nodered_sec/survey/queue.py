@@ -73,8 +73,8 @@ class Workers:
                 queue.pace = Pace(quiet=True)
             pace, affected = queue.pace, list(queue.calm_downs)
         if pace is not None:
-            for one in affected:
-                one(pace)
+            for slow_down in affected:
+                slow_down(pace)
         return queue
 
     def _merge(self, other: HostQueue, queue: HostQueue) -> None:

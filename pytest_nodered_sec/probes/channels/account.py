@@ -193,7 +193,7 @@ def visit_dashboard(look: Look, admin: RootView, node: RootView, path: str) -> D
     if Mark.DASHBOARD not in answer.marks or answer.status != 200:
         return DashboardVisit(path, page, own.key.by)
     page = replace(page, classified=Classified(Kind.SERVED))  # though every path be answered with it
-    assets = tuple(_asset(own, node, one) for one in _assets_of(got, look.target.node(where)))
+    assets = tuple(_asset(own, node, asset) for asset in _assets_of(got, look.target.node(where)))
     return DashboardVisit(path, page, own.key.by, assets, _join(own, node, path))
 
 
@@ -220,7 +220,7 @@ def _assets_of(got: Exchange, absolute: str) -> list[str]:
     named = _Named()
     named.feed(got.body.decode("utf-8", "replace"))
     page = urljoin(f"https://page.invalid{absolute}", named.base)
-    found: list[str] = []
+    paths: list[str] = []
     for url in named.urls:
         try:
             parts = urlsplit(urljoin(page, url))
@@ -229,8 +229,8 @@ def _assets_of(got: Exchange, absolute: str) -> list[str]:
         below = parts.path.startswith(absolute) and ".." not in parts.path and parts.path.isascii()
         ours = parts.netloc == "page.invalid" and below and parts.path.endswith((".js", ".css"))
         if ours and parts.path.isprintable() and " " not in parts.path and "socket.io" not in parts.path:
-            found.append(parts.path)
-    return list(dict.fromkeys(found))[:_ASSETS]
+            paths.append(parts.path)
+    return list(dict.fromkeys(paths))[:_ASSETS]
 
 
 def _asset(look: _AsOperator, node: RootView, absolute: str) -> AccessAttempt:

@@ -42,13 +42,13 @@ def unframed(text: str, *, old: bool) -> tuple[str, ...]:
     """Split a payload; the lengths of version 3 count UTF-16 units."""
     if not old:
         return tuple(text.split(_RECORD))
-    found: list[str] = []
+    packets: list[str] = []
     units = text.encode("utf-16-le")
     while head := re.match(rb"((?:[0-9]\0){1,9}):\0", units):
         end = head.end() + 2 * int(head[1].decode("utf-16-le"))
-        found.append(units[head.end() : end].decode("utf-16-le", "replace"))
+        packets.append(units[head.end() : end].decode("utf-16-le", "replace"))
         units = units[end:]
-    return tuple(found)
+    return tuple(packets)
 
 
 def _session_id(packet: str) -> str:

@@ -103,11 +103,11 @@ def _widgets(product: Product, data: dict[str, Any]) -> list[dict[str, Any]]:
         return _dicts(list(data["widgets"].values()))
     # tabs hold groups, which hold widgets; links hold nothing
     groups = [group for tab in _dicts(data["menu"]) for group in _dicts(tab.get("items"))]
-    return [*_dicts(data.get("globals")), *(one for group in groups for one in _dicts(group.get("items")))]
+    return [*_dicts(data.get("globals")), *(item for group in groups for item in _dicts(group.get("items")))]
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _read_only(look: Look) -> bool:

@@ -152,7 +152,7 @@ class Wiring:
             hearing = [
                 watcher for watcher in self._watchers[kind, self._flows.container(node)] if self._hears(watcher, node)
             ]
-            yield from ((one, frame) for one in hearing)
+            yield from ((watcher, frame) for watcher in hearing)
             while frame is not None and frame.kind != "sub":
                 frame = frame.outer
             if hearing or frame is None:

@@ -76,8 +76,8 @@ class _Block:
     default: bool = False
 
 
-def _meet(one: _Pairs | None, other: _Pairs | None) -> _Pairs | None:
-    return other if one is None else one if other is None else one & other
+def _meet(pairs: _Pairs | None, other: _Pairs | None) -> _Pairs | None:
+    return other if pairs is None else pairs if other is None else pairs & other
 
 
 def is_constant(value: str, code: str) -> bool:

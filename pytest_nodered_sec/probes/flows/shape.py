@@ -107,8 +107,8 @@ class Flows:
         match = ENVIRONMENT.fullmatch(said) if isinstance(said, str) else None
         if not match:
             return [said]
-        found = self._environments(node, match[1] or match[2], _DEEPEST)
-        return [said if value is None else value for value in found] or [said]
+        environments = self._environments(node, match[1] or match[2], _DEEPEST)
+        return [said if value is None else value for value in environments] or [said]
 
     def _environments(self, node: Node, name: str, depth: int) -> list[Any]:
         """Look a variable up from the inside out: groups, the instance, its subflow, the tab, and what is global."""

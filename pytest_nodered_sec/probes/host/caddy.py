@@ -16,7 +16,7 @@ def server(raw: dict[str, Any]) -> CaddyServer:
         tuple((to["dial"], to["secure"]) for to in raw["dials"]),
         _routes(raw["routes"]),
         _routes(raw["errors"]),
-        tuple((name, _routes([one])[0]) for name, one in raw["named"]),
+        tuple((name, _routes([route])[0]) for name, route in raw["named"]),
         tuple(raw["certificates"]),
         tuple(raw["trusts"]),
         raw["raw"],
@@ -25,8 +25,10 @@ def server(raw: dict[str, Any]) -> CaddyServer:
 
 def _routes(raw: list[dict[str, Any]]) -> tuple[CaddyRoute, ...]:
     return tuple(
-        CaddyRoute(_matches(one["sets"]), tuple(_step(step) for step in one["steps"]), one["group"], one["last"])
-        for one in raw
+        CaddyRoute(
+            _matches(route["sets"]), tuple(_step(step) for step in route["steps"]), route["group"], route["last"]
+        )
+        for route in raw
     )
 
 
@@ -52,19 +54,19 @@ def _step(raw: dict[str, Any]) -> CaddyStep:
 def _matches(raw: list[dict[str, Any]]) -> tuple[CaddyMatch, ...]:
     return tuple(
         CaddyMatch(
-            tuple(one["hosts"]),
-            tuple(one["paths"]),
-            one["pattern"],
-            _matches(one["not"]),
-            name=one["name"],
-            methods=tuple(one["methods"]),
-            protocol=one["protocol"],
-            networks=tuple(one["networks"]),
-            forwarded=tuple(one["forwarded"]),
-            headers=tuple(one["headers"]),
-            statuses=tuple(one["statuses"]),
-            files=one["files"],
-            unread=tuple(one["unread"]),
+            tuple(config["hosts"]),
+            tuple(config["paths"]),
+            config["pattern"],
+            _matches(config["not"]),
+            name=config["name"],
+            methods=tuple(config["methods"]),
+            protocol=config["protocol"],
+            networks=tuple(config["networks"]),
+            forwarded=tuple(config["forwarded"]),
+            headers=tuple(config["headers"]),
+            statuses=tuple(config["statuses"]),
+            files=config["files"],
+            unread=tuple(config["unread"]),
         )
-        for one in raw
+        for config in raw
     )

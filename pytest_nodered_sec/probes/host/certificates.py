@@ -316,7 +316,7 @@ def on_the_way(paths: list[str], steps: dict[str, FileStep]) -> tuple[tuple[File
     return tuple(
         (
             replace(steps[path], folder=False),
-            *(steps[one] for one in map(str, PurePosixPath(path).parents) if one in steps),
+            *(steps[folder] for folder in map(str, PurePosixPath(path).parents) if folder in steps),
         )
         for path in paths
     )

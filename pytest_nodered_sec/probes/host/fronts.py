@@ -120,10 +120,10 @@ def start(front: Front) -> Start:
     return Start(root or "/", str(PurePosixPath(root or "/") / file), frozenset(defined), trouble)
 
 
-def running(found: Mapping[str, Section], who: Me) -> list[Front]:
+def running(sections: Mapping[str, Section], who: Me) -> list[Front]:
     """Return the proxies that run on the host, and those that run in containers, which are not seen from here."""
     result = []
-    for name, section in found.items():
+    for name, section in sections.items():
         if name.startswith("boxed ") and name[6:] in PROGRAMS:
             inside = f"it runs in the container {section.text.strip()[:12]}: its configuration lies in there"
             result.append(Front(PROGRAMS[name[6:]], 0, trouble=inside))

@@ -334,7 +334,7 @@ def _nginx(sections: dict[str, Section], port: int) -> Nginx | None:
         else:
             seen.append(Nginx(int(name[6:]), section, None))
     if len(seen) > 1:
-        seen = [one for one in seen if one.tree and str(port) in ports_of(one.tree)]
+        seen = [looked_at for looked_at in seen if looked_at.tree and str(port) in ports_of(looked_at.tree)]
         if len(seen) != 1:
             raise ProbeError(
                 "several nginx instances run there, and not exactly one serves the URL's port", Cause.UNIDENTIFIED
@@ -360,8 +360,8 @@ def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
 
 def files_of_unit(sections: dict[str, Section], unit: str) -> tuple[str, ...]:
     """Return the files that say how a service runs: its own, its drop-ins, its environment's."""
-    one = _unit(sections, unit)
-    paths = (one.get("FragmentPath"), *one.get("DropInPaths").split())
+    described = _unit(sections, unit)
+    paths = (described.get("FragmentPath"), *described.get("DropInPaths").split())
     return (*(path for path in paths if path), *environment_of_unit(sections, unit))
 
 

@@ -69,8 +69,8 @@ def _parse(name: str, body: str) -> list[dict[str, Any]]:
     if payload["errors"]:
         what = str(payload["errors"][0]["error"]).replace(str(path), name)
         raise ProbeError(f"nginx's configuration cannot be parsed: {what}", Cause.PROTOCOL)
-    found: list[dict[str, Any]] = payload["config"][0]["parsed"]
-    return found
+    blocks: list[dict[str, Any]] = payload["config"][0]["parsed"]
+    return blocks
 
 
 def _resolved(
@@ -79,15 +79,15 @@ def _resolved(
     if not depth:
         raise ProbeError(f"nginx's includes form a loop at {file}", Cause.PROTOCOL)
     result: list[Directive] = []
-    for one in raw:
-        if one["directive"] == "include":
-            pattern = str(PurePosixPath(prefix) / one["args"][0])
+    for entry in raw:
+        if entry["directive"] == "include":
+            pattern = str(PurePosixPath(prefix) / entry["args"][0])
             for name in parsed:
                 if name == pattern or (_same_depth(name, pattern) and fnmatchcase(name, pattern)):
                     result.extend(_resolved(parsed[name], name, parsed, prefix, depth - 1))
             continue
-        block = _resolved(one.get("block", []), file, parsed, prefix, depth)
-        result.append(Directive(one["directive"], tuple(one["args"]), block, file, one["line"]))
+        block = _resolved(entry.get("block", []), file, parsed, prefix, depth)
+        result.append(Directive(entry["directive"], tuple(entry["args"]), block, file, entry["line"]))
     return tuple(result)
 
 

@@ -31,13 +31,13 @@ def sections(text: str, mark: str) -> dict[str, Section]:
         ProbeError: the answer is cut off.
     """
     pattern = rf"^{mark} begin (.+)\n((?: .*\n)*?) (\d+)\n{mark} end$"
-    found = {}
+    read = {}
     for name, body, code in re.findall(pattern, text, re.MULTILINE):
         lines = "\n".join(line[1:] for line in body.split("\n"))
-        found[name] = Section(lines.removesuffix("\n").removesuffix("\n"), int(code))
-    if "end" not in found:
+        read[name] = Section(lines.removesuffix("\n").removesuffix("\n"), int(code))
+    if "end" not in read:
         raise ProbeError("the host's answer is cut off", Cause.PROTOCOL)
-    return found
+    return read
 
 
 @dataclass(frozen=True)
@@ -85,22 +85,22 @@ def sizes(section: Section | None) -> dict[str, int]:
     return {path: int(size) for size, _, path in (line.partition(" ") for line in lines) if size.isdigit()}
 
 
-def listening(found: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...]:
+def listening(parts: dict[str, Section], pid: int) -> tuple[ListeningSocket, ...]:
     """Return what a process listens on: the sockets of its network namespace whose inodes are among its files.
 
     Raises:
         ProbeError: its open files are not ours to see.
     """
-    return tuple(sorted(inodes(found, pid)))
+    return tuple(sorted(inodes(parts, pid)))
 
 
-def inodes(found: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
+def inodes(parts: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
     """Return the same, each with its inode; of several alike the last.
 
     Raises:
         ProbeError: its open files are not ours to see.
     """
-    files = found.get(f"fd {pid}", Section("", 1))
+    files = parts.get(f"fd {pid}", Section("", 1))
     own = set(re.findall(r"socket:\[(\d+)\]", files.text))
     if not own:
         raise ProbeError(
@@ -109,7 +109,7 @@ def inodes(found: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
             Cause.FORBIDDEN,
         )
     result = {}
-    for line in found.get(f"sockets {pid}", Section("", 1)).text.split("\n"):
+    for line in parts.get(f"sockets {pid}", Section("", 1)).text.split("\n"):
         family, _, rest = line.partition(" ")
         if family == "unix":
             path, _, inode = rest.rpartition(" ")
@@ -123,9 +123,9 @@ def inodes(found: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
     return result
 
 
-def taken(found: dict[str, Section], pid: int) -> set[int]:
+def taken(parts: dict[str, Section], pid: int) -> set[int]:
     """Return the TCP ports that anybody listens on in the network that a process sees."""
-    lines = found.get(f"sockets {pid}", Section("", 1)).text.split("\n")
+    lines = parts.get(f"sockets {pid}", Section("", 1)).text.split("\n")
     words = [line.split(" ") for line in lines if line.startswith("tcp")]
     return {_endpoint(line[1])[1] for line in words if len(line) > 1}
 
@@ -198,9 +198,9 @@ def published(
         return None, restart
     ports: dict[str, list[dict[str, str]] | None] = json.loads(text) or {}
     pairs = {
-        (one["HostIp"] or "::", int(port.split("/")[0]))  # "" means every address
+        (binding["HostIp"] or "::", int(port.split("/")[0]))  # "" means every address
         for port, many in ports.items()
-        for one in many or ()
+        for binding in many or ()
     }
     return tuple(sorted(pairs)), restart
 
@@ -217,9 +217,7 @@ def units(section: Section | None) -> dict[str, Unit]:
         raise ProbeError(f"systemctl does not answer: {why(section)}", Cause.UNAVAILABLE)
     result = {}
     for block in section.text.split("\n\n"):
-        pairs = tuple(
-            (key, value) for key, found, value in (line.partition("=") for line in block.split("\n")) if found
-        )
+        pairs = tuple((key, value) for key, sign, value in (line.partition("=") for line in block.split("\n")) if sign)
         unit = Unit(dict(pairs).get("Id", ""), pairs)
         for name in {unit.name, *unit.get("Names").split()}:
             result[name] = unit
@@ -229,5 +227,5 @@ def units(section: Section | None) -> dict[str, Unit]:
 def answer_of_node(text: str, mark: str) -> dict[str, Any]:
     """Return what settings.js's evaluator said, {} where it said nothing."""
     lines = [line for line in text.split("\n") if line.startswith(f"{mark} ")]
-    found: dict[str, Any] = json.loads(lines[-1][len(mark) + 1 :]) if lines else {}
-    return found
+    answer: dict[str, Any] = json.loads(lines[-1][len(mark) + 1 :]) if lines else {}
+    return answer

@@ -150,7 +150,9 @@ def _newer(inside: Inside) -> list[tuple[str, int]]:
         return []
     started = inside.node_red.process.started
     loaded = inside.settings["loaded"]
-    return [(one["path"], round(one["changed"] - started)) for one in loaded if one["changed"] > started + SLACK]
+    return [
+        (module["path"], round(module["changed"] - started)) for module in loaded if module["changed"] > started + SLACK
+    ]
 
 
 def _hash(raw: dict[str, Any]) -> PasswordHash:
@@ -282,7 +284,7 @@ def _files(inside: Inside, kind: str) -> FileAccess:
         )
     own = {"root", process.user}
     files = tuple(
-        tuple(_step(step, seen["groups"], own) for step in one["steps"]) for one in seen["kinds"].get(kind, [])
+        tuple(_step(step, seen["groups"], own) for step in file["steps"]) for file in seen["kinds"].get(kind, [])
     )
     where = process.user_unit if kind == "environment files" else seen["userDir"]
     return FileAccess(kind, where, process, files)

@@ -88,7 +88,7 @@ def candidates(sections: dict[str, Section], who: Me, direct_port: int = 0) -> l
         ):
             placed.append(candidate)
     for pool in (named, placed):
-        if vouched := [one for one in pool if one.vouched]:
+        if vouched := [candidate for candidate in pool if candidate.vouched]:
             return _sorted(vouched)
     return _sorted([*named, *placed])
 

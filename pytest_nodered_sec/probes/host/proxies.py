@@ -239,8 +239,8 @@ def changed(inside: Inside, paths: Sequence[str], since: float) -> list[tuple[st
     dated = {}
     for path in paths:
         section = inside.later.get(f"time:{path}", Section("", 1))
-        if found := re.findall(r"^(?:\d{9,} ?)+$", section.text, re.MULTILINE):
-            dated[path] = max(int(part) for line in found for part in line.split())
+        if lines_of_pids := re.findall(r"^(?:\d{9,} ?)+$", section.text, re.MULTILINE):
+            dated[path] = max(int(part) for line in lines_of_pids for part in line.split())
         elif "No such file" not in section.text:  # one that is gone is no evidence either way
             reason = text_of.why(section)
             raise ProbeError(f"when {path} was changed cannot be seen: {reason} (docs/sudoers)", Cause.FORBIDDEN)

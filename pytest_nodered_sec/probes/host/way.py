@@ -176,8 +176,10 @@ class Way:
 
     def _ansibles(self) -> Any:
         """Return the backend that ansible's inventory names for a host, None where only ansible itself gets there."""
-        one = self._backend
-        host = one.ansible_runner.get_host(one.host, ssh_config=one.ssh_config, ssh_identity_file=one.ssh_identity_file)
+        backend = self._backend
+        host = backend.ansible_runner.get_host(
+            backend.host, ssh_config=backend.ssh_config, ssh_identity_file=backend.ssh_identity_file
+        )
         return None if host is None else host.backend
 
     def _where(self) -> str:

@@ -71,13 +71,13 @@ def _has_dashboard(station: Station) -> bool:
     canary = see(Look(station), target.node(random_path()), None)
     paths = target.policy.dashboards or ("/ui", "/dashboard")
     seen = [see(Look(station), target.node(path), canary.answer) for path in paths]
-    return any(one.kind in (Kind.SERVED, Kind.REFUSED) for one in seen)
+    return any(view.kind in (Kind.SERVED, Kind.REFUSED) for view in seen)
 
 
 def _json(look: Look, path: str) -> dict[str, Any]:  # Any: JSON of the target
     _, got = look.exchange("GET", path)
-    found = json_of(got.body) if got.status == 200 else {}
-    return found if isinstance(found, dict) else {}
+    settings = json_of(got.body) if got.status == 200 else {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def _root(told: Any) -> str:  # Any: JSON of the target

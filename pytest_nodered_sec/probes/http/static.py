@@ -61,8 +61,8 @@ def _attempt(look: Look, admin: RootView, surface: Surface, absolute: str, path:
         return FileAttempt(replace(seen, asked=absolute), found=False)
     text = got.body.decode("utf-8", "replace")
     page = answer.content_type == "text/html"
-    found = answer.status in (200, 206) and not page and re.search(pattern, text) is not None
+    served = answer.status in (200, 206) and not page and re.search(pattern, text) is not None
     seen = describe(look, surface, "GET", path, "without credentials", answer, admin)
     return FileAttempt(
-        replace(seen, answer=replace(answer, likeness=()), asked=absolute), found
+        replace(seen, answer=replace(answer, likeness=()), asked=absolute), served
     )  # nothing of the content is kept

@@ -225,9 +225,9 @@ def _look_around(look: Look, login: dict[str, str], account: str) -> SignIn:
     return SignIn(account, "", permissions, write=write, view=view)
 
 
-def _permissions(found: Any) -> str:  # Any: JSON of the target
+def _permissions(told: Any) -> str:  # Any: JSON of the target
     """Return an account's permissions as one word where all are the same, else a list."""
-    scopes = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+    scopes = [told] if isinstance(told, str) else told if isinstance(told, list) else []
     if scopes and all(isinstance(scope, str) and (scope == "read" or scope.endswith(".read")) for scope in scopes):
         return "read"
     return ", ".join(scope for scope in scopes if isinstance(scope, str) and scope.isprintable())

@@ -108,5 +108,5 @@ def _log_out(look: Look, token: str) -> None:
 
 def json_object(got: Exchange) -> dict[str, Any]:  # Any: JSON of the target
     """Return an answer's JSON object, an empty one where it holds none."""
-    found = json_of(got.body)
-    return found if isinstance(found, dict) else {}
+    answer = json_of(got.body)
+    return answer if isinstance(answer, dict) else {}

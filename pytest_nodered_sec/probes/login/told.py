@@ -101,21 +101,21 @@ def list_installed(look: Look, account: Visit, told: Told, admin: RootView, what
     about = told.about
     named = what == "Node-RED" and isinstance(about, ReleaseAttempt) and about.release
     try:
-        found, said, lacking = _found(look, account, told, admin, _SOURCES[what], _FIELDS[what])
+        values, said, lacking = _found(look, account, told, admin, _SOURCES[what], _FIELDS[what])
     except ProbeError:
         if not named:
             raise
-        found, said, lacking = None, "", ""
-    if named and not found:
+        values, said, lacking = None, "", ""
+    if named and not values:
         about_it = (("node-red", str(named)),)
         exposures = see_exposures(look, account, told, admin)
         return Installed(what, about_it, _source(_ABOUT, "anybody"), "", on, checked, exposures)
     if lacking and what == "Node-RED":
         _raise_for(about)
     if what == "modules":
-        return Installed(what, found or (), said, lacking, on, checked)
+        return Installed(what, values or (), said, lacking, on, checked)
     package = {"Node-RED": "node-red", "Node.js": "node"}[what]
-    releases = ((package, found),) if found else ()
+    releases = ((package, values),) if values else ()
     exposures = see_exposures(look, account, told, admin) if what == "Node-RED" and releases else ()
     return Installed(what, releases, said, lacking, on, checked, exposures)
 

@@ -117,14 +117,14 @@ def _parsed(got: Exchange, path: str, what: str, line: Callable[[Exchange], str]
         raise ProbeError(f"{what} answered more than {limit // 1024 // 1024} MiB", Cause.PROTOCOL)
     if values_in(got.body) > values:
         raise ProbeError(f"{what} answered more than {values:,} values", Cause.PROTOCOL)
-    found = json_of(got.body, values)
+    sets = json_of(got.body, values)
     if path in ("/nodes", "/flows"):
-        usable = isinstance(found, list) and all(isinstance(one, dict) for one in found)
+        usable = isinstance(sets, list) and all(isinstance(node_set, dict) for node_set in sets)
     else:
-        usable = isinstance(found, dict) and ("httpNodeRoot" in found or path == "/diagnostics")
+        usable = isinstance(sets, dict) and ("httpNodeRoot" in sets or path == "/diagnostics")
     if not usable:
         raise ProbeError(f"{what} answered {line(got)}, which is not Node-RED's answer", Cause.PROTOCOL)
-    return found
+    return sets
 
 
 def release(said: Any) -> str:
@@ -152,14 +152,14 @@ def release_in(got: Exchange, path: str) -> str:
     return release(_at(said, "version") if path == "/settings" else _at(said, "runtime", "version"))
 
 
-def _at(found: Any, *keys: str) -> Any:
+def _at(value: Any, *keys: str) -> Any:
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _modules(sets: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
-    named = [(text(one.get("module")), release(one.get("version"))) for one in sets]
+    named = [(text(node_set.get("module")), release(node_set.get("version"))) for node_set in sets]
     return tuple(sorted({(name, said) for name, said in named if _NAME.fullmatch(name) and name != "node-red"}))
 
 

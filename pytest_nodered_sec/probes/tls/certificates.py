@@ -104,7 +104,9 @@ def facts(position: int, certificate: x509.Certificate) -> CertificateFacts:
     ca_issuers = False
     with contextlib.suppress(x509.ExtensionNotFound):
         access = extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-        ca_issuers = any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access)
+        ca_issuers = any(
+            description.access_method == AuthorityInformationAccessOID.CA_ISSUERS for description in access
+        )
     own_key = issuer_key = b""
     with contextlib.suppress(x509.ExtensionNotFound):
         own_key = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
@@ -162,14 +164,14 @@ def _crls(extensions: x509.Extensions) -> tuple[str, ...]:
 
 
 def _organisation(name: x509.Name) -> str:
-    found = name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    return plain(str(found[0].value)) if found else ""
+    organizations = name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return plain(str(organizations[0].value)) if organizations else ""
 
 
 def path_of(sent: tuple[CertificateFacts, ...], walked: Iterable[x509.Certificate]) -> tuple[CertificateFacts, ...]:
     """Return the certificates that verification walked, by depth: as sent, or else out of the trust store."""
     known = {certificate.fingerprint: certificate for certificate in reversed(sent)}
-    return tuple(known.get(one.fingerprint, one) for one in (facts(-1, certificate) for certificate in walked))
+    return tuple(known.get(link.fingerprint, link) for link in (facts(-1, certificate) for certificate in walked))
 
 
 def _key(certificate: x509.Certificate) -> tuple[str, int]:

@@ -127,18 +127,18 @@ def client_hello(
 
 
 def _extensions(version: Version, groups: Sequence[int], server_name: bytes) -> bytes:
-    found = [_extension(0, _vector(2, b"\x00" + _vector(2, server_name)))] if server_name else []
-    found += [
+    extensions = [_extension(0, _vector(2, b"\x00" + _vector(2, server_name)))] if server_name else []
+    extensions += [
         _extension(23, b""),
         _extension(_RENEGOTIATION_INFO, b"\x00"),
     ]  # what a server may insist on (RFC 7627, RFC 5746)
     if groups:
-        found += [_extension(10, _vector(2, _numbers(groups))), _extension(11, _vector(1, b"\x00\x01\x02"))]
+        extensions += [_extension(10, _vector(2, _numbers(groups))), _extension(11, _vector(1, b"\x00\x01\x02"))]
     if version >= Version.TLSV1_2:
-        found += [_extension(13, _vector(2, _SIGNATURES))]
+        extensions += [_extension(13, _vector(2, _SIGNATURES))]
     if version == Version.TLSV1_3:
-        found += [_extension(43, _vector(1, _numbers([version]))), _extension(51, _vector(2, b""))]
-    return b"".join(found)
+        extensions += [_extension(43, _vector(1, _numbers([version]))), _extension(51, _vector(2, b""))]
+    return b"".join(extensions)
 
 
 def _extension(number: int, content: bytes) -> bytes:

@@ -95,9 +95,9 @@ def see_offers(look: Look) -> TlsOffers:
             threading.Thread(target=lane.settle, daemon=True, name="nodered-sec-look").start()
     seen = [lane.get() for lane in lanes]
     offers = TlsOffers(
-        tuple(offer for one in seen for offer in one.versions),
-        tuple(group for one in seen for group in one.groups.values()),
-        next((one.trouble for one in seen if one.trouble), None),
+        tuple(offer for part in seen for offer in part.versions),
+        tuple(group for part in seen for group in part.groups.values()),
+        next((part.trouble for part in seen if part.trouble), None),
     )
     _check_answered(look, offers)
     asker.confirm()

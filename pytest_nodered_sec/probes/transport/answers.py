@@ -219,7 +219,9 @@ def cookies_of(got: Exchange) -> list[Cookie]:
     cookies: list[Cookie] = []
     for header in got.cookies:
         pair, *rest = header.split(";")
-        given = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in rest)}
+        given = {
+            name.strip().lower(): value.strip() for name, _, value in (attribute.partition("=") for attribute in rest)
+        }
         name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
         shown = in_one_line(redaction.scrub(name.strip()), 60) if equals else ""
         site = given.get("samesite", "").lower()

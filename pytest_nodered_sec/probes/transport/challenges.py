@@ -50,10 +50,10 @@ class Challenge:
 
 def challenges(value: str) -> tuple[Challenge, ...]:
     """Return the first challenges of a field, several fields joined by commas; what is no challenge is skipped."""
-    found: list[tuple[str, dict[str, str]]] = []
+    read: list[tuple[str, dict[str, str]]] = []
     place = 0
     fresh = True  # whether an element of the list begins here
-    while place < len(value) and len(found) <= _READ:
+    while place < len(value) and len(read) <= _READ:
         if value[place] in ", \t":
             fresh = fresh or value[place] == ","
             place += 1
@@ -64,14 +64,14 @@ def challenges(value: str) -> tuple[Challenge, ...]:
             fresh = True
             continue
         if part["scheme"] and fresh:
-            found.append((part["scheme"], {}))
-        elif part["name"] and found:
+            read.append((part["scheme"], {}))
+        elif part["name"] and read:
             quoted = part["quoted"]
             said = part["value"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
-            found[-1][1].setdefault(part["name"].lower(), said)
+            read[-1][1].setdefault(part["name"].lower(), said)
         place = part.end()
         fresh = False
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in read)
 
 
 def shown(offered: tuple[Challenge, ...]) -> str:

@@ -232,14 +232,14 @@ def _slot(path: Path) -> float:
     """Take one of the places of the last ten minutes; return 0, or the seconds until one is free."""
     waits: list[float] = []
     for number in range(_RECENT):
-        one = path.with_name(f"{path.name}-{number}")
+        slot = path.with_name(f"{path.name}-{number}")
         with contextlib.suppress(FileNotFoundError):
-            wait = one.stat().st_mtime + _WINDOW - time.time()
+            wait = slot.stat().st_mtime + _WINDOW - time.time()
             if wait > 0:
                 waits.append(wait)
                 continue
-            one.unlink()
-        if _created(one, ""):
+            slot.unlink()
+        if _created(slot, ""):
             return 0.0
         waits.append(_WINDOW)  # another run was quicker
     return min(waits)

@@ -254,11 +254,11 @@ class Look:
         Raises:
             ProbeError: as the first of them that raises one.
         """
-        asked = [Once(partial(self._afresh, act, one)) for one in given]
+        asked = [Once(partial(self._afresh, act, request)) for request in given]
         if not self.station.pace.quiet:
             for once in asked[1:]:
                 self.station.beside(once.settle)
-        return [one.get() for one in asked]
+        return [once.get() for once in asked]
 
     def _afresh(self, act: Callable[[Look, _Given], _Found], given: _Given) -> _Found:
         return act(Look(self.station), given)

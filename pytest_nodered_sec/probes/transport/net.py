@@ -212,7 +212,7 @@ def resolve(hostname: str, deadline: float) -> tuple[str, ...]:
     Raises:
         ProbeError: the name does not resolve, or not in time.
     """
-    found: list[str] = []
+    addresses: list[str] = []
     trouble: list[str] = []
 
     def look_up() -> None:
@@ -222,16 +222,16 @@ def resolve(hostname: str, deadline: float) -> tuple[str, ...]:
             trouble.append(getattr(error, "strerror", None) or str(error))
             return
         ordered = sorted(infos, key=lambda info: info[0] != socket.AF_INET)
-        found.extend(dict.fromkeys(str(info[4][0]) for info in ordered))
+        addresses.extend(dict.fromkeys(str(info[4][0]) for info in ordered))
 
     thread = threading.Thread(target=look_up, daemon=True, name="nodered-sec-resolve")
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
     if trouble:
         raise ProbeError(f"the name {hostname} does not resolve: {trouble[0]}", Cause.UNREACHABLE)
-    if not found:
+    if not addresses:
         raise ProbeError(f"the name {hostname} did not resolve in time", Cause.TIMEOUT)
-    return tuple(found)
+    return tuple(addresses)
 
 
 def dial(address: str, port: int, deadline: float) -> Timed:

@@ -389,12 +389,12 @@ class Station:
     def rest(self) -> None:
         """Close the connections that nobody uses: nothing is asked for now, and a fleet has many targets."""
         each: list[Client | Station] = [*self._clients.values(), *self._others.values()]
-        for one in each:
-            one.rest()
+        for client in each:
+            client.rest()
 
     def close(self) -> None:
         """Close all connections."""
         self._places.close()
         each: list[Client | Station] = [*self._clients.values(), *self._others.values()]
-        for one in each:
-            one.close()
+        for client in each:
+            client.close()

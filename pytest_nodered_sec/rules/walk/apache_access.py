@@ -357,7 +357,7 @@ def _network(visit: Visit, text: str, line: Directive) -> bool:
         arg for directive in visit.lines("remoteipinternalproxy", "remoteiptrustedproxy") for arg in directive.args
     ]
     lists = visit.lines("remoteipinternalproxylist", "remoteiptrustedproxylist")
-    by_anybody = not (trusted or lists) or any(is_from(visit.client.address, one) for one in trusted)
+    by_anybody = not (trusted or lists) or any(is_from(visit.client.address, network) for network in trusted)
     said = visit.value("remoteipheader") and by_anybody
     if visit.client.granted or said:  # anybody may say where a request comes from
         return visit.choices.whether(("from", text))

@@ -184,14 +184,14 @@ def filled(visit: Visit, template: str) -> str:
         **visit.captured,
     }
 
-    def one(match: re.Match[str]) -> str:
+    def value_of(match: re.Match[str]) -> str:
         if match[1] in known:
             return known[match[1]]
         if not match[1].startswith("http.regexp."):
             visit.doubt(f"what Caddy puts in place of {match[0]} is not in the configuration")
         return ""
 
-    return _PLACEHOLDER.sub(one, template)
+    return _PLACEHOLDER.sub(value_of, template)
 
 
 # --- a server behind -------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ _TRIED: Final = ("Bearer x", "Basic eDp4", "x", "1", "0" * 32)
 
 def kind(text: str) -> str:
     """Say who knows what an unknown text is: "chosen" by anybody, a "secret" of the client's, or "open"."""
-    kinds = ["chosen" if _CHOSEN.match(one) else "secret" if _SECRET.match(one) else "open" for one in unknowns(text)]
+    kinds = [
+        "chosen" if _CHOSEN.match(name) else "secret" if _SECRET.match(name) else "open" for name in unknowns(text)
+    ]
     return max(kinds, key=("chosen", "secret", "open").index, default="")
 
 
@@ -67,7 +69,7 @@ def matches(request: Request, pattern: str, text: str, *, where: str, ignore_cas
     if not unknowns(text):
         return _remember(request, regex.search(text))
     sort = kind(text)
-    if sort == "secret" and (tried := next((one for one in _TRIED if regex.search(one)), None)):
+    if sort == "secret" and (tried := next((value for value in _TRIED if regex.search(value)), None)):
         text, sort = tried, "chosen"
     holds = request.choices.whether(("matches", pattern, text))
     if sort == "open" or (sort == "secret" and holds):

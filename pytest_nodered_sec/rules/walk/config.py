@@ -79,11 +79,11 @@ class Config:
     @cached_property
     def places(self) -> dict[Place, tuple[Listen, ...]]:
         """Who listens where, in the order of the configuration."""
-        found: dict[Place, list[Listen]] = {}
+        by_place: dict[Place, list[Listen]] = {}
         for server in self.servers:
             for listen in listens(server):
-                found.setdefault(listen.place, []).append(listen)
-        return {place: tuple(here) for place, here in found.items()}
+                by_place.setdefault(listen.place, []).append(listen)
+        return {place: tuple(here) for place, here in by_place.items()}
 
     @cached_property
     def variables(self) -> dict[str, Directive]:
@@ -136,11 +136,16 @@ class Config:
     def own(self, address: str) -> Place | None:
         """Return the place at which nginx itself listens for what is sent to an address of this machine."""
         if address.startswith("/"):
-            return next((one for one in self.places if one == Place("unix", address)), None)
+            return next((known for known in self.places if known == Place("unix", address)), None)
         host, _, port = address.rpartition(":")
         near = is_near(host)
         return next(
-            (one for one in self.places if near and one.port == port and (one.local or one.address in "*[::]")), None
+            (
+                known
+                for known in self.places
+                if near and known.port == port and (known.local or known.address in "*[::]")
+            ),
+            None,
         )
 
 

@@ -51,18 +51,18 @@ def find(request: Request) -> bool:
 def _find(request: Request, block: Directive) -> str:
     """Return "exact", "prefix", "redirect" or "" for what was found in a block, having gone there."""
     here = of_block(block)
-    found, chosen = _static(request.uri, here)
+    kind, chosen = _static(request.uri, here)
     if chosen is not None:
         request.path = (*request.path, chosen)
     stop = False
-    if found == "prefix" and chosen is not None:
+    if kind == "prefix" and chosen is not None:
         stop = match_of(chosen).kind == "^~"
         outer: Path = request.path
-        found = _find(request, chosen)
-        if not found:
+        kind = _find(request, chosen)
+        if not kind:
             request.path = outer
-    if found in ("exact", "redirect"):
-        return found
+    if kind in ("exact", "redirect"):
+        return kind
     if not stop:
         for match, location in here:
             if match.kind in ("~", "~*") and conditions.matches(

@@ -219,7 +219,7 @@ class _Reader:
             regex = re.compile(text, re.ASCII)
         except re.error as error:
             raise UnreadableError(f"{self.text[start - 1 : self.at]}: {error}") from None
-        example = first if not negative else next((one for one in "x1-_ é" if regex.match(one)), "")
+        example = first if not negative else next((char for char in "x1-_ é" if regex.match(char)), "")
         return text, One(example, wide=negative)
 
     def _member(self, char: str) -> tuple[str, str]:

@@ -16,10 +16,10 @@ NOBODY: Final = "stranger.invalid"
 
 def names(listen: Listen) -> list[str]:
     """Return a server's names, letter case aside for those that are no patterns."""
-    found = [
+    given = [
         name for directive in listen.server[-1].block if directive.name == "server_name" for name in directive.args
     ]
-    return [name if name.startswith("~") else name.lower() for name in found]
+    return [name if name.startswith("~") else name.lower() for name in given]
 
 
 def chosen(config: Config, place: Place, host: str) -> tuple[Listen, dict[str, str], tuple[str, ...], str]:
@@ -31,20 +31,20 @@ def chosen(config: Config, place: Place, host: str) -> tuple[Listen, dict[str, s
             return listen, {}, (), ""
     best: tuple[int, int, Listen] | None = None
     for number, listen in enumerate(here):
-        for one in names(listen):
-            if rank := _wildcard(one, name):
+        for known in names(listen):
+            if rank := _wildcard(known, name):
                 best = max(best or (rank, -number, listen), (rank, -number, listen), key=lambda item: item[:2])
     if best:
         return best[2], {}, (), ""
     doubt = ""
     for listen in here:
-        for one in names(listen):
-            if not one.startswith("~"):
+        for known in names(listen):
+            if not known.startswith("~"):
                 continue
             try:
-                match = pcre.read(one[1:]).regex.search(name)
+                match = pcre.read(known[1:]).regex.search(name)
             except pcre.UnreadableError:
-                doubt = f"server_name {one} ({listen.server[-1].where()}) cannot be read"
+                doubt = f"server_name {known} ({listen.server[-1].where()}) cannot be read"
                 continue
             if match:
                 return listen, match.groupdict(""), (match[0], *match.groups("")), doubt

@@ -55,13 +55,13 @@ def streams(config: Config) -> list[Stream]:
 
 def fed(config: Config, *, clear: bool = False) -> set[Place]:
     """Return the places of nginx's own http servers to which a stream server hands strangers on, in clear text only."""
-    found = (
+    places = (
         config.own(address)
         for stream in streams(config)
         if not stream.local and not (clear and stream.tls)
         for address in stream.addresses
     )
-    return {one for one in found if one}
+    return {taken for taken in places if taken}
 
 
 def _stream(config: Config, part: Directive, server: Directive) -> Stream:
@@ -98,8 +98,8 @@ def _worth(part: Directive, server: Directive, text: str, left: int) -> Iterator
         return
     name = match[2] or match[3] or ""
     values = _values(part, server, name) if left else []
-    for one in values or [unknown(name)]:
-        yield from _worth(part, server, text[: match.start()] + one + text[match.end() :], left - bool(values))
+    for inserted in values or [unknown(name)]:
+        yield from _worth(part, server, text[: match.start()] + inserted + text[match.end() :], left - bool(values))
 
 
 def _values(part: Directive, server: Directive, name: str) -> list[str]:

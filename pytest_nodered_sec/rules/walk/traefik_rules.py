@@ -173,7 +173,7 @@ def _argument(visit: Visit, values: list[str], *, regex: bool) -> bool:
     if sent is None:
         return visit.client.headers is None and visit.choices.whether(("argument", tuple(values)))
     wanted = values[1] if len(values) > 1 else ""
-    return any(matches(visit, wanted, one) if regex else one == wanted for one in sent)
+    return any(matches(visit, wanted, value) if regex else value == wanted for value in sent)
 
 
 def _header(visit: Visit, name: str, value: str, *, regex: bool) -> bool:

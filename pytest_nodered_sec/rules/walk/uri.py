@@ -62,4 +62,4 @@ def _decoded(path: str) -> str:
 def escaped(text: str, *, args: bool = False) -> str:
     """Percent-encode as nginx does for an upstream's URI, or for arguments."""
     special = _ESCAPED_IN_ARGS if args else _ESCAPED
-    return "".join(f"%{ord(one):02X}" if one in special or not "\x20" < one < "\x7f" else one for one in text)
+    return "".join(f"%{ord(char):02X}" if char in special or not "\x20" < char < "\x7f" else char for char in text)

@@ -22,14 +22,14 @@ _EMPTY: Final = re.compile(r"ssl_client_|ssl_session_|proxy_protocol_")
 def filled(request: Request, text: str, *, quote: bool = False) -> str:
     """Return a text with its variables' values; `quote`: captures are percent-encoded as the URI was."""
 
-    def one(match: re.Match[str]) -> str:
+    def value_of(match: re.Match[str]) -> str:
         if match[1]:
             number = int(match[1])
             captured = request.captures[number] if number < len(request.captures) else ""
             return escaped(captured, args=True) if quote and request.quoted else captured
         return worth(request, match[2] or match[3])
 
-    return VARIABLE.sub(one, text)
+    return VARIABLE.sub(value_of, text)
 
 
 def worth(request: Request, name: str) -> str:

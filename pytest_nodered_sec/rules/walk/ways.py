@@ -56,19 +56,19 @@ class Door:
 
 def doors(config: Config) -> list[Door]:
     """Return every server that may lead to Node-RED, at each place and under each name that it answers to."""
-    found: dict[Door, None] = {}
+    every_door: dict[Door, None] = {}
     for place, here in config.places.items():
         tls = any(listen.tls for listen in here)  # one of them decides for all
         for host in servers.hosts(config, place):
             listen, named, captures, doubt = servers.chosen(config, place, host)
-            found[Door(place, listen, tls, host, tuple(named.items()), captures, doubt)] = None
+            every_door[Door(place, listen, tls, host, tuple(named.items()), captures, doubt)] = None
         for listen in here:
             patterns = [name for name in servers.names(listen) if name.startswith("~")]
             if patterns:  # any name that fits
                 groups = re.findall(r"\?P?[<'](\w+)[>']", " ".join(patterns))
                 any_name = tuple((name, unknown("capture")) for name in groups)
-                found[Door(place, listen, tls, unknown("http_host"), any_name, (unknown("capture"),) * 10)] = None
-    return [door for door in found if _may_lead(config, door.server)]
+                every_door[Door(place, listen, tls, unknown("http_host"), any_name, (unknown("capture"),) * 10)] = None
+    return [door for door in every_door if _may_lead(config, door.server)]
 
 
 def _may_lead(config: Config, server: Directive) -> bool:
@@ -98,12 +98,12 @@ def way(config: Config, door: Door, uri: str, method: str = "GET") -> Way:
 
 
 def _ends(config: Config, door: Door, client: Client) -> tuple[Outcome, ...]:
-    def one(made: choices.Choices) -> Outcome:
+    def walked(made: choices.Choices) -> Outcome:
         end = engine.walk(config, door.listen, client, made, dict(door.named), door.captures)
         return replace(end, doubts=(door.doubt, *end.doubts)) if door.doubt else end
 
     try:
-        return tuple(choices.every(one))
+        return tuple(choices.every(walked))
     except choices.TooManyError:
         return (Outcome("unknown", doubts=(f"server ({door.server.where()}): {_TOO_MANY}",)),)
 
@@ -119,35 +119,35 @@ def uris(config: Config, server: Directive, surfaces: tuple[Surface, ...]) -> tu
 
 def _heads(config: Config, server: Directive) -> list[tuple[str, bool]]:
     """Return the beginnings of paths that the configuration names, and whether more may follow them."""
-    found: list[tuple[str, bool]] = []
+    heads: list[tuple[str, bool]] = []
     for directive in every(server.block):
         if directive.name == "location":
             match = match_of(directive)
             if match.kind in ("~", "~*"):
-                found += [(text, False) for text in _examples(match.text, ignore_case=match.kind == "~*")]
+                heads += [(text, False) for text in _examples(match.text, ignore_case=match.kind == "~*")]
             elif match.kind != "@":
-                found.append((match.text, match.kind != "="))
+                heads.append((match.text, match.kind != "="))
         elif directive.name == "rewrite" and directive.args:
-            found += [(text, False) for text in _examples(directive.args[0])]
+            heads += [(text, False) for text in _examples(directive.args[0])]
         elif directive.name == "if" and len(directive.args) > 2:
             wanted = " ".join(directive.args[2:])
             if "~" in directive.args[1]:
-                found += [(text, False) for text in _examples(wanted, ignore_case="*" in directive.args[1])]
+                heads += [(text, False) for text in _examples(wanted, ignore_case="*" in directive.args[1])]
             elif wanted.startswith("/"):
-                found.append((wanted, False))
+                heads.append((wanted, False))
     for table in config.variables.values():
         if table.name == "map" and "uri" in table.args[0]:
             for row in table.block:
                 if row.name.startswith("~"):
-                    found += [(text, False) for text in _examples(row.name.lstrip("~*"), ignore_case=True)]
+                    heads += [(text, False) for text in _examples(row.name.lstrip("~*"), ignore_case=True)]
                 elif row.name.startswith("/"):
-                    found.append((row.name, False))
-    return list(dict.fromkeys(found))
+                    heads.append((row.name, False))
+    return list(dict.fromkeys(heads))
 
 
 def unseen(config: Config, server: Directive, asked_for: tuple[str, ...]) -> list[str]:
     """Return the locations to whose patterns nothing fits that is asked for."""
-    found = []
+    left = []
     for directive in every(server.block):
         match = match_of(directive) if directive.name == "location" else None
         if match is None or match.kind not in ("~", "~*") or not _may_lead(config, directive):
@@ -157,10 +157,8 @@ def unseen(config: Config, server: Directive, asked_for: tuple[str, ...]) -> lis
         except pcre.UnreadableError:
             continue  # a walk that meets it says so
         if not any(regex.search(uri.partition("?")[0]) for uri in asked_for):
-            found.append(
-                f"the requests for location {' '.join(directive.args)} ({directive.where()}) cannot be derived"
-            )
-    return found
+            left.append(f"the requests for location {' '.join(directive.args)} ({directive.where()}) cannot be derived")
+    return left
 
 
 def _examples(pattern: str, *, ignore_case: bool = False) -> tuple[str, ...]:
