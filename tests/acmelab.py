@@ -162,8 +162,8 @@ class AcmeLab:
             self.ca_file.write_bytes(answer.read())
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        found = shutil.which(program, path=_PATH)
-        assert found, f"{program} is not installed"
+        path = shutil.which(program, path=_PATH)
+        assert path, f"{program} is not installed"
         quick = {
             "PEBBLE_VA_NOSLEEP": "1",
             "PEBBLE_WFE_NONCEREJECT": "0",
@@ -172,7 +172,7 @@ class AcmeLab:
         }
         with (self.folder / f"{program}.log").open("wb") as log:
             process = subprocess.Popen(
-                [found, *arguments], env=os.environ | quick, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [path, *arguments], env=os.environ | quick, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         self._processes.append(process)
         return process

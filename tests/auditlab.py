@@ -141,7 +141,7 @@ class Audited:
     def _run(
         self, name: str, through: Sequence[str], args: Sequence[str], variables: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        more = [f"--nodered-{one}={name}.{one}.json" for one in REPORTS]
+        more = [f"--nodered-{kind}={name}.{kind}.json" for kind in REPORTS]
         reports = [f"--nodered-evidence={name}", "--nodered-job-summary", *more]
         argv = [sys.executable, "-m", "pytest", "--nodered-suite=only", "--tb=no", *reports, *args]
         summary = {"GITHUB_STEP_SUMMARY": str(self.place / f"{name}.{SUMMARY}")}
@@ -158,9 +158,9 @@ class Audited:
         )
 
 
-def _reached(one: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _reached(deployment: Mapping[str, Any], name: str) -> dict[str, Any]:
     keys = ("url", "ca_file", "http_port", "direct_port")
-    return {**one["expect"], "name": name, **{key: one[key] for key in keys}}
+    return {**deployment["expect"], "name": name, **{key: deployment[key] for key in keys}}
 
 
 def _table(values: Mapping[str, Any]) -> str:

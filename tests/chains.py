@@ -35,12 +35,12 @@ RULES: Mapping[str, Callable[[PresentedChain, Policy], Any]] = {
 
 def findings(seen: PresentedChain, policy: Policy) -> str:
     """Return control and codes of what is found, as a case says it."""
-    found = []
+    lines = []
     for control, rule in RULES.items():
         verdict = rule(seen, policy)
         if verdict and not isinstance(verdict, NotApplicable):
-            found.append(f"{control}: " + " ".join(sorted(one.code for one in verdict)))
-    return " ".join(found)
+            lines.append(f"{control}: " + " ".join(sorted(fault.code for fault in verdict)))
+    return " ".join(lines)
 
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -63,7 +63,7 @@ class Listener:
         def judge(seen: Any, *rest: Any) -> Any:
             verdict = rule(seen, *rest)
             if isinstance(verdict, tuple):
-                self.said[rule.__qualname__] += [(seen, one) for one in verdict]
+                self.said[rule.__qualname__] += [(seen, violation) for violation in verdict]
             return verdict
 
         return judge
@@ -116,7 +116,11 @@ def thresholds(rule: Callable[..., Any]) -> list[str]:
             if isinstance(node, ast.Name) and node.id in functions and node.id not in names:
                 names.add(node.id)
                 waiting.append(node.id)
-    return [one for one in THRESHOLDS if one in read or ("renewal" in read and one.startswith("renewal"))]
+    return [
+        threshold
+        for threshold in THRESHOLDS
+        if threshold in read or ("renewal" in read and threshold.startswith("renewal"))
+    ]
 
 
 def rows(entry: Entry, said: Said) -> Iterator[tuple[list[str], str, Violation]]:
@@ -125,8 +129,8 @@ def rows(entry: Entry, said: Said) -> Iterator[tuple[list[str], str, Violation]]
     for code, violation in findings(entry, said).items():
         together[flat(violation.expected), flat(violation.remedy)][code] = violation
     for those in together.values():
-        for severity in dict.fromkeys(own_severity(entry, one) for one in those.values()):
-            same = {code: one for code, one in those.items() if own_severity(entry, one) == severity}
+        for severity in dict.fromkeys(own_severity(entry, violation) for violation in those.values()):
+            same = {code: violation for code, violation in those.items() if own_severity(entry, violation) == severity}
             yield list(same), severity, next(iter(same.values()))
 
 

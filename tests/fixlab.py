@@ -353,7 +353,9 @@ class Plant:
             )
             return text + f"\nuserlist node-red-operators\n    user {self.operator} password {self._crypted()}\n"
         if self.front == "apache":
-            modules = "".join(f"LoadModule {one}_module /usr/lib/apache2/modules/mod_{one}.so\n" for one in _MODULES)
+            modules = "".join(
+                f"LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n" for module in _MODULES
+            )
             listen = f"Listen 127.0.0.1:{self.http_port}\nListen 127.0.0.1:{self.https_port}\n"
             head = f"ServerRoot {here}\nPidFile {here}/pid\nErrorLog {here}/error.log\nMutex file:{here}\n"
             return f"{modules}{head}{listen}ServerName localhost\n{text}"

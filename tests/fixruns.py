@@ -69,8 +69,8 @@ def fixed(
         for plant in plants.values():
             plant.expose()
         policy = {name: dict(plant.deployment.expect) | dict(keys.get(name, {})) for name, plant in plants.items()}
-        found = _look(plants, policy, work / "0", first=True)
-        seen, fixes = dict(found), dict.fromkeys(names, 0)
+        outcomes = _look(plants, policy, work / "0", first=True)
+        seen, fixes = dict(outcomes), dict.fromkeys(names, 0)
         left = dict(plants)
         for number in range(1, _FIXES + 1):
             if not left:
@@ -87,7 +87,7 @@ def fixed(
             proved = _look(left, policy, work / str(number), first=False)
             seen |= proved
             left = {name: plant for name, plant in left.items() if not_green(plant, proved[name])}
-        yield {name: (plants[name], Proved(found[name], seen[name], fixes[name])) for name in names}
+        yield {name: (plants[name], Proved(outcomes[name], seen[name], fixes[name])) for name in names}
 
 
 def not_green(plant: Plant, controls: Controls) -> set[str]:

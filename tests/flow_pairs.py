@@ -51,7 +51,7 @@ def switch(*rules: dict[str, Any], onward: str = "exec", prop: str = "payload") 
 def subflow(*inside: dict[str, Any], into: str, out: str) -> Nodes:
     """A subflow of one input and one output."""
     ways = {"in": [{"wires": [{"id": into}]}], "out": [{"wires": [{"id": out, "port": 0}]}]}
-    return [{"id": "sub", "type": "subflow", "name": "Step", **ways}, *({**one, "z": "sub"} for one in inside)]
+    return [{"id": "sub", "type": "subflow", "name": "Step", **ways}, *({**part, "z": "sub"} for part in inside)]
 
 
 MQTT: Final[dict[str, Any]] = {"tab": None, "port": "1883", "clientid": "", "autoConnect": False}

@@ -21,7 +21,10 @@ def value(said: str) -> list[dict[str, str]]:
 def inside(ident: str, *nodes: dict[str, Any], into: str, out: str, **more: Any) -> Nodes:
     """A subflow of one input and one output."""
     ways = {"in": [{"wires": [{"id": into}]}], "out": [{"wires": [{"id": out, "port": 0}]}]}
-    return [{"id": ident, "type": "subflow", "name": "Step", **ways, **more}, *({**one, "z": ident} for one in nodes)]
+    return [
+        {"id": ident, "type": "subflow", "name": "Step", **ways, **more},
+        *({**inner, "z": ident} for inner in nodes),
+    ]
 
 
 # what it is about: the flow that does it, and its harmless twin
@@ -593,4 +596,4 @@ UNVERIFIED: Final[list[tuple[Flow, list[str]]]] = [
 
 def flows_of(flow: Flow) -> Nodes:
     """The nodes of a flow, with its tab."""
-    return [tab(), *(one for part in flow for one in (part if isinstance(part, list) else [part]))]
+    return [tab(), *(each for part in flow for each in (part if isinstance(part, list) else [part]))]

@@ -151,7 +151,7 @@ def shown(node: ast.expr | None, module: Module, depth: int = _DEPTH) -> str:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return shown(node.left, module, depth) + shown(node.right, module, depth)
     if isinstance(node, ast.IfExp):
-        texts = [shown(one, module, depth) for one in (node.body, node.orelse)]
+        texts = [shown(branch, module, depth) for branch in (node.body, node.orelse)]
         return "".join(texts) if "" in texts else f"{{{' | '.join(texts)}}}" if _DOTS not in texts else _DOTS
     if isinstance(node, ast.Name) and depth and (made := _made(node, module)) is not None:
         return shown(made, module, depth - 1)
@@ -166,9 +166,9 @@ def _made(node: ast.Name, module: Module) -> ast.expr | None:
     """Return the text that a name stands for: a constant's, or what its function assigns once; None for others."""
     function = module.functions.get(node)
     assigned = [
-        one.value
-        for one in ast.walk(function or ast.Module([], []))
-        if isinstance(one, ast.Assign) and any(isinstance(end, ast.Name) and end.id == node.id for end in one.targets)
+        part.value
+        for part in ast.walk(function or ast.Module([], []))
+        if isinstance(part, ast.Assign) and any(isinstance(end, ast.Name) and end.id == node.id for end in part.targets)
     ]
     value = assigned[0] if len(assigned) == 1 else None if assigned else module.constants.get(node.id)
     return value if isinstance(value, (ast.Constant, ast.JoinedStr, ast.IfExp)) else None
@@ -184,14 +184,14 @@ def _named(node: ast.expr | None) -> str:
 
 def messages(modules: list[Module]) -> dict[str, dict[str, None]]:
     """Return the sentences by heading, each once, in the order of the files."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    pages: dict[str, dict[str, None]] = defaultdict(dict)
     for module in modules:
         for node in ast.walk(module.tree):
             for heading, text in _of_call(node, module) if isinstance(node, ast.Call) else _of_text(node, module):
                 text = " ".join(text.split())
                 if len(re.findall("[A-Za-z]{2,}", re.sub(r"{[^}]*}", "", text))) > 1:  # more than a name or two
-                    found[heading][text] = None
-    return found
+                    pages[heading][text] = None
+    return pages
 
 
 def _of_call(call: ast.Call, module: Module) -> Iterator[tuple[str, str]]:
@@ -255,13 +255,13 @@ def _of_text(node: ast.AST, module: Module) -> Iterator[tuple[str, str]]:
 
 def page() -> str:
     """Return the page."""
-    found = messages([Module.read(path) for path in sorted(PACKAGE.rglob("*.py"))])
+    pages = messages([Module.read(path) for path in sorted(PACKAGE.rglob("*.py"))])
     sections = [*WRONG_USE.values(), TESTS]
     sections += [(_could_not(cause), CAUSES[cause]) for cause in Cause]
     sections += [SEVERAL, NOT_JUDGED, NOT_APPLICABLE]
     text = [HEAD]
     for heading, way_out in sections:
-        said = [f"- {_code(one)}" for one in sorted(found[heading], key=_sorted)]
+        said = [f"- {_code(message)}" for message in sorted(pages[heading], key=_sorted)]
         text += [f"## {heading}\n", f"{_wrapped(way_out)}\n", *said, *([""] if said else [])]
     return "\n".join(text).rstrip("\n") + "\n"
 

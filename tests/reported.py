@@ -22,19 +22,19 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def record(outcome: str, control: str = "admin-01", target: str = "plant", number: int = 0, **more: Any) -> Any:
-    found = {"code": "served", "severity": "critical", "observed": f"GET /flows {number} answered 200",
+    finding = {"code": "served", "severity": "critical", "observed": f"GET /flows {number} answered 200",
              "expected": "401", "remedy": "settings.js: adminAuth"}  # fmt: skip
     return {
         "nodeid": f"nodered-sec/test_x.py::test_x[{target}-{control} {number}]", "control": control,
         "title": "A read is refused.", "severity": "critical", "target": target, "instance": f"GET /{number}",
         "observed": "GET /flows answered 401", "outcome": outcome, "reason": "",
-        "findings": [found] if outcome == "non-compliant" else [], "waiver": None, "started": NOW.isoformat(),
+        "findings": [finding] if outcome == "non-compliant" else [], "waiver": None, "started": NOW.isoformat(),
         "seconds": 0.1, "policy_sha256": "0" * 64, **more,
     }  # fmt: skip
 
 
 def report(*records: Any, chains: dict[str, PresentedChain] | None = None, **more: Any) -> Report:
-    names = dict.fromkeys(one["target"] for one in records)
+    names = dict.fromkeys(entry["target"] for entry in records)
     run: metadata.RunFacts = {
         "plugin": "9.9", "tools": {}, "started": NOW.isoformat(), "ended": NOW.isoformat(), "narrowed": "",
         "shard": "", "omitted": [], "interrupted": False, "audit": False, "replayed": "", "fail_on": "low",

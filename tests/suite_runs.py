@@ -245,10 +245,10 @@ def with_outcome(controls: dict[str, set[str]], outcome: str) -> set[str]:
 
 def installed(name: str) -> str:
     """Return a program, or leave the test out where a developer does not have it; in CI nothing may be left out."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
-    if found is None:
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
-    return found
+    return path
 
 
 def need_nginx() -> None:

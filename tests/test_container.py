@@ -97,4 +97,6 @@ def test_the_cron_job_has_what_its_arguments_name() -> None:
     assert mounted[dict(line.split("=") for line in dict(instructions())["ENV"].split())["HOME"]] == "tmp"
     for folder in re.findall(r"=(/\w+)", " ".join(container["args"])):
         assert folder in mounted
-    assert set(re.findall(r"\$\((\w+)\)", " ".join(container["args"]))) <= {one["name"] for one in container["env"]}
+    assert set(re.findall(r"\$\((\w+)\)", " ".join(container["args"]))) <= {
+        variable["name"] for variable in container["env"]
+    }

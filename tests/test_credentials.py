@@ -38,19 +38,19 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], t
     assert credentials.missing("P") == trouble
     assert credentials.given("P") is bool(variables)
     if not trouble:
-        found = credentials.from_environment("P")
-        assert found == Credentials(*(variables.get(one, "") for one in ("USERNAME", "PASSWORD", "TOKEN")))
+        known = credentials.from_environment("P")
+        assert known == Credentials(*(variables.get(variable, "") for variable in ("USERNAME", "PASSWORD", "TOKEN")))
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ('{"username": "u", "password": "p-4711"}', Credentials("u", "p-4711")),
         ('{"token": "t"}\n', Credentials(token="t")),
     ],
 )
-def test_a_command(text: str, found: Credentials) -> None:
-    assert credentials.from_command(printing(text), "plant") == found
+def test_a_command(text: str, expected: Credentials) -> None:
+    assert credentials.from_command(printing(text), "plant") == expected
 
 
 @pytest.mark.parametrize("text", ["", "hunter2", '{"password": "hunter2"}', '{"token": 3}', '["hunter2"]'])

@@ -36,7 +36,7 @@ def test_what_the_docs_say_signs_and_verifies(tool: str, tmp_path: Path) -> None
     assert run(tmp_path / "evidence", "sha256sum run.json > SHA256SUMS").returncode == 0
     made = run(tmp_path, KEYS[tool])
     assert made.returncode == 0, made.stderr
-    sign, verify = (one for one in COMMANDS if one.startswith(tool))
+    sign, verify = (command for command in COMMANDS if command.startswith(tool))
     for command in (sign, verify):
         done = run(tmp_path, command)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -44,5 +44,5 @@ def test_what_the_docs_say_signs_and_verifies(tool: str, tmp_path: Path) -> None
     assert run(tmp_path, verify).returncode != 0
     if tool == "gpg":
         run(tmp_path, "gpgconf --kill gpg-agent")
-    [check] = [one for one in COMMANDS if "sha256sum" in one]
+    [check] = [command for command in COMMANDS if "sha256sum" in command]
     assert run(tmp_path, check).returncode != 0

@@ -90,8 +90,8 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
 def expect(letters: dict[str, set[str]], **groups: set[str]) -> None:
     """Compare the controls that have a letter with those expected to, for every letter."""
     names = {"passes": "P", "fails": "F", "errs": "E", "skips": "-"}
-    found = {name: {name for name, seen in letters.items() if letter in seen} for name, letter in names.items()}
-    assert found == {name: groups.get(name, set()) for name in names}
+    controls = {name: {name for name, seen in letters.items() if letter in seen} for name, letter in names.items()}
+    assert controls == {name: groups.get(name, set()) for name in names}
 
 
 DEAD = ["hangs", "drips_raw", "tls_garbage", "ssh_banner", "plain_http", "closes_at_once", "resets"]
@@ -180,7 +180,9 @@ def test_basic_login_before_everything_shows_nobody() -> None:
     with hostile.serving(hostile.basic_everything) as server:
         letters, _ = judge(server.url)
     assert {name for name, seen in letters.items() if "E" in seen} >= {"reach-01", "admin-01", "admin-02", "editor-01"}
-    assert not any("P" in letters[one] for one in ("reach-01", "admin-01", "admin-02", "editor-01", "editor-02"))
+    assert not any(
+        "P" in letters[control] for control in ("reach-01", "admin-01", "admin-02", "editor-01", "editor-02")
+    )
 
 
 def test_a_gate_that_drops_every_upgrade_in_silence_refuses() -> None:
@@ -224,7 +226,9 @@ def test_each_question_is_asked_once() -> None:
 
 
 def test_a_rate_limiter_is_obeyed_and_everything_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for control in [one for one in CONTROLS if not one.startswith("admin-")]:  # more would only wait for their turn
+    for control in [
+        control for control in CONTROLS if not control.startswith("admin-")
+    ]:  # more would only wait for their turn
         monkeypatch.delitem(CONTROLS, control)
     with hostile.serving(hostile.rate_limited(hostile.FakeNodeRED(), per_second=40, burst=10)) as server:
         letters, sentences = judge(server.url, timeout=30.0)
@@ -234,7 +238,9 @@ def test_a_rate_limiter_is_obeyed_and_everything_answered(monkeypatch: pytest.Mo
 
 
 def test_a_certificate_that_changes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    for control in [one for one in CONTROLS if one.startswith("tls-")]:  # whose looks might meet the first one alone
+    for control in [
+        control for control in CONTROLS if control.startswith("tls-")
+    ]:  # whose looks might meet the first one alone
         monkeypatch.delitem(CONTROLS, control)
     with hostile.serving(hostile.changes_certificate_after(3, hostile.FakeNodeRED())) as server:
         _, sentences = judge(server.url)

@@ -55,8 +55,8 @@ def test_it_holds_sentences_of_every_kind(sentence: str) -> None:
 
 def test_what_is_read_from_a_tree() -> None:
     path = Path(messages_md.PACKAGE, "probes", "made_up.py")
-    found = messages([Module.of(path, ast.parse(MADE_UP))])
-    assert {heading: list(texts) for heading, texts in found.items()} == {
+    pages = messages([Module.of(path, ast.parse(MADE_UP))])
+    assert {heading: list(texts) for heading, texts in pages.items()} == {
         "Could not look: timeout": ["GET {name} answered {number}; {name}: the gate says no"],
         "Could not look: several causes": ["the first thing is wrong", "the second thing is wrong"],
         NOT_APPLICABLE[0]: ["nothing is left to do", "no redirect at all"],

@@ -80,7 +80,7 @@ assert not loaded, loaded
 
 
 def without_posix(then: str, *, cwd: Path) -> subprocess.CompletedProcess[str]:
-    names = {module: sorted(found) for module, found in ELSEWHERE.items()}
+    names = {module: sorted(names) for module, names in ELSEWHERE.items()}
     code = _WITHOUT.format(missing=sorted(MODULES), names=names, then=then)
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)

@@ -33,11 +33,11 @@ def test_the_docs_name_exactly_what_is_public() -> None:
 def test_the_docs_name_exactly_the_fixtures_for_users() -> None:
     definitions = {
         name: fixture for name, fixture in vars(plugin).items() if type(fixture).__name__ == "FixtureFunctionDefinition"
-    } or {name: one for name, one in vars(plugin).items() if hasattr(one, "_pytestfixturefunction")}
+    } or {name: fixture for name, fixture in vars(plugin).items() if hasattr(fixture, "_pytestfixturefunction")}
     there = {name for name in definitions if name.startswith("nodered_")}
     aliases = {name for name in there if f"def {name}(nodered_seen:" in inspect.getsource(plugin)}
-    found = set(documented("Fixtures"))
-    assert there - aliases <= found <= there
+    fixtures = set(documented("Fixtures"))
+    assert there - aliases <= fixtures <= there
 
 
 @pytest.mark.parametrize("name", NAMES)

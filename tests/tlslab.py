@@ -349,7 +349,7 @@ def serving(handle: Callable[[socket.socket], None], server: Server | None = Non
     stop = threading.Event()
     threads: list[threading.Thread] = []
 
-    def one(sock: socket.socket) -> None:
+    def serve(sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
             sock.settimeout(PATIENCE)
             handle(sock)
@@ -359,7 +359,7 @@ def serving(handle: Callable[[socket.socket], None], server: Server | None = Non
             with contextlib.suppress(TimeoutError):
                 sock, _ = listener.accept()
                 server.connections += 1
-                threads.append(threading.Thread(target=one, args=(sock,), name="tlslab-connection"))
+                threads.append(threading.Thread(target=serve, args=(sock,), name="tlslab-connection"))
                 threads[-1].start()
 
     acceptor = threading.Thread(target=accept, name="tlslab-accept")

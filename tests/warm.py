@@ -45,10 +45,10 @@ def run(
 
 
 def _at_start(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    found = {name: value for name, value in environment.items() if name.startswith(_AT_START)}
-    places = found.pop("PYTHONPATH", "").split(os.pathsep)
+    values = {name: value for name, value in environment.items() if name.startswith(_AT_START)}
+    places = values.pop("PYTHONPATH", "").split(os.pathsep)
     # `python -m` looks into its own folder anyway
-    return found | {"PYTHONPATH": os.pathsep.join(place for place in places if place and place != str(folder))}
+    return values | {"PYTHONPATH": os.pathsep.join(place for place in places if place and place != str(folder))}
 
 
 class Server:

@@ -21,8 +21,8 @@ ROW = '[[login]]\nusername = "a"\npassword = "b"\nsource = "s"\npublished = ["p"
 
 
 def pairs(kind: Kind, *own: tuple[str, str], locks: bool | None = None) -> list[tuple[str, str]]:
-    found = to_try(kind, own, locks=kind == "login" if locks is None else locks)
-    return [(pair.username, pair.password) for pair in found]
+    tried = to_try(kind, own, locks=kind == "login" if locks is None else locks)
+    return [(pair.username, pair.password) for pair in tried]
 
 
 def test_the_likeliest_come_first_and_a_blank_password_only_where_it_can_log_in() -> None:

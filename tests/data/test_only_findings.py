@@ -40,7 +40,7 @@ class Rules:
 
     def codes(self, module: str, name: str) -> set[str]:
         """Return the codes of every Violation that a name can lead to; what is computed stands for several."""
-        found: set[str] = set()
+        names: set[str] = set()
         ahead, been = [(module, name)], set[tuple[str, str]]()
         while ahead:
             place = self.imported.get(ahead[-1], ahead[-1])
@@ -51,10 +51,10 @@ class Rules:
             for node in ast.walk(self.known[place]):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Violation":
                     code = node.args[0]
-                    found |= {str(code.value)} if isinstance(code, ast.Constant) else {"", COMPUTED}
+                    names |= {str(code.value)} if isinstance(code, ast.Constant) else {"", COMPUTED}
                 if isinstance(node, ast.Name):
                     ahead.append((place[0], node.id))
-        return found
+        return names
 
 
 def _last(module: str | None) -> str:
@@ -70,7 +70,7 @@ def _defined(node: ast.stmt) -> list[str]:
 
 def of_the_suite() -> dict[str, set[str]]:
     """Return each control's codes."""
-    rules, found = Rules(), dict[str, set[str]]()
+    rules, codes = Rules(), dict[str, set[str]]()
     for path in sorted((ROOT / "suite").glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         uses = {
@@ -83,8 +83,8 @@ def of_the_suite() -> dict[str, set[str]]:
             (decorator,) = (node for node in test.decorator_list if isinstance(node, ast.Call))
             control = ast.literal_eval(decorator.args[0])
             names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)} & set(uses)
-            found[control] = set[str]().union(*(rules.codes(uses[name], name) for name in names))
-    return found
+            codes[control] = set[str]().union(*(rules.codes(uses[name], name) for name in names))
+    return codes
 
 
 CODES = of_the_suite()

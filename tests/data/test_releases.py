@@ -23,8 +23,8 @@ ROWS = releases.advisories()
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_an_advisory_names_itself_its_releases_and_its_source(row: Advisory) -> None:
-    for one in (row.id, *row.also):
-        assert re.fullmatch(r"CVE-\d{4}-\d{4,}|GHSA(-[a-z0-9]{4}){3}|node-red#\d+", one)
+    for name in (row.id, *row.also):
+        assert re.fullmatch(r"CVE-\d{4}-\d{4,}|GHSA(-[a-z0-9]{4}){3}|node-red#\d+", name)
     assert row.severity in {severity.value for severity in Severity}
     assert row.source.startswith("https://")
     assert not row.effect.endswith(".")
@@ -46,7 +46,7 @@ def test_the_fixed_releases_are_where_the_intervals_end(row: Advisory) -> None:
 
 
 def test_ids_are_named_once() -> None:
-    ids = [one for row in ROWS for one in (row.id, *row.also)] + [row.id for row in releases.unfixed()]
+    ids = [name for row in ROWS for name in (row.id, *row.also)] + [row.id for row in releases.unfixed()]
     assert len(ids) == len(set(ids))
 
 
@@ -90,13 +90,13 @@ def test_unguarded_packages_say_where_that_was_read() -> None:
     packages = releases.unguarded_packages()
     assert "node-red-contrib-uibuilder" in {package.name for package in packages}
     assert "node-red-contrib-web-worldmap" not in {package.name for package in packages}  # its admin route is guarded
-    for one in packages:
-        assert Version(one.version)
-        assert "/" in one.routes
-        assert ".js" in one.file or ".cjs" in one.file
-        assert one.how in ("read", "measured")
-        assert not one.fixed or Version(one.fixed) > Version(one.version)
-    names = [one.name for one in packages]
+    for row in packages:
+        assert Version(row.version)
+        assert "/" in row.routes
+        assert ".js" in row.file or ".cjs" in row.file
+        assert row.how in ("read", "measured")
+        assert not row.fixed or Version(row.fixed) > Version(row.version)
+    names = [known.name for known in packages]
     assert len(names) == len(set(names))
     for reviewed in releases.reviewed_packages():
         assert Version(reviewed.version)

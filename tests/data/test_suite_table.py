@@ -139,7 +139,7 @@ def test_a_list_says_where_it_is_from_and_holds_nothing_broken(name: str) -> Non
 
 
 def test_the_lists_are_the_guidelines() -> None:
-    modern, intermediate, nist = (TABLE.lists[one] for one in ("modern", "intermediate", "nist-800-52r2"))
+    modern, intermediate, nist = (TABLE.lists[name] for name in ("modern", "intermediate", "nist-800-52r2"))
     assert {BY_NAME[suite].openssl for suite in modern.suites} == {
         "TLS_AES_128_GCM_SHA256",
         "TLS_AES_256_GCM_SHA384",

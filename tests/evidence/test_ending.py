@@ -24,14 +24,14 @@ TARGET = Target("plant", "https://plant.example/nr", Policy(), admin_root="/admi
 def record(
     control: str, *codes: str, instance: str = "", outcome: str = "non-compliant", **more: Any
 ) -> dict[str, Any]:
-    found = [
+    findings = [
         {"code": code, "severity": "critical", "observed": f"{control} saw {code}", "expected": "", "remedy": "mend it"}
         for code in codes
     ]
     node = f"nodered-sec/test_x.py::test_x[plant-{control}{instance}]"
     known = {"nodeid": node, "target": "plant", "control": control, "instance": instance, "outcome": outcome}
     known |= {"started": "2026-11-25T10:02:13.000+00:00", "severity": "critical", "observed": ""}
-    return known | {"findings": found, "waiver": None, "reason": ""} | more
+    return known | {"findings": findings, "waiver": None, "reason": ""} | more
 
 
 class Book:
@@ -362,20 +362,22 @@ def test_with_node_reds_own_login_the_front_is_written_anew() -> None:
 
 def test_a_dashboard_that_nobody_declared_gets_a_gate() -> None:
     told = "GET below /scada, which /uisettings names, without credentials: /nr/scada answered 200 (text/html, 9 bytes)"
-    one = record("roots-01", "undeclared")
-    one["findings"][0]["observed"] = f"{told}: a dashboard's page; /nr/scada/socket.io answered 200: a live channel"
+    undeclared = record("roots-01", "undeclared")
+    undeclared["findings"][0]["observed"] = (
+        f"{told}: a dashboard's page; /nr/scada/socket.io answered 200: a live channel"
+    )
     for declared in (None, ()):
         target = replace(TARGET, policy=Policy(dashboards=declared))
-        assert changes.of_target(target, [one], "nginx").site.dashboards == ("/scada",)
+        assert changes.of_target(target, [undeclared], "nginx").site.dashboards == ("/scada",)
 
 
 def test_what_stands_below_a_root_that_the_policy_does_not_know_keeps_its_channels() -> None:
-    one = record("roots-01", "undeclared")
+    undeclared = record("roots-01", "undeclared")
     lines = "/endpoint/ui/socket.io answered 200 (text/plain, 118 bytes): a dashboard's live channel; /nr/ui/socket.io"
     channel = "answered 200 (text/plain, 9 bytes): a dashboard's live channel"
-    one["findings"][0]["observed"] = f"GET below /endpoint, without credentials: {lines} {channel}"
+    undeclared["findings"][0]["observed"] = f"GET below /endpoint, without credentials: {lines} {channel}"
     target = replace(TARGET, policy=Policy(dashboards=("/ui",), websockets=("/ws/line",)))
-    site = changes.of_target(target, [one], "nginx").site
+    site = changes.of_target(target, [undeclared], "nginx").site
     assert site.found_roots == ("/endpoint",)
     assert site.sockets == tuple(
         f"{root}{path}" for root in ("/nr", "/endpoint") for path in ("/ui/socket.io", "/ws/line")
@@ -392,24 +394,24 @@ def test_a_site_that_wants_client_certificates_keeps_them() -> None:
 def test_a_gate_before_httpnodeauth_wants_the_same_account() -> None:
     inside = record("dash-01", outcome="compliant", instance="/ui")
     inside["observed"] = 'GET /ui without credentials answered 401 (Basic realm="Authorization Required")'
-    found = [inside, record("dash-02", "channel-open", instance="/ui")]
-    page = fix.files(changes.of_target(replace(TARGET, admin_root="/"), found, "nginx"))["CHANGES.md"]
+    records = [inside, record("dash-02", "channel-open", instance="/ui")]
+    page = fix.files(changes.of_target(replace(TARGET, admin_root="/"), records, "nginx"))["CHANGES.md"]
     assert "the account of httpNodeAuth" in page
     inside["observed"] = ""
-    page = fix.files(changes.of_target(TARGET, found, "nginx"))["CHANGES.md"]
+    page = fix.files(changes.of_target(TARGET, records, "nginx"))["CHANGES.md"]
     assert "httpNodeAuth" not in page
 
 
 def test_a_gate_before_a_page_that_refuses_everybody_says_what_else_must_go() -> None:
     page = record("dash-01", outcome="compliant", instance="/ui")
     page["observed"] = "GET /ui without credentials answered 401 (text/html, 2 bytes)"
-    found = [page, record("dash-02", "channel-open", instance="/ui")]
+    records = [page, record("dash-02", "channel-open", instance="/ui")]
     mind = "refuses everybody today, without asking for a login: if a `middleware` of ui or dashboard"
-    assert f"/nr/ui {mind}" in fix.files(changes.of_target(TARGET, found, "nginx"))["CHANGES.md"]
+    assert f"/nr/ui {mind}" in fix.files(changes.of_target(TARGET, records, "nginx"))["CHANGES.md"]
     proxied = replace(TARGET, policy=Policy(admin_api="proxied"))
-    assert f"/nr/ui {mind}" in fix.files(changes.of_target(proxied, found, "nginx"))["CHANGES.md"]
+    assert f"/nr/ui {mind}" in fix.files(changes.of_target(proxied, records, "nginx"))["CHANGES.md"]
     page["observed"] = 'GET /ui without credentials answered 401 (Basic realm="x")'
-    assert mind not in fix.files(changes.of_target(TARGET, found, "nginx"))["CHANGES.md"]
+    assert mind not in fix.files(changes.of_target(TARGET, records, "nginx"))["CHANGES.md"]
 
 
 def test_what_the_policy_is_to_list_gets_its_gate_at_once() -> None:

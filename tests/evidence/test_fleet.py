@@ -74,17 +74,17 @@ def test_a_cause_of_many_targets_is_told_once() -> None:
     assert text.endswith("t19: no findings")
     assert "What to change" not in ending(*rest)
     many = [record("non-compliant", f"site-{n:02}", f"t{n:02}") for n in range(30)]
-    for number, one in enumerate(many):
-        one["findings"][0]["remedy"] = f"mend {number}"
+    for number, entry in enumerate(many):
+        entry["findings"][0]["remedy"] = f"mend {number}"
     assert "     and 10 changes more: --nodered-report=FILE has all" in ending(*many, quiet=1)
 
 
 def test_causes_are_sorted_by_severity_and_then_by_how_many_have_them(whole: Report) -> None:
-    found = causes(whole.plans)
-    assert found
-    assert [len(cause.targets) for cause in found] == sorted((len(cause.targets) for cause in found), reverse=True)
+    rows = causes(whole.plans)
+    assert rows
+    assert [len(cause.targets) for cause in rows] == sorted((len(cause.targets) for cause in rows), reverse=True)
     assert {standing.name for standing in standings(whole.plans, whole.records) if standing.harm} == set(
-        found[0].targets
+        rows[0].targets
     )
 
 

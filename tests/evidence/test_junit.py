@@ -59,8 +59,8 @@ def written(pytester: pytest.Pytester, *args: str) -> Path:
 
 @pytest.fixture(params=[(), ("-n2",)], ids=["plain", "xdist"])
 def workers(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    found: tuple[str, ...] = request.param
-    return found
+    families: tuple[str, ...] = request.param
+    return families
 
 
 def cases(path: Path) -> dict[str, ET.Element]:
@@ -98,13 +98,13 @@ def test_both_forms_say_the_same(pytester: pytest.Pytester) -> None:
 
 def test_the_run_stands_in_the_suite(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     (suite,) = ET.parse(written(pytester, *workers)).iter("testsuite")  # noqa: S314  our own run wrote it
-    found = {name.removeprefix("nodered_sec."): value for name, value in properties(suite).items()}
-    assert found["plugin"] == "0.1.0"
-    assert found["started"] <= found["ended"]
-    assert found["started"].endswith("+00:00")
-    assert (found["narrowed"], found["interrupted"], found["audit"], found["fail_on"]) == ("", "false", "false", "low")
-    assert json.loads(found["tools"])["pytest"] == pytest.__version__
-    target = {key.removeprefix("target.plant.example."): value for key, value in found.items() if "plant" in key}
+    shown = {name.removeprefix("nodered_sec."): value for name, value in properties(suite).items()}
+    assert shown["plugin"] == "0.1.0"
+    assert shown["started"] <= shown["ended"]
+    assert shown["started"].endswith("+00:00")
+    assert (shown["narrowed"], shown["interrupted"], shown["audit"], shown["fail_on"]) == ("", "false", "false", "low")
+    assert json.loads(shown["tools"])["pytest"] == pytest.__version__
+    target = {key.removeprefix("target.plant.example."): value for key, value in shown.items() if "plant" in key}
     assert target["url"] == "https://plant.example"
     assert target["addresses"] == "192.0.2.7 2001:db8::7"
     assert (target["dialled"], target["source"], target["clock_offset"]) == ("192.0.2.7", "192.0.2.1", "2")
@@ -127,15 +127,15 @@ def test_junitparser(pytester: pytest.Pytester, form: tuple[str, ...]) -> None:
     assert {prop.name: prop.value for prop in suite.properties()}[
         "nodered_sec.target.plant.example.node_red"
     ] == "4.1.0"
-    found: dict[str, Any] = {str(case.name): case for case in suite}
-    waived = found["test_orders[plant.example-bad]"]
+    cases_by_name: dict[str, Any] = {str(case.name): case for case in suite}
+    waived = cases_by_name["test_orders[plant.example-bad]"]
     (skipped,) = waived.result
     assert (skipped.type, waived.classname) == ("pytest.xfail", "test_site")
     assert str(skipped.message).startswith(f"site-01 critical served · {ANSWER}")
     assert waived.is_skipped
-    (failure,) = found["test_orders[plant.example-worse]"].result
+    (failure,) = cases_by_name["test_orders[plant.example-worse]"].result
     assert str(failure.text).startswith(f"site-01 critical served · {ANSWER}")
-    (error,) = found["test_orders[plant.example-error]"].result
+    (error,) = cases_by_name["test_orders[plant.example-error]"].result
     assert "could not look: GET / got no answer within 10 s" in str(error.message)
     if form:
         assert json.loads(waived.system_out)["nodered_sec.outcome"] == "waived"

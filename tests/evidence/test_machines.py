@@ -36,8 +36,8 @@ PLACES = Anchors("plant/nodered sec.toml", {"plant": 3})
 def run(*records: Any) -> dict[str, Any]:
     whole: dict[str, Any] = json.loads(sarif(report(*records), PLACES))
     assert whole["version"] == "2.1.0"
-    [one] = whole["runs"]
-    return dict(one)
+    [logged] = whole["runs"]
+    return dict(logged)
 
 
 def test_a_finding_stands_at_its_targets_table() -> None:
@@ -46,8 +46,8 @@ def test_a_finding_stands_at_its_targets_table() -> None:
     assert anchors(root / "a" / "p.toml", POLICY, names, root) == Anchors("a/p.toml", {"plant": 3, "hall.example": 7})
     assert anchors(root / "p.toml", POLICY, [], root) == Anchors("p.toml", {})
     assert anchors(PurePosixPath("/etc/p.toml"), POLICY, names, root) == anchors(None, "", [], root) == Anchors()
-    [one] = fold(report(record("non-compliant")), Anchors())
-    assert (one.path, one.line) == ("nodered-sec/test_x.py", 1)
+    [folded] = fold(report(record("non-compliant")), Anchors())
+    assert (folded.path, folded.line) == ("nodered-sec/test_x.py", 1)
 
 
 def test_cases_of_one_finding_are_one_and_the_worst_comes_first() -> None:
@@ -55,12 +55,12 @@ def test_cases_of_one_finding_are_one_and_the_worst_comes_first() -> None:
     low = record("non-compliant", control="admin-02")
     low["findings"][0] |= {"severity": "low"}
     folds = fold(report(low, *cases, record("non-compliant", target="hall"), record("compliant")), PLACES)
-    assert [(one.control, one.target, one.more, one.line) for one in folds] == [
+    assert [(folded.control, folded.target, folded.more, folded.line) for folded in folds] == [
         ("admin-01", "plant", 2, 3),
         ("admin-01", "hall", 0, 1),
         ("admin-02", "plant", 0, 3),
     ]
-    assert len({one.fingerprint for one in folds}) == 3
+    assert len({folded.fingerprint for folded in folds}) == 3
     assert folds[0].text == (
         "plant: GET /flows 0 answered 200 (and 2 more)\nExpected: 401\nRemedy: settings.js: adminAuth"
     )
@@ -74,8 +74,8 @@ def test_a_waiver_closes_the_alert_and_no_other() -> None:
     [suppression] = accepted["suppressions"]
     assert suppression["justification"] == "waived until 2027-01-31: old CA"
     both = run(waived, record("non-compliant", number=7))["results"]
-    assert len({one["partialFingerprints"]["primaryLocationLineHash"] for one in both}) == 2
-    assert ["suppressions" in one for one in both] == [True, False]
+    assert len({result["partialFingerprints"]["primaryLocationLineHash"] for result in both}) == 2
+    assert ["suppressions" in result for result in both] == [True, False]
     assert json.loads(codequality(report(waived), PLACES)) == []
 
 
@@ -114,12 +114,12 @@ def test_a_clean_run_leaves_files_too() -> None:
 
 def test_gitlab_gets_a_list_of_places() -> None:
     both = json.loads(codequality(report(record("non-compliant"), record("non-compliant", target="hall")), PLACES))
-    assert len({one["fingerprint"] for one in both}) == 2
-    for one in both:
-        assert one["severity"] == "blocker"
-        assert one["check_name"] == "admin-01 served"
-        assert one["location"]["path"] == "plant/nodered sec.toml"
-    assert [one["location"]["lines"]["begin"] for one in both] == [3, 1]
+    assert len({issue["fingerprint"] for issue in both}) == 2
+    for issue in both:
+        assert issue["severity"] == "blocker"
+        assert issue["check_name"] == "admin-01 served"
+        assert issue["location"]["path"] == "plant/nodered sec.toml"
+    assert [issue["location"]["lines"]["begin"] for issue in both] == [3, 1]
 
 
 def test_a_run_that_broke_off_says_so() -> None:

@@ -52,12 +52,12 @@ def test_a_policy_file_that_is_there_gets_what_it_lacks() -> None:
 
 def test_the_certificate_is_somebodys_to_decide_wherever_a_front_is_written() -> None:
     for target, code in ((TARGET, "served"), (replace(TARGET, url="http://plant.example"), "no-tls")):
-        found = [*GATED, record("tls-01", code)]
-        page = fix.files(changes.of_target(target, found, "nginx"))[fix.PAGE]
+        records = [*GATED, record("tls-01", code)]
+        page = fix.files(changes.of_target(target, records, "nginx"))[fix.PAGE]
         assert page.count("- which certificate and key") == 1
         assert "write their paths at ssl_certificate and ssl_certificate_key in nginx-node-red.conf" in page
     unseen = record("reach-01", outcome="could-not-look")
-    page = fix.files(changes.of_target(TARGET, [*found, unseen, record("tls-03", "late")], "nginx"))[fix.PAGE]
+    page = fix.files(changes.of_target(TARGET, [*records, unseen, record("tls-03", "late")], "nginx"))[fix.PAGE]
     assert "which certificate and key the proxy presents" in page  # where no file is written
 
 

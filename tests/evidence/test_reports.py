@@ -138,8 +138,8 @@ def test_many_different_plans_are_cut_alike() -> None:
 def test_the_sentence_that_opens_a_report(cases: list[tuple[str, str]], targets: int, sentence: str) -> None:
     records = [record("compliant")]
     for control, code in cases:
-        one = record("non-compliant", control=control)
-        records.append(one | {"findings": [one["findings"][0] | {"code": code}]})
+        failed = record("non-compliant", control=control)
+        records.append(failed | {"findings": [failed["findings"][0] | {"code": code}]})
     assert headline(records, ["plant", "hall", "yard"][:targets]) == sentence
 
 
@@ -197,8 +197,8 @@ def test_a_finding_of_several_targets_is_one_card() -> None:
 
 
 def test_a_control_of_the_site_has_its_own_severity_and_no_requirements() -> None:
-    found = json.loads(hdf(report(record("non-compliant", control="site-01"), record("compliant"))))
-    [profile] = found["profiles"]
+    written = json.loads(hdf(report(record("non-compliant", control="site-01"), record("compliant"))))
+    [profile] = written["profiles"]
     bundled, own = profile["controls"]
     assert (bundled["id"], bundled["impact"]) == ("admin-01", 0.9)
     assert bundled["tags"]["nist"][0] == "IA-2"
@@ -224,10 +224,10 @@ def test_a_finding_that_is_waived_in_part_says_so() -> None:
         "measure": "",
         "findings": ["cors"],
     }
-    found = json.loads(hdf(report(record("non-compliant", waiver=waiver))))["profiles"][0]["controls"][0]
-    assert found["results"][0]["status"] == "failed"
-    assert found["results"][0]["message"].endswith("partly waived until 2027-01-31: old")
-    assert found["waiver_data"]["message"] == "1 of 1 cases; approved by A"
+    control = json.loads(hdf(report(record("non-compliant", waiver=waiver))))["profiles"][0]["controls"][0]
+    assert control["results"][0]["status"] == "failed"
+    assert control["results"][0]["message"].endswith("partly waived until 2027-01-31: old")
+    assert control["waiver_data"]["message"] == "1 of 1 cases; approved by A"
 
 
 def test_what_an_own_test_found_without_a_finding_is_shown() -> None:

@@ -21,9 +21,9 @@ def shown(
     control: str, remedy: str, *, instance: str = "/ui", observed: str = "seen", server: str = "", front: Any = ""
 ) -> str:
     """Return the remedy as a person reads it."""
-    found = [{"code": "x", "severity": "high", "observed": observed, "expected": "", "remedy": remedy}]
+    findings = [{"code": "x", "severity": "high", "observed": observed, "expected": "", "remedy": remedy}]
     record: dict[str, Any] = {"control": control, "instance": instance, "outcome": "non-compliant", "waiver": None}
-    record |= {"target": "plant", "observed": observed, "findings": found}
+    record |= {"target": "plant", "observed": observed, "findings": findings}
     text = f"{control} high x · {observed}\n  expected  401\n  remedy    {remedy}\n  waiver    of another"
     target = replace(PLANT, policy=replace(PLANT.policy, front=front))
     changed = reworded(text, record, target, server)

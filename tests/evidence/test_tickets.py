@@ -36,8 +36,8 @@ TAKEN = {
 @pytest.fixture
 def whole() -> Report:
     """A run in which everything occurs."""
-    found = record("non-compliant")["findings"]
-    cve = [{**found[0], "code": "CVE-2026-71269", "severity": "high", "remedy": ""}]
+    findings = record("non-compliant")["findings"]
+    cve = [{**findings[0], "code": "CVE-2026-71269", "severity": "high", "remedy": ""}]
     made = report(
         record("non-compliant"),
         record("non-compliant", number=1),
@@ -45,7 +45,7 @@ def whole() -> Report:
         record("compliant", "admin-02"),
         record("could-not-look", "tls-01", reason="no answer"),
         record("not-judged", "host-01", reason="no host"),
-        record("waived", "admin-03", waiver=WAIVER, findings=found),
+        record("waived", "admin-03", waiver=WAIVER, findings=findings),
         record("non-compliant", "01 site/x", target="hall 7", title="", findings=[], observed="two\nlines"),
     )
     stated = Assessment("J. Doe", "Example", "OT-7", excluded=(Excluded("line-9", "rebuilt"),))
@@ -69,8 +69,8 @@ def test_defectdojo_takes_every_key_and_keeps_the_endpoint(whole: Report) -> Non
         assert finding["severity"] in ("Critical", "High", "Medium", "Low")
         assert finding["endpoints"] == [f"https://{finding['service']}.example"]
         assert "\n" not in finding["title"]
-    assert len({one["unique_id_from_tool"] for one in file["findings"]}) == len(file["findings"])
-    by_id = {one["vuln_id_from_tool"]: one for one in file["findings"]}
+    assert len({finding["unique_id_from_tool"] for finding in file["findings"]}) == len(file["findings"])
+    by_id = {finding["vuln_id_from_tool"]: finding for finding in file["findings"]}
     assert by_id["admin-01 served"]["nb_occurences"] == 2
     assert by_id["admin-01 served"]["active"] is True
     waived = by_id["admin-03 served"]
@@ -123,9 +123,9 @@ def test_oscal_says_what_was_seen_what_is_open_and_what_is_satisfied(whole: Repo
     assert deadline == "2027-01-31T23:59:59Z"
     seen = {observation["uuid"] for observation in plant["observations"]}
     risks = {risk["uuid"] for risk in plant["risks"]}
-    for one in plant["findings"]:
-        assert {each["observation-uuid"] for each in one["related-observations"]} <= seen
-        assert {each["risk-uuid"] for each in one.get("related-risks", [])} <= risks
+    for told in plant["findings"]:
+        assert {each["observation-uuid"] for each in told["related-observations"]} <= seen
+        assert {each["risk-uuid"] for each in told.get("related-risks", [])} <= risks
     assert plant["attestations"][0]["parts"][0]["prose"] == "J. Doe, 2026-01-01 to 2027-01-01: locked"
     objectives = {
         part["id"]

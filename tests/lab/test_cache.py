@@ -85,8 +85,8 @@ def test_what_a_killed_run_left_is_removed(npm: Npm, tmp_path: Path) -> None:
     (tmp_path / "pytest-nodered-sec" / f"{modules.parent.name}-killed" / "new").mkdir(parents=True)
     toolchain.distrust(modules)
     toolchain.node_red(5, lambda line: None)
-    found = sorted(path.name for path in (tmp_path / "pytest-nodered-sec").iterdir())
-    assert found == [modules.parent.name, f"{modules.parent.name}.lock"]
+    names = sorted(path.name for path in (tmp_path / "pytest-nodered-sec").iterdir())
+    assert names == [modules.parent.name, f"{modules.parent.name}.lock"]
 
 
 def test_a_failed_installation_says_why_and_leaves_nothing(npm: Npm) -> None:

@@ -78,14 +78,14 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     sealed = ("--nodered-audit", f"--nodered-seal=minisign -S -s {place / 'minisign.key'} -m")
     with Audited(place) as audited:
         done = {"plain": audited.run("plain", *sealed), "workers": audited.run("workers", *sealed, "-n2")}
-        shards = [audited.run(f"shard-{one}", *sealed, f"--nodered-shard={one}/2") for one in (1, 2)]
+        shards = [audited.run(f"shard-{number}", *sealed, f"--nodered-shard={number}/2") for number in (1, 2)]
     done["again"] = audited.again("again", "plain")
     done["merged"] = audited.again("merged", "shard-1", "shard-2")
     for run in done.values():
         assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
         assert "no audit" not in run.stdout
     assert ["a shard alone is no audit" in shard.stdout for shard in shards] == [True, True]
-    return Kept(place, {name: one.stdout for name, one in done.items()})
+    return Kept(place, {name: run.stdout for name, run in done.items()})
 
 
 ALL = pytest.mark.parametrize("name", ["plain", "workers", "again", "merged"])
@@ -178,7 +178,7 @@ def test_the_reports_of_all_cases_count_the_same(kept: Kept, name: str) -> None:
     for result, target in zip(results, NAMES, strict=True):
         risks = Counter(risk["status"] == "deviation-approved" for risk in result.get("risks", []))
         assert risks == Counter(waived for there, _, _, waived in folded if there == target)
-        evidence = [one for each in result["observations"] for one in each.get("relevant-evidence", [])]
+        evidence = [item for each in result["observations"] for item in each.get("relevant-evidence", [])]
         assert len(evidence) == len([record for record in kept.records(name) if record["target"] == target])
     judged = {(record["target"], record["control"]) for record in kept.records(name) if record["outcome"] in JUDGED}
     states = [finding["target"]["status"]["state"] for each in results for finding in each["findings"]]
@@ -203,28 +203,29 @@ def test_the_reports_of_findings_count_the_same(kept: Kept, name: str) -> None:
 
     dojo = kept.json(f"{name}.defectdojo.json")["findings"]
     entries = Counter({
-        (one["service"], *one["vuln_id_from_tool"].split(), one["risk_accepted"]): one["nb_occurences"] for one in dojo
+        (finding["service"], *finding["vuln_id_from_tool"].split(), finding["risk_accepted"]): finding["nb_occurences"]
+        for finding in dojo
     })  # fmt: skip
     assert entries == folded
     prints = [result["partialFingerprints"]["primaryLocationLineHash"].partition(":")[0] for result in run["results"]]
-    assert prints == [one["unique_id_from_tool"][:32] for one in dojo]
+    assert prints == [finding["unique_id_from_tool"][:32] for finding in dojo]
 
     gitlab = kept.json(f"{name}.codequality.json")
     assert len(gitlab) == len([key for key in folded if not key[-1]])
     severities = Counter(
         GITLAB[result["properties"]["severity"]] for result in run["results"] if "suppressions" not in result
     )
-    assert Counter(one["severity"] for one in gitlab) == severities
+    assert Counter(issue["severity"] for issue in gitlab) == severities
     if name in ("plain", "workers"):  # where there is no policy file to point at
-        assert {one["location"]["path"] for one in gitlab} == {"nodered-sec.toml"}
+        assert {issue["location"]["path"] for issue in gitlab} == {"nodered-sec.toml"}
 
 
 def test_the_same_findings_have_the_same_fingerprints(kept: Kept) -> None:
-    found = [
+    fingerprints = [
         {finding["unique_id_from_tool"] for finding in kept.json(f"{name}.defectdojo.json")["findings"]}
         for name in ("plain", "workers", "again", "merged")
     ]
-    assert found[0] == found[1] == found[2] == found[3]
+    assert fingerprints[0] == fingerprints[1] == fingerprints[2] == fingerprints[3]
 
 
 # --- readers -----------------------------------------------------------------------------------------------------
@@ -275,7 +276,7 @@ def test_readers_of_sarif_take_it(kept: Kept, tmp_path: Path) -> None:
     broken = kept.json("plain.sarif.json")
     broken["runs"][0]["results"][0]["locations"] = []
     (tmp_path / "broken.json").write_text(json.dumps(broken))
-    found = {}
+    rules = {}
     for file in (kept.place / "plain.sarif.json", tmp_path / "broken.json"):
         out = tmp_path / "said.sarif"
         argv = [
@@ -291,9 +292,9 @@ def test_readers_of_sarif_take_it(kept: Kept, tmp_path: Path) -> None:
         ]
         subprocess.run(argv, capture_output=True, check=False, timeout=300)
         [run] = json.loads(out.read_text(encoding="utf-8-sig"))["runs"]
-        found[file.name] = {result["ruleId"] for result in run["results"]}
-    assert found["plain.sarif.json"] == set(), "neither error nor warning, by the format's rules and GitHub's"
-    assert found["broken.json"]
+        rules[file.name] = {result["ruleId"] for result in run["results"]}
+    assert rules["plain.sarif.json"] == set(), "neither error nor warning, by the format's rules and GitHub's"
+    assert rules["broken.json"]
 
 
 def test_heimdall_takes_it(kept: Kept, tmp_path: Path) -> None:
@@ -301,7 +302,11 @@ def test_heimdall_takes_it(kept: Kept, tmp_path: Path) -> None:
     shown = json.loads(told(str(toolchain.node()), "read.js", str(kept.place / "plain/hdf.json"), cwd=folder))
     assert list(shown) == [f"nodered-sec {name}" for name in NAMES]
     for name in NAMES:
-        failed = {one for one, found in shown[f"nodered-sec {name}"].items() if found["status"] == "Failed"}
+        failed = {
+            control
+            for control, shown_control in shown[f"nodered-sec {name}"].items()
+            if shown_control["status"] == "Failed"
+        }
         cases = [record for record in kept.records("plain") if record["target"] == name]
         errs = {record["control"] for record in cases if record["outcome"] == "could-not-look"}
         assert failed == {record["control"] for record in cases if record["outcome"] == "non-compliant"} - errs

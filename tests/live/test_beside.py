@@ -157,11 +157,11 @@ def run(programs: Path, folder: Path, *command: str, **environment: str) -> subp
 
 def cases(report: Path) -> dict[str, str]:
     """Return the outcome of each case of a JUnit file, as our properties have it."""
-    found = {}
+    outcomes = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314  our own file
         properties = {element.get("name"): element.get("value") for element in case.iter("property")}
-        found[f"{case.get('classname')}::{case.get('name')}"] = str(properties.get("nodered_sec.outcome"))
-    return found
+        outcomes[f"{case.get('classname')}::{case.get('name')}"] = str(properties.get("nodered_sec.outcome"))
+    return outcomes
 
 
 def test_async_tests_and_controls(programs: Path, project: Path) -> None:
@@ -230,11 +230,11 @@ def test_vs_code(programs: Path, project: Path, tmp_path: Path) -> None:
         assert pipe.exists(), done.stdout + done.stderr
         return {name: (line, outcome) for name, line, outcome in json.loads(pipe.read_text())}
 
-    found = seen(["--collect-only"])
-    assert len(found) > 100
-    assert all(line > 0 and (project / name.partition("::")[0]).is_file() for name, (line, _) in found.items())
+    collected = seen(["--collect-only"])
+    assert len(collected) > 100
+    assert all(line > 0 and (project / name.partition("::")[0]).is_file() for name, (line, _) in collected.items())
     wanted = [
-        next(name for name in found if part in name)
+        next(name for name in collected if part in name)
         for part in ("test_own.py::test_orders", "test_admin_api.py::test_login_is", "test_tls.py::test_chain_is_tr")
     ]
     ran = seen(["--capture=no", *wanted])

@@ -115,10 +115,10 @@ def test_the_reports_agree_number_for_number(kept: Kept, name: str) -> None:
     junit: Counter[tuple[str | None, str]] = Counter()
     for case in ET.parse(folder / "junit.xml").iter("testcase"):  # noqa: S314  our own file
         kinds = [kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None]
-        found = {element.get("name"): element.get("value") for element in case.iter("property")}
-        if found["nodered_sec.outcome"] == "compliant" and kinds == ["failure"]:
+        values = {element.get("name"): element.get("value") for element in case.iter("property")}
+        if values["nodered_sec.outcome"] == "compliant" and kinds == ["failure"]:
             kinds = []  # a waiver that nothing needs
-        junit[found["nodered_sec.outcome"], kinds[0] if kinds else "passed"] += 1
+        junit[values["nodered_sec.outcome"], kinds[0] if kinds else "passed"] += 1
     assert junit == Counter((outcome, JUNIT.get(outcome, "skipped")) for outcome in outcomes.values())
 
     hdf = json.loads((folder / "hdf.json").read_text())
@@ -140,17 +140,17 @@ def test_the_verdicts_are_those_of_the_deployments(kept: Kept) -> None:
         ("dash-02", "plain"),
         ("version-01", "plain"),
     }
-    assert len([one for one in waived if one["control"] == "dash-02"]) == 1
+    assert len([record for record in waived if record["control"] == "dash-02"]) == 1
 
 
 def test_workers_change_nothing(kept: Kept) -> None:
     assert kept.outcomes("workers") == kept.outcomes("plain")
-    for one, other in zip(kept.records("workers"), kept.records("plain"), strict=True):
+    for mine, other in zip(kept.records("workers"), kept.records("plain"), strict=True):
         for key in ("nodeid", "title", "severity", "waiver", "policy_sha256"):
-            assert one[key] == other[key], one["nodeid"]
-        theirs = [re.sub(r"\d+|/[a-z]{24}", "", record["reason"]) for record in (one, other)]
+            assert mine[key] == other[key], mine["nodeid"]
+        theirs = [re.sub(r"\d+|/[a-z]{24}", "", record["reason"]) for record in (mine, other)]
         assert theirs[0] == theirs[1], "what was looked at grows, and random paths differ"
-        assert [finding["code"] for finding in one["findings"]] == [finding["code"] for finding in other["findings"]]
+        assert [finding["code"] for finding in mine["findings"]] == [finding["code"] for finding in other["findings"]]
     with_workers, without = ({path.name for path in (kept.place / name).iterdir()} for name in ("workers", "plain"))
     assert with_workers == without
     assert (kept.place / "workers/policy.toml").read_text() == (kept.place / "plain/policy.toml").read_text()
@@ -184,7 +184,7 @@ def test_heimdall_reads_it(kept: Kept, tmp_path: Path) -> None:
     assert set(shown) == {"nodered-sec plain", "nodered-sec hard"}
     for profile, controls in shown.items():
         target = profile.removeprefix("nodered-sec ")
-        for control, found in controls.items():
+        for control, told_of in controls.items():
             cases = [
                 record
                 for record in kept.records("workers")
@@ -203,8 +203,8 @@ def test_heimdall_reads_it(kept: Kept, tmp_path: Path) -> None:
                 )
                 if outcome in outcomes
             )
-            assert found["status"] == expected, (profile, control)
-            assert found["nist"], control
+            assert told_of["status"] == expected, (profile, control)
+            assert told_of["nist"], control
 
 
 # --- the page in a browser
@@ -212,10 +212,10 @@ def test_heimdall_reads_it(kept: Kept, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not browser:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium")
-    return found
+    return browser
 
 
 def browse(chromium: str, page: Path, *args: str) -> str:

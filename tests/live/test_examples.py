@@ -184,12 +184,13 @@ PIPELINES = (".github/workflows/nodered-sec.yml", ".gitlab-ci.yml", "Jenkinsfile
 
 def commands() -> set[str]:
     """Return the pytest commands of the three pipelines."""
-    found = [
-        re.findall(r"(?<![\w-])pytest (--nodered[^'\n]+)", (EXAMPLES / "ci" / one).read_text()) for one in PIPELINES
+    matches = [
+        re.findall(r"(?<![\w-])pytest (--nodered[^'\n]+)", (EXAMPLES / "ci" / pipeline).read_text())
+        for pipeline in PIPELINES
     ]
-    assert [len(one) for one in found] == [1, 1, 1]
-    assert found[0][0].endswith(SUMMARY)
-    return {command.removesuffix(SUMMARY) for one in found for command in one}
+    assert [len(each) for each in matches] == [1, 1, 1]
+    assert matches[0][0].endswith(SUMMARY)
+    return {command.removesuffix(SUMMARY) for each in matches for command in each}
 
 
 def test_the_pipelines_do_the_same_and_it_works(
@@ -199,10 +200,10 @@ def test_the_pipelines_do_the_same_and_it_works(
     args = [*command.split(), SUMMARY.strip()]
     published = {"evidence/junit.xml", "evidence/report.html"}
     wholes = ("path: evidence/\n", "- evidence/\n", "artifacts: 'evidence/*'")
-    for one, whole in zip(PIPELINES, wholes, strict=True):
-        assert whole in (EXAMPLES / "ci" / one).read_text()
-    for one in PIPELINES[1:]:  # GitHub itself reads no JUnit
-        assert re.search("junit:? '?evidence/junit.xml", (EXAMPLES / "ci" / one).read_text())
+    for pipeline, whole in zip(PIPELINES, wholes, strict=True):
+        assert whole in (EXAMPLES / "ci" / pipeline).read_text()
+    for pipeline in PIPELINES[1:]:  # GitHub itself reads no JUnit
+        assert re.search("junit:? '?evidence/junit.xml", (EXAMPLES / "ci" / pipeline).read_text())
     for name, status in (("hardened", 0), ("fresh", 1)):
         reach(running[name], monkeypatch)
         monkeypatch.setenv("NODERED_USERNAME", "")  # as CI does with secrets that are not set
@@ -278,7 +279,7 @@ def test_the_jenkinsfile_is_declarative_and_closed(folder: str) -> None:
         elif match[2] == "}":
             inside.pop()
     assert inside == []
-    sections = [one.removeprefix("pipeline/") for one in seen if one.count("/") == 1]
+    sections = [path.removeprefix("pipeline/") for path in seen if path.count("/") == 1]
     assert sections == SECTIONS[folder]
     last = "pipeline/post/always" if folder == "ci" else "pipeline/stages/stage/post/always"
     assert {"pipeline/stages/stage/steps", last} <= set(seen)
@@ -318,7 +319,7 @@ def test_several_plants(running: dict[str, RunningDeployment], tmp_path: Path) -
     seen = run(copy, *wanted)
     assert list(seen) == ["line-7", "line-8", "line-9"]
     assert all(controls["reach-01"] == {"compliant"} for controls in seen.values())
-    assert [name for name, one in seen.items() if "http-06" in with_outcome(one, "non-compliant")] == [
+    assert [name for name, controls in seen.items() if "http-06" in with_outcome(controls, "non-compliant")] == [
         "line-8",
         "line-9",
     ]
@@ -455,11 +456,11 @@ def test_fail_on_severity(
 
 def outcomes(folder: Path) -> dict[str, str]:
     """Return the outcome of each case of the last run, by control and what follows in brackets."""
-    found = {}
+    ended = {}
     for case in ElementTree.parse(folder / "out.xml").iter("testcase"):  # noqa: S314  our own file
         of = {element.get("name"): element.get("value") or "" for element in case.iter("property")}
-        found[f"{of['nodered_sec.control']} {str(case.get('name')).partition('[')[2][:-1]}"] = of["nodered_sec.outcome"]
-    return found
+        ended[f"{of['nodered_sec.control']} {str(case.get('name')).partition('[')[2][:-1]}"] = of["nodered_sec.outcome"]
+    return ended
 
 
 def test_waivers(running: dict[str, RunningDeployment], tmp_path: Path) -> None:
@@ -475,7 +476,7 @@ def test_waivers(running: dict[str, RunningDeployment], tmp_path: Path) -> None:
         *(case for case in seen if case.startswith("http-06 ")),
     }
     assert seen["dash-02 line-7-/dashboard"] == "non-compliant"
-    assert [seen[f"waiver-01 line-7-{one}"] for one in ("dash-02 /ui channel-open", "http-06 missing")] == [
+    assert [seen[f"waiver-01 line-7-{waiver}"] for waiver in ("dash-02 /ui channel-open", "http-06 missing")] == [
         "compliant"
     ] * 2
     file.write_text(text.replace(f"expires = {year + 1}-06", f"expires = {year - 1}-06"))

@@ -72,11 +72,11 @@ def rows() -> list[tuple[FrontName, str]]:
 
 def groups() -> list[tuple[FrontName, tuple[str, ...]]]:
     chosen = part_of(rows())
-    found: list[tuple[FrontName, tuple[str, ...]]] = []
+    groups_of_names: list[tuple[FrontName, tuple[str, ...]]] = []
     for front in FRONTS:
         names = [name for where, name in chosen if where == front]
-        found += [(front, tuple(names[at : at + _TOGETHER])) for at in range(0, len(names), _TOGETHER)]
-    return found
+        groups_of_names += [(front, tuple(names[at : at + _TOGETHER])) for at in range(0, len(names), _TOGETHER)]
+    return groups_of_names
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_there_are_few_exceptions() -> None:
     assert {*EXCEPTIONS, *TWICE} <= set(lab.names())
 
 
-@pytest.mark.parametrize(("front", "names"), groups(), ids=lambda one: one if isinstance(one, str) else one[0])
+@pytest.mark.parametrize(("front", "names"), groups(), ids=lambda param: param if isinstance(param, str) else param[0])
 def test_what_was_written_makes_all_green_and_the_right_account_gets_in(
     front: FrontName, names: tuple[str, ...], folder: Path, tmp_path: Path
 ) -> None:
@@ -105,10 +105,10 @@ def test_what_was_written_makes_all_green_and_the_right_account_gets_in(
 
 @pytest.fixture
 def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium")
-    return found
+    return browser
 
 
 @pytest.mark.parametrize("front", part_of(["nginx", "caddy", "apache"]))

@@ -21,10 +21,10 @@ LIMIT = 2.0  # seconds of CPU, of all of the browser's processes, beyond an empt
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not browser:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium")
-    return found
+    return browser
 
 
 def opened(chromium: str, page: str, picture: Path) -> tuple[float, str]:

@@ -137,7 +137,7 @@ def settled(directory: Path) -> dict[str, tuple[int, str]]:
     raise AssertionError("the user directory never comes to rest")
 
 
-@pytest.fixture(scope="module", params=PARAMS, ids=lambda one: getattr(one, "name", str(one)))
+@pytest.fixture(scope="module", params=PARAMS, ids=lambda param: getattr(param, "name", str(param)))
 def major(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Major]:
     asked: int | Path = request.param
     modules = asked / "node_modules" if isinstance(asked, Path) else toolchain.node_red(asked, lambda line: None)
@@ -145,8 +145,8 @@ def major(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     base = tmp_path_factory.mktemp(f"nodered-{version}")
     with ExitStack() as stack:
         running = {name: stack.enter_context(node_red(modules, base / name, text)) for name, text in SETTINGS.items()}
-        for one in running.values():
-            wait_for(one)
+        for server in running.values():
+            wait_for(server)
         yield Major(int(version.split(".")[0]), modules, running)
 
 
@@ -263,8 +263,8 @@ def mounted(source: Path, text: str) -> str:
 
 
 def routes_in(source: Path) -> set[str]:
-    found: list[str] = GET_CALL.findall(code_of(source))
-    return {mounted(source, text) for text in found}
+    calls: list[str] = GET_CALL.findall(code_of(source))
+    return {mounted(source, text) for text in calls}
 
 
 def test_every_writing_route_of_the_sources_is_in_the_table_and_no_other(major: Major) -> None:

@@ -44,10 +44,10 @@ def test_known_passwords_are_found_where_they_open_something(release: str, tmp_p
     if "nginx" in release:
         need_nginx()
     seen = run(tmp_path, "-k", BOTH, *(f"--nodered-lab={name}@{release}" for name in WEAK))
-    found = {target.split("@")[0].removeprefix("lab-"): controls for target, controls in seen.items()}
-    assert {name: with_outcome(controls, "non-compliant") for name, controls in found.items()} == WEAK
-    assert {name for name, controls in found.items() if with_outcome(controls, "could-not-look")} == set()
-    assert with_outcome(found["hardened"], "compliant") == {"cred-01", "cred-02"}
+    outcomes = {target.split("@")[0].removeprefix("lab-"): controls for target, controls in seen.items()}
+    assert {name: with_outcome(controls, "non-compliant") for name, controls in outcomes.items()} == WEAK
+    assert {name for name, controls in outcomes.items() if with_outcome(controls, "could-not-look")} == set()
+    assert with_outcome(outcomes["hardened"], "compliant") == {"cred-01", "cred-02"}
 
 
 def test_over_plain_http_no_password_is_tried(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_workers_and_two_names_share_the_count_and_the_right_password_works_at_o
     policy(tmp_path, deployment, deployment.url, deployment.url.replace("localhost", "127.0.0.1"))
     first, second = run(tmp_path, "-n2").values()
     assert sorted([*first["cred-01"], *second["cred-01"]]) == ["compliant", "could-not-look"]
-    found = with_outcome(first, "non-compliant") | with_outcome(second, "non-compliant")
+    failing = with_outcome(first, "non-compliant") | with_outcome(second, "non-compliant")
     # two names with one key, the lab sends 127.0.0.1 to localhost, and nothing is declared
-    assert {"fleet-01"} <= found <= {"fleet-01", "http-02", "flow-01"}
+    assert {"fleet-01"} <= failing <= {"fleet-01", "http-02", "flow-01"}
     assert audit(deployment, "auth.login.fail.credentials") == KNOWN
     assert audit(deployment, "auth.login.fail.too-many-attempts") == {}
     assert audit(deployment, "auth.login") == {"admin": 2}  # the site's own account, once for each name
@@ -144,21 +144,21 @@ def test_after_three_runs_with_an_old_password_the_right_one_works_at_once(
     major: str, names: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lab.start([f"hardened@{major}"], say=print) as running:
-        [one] = running.deployments
-        account(monkeypatch, one)
+        [deployment] = running.deployments
+        account(monkeypatch, deployment)
         monkeypatch.setenv("PLANT_PASSWORD", "of-last-year")
-        urls = [one.url, one.url.replace("localhost", "127.0.0.1")][:names]
+        urls = [deployment.url, deployment.url.replace("localhost", "127.0.0.1")][:names]
         for number in range(3):  # as in throw-away containers
             temporary = tmp_path / f"tmp{number}"
             temporary.mkdir()
             monkeypatch.setenv("TMPDIR", str(temporary))
             (folder := tmp_path / f"run{number}").mkdir()
-            policy(folder, one, *urls)
+            policy(folder, deployment, *urls)
             seen = run(folder, "-n2", "-k", f"{BOTH} or account_is_honoured")
             assert {outcome for controls in seen.values() for outcome in controls["cred-01"]} == {"could-not-look"}
             assert "non-compliant" in {outcome for controls in seen.values() for outcome in controls["admin-08"]}
-        assert audit(one, "auth.login.fail.credentials")["admin"] == 3  # of six or twelve occasions
-        assert log_in(one, one.credentials()[1]).status_code == 200
+        assert audit(deployment, "auth.login.fail.credentials")["admin"] == 3  # of six or twelve occasions
+        assert log_in(deployment, deployment.credentials()[1]).status_code == 200
 
 
 CRASH = """

@@ -152,8 +152,8 @@ def test_a_hardened_machine_is_all_green_from_outside_and_from_inside(
     ways = [f"--nodered-host={bench.machine.spec()}", f"--nodered-ca-file={bench.machine.ca_file}"]
     [seen] = run(tmp_path, "--nodered-suite=only", *ways, server=bench.server).values()
     assert with_outcome(seen, "non-compliant") == with_outcome(seen, "could-not-look") == set()
-    inside = {one for one in CONTROLS if one.startswith("host-")}
-    assert {one for one in inside if "compliant" in seen[one]} == inside
+    inside = {control for control in CONTROLS if control.startswith("host-")}
+    assert {control for control in inside if "compliant" in seen[control]} == inside
     assert {"tls-01", "dash-02", "admin-01", "proxy-01", "http-01"} <= with_outcome(seen, "compliant")
 
 
@@ -188,7 +188,7 @@ def test_flows_read_on_the_host_are_those_that_the_account_shows(
     """Out of a file outside the user directory, and nothing of what is in it comes along."""
     apart = (('flowFile: "flows.json"', 'flowFile: "/srv/line/flows.json"'),)
     place = "install -d -o nodered -m 700 /srv/line && cat >/srv/line/flows.json && chown -R nodered /srv/line"
-    flows = json.dumps([one for one in side_by_side() if not one["type"].startswith("mqtt out")])
+    flows = json.dumps([node for node in side_by_side() if not node["type"].startswith("mqtt out")])
     asked = ["--nodered-suite=only", f"--nodered-ca-file={bench.machine.ca_file}", "-k", "test_flows.py"]
     ways = {"host": [f"--nodered-host={bench.machine.spec()}"], "account": []}
     said = {}
@@ -384,7 +384,7 @@ WEAK = {
 
 def test_every_control_of_the_host_is_seen_to_fail() -> None:
     assert set[str]().union(*(ids(weak.fails) for weak in WEAK.values())) == {
-        one for one in CONTROLS if one.startswith("host-")
+        control for control in CONTROLS if control.startswith("host-")
     }
 
 
@@ -479,7 +479,7 @@ def test_a_user_of_root_s_group_lends_it_to_nobody(bench: Bench, tmp_path: Path)
         seen = {user: bench.judged(tmp_path, Weak("", user=user)) for user in ("root", "ops")}
     finally:
         bench.machine.run("sed -i 's/^nodered:x:2002:0/nodered:x:2002:2002/' /etc/passwd")
-    assert {with_outcome(one, "non-compliant") == set() for one in seen.values()} == {True}
+    assert {with_outcome(controls, "non-compliant") == set() for controls in seen.values()} == {True}
     assert with_outcome(seen["root"], "could-not-look") == set()
     assert with_outcome(seen["ops"], "could-not-look") == ids(f"{OF_SETTINGS} host-17")
     assert "nothing is run as nodered, whose groups include root" in (tmp_path / "out.xml").read_text()

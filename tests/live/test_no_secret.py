@@ -188,13 +188,13 @@ def test_no_secret_in_any_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert {"compliant", "non-compliant", "could-not-look"} <= outcomes, "it was a run as any"
     for own in ("test_that_fails", "test_that_breaks", "test_whose_setup_breaks"):
         assert f"{own}[first" in texts["own.xml"]
-    found = [
+    leaks = [
         f"{name}: …{text[max(0, at.start() - 150) : at.end() + 20]}"
         for name, text in texts.items()
         for form in forms()
         for at in re.finditer(re.escape(form), text)
     ]
-    assert not found, "\n".join(found[:10])
+    assert not leaks, "\n".join(leaks[:10])
     assert os.environ["FIRST_PASSWORD"] == PASSWORD
 
 

@@ -130,10 +130,13 @@ def test_other_interfaces_survive_us(tmp_path: Path) -> None:
         for deployment in running.deployments:
             here = tmp_path / str(deployment.major)
             here.mkdir()
-            found = look_at(deployment, here, 'interfaces = [{kind = "uibuilder", path = "/nope"}]')
-            assert found["live-01"] == {"non-compliant"}  # declared but absent; the others are open
-            found = look_at(deployment, here, "")
-            assert found["live-01"] == {"non-compliant", "could-not-look"}  # nothing is known of uibuilder's instances
+            outcomes = look_at(deployment, here, 'interfaces = [{kind = "uibuilder", path = "/nope"}]')
+            assert outcomes["live-01"] == {"non-compliant"}  # declared but absent; the others are open
+            outcomes = look_at(deployment, here, "")
+            assert outcomes["live-01"] == {
+                "non-compliant",
+                "could-not-look",
+            }  # nothing is known of uibuilder's instances
             assert "uibuilder: live channel /uibuilder/vendor/socket.io without" in (here / "out.xml").read_text()
             look_at(deployment, here, 'interfaces = [{kind = "uibuilder", path = "/hmi"}]')
             assert "namespace /hmi, without credentials was joined" in (here / "out.xml").read_text()

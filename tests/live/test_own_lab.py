@@ -86,7 +86,7 @@ def test_without_and_with_its_part_of_each_proxy(plant: Path, tmp_path: Path) ->
         labs.append(f"--nodered-lab={other}@4")
     before = {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
     seen = run(tmp_path, "-k", "test_site or anonymous_read or direct_port", *labs)
-    without, nginx, caddy = (seen[f"lab-{one}"] for one in ("line_7__north_@5", "nginx.conf@4+nginx", "caddyfile@4"))
+    without, nginx, caddy = (seen[f"lab-{name}"] for name in ("line_7__north_@5", "nginx.conf@4+nginx", "caddyfile@4"))
     assert with_outcome(without, "non-compliant") == {"site-01", "admin-01"}  # found below its own roots
     for controls in (nginx, caddy):
         assert controls["site-01"] == {"compliant"}

@@ -39,7 +39,7 @@ DEPLOYMENTS = (
 def targets() -> Iterator[dict[str, Target]]:
     with lab.start(list(DEPLOYMENTS), say=lambda line: None) as running:
         prepared = prepare_lab(Settings({}, {}, {}), None, running.deployments)
-        yield {one.target.name.removeprefix("lab-"): one.target for one in prepared}
+        yield {ready.target.name.removeprefix("lab-"): ready.target for ready in prepared}
 
 
 def normal(path: str) -> str:
@@ -83,14 +83,14 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
     survey = Survey()
     try:
         survey.ask_ahead(target, asks)
-        for one in asks:
+        for question in asks:
             with contextlib.suppress(ProbeError):
-                survey.answer(target, one)
+                survey.answer(target, question)
     finally:
         survey.close()
     planned = {
         (request.method, normal(request.path), request.plain)
-        for request in plan.requests_to(target, [("", one) for one in asks])
+        for request in plan.requests_to(target, [("", question) for question in asks])
     }
     assert sent - planned == set()
     assert len(sent) > len(planned) * 0.35

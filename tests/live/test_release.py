@@ -113,9 +113,15 @@ def look(
 def test_the_unit_tests_pass_with_the_lowest_versions(environments: Environments) -> None:
     where = "import pytest_nodered_sec; print(pytest_nodered_sec.__file__)"
     python = str(environments.lowest / "python")
-    found = subprocess.run([python, "-I", "-c", where], capture_output=True, text=True, check=True).stdout
-    assert "site-packages" in found
-    command = [str(environments.lowest / "pytest"), "-q", "-p", "no:cacheprovider", *(f"tests/{one}" for one in UNIT)]
+    place = subprocess.run([python, "-I", "-c", where], capture_output=True, text=True, check=True).stdout
+    assert "site-packages" in place
+    command = [
+        str(environments.lowest / "pytest"),
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *(f"tests/{folder}" for folder in UNIT),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
@@ -235,23 +241,23 @@ def test_reporters_show_findings_and_errors_as_any_failure(
         assert crash["message"].startswith(said)
         assert said in test["call"]["longrepr"]
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    crashes = [one["longrepr"]["reprcrash"] for one in logged if one.get("outcome") == "failed"]
+    crashes = [report["longrepr"]["reprcrash"] for report in logged if report.get("outcome") == "failed"]
     assert len(crashes) == len(failed)
     assert all(crash["message"].startswith(said) for crash in crashes)
     shown = [json.loads(file.read_text()) for file in (tmp_path / "allure").glob("*-result.json")]
-    traces = [one["statusDetails"]["trace"] for one in shown if one["status"] == "failed"]
+    traces = [result["statusDetails"]["trace"] for result in shown if result["status"] == "failed"]
     assert len(traces) == len(failed)
     assert all(said in trace for trace in traces)
-    for one in shown:
-        assert {"name": "severity", "value": "blocker"} in one["labels"]  # allure's name of what is worst
-        assert one["parameters"] == [{"name": "_nodered_case", "value": one["name"].partition("[")[2][:-1]}]
+    for result in shown:
+        assert {"name": "severity", "value": "blocker"} in result["labels"]  # allure's name of what is worst
+        assert result["parameters"] == [{"name": "_nodered_case", "value": result["name"].partition("[")[2][:-1]}]
     assert "admin-01 critical served" in (tmp_path / "out.html").read_text()  # JSON in it: the dot is written out
     assert (done.stdout + done.stderr).count("::error file=") == len(failed)
 
 
 def cases(report: Path) -> dict[str, tuple[str, str]]:
     """Return outcome and verdict of each case of a JUnit file; each case has one of each."""
-    found: dict[str, tuple[str, str]] = {}
+    ended: dict[str, tuple[str, str]] = {}
     root = ElementTree.parse(report).getroot()  # noqa: S314  our own file
     for case in root.iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
@@ -261,9 +267,9 @@ def cases(report: Path) -> dict[str, tuple[str, str]]:
         ]
         assert len(outcomes) <= 1, name
         [verdict] = verdicts
-        if name in found:  # an attempt before
-            assert found[name] == ("passed", verdict), name
-        found[name] = (outcomes[0] if outcomes else "passed", str(verdict))
+        if name in ended:  # an attempt before
+            assert ended[name] == ("passed", verdict), name
+        ended[name] = (outcomes[0] if outcomes else "passed", str(verdict))
     [suite] = root.iter("testsuite")
-    assert int(suite.get("failures", "0")) == sum(outcome == "failure" for outcome, _ in found.values())
-    return found
+    assert int(suite.get("failures", "0")) == sum(outcome == "failure" for outcome, _ in ended.values())
+    return ended

@@ -31,14 +31,14 @@ def test_roots_are_found(name: str, line: str, tmp_path: Path) -> None:
             f"--nodered-http-port={deployment.http_port}",
         ]
         args.append(f"--nodered-direct-port={deployment.direct_port}")
-        [found] = run(tmp_path, *args).values()
+        [controls] = run(tmp_path, *args).values()
         (tmp_path / "given").mkdir()
         [given] = run(tmp_path / "given", *args, "--nodered-admin-root=/", "--nodered-node-root=/").values()
     without_account = {"flow-01"} if deployment.has_login else set()
     failing = EXPECTED[deployment.name][0] - without_account | (
         ALSO_ON_4[deployment.name] if name.endswith("4") else set()
     )
-    assert with_outcome(found, "non-compliant") == failing | by_the_calendar(deployment.major, found)
+    assert with_outcome(controls, "non-compliant") == failing | by_the_calendar(deployment.major, controls)
     report = (tmp_path / "out.xml").read_text()
     assert line in report
     assert f"GET {deployment.admin_root.rstrip('/')}/flows without credentials answered" in report
@@ -55,5 +55,5 @@ def test_a_told_root_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
             f"--nodered-http-port={deployment.http_port}",
         ]
         args.append(f"--nodered-direct-port={deployment.direct_port}")
-        [found] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
-    assert with_outcome(found, "non-compliant") == EXPECTED["adminoff"][0]
+        [controls] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
+    assert with_outcome(controls, "non-compliant") == EXPECTED["adminoff"][0]

@@ -83,7 +83,9 @@ def test_the_shards_of_a_pipeline_and_what_its_last_job_makes_of_them(copy: Path
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     seen = read(copy / "evidence" / "junit.xml")
     assert sorted(seen) == list(LINES)
-    assert [name for name, one in seen.items() if "http-06" in with_outcome(one, "non-compliant")] == ["line-5"]
+    assert [name for name, controls in seen.items() if "http-06" in with_outcome(controls, "non-compliant")] == [
+        "line-5"
+    ]
     shutil.rmtree(copy / "shards" / "3")
     shutil.rmtree(copy / "evidence")
     done = sh(judge, {})
@@ -135,4 +137,6 @@ def test_workers_behind_a_jump_host(copy: Path, tmp_path: Path) -> None:
     assert connections == (3, 3), "the policy file, and two workers"
     seen = read(copy / "evidence" / "junit.xml")
     assert sorted(seen) == list(LINES)
-    assert [name for name, one in seen.items() if "http-06" in with_outcome(one, "non-compliant")] == ["line-5"]
+    assert [name for name, controls in seen.items() if "http-06" in with_outcome(controls, "non-compliant")] == [
+        "line-5"
+    ]

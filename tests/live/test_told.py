@@ -37,8 +37,8 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if "nginx" in request.param:
         need_nginx()
     specs = [f"--nodered-lab={name}@{request.param}" for name in EXPECTED]
-    found = run(tmp_path_factory.mktemp("run"), "-k", CHOSEN, *specs)
-    return {target.removeprefix("lab-"): controls for target, controls in found.items()}
+    outcomes = run(tmp_path_factory.mktemp("run"), "-k", CHOSEN, *specs)
+    return {target.removeprefix("lab-"): controls for target, controls in outcomes.items()}
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -20,18 +20,18 @@ pytestmark = pytest.mark.live
 @pytest.fixture(scope="module", params=["4+nginx", "5+caddy"])
 def release(request: pytest.FixtureRequest) -> str:
     """Major version and proxy: each once, because all four pairs take twice as long and never differed."""
-    found: str = request.param
-    if "nginx" in found:
+    name: str = request.param
+    if "nginx" in name:
         need_nginx()
-    return found
+    return name
 
 
 @pytest.fixture(scope="module")
 def seen(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
     """One run over all deployments of one major behind one proxy."""
     specs = [f"--nodered-lab={spec(name, release)}" for name in EXPECTED]
-    found = run(tmp_path_factory.mktemp("run"), *specs)
-    return {target.split("@")[0].removeprefix("lab-"): controls for target, controls in found.items()}
+    outcomes = run(tmp_path_factory.mktemp("run"), *specs)
+    return {target.split("@")[0].removeprefix("lab-"): controls for target, controls in outcomes.items()}
 
 
 def test_every_deployment_is_expected() -> None:
@@ -49,7 +49,7 @@ def test_every_control_from_outside_is_seen_to_fail() -> None:
         "tls-16",  # no TLS library of today will do: tests/probes/tls/test_suites.py
         "waiver-01",  # tests/live/test_waivers_live.py
     }
-    assert {one for one in CONTROLS if not one.startswith("host-")} - failing == never
+    assert {control for control in CONTROLS if not control.startswith("host-")} - failing == never
     assert "reach-01" in EXPECTED["sso"][1]
 
 
@@ -63,9 +63,9 @@ def test_exactly_these_controls_fail_and_err(name: str, release: str, seen: dict
 
 
 def test_every_control_from_outside_is_seen_to_pass(seen: dict[str, dict[str, set[str]]]) -> None:
-    passed = {one for controls in seen.values() for one in with_outcome(controls, "compliant")}
+    passed = {control for controls in seen.values() for control in with_outcome(controls, "compliant")}
     never = {"fleet-02", "waiver-01"}  # there are no hosts, and nothing is waived
-    assert {one for one in CONTROLS if not one.startswith("host-")} - passed == never
+    assert {control for control in CONTROLS if not control.startswith("host-")} - passed == never
     assert seen["interfaces-gated"]["live-01"] == seen["public-showing"]["dash-05"] == {"compliant"}
     assert seen["hardened"]["static-02"] == {"compliant"}
 

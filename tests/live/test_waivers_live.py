@@ -66,14 +66,14 @@ def looked(folder: Path, *args: str) -> Looked:
     command += ["--nodered-suite=only", "--no-summary", "--junitxml=out.xml", *args]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     tree = ET.parse(folder / "out.xml")  # noqa: S314  our own file
-    found: dict[str, tuple[str, str]] = {}
+    outcomes: dict[str, tuple[str, str]] = {}
     for case in tree.iter("testcase"):
         of = {str(element.get("name")): str(element.get("value")) for element in case.iter("property")}
         tags = " ".join(child.tag for child in case if child.tag != "properties")
         name = str(case.get("name")).partition("[")
-        found[f"{of['nodered_sec.control']} {name[2].rstrip(']')}"] = (tags, of["nodered_sec.outcome"])
+        outcomes[f"{of['nodered_sec.control']} {name[2].rstrip(']')}"] = (tags, of["nodered_sec.outcome"])
     suite = {str(prop.get("name")): str(prop.get("value")) for prop in tree.iterfind("testsuite/properties/property")}
-    return found, suite, [line for line in done.stdout.splitlines() if line.startswith("nodered-sec: ")][-2:]
+    return outcomes, suite, [line for line in done.stdout.splitlines() if line.startswith("nodered-sec: ")][-2:]
 
 
 @pytest.fixture(scope="module")

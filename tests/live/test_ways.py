@@ -240,7 +240,7 @@ def _servers(ports: dict[str, int], clear: dict[str, int], upstream: int) -> str
     return text
 
 
-def found(target: Target, control: str, *probes: str) -> dict[str, list[tuple[str, str]]]:
+def violations_of(target: Target, control: str, *probes: str) -> dict[str, list[tuple[str, str]]]:
     """Return what a control finds, by the label of the question: code and what was observed."""
     asks = [ask for ask in CONTROLS[control].asks(target) if ask.probe in probes or not probes]
     rule = rule_of(catalogue()[control])
@@ -251,7 +251,7 @@ def found(target: Target, control: str, *probes: str) -> dict[str, list[tuple[st
     finally:
         survey.close()
     return {
-        label: [(one.code, one.observed) for one in verdict]
+        label: [(violation.code, violation.observed) for violation in verdict]
         for label, verdict in verdicts.items()
         if isinstance(verdict, tuple) and verdict
     }
@@ -260,7 +260,7 @@ def found(target: Target, control: str, *probes: str) -> dict[str, list[tuple[st
 @pytest.mark.parametrize("name", GATES)
 def test_a_gate_that_believes_a_handshake_opens(name: str, targets: Callable[[str], Target]) -> None:
     codes, places = GATES[name][2:]
-    seen = found(targets(name), "proxy-05", "way")
+    seen = violations_of(targets(name), "proxy-05", "way")
     assert {violation[0] for violations in seen.values() for violation in violations} == set(codes.split())
     assert {
         label.rpartition(" ")[0].replace("WebSocket /ui/socket.io", "/ui/socket.io WebSocket") for label in seen
@@ -273,14 +273,14 @@ def test_a_front_that_turns_away_in_its_own_way_is_no_finding(name: str, targets
     target = replace(target, policy=replace(target.policy, **FRONTS[name][1]))
     controls = "reach-01 admin-01 admin-03 admin-06 admin-07 csrf-01 dash-01 dash-02 node-01 node-02 cors-01 static-01"
     for control in (*controls.split(), "proxy-05", "roots-01"):
-        assert found(target, control) == {}, control  # nor an error, which would be raised
+        assert violations_of(target, control) == {}, control  # nor an error, which would be raised
 
 
 @pytest.mark.parametrize("name", BANS)
 def test_a_ban_of_our_name_is_named(name: str, targets: Callable[[str], Target]) -> None:
     answered = {"403": "403 (text/html, ", "404": "404 (text/html, ", "444": "nothing, the connection was closed"}
     with pytest.raises(ProbeError) as caught:
-        found(targets(name), "reach-01")
+        violations_of(targets(name), "reach-01")
     said = caught.value.message
     assert f"answered {answered[name.removeprefix('ban-')]}" in said
     assert said.endswith(
@@ -294,10 +294,12 @@ def test_what_the_address_opens_is_found(name: str, targets: Callable[[str], Tar
     _, observed, in_clear = BY_ADDRESS[name]
     target = targets(name)
     over_tls = [
-        violation for violations in found(target, "proxy-05", "by_address").values() for violation in violations
+        violation for violations in violations_of(target, "proxy-05", "by_address").values() for violation in violations
     ]
     plainly = [
-        violation for violations in found(target, "http-01", "by_address_in_clear").values() for violation in violations
+        violation
+        for violations in violations_of(target, "http-01", "by_address_in_clear").values()
+        for violation in violations
     ]
     assert [code for code, _ in over_tls] == (["address"] if observed else [])
     assert all(text.startswith(observed) for _, text in over_tls)
@@ -306,18 +308,18 @@ def test_what_the_address_opens_is_found(name: str, targets: Callable[[str], Tar
 
 def test_in_calm_mode_only_a_browsers_headers_are_sent(targets: Callable[[str], Target]) -> None:
     calm = replace(POLICY, mode="calm")
-    assert found(replace(targets("origin"), policy=calm), "proxy-05", "way")
-    assert found(replace(targets("bearer"), policy=calm), "proxy-05", "way") == {}
+    assert violations_of(replace(targets("origin"), policy=calm), "proxy-05", "way")
+    assert violations_of(replace(targets("bearer"), policy=calm), "proxy-05", "way") == {}
 
 
 def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str], Target]) -> None:
-    seen = found(targets("page-by-name"), "admin-12", "variant")
+    seen = violations_of(targets("page-by-name"), "admin-12", "variant")
     assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {"/ui": ["believed"]}
 
 
 @pytest.mark.parametrize("asset", ASSETS)
 def test_a_channel_that_opens_by_the_name_of_a_file_is_found(asset: str, targets: Callable[[str], Target]) -> None:
-    ((label, findings),) = found(targets(asset), "dash-02", "socket").items()
+    ((label, findings),) = violations_of(targets(asset), "dash-02", "socket").items()
     assert (label, [code for code, _ in findings]) == ("/ui", ["gate-passed"])
     assert f"/ui/socket.io/{asset}" in findings[0][1]
 
@@ -325,7 +327,7 @@ def test_a_channel_that_opens_by_the_name_of_a_file_is_found(asset: str, targets
 def test_a_middleware_that_believes_any_cookie_is_found(targets: Callable[[str], Target]) -> None:
     policy = replace(POLICY, dashboards=("/dashboard",), protected_paths=(), websockets=())
     target = replace(targets("open"), policy=policy)
-    seen = found(target, "proxy-05", "way")
+    seen = violations_of(target, "proxy-05", "way")
     assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {
         "/dashboard/socket.io browser": ["credential-shaped"],
         "WebSocket /dashboard/socket.io socket": ["credential-shaped"],
@@ -335,4 +337,4 @@ def test_a_middleware_that_believes_any_cookie_is_found(targets: Callable[[str],
 
 def test_a_middleware_refuses_under_the_address_too(targets: Callable[[str], Target]) -> None:
     policy = replace(POLICY, dashboards=("/dashboard",), protected_paths=(), websockets=())
-    assert found(replace(targets("open"), policy=policy), "proxy-05", "by_address") == {}
+    assert violations_of(replace(targets("open"), policy=policy), "proxy-05", "by_address") == {}

@@ -44,15 +44,19 @@ EXPECTED = {
 
 
 def of_host(controls: dict[str, set[str]], outcome: str) -> set[str]:
-    return {one for one in with_outcome(controls, outcome) if one.startswith("host-")} - MACHINE
+    return {control for control in with_outcome(controls, outcome) if control.startswith("host-")} - MACHINE
 
 
 def test_exactly_these_controls_fail_on_this_machine(tmp_path: Path) -> None:
     specs = [f"--nodered-lab={name}" for name in EXPECTED]
     seen = run(tmp_path, "--nodered-host=local://", "-k", "test_host_", *specs)
-    failing = {name.split("@")[0].removeprefix("lab-"): of_host(one, "non-compliant") for name, one in seen.items()}
+    failing = {
+        name.split("@")[0].removeprefix("lab-"): of_host(controls, "non-compliant") for name, controls in seen.items()
+    }
     assert failing == {name: expected | OF_THE_LAB for name, expected in EXPECTED.items()}
-    assert {name: of_host(one, "could-not-look") for name, one in seen.items()} == {name: set() for name in seen}
+    assert {name: of_host(controls, "could-not-look") for name, controls in seen.items()} == {
+        name: set() for name in seen
+    }
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +188,7 @@ def test_a_port_that_is_open_to_the_network_and_the_inspector_are_found(tmp_path
 def test_the_caddy_in_front_is_judged_by_what_it_adapts(tmp_path: Path) -> None:
     labs = ["--nodered-lab=hardened", "--nodered-lab=plain-leak"]
     seen = run(tmp_path, "--nodered-host=local://", "-k", "test_way_through", *labs)
-    assert {name.split("@")[0]: one["host-12"] for name, one in seen.items()} == {
+    assert {name.split("@")[0]: controls["host-12"] for name, controls in seen.items()} == {
         "lab-hardened": {"compliant"},
         "lab-plain-leak": {"non-compliant"},
     }

@@ -149,8 +149,8 @@ def test_exactly_these_of_nginx_fail(name: str, front: Front, tmp_path: Path) ->
         before = front.listing()
         seen = front.judged(tmp_path / "run")
         assert front.listing() == before  # nginx -T created nothing, the nginx being there
-    assert {one for one in ("host-12", "host-13") if seen[one] == "non-compliant"} == failing
-    assert {seen[one] for one in {"host-12", "host-13"} - failing} <= {"compliant"}
+    assert {control for control in ("host-12", "host-13") if seen[control] == "non-compliant"} == failing
+    assert {seen[control] for control in {"host-12", "host-13"} - failing} <= {"compliant"}
     assert seen["host-00"] == "compliant"
     assert "non-compliant" not in seen["host-15"]
     assert seen["host-17"] == "compliant"

@@ -64,20 +64,20 @@ from pytest_nodered_sec.verdict import Violation
 
 
 def test_a_target_on_default_ports() -> None:
-    one = target()
-    assert (one.tls, one.hostname, one.port, str(one)) == (True, "plant.example", 443, "plant")
+    plant = target()
+    assert (plant.tls, plant.hostname, plant.port, str(plant)) == (True, "plant.example", 443, "plant")
 
 
 def test_a_target_in_clear() -> None:
-    one = target("http://[2001:DB8::1]")
-    assert (one.tls, one.hostname, one.port) == (False, "2001:db8::1", 80)
+    plant = target("http://[2001:DB8::1]")
+    assert (plant.tls, plant.hostname, plant.port) == (False, "2001:db8::1", 80)
 
 
 def test_a_url_with_a_path_prefixes_all_roots() -> None:
-    one = replace(target("https://plant.example:8443/line7"), admin_root="/admin", node_root="/nr/")
-    assert one.port == 8443
-    assert one.admin("/settings") == "/line7/admin/settings"
-    assert one.node("/ui") == "/line7/nr/ui"
+    plant = replace(target("https://plant.example:8443/line7"), admin_root="/admin", node_root="/nr/")
+    assert plant.port == 8443
+    assert plant.admin("/settings") == "/line7/admin/settings"
+    assert plant.node("/ui") == "/line7/nr/ui"
 
 
 def test_roots_at_the_top_add_nothing() -> None:
@@ -86,8 +86,8 @@ def test_roots_at_the_top_add_nothing() -> None:
 
 def test_a_path_is_sent_as_utf_8_and_otherwise_as_written() -> None:
     assert target().node("/größe/a b?x=%2F^") == "/gr%C3%B6%C3%9Fe/a%20b?x=%2F^"
-    one = replace(target("https://plant.example/halle-ü"), node_root="/né")
-    assert one.node("/..%2f/x") == "/halle-%C3%BC/n%C3%A9/..%2f/x"
+    plant = replace(target("https://plant.example/halle-ü"), node_root="/né")
+    assert plant.node("/..%2f/x") == "/halle-%C3%BC/n%C3%A9/..%2f/x"
 
 
 def test_a_target_is_frozen() -> None:
@@ -324,8 +324,8 @@ def test_the_page_of_a_dashboard_on_every_path_is_no_answer_of_a_route() -> None
     classified = classify(spa, target(), spa)
     assert (classified.kind, classified.why) == (Kind.ABSENT, "the page of a dashboard, as every path here")
     assert classify(spa, target(), NOT_FOUND).kind is classify(spa, target()).kind is Kind.SERVED
-    one = attempt(Surface.ADMIN, "/flows", spa, view(spa, spa))
-    assert one.evidence().endswith("bytes): the page of a dashboard, as every path here")
+    tried = attempt(Surface.ADMIN, "/flows", spa, view(spa, spa))
+    assert tried.evidence().endswith("bytes): the page of a dashboard, as every path here")
 
 
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND])
@@ -376,11 +376,11 @@ def test_an_answer_in_one_phrase() -> None:
 
 
 def test_an_attempt_in_one_line() -> None:
-    one = attempt(Surface.ADMIN, "/flows", replace(FLOWS, hops=1), OPEN, how="without credentials")
+    tried = attempt(Surface.ADMIN, "/flows", replace(FLOWS, hops=1), OPEN, how="without credentials")
     said = "GET /flows without credentials answered 200 (application/json, 2913 bytes) after a same-origin redirect"
-    assert one.evidence() == said
-    assert LoginOffer(one).evidence() == said
-    below = replace(one, view=replace(OPEN, root="/line7/admin"))
+    assert tried.evidence() == said
+    assert LoginOffer(tried).evidence() == said
+    below = replace(tried, view=replace(OPEN, root="/line7/admin"))
     assert below.question() == "GET /line7/admin/flows without credentials"
     assert replace(below, asked="/line7/flows").question() == "GET /line7/flows without credentials"
 
@@ -388,8 +388,8 @@ def test_an_attempt_in_one_line() -> None:
 def test_the_answer_of_an_open_route_though_it_be_404_says_what_it_is() -> None:
     missing = Answer(404, "application/json", 40)
     look: Any = SimpleNamespace(target=target())
-    one = describe(look, Surface.ADMIN, "DELETE", "/flow/NOPE", "anonymously", missing, AUTH, "404 application/json")
-    assert one.evidence() == (
+    tried = describe(look, Surface.ADMIN, "DELETE", "/flow/NOPE", "anonymously", missing, AUTH, "404 application/json")
+    assert tried.evidence() == (
         "DELETE /flow/NOPE anonymously answered 404 (application/json, 40 bytes): the route's own answer, given "
         "without a login"
     )
@@ -417,15 +417,17 @@ def test_an_attempts_remark(surface: Surface, path: str, answer: Answer, root: R
 
 
 def test_a_socket_attempt_in_one_line() -> None:
-    one = attempt(Surface.DASHBOARD, "/ui/socket.io", FORBIDDEN, OPEN)
+    tried = attempt(Surface.DASHBOARD, "/ui/socket.io", FORBIDDEN, OPEN)
     where = "Socket.IO connect to /ui/socket.io anonymously"
     assert (
-        SocketAttempt(one, Channel.OPEN, 3).evidence() == f"{where} was accepted; 3 more packets came with the answer"
+        SocketAttempt(tried, Channel.OPEN, 3).evidence() == f"{where} was accepted; 3 more packets came with the answer"
     )
-    assert SocketAttempt(one, Channel.OPEN, 1).evidence() == f"{where} was accepted; 1 more packet came with the answer"
-    assert SocketAttempt(one, Channel.OPEN).evidence() == f"{where} was accepted"
-    assert SocketAttempt(one, Channel.REFUSED_BY_MIDDLEWARE).evidence() == f"{where} was refused by ioMiddleware"
-    assert SocketAttempt(one, Channel.NO_CHANNEL).evidence() == f"{where} answered 403 (text/html, 153 bytes)"
+    assert (
+        SocketAttempt(tried, Channel.OPEN, 1).evidence() == f"{where} was accepted; 1 more packet came with the answer"
+    )
+    assert SocketAttempt(tried, Channel.OPEN).evidence() == f"{where} was accepted"
+    assert SocketAttempt(tried, Channel.REFUSED_BY_MIDDLEWARE).evidence() == f"{where} was refused by ioMiddleware"
+    assert SocketAttempt(tried, Channel.NO_CHANNEL).evidence() == f"{where} answered 403 (text/html, 153 bytes)"
 
 
 # --- settle: what the rows leave to it beyond the rules' own tables
@@ -552,16 +554,16 @@ def test_settle_a_protected_editor_whose_landmark_gave_no_answer() -> None:
 
 
 def test_settle_a_dashboard_elsewhere_says_how_to_name_it() -> None:
-    one = replace(attempt(Surface.DASHBOARD, "/ui", NOT_FOUND, OPEN), hint="/uisettings shows one")
+    tried = replace(attempt(Surface.DASHBOARD, "/ui", NOT_FOUND, OPEN), hint="/uisettings shows one")
     with pytest.raises(ProbeError, match="yet /uisettings shows one: name your dashboards with --nodered-dashboard"):
-        settle(one, target())
+        settle(tried, target())
 
 
 def test_settle_a_channel_that_answered_whatever_the_handshake_looked_like() -> None:
-    one = attempt(Surface.DASHBOARD, "/ui/socket.io", PAGE, view(PAGE, PAGE))
-    settle(SocketAttempt(one, Channel.OPEN), target())
+    tried = attempt(Surface.DASHBOARD, "/ui/socket.io", PAGE, view(PAGE, PAGE))
+    settle(SocketAttempt(tried, Channel.OPEN), target())
     with pytest.raises(ProbeError, match="every path answers the same page"):
-        settle(SocketAttempt(one, Channel.NO_CHANNEL), target())
+        settle(SocketAttempt(tried, Channel.NO_CHANNEL), target())
 
 
 def test_settle_leaves_a_chain_to_its_rules() -> None:
@@ -589,10 +591,10 @@ def test_what_is_handed_out_is_an_answer_or_a_fresh_error() -> None:
     [(Surface.DASHBOARD, FORBIDDEN, "/ui"), (Surface.DASHBOARD, PAGE, ""), (Surface.ADMIN, FORBIDDEN, "")],
 )
 def test_only_the_refusal_of_a_dashboard_is_asked_for_again(surface: Surface, answer: Answer, path: str) -> None:
-    one = attempt(surface, "/ui", answer, OPEN, how="without credentials")
-    assert asked_again(one, target()) == path
-    assert asked_again(replace(one, how="with the header X: y"), target()) == ""
-    assert asked_again(replace(one, path="/dashboard/_setup"), target()) == ""  # the page is asked
+    tried = attempt(surface, "/ui", answer, OPEN, how="without credentials")
+    assert asked_again(tried, target()) == path
+    assert asked_again(replace(tried, how="with the header X: y"), target()) == ""
+    assert asked_again(replace(tried, path="/dashboard/_setup"), target()) == ""  # the page is asked
 
 
 def test_settle_a_declared_app_of_the_sites_own_beside_a_gate() -> None:

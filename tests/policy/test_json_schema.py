@@ -71,10 +71,10 @@ def refused(folder: Path, texts: Sequence[str]) -> set[int]:
 @functools.cache
 def taplo() -> str:
     """Return taplo, which Even Better TOML runs in the editor, or leave the test out where pip has none of it."""
-    found = shutil.which("taplo", path=Path(sys.executable).parent) or shutil.which("taplo")
-    if found is None:
+    path = shutil.which("taplo", path=Path(sys.executable).parent) or shutil.which("taplo")
+    if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("taplo is not installed")
-    return found
+    return path
 
 
 def underlined(folder: Path, texts: Sequence[str]) -> set[int]:

@@ -311,22 +311,22 @@ def test_every_key_reaches_the_policy(tmp_path: Path) -> None:
 def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     file = file_of(tmp_path, FULL)
     (table,) = file.targets
-    found = effective(file.layers(table))
-    policy = policy_of("line 7", found)
+    merged = effective(file.layers(table))
+    policy = policy_of("line 7", merged)
     target = Target(
         table.name,
         table.url,
         policy,
-        found.get("admin_root"),
-        found.get("node_root"),
-        found.get("http_port"),
-        found.get("direct_port"),
-        timeout=found.get("timeout"),
-        host=found.get("host"),
-        connect=found.get("connect"),
+        merged.get("admin_root"),
+        merged.get("node_root"),
+        merged.get("http_port"),
+        merged.get("direct_port"),
+        timeout=merged.get("timeout"),
+        host=merged.get("host"),
+        connect=merged.get("connect"),
         labels=table.labels,
     )
-    text = described(target, target, found.sources)
+    text = described(target, target, merged.sources)
     assert 'profile = "strict"  # policy file' in text
     assert "hsts_max_age = {value = 300" in text
     assert "bcrypt_cost = 12  # profile strict" in text

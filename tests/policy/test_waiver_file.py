@@ -147,8 +147,8 @@ def target(name: str, **labels: str) -> Target:
     return Target(name, f"https://{name}", Policy(), labels=labels)
 
 
-def reached(folder: Path, text: str, one: Target) -> list[str]:
-    return [str(waiver) for waiver in with_waivers(one, file_of(folder, text)).policy.waivers]
+def reached(folder: Path, text: str, hall: Target) -> list[str]:
+    return [str(waiver) for waiver in with_waivers(hall, file_of(folder, text)).policy.waivers]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def reached(folder: Path, text: str, one: Target) -> list[str]:
 def test_which_targets_a_waiver_reaches(tmp_path: Path, selector: str, names: list[str]) -> None:
     text = TARGETS + "[[waiver]]\n" + LEAST + (f'target = "{selector}"' if selector else "")
     targets = [target("line-7", site="north"), target("hall.example"), target("lab-fresh@5")]
-    assert [one.name for one in targets if reached(tmp_path, text, one)] == names
+    assert [plant.name for plant in targets if reached(tmp_path, text, plant)] == names
 
 
 def test_a_targets_own_waivers_reach_it_alone(tmp_path: Path) -> None:
@@ -211,8 +211,8 @@ def test_a_waiver_of_a_finding_that_the_control_may_have(tmp_path: Path, control
 
 def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     waivers = (WAIVER, Waiver("tls-01", date(2030, 1, 1), 'say "why"', "unknown-ca", "x", "J. Doe", "OT-1", "fence"))
-    one = Target("hall.example", "https://hall.example", Policy(waivers=waivers, stale_waivers="warn"))
-    (table,) = file_of(tmp_path, described(one, None, {})).targets
+    hall = Target("hall.example", "https://hall.example", Policy(waivers=waivers, stale_waivers="warn"))
+    (table,) = file_of(tmp_path, described(hall, None, {})).targets
     assert table.waivers == waivers
     assert table.values["stale_waivers"] == "warn"
 

@@ -25,9 +25,9 @@ def case(control: str, instance: str, target: str = "plant") -> CollectedCase:
     }
 
 
-def record(one: CollectedCase, outcome: str, **more: Any) -> Record:
+def record(collected: CollectedCase, outcome: str, **more: Any) -> Record:
     plain: dict[str, Any] = {
-        **one, "observed": "", "outcome": outcome, "reason": "", "findings": [], "waiver": None, "started": "",
+        **collected, "observed": "", "outcome": outcome, "reason": "", "findings": [], "waiver": None, "started": "",
         "seconds": 0.0, "policy_sha256": "",
     }  # fmt: skip
     return cast("Record", plain | more)
@@ -35,9 +35,13 @@ def record(one: CollectedCase, outcome: str, **more: Any) -> Record:
 
 def account(*outcomes: str) -> Account:
     cases = [case("site-01", str(number)) for number, _ in enumerate(outcomes)]
-    records = [record(one, outcome) for one, outcome in zip(cases, outcomes, strict=True) if outcome != "not-selected"]
-    (found,) = accounts(cases, records, [], "-k")
-    return found
+    records = [
+        record(collected, outcome)
+        for collected, outcome in zip(cases, outcomes, strict=True)
+        if outcome != "not-selected"
+    ]
+    (row,) = accounts(cases, records, [], "-k")
+    return row
 
 
 @pytest.mark.parametrize(("worse", "better"), list(pairwise(ORDER)))
@@ -70,25 +74,25 @@ def test_an_account_in_full() -> None:
 
 
 def test_the_last_run_of_a_case_counts() -> None:
-    one = case("site-01", "a")
-    (found,) = accounts([one], [record(one, "non-compliant"), record(one, "compliant")], [], "")
-    assert (found["outcome"], found["instances"]) == ("compliant", {"compliant": 1})
+    collected = case("site-01", "a")
+    (row,) = accounts([collected], [record(collected, "non-compliant"), record(collected, "compliant")], [], "")
+    assert (row["outcome"], row["instances"]) == ("compliant", {"compliant": 1})
 
 
 def test_what_took_its_process_down_could_not_be_looked_at() -> None:
-    one = case("site-01", "a")
-    (found,) = accounts([one], [], [one["nodeid"]], "")
-    assert (found["outcome"], found["reason"]) == ("could-not-look", "the test crashed its process")
+    collected = case("site-01", "a")
+    (row,) = accounts([collected], [], [collected["nodeid"]], "")
+    assert (row["outcome"], row["reason"]) == ("could-not-look", "the test crashed its process")
 
 
 def test_without_a_list_of_what_was_collected_records_speak_for_themselves() -> None:
-    (found,) = accounts([], [record(case("site-01", "a"), "compliant")], [], "")
-    assert (found["control"], found["outcome"]) == ("site-01", "compliant")
+    (row,) = accounts([], [record(case("site-01", "a"), "compliant")], [], "")
+    assert (row["control"], row["outcome"]) == ("site-01", "compliant")
 
 
 def test_the_line() -> None:
     outcomes = ["compliant"] * 3 + ["non-compliant", "waived", "not-applicable", "not-judged"]
-    some = [accounts([one], [record(one, how)], [], "")[0] for one, how in _cases(outcomes)]
+    some = [accounts([collected], [record(collected, how)], [], "")[0] for collected, how in _cases(outcomes)]
     assert line(some[:5], "") == "judged 5 of 5 controls"
     assert line(some, "") == "judged 5 of 7 controls; 1 not applicable, 1 not judged"
     left = accounts([case("site-99", "")], [], [], "-k")
@@ -109,24 +113,24 @@ VOUCHED = AttestationFacts(
 
 @pytest.mark.parametrize("outcome", ORDER)
 def test_somebody_vouches_for_what_was_not_judged_and_for_nothing_else(outcome: str) -> None:
-    one = case("site-01", "a")
-    records = [] if outcome == "not-selected" else [record(one, outcome, reason="no account")]
-    (found,) = accounts([one], records, [], "-k", {"plant": [VOUCHED]})
-    assert found["outcome"] == ("attested" if outcome == "not-judged" else outcome)
-    assert found["instances"] == {outcome: 1}
+    collected = case("site-01", "a")
+    records = [] if outcome == "not-selected" else [record(collected, outcome, reason="no account")]
+    (row,) = accounts([collected], records, [], "-k", {"plant": [VOUCHED]})
+    assert row["outcome"] == ("attested" if outcome == "not-judged" else outcome)
+    assert row["instances"] == {outcome: 1}
     if outcome == "not-judged":
         said = "no account; attested by J. Doe on 2026-11-01, until 2026-11-30: it is locked"
-        assert found["reason"] == said
-        assert line([found], "") == "judged 0 of 1 controls; 1 attested"
+        assert row["reason"] == said
+        assert line([row], "") == "judged 0 of 1 controls; 1 attested"
 
 
 def test_an_expired_attestation_counts_as_not_judged() -> None:
     expired = AttestationFacts(**{**VOUCHED, "in_force": False, "control": "phys-01"})
-    (found,) = accounts([], [], [], "", {"plant": [expired]})
-    assert (found["control"], found["outcome"], found["title"]) == ("phys-01", "not-judged", "it is locked")
-    assert "not in force: until 2026-11-30" in found["reason"]
-    assert line([found], "") == "judged 0 of 1 controls; 1 not judged"
+    (row,) = accounts([], [], [], "", {"plant": [expired]})
+    assert (row["control"], row["outcome"], row["title"]) == ("phys-01", "not-judged", "it is locked")
+    assert "not in force: until 2026-11-30" in row["reason"]
+    assert line([row], "") == "judged 0 of 1 controls; 1 not judged"
     renewed = AttestationFacts(**{**VOUCHED, "control": "phys-01"})
     for both in ([expired, renewed], [renewed, expired]):
-        (found,) = accounts([], [], [], "", {"plant": both})
-        assert found["outcome"] == "attested"
+        (row,) = accounts([], [], [], "", {"plant": both})
+        assert row["outcome"] == "attested"

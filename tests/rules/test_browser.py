@@ -147,8 +147,8 @@ def test_a_page_that_is_served(headers: dict[str, Any], codes: list[str]) -> Non
 def test_a_framed_page_is_worse_without_a_login_of_its_own(
     surface: Surface, root: RootView, severity: Severity | None
 ) -> None:
-    found = violations(cannot_be_framed(attempt(surface, "/", EDITOR, root), Policy()))
-    assert [violation.severity for violation in found] == [severity, severity]
+    faults = violations(cannot_be_framed(attempt(surface, "/", EDITOR, root), Policy()))
+    assert [violation.severity for violation in faults] == [severity, severity]
 
 
 @pytest.mark.parametrize("answer", [BEARER, NOT_FOUND, REACHED, Answer(200, "application/json", 2)])

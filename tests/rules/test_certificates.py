@@ -27,7 +27,7 @@ LOWER = certificate(2, "CN=Mid", "CN=Upper")
 
 
 def strong(*sent: CertificateFacts) -> tuple[CertificateFacts, ...]:
-    return tuple(replace(one, key_type="RSA", key_bits=2048, signature_hash="sha256") for one in sent)
+    return tuple(replace(leaf, key_type="RSA", key_bits=2048, signature_hash="sha256") for leaf in sent)
 
 
 @pytest.mark.parametrize("rule", [chain_is_in_order, keys_are_strong, lifetime_is_limited])
@@ -40,7 +40,7 @@ def test_without_tls_they_do_not_apply(rule: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "found", "said"),
+    ("seen", "expected", "said"),
     [
         (chain(LEAF, MID), [], ""),
         (chain(LEAF), [], ""),  # what is missing is tls-01's
@@ -71,9 +71,9 @@ def test_without_tls_they_do_not_apply(rule: object) -> None:
         (chain(LEAF, path=(LEAF, replace(MID, position=-1))), [], ""),  # trusted by itself
     ],
 )
-def test_each_way_of_disorder_is_told(seen: PresentedChain, found: list[str], said: str) -> None:
+def test_each_way_of_disorder_is_told(seen: PresentedChain, expected: list[str], said: str) -> None:
     verdict = faults(chain_is_in_order(seen, Policy()))
-    assert codes(verdict) == found
+    assert codes(verdict) == expected
     assert said in "".join(violation.observed + violation.remedy for violation in verdict)
 
 
@@ -102,7 +102,7 @@ def test_what_two_chains_have_in_common_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key_type", "bits", "found"),
+    ("key_type", "bits", "expected"),
     [
         ("RSA", 2048, []),
         ("RSA", 2047, ["weak-key"]),
@@ -113,26 +113,26 @@ def test_what_two_chains_have_in_common_is_told_once() -> None:
         ("DSA", 3072, ["weak-key"]),
     ],
 )
-def test_keys_are_measured_by_their_kind(key_type: str, bits: int, found: list[str]) -> None:
+def test_keys_are_measured_by_their_kind(key_type: str, bits: int, expected: list[str]) -> None:
     leaf, mid = strong(LEAF, MID)
     for sent in (
         (replace(leaf, key_type=key_type, key_bits=bits), mid),
         (leaf, replace(mid, key_type=key_type, key_bits=bits)),
     ):
         verdict = faults(keys_are_strong(chain(*sent), Policy()))
-        assert codes(verdict) == found
+        assert codes(verdict) == expected
         assert all(f"has a key of {bits} bits ({key_type})" in violation.observed for violation in verdict)
 
 
 @pytest.mark.parametrize(
-    ("digest", "found"),
+    ("digest", "expected"),
     [("", []), ("sha256", []), ("sha3-512", []), ("sha1", ["weak-signature"]), ("md5", ["weak-signature"])],
 )
-def test_signatures_are_measured_by_their_digest(digest: str, found: list[str]) -> None:
+def test_signatures_are_measured_by_their_digest(digest: str, expected: list[str]) -> None:
     leaf, mid, root = strong(LEAF, MID, replace(ROOT, position=-1))
     root = replace(root, signature_hash=digest)  # nobody relies on it
-    for one in ((replace(leaf, signature_hash=digest), mid, root), (leaf, replace(mid, signature_hash=digest), root)):
-        assert codes(keys_are_strong(chain(*one[:2], path=one), Policy())) == found
+    for sent in ((replace(leaf, signature_hash=digest), mid, root), (leaf, replace(mid, signature_hash=digest), root)):
+        assert codes(keys_are_strong(chain(*sent[:2], path=sent), Policy())) == expected
 
 
 def test_the_key_of_a_trust_anchor_counts() -> None:
@@ -218,7 +218,7 @@ def test_of_two_chains_one_may_be_public() -> None:
 
 
 @pytest.mark.parametrize(
-    ("issuer", "organisation", "found"),
+    ("issuer", "organisation", "expected"),
     [
         ("Let's Encrypt", "Let's Encrypt", []),
         ("let's encrypt", "Let's Encrypt", []),
@@ -229,12 +229,12 @@ def test_of_two_chains_one_may_be_public() -> None:
         ("Root", "Other", ["other-issuer"]),
     ],
 )
-def test_the_issuer_is_known_by_its_organisation(issuer: str, organisation: str, found: list[str]) -> None:
+def test_the_issuer_is_known_by_its_organisation(issuer: str, organisation: str, expected: list[str]) -> None:
     leaf = replace(LEAF, organisations=("", organisation))
     anchor = replace(STORE_ROOT, organisations=("Plant", "Plant"))
     verdict = faults(issued_by_the_named_ca(chain(leaf, MID, path=(leaf, MID, anchor)), Policy(issuer=issuer)))
-    assert codes(verdict) == found
-    assert all("was issued by “" in one.observed and f"“{issuer}”" == one.expected for one in verdict)
+    assert codes(verdict) == expected
+    assert all("was issued by “" in violation.observed and f"“{issuer}”" == violation.expected for violation in verdict)
 
 
 def test_no_issuer_is_demanded_by_default() -> None:

@@ -261,8 +261,8 @@ def test_a_pinned_certificate_is_trusted_by_its_fingerprint_alone() -> None:
 def test_dates_that_openssl_does_not_look_at_are_looked_at() -> None:
     late = replace(MID, not_after=NOW - DAY)
     early = replace(MID, not_before=NOW + DAY)
-    for one, code in ((late, "verify-10"), (early, "verify-9")):
-        assert codes(chain_is_trusted(chain(LEAF, one, errors=((20, 1),)), Policy())) == ["unknown-ca", code]
+    for leaf, code in ((late, "verify-10"), (early, "verify-9")):
+        assert codes(chain_is_trusted(chain(LEAF, leaf, errors=((20, 1),)), Policy())) == ["unknown-ca", code]
     met = chain(LEAF, late, errors=((10, 1),))
     assert codes(chain_is_trusted(met, Policy())) == ["verify-10"]  # once
     unused = chain(LEAF, MID, replace(ROOT, not_after=NOW - DAY), path=(LEAF, MID, STORE_ROOT))
@@ -302,4 +302,4 @@ def test_both_chains_of_a_server_are_judged() -> None:
     [name] = faults(names_the_host(seen, Policy()))
     assert name.observed.startswith("RSA leaf `CN=plant.example` is for other.example")
     assert replace(seen, unseen="whether …").evidence().endswith("; whether …")
-    assert [one.subject for one in counted(seen)] == ["CN=plant.example", "CN=Mid"]
+    assert [link.subject for link in counted(seen)] == ["CN=plant.example", "CN=Mid"]

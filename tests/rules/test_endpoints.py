@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from seen import BROKEN, ERROR, FAIL, FLOWS, FORBIDDEN, NODE_BASIC, NOT_FOUND, OPEN, PASS, attempt, outcome, target
-from seen import violations as found
+from seen import violations as faults
 
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer
@@ -22,6 +22,6 @@ def test_a_declared_endpoint(answer: Answer, letter: str) -> None:
 
 
 def test_a_declared_endpoint_that_is_not_there_says_what_to_correct() -> None:
-    (violation,) = found(endpoint_refuses(attempt(Surface.NODE, "/api/orders", NOT_FOUND, OPEN), Policy()))
+    (violation,) = faults(endpoint_refuses(attempt(Surface.NODE, "/api/orders", NOT_FOUND, OPEN), Policy()))
     assert "this endpoint is declared" in violation.observed
     assert "--nodered-node-root" in violation.remedy

@@ -87,7 +87,7 @@ def test_own_port_where_nothing_answers(state: PortState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "letter"),
+    ("seen", "letter"),
     [
         (visit(LOGIN), FAIL),
         (visit(EDITOR), FAIL),
@@ -133,8 +133,8 @@ def test_own_port_where_nothing_answers(state: PortState) -> None:
         "challenge",
     ],
 )
-def test_own_port_that_answers(one: Visit, letter: str) -> None:
-    assert outcome(own_port_is_shut, direct(opened(one)), target()) == letter
+def test_own_port_that_answers(seen: Visit, letter: str) -> None:
+    assert outcome(own_port_is_shut, direct(opened(seen)), target()) == letter
 
 
 def test_what_is_served_counts_though_something_else_gave_no_answer() -> None:
@@ -237,7 +237,7 @@ def test_a_strange_name_is_not_even_answered(state: PortState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "letter"),
+    ("seen", "letter"),
     [
         (visit(NOBODY), PASS),
         (visit(Answer(421, "text/html", 9)), PASS),
@@ -275,8 +275,8 @@ def test_a_strange_name_is_not_even_answered(state: PortState) -> None:
         "undeclared login",
     ],
 )
-def test_a_strange_name_that_is_answered(one: Visit, letter: str) -> None:
-    assert outcome(strange_name_is_turned_away, strange(one), target()) == letter
+def test_a_strange_name_that_is_answered(seen: Visit, letter: str) -> None:
+    assert outcome(strange_name_is_turned_away, strange(seen), target()) == letter
 
 
 def test_a_strange_name_where_no_node_red_was_seen() -> None:
@@ -333,8 +333,8 @@ def test_the_inspector_has_its_own_remedy() -> None:
     ],
 )
 def test_cookies(cookie: Cookie, lacks: str) -> None:
-    found = violations(cookies_are_guarded(SeenCookies(9, (cookie,)), Policy()))
-    assert [violation.observed.rpartition(": ")[2] for violation in found] == ([lacks] if lacks else [])
+    faults = violations(cookies_are_guarded(SeenCookies(9, (cookie,)), Policy()))
+    assert [violation.observed.rpartition(": ")[2] for violation in faults] == ([lacks] if lacks else [])
 
 
 def test_a_cookie_in_words() -> None:

@@ -140,9 +140,9 @@ STICKY = replace(FOLDER, mode=0o1775, own=True)
 )
 def test_settings_are_out_of_reach(files: tuple[tuple[FileStep, ...], ...], expected: list[str]) -> None:
     seen = FileAccess("settings", HOME, NODE_RED, files)
-    found = violations(settings_are_out_of_reach(seen, target().policy))
-    assert [violation.code for violation in found] == expected
-    assert all("--settings /etc/nodered/settings.js" in violation.remedy for violation in found)
+    faults = violations(settings_are_out_of_reach(seen, target().policy))
+    assert [violation.code for violation in faults] == expected
+    assert all("--settings /etc/nodered/settings.js" in violation.remedy for violation in faults)
 
 
 def test_root_writes_its_settings_anyway_and_files_that_are_not_seen_are_not_judged() -> None:

@@ -135,6 +135,6 @@ def test_what_acts_and_is_declared_public() -> None:
         ActingEntry(Entry("dashboard", "/dashboard"), FlowNode("ui-button", "c3")),
         ActingEntry(Entry("http", "/map", "PUT"), IN),
     )
-    found = violations(acts_behind_a_login_only(ActingEntries(read(acting=acting), TOLD, ""), SITE))
-    assert [violation.code for violation in found] == ["public-widget", "public-endpoint"]
+    faults = violations(acts_behind_a_login_only(ActingEntries(read(acting=acting), TOLD, ""), SITE))
+    assert [violation.code for violation in faults] == ["public-widget", "public-endpoint"]
     assert acts_behind_a_login_only(ActingEntries(read(acting=acting), TOLD, ""), Policy()) == ()

@@ -212,11 +212,11 @@ SITE = Policy(
     ids=lambda value: value.line() if isinstance(value, Entry) else "",
 )
 def test_ways_in(entry: Entry, line: str) -> None:
-    found = violations(ways_in_are_declared(Entries((entry,), TOLD, ""), SITE))
+    faults = violations(ways_in_are_declared(Entries((entry,), TOLD, ""), SITE))
     if not line:
-        assert found == ()
+        assert faults == ()
         return
-    (violation,) = found
+    (violation,) = faults
     assert violation.code == f"undeclared-{entry.kind}"
     assert violation.remedy == f"nodered-sec.toml: {line}; or delete the node"
 
@@ -233,8 +233,10 @@ def test_the_lines_for_the_policy_file_stand_in_one_file_together(tmp_path: Path
         Entry("tcp", "4841"),
         Entry("udp", "514"),
     )
-    found = violations(ways_in_are_declared(Entries(entries, TOLD, ""), site))
-    lines = dict.fromkeys(violation.remedy.removeprefix("nodered-sec.toml: ").partition("; ")[0] for violation in found)
+    faults = violations(ways_in_are_declared(Entries(entries, TOLD, ""), site))
+    lines = dict.fromkeys(
+        violation.remedy.removeprefix("nodered-sec.toml: ").partition("; ")[0] for violation in faults
+    )
     read = tomllib.loads("\n".join(lines))
     assert [protected_path["path"] for protected_path in read["protected_paths"]] == [
         "/api/orders",

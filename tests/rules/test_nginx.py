@@ -436,15 +436,15 @@ def test_a_server_on_loopback_that_raw_connections_reach_has_nothing_in_front() 
     inner = f"server {{ listen 127.0.0.1:8443 ssl; location / {{ {PROXY} }} }}"
     demands: dict[str, Any] = {"admin_api": "proxied"}
 
-    def found(stream: str, http: str = inner) -> list[str]:
+    def codes_of(stream: str, http: str = inner) -> list[str]:
         return codes(replace(raw(stream, http), admin_root="/"), **demands)
 
-    assert set(found("server { listen 443; pass 127.0.0.1:8443; }")) == {"no-login"}
-    assert found("server { listen 127.0.0.1:443; pass 127.0.0.1:8443; }") == []
-    assert found("server { listen 443; ssl_verify_client on; pass 127.0.0.1:8443; }") == []
+    assert set(codes_of("server { listen 443; pass 127.0.0.1:8443; }")) == {"no-login"}
+    assert codes_of("server { listen 127.0.0.1:443; pass 127.0.0.1:8443; }") == []
+    assert codes_of("server { listen 443; ssl_verify_client on; pass 127.0.0.1:8443; }") == []
     clear = inner.replace(" ssl", "")
-    assert set(found("server { listen 443; pass 127.0.0.1:8443; }", clear)) == {"plain", "no-login"}
-    assert set(found("server { listen 443 ssl; pass 127.0.0.1:8443; }", clear)) == {"no-login"}
+    assert set(codes_of("server { listen 443; pass 127.0.0.1:8443; }", clear)) == {"plain", "no-login"}
+    assert set(codes_of("server { listen 443 ssl; pass 127.0.0.1:8443; }", clear)) == {"no-login"}
 
 
 def test_what_nginx_hands_to_another_on_the_same_host_is_not_judged() -> None:

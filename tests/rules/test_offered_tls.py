@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 TABLE = suite_table()
 SUITES = {suite.openssl or suite.name: suite for suite in TABLE.suites.values()}
-GROUPS = {one.name: one for one in TABLE.groups.values()}
+GROUPS = {row.name: row for row in TABLE.groups.values()}
 GCM = "ECDHE-RSA-AES128-GCM-SHA256"
 TROUBLE = ProbeError("no answer in time", Cause.TIMEOUT)
 IN_CLEAR = NotApplicable("served without TLS: see tls-01")
@@ -168,15 +168,15 @@ BROKEN, STATIC, OTHER = no_suite_is_broken, suites_are_forward_secret, suites_ar
 )
 def test_a_suite_is_judged_by_one_control(name: str, control: object, code: str) -> None:
     seen = of("TLSv1.2", name)
-    found = {rule: codes(rule(seen, Policy())) for rule in (BROKEN, STATIC, OTHER)}
-    assert found == {rule: [code] if rule is control else [] for rule in (BROKEN, STATIC, OTHER)}
+    faults = {rule: codes(rule(seen, Policy())) for rule in (BROKEN, STATIC, OTHER)}
+    assert faults == {rule: [code] if rule is control else [] for rule in (BROKEN, STATIC, OTHER)}
 
 
 def test_suites_with_one_fault_are_one_finding_that_names_each() -> None:
-    many = [one for one in SUITES if SUITES[one].broken.startswith("no authentication") and SUITES[one].openssl]
+    many = [suite for suite in SUITES if SUITES[suite].broken.startswith("no authentication") and SUITES[suite].openssl]
     fault = only(no_suite_is_broken(of("TLSv1.2", *many), Policy()))
     assert len(many) > 10
-    assert all(f"({one})" in fault.observed for one in many)
+    assert all(f"({suite})" in fault.observed for suite in many)
     old = OfferedVersions(offers(v0=tuple(many), v2=(GCM,)), ("TLSv1.0",))
     assert only(old_version_is_refused(old, Policy())).observed.endswith(f" and {len(many) - 10} more")
     assert codes(no_suite_is_broken(of("TLSv1.2", "NULL-SHA", "RC4-SHA", "NULL-SHA256"), Policy())) == [
@@ -246,7 +246,7 @@ UNKNOWN: Group = TABLE.group(0x1234)
 
 
 @pytest.mark.parametrize(
-    ("one", "production", "strict"),
+    ("accepted", "production", "strict"),
     [
         (group("x25519"), [], []),
         (group("secp521r1"), [], []),
@@ -265,9 +265,9 @@ UNKNOWN: Group = TABLE.group(0x1234)
     ids=str,
 )
 def test_groups_are_judged_by_their_strength_and_strictly_by_the_list(
-    one: AcceptedGroup, production: list[str], strict: list[str]
+    accepted: AcceptedGroup, production: list[str], strict: list[str]
 ) -> None:
-    seen = OfferedGroups(offers(one, v2=(GCM,)))
+    seen = OfferedGroups(offers(accepted, v2=(GCM,)))
     assert codes(groups_are_large_enough(seen, Policy())) == production
     assert codes(groups_are_large_enough(seen, Policy(profile="baseline"))) == production
     assert codes(groups_are_large_enough(seen, Policy(profile="strict"))) == strict

@@ -21,7 +21,7 @@ UIBUILDER = NodePackage("node-red-contrib-uibuilder", "7.7.4", (SERVER,))
 LOCK = PaletteLock(RED, ("node-red-contrib-line",), "package-lock.json", version=3, registries=("registry.npmjs.org",))
 
 
-def found(*packages: NodePackage, admin: bool = True, admin_api: AdminApi = "protected") -> list[str]:
+def told(*packages: NodePackage, admin: bool = True, admin_api: AdminApi = "protected") -> list[str]:
     policy = replace(POLICY, admin_api=admin_api)
     return [
         violation.code
@@ -34,16 +34,16 @@ def line(*places: CodePlace) -> NodePackage:
 
 
 def test_known_packages_are_judged_by_the_table() -> None:
-    assert found(UIBUILDER) == ["unguarded-package"]
-    assert found(UIBUILDER, admin=False) == found(UIBUILDER, admin_api="proxied") == []
-    assert found(NodePackage("node-red-dashboard", "3.6.6", (ROUTE,))) == []
-    assert found(NodePackage("node-red-dashboard", "3.6.7", (ROUTE,))) == ["routes"]  # nobody has reviewed that one
+    assert told(UIBUILDER) == ["unguarded-package"]
+    assert told(UIBUILDER, admin=False) == told(UIBUILDER, admin_api="proxied") == []
+    assert told(NodePackage("node-red-dashboard", "3.6.6", (ROUTE,))) == []
+    assert told(NodePackage("node-red-dashboard", "3.6.7", (ROUTE,))) == ["routes"]  # nobody has reviewed that one
 
 
 def test_others_are_judged_by_a_reading() -> None:
-    assert found(line()) == found(line(SCRIPT)) == []
-    assert found(line(ROUTE, ROUTE, SERVER, COMMAND)) == ["routes", "listens", "commands"]
-    assert found(line(ROUTE, SERVER), admin=False) == found(line(ROUTE, SERVER), admin_api="proxied") == ["listens"]
+    assert told(line()) == told(line(SCRIPT)) == []
+    assert told(line(ROUTE, ROUTE, SERVER, COMMAND)) == ["routes", "listens", "commands"]
+    assert told(line(ROUTE, SERVER), admin=False) == told(line(ROUTE, SERVER), admin_api="proxied") == ["listens"]
     [violation] = violations(packages_guard_what_they_open(InstalledNodes(RED, (line(ROUTE, ROUTE),)), POLICY))
     assert violation.observed == (
         "node-red-contrib-line 1.0.0 registers routes below the admin root without asking for a permission: "

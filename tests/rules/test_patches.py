@@ -60,8 +60,8 @@ def test_node_red(release: str, expected: list[str]) -> None:
 
 
 def test_an_old_one_has_all_of_them() -> None:
-    found = codes(is_free_of_advisories, installed(("node-red", "0.20.7")))
-    assert {"CVE-2019-15607", "CVE-2021-21297", "CVE-2021-21298", "CVE-2024-27307"} <= set(found)
+    ids = codes(is_free_of_advisories, installed(("node-red", "0.20.7")))
+    assert {"CVE-2019-15607", "CVE-2021-21297", "CVE-2021-21298", "CVE-2024-27307"} <= set(ids)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_an_old_one_has_all_of_them() -> None:
     ],
 )
 def test_a_finding_names_the_advisory_and_the_release_of_the_same_line(release: str, fixed: str, install: str) -> None:
-    found = violations(is_free_of_advisories(installed(("node-red", release)), Policy()))
-    violation = next(one for one in found if one.code == "node-red#5884")
+    faults = violations(is_free_of_advisories(installed(("node-red", release)), Policy()))
+    violation = next(violation for violation in faults if violation.code == "node-red#5884")
     assert violation.observed.startswith(f"Node-RED {release}, seen in GET /settings as viewer: node-red#5884 / ")
     assert f"fixed in {fixed} (https://" in violation.expected
     assert install in violation.remedy

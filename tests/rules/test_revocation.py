@@ -50,7 +50,7 @@ def test_where_nothing_can_be_said_nothing_is(policy: Policy, reason: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("staple", "must", "found"),
+    ("staple", "must", "expected"),
     [
         (None, True, ["staple-missing"]),
         (Staple("good", NOW - DAY, NOW + DAY), True, []),
@@ -64,12 +64,12 @@ def test_where_nothing_can_be_said_nothing_is(policy: Policy, reason: str) -> No
         (Staple(trouble="it is for another certificate"), False, ["staple-unusable"]),
     ],
 )
-def test_stapled_responses_are_judged_where_they_are(staple: Staple | None, must: bool, found: list[str]) -> None:
+def test_stapled_responses_are_judged_where_they_are(staple: Staple | None, must: bool, expected: list[str]) -> None:
     seen = replace(chain(replace(LEAF, must_staple=must), MID), staple=staple)
-    assert codes(not_revoked(RevocationCheck(seen), Policy())) == found
+    assert codes(not_revoked(RevocationCheck(seen), Policy())) == expected
     second = both(chain(), seen)
     verdict = not_revoked(RevocationCheck(second), Policy())
-    assert codes(verdict) == found
+    assert codes(verdict) == expected
     assert all("RSA leaf" in violation.observed for violation in faults(verdict))
 
 

@@ -21,7 +21,7 @@ from seen import (
     target,
     view,
 )
-from seen import violations as found
+from seen import violations as faults
 
 from pytest_nodered_sec.observations.answers import Answer, classify
 from pytest_nodered_sec.observations.roots import Glimpse, UndeclaredPlace, UndeclaredPlaces
@@ -80,8 +80,8 @@ def test_what_is_declared_public_may_answer() -> None:
 
 
 def test_a_login_alone_is_milder() -> None:
-    (open_one,) = found(nothing_answers_undeclared(below(glimpse(SETTINGS, "Node-RED's settings")), Policy()))
-    (login,) = found(nothing_answers_undeclared(below(glimpse(LOGIN, "its login", login=True)), Policy()))
+    (open_one,) = faults(nothing_answers_undeclared(below(glimpse(SETTINGS, "Node-RED's settings")), Policy()))
+    (login,) = faults(nothing_answers_undeclared(below(glimpse(LOGIN, "its login", login=True)), Policy()))
     assert (open_one.code, open_one.severity) == ("undeclared", None)
     assert (login.code, login.severity) == ("undeclared-login", Severity.MEDIUM)
     assert "location /nodered/ { return 404; }" in login.remedy

@@ -39,7 +39,7 @@ SCRIPT = Answer(200, "application/javascript", 20000)
 
 
 @pytest.mark.parametrize(
-    ("answer", "found", "root", "letter"),
+    ("answer", "is_there", "root", "letter"),
     [
         (SCRIPT, True, OPEN, FAIL),
         (SCRIPT, True, STRANGER, FAIL),
@@ -54,8 +54,8 @@ SCRIPT = Answer(200, "application/javascript", 20000)
         (BROKEN, False, OPEN, ERROR),
     ],
 )
-def test_a_file(answer: Answer, found: bool, root: RootView, letter: str) -> None:
-    seen = FileAttempt(attempt(Surface.NODE, "/settings.js", answer, root), found)
+def test_a_file(answer: Answer, is_there: bool, root: RootView, letter: str) -> None:
+    seen = FileAttempt(attempt(Surface.NODE, "/settings.js", answer, root), is_there)
     assert outcome(file_is_not_served, seen, target()) == letter
 
 
@@ -89,7 +89,7 @@ BAD_REQUEST = Answer(400, "text/html", 150)
 
 
 @pytest.mark.parametrize(
-    ("answer", "found", "root", "demands", "letter"),
+    ("answer", "is_there", "root", "demands", "letter"),
     [
         (PACKAGE, True, AUTH, {}, FAIL),
         (PACKAGE, True, STRANGER, {}, FAIL),
@@ -107,9 +107,11 @@ BAD_REQUEST = Answer(400, "text/html", 150)
         (BROKEN, False, AUTH, {}, ERROR),
     ],
 )
-def test_a_hole(answer: Answer, found: bool, root: RootView, demands: dict[str, str], letter: str) -> None:
+def test_a_hole(answer: Answer, is_there: bool, root: RootView, demands: dict[str, str], letter: str) -> None:
     to = target(**demands)
-    seen = FileAttempt(attempt(Surface.ADMIN, "/ui_base/js/..%2F..%2Fpackage.json", answer, root, to), found, "CVE-1")
+    seen = FileAttempt(
+        attempt(Surface.ADMIN, "/ui_base/js/..%2F..%2Fpackage.json", answer, root, to), is_there, "CVE-1"
+    )
     assert outcome(hole_is_shut, seen, to) == letter
 
 

@@ -193,8 +193,8 @@ ASKED = "/ui?keep=1"
 STRAIGHT = Hop(301, "https://plant.example/ui", keeps_path=True)
 
 
-def trails(*found: Trail, method: str = "GET", tls: bool = True) -> RedirectTrails:
-    return RedirectTrails(method, ASKED, 80, "plant.example", tls, found)
+def trails(*sent: Trail, method: str = "GET", tls: bool = True) -> RedirectTrails:
+    return RedirectTrails(method, ASKED, 80, "plant.example", tls, sent)
 
 
 def led(*hops: Hop, end: Answer | None = None) -> Trail:
@@ -206,7 +206,7 @@ def codes(seen: RedirectTrails, policy: Policy | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("hops", "found"),
+    ("hops", "expected"),
     [
         ((STRAIGHT,), []),
         ((STRAIGHT, Hop(301, "https://plant.example/ui/", keeps_path=False)), []),
@@ -221,12 +221,12 @@ def codes(seen: RedirectTrails, policy: Policy | None = None) -> list[str]:
         ((Hop(302, "https://other.example/", keeps_path=False),), ["status", "elsewhere", "loses-path"]),
     ],
 )
-def test_redirects(hops: tuple[Hop, ...], found: list[str]) -> None:
-    assert codes(trails(led(*hops))) == found
+def test_redirects(hops: tuple[Hop, ...], expected: list[str]) -> None:
+    assert codes(trails(led(*hops))) == expected
 
 
 @pytest.mark.parametrize(
-    ("profile", "method", "status", "found"),
+    ("profile", "method", "status", "expected"),
     [
         ("baseline", "GET", 302, []),
         ("baseline", "POST", 302, []),
@@ -236,9 +236,9 @@ def test_redirects(hops: tuple[Hop, ...], found: list[str]) -> None:
         ("strict", "POST", 308, []),
     ],
 )
-def test_redirect_status_by_profile(profile: Any, method: str, status: int, found: list[str]) -> None:
+def test_redirect_status_by_profile(profile: Any, method: str, status: int, expected: list[str]) -> None:
     seen = trails(led(Hop(status, "https://plant.example/ui", keeps_path=True)), method=method)
-    assert codes(seen, Policy(profile=profile)) == found
+    assert codes(seen, Policy(profile=profile)) == expected
 
 
 def test_the_finding_says_where_it_leads_and_what_to_write() -> None:
@@ -370,10 +370,10 @@ def page(*headers: str, answer: Answer = EDITOR) -> PageAnswers:
     ],
 )
 def test_https_only(header: str, code: str) -> None:
-    found = violations(insists_on_https(page(header), Policy()))
-    assert [violation.code for violation in found] == ([code] if code else [])
-    assert not any("includeSubDomains" in violation.remedy for violation in found)
-    assert all("every port of the name" in violation.remedy for violation in found)
+    faults = violations(insists_on_https(page(header), Policy()))
+    assert [violation.code for violation in faults] == ([code] if code else [])
+    assert not any("includeSubDomains" in violation.remedy for violation in faults)
+    assert all("every port of the name" in violation.remedy for violation in faults)
 
 
 @pytest.mark.parametrize("answer", [EDITOR, NODE_BASIC, NOT_FOUND, Answer(302, location="https://plant.example/ui/")])

@@ -35,7 +35,7 @@ def codes(verdict: Verdict) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("seen", "found"),
+    ("seen", "expected"),
     [
         (use(WAIVED), []),
         (use(GOOD, WAIVED, ERROR), []),
@@ -49,8 +49,8 @@ def codes(verdict: Verdict) -> list[str]:
         (use(OTHER, waiver=Waiver("own-01", LAST_DAY, "why")), []),  # whatever the only finding is called
     ],
 )
-def test_verdicts(seen: WaiverUse, found: list[str]) -> None:
-    assert codes(is_needed(seen, Policy())) == found
+def test_verdicts(seen: WaiverUse, expected: list[str]) -> None:
+    assert codes(is_needed(seen, Policy())) == expected
 
 
 @pytest.mark.parametrize("case", [ERROR, UNJUDGED, UNRUN])
@@ -71,10 +71,10 @@ def test_a_narrowed_run_judges_no_waiver() -> None:
     )
 
 
-@pytest.mark.parametrize(("stale", "found"), [("fail", ["not-needed"]), ("warn", [])])
-def test_the_policy_can_soften_what_is_no_longer_needed(stale: StaleWaivers, found: list[str]) -> None:
+@pytest.mark.parametrize(("stale", "expected"), [("fail", ["not-needed"]), ("warn", [])])
+def test_the_policy_can_soften_what_is_no_longer_needed(stale: StaleWaivers, expected: list[str]) -> None:
     policy = Policy(stale_waivers=stale)
-    assert codes(is_needed(use(GOOD), policy)) == found
+    assert codes(is_needed(use(GOOD), policy)) == expected
     assert codes(is_needed(use(), policy)) == ["unmatched"]
     assert codes(is_needed(use(WAIVED, today=date(2031, 1, 1)), policy)) == ["expired"]
 

@@ -35,9 +35,9 @@ def on(match: CaddyMatch, *steps: CaddyStep) -> CaddyRoute:
     return CaddyRoute((match,), steps)
 
 
-def ends(one: CaddyServer, uri: str = "/ui/", host: str = "a", **more: Any) -> set[str]:
-    seen = CaddyConfig("caddy.json", (one,), SOCKETS)
-    outcomes = choices.every(lambda made: caddy.walk(seen, one, Client(uri, host, **more), made))
+def ends(site: CaddyServer, uri: str = "/ui/", host: str = "a", **more: Any) -> set[str]:
+    seen = CaddyConfig("caddy.json", (site,), SOCKETS)
+    outcomes = choices.every(lambda made: caddy.walk(seen, site, Client(uri, host, **more), made))
     words = {"node-red": "{0.uri}", "elsewhere": "elsewhere", "answered": "{0.status}", "unknown": "unknown"}
     return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in outcomes}
 
@@ -146,8 +146,8 @@ CASES: dict[str, tuple[CaddyServer, dict[str, Any], set[str]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_where_a_request_ends(name: str) -> None:
-    one, more, expected = CASES[name]
-    assert ends(one, **more) == expected
+    site, more, expected = CASES[name]
+    assert ends(site, **more) == expected
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_where_a_request_ends(name: str) -> None:
     ],
 )  # fmt: skip
 def test_paths(pattern: str, fits: str, does_not: str) -> None:
-    one = server(on(CaddyMatch(paths=(pattern,)), GONE))
-    assert ends(one, fits) == {"410"}
-    assert not does_not or ends(one, does_not) == {"200"}
+    site = server(on(CaddyMatch(paths=(pattern,)), GONE))
+    assert ends(site, fits) == {"410"}
+    assert not does_not or ends(site, does_not) == {"200"}
 
 
 def test_one_server_of_caddys_own_hands_on_to_another() -> None:

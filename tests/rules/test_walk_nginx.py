@@ -157,10 +157,10 @@ MAPS = {
 def test_variables_from_tables(name: str) -> None:
     table, variable, expected = MAPS[name]
     text = f"set $w {variable}; location / {{ proxy_pass http://127.0.0.1:1880/$w; }}"
-    found = ends(text, http=table)
-    assert found == ({f"/{one}" for one in expected} if expected != {"?"} else found)
+    seen = ends(text, http=table)
+    assert seen == ({f"/{end}" for end in expected} if expected != {"?"} else seen)
     if expected == {"?"}:
-        assert all(one.endswith("?") for one in found)
+        assert all(end.endswith("?") for end in seen)
 
 
 NAMES = """
@@ -297,6 +297,6 @@ def test_a_location_whose_pattern_nothing_fits_is_named() -> None:
     seen = config(f"server {{ listen 80; location ~ ^/(?=hmi).i {{ {PROXY} }} location ~ \\K {{ {PROXY} }} }}")
     [door] = ways.doors(seen)
     asked = ways.uris(seen, door.server, (Surface("/ui"),))
-    assert [one.partition(" (")[0] for one in ways.unseen(seen, door.server, asked)] == [
+    assert [doubt.partition(" (")[0] for doubt in ways.unseen(seen, door.server, asked)] == [
         "the requests for location ~ ^/(?=hmi).i"
     ]

@@ -68,7 +68,7 @@ def _logs(site: Site) -> list[list[str]]:
 
 def _fleet(site: Site, number: int) -> None:
     site.write(conftest=CONFTEST, test_site=TESTS)
-    targets = (f'[[target]]\nname = "t{one:02}"\nurl = "https://t{one:02}.example"\n' for one in range(number))
+    targets = (f'[[target]]\nname = "t{at:02}"\nurl = "https://t{at:02}.example"\n' for at in range(number))
     (site.path / "nodered-sec.toml").write_text("".join(targets))
 
 
@@ -89,7 +89,7 @@ def test_reports_come_in_the_order_of_collection(site: Site) -> None:
     collected = site.ids("--nodered-suite=off", url=None)
     result = site.run("--nodered-suite=off", "-v", url=None)
     assert [line.split()[0] for line in result.outlines if line.startswith("test_site.py::") and "%" in line] == [
-        one.split()[0] for one in collected
+        line.split()[0] for line in collected
     ]
 
 

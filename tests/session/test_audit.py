@@ -53,8 +53,8 @@ def kept(site: Site) -> Site:
 
 
 def book(site: Site) -> dict[str, Any]:  # Any: JSON
-    found: dict[str, Any] = json.loads((site.path / "book.json").read_text())
-    return found
+    content: dict[str, Any] = json.loads((site.path / "book.json").read_text())
+    return content
 
 
 def outcomes(site: Site) -> dict[str, str]:
@@ -91,8 +91,8 @@ def test_facts_of_a_run(kept: Site, workers: tuple[str, ...]) -> None:
         '[[waiver]]\ncontrol = "site-03"\nfinding = "open"\nreason = "later"\nexpires = 2099-12-31\n'
     )
     kept.run("--nodered-suite=off", "-p", "dump", "--nodered-url=https://other.example", *workers)
-    found = book(kept)
-    facts = found["facts"]
+    kept_book = book(kept)
+    facts = kept_book["facts"]
     assert (facts["plugin"], facts["interrupted"], facts["audit"], facts["fail_on"]) == ("0.1.0", False, False, "low")
     assert facts["tools"]["pytest"] == pytest.__version__
     assert {"python", "openssl", "requests", "cryptography"} <= set(facts["tools"])
@@ -114,26 +114,26 @@ def test_facts_of_a_run(kept: Site, workers: tuple[str, ...]) -> None:
             "approver": "", "ticket": "", "measure": "", "in_force": True,
         }
     ]  # fmt: skip
-    waived = [record for record in found["records"] if record["control"] == "site-03"]
-    assert [one["waiver"] for one in waived] == [
+    waived = [record for record in kept_book["records"] if record["control"] == "site-03"]
+    assert [record["waiver"] for record in waived] == [
         {"reason": "later", "expires": "2099-12-31", "approver": "", "ticket": "", "measure": "", "findings": ["open"]}
     ] * 2
     assert {record["outcome"] for record in waived} == {"waived"}
-    assert {target["policy_sha256"] for target in found["records"]} == {
+    assert {target["policy_sha256"] for target in kept_book["records"]} == {
         target["policy_sha256"] for target in facts["targets"]
     }
 
 
 def test_with_xdist_the_book_is_the_same(kept: Site) -> None:
     def told() -> dict[str, Any]:
-        found = book(kept)
-        for record in found["records"]:
+        kept_book = book(kept)
+        for record in kept_book["records"]:
             record["started"] = record["seconds"] = None
-        found["records"].sort(key=lambda record: record["nodeid"])
-        found["accounts"].sort(key=lambda record: (record["target"], record["control"]))
+        kept_book["records"].sort(key=lambda record: record["nodeid"])
+        kept_book["accounts"].sort(key=lambda record: (record["target"], record["control"]))
         for key in ("started", "ended", "command", "clock"):
-            del found["facts"][key]
-        return found
+            del kept_book["facts"][key]
+        return kept_book
 
     kept.run("-p", "dump")
     plain = told()
@@ -360,7 +360,7 @@ def test_what_was_run_again_is_no_audit(site: Site) -> None:
 def test_the_junit_file_knows_the_run(kept: Site) -> None:
     kept.run("--nodered-suite=off", "--junitxml=junit.xml", "-n2", "-k", "test_a")
     (suite,) = ET.parse(kept.path / "junit.xml").iter("testsuite")  # noqa: S314  our own run wrote it
-    found = {str(prop.get("name")): prop.get("value") for prop in suite.iterfind("properties/property")}
-    assert found["nodered_sec.narrowed"] == "-k"
-    assert found["nodered_sec.target.plant.example.addresses"] == "192.0.2.7 2001:db8::7"
-    assert found["nodered_sec.target.plant.example.clock_offset"] == "2"
+    values = {str(prop.get("name")): prop.get("value") for prop in suite.iterfind("properties/property")}
+    assert values["nodered_sec.narrowed"] == "-k"
+    assert values["nodered_sec.target.plant.example.addresses"] == "192.0.2.7 2001:db8::7"
+    assert values["nodered_sec.target.plant.example.clock_offset"] == "2"

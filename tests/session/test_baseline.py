@@ -35,10 +35,10 @@ def debts(site: Site) -> Site:
 def properties(path: Path) -> dict[str, list[str]]:
     """Return the properties of a JUnit file's test suite by name."""
     suite = ET.parse(path).getroot()[0]  # noqa: S314  our own file
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for prop in suite.iterfind("properties/property"):
-        found.setdefault(str(prop.get("name")).removeprefix("nodered_sec."), []).append(str(prop.get("value")))
-    return found
+        values.setdefault(str(prop.get("name")).removeprefix("nodered_sec."), []).append(str(prop.get("value")))
+    return values
 
 
 @WORKERS
@@ -47,14 +47,14 @@ def test_what_the_baseline_has_fails_nothing_and_what_is_new_does(debts: Site, w
     assert result.ret == 0
     result.assert_outcomes(passed=4, xfailed=2, skipped=2)
     assert "known     --nodered-fail-on=new, and the baseline has it" in result.stdout.str()
-    assert any("2 non-compliant (2 critical; only new findings fail the run)" in one for one in said(result))
+    assert any("2 non-compliant (2 critical; only new findings fail the run)" in line for line in said(result))
     debts.write(test_site=controls("good", "bad", "worse"))
     worse = debts.run(*OWN, *NEW, *workers, "--nodered-exit=split", "--junitxml=junit.xml", url=None)
     assert worse.ret == pytest.ExitCode.TESTS_FAILED
     worse.assert_outcomes(passed=4, xfailed=2, failed=2)
-    [line] = [one for one in said(worse) if one.startswith("findings since night (20")]
+    [line] = [line for line in said(worse) if line.startswith("findings since night (20")]
     assert line.endswith("): 2 new, 0 fixed, 2 still open")
-    assert any(one.startswith("new: site-01 critical served at plant, hall · GET /worse ") for one in said(worse))
+    assert any(line.startswith("new: site-01 critical served at plant, hall · GET /worse ") for line in said(worse))
     told = properties(debts.path / "junit.xml")
     assert told["since"] == [line]
     assert told["only_new"] == ["true"]
@@ -78,10 +78,11 @@ def test_what_could_not_be_looked_at_fails_as_ever(debts: Site, workers: tuple[s
     assert result.ret == 6
     told = said(result)
     assert any(
-        one.endswith("0 new, 0 fixed, 1 still open, 1 not looked at again; 1 target newly unreachable") for one in told
+        line.endswith("0 new, 0 fixed, 1 still open, 1 not looked at again; 1 target newly unreachable")
+        for line in told
     )
     assert "unreachable: plant: GET /orders got no answer within 10 s" in told
-    assert not any(one.startswith("fixed: ") for one in told), "what is not seen is not fixed"
+    assert not any(line.startswith("fixed: ") for line in told), "what is not seen is not fixed"
 
 
 def test_findings_that_were_fixed_waived_or_left_out_are_told_apart(debts: Site) -> None:
@@ -93,24 +94,24 @@ def test_findings_that_were_fixed_waived_or_left_out_are_told_apart(debts: Site)
     assert result.ret == 0
     told = said(result)
     assert any(
-        one.endswith("0 new, 1 fixed, 0 still open, 1 waived or not applicable now; 1 target changed") for one in told
+        line.endswith("0 new, 1 fixed, 0 still open, 1 waived or not applicable now; 1 target changed") for line in told
     )
-    assert any(one.startswith("fixed: site-01 critical served at plant · GET /bad ") for one in told)
+    assert any(line.startswith("fixed: site-01 critical served at plant · GET /bad ") for line in told)
     assert any(
-        one.startswith("waived or not applicable now: site-01 critical served at hall · waived until 2999")
-        for one in told
+        line.startswith("waived or not applicable now: site-01 critical served at hall · waived until 2999")
+        for line in told
     )
-    assert any(re.fullmatch(r"changed: hall: policy [0-9a-f]{12} → [0-9a-f]{12}", one) for one in told)
+    assert any(re.fullmatch(r"changed: hall: policy [0-9a-f]{12} → [0-9a-f]{12}", line) for line in told)
     # a waiver that has ended uncovers a finding: a baseline is no waiver without an end
     conftest.write_text(seen)
     (debts.path / "nodered-sec.toml").write_text(POLICY)
     ended = debts.run(*OWN, "--nodered-baseline=day", "--nodered-fail-on=new", url=None)
     assert ended.ret == pytest.ExitCode.TESTS_FAILED
-    assert any("): 2 new, 0 fixed, 0 still open; 1 target changed" in one for one in said(ended))
+    assert any("): 2 new, 0 fixed, 0 still open; 1 target changed" in line for line in said(ended))
     part = debts.run(*OWN, "--nodered-baseline=night", "-k", "again", "--nodered-target=plant", url=None)
     assert any(
-        "0 fixed, 0 still open, 1 not looked at again; 1 target of the baseline not in this run" in one
-        for one in said(part)
+        "0 fixed, 0 still open, 1 not looked at again; 1 target of the baseline not in this run" in line
+        for line in said(part)
     )
 
 
@@ -135,7 +136,7 @@ def test_severities_waivers_and_audits_beside_a_baseline(debts: Site) -> None:
     audit = debts.run("--nodered-audit", *NEW, "--nodered-suite=with", url=None)
     assert "audit: findings of every severity fail the run, whatever fail-on says" in audit.stdout.str()
     assert "test_site.py::test_orders[plant-bad]" not in [line for line in audit.outlines if line.startswith("XFAIL")]
-    assert not any("only new findings fail" in one for one in said(audit))
+    assert not any("only new findings fail" in line for line in said(audit))
     assert audit.ret == pytest.ExitCode.TESTS_FAILED
 
 
@@ -188,4 +189,4 @@ def test_a_replay_can_be_compared_as_well(debts: Site, workers: tuple[str, ...])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=4, xfailed=2, failed=2)
     shard = debts.run(*OWN, *NEW, "--nodered-shard=1/2", url=None)
-    assert any("): 1 new, 0 fixed, 1 still open" in one and "not in this run" not in one for one in said(shard))
+    assert any("): 1 new, 0 fixed, 1 still open" in line and "not in this run" not in line for line in said(shard))

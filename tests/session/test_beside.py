@@ -46,7 +46,7 @@ def fleet(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Six targets, of which three have one key, one waived; one is dead."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
     site.write(conftest=(site.path / "conftest.py").read_text() + SEES, dump=DUMP)
-    targets = "".join(f'[[target]]\nname = "{one}"\nurl = "https://{one}.example"\n' for one in NAMES)
+    targets = "".join(f'[[target]]\nname = "{name}"\nurl = "https://{name}.example"\n' for name in NAMES)
     (site.path / "nodered-sec.toml").write_text(targets + WAIVER)
     return site
 
@@ -60,8 +60,8 @@ def verdicts(site: Site, *args: str) -> dict[str, tuple[str, str]]:
 
 
 def test_the_verdicts_are_the_same_however_many_processes_look(fleet: Site) -> None:
-    found = verdicts(fleet, "--nodered-evidence=whole")
-    assert {name: outcome for name, (outcome, _) in found.items()} == {
+    outcomes = verdicts(fleet, "--nodered-evidence=whole")
+    assert {name: outcome for name, (outcome, _) in outcomes.items()} == {
         "fleet-01 gw1-a": "non-compliant",
         "fleet-01 gw2-b": "compliant",
         "fleet-01 gw3-a": "non-compliant",
@@ -70,10 +70,10 @@ def test_the_verdicts_are_the_same_however_many_processes_look(fleet: Site) -> N
         "fleet-01 gw6-a": "waived",
         "waiver-01 gw6-a": "compliant",
     }
-    assert found["fleet-01 gw1-a"][1] == "its TLS key is also that of gw3-a, gw6-a"
-    assert found["fleet-01 gw2-b"][1].endswith("; compared with 4 other targets; not seen: gw4-dead")
-    assert verdicts(fleet, "-n2", "--nodered-evidence=workers") == found
-    assert verdicts(fleet, "--nodered-replay=workers") == found
+    assert outcomes["fleet-01 gw1-a"][1] == "its TLS key is also that of gw3-a, gw6-a"
+    assert outcomes["fleet-01 gw2-b"][1].endswith("; compared with 4 other targets; not seen: gw4-dead")
+    assert verdicts(fleet, "-n2", "--nodered-evidence=workers") == outcomes
+    assert verdicts(fleet, "--nodered-replay=workers") == outcomes
 
 
 def test_a_shard_finds_its_own_twins_and_leaves_the_rest_to_whoever_judges_all(fleet: Site) -> None:

@@ -26,10 +26,10 @@ def suite(ids: list[str]) -> list[str]:
 @pytest.fixture
 def whole(site: Site) -> list[str]:
     """The suite's ids in an empty folder."""
-    found = site.ids()
-    assert REACH in found
-    assert suite(found) == found
-    return found
+    ids = site.ids()
+    assert REACH in ids
+    assert suite(ids) == ids
+    return ids
 
 
 def test_ids_follow_the_grammar(whole: list[str]) -> None:
@@ -126,8 +126,10 @@ def test_printed_ids_work_again(site: Site, whole: list[str]) -> None:
     assert site.ids("nodered-sec/test_reach.py") == [REACH]
     assert site.ids("nodered-sec") == whole
     assert site.ids(TLS.split("[")[0]) == [TLS]
-    assert site.ids("--deselect", "nodered-sec/test_tls.py") == [one for one in whole if "test_tls.py" not in one]
-    assert site.ids("-k", "names_the_host") == [one for one in whole if "names_the_host" in one]
+    assert site.ids("--deselect", "nodered-sec/test_tls.py") == [
+        nodeid for nodeid in whole if "test_tls.py" not in nodeid
+    ]
+    assert site.ids("-k", "names_the_host") == [nodeid for nodeid in whole if "names_the_host" in nodeid]
     assert site.run("nodered-sec/test_reach.py::test_nothing").ret == pytest.ExitCode.USAGE_ERROR
     missing = site.run("nodered-sec/test_nothing.py")
     assert missing.ret == pytest.ExitCode.USAGE_ERROR
@@ -154,10 +156,10 @@ def test_last_failed(site_with_control: Site, args: tuple[str, ...]) -> None:
 
 
 def test_several_targets(site_with_control: Site) -> None:
-    found = site_with_control.ids(
+    ids = site_with_control.ids(
         "-k", "test_orders and good", "--nodered-url=https://[::1]:8443", "--nodered-url=http://a.example:80/x/"
     )
-    assert found == [
+    assert ids == [
         f"test_site.py::test_orders[{target}-good]" for target in ("plant.example", "[::1]:8443", "a.example")
     ]
     ipv6 = "nodered-sec/test_reach.py::test_target_answers_throughout[[::1]:8443]"

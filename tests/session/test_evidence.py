@@ -115,8 +115,8 @@ def lines(path: Path) -> list[Any]:
 
 
 def counted(records: list[Any]) -> dict[str, int]:
-    found = [record["outcome"] for record in records]
-    return {outcome: found.count(outcome) for outcome in found}
+    outcomes = [record["outcome"] for record in records]
+    return {outcome: outcomes.count(outcome) for outcome in outcomes}
 
 
 def results(path: Path) -> list[Any]:
@@ -170,7 +170,7 @@ def test_a_folder_holds_everything_and_its_reports_agree(site2: Site) -> None:
     cards = dict(re.findall(r'data-outcome="([a-z-]+)"><b>(\d+)</b>', page))
     assert {key: int(value) for key, value in cards.items() if value != "0"} == OUTCOMES
     seen = lines(folder / "observations.jsonl")
-    assert [(one["target"], one["args"][0], len(one["cases"])) for one in seen] == [
+    assert [(look["target"], look["args"][0], len(look["cases"])) for look in seen] == [
         (target, how, 2 if how == "good" else 1)
         for target in ("hall", "plant")
         for how in ("absent", "bad", "error", "good")
@@ -180,9 +180,9 @@ def test_a_folder_holds_everything_and_its_reports_agree(site2: Site) -> None:
 def without_how(value: Any) -> Any:
     """Return JSON without how the run was started, and without its clock."""
     if isinstance(value, list):
-        return [without_how(one) for one in value if not (isinstance(one, dict) and one.get("name") in HOW)]
+        return [without_how(item) for item in value if not (isinstance(item, dict) and item.get("name") in HOW)]
     if isinstance(value, dict):
-        return {key: without_how(one) for key, one in value.items() if key not in HOW}
+        return {key: without_how(item) for key, item in value.items() if key not in HOW}
     return value
 
 
@@ -225,9 +225,9 @@ def kept(site2: Site) -> Site:
 def test_a_replay_comes_to_the_same_and_asks_nobody(kept: Site) -> None:
     result = kept.run(*OWN, "--nodered-replay=ev", "--nodered-evidence=again", "-n2", "-pno:rerunfailures", url=None)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    [line] = [one for one in said(result) if one.startswith("judged 10 cases again")]
+    [line] = [line for line in said(result) if line.startswith("judged 10 cases again")]
     assert line.endswith("none differs")
-    assert not [one for one in said(result) if one.startswith("differs")]
+    assert not [line for line in said(result) if line.startswith("differs")]
     assert counted(lines(kept.path / "again/results.jsonl")) == OUTCOMES
     assert "Judged again, nothing was asked" in (kept.path / "again/report.html").read_text()
     for name in ("policy.toml", "observations.jsonl"):  # the second folder can be judged again as well
@@ -241,7 +241,7 @@ def test_a_replay_under_another_policy_says_what_differs(kept: Site) -> None:
         re.sub(r"\[target.thresholds\]\n(.*=.*\n)*", "", text).replace('"production"', '"baseline"')
     )
     result = kept.run(*OWN, "--nodered-replay=ev", "--nodered-policy=new.toml", url=None)
-    differs = [one.removeprefix("differs: ") for one in said(result) if one.startswith("differs: ")]
+    differs = [line.removeprefix("differs: ") for line in said(result) if line.startswith("differs: ")]
     assert differs == [
         "test_site.py::test_orders[plant-bad]: non-compliant (served) → compliant",
         "test_site.py::test_orders[hall-bad]: waived (served) → compliant",
@@ -253,9 +253,9 @@ def test_a_replay_finds_no_answer_to_what_was_not_asked(kept: Site) -> None:
     result = kept.run(*OWN, "--nodered-replay=ev", "-k", "plant", url=None)
     result.assert_outcomes(passed=2, errors=1, deselected=3)
     assert "could not look: stub new was not asked of plant when the evidence was taken" in result.stdout.str()
-    differs = [one.removeprefix("differs: ") for one in said(result) if one.startswith("differs: ")]
+    differs = [line.removeprefix("differs: ") for line in said(result) if line.startswith("differs: ")]
     assert differs == ["test_site.py::test_orders[plant-new]: not run then → could-not-look"]
-    assert any(one.endswith(": 1 differ; 8 were not run now") for one in said(result))
+    assert any(line.endswith(": 1 differ; 8 were not run now") for line in said(result))
 
 
 def _append(path: Path) -> None:
@@ -456,7 +456,7 @@ def test_a_case_that_takes_its_worker_down_is_not_lost(site2: Site) -> None:
     site2.write(test_site=controls("good", "crash"))
     site2.run(*OWN, "-n1", "--nodered-hdf=run.json", "-k", "plant", url=None)
     broken = [result for result in results(site2.path / "run.json") if result["status"] == "error"]
-    assert [one["message"] for one in broken] == ["could not look: the test crashed its process"]
+    assert [result["message"] for result in broken] == ["could not look: the test crashed its process"]
 
 
 @pytest.mark.parametrize("workers", ["-n1", "-n2"])
@@ -534,8 +534,8 @@ def test_code_scanning_and_code_quality_point_at_the_policys_tables(site2: Site)
     site2.run(*OWN, "--nodered-sarif=out/x.sarif", "--nodered-codequality=out/gl.json", url=None)
     [run] = json.loads((site2.path / "out" / "x.sarif").read_text())["runs"]
     places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
-    found = [(place["artifactLocation"]["uri"], place["region"]["startLine"]) for place in places]
-    assert found == [("nodered-sec.toml", 2), ("nodered-sec.toml", 5)]
+    regions = [(place["artifactLocation"]["uri"], place["region"]["startLine"]) for place in places]
+    assert regions == [("nodered-sec.toml", 2), ("nodered-sec.toml", 5)]
     assert ["suppressions" in result for result in run["results"]] == [False, True]
     [entry] = json.loads((site2.path / "out" / "gl.json").read_text())
     assert entry["location"] == {"path": "nodered-sec.toml", "lines": {"begin": 2}}

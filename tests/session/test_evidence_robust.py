@@ -36,7 +36,7 @@ def test_one_place_that_cannot_be_written_takes_no_other_with_it(own: Site, monk
     args = ("--nodered-hdf=gone/run.json", "--nodered-job-summary", "--nodered-evidence=ev", "--nodered-report=r.html")
     result = own.run(*OWN, "test_zz.py", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert len([one for one in said(result) if one.startswith("the evidence is not complete: ")]) == 2
+    assert len([line for line in said(result) if line.startswith("the evidence is not complete: ")]) == 2
     assert (own.path / "ev/SHA256SUMS").is_file()
     assert (own.path / "r.html").is_file()
 

@@ -26,8 +26,8 @@ def own(site: Site) -> Site:
 
 
 def outcomes(site: Site, control: str = "site-01") -> list[str]:
-    found = json.loads((site.path / "book.json").read_text())["records"]
-    return sorted(record["outcome"] for record in found if record["control"] == control)
+    records = json.loads((site.path / "book.json").read_text())["records"]
+    return sorted(record["outcome"] for record in records if record["control"] == control)
 
 
 TURNED = """

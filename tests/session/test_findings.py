@@ -33,13 +33,13 @@ def junit(site: Site) -> dict[str, ET.Element]:
 
 
 def properties(case: ET.Element) -> dict[str, str]:
-    found = {
+    values = {
         str(element.get("name")).removeprefix("nodered_sec."): str(element.get("value"))
         for element in case.iter("property")
     }
-    assert len(found.pop("policy_sha256", "")) in (0, 64)
-    found.pop("policy", "")  # once per target
-    return found
+    assert len(values.pop("policy_sha256", "")) in (0, 64)
+    values.pop("policy", "")  # once per target
+    return values
 
 
 @WORKERS

@@ -61,7 +61,7 @@ def test_without_a_host_its_cases_are_skipped_with_the_same_ids(site: Site) -> N
     named, unnamed = [site.ids("-k", "test_host_", *args) for args in (["--nodered-host=ssh://ops@plant.example"], [])]
     assert named == unnamed
     result = site.run("-k", "test_host_", "-rs", "--nodered-suite=only")
-    result.assert_outcomes(skipped=sum("test_host_" in one for one in unnamed))
+    result.assert_outcomes(skipped=sum("test_host_" in nodeid for nodeid in unnamed))
     result.stdout.fnmatch_lines(["*not judged without a host: add --nodered-host=ssh://USER@HOST*"])
 
 

@@ -125,8 +125,8 @@ def test_collected_ids_are_those_of_the_run(lab: Site) -> None:
     collected = [name for name in lab.ids("--nodered-lab=gone", url=None)]
     ran = lab.run("--nodered-lab=gone", "-v", url=None)
     assert len(collected) > 50
-    for one in collected:
-        assert f"\n{one} " in ran.stdout.str()
+    for nodeid in collected:
+        assert f"\n{nodeid} " in ran.stdout.str()
 
 
 def test_an_unknown_deployment_is_a_usage_error(lab: Site) -> None:

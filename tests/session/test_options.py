@@ -214,13 +214,13 @@ def test_option_over_environment_over_ini(pytester: pytest.Pytester, monkeypatch
     )
     monkeypatch.setenv("NODERED_TIMEOUT", "2")
     monkeypatch.setenv("NODERED_HTTP_PORT", "82")
-    found = targets(pytester, "-c", "etc/pytest.ini", "--nodered-timeout=3")
-    assert [target.name for target in found] == ["a.example", "b.example"]
-    for one in found:
-        assert (one.timeout, one.http_port, one.policy.profile) == (3.0, 82, "strict")
-        assert one.ca_file == str(pytester.path / "etc" / "ca.pem")
+    collected = targets(pytester, "-c", "etc/pytest.ini", "--nodered-timeout=3")
+    assert [target.name for target in collected] == ["a.example", "b.example"]
+    for plant in collected:
+        assert (plant.timeout, plant.http_port, plant.policy.profile) == (3.0, 82, "strict")
+        assert plant.ca_file == str(pytester.path / "etc" / "ca.pem")
     monkeypatch.setenv("NODERED_URL", "https://c.example https://d.example")
-    assert [one.name for one in targets(pytester, "-c", "etc/pytest.ini")] == ["c.example", "d.example"]
+    assert [plant.name for plant in targets(pytester, "-c", "etc/pytest.ini")] == ["c.example", "d.example"]
 
 
 @pytest.mark.parametrize("name", ["profile", "editor", "suite", "fail-on", "target"])
@@ -310,7 +310,7 @@ def test_settings_without_a_target_hurt_nobody(pytester: pytest.Pytester, monkey
 
 
 @pytest.mark.parametrize(
-    ("hook", "found"),
+    ("hook", "expected"),
     [
         ("return None", ["plant.example"]),
         ("return []", []),
@@ -321,13 +321,13 @@ def test_settings_without_a_target_hurt_nobody(pytester: pytest.Pytester, monkey
         ("return [replace(targets[0], name='renamed')]", ["renamed"]),
     ],
 )
-def test_the_hook_has_the_last_word(site: Site, hook: str, found: list[str]) -> None:
+def test_the_hook_has_the_last_word(site: Site, hook: str, expected: list[str]) -> None:
     site.write(
         conftest=f"from dataclasses import replace\nfrom pytest_nodered_sec import Target\n\n"
         f"def pytest_nodered_targets(config, targets):\n    {hook}\n"
     )
     names = [name.split("[")[1].rstrip("]") for name in site.ids() if "answers_throughout" in name]
-    assert names == found
+    assert names == expected
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_glob_selects_controls_and_the_last_line_says_what_was_left_out(site_w
     assert "nodered-sec: " not in early.stderr.str()
     result = site_with_control.run(*STRICT, "--nodered-control=reach-01", "--nodered-control=site-01", "-n2")
     result.stdout.fnmatch_lines(["nodered-sec: judged 1 of *; * not selected (--nodered-control)"])
-    assert not [one for one in site_with_control.asked() if "GET" in one]  # nothing is asked for what was left out
+    assert not [line for line in site_with_control.asked() if "GET" in line]  # nothing is asked for what was left out
 
 
 def test_a_glob_without_a_target_or_a_control_is_wrong_use(site: Site) -> None:

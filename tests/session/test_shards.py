@@ -110,30 +110,30 @@ def numbers(folder: Path) -> dict[str, Any]:
 
 def ending(result: pytest.RunResult) -> list[str]:
     """Return the end of the terminal, without what a replay says of itself."""
-    return [one for one in said(result)[-2:] if not one.startswith("judged again")]
+    return [line for line in said(result)[-2:] if not line.startswith("judged again")]
 
 
 @WORKERS
 def test_shards_judged_as_one_run_are_that_run(fleet: Site, workers: tuple[str, ...]) -> None:
     sarif = ("--nodered-sarif={}.sarif", "--nodered-exit=split")
-    whole = fleet.run(*OWN, "--nodered-evidence=whole", *(one.format("whole") for one in sarif), url=None)
+    whole = fleet.run(*OWN, "--nodered-evidence=whole", *(option.format("whole") for option in sarif), url=None)
     for part in (1, 2, 3, 4):
         fleet.run(*OWN, f"--nodered-evidence=s{part}", f"--nodered-shard={part}/4", url=None)
     folders = [f"--nodered-replay=s{part}" for part in (3, 1, 4, 2)]
     (fleet.path / "nodered-sec.toml").rename(fleet.path / "elsewhere.toml")
     merged = fleet.run(
-        *OWN, *folders, "--nodered-evidence=merged", *(one.format("merged") for one in sarif), *workers, url=None
+        *OWN, *folders, "--nodered-evidence=merged", *(option.format("merged") for option in sarif), *workers, url=None
     )
     assert merged.ret == whole.ret == 7
     assert ending(merged) == ending(whole)
     assert numbers(fleet.path / "merged") == numbers(fleet.path / "whole")
     results = [
-        json.loads((fleet.path / f"{one}.sarif").read_text())["runs"][0]["results"] for one in ("whole", "merged")
+        json.loads((fleet.path / f"{name}.sarif").read_text())["runs"][0]["results"] for name in ("whole", "merged")
     ]
     assert [[result["message"], result["occurrenceCount"]] for result in results[0]] == [
         [result["message"], result["occurrenceCount"]] for result in results[1]
     ]
-    [line] = [one for one in said(merged) if "cases again" in one]
+    [line] = [line for line in said(merged) if "cases again" in line]
     assert line.startswith("judged 30 cases again (4 folders (s3, s1, s4, s2), looked at from ")
     assert line.endswith("): none differs")
     third = fleet.run(*OWN, "--nodered-replay=merged", "--nodered-exit=split", url=None)
@@ -168,7 +168,7 @@ def earlier(folder: Path, day: str) -> None:
 
     digest = hashlib.sha256(run.read_bytes()).hexdigest()
     (folder / "SHA256SUMS").write_text(
-        "\n".join(f"{digest}  run.json" if one.endswith("  run.json") else one for one in sums) + "\n"
+        "\n".join(f"{digest}  run.json" if line.endswith("  run.json") else line for line in sums) + "\n"
     )
 
 
@@ -181,9 +181,9 @@ def test_of_two_looks_at_a_target_the_later_counts_and_it_is_said(fleet: Site) -
     earlier(fleet.path / "day", "2026-02-04")
     for order in (("day", "night"), ("night", "day")):
         result = fleet.run(
-            *OWN, *(f"--nodered-replay={one}" for one in order), f"--nodered-evidence=both-{order[0]}", url=None
+            *OWN, *(f"--nodered-replay={folder}" for folder in order), f"--nodered-evidence=both-{order[0]}", url=None
         )
-        [line] = [one for one in said(result) if "cases again" in one]
+        [line] = [line for line in said(result) if "cases again" in line]
         assert "of targets in several folders the later look counts: plant (day at 2026-02-04T" in line
         assert "office" not in line
         cases = {record["nodeid"]: record for record in lines(fleet.path / f"both-{order[0]}" / "results.jsonl")}
@@ -236,5 +236,5 @@ def test_a_shard_alone_is_no_audit_and_all_of_them_are(fleet: Site) -> None:
         args = [f"--nodered-replay={folder}" for folder in folders]
         result = fleet.run("--nodered-audit", *args, f"--nodered-evidence={len(folders)}", url=None)
         assert (told in said(result)) == (not audit)
-        assert not [one for one in said(result) if one.startswith("no audit")]
+        assert not [line for line in said(result) if line.startswith("no audit")]
         assert json.loads((fleet.path / f"{len(folders)}/run.json").read_text())["facts"]["audit"] is audit

@@ -40,10 +40,10 @@ def test_nothing_that_steers_leaves(strange: Site, workers: tuple[str, ...], mon
         assert all(line.isprintable() for line in held.replace("\t", " ").split("\n")), path.name
     assert all(line.isprintable() for line in text.split("\n"))
     ET.parse(folder / "junit.xml")  # noqa: S314  our own file
-    found = [record for record in lines(folder / "results.jsonl") if record["outcome"] == "non-compliant"]
-    assert "\\u202egnp.exe" in found[0]["observed"]
+    records = [record for record in lines(folder / "results.jsonl") if record["outcome"] == "non-compliant"]
+    assert "\\u202egnp.exe" in records[0]["observed"]
     again = strange.run(*OWN, "--nodered-replay=ev", url=None)
-    assert any(one.endswith(": none differs") for one in said(again))
+    assert any(line.endswith(": none differs") for line in said(again))
 
 
 SHORT = """
@@ -99,7 +99,7 @@ def test_what_a_site_sees_in_its_own_way_is_not_kept(site: Site, workers: tuple[
     again = site.run(*args, "--nodered-replay=ev", url=None)
     again.assert_outcomes(errors=1)
     assert "evidence keeps nothing of the kind Orders, which is the site's own" in again.stdout.str()
-    assert any(one.endswith("compliant → could-not-look") for one in said(again))
+    assert any(line.endswith("compliant → could-not-look") for line in said(again))
 
 
 def test_a_finding_that_a_mark_of_the_test_expects_is_no_waived_one(

@@ -38,7 +38,7 @@ def write(site: Site, *texts: str) -> None:
 
 def seen(site: Site) -> dict[str, tuple[str, str]]:
     """Return what JUnit has of the site's own cases and of the waivers: the element and the outcome."""
-    found: dict[str, tuple[str, str]] = {}
+    outcomes: dict[str, tuple[str, str]] = {}
     for case in ET.parse(site.path / "junit.xml").iter("testcase"):  # noqa: S314  our own run wrote it
         of = {
             str(element.get("name")).removeprefix("nodered_sec."): str(element.get("value"))
@@ -48,8 +48,8 @@ def seen(site: Site) -> dict[str, tuple[str, str]]:
         if of["control"].startswith("site-") or of["control"] == "waiver-01":
             tags = {child.tag for child in case} - {"properties", "system-out", "system-err"}
             shown = name.partition("[plant.example-")[2].rstrip("]")
-            found[shown] = (" ".join(sorted(tags)), of["outcome"])
-    return found
+            outcomes[shown] = (" ".join(sorted(tags)), of["outcome"])
+    return outcomes
 
 
 @WORKERS
@@ -208,8 +208,8 @@ def test_each_waiver_is_judged_when_its_cases_have_run(
         site.run("-q")
         args.append("--ff")
     result = site.run(*args)
-    found = {name: what for name, what in seen(site).items() if name.startswith(("site-", "admin-"))}
-    assert found == JUDGED
+    own = {name: what for name, what in seen(site).items() if name.startswith(("site-", "admin-"))}
+    assert own == JUDGED
     result.stdout.fnmatch_lines(
         [
             "waiver-01 medium not-needed · waiver of site-01 absent served, *: why site-01: 1 not-applicable",

@@ -146,13 +146,13 @@ def test_after_a_stop_nothing_is_asked_and_nobody_waits() -> None:
 
 def test_jobs_of_one_host_are_eight_at_once_and_of_several_more() -> None:
     workers, counting = Workers(), Counting()
-    one, other = (workers.queue([key], _nothing, quiet=False) for key in "ab")
+    first, other = (workers.queue([key], _nothing, quiet=False) for key in "ab")
     for _ in range(24):
-        workers.put(one, counting)
+        workers.put(first, counting)
     counting.wait_for(24)
     assert counting.most == 8
     for _ in range(24):
-        workers.put(one, counting)
+        workers.put(first, counting)
         workers.put(other, counting)
     counting.wait_for(72)
     assert 8 < counting.most <= 16
@@ -162,9 +162,9 @@ def test_jobs_of_one_host_are_eight_at_once_and_of_several_more() -> None:
 def test_threads_are_bounded() -> None:
     workers, counting = Workers(), Counting()
     for number in range(40):
-        one = workers.queue([str(number)], _nothing, quiet=False)
+        own = workers.queue([str(number)], _nothing, quiet=False)
         for _ in range(8):
-            workers.put(one, counting)
+            workers.put(own, counting)
     counting.wait_for(320)
     assert counting.most <= THREADS
     workers.close()
@@ -185,15 +185,15 @@ def test_a_host_that_turns_out_to_be_quiet_calms_all_its_targets() -> None:
 
 def test_two_hosts_that_turn_out_to_be_one_share_its_laws() -> None:
     workers, counting = Workers(), Counting()
-    one, other = (workers.queue([key], _nothing, quiet=False) for key in "ab")
+    first, other = (workers.queue([key], _nothing, quiet=False) for key in "ab")
     for _ in range(16):
-        workers.put(one, counting)
+        workers.put(first, counting)
         workers.put(other, counting)
-    assert workers.queue(["a", "b"], _nothing, quiet=False) is one
+    assert workers.queue(["a", "b"], _nothing, quiet=False) is first
     counting.wait_for(32)
     counting.most = 0
     for _ in range(16):
-        workers.put(one, counting)
+        workers.put(first, counting)
         workers.put(other, counting)
     counting.wait_for(64)
     assert counting.most == 8
@@ -229,5 +229,5 @@ def test_the_host_that_was_asked_first_is_first(monkeypatch: pytest.MonkeyPatch)
 def test_what_is_one_host(first: tuple[str, str | None], second: tuple[str, str | None], same: bool) -> None:
     targets = [Target(url, url, Policy(), connect=connect) for url, connect in (first, second)]
     hosts = Hosts(targets)
-    one, other = (hosts.queue_of(target, (), _nothing) for target in targets)
-    assert (one is other) is same
+    first_queue, second_queue = (hosts.queue_of(target, (), _nothing) for target in targets)
+    assert (first_queue is second_queue) is same

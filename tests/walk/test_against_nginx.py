@@ -161,11 +161,11 @@ def a_server(random: Random) -> str:
     parts = [an_action(random) for _ in range(random.choice((0, 0, 0, 1, 2)))]
     parts += [random.choice(("merge_slashes off;", "", "", ""))]
     parts += [a_gate(random) if random.randrange(2) else ""]
-    found: dict[str, str] = {}
+    told: dict[str, str] = {}
     for _ in range(random.choice((2, 3, 4, 6))):
         match, text = a_location(random)
-        found.setdefault(match.removeprefix("^~ "), text)
-    parts += found.values()
+        told.setdefault(match.removeprefix("^~ "), text)
+    parts += told.values()
     parts += [f"location = /say{code} {{ return {code}; }}" for code in (204, 401, 403, 404)]
     parts += [f"location = /sub {{ rewrite ^ /say{random.choice((204, 401, 403))} last; }}"]
     for name in ("@first", "@second"):

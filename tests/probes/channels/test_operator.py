@@ -156,7 +156,7 @@ def test_behind_each_kind_of_gate_the_account_opens_everything(
 
 
 @pytest.mark.parametrize(
-    ("gate", "found"),
+    ("gate", "expected"),
     [
         (Gate(channel="deny"), ("channel-refused",)),
         (Gate(channel="cookie"), ("channel-refused",)),
@@ -167,26 +167,26 @@ def test_behind_each_kind_of_gate_the_account_opens_everything(
     ],
 )
 def test_a_gate_that_lets_the_page_through_and_not_the_rest_is_a_finding(
-    gate: Gate, found: tuple[str, ...], tmp_path: Path
+    gate: Gate, expected: tuple[str, ...], tmp_path: Path
 ) -> None:
-    assert codes(visit(gate, tmp_path)[0]) == found
+    assert codes(visit(gate, tmp_path)[0]) == expected
 
 
 def test_a_wrong_password_is_sent_once_whatever_the_number_of_dashboards(tmp_path: Path) -> None:
     gate = Gate()
     seen = visit(gate, tmp_path, Credentials("operator", "battery staple"), "/ui", "/dashboard")
     assert len(gate.seen) == 1
-    [error] = [one for one in seen if isinstance(one, ProbeError)]
+    [error] = [view for view in seen if isinstance(view, ProbeError)]
     assert error.cause is Cause.NOT_ASKED
     assert "not sent again" in error.message
-    [visited] = [one for one in seen if isinstance(one, DashboardVisit)]
+    [visited] = [view for view in seen if isinstance(view, DashboardVisit)]
     assert codes(visited) == ("account-refused",)
     assert "battery" not in repr(visited) + visited.evidence() + error.message
 
 
 def test_a_right_password_may_be_sent_again_and_again(tmp_path: Path) -> None:
     for _ in range(6):
-        assert not any(isinstance(one, ProbeError) for one in visit(Gate(), tmp_path, OPERATOR, "/ui", "/dashboard"))
+        assert not any(isinstance(view, ProbeError) for view in visit(Gate(), tmp_path, OPERATOR, "/ui", "/dashboard"))
 
 
 @pytest.mark.parametrize(

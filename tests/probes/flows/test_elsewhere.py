@@ -67,7 +67,7 @@ FURTHER: dict[str, Nodes] = {
 def flows_to_compare() -> list[Nodes]:
     """All flows of the tests, and those that the packages of the lab ship as examples."""
     every = [nodes for _, *both in PAIRS.values() for nodes in both] + list(FURTHER.values())
-    every += [[tab(), *(one for part in nodes for one in (part if isinstance(part, list) else [part]))]
+    every += [[tab(), *(each for part in nodes for each in (part if isinstance(part, list) else [part]))]
               for _, nodes in REACHING]  # fmt: skip
     every += [flows_of(flow) for both in TWINS.values() for flow in both]
     every += [flows_of(flow) for flow, _ in (*ENTRIES, *UNVERIFIED)]
@@ -75,7 +75,7 @@ def flows_to_compare() -> list[Nodes]:
     for modules in (toolchain.node_red(5, print), toolchain.packages("contrib", "contributed packages", print)):
         for example in sorted(modules.rglob("examples/**/*.json")):
             nodes = nodes_of(json.loads(example.read_bytes()))
-            if isinstance(nodes, list) and all(isinstance(one.get("type"), str) for one in nodes):
+            if isinstance(nodes, list) and all(isinstance(part.get("type"), str) for part in nodes):
                 every.append(nodes)
     return every
 
@@ -98,9 +98,9 @@ def test_what_leaves_another_machine_is_read_as_the_flows_are_here(tmp_path: Pat
         file.write_text(json.dumps(nodes), encoding="utf-8")
     seen = reduced(tmp_path, files)
     assert len(seen) == len(every) > 200
-    for nodes, one in zip(every, seen, strict=True):
-        said = json.dumps(one, ensure_ascii=False)
-        assert elsewhere.read_reduced(one) == read_flows(nodes), (nodes, one)
+    for nodes, answer in zip(every, seen, strict=True):
+        said = json.dumps(answer, ensure_ascii=False)
+        assert elsewhere.read_reduced(answer) == read_flows(nodes), (nodes, answer)
         assert SECRET not in said
         assert "Sommer24" not in said
 
@@ -113,7 +113,7 @@ def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
     word.write_text(f'{{"password": "{SECRET}"')
     single.write_text(f'{{"id": "a", "type": "{SECRET}"}}')
     seen = reduced(tmp_path, [pipe, tmp_path, large, word, single, tmp_path / "nowhere"])
-    assert [one["trouble"].replace(f"{tmp_path}", "") for one in seen] == [
+    assert [answer["trouble"].replace(f"{tmp_path}", "") for answer in seen] == [
         "/pipe is no regular file", " is no regular file", "/large has more than 24 MiB", "it is no JSON",
         "it holds no flows of Node-RED", "there is no such file",
     ]  # fmt: skip

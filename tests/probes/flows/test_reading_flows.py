@@ -52,8 +52,8 @@ def test_nothing_of_the_content_is_kept(name: str) -> None:
 
 def runs(*nodes: dict[str, Any] | Nodes) -> bool:
     flat: Nodes = [tab()]
-    for one in nodes:
-        flat += one if isinstance(one, list) else [one]
+    for part in nodes:
+        flat += part if isinstance(part, list) else [part]
     return bool(read_flows(flat).passages)
 
 
@@ -70,7 +70,7 @@ def test_a_way_that_is_open_and_its_twin(name: str) -> None:
 
 @pytest.mark.parametrize(("flow", "entries"), ENTRIES)
 def test_ways_in_at_what_the_environment_says(flow: list[Any], entries: list[str]) -> None:
-    assert [one.line() for one in read_flows(flows_of(flow)).entries] == entries
+    assert [opened.line() for opened in read_flows(flows_of(flow)).entries] == entries
 
 
 @pytest.mark.parametrize(("flow", "weak"), UNVERIFIED)

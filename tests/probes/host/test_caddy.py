@@ -169,10 +169,12 @@ def test_addresses_that_trusted_proxies_tell(trust: str, state: str) -> None:
 
 def told(main: Path, started: float) -> str:
     """Return why a Caddyfile is not taken for what runs, "" where it is, as the program on the host says."""
-    one = json.dumps(
+    text = json.dumps(
         {"file": str(main), "started": started, "exe": str(toolchain.caddy()), "adapter": "", "resume": False}
     )
-    program = f"const INPUT = {{}};\n{PROGRAM.removesuffix('main();' + chr(10))}\nconst [config, why] = written({one});"
+    program = (
+        f"const INPUT = {{}};\n{PROGRAM.removesuffix('main();' + chr(10))}\nconst [config, why] = written({text});"
+    )
     run = [str(toolchain.node()), "-"]
     done = subprocess.run(
         run,

@@ -45,8 +45,8 @@ CONFIG = "frontend web\nbind :443,:8000-8001 ssl\ndefault_backend red\nbackend r
 
 
 def front(text: str = HAPROXY, code: int = 0) -> fronts.Front:
-    [one] = fronts.running({"front 70": Section(text, code)}, OPS)
-    return one
+    [running] = fronts.running({"front 70": Section(text, code)}, OPS)
+    return running
 
 
 def trouble(front: fronts.Front, later: dict[str, Section]) -> str:
@@ -403,7 +403,7 @@ def test_a_real_apache_is_recognized_and_its_files_are_read(folder: Path) -> Non
         assert listens(process, port)
         sections = looked()
         who = text_of.me(sections["me"])
-        [seen] = [one for one in fronts.running(sections, who) if one.pid == process.pid]
+        [seen] = [running for running in fronts.running(sections, who) if running.pid == process.pid]
         assert seen.exe == "/usr/sbin/apache2"
         later = looked(*fronts.paths([seen]))
         config = fronts.config(seen, later, SOCKETS)
@@ -574,7 +574,7 @@ def test_a_real_traefik_is_recognized_and_its_files_are_read(folder: Path) -> No
         if "cannot be told" in sections[f"front {process.pid}"].text:
             pytest.skip("others can change the traefik of this environment")
         who = text_of.me(sections["me"])
-        [seen] = [one for one in fronts.running(sections, who) if one.pid == process.pid]
+        [seen] = [running for running in fronts.running(sections, who) if running.pid == process.pid]
         config = fronts.config(seen, looked(*fronts.paths([seen])), SOCKETS)
         assert fronts.ports_of(config.directives) == {str(port)}
         assert [section.name for section in config.directives] == ["static", "dynamic"]

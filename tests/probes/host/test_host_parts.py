@@ -114,7 +114,7 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def found(**more: Section) -> dict[str, Section]:
+def sections_of(**more: Section) -> dict[str, Section]:
     base = {
         "self": Section("0::/user.slice", 0),
         "process 812": Section(PROCESS, 0),
@@ -153,7 +153,7 @@ def trouble(gathered: Inside, *name: str) -> str:
 
 
 def test_a_service_is_found_with_its_start_and_its_sockets() -> None:
-    seen: Listening = part(inside(found()), "listening")
+    seen: Listening = part(inside(sections_of()), "listening")
     assert (seen.process.unit, seen.process.started) == ("nodered.service", 1_700_000_050.0)
     assert seen.sockets == tuple(
         sorted(
@@ -171,7 +171,7 @@ def test_a_service_is_found_with_its_start_and_its_sockets() -> None:
 
 def test_open_files_that_are_not_ours_to_see_are_an_error_that_names_the_right() -> None:
     denied = Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)
-    message = trouble(inside(found(**{"fd_812": denied})), "listening")
+    message = trouble(inside(sections_of(**{"fd_812": denied})), "listening")
     assert "Permission denied" in message
     assert "?sudo=true" in message
 
@@ -212,7 +212,7 @@ def test_one_that_ended_while_we_looked_is_none() -> None:
 
 
 def test_which_of_several_is_meant() -> None:
-    two = found(**{"process_900": Section(PROCESS.replace("/home/nodered", "/home/line2"), 0),
+    two = sections_of(**{"process_900": Section(PROCESS.replace("/home/nodered", "/home/line2"), 0),
                    "sockets_900": Section("tcp 0100007F:0759 200", 0),
                    "fd_900": Section("x -> socket:[200]", 0)})  # fmt: skip
     both = processes.candidates(two, OPS)
@@ -246,7 +246,7 @@ EVERYWHERE = "tcp 00000000:0758 111"
 
 
 def box(inspect: Section | None) -> Inside:
-    sections = found(**{"process_812": Section(IN_BOX, 0), "sockets_812": Section(EVERYWHERE, 0)})
+    sections = sections_of(**{"process_812": Section(IN_BOX, 0), "sockets_812": Section(EVERYWHERE, 0)})
     reason = ProbeError("inside the container", Cause.FORBIDDEN)
     return inside(sections, docker=inspect, settings=reason)
 
@@ -315,7 +315,7 @@ def test_the_arguments_of_another_manager_are_not_node_reds(parent: str, expecte
         return ""
 
     starts = Section("Id=nodered.service\nExecStart={ argv[]=/usr/bin/node-red -u /data ; }", 0)
-    sections = found(process_812=Section(f"{PROCESS}\nparent {parent}\nclosed yes", 0), starts=starts)
+    sections = sections_of(process_812=Section(f"{PROCESS}\nparent {parent}\nclosed yes", 0), starts=starts)
     way: Any = SimpleNamespace(script=script, sudo="sudo")
     with pytest.raises(ProbeError, match="did not run as nodered"):
         evaluate(way, OPS, inside(sections).node_red, HostDemands(), sections)
@@ -328,7 +328,7 @@ def test_seen_from_inside_its_own_container_it_is_no_containers() -> None:
 
 
 def test_what_only_the_machine_of_the_proxy_shows() -> None:
-    gathered = inside(found(), in_container=True, docker=Section("{} bridge always", 0))
+    gathered = inside(sections_of(), in_container=True, docker=Section("{} bridge always", 0))
     assert "does not show whether it serves https://plant.example" in trouble(gathered, "identity")
     assert "what renews the certificate cannot be seen in a container" in trouble(gathered, "renewal")
     assert part(gathered, "supervision").restart_policy == "always"
@@ -338,7 +338,7 @@ def test_what_only_the_machine_of_the_proxy_shows() -> None:
 
 
 def test_a_proxy_in_a_container_is_not_taken_for_the_hosts_own() -> None:
-    gathered = inside(found(**{"boxed_nginx": Section(BOX, 0), "nginx-version": Section("nginx/1.22.1", 0)}))
+    gathered = inside(sections_of(**{"boxed_nginx": Section(BOX, 0), "nginx-version": Section("nginx/1.22.1", 0)}))
     for name in ("nginx service", "nginx", "way"):
         assert "nginx runs in the container 8f4e0c1d8f4e" in trouble(gathered, name)
 
@@ -376,12 +376,12 @@ def running(uid: int, user: str, **more: Any) -> processes.Candidate:
 
 def test_an_nginx_that_shows_nothing_is_no_missing_one() -> None:
     """Its keys and the dates of its files were not seen; what is stale beside them is told all the same."""
-    broken = inside(found(), nginx=Nginx(70, Section("nginx: [emerg] unknown directive", 1), None))
+    broken = inside(sections_of(), nginx=Nginx(70, Section("nginx: [emerg] unknown directive", 1), None))
     for name in (("keys", "nginx"), ("freshness",)):
         assert "nginx -T does not show its configuration: nginx: [emerg]" in trouble(broken, *name)
     late = {**SETTINGS, "loaded": [{"path": "/etc/nodered/settings.js", "changed": 1_700_000_350}]}
     assert part(replace(broken, settings=late), "freshness").newer == (("/etc/nodered/settings.js", 300),)
-    boxed = inside(found(**{"boxed_nginx": Section(BOX, 0)}))
+    boxed = inside(sections_of(**{"boxed_nginx": Section(BOX, 0)}))
     assert "nginx runs in the container 8f4e0c1d" in trouble(boxed, "keys", "nginx")
 
 
@@ -409,11 +409,11 @@ def test_what_leaves(
     told = {**SETTINGS, "settings": {**SETTINGS["settings"], **EGRESS, **settings},
             "telemetry": {"chosen": chosen, "silenced": silenced},
             "versions": {**SETTINGS["versions"], "modules": assistant}}  # fmt: skip
-    seen: Egress = part(inside(found(), settings=told), "egress")
+    seen: Egress = part(inside(sections_of(), settings=told), "egress")
     assert (seen.telemetry, seen.said_by) == telemetry
     assert seen.catalogues == (("catalogue.nodered.org",) if catalogues else ())
     assert seen.assistants == (("@flowfuse/nr-assistant", "0.18.1"),)
-    assert part(inside(found(), settings=told), "patch level").modules == (("node-red-dashboard", "3.6.6"),)
+    assert part(inside(sections_of(), settings=told), "patch level").modules == (("node-red-dashboard", "3.6.6"),)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_what_no_release_fixes_is_closed_by_the_settings_that_run(
     settings: dict[str, Any], define: bool, closed: str, lacking: str
 ) -> None:
     told = {**SETTINGS, "define": define, "settings": {**SETTINGS["settings"], **settings}}
-    seen = part(inside(found(), settings=told), "patch level").exposures
+    seen = part(inside(sections_of(), settings=told), "patch level").exposures
     assert [exposure.id for exposure in seen] == ["CVE-2026-71269", "node-red#5868"]
     assert all(exposure.closed == closed and exposure.lacking.startswith(lacking) for exposure in seen)
     assert all(bool(exposure.lacking) == bool(lacking) for exposure in seen)
@@ -447,16 +447,16 @@ def test_what_leaves_and_a_module_decides(settings: dict[str, Any], chosen: str)
     told = {**SETTINGS, "settings": {**SETTINGS["settings"], **EGRESS, **settings},
             "telemetry": {"chosen": chosen, "silenced": False}}  # fmt: skip
     assert "does not tell what telemetry or the palette's catalogues come to" in trouble(
-        inside(found(), settings=told), "egress"
+        inside(sections_of(), settings=told), "egress"
     )
 
 
 def test_what_is_not_seen_is_not_nothing() -> None:
     """An empty table of sockets, a unit's environment that nobody told, a file whose date is not to be seen."""
-    assert "listens on cannot be seen" in trouble(inside(found(sockets_812=Section("", 0))), "listening")
-    silent = found(units=Section("Failed to connect to bus", 1))
+    assert "listens on cannot be seen" in trouble(inside(sections_of(sockets_812=Section("", 0))), "listening")
+    silent = sections_of(units=Section("Failed to connect to bus", 1))
     assert "systemctl does not answer" in trouble(inside(silent), "files", "environment files")
-    hidden = found(units=Section("Id=nodered.service\nFragmentPath=/srv/private/nodered.service", 0))
+    hidden = sections_of(units=Section("Id=nodered.service\nFragmentPath=/srv/private/nodered.service", 0))
     denied = Section("stat: cannot statx '/srv/private/nodered.service': Permission denied", 1)
     gathered = inside(hidden, later={"time:/srv/private/nodered.service": denied})
     for name in ("supervision", "freshness"):
@@ -467,11 +467,11 @@ def test_what_is_not_seen_is_not_nothing() -> None:
 
 def test_a_node_that_is_gone_has_no_release() -> None:
     unknown = {**SETTINGS, "versions": {**SETTINGS["versions"], "node": ""}}
-    gone = found(**{"process_812": Section(f"{PROCESS}\ndeleted yes", 0)})
+    gone = sections_of(**{"process_812": Section(f"{PROCESS}\ndeleted yes", 0)})
     assert "/usr/bin/node was deleted or replaced after Node-RED started" in trouble(
         inside(gone, settings=unknown), "patch level"
     )
-    assert "/usr/bin/node is not run to be asked" in trouble(inside(found(), settings=unknown), "patch level")
+    assert "/usr/bin/node is not run to be asked" in trouble(inside(sections_of(), settings=unknown), "patch level")
 
 
 def test_which_node_is_run() -> None:
@@ -493,27 +493,27 @@ def test_which_node_is_run() -> None:
 
 def test_settings_newer_than_the_process_prove_nothing() -> None:
     late = {**SETTINGS, "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_700_000_350}]}
-    assert "changed 300 s after Node-RED started" in trouble(inside(found(), settings=late), "login")
-    seen = part(inside(found(), settings=late), "freshness")
+    assert "changed 300 s after Node-RED started" in trouble(inside(sections_of(), settings=late), "login")
+    seen = part(inside(sections_of(), settings=late), "freshness")
     assert seen.newer == (("/home/nodered/.node-red/settings.js", 300),)
 
 
 def test_settings_of_another_node_red_prove_nothing() -> None:
     other = {**SETTINGS, "settings": {**SETTINGS["settings"], "uiPort": "1990"}}
-    assert "says uiPort 1990, but Node-RED (pid 812" in trouble(inside(found(), settings=other), "login")
+    assert "says uiPort 1990, but Node-RED (pid 812" in trouble(inside(sections_of(), settings=other), "login")
     moved = {**other, "port": "1880"}  # -p on the command line
-    assert isinstance(part(inside(found(), settings=moved), "login"), LoginSettings)
+    assert isinstance(part(inside(sections_of(), settings=moved), "login"), LoginSettings)
 
 
 def test_a_directory_that_was_guessed_must_be_told_by_the_port() -> None:
-    unseen = found(**{"fd_812": Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)})
+    unseen = sections_of(**{"fd_812": Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)})
     assert isinstance(part(inside(unseen), "login"), LoginSettings)  # it was named
     assert "Permission denied" in trouble(inside(unseen, settings={**SETTINGS, "guessed": True}), "login")
 
 
 def test_settings_that_the_command_line_overrides_prove_nothing() -> None:
     overridden = {**SETTINGS, "define": True}
-    assert "started with -D" in trouble(inside(found(), settings=overridden), "login")
+    assert "started with -D" in trouble(inside(sections_of(), settings=overridden), "login")
 
 
 @pytest.mark.parametrize(
@@ -527,15 +527,15 @@ def test_settings_that_the_command_line_overrides_prove_nothing() -> None:
 )
 def test_logins_that_are_decided_at_run_time_cannot_be_looked_at(auth: dict[str, str], message: str) -> None:
     settings = {**SETTINGS["settings"], "adminAuth": {**SETTINGS["settings"]["adminAuth"], **auth}}
-    assert message in trouble(inside(found(), settings={**SETTINGS, "settings": settings}), "login")
+    assert message in trouble(inside(sections_of(), settings={**SETTINGS, "settings": settings}), "login")
 
 
 @pytest.mark.parametrize("kind", ["function", "computed"])
 def test_a_middleware_in_place_of_a_login_has_no_hash(kind: str) -> None:
     middleware = {"kind": kind, "module": "", "hash": {"scheme": "unset", "cost": 0, "known": ""}}
     settings = {**SETTINGS["settings"], "httpNodeAuth": middleware}
-    seen: LoginSettings = part(inside(found(), settings={**SETTINGS, "settings": settings}), "login")
-    assert [who for who, _ in seen.hashes] == [who for who, _ in part(inside(found()), "login").hashes]
+    seen: LoginSettings = part(inside(sections_of(), settings={**SETTINGS, "settings": settings}), "login")
+    assert [who for who, _ in seen.hashes] == [who for who, _ in part(inside(sections_of()), "login").hashes]
 
 
 @pytest.mark.parametrize(
@@ -554,7 +554,7 @@ def test_a_middleware_in_place_of_a_login_has_no_hash(kind: str) -> None:
 def test_settings_that_may_be_others(told: dict[str, Any], comm: str, message: str) -> None:
     seen = {**SETTINGS, "file": "/data/settings.js", **told}
     way: Any = SimpleNamespace(script=lambda _, program: f"\n{_mark(program)} {json.dumps(seen)}\n", sudo="sudo")
-    sections = found(process_812=Section(f"{PROCESS}\nclosed yes", 0))
+    sections = sections_of(process_812=Section(f"{PROCESS}\nclosed yes", 0))
     red = replace(inside(sections).node_red, comm=comm)
     if message:
         with pytest.raises(ProbeError, match=re.escape(message)):
@@ -581,27 +581,27 @@ def test_every_page_of_dashboard_2_is_asked_about() -> None:
     unset = {"middleware": "unset", "ioMiddleware": "unset"}
     settings = {**SETTINGS["settings"], "httpNodeRoot": "/red/", "dashboard": unset}
     seen: ChannelSettings = part(
-        inside(found(), settings={**SETTINGS, "types": types, "settings": settings}), "channels"
+        inside(sections_of(), settings={**SETTINGS, "types": types, "settings": settings}), "channels"
     )
     assert seen.paths == ("/red/hmi", "/red/dashboard")
     assert [name for name, _, _ in seen.dashboards] == ["dashboard", "dashboard"]
 
 
 def test_dashboards_of_flows_that_cannot_be_read_are_not_known() -> None:
-    seen: ChannelSettings = part(inside(found()), "channels")
+    seen: ChannelSettings = part(inside(sections_of()), "channels")
     assert seen.dashboards == (("ui", False, True),)
     unread = {**SETTINGS, "types": {**SETTINGS["types"], "known": False}}
-    assert "cannot be read" in trouble(inside(found(), settings=unread), "channels")
+    assert "cannot be read" in trouble(inside(sections_of(), settings=unread), "channels")
 
 
 def test_a_release_that_is_not_found_is_not_known() -> None:
     unknown = {**SETTINGS, "versions": {**SETTINGS["versions"], "nodeRed": ""}}
-    assert "release is not known" in trouble(inside(found(), settings=unknown), "patch level")
+    assert "release is not known" in trouble(inside(sections_of(), settings=unknown), "patch level")
 
 
 @pytest.mark.parametrize("name", ["login", "files", "patch level", "freshness"])
 def test_without_settings_each_part_carries_the_reason(name: str) -> None:
-    gone = inside(found(), settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
+    gone = inside(sections_of(), settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
     assert trouble(gone, name, *(["flows"] if name == "files" else [])) == "no Node.js on this side"
 
 
@@ -609,7 +609,7 @@ def test_without_settings_each_part_carries_the_reason(name: str) -> None:
 
 
 def test_a_unit_is_found_by_every_name_it_has() -> None:
-    seen: Supervision = part(inside(found(**{"security_nodered.service": Section(
+    seen: Supervision = part(inside(sections_of(**{"security_nodered.service": Section(
         "→ Overall exposure level for nodered.service: 9.2 UNSAFE 😨", 0)})), "supervision")  # fmt: skip
     assert seen.unit is not None
     assert (seen.unit.get("Restart"), seen.exposure) == ("on-failure", 9.2)
@@ -618,10 +618,10 @@ def test_a_unit_is_found_by_every_name_it_has() -> None:
 
 
 def test_a_host_without_a_service_manager_is_an_error() -> None:
-    none = {name: section for name, section in found().items() if name != "units"}
+    none = {name: section for name, section in sections_of().items() if name != "units"}
     assert "has no systemctl" in trouble(inside(none), "supervision")
     bus = Section("System has not been booted with systemd as init system (PID 1). Can't operate.", 1)
-    assert "not been booted with systemd" in trouble(inside(found(units=bus)), "supervision")
+    assert "not been booted with systemd" in trouble(inside(sections_of(units=bus)), "supervision")
 
 
 def test_what_a_unit_starts_with() -> None:
@@ -642,29 +642,29 @@ def test_nginx_in_service_and_in_trouble() -> None:
     processes = {"nginx-version": Section("nginx version: nginx/1.22.1", 0)}
     processes["nginx-processes"] = Section("70 1 500 nginx: master process\n71 70 510 nginx: worker process", 0)
     good = Nginx(70, Section(NGINX, 0), tree(NGINX))
-    seen: NginxService = part(inside(found(**processes), nginx=good), "nginx service")
+    seen: NginxService = part(inside(sections_of(**processes), nginx=good), "nginx service")
     assert (seen.running, seen.valid, seen.unit is not None) == (True, True, True)
     bad = Nginx(70, Section('nginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:1', 1), None)
-    seen = part(inside(found(**processes), nginx=bad), "nginx service")
+    seen = part(inside(sections_of(**processes), nginx=bad), "nginx service")
     assert (seen.valid, seen.complaint) == (False, '[emerg] unknown directive "x" in /etc/nginx/nginx.conf:1')
     denied = Nginx(70, Section("sudo: a password is required", 1), None)
     assert "nginx -T is not run: sudo: a password is required" in trouble(
-        inside(found(**processes), nginx=denied), "nginx service"
+        inside(sections_of(**processes), nginx=denied), "nginx service"
     )
     replaced = "nginx -T is not run: /usr/sbin/nginx was deleted or replaced after nginx started"
     for name in ("nginx service", "nginx"):  # no finding: what runs may be in order
-        assert replaced in trouble(inside(found(**processes), nginx=Nginx(70, Section(replaced, 1), None)), name)
-    assert "docs/sudoers" in trouble(inside(found(**processes), nginx=denied), "nginx")
-    gone: NginxConfig = part(inside(found()), "nginx")
+        assert replaced in trouble(inside(sections_of(**processes), nginx=Nginx(70, Section(replaced, 1), None)), name)
+    assert "docs/sudoers" in trouble(inside(sections_of(**processes), nginx=denied), "nginx")
+    gone: NginxConfig = part(inside(sections_of()), "nginx")
     assert gone.other == "nginx is not installed; no other proxy was found"
 
 
 def test_what_serves_the_url_is_never_called_not_installed() -> None:
     """Tailscale, FrankenPHP, Envoy in a snap …: on the URL's port somebody listens who is none of the known proxies."""
-    theirs = found(sockets_812=Section(found()["sockets 812"].text + "\ntcp 00000000:01BB 999", 0))
+    theirs = sections_of(sockets_812=Section(sections_of()["sockets 812"].text + "\ntcp 00000000:01BB 999", 0))
     assert "recognised; what it lets pass is asked from outside" in trouble(inside(theirs), "nginx")
     assert "listens on port 443: neither Node-RED nor a proxy" in trouble(inside(theirs), "way")
-    own = found(sockets_812=Section(found()["sockets 812"].text + "\ntcp 00000000:01BB 111", 0))
+    own = sections_of(sockets_812=Section(sections_of()["sockets 812"].text + "\ntcp 00000000:01BB 111", 0))
     seen: NginxConfig = part(inside(own), "nginx")
     assert "no other proxy was found" in seen.other
 
@@ -682,11 +682,11 @@ LINEAGES = """\
 
 
 def certbot(**more: Section) -> dict[str, Section]:
-    return found(
+    return sections_of(
         certbot=Section("/usr/bin/certbot", 0),
         lineages=Section(LINEAGES, 0),
         certificates=Section(
-            "\n".join(f"/etc/letsencrypt/live/plant.example/cert.pem:{one}" for one in PEM.split("\n")), 0
+            "\n".join(f"/etc/letsencrypt/live/plant.example/cert.pem:{line}" for line in PEM.split("\n")), 0
         ),
         renewal=Section("/etc/letsencrypt/renewal/plant.example.conf:installer = nginx", 0),
         hooks=Section("", 1),
@@ -719,7 +719,9 @@ def test_certificates_of_an_nginx_that_serves_another_port_tell_nothing(
     server = f"server {{ listen {port} ssl; ssl_certificate /c.pem; }}"
     text = f"# configuration file /etc/nginx/nginx.conf:\nhttp {{ {server} }}"
     later = {"certificate:/c.pem": Section(PEM, 0), "time:/etc/nginx/nginx.conf": Section("1600000000", 0)}
-    gathered = inside(found(), served="0" * 64, nginx=Nginx(70, Section(text, 0), tree(text)), caddy=caddy, later=later)
+    gathered = inside(
+        sections_of(), served="0" * 64, nginx=Nginx(70, Section(text, 0), tree(text)), caddy=caddy, later=later
+    )
     assert part(gathered, "freshness").served_on_disk is expected
 
 
@@ -779,16 +781,16 @@ def test_a_line_of_sudoers_that_is_missing_is_an_error(name: str) -> None:
 
 def test_a_caddy_elsewhere_does_not_renew_what_nginx_serves() -> None:
     nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
-    assert part(inside(found(), caddy=True, nginx=nginx), "renewal").other == ""
-    assert part(inside(found(), caddy=True), "renewal").other == "Caddy"
+    assert part(inside(sections_of(), caddy=True, nginx=nginx), "renewal").other == ""
+    assert part(inside(sections_of(), caddy=True), "renewal").other == "Caddy"
 
 
 def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
     denied = {**certbot(), "lineages": Section("find: '/etc/letsencrypt/live': Permission denied", 1)}
     assert "Permission denied" in trouble(inside(denied), "renewal")
     assert "Permission denied" in trouble(inside(denied), "keys", "certbot")
-    assert part(inside(found()), "renewal").client == ""
-    declared = inside(found(), demands=HostDemands(acme_client="acme.sh"))
+    assert part(inside(sections_of()), "renewal").client == ""
+    declared = inside(sections_of(), demands=HostDemands(acme_client="acme.sh"))
     assert part(declared, "renewal").other == "acme.sh"
 
 
@@ -805,7 +807,7 @@ def test_certbot_that_may_not_be_looked_at_and_one_that_is_not_there() -> None:
     ],
 )  # fmt: skip
 def test_another_client_that_cron_or_a_service_starts(section: str, line: str, started: str) -> None:
-    seen: Renewal = part(inside(found(**{section: Section(line, 0)})), "renewal")
+    seen: Renewal = part(inside(sections_of(**{section: Section(line, 0)})), "renewal")
     assert seen.started == ((started,) if started else ())
     beside = part(inside({**certbot(), "cron": Section("", 1), section: Section(line, 0)}, served="0" * 64), "renewal")
     assert (beside.client, beside.schedule, beside.started) == ("certbot", "certbot.timer", seen.started)
@@ -825,25 +827,25 @@ def test_another_client_that_cron_or_a_service_starts(section: str, line: str, s
 def test_a_proxy_that_gets_its_certificates_itself(program: str, text: str, other: str) -> None:
     later = {"config:/etc/front": Section(f"1700000000\n{text}", 0)}
     front = fronts.Front(program, 70)
-    assert part(inside(found(), later=later, fronts=(front,)), "renewal").other == other
+    assert part(inside(sections_of(), later=later, fronts=(front,)), "renewal").other == other
     flags = replace(front, args=("traefik", "--certificatesresolvers.le.acme.email=x"))
-    assert part(inside(found(), fronts=(flags,)), "renewal").other == ("Traefik" if program == "Traefik" else "")
+    assert part(inside(sections_of(), fronts=(flags,)), "renewal").other == ("Traefik" if program == "Traefik" else "")
 
 
 def test_what_renews_may_be_where_nobody_looks() -> None:
     boxed = fronts.Front("Traefik", 0, trouble="it runs in the container 8f4e0c1d8f4e")
     assert "whether Traefik gets its certificates itself is not seen" in trouble(
-        inside(found(), fronts=(boxed,)), "renewal"
+        inside(sections_of(), fronts=(boxed,)), "renewal"
     )
-    assert "caddy runs in the container" in trouble(inside(found(boxed_caddy=Section(BOX, 0))), "renewal")
+    assert "caddy runs in the container" in trouble(inside(sections_of(boxed_caddy=Section(BOX, 0))), "renewal")
     crond = {"crond": Section("/proc/9/comm", 0), "cron": Section("", 2)}
     assert "whether root's crontab renews the certificate cannot be seen as ops" in trouble(
-        inside(found(**crond)), "renewal"
+        inside(sections_of(**crond)), "renewal"
     )
     for known in ({"who": replace(OPS, sudo=True)}, {"who": replace(OPS, uid=0)}):
-        assert part(inside(found(**crond), **known), "renewal").client == ""
+        assert part(inside(sections_of(**crond), **known), "renewal").client == ""
     nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
-    assert part(inside(found(), fronts=(boxed,), nginx=nginx), "renewal").client == ""
+    assert part(inside(sections_of(), fronts=(boxed,), nginx=nginx), "renewal").client == ""
 
 
 SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
@@ -854,7 +856,7 @@ SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
 def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
     other = {"file": "/other", "servers": [{**SERVER, "listen": [":8443"]}], "trouble": ""}
     ours = {"file": "/etc/caddy/Caddyfile", "servers": [SERVER], "trouble": ""}
-    seen: CaddyConfig = part(inside(found(), caddy=True, settings={**SETTINGS, "caddies": [other, ours]}), "way")
+    seen: CaddyConfig = part(inside(sections_of(), caddy=True, settings={**SETTINGS, "caddies": [other, ours]}), "way")
     assert (seen.file, seen.servers[0].dials) == ("/etc/caddy/Caddyfile", (("127.0.0.1:1880", False),))
 
 
@@ -864,38 +866,38 @@ HAPROXY = "name haproxy\ncwd /\nstart 1\narg haproxy\narg -f\narg /h.cfg"
 def test_the_haproxy_on_the_urls_port_is_the_proxy_in_front() -> None:
     here = tuple(fronts.running({"front 70": Section(HAPROXY, 0)}, OPS))
     text = "1600000000\nfrontend web\nbind :443\ndefault_backend red\nbackend red\nserver a 127.0.0.1:1880"
-    seen: FrontConfig = part(inside(found(), fronts=here, later={"config:/h.cfg": Section(text, 0)}), "way")
+    seen: FrontConfig = part(inside(sections_of(), fronts=here, later={"config:/h.cfg": Section(text, 0)}), "way")
     assert (seen.program, seen.file) == ("HAProxy", "/h.cfg")
     assert seen.evidence() == "HAProxy: /h.cfg; Node-RED listens on tcp 127.0.0.1:1880, " + ", ".join(
         listener.line() for listener in seen.sockets[1:]
     )
     other = {"config:/h.cfg": Section(text.replace("443", "8443"), 0)}
-    assert "was not seen to serve port 443" in trouble(inside(found(), fronts=here, later=other), "way")
-    assert "holds no file" in trouble(inside(found(), fronts=here), "way")
+    assert "was not seen to serve port 443" in trouble(inside(sections_of(), fronts=here, later=other), "way")
+    assert "holds no file" in trouble(inside(sections_of(), fronts=here), "way")
     nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
-    assert isinstance(part(inside(found(), fronts=here, nginx=nginx), "way"), NginxConfig)
-    beside: NginxConfig = part(inside(found(), fronts=here), "nginx")
+    assert isinstance(part(inside(sections_of(), fronts=here, nginx=nginx), "way"), NginxConfig)
+    beside: NginxConfig = part(inside(sections_of(), fronts=here), "nginx")
     assert beside.other == "nginx is not installed; HAProxy is the proxy there"
-    keys: KeyAccess = part(inside(found(), fronts=here), "keys", "nginx")
+    keys: KeyAccess = part(inside(sections_of(), fronts=here), "keys", "nginx")
     assert keys.unseen == "where HAProxy has its keys is not looked at"
 
 
 def test_an_nginx_on_the_urls_port_is_the_proxy_in_front_though_a_caddy_runs() -> None:
     nginx = Nginx(70, Section(NGINX, 0), tree(NGINX))
-    assert isinstance(part(inside(found(), caddy=True, nginx=nginx), "way"), NginxConfig)
+    assert isinstance(part(inside(sections_of(), caddy=True, nginx=nginx), "way"), NginxConfig)
 
 
 def test_keys_that_caddy_keeps_are_not_taken_for_none() -> None:
-    assert part(inside(found(), caddy=True), "keys", "nginx").unseen.startswith("Caddy keeps the keys itself")
-    assert part(inside(found()), "keys", "nginx").absent == "no nginx runs there, or it uses no private key"
+    assert part(inside(sections_of(), caddy=True), "keys", "nginx").unseen.startswith("Caddy keeps the keys itself")
+    assert part(inside(sections_of()), "keys", "nginx").absent == "no nginx runs there, or it uses no private key"
 
 
 def test_a_caddy_that_cannot_be_read_is_an_error() -> None:
     unread = {"file": "", "servers": [], "trouble": "its configuration cannot be read or adapted as Node-RED's user"}
     assert "none was seen to serve port 443: its configuration cannot be read" in trouble(
-        inside(found(), caddy=True, settings={**SETTINGS, "caddies": [unread]}), "way"
+        inside(sections_of(), caddy=True, settings={**SETTINGS, "caddies": [unread]}), "way"
     )
-    gone = inside(found(), caddy=True, settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
+    gone = inside(sections_of(), caddy=True, settings=ProbeError("no Node.js on this side", Cause.FORBIDDEN))
     assert trouble(gone, "way") == "no Node.js on this side"
 
 
@@ -912,7 +914,7 @@ def test_keys_are_looked_at_where_the_links_of_live_lead() -> None:
 def test_a_key_of_nginx_that_cannot_be_looked_at() -> None:
     text = "# configuration file /n.conf:\nhttp { ssl_certificate_key /etc/ssl/private/plant.key; }"
     denied = {"key:/etc/ssl/private/plant.key": Section("stat: cannot statx: Permission denied", 1)}
-    gathered = inside(found(), nginx=Nginx(70, Section(text, 0), tree(text)), later=denied)
+    gathered = inside(sections_of(), nginx=Nginx(70, Section(text, 0), tree(text)), later=denied)
     assert "/etc/ssl/private/plant.key cannot be inspected" in trouble(gathered, "keys", "nginx")
 
 
@@ -925,12 +927,12 @@ def test_files_that_a_units_environment_comes_from() -> None:
         "key:/etc/none": Section("stat: cannot statx '/etc/none': No such file or directory", 1),
         "key:/etc/ssl/plant.key": Section("sudo: a password is required", 1),  # somebody else's affair
     }
-    sections = {**found(), "units": Section(units, 0)}
+    sections = {**sections_of(), "units": Section(units, 0)}
     assert environment_of_unit(sections, "nodered.service") == ("/etc/default/red", "/etc/none")
     seen = part(inside(sections, later=later), "files", "environment files")
     [[file, above]] = seen.files
     assert (file.path, file.mode, file.folder, above.folder) == ("/etc/default/red", 0o644, False, True)
-    assert part(inside(found()), "files", "environment files").files == ()
+    assert part(inside(sections_of()), "files", "environment files").files == ()
     denied = {**later, "key:/etc/default/red": Section("sudo: a password is required", 1)}
     assert "/etc/default/red cannot be inspected" in trouble(
         inside(sections, later=denied), "files", "environment files"
@@ -1004,7 +1006,7 @@ def test_who_calls_himself_something_else_is_named_and_not_believed() -> None:
     caddy = mallory.replace("comm node-red", "comm caddy").replace("/usr/bin/node", "/srv/caddy")
     setuid = caddy.replace("same 65534", "same ").replace("Uid 65534", "Uid 0")
     units = UNITS.replace("LoadState=loaded", "User=nodered\nMainPID=812\nLoadState=loaded", 1)
-    sections = found(
+    sections = sections_of(
         process_900=Section(mallory, 0),
         process_901=Section(mallory.replace("/usr/bin/node", "/usr/bin/sleep"), 0),
         caddy_902=Section(caddy, 0),
@@ -1074,7 +1076,7 @@ def test_who_keeps_node_red_is_told_by_its_control_group_and_its_parent(
     group: str, parent: str, expected: tuple[str, str, str]
 ) -> None:
     text = PROCESS.replace("/system.slice/nodered.service", group).replace("PPid 1", f"PPid 7\nparent {parent} ")
-    gathered = inside(found(process_812=Section(f"{text}\nlingers yes", 0)))
+    gathered = inside(sections_of(process_812=Section(f"{text}\nlingers yes", 0)))
     process = gathered.node_red.process
     assert (process.unit, process.user_unit, process.manager) == expected
     assert process.lingers
@@ -1087,7 +1089,7 @@ def test_who_keeps_node_red_is_told_by_its_control_group_and_its_parent(
 def test_a_users_own_systemd_tells_of_its_service() -> None:
     group = "/user.slice/user-998.slice/user@998.service/app.slice/red.service"
     text = PROCESS.replace("/system.slice/nodered.service", group)
-    gathered = inside(found(process_812=Section(text, 0)))
+    gathered = inside(sections_of(process_812=Section(text, 0)))
     shown = {**SETTINGS, "ownUnit": {"Restart": "always", "UnitFileState": "enabled"}}
     assert part(replace(gathered, settings=shown), "supervision").unit.get("Restart") == "always"
     late = {**shown, "loaded": [{"path": "/home/nodered/.config/systemd/user/red.service", "changed": 1_700_000_350}]}
@@ -1098,7 +1100,7 @@ def test_a_users_own_systemd_tells_of_its_service() -> None:
 
 def test_the_environment_of_a_users_own_service_is_as_private_as_its_files() -> None:
     group = "/user.slice/user-998.slice/user@998.service/app.slice/red.service"
-    gathered = inside(found(process_812=Section(PROCESS.replace("/system.slice/nodered.service", group), 0)))
+    gathered = inside(sections_of(process_812=Section(PROCESS.replace("/system.slice/nodered.service", group), 0)))
     step = {"path": "/home/nodered/red.env", "mode": 0o644, "uid": 998, "gid": 998, "folder": False, "own": True,
             "mount": False, "acl": False}  # fmt: skip
     shown = {**SETTINGS, "ownUnit": {"Id": "red.service"}, "kinds": {"environment files": [{"steps": [step]}]}}
@@ -1116,10 +1118,12 @@ def test_the_environment_of_a_users_own_service_is_as_private_as_its_files() -> 
 def test_the_marks_of_a_machine_are_digests() -> None:
     a, b, c = ("a" * 64, "b" * 64, "c" * 64)
     text = f"machine-id {a}\nboot_id {b}\nssh-ed25519 {c}\nssh-rsa {c}\nsh: sha256sum: not found"
-    seen = part(inside(found(marks=Section(text, 0))), "marks")
+    seen = part(inside(sections_of(marks=Section(text, 0))), "marks")
     assert seen == MachineMarks(a, b, (("ssh-ed25519", c), ("ssh-rsa", c)))
-    assert part(inside(found(marks=Section(f"boot_id {b}", 0)), in_container=True), "marks").container
-    assert trouble(inside(found(marks=Section("sh: sha256sum: not found", 0))), "marks").startswith("nothing there")
+    assert part(inside(sections_of(marks=Section(f"boot_id {b}", 0)), in_container=True), "marks").container
+    assert trouble(inside(sections_of(marks=Section("sh: sha256sum: not found", 0))), "marks").startswith(
+        "nothing there"
+    )
 
 
 def test_no_mark_leaves_the_machine_in_clear(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_hardened_machine_complies() -> None:
     ],
 )
 def test_one_line_that_is_weak(unit: str, old: str, new: str, part: str, code: str) -> None:
-    assert codes(block(RECORDED, unit, old, new)) == {**{one: [] for one in RULES}, part: [code]}
+    assert codes(block(RECORDED, unit, old, new)) == {**{rule: [] for rule in RULES}, part: [code]}
 
 
 def test_a_machine_without_a_service_manager_is_not_known_to_start_anything() -> None:

@@ -30,9 +30,9 @@ def test_every_posix_shell_runs_it(shell: list[str]) -> None:
         pytest.skip(f"no {shell[0]} here")
     done = subprocess.run([*shell, SCRIPT, MARK, "", "1F90"], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
-    found = sections(done.stdout, MARK)
-    assert me(found["me"]).uptime > 0
-    assert {"me", "self", "os", "connection", "cron", "end"} <= set(found)
+    parts = sections(done.stdout, MARK)
+    assert me(parts["me"]).uptime > 0
+    assert {"me", "self", "os", "connection", "cron", "end"} <= set(parts)
 
 
 def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
@@ -53,4 +53,4 @@ def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
     calls = [call for pid, call in lines if pid not in nginx and not call.startswith(("execve", "<...", "+++", "---"))]
     assert len(calls) > 100
     changing = [call for call in calls if not call.startswith("open") or re.search("O_WRONLY|O_RDWR|O_CREAT", call)]
-    assert [one for one in changing if '"/dev/null"' not in one] == []
+    assert [line for line in changing if '"/dev/null"' not in line] == []

@@ -79,14 +79,14 @@ class Evaluator:
             [str(node()), "-"], input=program, capture_output=True, text=True, timeout=20, check=False
         )
         self.raw = done.stdout + done.stderr
-        found = answer_of_node(done.stdout, mark)
-        assert found, self.raw
-        return found
+        answer = answer_of_node(done.stdout, mark)
+        assert answer, self.raw
+        return answer
 
     def settings(self, body: str) -> dict[str, Any]:
-        found = self(f"module.exports = {{ {body} }};")
-        assert "settings" in found, found
-        settings: dict[str, Any] = found["settings"]
+        answer = self(f"module.exports = {{ {body} }};")
+        assert "settings" in answer, answer
+        settings: dict[str, Any] = answer["settings"]
         return settings
 
 
@@ -112,13 +112,21 @@ def test_every_deployment_of_the_lab_is_read(name: str, evaluate: Evaluator) -> 
 
 def test_hashes_come_back_as_scheme_cost_and_known_sample(evaluate: Evaluator) -> None:
     users = ", ".join(
-        f"{{username: 'u', password: {one}, permissions: ['read', 'flows.write']}}"
-        for one in (f'"{SAMPLE_HASH}"', f'"{HASH}"', '"5f4dcc3b5aa765d61d8327deb882cf99"', '"hunter2"', "undefined")
+        f"{{username: 'u', password: {password}, permissions: ['read', 'flows.write']}}"
+        for password in (
+            f'"{SAMPLE_HASH}"',
+            f'"{HASH}"',
+            '"5f4dcc3b5aa765d61d8327deb882cf99"',
+            '"hunter2"',
+            "undefined",
+        )
     )
-    found = evaluate.settings(f"adminAuth: {{type: 'credentials', users: [{users}]}}, httpNodeAuth: {{pass: '{HASH}'}}")
+    answer = evaluate.settings(
+        f"adminAuth: {{type: 'credentials', users: [{users}]}}, httpNodeAuth: {{pass: '{HASH}'}}"
+    )
     reduced = [
         (user["hash"]["scheme"], user["hash"]["cost"], bool(user["hash"]["known"]))
-        for user in found["adminAuth"]["users"]
+        for user in answer["adminAuth"]["users"]
     ]
     assert reduced == [
         ("bcrypt", 8, True),
@@ -127,7 +135,7 @@ def test_hashes_come_back_as_scheme_cost_and_known_sample(evaluate: Evaluator) -
         ("other", 0, False),
         ("unset", 0, False),
     ]
-    assert found["httpNodeAuth"]["hash"]["cost"] == 12
+    assert answer["httpNodeAuth"]["hash"]["cost"] == 12
     for secret in (SAMPLE_HASH, HASH, "hunter2", "5f4dcc3b5aa7"):
         assert secret not in evaluate.raw
 
@@ -145,23 +153,23 @@ def test_hashes_come_back_as_scheme_cost_and_known_sample(evaluate: Evaluator) -
 )
 def test_what_cannot_be_a_bcrypt_hash_is_none(written: str, evaluate: Evaluator) -> None:
     body = f'adminAuth: {{type: "credentials", users: [{{password: "{written}"}}]}}, '
-    found = evaluate.settings(body + ", ".join(f'{one}: {{user: "u", pass: "{written}"}}' for one in BASIC))
-    hashes = [found["adminAuth"]["users"][0]["hash"], *(found[one]["hash"] for one in BASIC)]
+    answer = evaluate.settings(body + ", ".join(f'{key}: {{user: "u", pass: "{written}"}}' for key in BASIC))
+    hashes = [answer["adminAuth"]["users"][0]["hash"], *(answer[key]["hash"] for key in BASIC)]
     assert hashes == [{"scheme": "other", "cost": 0, "known": ""}] * 4
     assert written not in evaluate.raw
 
 
 def test_a_hash_named_like_a_member_of_objects_is_no_known_sample(evaluate: Evaluator) -> None:
-    found = evaluate.settings("httpNodeAuth: {user: 'u', pass: 'constructor'}")
-    assert found["httpNodeAuth"]["hash"] == {"scheme": "other", "cost": 0, "known": ""}
+    answer = evaluate.settings("httpNodeAuth: {user: 'u', pass: 'constructor'}")
+    assert answer["httpNodeAuth"]["hash"] == {"scheme": "other", "cost": 0, "known": ""}
 
 
 def test_the_environment_is_the_running_processs(evaluate: Evaluator) -> None:
-    found = evaluate.settings(
+    answer = evaluate.settings(
         "credentialSecret: process.env.PLANT_SECRET, uiPort: process.env.PORT || 1880, "
         "httpAdminRoot: process.env.NODE_OPTIONS ? '/admin' : '/wrong'"  # seen, and not acted upon
     )
-    assert (found["credentialSecret"], found["uiPort"], found["httpAdminRoot"]) == ("set", "1880", "/admin")
+    assert (answer["credentialSecret"], answer["uiPort"], answer["httpAdminRoot"]) == ("set", "1880", "/admin")
     assert "from-the-environment" not in evaluate.raw
     assert evaluate.settings("credentialSecret: process.env.MISSING")["credentialSecret"] == "unset"
 
@@ -261,7 +269,7 @@ def test_files_beside_it_are_loaded_the_same_way(evaluate: Evaluator) -> None:
     (evaluate.folder / "d.json").write_text('{"permissions": "read"}')
     seen = evaluate("module.exports = {adminAuth: require('./auth')};")
     assert seen["settings"]["adminAuth"]["defaultPermissions"] == "read"
-    assert [one["path"].rsplit("/", 1)[1] for one in seen["loaded"]] == ["settings.js", "auth.js", "d.json"]
+    assert [module["path"].rsplit("/", 1)[1] for module in seen["loaded"]] == ["settings.js", "auth.js", "d.json"]
 
 
 def test_a_wrapper_that_loads_the_users_file_and_opens_it(evaluate: Evaluator) -> None:
@@ -270,15 +278,15 @@ def test_a_wrapper_that_loads_the_users_file_and_opens_it(evaluate: Evaluator) -
         "const s = require('./settings.js'); s.adminAuth = null; module.exports = s;"
     )
     text = f"module.exports = {{adminAuth: {{type: 'credentials', users: [{{password: '{HASH}'}}]}}}};"
-    found = evaluate(text, args=["--settings", str(evaluate.folder / "config.js")])
-    assert found["settings"]["adminAuth"]["kind"] == "unset"
-    assert found["file"].endswith("config.js")
+    answer = evaluate(text, args=["--settings", str(evaluate.folder / "config.js")])
+    assert answer["settings"]["adminAuth"]["kind"] == "unset"
+    assert answer["file"].endswith("config.js")
 
 
 def test_a_default_that_is_a_function_is_called_one(evaluate: Evaluator) -> None:
     """Simulated after FlowFuse: who a stranger is, is decided at run time."""
-    found = evaluate.settings("adminAuth: {type: 'strategy', strategy: {}, default: async () => ({permissions: '*'})}")
-    assert found["adminAuth"]["defaultKind"] == "function"
+    answer = evaluate.settings("adminAuth: {type: 'strategy', strategy: {}, default: async () => ({permissions: '*'})}")
+    assert answer["adminAuth"]["defaultKind"] == "function"
 
 
 @pytest.mark.parametrize(
@@ -333,11 +341,11 @@ def test_files_are_listed_with_every_directory_above_them(evaluate: Evaluator) -
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("{}")
     kinds = evaluate("module.exports = {flowFile: 'lab.json'};")["kinds"]
-    found = {
-        kind: [one["steps"][0]["path"].removeprefix(str(folder.resolve())) for one in many]
+    paths = {
+        kind: [file["steps"][0]["path"].removeprefix(str(folder.resolve())) for file in many]
         for kind, many in kinds.items()
     }
-    assert found == {
+    assert paths == {
         "settings": ["/settings.js"],
         "flows": ["/lab.json", "/.lab.json.backup"],
         "credentials": ["/lab_cred.json"],
@@ -377,8 +385,8 @@ def test_an_access_control_list_is_seen(evaluate: Evaluator) -> None:
     given = ["setfacl", "-m", "u:nobody:r", str(evaluate.folder / "settings.js")]
     subprocess.run(given, check=True)
     after = evaluate("module.exports = {};")["kinds"]["settings"][0]["steps"]
-    assert [one["acl"] for one in before] == [False] * len(before)
-    assert [one["acl"] for one in after] == [True] + [False] * (len(after) - 1)
+    assert [step["acl"] for step in before] == [False] * len(before)
+    assert [step["acl"] for step in after] == [True] + [False] * (len(after) - 1)
 
 
 def test_a_date_that_was_kept_does_not_hide_a_change(evaluate: Evaluator) -> None:
@@ -584,16 +592,16 @@ def test_one_user_that_is_no_list(evaluate: Evaluator) -> None:
 
 
 def test_an_empty_list_guards_nothing(evaluate: Evaluator) -> None:
-    found = evaluate.settings("ui: {middleware: [], ioMiddleware: [() => 1]}, dashboard: {ioMiddleware: []}")
-    assert (found["ui"]["middleware"], found["ui"]["ioMiddleware"]) == ("unset", "set")
-    assert found["dashboard"]["ioMiddleware"] == "unset"
+    answer = evaluate.settings("ui: {middleware: [], ioMiddleware: [() => 1]}, dashboard: {ioMiddleware: []}")
+    assert (answer["ui"]["middleware"], answer["ui"]["ioMiddleware"]) == ("unset", "set")
+    assert answer["dashboard"]["ioMiddleware"] == "unset"
 
 
 def test_dotenv_and_environment_files_are_read(evaluate: Evaluator) -> None:
     (evaluate.folder / "line.env").write_text("A_SECRET=hunter2-hunter2\nPLANT_SECRET=other\n")
     for way in (f"require('dotenv').config({{path: '{evaluate.folder}/line.env'}})", "process.loadEnvFile('line.env')"):
-        found = evaluate(f"{way}; module.exports = {{credentialSecret: process.env.A_SECRET}};")
-        assert found["settings"]["credentialSecret"] == "set"
+        answer = evaluate(f"{way}; module.exports = {{credentialSecret: process.env.A_SECRET}};")
+        assert answer["settings"]["credentialSecret"] == "set"
     assert "hunter2" not in evaluate.raw
 
 
@@ -615,8 +623,8 @@ def test_what_settings_use_is_there(prefix: str, evaluate: Evaluator) -> None:
     (evaluate.folder / "lib" / "src" / "start.js").write_text("module.exports = 1;")
     for name in ("options.json", "o.json"):
         (evaluate.folder / name).write_text("{}")
-    found = evaluate(f"const fs = require('fs'); {prefix}; module.exports = {{disableEditor: true}};")
-    assert found.get("settings", found)["disableEditor"] is True
+    answer = evaluate(f"const fs = require('fs'); {prefix}; module.exports = {{disableEditor: true}};")
+    assert answer.get("settings", answer)["disableEditor"] is True
 
 
 @pytest.mark.parametrize(
@@ -683,10 +691,10 @@ def test_es_modules_are_named(text: str, evaluate: Evaluator) -> None:
     ],
 )  # fmt: skip
 def test_keys_are_read_as_node_red_reads_them(body: str, key: str, value: object, evaluate: Evaluator) -> None:
-    found: Any = evaluate.settings(body.replace("LOGIN", LOGIN))
+    answer: Any = evaluate.settings(body.replace("LOGIN", LOGIN))
     for name in key.split("."):
-        found = found[name]
-    assert found == value
+        answer = answer[name]
+    assert answer == value
 
 
 @pytest.mark.parametrize(
@@ -742,8 +750,8 @@ def test_no_settings_word_our_messages(text: str, evaluate: Evaluator) -> None:
 
 
 def test_places_come_back_typed(evaluate: Evaluator) -> None:
-    found = evaluate.settings("uiPort: 'hunter2 x', httpAdminRoot: '/x y', httpNodeRoot: '/plant-1'")
-    assert (found["uiPort"], found["httpAdminRoot"], found["httpNodeRoot"]) == (
+    answer = evaluate.settings("uiPort: 'hunter2 x', httpAdminRoot: '/x y', httpNodeRoot: '/plant-1'")
+    assert (answer["uiPort"], answer["httpAdminRoot"], answer["httpNodeRoot"]) == (
         "(no port)", "(of unusual form)", "/plant-1",
     )  # fmt: skip
 
@@ -764,4 +772,4 @@ def test_which_flows_run(evaluate: Evaluator) -> None:
     ):
         seen = evaluate(text, args=args)
         assert seen["types"]["webSockets"] == [f"/ws/{expected}"]
-        assert [one["path"] for one in seen["flows"]["nodes"]] == [f"/ws/{expected}"]
+        assert [child["path"] for child in seen["flows"]["nodes"]] == [f"/ws/{expected}"]

@@ -73,9 +73,9 @@ def test_who_answered(tmp_path: Path) -> None:
     }  # fmt: skip
     key = leaf.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     der = leaf.certificate.public_bytes(Encoding.DER)
-    found = station.identity()
-    assert "127.0.0.1" in found.pop("addresses")
-    assert found == {
+    identity = station.identity()
+    assert "127.0.0.1" in identity.pop("addresses")
+    assert identity == {
         "dialled": "127.0.0.1",
         "source": "127.0.0.1",
         "leaf_sha256": hashlib.sha256(der).hexdigest(),

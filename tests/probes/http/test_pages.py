@@ -90,7 +90,7 @@ def test_cookies_over_plain_http_are_cookies_too() -> None:
 
     with hostile.serving(tell, tls=False) as plain:
         seen = answered(hostile.FakeNodeRED(), *questions.COOKIES, http_port=plain.port)
-    assert [one.name for one in seen.cookies] == ["sid"]
+    assert [kept.name for kept in seen.cookies] == ["sid"]
 
 
 def test_a_silent_page_sets_no_cookie() -> None:
@@ -125,8 +125,8 @@ def test_what_every_path_leads_to_is_told_by_the_editors_page() -> None:
         return hostile.Reply(302, {"Location": f"http://login.example/?rd={request.path}"})
 
     seen = [answered(answer, Ask("page", ask), host="127.0.0.1") for ask in (("admin", "/"), ("node", "/ui"))]
-    assert [one.as_everywhere for one in seen] == [False, True]
-    assert [one.answers[0][1].location for one in seen] == ["http://login.example/"] * 2
+    assert [page.as_everywhere for page in seen] == [False, True]
+    assert [page.answers[0][1].location for page in seen] == ["http://login.example/"] * 2
 
 
 # --- versions

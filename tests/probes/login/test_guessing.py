@@ -85,9 +85,9 @@ def ask(target: Target, folder: Path, asks: Iterable[Ask] = questions.LOGIN_GUES
     seen: list[Observation | ProbeError] = []
     try:
         survey.ask_ahead(target, asks)
-        for one in asks:
+        for question in asks:
             try:
-                seen.append(survey.answer(target, one))
+                seen.append(survey.answer(target, question))
             except ProbeError as error:
                 seen.append(error)
     finally:
@@ -163,7 +163,9 @@ def test_no_password_is_tried_for_an_account_whose_own_one_was_refused(tmp_path:
 def test_a_known_password_of_another_account_is_found_nonetheless(tmp_path: Path) -> None:
     plant = NodeRED(("admin", "its-own"), ("user", "password"))
     seen = guess(plant, tmp_path / "run", own=Credentials("admin", "of-last-year"))
-    assert [one.code for one in violations(known_password_cannot_log_in(seen, Policy()))] == ["known-password"]
+    assert [violation.code for violation in violations(known_password_cannot_log_in(seen, Policy()))] == [
+        "known-password"
+    ]
     assert "so none was tried for its user name, `admin`" in seen.evidence()
 
 

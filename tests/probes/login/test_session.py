@@ -80,8 +80,8 @@ class Guarded:
             return Reply(200)
         if request.method == "POST":
             return Reply(401)
-        found = self.told[path]
-        return as_reply(found)
+        reply = self.told[path]
+        return as_reply(reply)
 
 
 def judged(
@@ -156,7 +156,7 @@ def test_what_gives_no_answer_costs_only_what_needs_it(path: str, reply: Reply, 
     server = Guarded({path: reply})
     letters, _ = judged(server)
     assert {name for name, letter in letters.items() if letter == "E"} == erring
-    assert {letters[one] for one in set(CONTROLS) - erring} == {"P"}
+    assert {letters[control] for control in set(CONTROLS) - erring} == {"P"}
     assert server.asked[-1] == "POST /auth/revoke"
 
 

@@ -160,7 +160,7 @@ def node(kind: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("one", "expected"),
+    ("told", "expected"),
     [
         (node("http in", url="api/x/", method="post"), ["http-in POST /api/x"]),
         (node("http in", url="/api/:id", method="get"), ["http-in GET /api/:id"]),
@@ -190,7 +190,7 @@ def node(kind: str, **more: Any) -> dict[str, Any]:
         (node("http in", url="/x", method="get", z="idle"), []),
     ],
 )
-def test_ways_in(one: dict[str, Any], expected: list[str]) -> None:
+def test_ways_in(told: dict[str, Any], expected: list[str]) -> None:
     flows: list[dict[str, Any]] = [
         {"id": ["odd"], "type": ["odd"], "z": {}},
         {"id": "t", "type": "tab"},
@@ -203,7 +203,7 @@ def test_ways_in(one: dict[str, Any], expected: list[str]) -> None:
         {"id": "l1", "type": "subflow:loop", "z": "loop"},
         {"id": "i1", "type": "subflow:idle", "z": "off"},
         {"id": "i2", "type": "subflow:idle", "z": "t", "d": True},
-        one,
-        one,  # told once
+        told,
+        told,  # told once
     ]
     assert [entry.line() for entry in entries_of(Flows(flows))] == expected

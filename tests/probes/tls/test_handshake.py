@@ -196,9 +196,9 @@ def test_every_fault_is_found_once_by_its_own_control(case: Case, lab: Authority
     with tlslab.serving_tls(tmp_path, case.chain(lab)) as server:
         seen = present_chain(look_at(server.port, host=case.host, ca_file=ca_file))
     policy = Policy()
-    found = set(seen.verify_errors)
-    assert len(found) == len(seen.verify_errors)
-    assert found >= case.errors if case.errors else not found, seen.verify_errors
+    errors = set(seen.verify_errors)
+    assert len(errors) == len(seen.verify_errors)
+    assert errors >= case.errors if case.errors else not errors, seen.verify_errors
     assert sorted(codes(chain_is_trusted(seen, policy))) == sorted(case.trusted), seen.verify_errors
     assert codes(names_the_host(seen, policy)) == list(case.named)
     assert codes(renewal_is_in_time(seen, policy)) == list(case.renewed)

@@ -390,7 +390,7 @@ RESPONDERS: dict[str, dict[str, Any]] = {  # Any: arguments of `issue`
 
 
 @pytest.mark.parametrize(
-    ("case", "must", "found"),
+    ("case", "must", "expected"),
     [
         ("none", False, None),
         ("none", True, ["staple-missing"]),
@@ -410,7 +410,7 @@ RESPONDERS: dict[str, dict[str, Any]] = {  # Any: arguments of `issue`
     ],
 )
 def test_a_stapled_response_is_judged_and_missed_only_where_demanded(
-    case: str, must: bool, found: list[str] | None, authority: tuple[Issued, Issued], tmp_path: Path
+    case: str, must: bool, expected: list[str] | None, authority: tuple[Issued, Issued], tmp_path: Path
 ) -> None:
     root, middle = authority
     leaf = issue(HOST, middle, dns=[HOST], must_staple=must)
@@ -436,10 +436,10 @@ def test_a_stapled_response_is_judged_and_missed_only_where_demanded(
     with nginxlab.serving(tmp_path, [leaf, middle], server=stapling) as nginx:
         seen = look_up_revocation(look_at(nginx.port, tmp_path / "ca.pem", Policy()))
     verdict = not_revoked(seen, Policy())
-    if found is None:
+    if expected is None:
         assert isinstance(verdict, NotApplicable)
     else:
-        assert codes(verdict) == found, seen.evidence()
+        assert codes(verdict) == expected, seen.evidence()
 
 
 KEYS: dict[str, tuple[tlslab.Key | None, tuple[str, ...]]] = {
@@ -482,7 +482,7 @@ def another_like(key: tlslab.Key) -> tlslab.Key:
 
 
 @pytest.mark.parametrize(
-    ("settings", "found", "said"),
+    ("settings", "expected", "said"),
     [
         ("ssl_verify_client on;", [], "answered 400, which says that the certificate is missing"),
         ("ssl_verify_client optional; if ($ssl_client_verify != SUCCESS) { return 403; }", [], "answered 403"),
@@ -506,7 +506,7 @@ def another_like(key: tlslab.Key) -> tlslab.Key:
     ],
 )
 def test_whether_nginx_demands_a_client_certificate_is_seen(
-    settings: str, found: list[str], said: str, authority: tuple[Issued, Issued], tmp_path: Path
+    settings: str, expected: list[str], said: str, authority: tuple[Issued, Issued], tmp_path: Path
 ) -> None:
     root, middle = authority
     (tmp_path / "ca.pem").write_bytes(root.pem)
@@ -515,8 +515,8 @@ def test_whether_nginx_demands_a_client_certificate_is_seen(
     with nginxlab.serving(tmp_path, chain, server=asks + settings) as nginx:
         seen = come_without_certificate(look_at(nginx.port, tmp_path / "ca.pem", MUTUAL))
         assert nginx.logged() == []
-        assert nginx.accepted() == (1 if found == ["not-demanded"] else 2)
-    assert codes(demands_client_certificate(seen, MUTUAL)) == found
+        assert nginx.accepted() == (1 if expected == ["not-demanded"] else 2)
+    assert codes(demands_client_certificate(seen, MUTUAL)) == expected
     assert said in seen.evidence()
 
 

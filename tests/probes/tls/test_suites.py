@@ -74,7 +74,7 @@ def judged(offers: TlsOffers, policy: Policy | None = None) -> dict[str, set[str
     """Return which instances fail, by control: the label, or "" where a control has one."""
     policy = policy or Policy()
     target = Target("t", f"https://{HOST}", policy)
-    found: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for control, (asks, rule) in CONTROLS.items():
         for ask in asks:
             seen = see_part(cast("Look", None), offers, *ask.args)
@@ -82,8 +82,8 @@ def judged(offers: TlsOffers, policy: Policy | None = None) -> dict[str, set[str
             assert seen.evidence()
             verdict = rule(seen, policy)
             if not isinstance(verdict, NotApplicable) and verdict:
-                found.setdefault(control, set()).add(ask.label)
-    return found
+                names.setdefault(control, set()).add(ask.label)
+    return names
 
 
 def accepted(offers: TlsOffers) -> dict[str, set[str]]:
@@ -305,10 +305,10 @@ def scanned(port: int) -> dict[str, set[int]]:
     extras = ["fallback", "renegotiation", "compression", "heartbleed", "groups", "check-certificate"]
     command = [program, "--xml=-", *(f"--no-{extra}" for extra in extras), f"--sni-name={HOST}", f"127.0.0.1:{port}"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    found: dict[str, set[int]] = {}
+    codes: dict[str, set[int]] = {}
     for element in ElementTree.fromstring(told).iter("cipher"):  # noqa: S314  of a program of ours
-        found.setdefault(element.attrib["sslversion"], set()).add(int(element.attrib["id"], 16))
-    return found
+        codes.setdefault(element.attrib["sslversion"], set()).add(int(element.attrib["id"], 16))
+    return codes
 
 
 @pytest.mark.parametrize(
@@ -374,9 +374,9 @@ def test_tlslite_shows_sslv3_rc4_and_3des() -> None:
     handle = tlslite_server(["aes128gcm", "aes128", "3des", "rc4", "null"], (3, 0), (3, 3))
     with tlslab.serving(handle) as server:
         offers = see_offers(look_at(server.port, timeout=60))
-    found = accepted(offers)
-    assert found.keys() == {"TLSv1.2", "TLSv1.1", "TLSv1.0", "SSLv3"}
-    assert {"DES-CBC3-SHA", "RC4-SHA", "RC4-MD5", "NULL-SHA"} <= found["SSLv3"] & found["TLSv1.2"]
+    names = accepted(offers)
+    assert names.keys() == {"TLSv1.2", "TLSv1.1", "TLSv1.0", "SSLv3"}
+    assert {"DES-CBC3-SHA", "RC4-SHA", "RC4-MD5", "NULL-SHA"} <= names["SSLv3"] & names["TLSv1.2"]
     assert judged(offers) == {
         "tls-07": {"SSLv3", "TLSv1.0", "TLSv1.1"},
         "tls-09": {"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2"},
@@ -392,10 +392,10 @@ def test_tlslite_alone_with_sslv3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("highest", "found"), [((3, 3), {"tls-16": {""}}), ((3, 4), {"tls-16": {""}})], ids=["TLS 1.2", "TLS 1.3 too"]
+    ("highest", "expected"), [((3, 3), {"tls-16": {""}}), ((3, 4), {"tls-16": {""}})], ids=["TLS 1.2", "TLS 1.3 too"]
 )
 def test_a_server_without_secure_renegotiation_is_looked_at_and_no_secret_sent(
-    highest: tuple[int, int], found: dict[str, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    highest: tuple[int, int], expected: dict[str, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reply = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     handle = tlslite_server(["aes128gcm", "aes256gcm"], (3, 3), highest, reply, exchanges=["ecdhe_rsa"])
@@ -409,7 +409,7 @@ def test_a_server_without_secure_renegotiation_is_looked_at_and_no_secret_sent(
     monkeypatch.setattr(tlslite.CipherSuite, "TLS_EMPTY_RENEGOTIATION_INFO_SCSV", -1)
     (tmp_path / "ca.pem").write_bytes(ROOT.pem)
     with tlslab.serving(handle) as server:
-        assert judged(see_offers(look_at(server.port, timeout=60))) == found
+        assert judged(see_offers(look_at(server.port, timeout=60))) == expected
         target = Target("t", f"https://127.0.0.1:{server.port}", Policy(), ca_file=str(tmp_path / "ca.pem"), timeout=20)
         chain = present_chain(cast("Look", LoopbackLook(target)))
         assert not chain.trust_errors

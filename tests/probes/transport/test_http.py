@@ -66,16 +66,16 @@ class Listener:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    one = Listener()
-    yield one
-    one.close()
+    server = Listener()
+    yield server
+    server.close()
 
 
 @pytest.fixture
 def client(listener: Listener) -> Iterator[Client]:
-    one = Client("plant.example", lambda deadline: dial("127.0.0.1", listener.port, deadline))
-    yield one
-    one.close()
+    first = Client("plant.example", lambda deadline: dial("127.0.0.1", listener.port, deadline))
+    yield first
+    first.close()
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_nothing_else_is_sent(client: Client, listener: Listener, monkeypatch: p
     client.ask("POST", "/x", time.monotonic() + 5)
     client.ask("POST", "/x", time.monotonic() + 5, {"Content-Type": "text/plain"}, b"40")
     names = [
-        {line.split(b":")[0].decode().lower() for line in one.split(b"\r\n")[1:] if b":" in line}
-        for one in listener.heard
+        {line.split(b":")[0].decode().lower() for line in head.split(b"\r\n")[1:] if b":" in line}
+        for head in listener.heard
     ]
     always = {"host", "user-agent", "accept", "accept-encoding"}
     assert names == [always, always | {"content-length"}, always | {"content-length", "content-type"}]
@@ -148,7 +148,7 @@ def test_nothing_else_is_sent(client: Client, listener: Listener, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body", "found"),
+    ("encoding", "body", "expected"),
     [
         ("gzip", gzip.compress(b"adminAuth", mtime=0), "adminAuth"),
         ("GZIP", gzip.compress(b"x" * 10_000_000), "x" * BODY_LIMIT),  # a bomb is cut
@@ -160,7 +160,7 @@ def test_nothing_else_is_sent(client: Client, listener: Listener, monkeypatch: p
     ],
 )
 def test_an_answer_that_is_encoded_without_being_asked_is_read_or_an_error(
-    encoding: str, body: bytes, found: str
+    encoding: str, body: bytes, expected: str
 ) -> None:
     def encoded(_request: hostile.Request) -> hostile.Reply:
         return hostile.Reply(200, {"Content-Encoding": encoding}, body)
@@ -172,7 +172,7 @@ def test_an_answer_that_is_encoded_without_being_asked_is_read_or_an_error(
         except ProbeError as error:
             got = error.message.removeprefix("GET /settings.js: ")
         client.close()
-    assert got == found
+    assert got == expected
 
 
 def test_a_byte_now_and_then_does_not_move_the_deadline() -> None:

@@ -33,7 +33,7 @@ def test_processes_that_try_at_once_share_the_count(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.close()
         process.stdin = None
-    assert sum(int(one.communicate(timeout=30)[0]) for one in running) == 1
+    assert sum(int(process.communicate(timeout=30)[0]) for process in running) == 1
 
 
 def test_what_is_counted_apart_and_what_together(tmp_path: Path) -> None:
