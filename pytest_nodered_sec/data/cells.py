@@ -1,4 +1,4 @@
-"""The table of surfaces and ways: the control that asks, or why nobody does; reviewed 2026-11-29.
+"""The table of surfaces and ways: the control that asks, or why nobody does; reviewed 2026-11-30.
 
 docs/asking.md shows it. What is sent is in `data.ways`.
 """
@@ -42,8 +42,11 @@ COLUMNS: Final = {
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
     "`transport=websocket`",
     "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With, Content-Type and Sec-Fetch-Site; "
-    "except on WebSockets, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: text/event-stream`; "
-    "of pages, endpoints and the admin API `Accept: application/json`, Range and If-None-Match",
+    "except on WebSockets, the headers of a CORS preflight, a monitor's User-Agent, Via, X-Internal, X-Health-Check "
+    "and `Accept: text/event-stream`; of pages, endpoints and the admin API `Accept: application/json`, Range, "
+    "If-None-Match and If-Modified-Since; of the first page and the admin API no User-Agent",
+    "form": "in HTTP/2, where the server agrees on it; with a body, by its length and Expect: 100-continue or in "
+    "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear",
     "roots": "below another root that is known in the field",
@@ -53,10 +56,11 @@ _AS_POLLING: Final = "the same path is asked as polling"
 _AS_ADMIN: Final = "the admin API of the same root is asked, one request for all of it"
 _EXACT: Final = "Node-RED compares this path letter by letter"
 _IS_UPGRADE: Final = "it is an Upgrade already"
+_HANDSHAKE: Final = "a WebSocket's handshake has no other form; in HTTP/2 (RFC 8441) it is not asked"
 _FILES: Final = "no server was seen to differ from how it treats pages"
 _SOCKETS: Final = dict.fromkeys(("written", "token", "forwarded", "browser"), "proxy-05")
 _PATHS: Final = {
-    **dict.fromkeys(("written", "token", "forwarded", "rewritten", "upgrade", "browser"), "proxy-05"),
+    **dict.fromkeys(("written", "token", "forwarded", "rewritten", "upgrade", "browser", "form"), "proxy-05"),
     "identity": "admin-12",
 }
 CELLS: Final[dict[str, dict[str, str]]] = {
@@ -74,7 +78,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "spelling": "-: / has no other spelling",
         "plain": "http-01",
         **dict.fromkeys(
-            ("written", "token", "identity", "forwarded", "rewritten", "upgrade", "browser", "address", "roots"),
+            (name for name in COLUMNS if name not in ("anybody", "spelling", "plain")),
             f"-: {_AS_ADMIN}",
         ),
     },
@@ -98,6 +102,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "anybody": "dash-02",
         "spelling": f"-: {_EXACT}",
         "upgrade": f"-: {_IS_UPGRADE}",
+        "form": f"-: {_HANDSHAKE}",
         **_SOCKETS,
         **dict.fromkeys(("identity", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
     },
@@ -105,6 +110,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "anybody": "admin-06",
         "spelling": f"-: {_EXACT}",
         "upgrade": f"-: {_IS_UPGRADE}",
+        "form": f"-: {_HANDSHAKE}",
         "plain": "http-05",
         "address": "proxy-05",
         **_SOCKETS,
@@ -128,6 +134,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "spelling": f"-: {_EXACT}",
         "identity": "admin-12",
         "upgrade": f"-: {_IS_UPGRADE}",
+        "form": f"-: {_HANDSHAKE}",
         "plain": "http-05",
         **_SOCKETS,
         **dict.fromkeys(

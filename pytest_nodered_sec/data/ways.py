@@ -7,63 +7,13 @@ surfaces and ways is in `data.cells`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from pytest_nodered_sec.data.part import Part
 
 # Files that a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest)$
 ASSETS: Final = ("x.js", "x.css", "x.png", "x.svg", "x.ico", "x.woff2", "x.webmanifest", "manifest.json")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Headers, or another way to write the path, that may open a gate by themselves.
-
-    Attributes:
-        name: the finding's code.
-        said: what they are, for the evidence.
-        headers: name and value; in a value `{origin}` stands for the target's own origin, `{random}` for a path that
-            nobody serves, `{path}` for the path that is meant, `{page}` for the page from which a browser asks,
-            `{token}` for a token that nobody issued, `{cookies}` for the cookies that refusals have set. Cookies of
-            several parts are sent together.
-        source: which real servers were seen to open for them.
-        ordinary: whether any visitor may send them; the others have the form of an attack.
-        query: what is put behind the path, "" for nothing.
-        rerouted: whether a path that nobody serves is asked for, and the headers name the one that is meant.
-        write: turns the absolute path into another form, which Node-RED itself serves nothing at; None for no other.
-        absolute: whether the whole URL stands in the request line (RFC 9112, 3.2.2), which Node-RED serves as the path.
-    """
-
-    name: str
-    said: str
-    headers: tuple[tuple[str, str], ...]
-    source: str
-    ordinary: bool = False
-    query: str = ""
-    rerouted: bool = False
-    write: Callable[[str], str] | None = None
-    absolute: bool = False
-
-    @property
-    def rewrites(self) -> bool:
-        """Whether it changes the form of the path."""
-        return self.write is not None or self.absolute
-
-
-def written(parts: Sequence[Part], path: str, origin: str) -> str:
-    """Return an absolute path in the form that these parts give it, at an origin such as `https://plant.example`."""
-    for part in parts:
-        path = part.write(path) if part.write else path
-    return origin + path if any(part.absolute for part in parts) else path
-
-
-def with_query(path: str, parts: Sequence[Part]) -> str:
-    """Return a path with what these parts put behind it."""
-    queries = [part.query for part in parts if part.query]
-    return f"{path}{'&' if '?' in path else '?'}{'&'.join(queries)}" if queries else path
 
 
 ADDRESSED: Final = (
@@ -272,9 +222,69 @@ ABSOLUTE: Final = Part(
 PROGRAM: Final = Part(
     "program",
     "as a program that asks for JSON, for a part, or for what has changed",
-    (("Accept", "application/json"), ("Range", "bytes=0-"), ("If-None-Match", '"nobody"')),
-    "nginx: map $http_accept $realm { default Operators; application/json off; }, and the same by $http_range or "
-    "$http_if_none_match",
+    (
+        ("Accept", "application/json"),
+        ("Range", "bytes=0-"),
+        ("If-None-Match", '"nobody"'),
+        ("If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ),
+    "nginx: map $http_accept $realm { default Operators; application/json off; }, and the same by $http_range, "
+    "$http_if_none_match or $http_if_modified_since",
+    ordinary=True,
+)
+OLDER: Final = Part(
+    "older",
+    "in HTTP/1.0",
+    (("Connection", "keep-alive"),),  # or each would end a connection that others could use
+    "nginx: map $server_protocol $realm { HTTP/1.0 off; default Operators; }, for health checks; HAProxy: req.ver 1.0",
+    version="HTTP/1.0",
+)
+NEWER: Final = Part(
+    "newer",
+    "in HTTP/2",
+    (),
+    "nginx: if ($server_protocol ~ HTTP/1) { return 403; }, against programs; HAProxy: ssl_fc_alpn h2; Caddy: protocol "
+    "http/2",
+    version="HTTP/2",
+    ordinary=True,
+)
+NAMELESS: Final = Part(
+    "nameless",
+    "without a User-Agent",
+    (),
+    'nginx: map $http_user_agent $realm { "" off; default Operators; }, because health checks of HAProxy have none',
+    without=("User-Agent",),
+)
+CARRYING: Final = Part(
+    "carrying",
+    "with a body, and Expect: 100-continue",
+    (("Expect", "100-continue"),),
+    'nginx: map $content_length $realm { "" Operators; default off; }, the same by $http_expect; HAProxy: '
+    "req.body_size gt 0",
+    body="{}",
+)
+CHUNKED: Final = Part(
+    "chunked",
+    "with a body in chunks",
+    (),
+    "nginx: map $http_transfer_encoding $realm { chunked off; default Operators; }; HAProxy: "
+    "req.hdr(transfer-encoding) -m found",
+    body="{}",
+    chunked=True,
+)
+PREFLIGHT: Final = Part(
+    "preflight",
+    "with the headers of a CORS preflight",
+    (("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "authorization")),
+    'nginx: map $http_access_control_request_method $realm { "" Operators; default off; }, without the method; '
+    "HAProxy: req.hdr(access-control-request-method) -m found",
+)
+HEAD: Final = Part(
+    "head",
+    "by HEAD, which Node-RED answers as GET: the flow runs,",
+    (),
+    "nginx: map $request_method $realm { HEAD off; default Operators; }; Apache httpd: <LimitExcept HEAD>",
+    method="HEAD",
     ordinary=True,
 )
 BEARER: Final = Part(
@@ -308,24 +318,26 @@ WAYS: Final = {
     way.name: way
     for way in (
         Way("upgrade", (UPGRADE, TRANSPORT, QUERY, _from("172.17.0.1"))),
-        Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN)),
-        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
-        Way("basic", (BASIC, ABSOLUTE, PROGRAM, _from("100.64.0.1"))),
-        Way("lan", (CONNECTION, MONITOR, EVENTS, _from("10.0.0.1"))),
+        Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
+        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, _from("10.0.0.1"))),
+        Way("basic", (BASIC, ABSOLUTE, PROGRAM, OLDER, _from("100.64.0.1"))),
+        Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, _from("192.168.1.5"))),
-        Way("rerouted", (REROUTED, _from("fd00::1"))),
-        Way("slashes", (SLASHES, DOTTED, _from("::1"))),
-        Way("encoded", (ENCODED, _from("127.0.0.1"))),
+        Way("rerouted", (REROUTED, NAMELESS, _from("fd00::1"))),
+        Way("slashes", (SLASHES, _from("::1"))),
+        Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
+        Way("encoded", (ENCODED, CHUNKED, _from("127.0.0.1"))),
+        Way("head", (HEAD,)),
         Way("identity", (IDENTITY,)),
     )
 }
-_WRITTEN: Final = ("slashes", "encoded")
+_WRITTEN: Final = ("slashes", "dotted", "encoded")
 PROXY_05: Final = {
     "admin API": ("upgrade", "browser", "basic", "lan", "rerouted", *_WRITTEN),  # admin-02 asks with tokens
     "dashboard page": ("upgrade", "browser", "bearer", "basic", "rerouted", *_WRITTEN),
     "channel, polling": ("upgrade", "browser", "bearer", *_WRITTEN),
     "channel, WebSocket": ("socket", *_WRITTEN),
     "/comms": ("socket", *_WRITTEN),
-    "endpoint": ("upgrade", "browser", "bearer", "basic", *_WRITTEN),
+    "endpoint": ("upgrade", "browser", "bearer", "basic", "head", *_WRITTEN),
     "WebSocket endpoint": ("socket", *_WRITTEN),
 }

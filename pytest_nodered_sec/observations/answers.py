@@ -78,6 +78,7 @@ class Answer:
         varying: how many words changed between two answers to random paths; 0 where only one was asked for.
         silent: whether nothing came within the time limit, where the same happens at a random path; status is 0 then.
         first: where the first of the redirects that were followed led, absolute and without query, or "".
+        dropped: whether nothing came to this request, twice, while others are answered; status is 0 then.
         at_once: whether an upgrade got the connection closed sooner than Node-RED closes one that nobody takes (1 s).
     """
 
@@ -95,6 +96,7 @@ class Answer:
     varying: int = 0
     silent: bool = False
     first: str = ""
+    dropped: bool = False
     at_once: bool = False
 
     def header(self, name: str) -> str:
@@ -116,7 +118,7 @@ class Answer:
         if self.silent:
             return "nothing within the time limit, as at a random path"
         if not self.status:
-            return "nothing, the connection was closed"
+            return "nothing" if self.dropped else "nothing, the connection was closed"
         if self.location:
             return f"{self.status} (redirect to {self.location})"
         if self.challenge:

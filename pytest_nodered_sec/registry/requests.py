@@ -10,15 +10,16 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
-from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, with_query, written
+from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT
 from pytest_nodered_sec.model import Surface, root_in_capitals
 from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_nodered_sec.data.ways import Part
+    from pytest_nodered_sec.data.part import Part
     from pytest_nodered_sec.model import Target
 
 
@@ -203,8 +204,10 @@ def for_way(target: Target, args: tuple[str, ...]) -> list[Request]:
     if surface.startswith("channel"):
         return [*_for_channel(target, surface, path, parts, manner), *for_socket(target, (path,))]
     several = [*([part] for part in parts), parts]
-    asked = [
-        Request(manner, method, with_query(written(some, root(_way_path(some, path)), target.origin), some))
+    by = next((part.method for part in parts if part.method), method)
+    asked = [Request(manner, by, root("/<random>"))] if by != method else []  # where it is not refused
+    asked += [
+        Request(manner, by, with_query(written(some, root(_way_path(some, path)), target.origin), some))
         for some in several
     ]
     plain = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.data.ways import DOTTED, WAYS
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.data.ways import Part
+    from pytest_nodered_sec.data.part import Part
     from pytest_nodered_sec.model import Target
 
 

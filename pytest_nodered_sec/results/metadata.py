@@ -150,7 +150,7 @@ class RunFacts(TypedDict):
     targets: list[TargetFacts]
 
 
-_TOOLS: Final = ("requests", "urllib3", "pyOpenSSL", "cryptography", "certifi", "idna", "jinja2", "packaging",
+_TOOLS: Final = ("requests", "urllib3", "pyOpenSSL", "cryptography", "certifi", "h2", "idna", "jinja2", "packaging",
                  "pytest-xdist", "pytest-testinfra", "testinfra", "crossplane")  # fmt: skip
 
 

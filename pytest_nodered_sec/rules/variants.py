@@ -82,13 +82,24 @@ _REMEDIES: Final = {
     "in place of url_reg; Apache httpd: %{REQUEST_URI} in place of %{THE_REQUEST}",
     "program": "require the login of programs, too: nginx: no map of $http_accept, $http_range or "
     "$http_if_none_match in auth_basic",
+    "older": "require the login in every version of HTTP: nginx: no map of $server_protocol in auth_basic; HAProxy: "
+    "http-request auth without req.ver",
+    "newer": "require the login in every version of HTTP: nginx: auth_basic in place of if ($server_protocol ...); "
+    "HAProxy: http-request auth without ssl_fc_alpn; Caddy: basic_auth without protocol",
+    "nameless": "require the login of requests without User-Agent: nginx: no map of $http_user_agent in auth_basic",
+    "carrying": "require the login with and without a body: nginx: no map of $content_length, "
+    "$http_transfer_encoding or $http_expect in auth_basic",
+    "preflight": "answer preflights by their method, OPTIONS, and require the login of everything else: nginx: no map "
+    "of $http_access_control_request_method in auth_basic",
+    "head": "require the login of every method: nginx: no map of $request_method in auth_basic; Apache httpd: Require "
+    "outside <Limit> and <LimitExcept>",
     "bearer": "check the token, not only its presence: adminAuth.tokens must verify its signature; nginx: auth_basic "
     "or auth_request for every request",
     "believed": 'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',
     "spelling": "nginx: location ~* ^PATH(/|$) (Express ignores letter case and one trailing slash)",
     "address": "let the default server refuse: nginx: listen 443 ssl default_server; return 444;",
 }
-_REMEDIES_ALIKE: Final = {"rerouted": "rewritten", "encoded": "slashes", "dotted": "slashes"}
+_REMEDIES_ALIKE: Final = {"rerouted": "rewritten", "encoded": "slashes", "dotted": "slashes", "chunked": "carrying"}
 
 
 def way_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:

@@ -95,12 +95,19 @@ def node_red() -> Iterator[int]:
         yield running.deployments[0].direct_port
 
 
-def judged(folder: Path, rules: str, node_red: int, bind: str = "", more: str = "") -> dict[str, set[str]]:
+def judged(
+    folder: Path,
+    rules: str,
+    node_red: int,
+    bind: str = "",
+    more: str = "",
+    cases: str = "test_exposure or test_dashboard or test_admin_api",
+) -> dict[str, set[str]]:
     (folder / "policy.toml").write_text(POLICY + more)
     with haproxy(folder, rules, node_red, bind) as port:
         args = [f"--nodered-url=https://localhost:{port}", f"--nodered-ca-file={folder}/ca.pem"]
         args += [f"--nodered-policy={folder}/policy.toml", f"--nodered-http-port={ports.free_ports(1)[0]}"]
-        [controls] = run(folder, *args, "-k", "test_exposure or test_dashboard or test_admin_api").values()
+        [controls] = run(folder, *args, "-k", cases).values()
     return controls
 
 
@@ -119,6 +126,19 @@ def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red:
     assert with_outcome(controls, "non-compliant") - beside == failing
     assert with_outcome(controls, "could-not-look") == set()
     assert {"admin-01", "dash-01"} <= with_outcome(controls, "compliant")
+
+
+@pytest.mark.parametrize(
+    "drop",
+    ["http-request silent-drop", "timeout tarpit 60s\n  http-request tarpit", "http-request reject"],
+    ids=["silent-drop", "tarpit", "reject"],
+)
+def test_what_is_dropped_in_silence_is_refused(drop: str, node_red: int, tmp_path: Path) -> None:
+    rules = f"{drop} if {{ hdr(X-Forwarded-For) -m found }}\n  {RULES['closed']}"
+    controls = judged(tmp_path, rules, node_red, cases="(no_other_way or identity_headers) and settings")
+    assert controls == {"proxy-05": {"compliant"}}
+    controls = judged(tmp_path, rules, node_red, cases="identity_headers and (X-Forwarded-For or Remote-User)")
+    assert controls == {"admin-12": {"compliant"}}
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])

@@ -77,7 +77,7 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
     monkeypatch.setattr(Entrance, "ask", visit)
     monkeypatch.setattr(Look, "ask", ask)
     monkeypatch.setattr(websocket, "upgrade", upgrade)
-    for module in ("http.cleartext", "http.ways", "channels.dashboard"):
+    for module in ("http.cleartext", "http.asking", "channels.dashboard"):
         monkeypatch.setattr(f"pytest_nodered_sec.probes.{module}.upgrade", upgrade)
     asks = [ask for control in CONTROLS.values() for ask in control.asks(target) if can_be_asked(ask, target)]
     survey = Survey()

@@ -63,7 +63,7 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
     "raw-path": (
         f"{LOGIN.replace('Operators', '$by_path')} {TIDIED}",
         'map $request_uri $by_path { default off; "~*^/(ui|api|settings|comms|ws)" Operators; }',
-        "slashes encoded",
+        "slashes dotted encoded",
         ASKED | SOCKETS | {"/ui/socket.io"},
     ),
     "tidied-path": (f"{LOGIN} {TIDIED}", "", "", set()),
@@ -134,6 +134,31 @@ GATES |= {
     "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", EVERYWHERE),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
     "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", {"GET /settings", "/ui"}),
+}
+_POLLED = ASKED | {"/ui/socket.io"}
+GATES |= {
+    "older": (*by_map("by_age", "$server_protocol", "^HTTP/1[.]0$"), "older", ASKED),
+    "newer": (*by_map("by_youth", "$server_protocol", "^HTTP/2"), "newer", _POLLED),
+    "newer-only": (
+        f"if ($server_protocol ~ HTTP/1) {{ return 403; }} location / {{ {TO_NODE_RED} }}",
+        "",
+        "newer",
+        _POLLED,
+    ),
+    "newer-clean": (GUARDED, "", "", set()),
+    "length": (*by_map("by_length", "$content_length", "."), "carrying", _POLLED),
+    "expect": (*by_map("by_expect", "$http_expect", "."), "carrying", _POLLED),
+    "chunks": (*by_map("by_chunks", "$http_transfer_encoding", "chunked"), "chunked", _POLLED),
+    "preflight": (*by_map("by_preflight", "$http_access_control_request_method", "."), "preflight", _POLLED),
+    "since": (*by_map("by_since", "$http_if_modified_since", "."), "program", ASKED),
+    "head": (*by_map("by_head", "$request_method", "^HEAD$"), "head", {"GET /api/orders"}),
+    "head-of-the-front": (f"if ($request_method = HEAD) {{ return 200; }} {GUARDED}", "", "", set()),
+    "nameless": (
+        f"{LOGIN.replace('Operators', '$nameless')} location / {{ {TO_NODE_RED} }}",
+        'map $http_user_agent $nameless { "" off; default Operators; }',
+        "nameless",
+        {"GET /settings", "/ui"},
+    ),
 }
 OAUTH = f"""absolute_redirect off; location = /auth {{ internal; return 401; }}
 location @start {{ return 302 /oauth2/start?rd=$request_uri; }}
@@ -229,7 +254,8 @@ def _servers(ports: dict[str, int], clear: dict[str, int], upstream: int) -> str
     upstream nodered {{ server 127.0.0.1:{upstream}; }}"""
     for name, port in ports.items():
         lines, above = GATES[name][:2] if name in GATES else (LINES.get(name, GUARDED), "")
-        text += f"{above} server {{ listen 127.0.0.1:{port} ssl; server_name localhost; {files} {lines} }}"
+        listen = f"listen 127.0.0.1:{port} ssl{' http2' if name.startswith('newer') else ''}"
+        text += f"{above} server {{ {listen}; server_name localhost; {files} {lines} }}"
         away = f"return 301 https://localhost:{port}$request_uri;"
         text += f"server {{ listen 127.0.0.1:{clear[name]}; server_name localhost; {away} }}"
         if name in BY_ADDRESS:

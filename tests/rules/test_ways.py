@@ -120,6 +120,13 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("slashes", "$request_uri"),
         ("encoded", "$request_uri"),
         ("address", "default_server"),
+        ("older", "$server_protocol"),
+        ("newer", "ssl_fc_alpn"),
+        ("nameless", "$http_user_agent"),
+        ("carrying", "$content_length"),
+        ("chunked", "$http_transfer_encoding"),
+        ("preflight", "OPTIONS"),
+        ("head", "<LimitExcept>"),
     ],
 )
 def test_each_way_has_a_remedy_of_its_own(way: str, change: str) -> None:

@@ -15,7 +15,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import REFUSALS, Classified, Kind, Refuser
 from pytest_nodered_sec.probes.channels.engineio import QUERY, framed, offered, unframed
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
-from pytest_nodered_sec.probes.http.refusals import closed_twice
+from pytest_nodered_sec.probes.http.refusals import closed_twice, unless_dropped
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Surface
     from pytest_nodered_sec.observations.access import AccessAttempt
-    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.transport.http import Exchange
     from pytest_nodered_sec.probes.transport.look import Look
 
@@ -72,8 +72,15 @@ def knock(
     """
     absolute = look.target.node(socket)
     base = (write(absolute) if write else absolute) + query
-    try:
+    came: list[Exchange] = []
+
+    def ask() -> Answer:
         answer, got = look.exchange("GET", base, headers=headers)
+        came.append(got)
+        return answer
+
+    try:
+        answer = unless_dropped(look, node, how, ask) if headers else ask()
     except ProbeError as error:
         again = partial(look.answer, "GET", base, headers=headers)
         answer = closed_twice(look, error, node, f"GET {base} {headers}", again)
@@ -81,7 +88,8 @@ def knock(
             raise
         return describe(look, surface, "GET", socket, how, answer, node), None
     attempt = describe(look, surface, "GET", socket, how, answer, node)
-    session = offered(got.body) if got.status in (200, *REFUSALS) else None  # a refusal may offer a session
+    taken = answer.status in (200, *REFUSALS)  # a refusal may offer a session
+    session = offered(came[-1].body) if taken else None
     if session is None:
         return unless_a_page(attempt), None
     return attempt, Session(f"{base}&sid={session[0]}", session[1])

@@ -25,7 +25,7 @@ from pytest_nodered_sec.observations.answers import (
     classify,
 )
 from pytest_nodered_sec.observations.refusals import may_refuse_method
-from pytest_nodered_sec.probes.http.refusals import closed_twice, method_refused
+from pytest_nodered_sec.probes.http.refusals import closed_twice, dropped_parts, method_refused, unless_dropped
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.origins import lookalike
 
@@ -47,6 +47,13 @@ HOW: Final = {
     "cross-site": "as a form of another site, made to write nothing,",
     "same-site": "as a form of this site, made to write nothing,",
 }
+
+_USUAL: Final = ("anonymous", "unwritten", "foreign", "cross-site", "same-site")  # nothing is made up
+
+
+def _claimed(look: Look, how: str) -> bool:
+    """Whether it is one of several identity headers that are known to be dropped together."""
+    return how == "claimed" and HOW["claimed"] in dropped_parts(look)
 
 
 def attempt_access(
@@ -104,11 +111,16 @@ def attempt_access(
     def ask() -> Answer:
         return look.answer(method, absolute, headers=sent, body=body.encode() or None)
 
+    said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else HOW.get(how, how)
     try:
-        answer = look.read(absolute, sent) if how == "anonymous" and method == "GET" else ask()
+        if how == "anonymous" and method == "GET":
+            answer = look.read(absolute, sent)
+        elif how in _USUAL:
+            answer = ask()
+        else:
+            answer = unless_dropped(look, view, HOW["claimed"] if _claimed(look, how) else said, ask)
     except ProbeError as error:
         answer = closed_twice(look, error, view, f"{method} {absolute} {sent}", ask)
-    said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else HOW.get(how, how)
     attempt = describe(look, which, method, path, said, answer, view, open_answer)
     telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
     if telling and method not in (("GET",) if view.opaque else ("GET", "OPTIONS")):

@@ -13,8 +13,8 @@ from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind
 from pytest_nodered_sec.observations.cleartext import PlainAnswer, PlainAttempt, PortState
 from pytest_nodered_sec.probes.http.access import describe
+from pytest_nodered_sec.probes.http.asking import SURFACES, Asking
 from pytest_nodered_sec.probes.http.side_ports import Entrance, paths
-from pytest_nodered_sec.probes.http.ways import SURFACES, Asking
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target

@@ -10,7 +10,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Seen, classify
 from pytest_nodered_sec.probes.http.access import attempt_access, describe
-from pytest_nodered_sec.probes.http.refusals import closed_twice, method_refused
+from pytest_nodered_sec.probes.http.refusals import closed_twice, method_refused, unless_dropped
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def attempt_endpoint(
     view = replace(node, canary=Seen("a random path", nowhere, classify(nowhere, look.target)))
     absolute = look.target.node(path)
     asked = write(absolute) if write else absolute
-    answer = ask(asked, {**(headers or {}), **UNPARSABLE})
+    send = partial(ask, asked, {**(headers or {}), **UNPARSABLE})
+    answer = unless_dropped(look, node, said, send) if headers else send()
     how = f"{said}, with a body that http-in cannot parse,"
     attempt = describe(look, Surface.NODE, method, path, how, answer, view, STOPPED)
     refused = method_refused(look, answer, method, node, nowhere)

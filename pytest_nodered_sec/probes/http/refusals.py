@@ -1,16 +1,17 @@
-"""Requests that a front turns away without a status that says so: it closes the connection, or takes no such method.
+"""Requests that a front turns away without a status that says so: closed, dropped in silence, or of a method not taken.
 
 Each is compared with requests that differ in nothing else, so that trouble on the way is not taken for a refusal.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import Answer
 from pytest_nodered_sec.observations.refusals import UNSUPPORTED, may_refuse_method, refused_method
 from pytest_nodered_sec.probes.http.landmarks import see_again
+from pytest_nodered_sec.probes.transport.form import USUAL
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
@@ -18,6 +19,63 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.observations.answers import Classified, RootView
     from pytest_nodered_sec.probes.transport.look import Look
+
+
+_SILENCE: Final = 3.0  # seconds without an answer that tell something where answers come at once
+_SUSPECTED: Final = 1.5  # the same, of several things together, each of which is asked for afterwards
+_KNOWN: Final = 1.0  # the same, of what is dropped elsewhere
+_TIMES: Final = 4  # the slowest answer's
+_GONE: Final = (Cause.TIMEOUT, Cause.CLOSED)  # HAProxy's silent-drop may end connections that were idle before
+
+
+def dropped_parts(look: Look) -> set[str]:
+    """Return what is known to be dropped in silence at this target: names of parts, and words of evidence; it grows."""
+    return look.shared("dropped", set[str])
+
+
+def unless_dropped(look: Look, view: RootView, said: str, ask: Callable[[], Answer]) -> Answer:
+    """Ask with something made up; return an answer with status 0 where nothing comes, and not again either.
+
+    So do HAProxy's silent-drop, reject and tarpit. Silence is told from trouble by the sign of life, which is answered
+    in between, and by its length, many times that of any answer.
+
+    Args:
+        look: the look.
+        view: landmarks of the root.
+        said: what is made up, as the evidence calls it; proven once for all surfaces.
+        ask: sends the request.
+
+    Raises:
+        ProbeError: no answer for another reason.
+    """
+    known = said in dropped_parts(look)
+    least = _KNOWN if known else _SUSPECTED if look.suspecting else _SILENCE
+    patience = max(least, _TIMES * look.station.pace.slowest)
+    if patience >= look.target.timeout:
+        return ask()
+    try:
+        with look.within(patience):
+            return ask()
+    except ProbeError as error:
+        if error.cause not in _GONE:
+            raise
+        silent = error.cause is Cause.TIMEOUT
+        look.extend()
+        with look.formed(USUAL):
+            if not see_again(look, view).same_as(view.sign):
+                raise error.again() from None
+    if not (silent and (known or look.suspecting)):
+        try:
+            with look.within(patience):
+                return ask()
+        except ProbeError as error:
+            if error.cause not in _GONE:
+                raise
+            silent = silent or error.cause is Cause.TIMEOUT
+        look.extend()
+    if silent and not look.suspecting:
+        dropped_parts(look).add(said)
+    return Answer(0, dropped=silent)
 
 
 def closed_twice(look: Look, error: ProbeError, view: RootView, what: str, again: Callable[[], Answer]) -> Answer:
@@ -37,8 +95,9 @@ def closed_twice(look: Look, error: ProbeError, view: RootView, what: str, again
         raise error.again()
 
     def find() -> Answer:
-        if not see_again(look, view).same_as(view.sign):
-            raise error.again()
+        with look.formed(USUAL):
+            if not see_again(look, view).same_as(view.sign):
+                raise error.again()
         try:
             return again()
         except ProbeError as second:
@@ -46,7 +105,7 @@ def closed_twice(look: Look, error: ProbeError, view: RootView, what: str, again
                 raise
             return Answer(0)
 
-    return look.shared(f"closed: {what}", find)
+    return look.shared(f"closed: {what} {look.form}", find)
 
 
 def method_refused(look: Look, answer: Answer, method: str, view: RootView, canary: Answer) -> Classified | None:

@@ -51,19 +51,22 @@ def trust(context: ssl.SSLContext, ca_file: str | None) -> None:
         context.load_verify_locations(ca_file)
 
 
-def tls_context(target: Target, *, verified: bool) -> ssl.SSLContext:
+def tls_context(target: Target, *, verified: bool, newer: bool = False) -> ssl.SSLContext:
     """Return a client context for a target.
 
     Args:
         target: names the client certificate, and the private CA for verification.
         verified: whether chain and name must verify; otherwise it talks to anybody, old versions and weak keys
             included, because a weak server must be looked at to be judged.
+        newer: whether HTTP/2 is offered, before HTTP/1.1.
 
     Raises:
         ProbeError: the client certificate cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = TimedTLS
+    if newer:
+        context.set_alpn_protocols(["h2", "http/1.1"])
     if verified:
         trust(context, target.ca_file)
         context.options &= ~_LEGACY_SERVER_CONNECT  # on by default before OpenSSL 3

@@ -11,12 +11,13 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.form import USUAL
 from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 from pytest_nodered_sec.texts import readable
@@ -24,6 +25,7 @@ from pytest_nodered_sec.texts import readable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_nodered_sec.probes.transport.form import Form
     from pytest_nodered_sec.probes.transport.net import Timed
     from pytest_nodered_sec.probes.transport.response import Head
 
@@ -62,23 +64,43 @@ class Exchange:
         return f"Exchange({self.status}, {len(self.body)} bytes)"
 
 
-def request_bytes(method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
+def request_bytes(
+    method: str, path: str, headers: Mapping[str, str], body: bytes = b"", version: str = "HTTP/1.1"
+) -> bytes:
     """Return a request as it is sent: the path as written, but for what no request line can hold.
 
     Args:
         method: HTTP method.
         path: absolute path with query; what is not ASCII, or does not print, is sent percent-encoded as UTF-8.
         headers: all of them.
-        body: request body.
+        body: what follows the headers.
+        version: of HTTP, as the request line has it.
 
     Raises:
         ProbeError: a header cannot be sent.
     """
     sent = "".join(letter if "!" <= letter <= "~" else quote(letter, safe="") for letter in path)
-    lines = [f"{method} {sent} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"{method} {sent} {version}", *(f"{name}: {value}" for name, value in headers.items())]
     if any("\r" in line or "\n" in line for line in lines):
         raise ProbeError(f"{method} {readable(path)}: a header with a line break cannot be sent", Cause.UNAVAILABLE)
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
+
+
+class Conversation(Protocol):
+    """A connection that speaks HTTP/2.
+
+    Attributes:
+        sock: the connection.
+        usable: whether another request may follow.
+    """
+
+    sock: TimedTLS
+    usable: bool
+
+    def ask(
+        self, method: str, path: str, deadline: float, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Exchange:
+        """Send one request and return its answer; see `Client.ask`."""
 
 
 class Client:
@@ -86,14 +108,17 @@ class Client:
 
     Args:
         host: value of the Host header, with port where it is not the scheme's default.
-        open_socket: connects by the deadline given (absolute monotonic seconds), TLS included.
+        open_socket: connects by the deadline given (absolute monotonic seconds), TLS included; with `newer=True`, where
+            it is asked whether HTTP/2 is spoken, offering that.
     """
 
-    def __init__(self, host: str, open_socket: Callable[[float], Timed]) -> None:
+    def __init__(self, host: str, open_socket: Callable[..., Timed]) -> None:
         self._host = host
         self._open_socket = open_socket
         self._lock = threading.Lock()
         self._kept: list[Timed] = []  # connections that nobody uses at the moment
+        self._newer: list[Conversation] = []  # the same, of HTTP/2
+        self._begin: Callable[[TimedTLS, str], Conversation] | None = None
         self._closed = False
 
     def prepare(self, deadline: float) -> None:
@@ -103,6 +128,52 @@ class Client:
             ProbeError: it cannot be made.
         """
         self._keep(self._open_socket(deadline))
+
+    def speaks_http2(self, deadline: float, begin: Callable[[TimedTLS, str], Conversation]) -> bool:
+        """Whether the server agrees on HTTP/2; the connection is kept for the next question in either case.
+
+        Args:
+            deadline: absolute `time.monotonic()` seconds.
+            begin: begins to speak it on a connection, with a host.
+
+        Raises:
+            ProbeError: no connection can be made.
+        """
+        try:
+            sock = self._open_socket(deadline, newer=True)
+        except CertificateWantedError:
+            return False
+        if not isinstance(sock, TimedTLS) or sock.selected_alpn_protocol() != "h2":
+            self._keep(sock)
+            return False
+        self._begin = begin
+        self._keep_newer(begin(sock, self._host))
+        return True
+
+    def _keep_newer(self, one: Conversation) -> None:
+        with self._lock:
+            if one.usable and not self._closed:
+                one.sock.rest()
+                self._newer.append(one)
+                return
+        one.sock.close()
+
+    def _ask_newer(
+        self, method: str, path: str, deadline: float, fields: Mapping[str, str], body: bytes, limit: int
+    ) -> Exchange:
+        with self._lock:
+            kept = self._newer.pop() if self._newer else None
+        if kept is None or not kept.sock.take_up():
+            sock = self._open_socket(deadline, newer=True)
+            if not isinstance(sock, TimedTLS) or sock.selected_alpn_protocol() != "h2":
+                sock.close()
+                raise ProbeError(f"{method} {path}: HTTP/2 is not spoken now", Cause.PROTOCOL)
+            assert self._begin is not None, "who asks in HTTP/2 has asked whether it is spoken"  # noqa: S101  as said
+            kept = self._begin(sock, self._host)
+        try:
+            return kept.ask(method, path, deadline, fields, body, limit)
+        finally:
+            self._keep_newer(kept)
 
     def _keep(self, sock: Timed) -> None:
         with self._lock:
@@ -132,6 +203,7 @@ class Client:
         limit: int = BODY_LIMIT,
         *,
         once: bool = False,
+        form: Form = USUAL,
     ) -> Exchange:
         """Send one request and return its answer, without following redirects.
 
@@ -145,6 +217,7 @@ class Client:
             body: request body.
             limit: bytes of the answer's body that are read.
             once: whether it must not be sent again, though the connection was kept and may have been closed meanwhile.
+            form: how it is written beyond that.
 
         Returns:
             The answer; CERTIFICATE_REQUIRED where a TLS alert came instead, which says that (RFC 8446, 6.2), or which
@@ -155,11 +228,16 @@ class Client:
         """
         what = f"{method} {path}"
         own = {"Host": self._host, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-        if body is not None or method not in ("GET", "HEAD"):
+        body = form.body if body is None else body
+        if body is not None and form.chunked:
+            own["Transfer-Encoding"] = "chunked"
+        elif body is not None or method not in ("GET", "HEAD"):
             own["Content-Length"] = str(len(body or b""))
-        wanted = {name.lower() for name in headers or {}}
+        wanted = {name.lower() for name in headers or {}} | form.without
         fields = {name: value for name, value in own.items() if name.lower() not in wanted} | dict(headers or {})
-        request = request_bytes(method, path, fields, body or b"")
+        if form.version == "HTTP/2":
+            return self._ask_newer(method, path, deadline, fields, body or b"", limit)
+        request = request_bytes(method, path, fields, form.framed(body or b""), form.version)
         if time.monotonic() >= deadline:
             raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
         kept = self._take_kept()
@@ -186,10 +264,7 @@ class Client:
                 head = read_head(stream)
                 body, again = read_body(stream, head, what.partition(" ")[0], limit)
         except Unreadable as error:
-            raise ProbeError(
-                f"{what}: the answer is encoded ({readable(str(error))}), which was not asked for, and cannot be read",
-                Cause.PROTOCOL,
-            ) from None
+            raise unreadable(what, error) from None
         except (OSError, Malformed) as error:
             if certificate_required(error):
                 return Exchange(CERTIFICATE_REQUIRED, {}, b"")
@@ -204,7 +279,8 @@ class Client:
     def rest(self) -> None:
         """Close the connections that are kept; who asks again makes new ones."""
         with self._lock:
-            kept, self._kept = self._kept, []
+            kept = [*self._kept, *(one.sock for one in self._newer)]
+            self._kept, self._newer = [], []
         for sock in kept:
             sock.close()
 
@@ -218,6 +294,14 @@ class Client:
 def told(head: Head) -> dict[str, str]:
     """Return the fields of a head, without secrets of ours that it echoes: cut or escaped, none would be recognised."""
     return {name: redaction.scrub(value) for name, value in head.headers.items()}
+
+
+def unreadable(what: str, error: Unreadable) -> ProbeError:
+    """Return the error of an answer whose encoding cannot be undone."""
+    return ProbeError(
+        f"{what}: the answer is encoded ({readable(str(error))}), which was not asked for, and cannot be read",
+        Cause.PROTOCOL,
+    )
 
 
 def certificate_required(error: BaseException) -> bool:

@@ -18,12 +18,14 @@ from pytest_nodered_sec.probes.transport.answers import (
     reduced,
     retry_after,
 )
+from pytest_nodered_sec.probes.transport.form import USUAL, Form
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Exchange
+from pytest_nodered_sec.probes.transport.http2 import Http2
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_nodered_sec.observations.answers import Answer
     from pytest_nodered_sec.probes.transport.net import Timed
@@ -44,12 +46,46 @@ class Look:
         station: what the looks at this target share.
         target: the deployment.
         deadline: absolute `time.monotonic()` seconds.
+        form: how its requests are written.
+        suspecting: whether they hold several things, each of which is asked for by itself where they come to nothing.
     """
 
     def __init__(self, station: Station) -> None:
         self.station = station
         self.target = station.target
         self.deadline = time.monotonic() + station.target.timeout
+        self.form = USUAL
+        self.suspecting = False
+
+    @contextlib.contextmanager
+    def formed(self, form: Form, *, suspecting: bool = False) -> Iterator[None]:
+        """Send all requests in another form until the block ends."""
+        before = self.form, self.suspecting
+        self.form, self.suspecting = form, suspecting
+        try:
+            yield
+        finally:
+            self.form, self.suspecting = before
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Give what is asked until the block ends no more time than this; turns that it waits for do not count."""
+        before = self.deadline
+        self.deadline = shortened = min(before, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self.deadline = before + (self.deadline - shortened)
+
+    def speaks_http2(self) -> bool:
+        """Whether the target speaks HTTP/2, which a proxy in front may serve by other rules; asked once.
+
+        Raises:
+            ProbeError: no connection can be made.
+        """
+        verified = bool(self.target.http.headers)
+        client = self.station.client(None, verified=verified)[0]
+        return self.target.tls and self.shared("HTTP/2", lambda: client.speaks_http2(self.deadline, Http2))
 
     def connect(self) -> Timed:
         """Return a TCP connection to the URL's port."""
@@ -163,7 +199,7 @@ class Look:
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
 
         def send() -> Exchange:
-            return client.ask(method, path, self.deadline, headers, body, limit, once=once)
+            return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
         try:
             got = self.politely("POST", pace, send, 0) if once else self.politely(method, pace, send)
@@ -175,7 +211,7 @@ class Look:
         if got.status >= 300 and not secret and len(self.station.handed_out) < COOKIES:
             self.station.handed_out = {**self.station.handed_out, **handed_out(got)}  # anew: others may be reading
         if method == "GET" and body is None and not secret:
-            key = (plain_address, path, *sorted(headers.items()))
+            key = (plain_address, path, self.form, *sorted(headers.items()))
             where = f" over plain HTTP at {plain_address}" if plain_address else ""
             self.station.compare(key, f"GET {path.partition('?')[0]}{where}", got)
         return got
@@ -198,6 +234,7 @@ class Look:
                 with pace.turn(self.deadline):
                     got = send()
                 status = got.status
+                pace.slowest = max(pace.slowest, got.seconds if status < 500 else 0.0)
             finally:
                 pace.note(method, status)
             if got.status not in _RATE_LIMITED or not left:

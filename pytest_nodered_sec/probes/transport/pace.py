@@ -21,10 +21,14 @@ class Pace:
 
     Args:
         quiet: slowly enough from the start for intrusion detection with its own defaults (see `rest`).
+
+    Attributes:
+        slowest: seconds that the slowest answer took, those aside that say that something is wrong.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.slowest = 0.0  # seconds that an answer took
         self._rested = 0.0  # absolute monotonic seconds
         self._turn = threading.Lock()
         self._interval = 0.0  # seconds between the starts of two requests

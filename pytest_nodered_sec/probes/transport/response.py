@@ -195,7 +195,7 @@ def read_body(stream: Stream, head: Head, method: str, limit: int) -> tuple[byte
         pieces = framed.counted(int(length[1]))
     else:
         pieces, again = framed.until_end(), False
-    body = _decoded(pieces, headers.get("content-encoding", "").lower().strip(), limit)
+    body = decoded(pieces, headers.get("content-encoding", "").lower().strip(), limit)
     return body, again and framed.whole and not stream.pending
 
 
@@ -257,7 +257,7 @@ class _Framed:
             yield piece
 
 
-def _decoded(pieces: Iterator[bytes], encoding: str, limit: int) -> bytes:
+def decoded(pieces: Iterator[bytes], encoding: str, limit: int) -> bytes:
     """Join the pieces up to the limit, undoing an encoding that a server uses though none was asked for."""
     if encoding in ("", "identity"):
         return b"".join(pieces)

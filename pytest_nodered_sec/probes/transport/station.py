@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -88,7 +89,7 @@ class Station:
         self._checking = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._contexts: dict[tuple[bool, bool], ssl.SSLContext] = {}
         self._arrived: Timed | None = None  # the first connection, as long as nobody uses it
         self._leaf = ""
         self._certificate = b""
@@ -218,8 +219,8 @@ class Station:
             return dial_through(self.target.http.proxy, address, port, deadline, self.target.ca_file)
         return dial(address, port, deadline)
 
-    def connect_wrapped(self, deadline: float, *, verified: bool) -> Timed:
-        """Connect, with TLS where the URL says so; `verified` where something secret will be sent.
+    def connect_wrapped(self, deadline: float, *, verified: bool, newer: bool = False) -> Timed:
+        """Connect, with TLS where the URL says so; `verified` for something secret, `newer` to offer HTTP/2 too.
 
         Raises:
             ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
@@ -228,12 +229,13 @@ class Station:
             raise ProbeError(f"nothing secret is sent to {self.target.url}, which is not https", Cause.UNVERIFIED)
         if not self.target.tls:
             return self.connect(deadline)
-        return self.hold(lambda: self._wrapped(deadline, verified=verified))
+        return self.hold(lambda: self._wrapped(deadline, verified=verified, newer=newer))
 
-    def _wrapped(self, deadline: float, *, verified: bool) -> Timed:
+    def _wrapped(self, deadline: float, *, verified: bool, newer: bool) -> Timed:
         pinned = self.target.policy.certificate
         sock = self._take_arrived(deadline) or self.dial_apart(self.address, self.target.dialled[1], deadline)
-        wrapped, certificate = self._shake_hands(sock, self.target.url, deadline, verified=verified and not pinned)
+        kind = (verified and not pinned, newer)
+        wrapped, certificate = self._shake_hands(sock, self.target.url, deadline, kind)
         leaf = hashlib.sha256(certificate).hexdigest()
         if verified and pinned and leaf != pinned:
             wrapped.close()
@@ -255,16 +257,16 @@ class Station:
 
         def make() -> Timed:
             sock = self.dial_apart(self.address, port, deadline)
-            return self._shake_hands(sock, f"{self.target.hostname}:{port}", deadline, verified=verified)[0]
+            return self._shake_hands(sock, f"{self.target.hostname}:{port}", deadline, (verified, False))[0]
 
         return self.hold(make)
 
-    def _shake_hands(self, sock: Timed, where: str, deadline: float, *, verified: bool) -> tuple[TimedTLS, bytes]:
+    def _shake_hands(self, sock: Timed, where: str, deadline: float, kind: tuple[bool, bool]) -> tuple[TimedTLS, bytes]:
         with self._lock:
-            if verified not in self._contexts:
-                self._contexts[verified] = tls_context(self.target, verified=verified)
+            if kind not in self._contexts:
+                self._contexts[kind] = tls_context(self.target, verified=kind[0], newer=kind[1])
         try:
-            return shake_hands(sock, self._contexts[verified], (self._name, where), deadline)
+            return shake_hands(sock, self._contexts[kind], (self._name, where), deadline)
         except TurnedAwayError:
             if self.found.get("wants a certificate", self.wants_certificate):
                 raise CertificateWantedError(f"{where} wants a client certificate", Cause.REJECTED) from None
@@ -310,10 +312,8 @@ class Station:
             key = plain_address or ("verified" if verified else "")
             if key not in self._clients:
                 if plain_address is None:
-                    self._clients[key] = Client(
-                        self.host_header(self.target.port),
-                        lambda deadline: self.connect_wrapped(deadline, verified=verified),
-                    )
+                    opens = partial(self.connect_wrapped, verified=verified)
+                    self._clients[key] = Client(self.host_header(self.target.port), opens)
                 else:
                     port = self.plain_port
                     self._clients[key] = Client(

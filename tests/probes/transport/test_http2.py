@@ -1,0 +1,152 @@
+"""HTTP/2: what a real server answers, and what comes of whatever a server sends."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import nginxlab
+import pytest
+from hyperframe.frame import (
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite_runs import need_nginx
+from tlslab import issue
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.transport.form import Form
+from pytest_nodered_sec.probes.transport.http2 import Http2
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.net import Timed
+from pytest_nodered_sec.probes.transport.station import Station
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_nodered_sec.probes.transport.http import Exchange
+
+ROOT = issue("Newer", ca=True)
+LEAF = issue("localhost", ROOT, dns=["localhost"])
+NEWER = Form(version="HTTP/2")
+LONG = "x" * 200_000
+LINES = """location /told { add_header Set-Cookie "a=1; Path=/" always; add_header Set-Cookie "b=2" always;
+  default_type text/plain; return 401 "$server_protocol $host $request_method $http_accept $content_length"; }
+location ~ ^/(long|file)$ { root @FILES@; }
+location /gone { return 444; } location / { return 204; }"""
+
+
+@pytest.fixture(scope="module", params=["newer", "older"])
+def look(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
+    """A look at a real nginx that speaks HTTP/2, or does not."""
+    need_nginx()
+    folder: Path = tmp_path_factory.mktemp("newer")
+    (folder / "file").write_text(LONG)
+    (folder / "long").write_text(LONG[:60_000])
+    newer = f"""server {{ listen 127.0.0.1:@PORT@ ssl http2; server_name other; return 444;
+    ssl_certificate {folder}/chain0.pem; ssl_certificate_key {folder}/chain0.key; }}"""
+    http = newer if request.param == "newer" else ""
+    lines = f"server_name localhost; {LINES.replace('@FILES@', str(folder))}"
+    with nginxlab.serving(folder, [LEAF], server=lines, http=http) as nginx:
+        station = Station(Target("plant", f"https://localhost:{nginx.port}", Policy()))
+        try:
+            station.arrive(time.monotonic() + 5)
+            yield Look(station)
+        finally:
+            station.close()
+
+
+def test_it_is_asked_whether_it_is_spoken(look: Look, request: pytest.FixtureRequest) -> None:
+    speaks = "newer" in request.node.name
+    assert look.speaks_http2() is speaks
+    look.extend()
+    if not speaks:
+        with look.formed(NEWER), pytest.raises(ProbeError) as caught:
+            look.ask("GET", "/told")
+        assert caught.value.cause is Cause.PROTOCOL
+        return
+    with look.formed(NEWER):
+        got = look.ask("GET", "/told", headers={"Accept": "a/b", "Connection": "keep-alive", "Host": "localhost"})
+        posted = look.ask("POST", "/told", body=b"xy")
+        long, file = look.ask("GET", "/long"), look.ask("GET", "/file", limit=1000)
+        after = look.ask("GET", "/größe")
+        with pytest.raises(ProbeError) as caught:
+            look.ask("GET", "/gone")
+    assert (got.status, got.body) == (401, b"HTTP/2.0 localhost GET a/b ")
+    assert got.cookies == ("a=1; Path=/", "b=2")
+    assert posted.body == b"HTTP/2.0 localhost POST */* 2"
+    assert len(long.body) == 60_000
+    assert (file.status, file.body) == (200, LONG[:1000].encode())
+    assert after.status == 204
+    assert caught.value.cause is Cause.CLOSED
+
+
+def answered(sent: bytes, seconds: float = 2.0) -> Exchange:
+    """Ask a server that sends these bytes, whatever it is asked."""
+    ours, theirs = socket.socketpair()
+    feeder = threading.Thread(target=_send, args=(theirs, sent))
+    with Timed(fileno=ours.detach()) as sock:
+        feeder.start()
+        try:
+            return Http2(sock, "plant.example").ask("GET", "/", time.monotonic() + seconds, {}, b"", 1000)  # type: ignore[arg-type]  # without TLS
+        finally:
+            sock.close()
+            feeder.join()
+
+
+def _send(sock: socket.socket, sent: bytes) -> None:
+    with sock:
+        try:
+            sock.sendall(sent)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+        except OSError:
+            return
+
+
+def frames(*some: Frame) -> bytes:
+    return b"".join(frame.serialize() for frame in (SettingsFrame(0), *some))
+
+
+HEAD = bytes([0x88])  # :status 200, of the static table
+bodies = st.binary(max_size=60)
+streams = st.sampled_from([0, 1, 2, 3])
+some_frames = st.one_of(
+    st.builds(lambda of, data, flags: HeadersFrame(of or 1, data, flags=flags), streams,
+              st.one_of(st.just(HEAD), bodies), st.sampled_from([["END_HEADERS"], ["END_HEADERS", "END_STREAM"], []])),
+    st.builds(lambda of, data: DataFrame(of or 1, data), streams, bodies),
+    st.builds(lambda of, code: RstStreamFrame(of or 1, code), streams, st.integers(0, 20)),
+    st.builds(lambda data: PingFrame(0, data[:8].ljust(8)), bodies),
+    st.builds(lambda code: GoAwayFrame(0, 1, code), st.integers(0, 20)),
+    st.builds(lambda key, value: SettingsFrame(0, {key: value}), st.integers(0, 9), st.integers(0, 2**31 - 1)),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(bodies, st.lists(some_frames, max_size=5).map(lambda some: frames(*some))))
+def test_whatever_a_server_sends_is_an_answer_or_an_error_of_ours(sent: bytes) -> None:
+    try:
+        got = answered(sent)
+    except ProbeError:
+        return
+    assert 200 <= got.status < 1000
+
+
+def test_who_sends_no_end_of_it_is_cut_off() -> None:
+    idle = frames(*[PriorityFrame(5, depends_on=3)] * 30_000)
+    with pytest.raises(ProbeError, match="too much besides an answer"):
+        answered(idle, 20)
