@@ -150,13 +150,13 @@ class Client:
         self._keep_newer(begin(sock, self._host))
         return True
 
-    def _keep_newer(self, one: Conversation) -> None:
+    def _keep_newer(self, conversation: Conversation) -> None:
         with self._lock:
-            if one.usable and not self._closed:
-                one.sock.rest()
-                self._newer.append(one)
+            if conversation.usable and not self._closed:
+                conversation.sock.rest()
+                self._newer.append(conversation)
                 return
-        one.sock.close()
+        conversation.sock.close()
 
     def _ask_newer(
         self, method: str, path: str, deadline: float, fields: Mapping[str, str], body: bytes, limit: int
@@ -279,7 +279,7 @@ class Client:
     def rest(self) -> None:
         """Close the connections that are kept; who asks again makes new ones."""
         with self._lock:
-            kept = [*self._kept, *(one.sock for one in self._newer)]
+            kept = [*self._kept, *(conversation.sock for conversation in self._newer)]
             self._kept, self._newer = [], []
         for sock in kept:
             sock.close()

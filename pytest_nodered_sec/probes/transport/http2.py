@@ -172,7 +172,9 @@ class _Answer:
     def _head(self, fields: Iterable[tuple[bytes | str, bytes | str]]) -> None:
         self.began = True
         for raw_name, raw_value in fields:
-            name, value = (one.decode("latin-1") if isinstance(one, bytes) else one for one in (raw_name, raw_value))
+            name, value = (
+                part.decode("latin-1") if isinstance(part, bytes) else part for part in (raw_name, raw_value)
+            )
             if name == ":status":
                 self.status = int(value) if value.isascii() and value.isdigit() and len(value) == 3 else 0
             elif not name.startswith(":"):
