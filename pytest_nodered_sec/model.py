@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pytest_nodered_sec import redaction, texts
 
@@ -55,6 +55,15 @@ class HttpSettings:
     client_certificate: tuple[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     ports: Mapping[int, int] = field(default_factory=dict, hash=False)
+
+    def hide(self) -> None:
+        """Keep the proxy's password and the headers' values out of what the run writes."""
+        userinfo = self.proxy.rpartition("@")[0].partition("//")[2]  # not by urlsplit: a password may hold / or #
+        user, _, password = userinfo.partition(":")
+        for said in (password, unquote(password)):
+            redaction.learn(said, username=unquote(user))
+        for value in self.headers.values():
+            redaction.learn(value)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Until it is, one module of options is imported besides this, and nothing is open
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,8 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None]:
     options.name_the_defaults(early_config, parser, args)
+    if redaction := sys.modules.get("pytest_nodered_sec.redaction"):  # another run of this process has loaded it
+        redaction.come()
     yield  # after which the options of a site's own conftest.py are known
     options.refuse_misspelt(parser, args)
 

@@ -3,9 +3,7 @@
 Values are learnt when credentials are read, before they are used. As long as nothing was learnt nothing here costs
 or changes anything.
 
-Log records are made by one factory per process, and a text does not say which run it belongs to. So runs that overlap
-in one process (a pytester run inside a test) share what they learn: none shows a secret of another. When the last of
-them ends, everything is forgotten, and a later run in the same process starts with nothing.
+What is learnt belongs to the run that learns it (`learnt`); two runs of one process do not meet.
 """
 
 from __future__ import annotations
@@ -18,102 +16,29 @@ import html
 import json
 import logging
 import re
-import threading
 import traceback
 import types
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
+from pytest_nodered_sec.learnt import INSTEAD, Runs
 from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-INSTEAD: Final = "[redacted]"
-_KEPT: Final = 10_000  # texts, of
-_KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
 _ISSUED: Final = 16  # characters of what a target issues; what is shorter may be a word
 _MADE: Final = 8  # of a part of it in which letters and digits are mixed
-_SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
 
 
-class _Cleaner:
-    """Finds secrets in texts, and remembers texts without any: a run cleans the same ones again and again.
-
-    Args:
-        forms: every form of every secret.
-    """
-
-    def __init__(self, forms: frozenset[str]) -> None:
-        self._forms = forms
-        self._clean: set[str] = set()
-
-    @functools.cached_property  # the accounts of many targets are learnt one after the other, and used then
-    def _pattern(self) -> re.Pattern[str]:
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        return re.compile("|".join(_expression(form) for form in longest_first))
-
-    def __call__(self, text: str) -> str:
-        if text in self._clean:
-            return text
-        clean = self._pattern.sub(INSTEAD, text)
-        if clean == text and len(text) < _KEPT_LENGTH:
-            if len(self._clean) > _KEPT:
-                self._clean.clear()
-            self._clean.add(text)
-        return clean
-
-
-class Secrets:
-    """What was learnt, and what finds it; kept until the last run of the process that needs it has ended.
-
-    Attributes:
-        cleaner: finds every secret in each of its forms; None while nothing was learnt.
-    """
-
-    def __init__(self) -> None:
-        self.cleaner: _Cleaner | None = None
-        self._lock = threading.Lock()
-        self._forms: set[str] = set()
-        self._runs = 0
-        self._stop_watching: Callable[[], None] | None = None
-
-    def begin(self) -> None:
-        """Note that a run begins; what was learnt before it, such as by a `conftest.py`, counts for it too."""
-        with self._lock:
-            self._runs += 1
-
-    def end(self) -> None:
-        """Note that a run has ended, and forget everything if it was the last."""
-        with self._lock:
-            self._runs -= 1
-            if self._runs:
-                return
-            self._forms.clear()
-            self.cleaner = None
-            if self._stop_watching is not None:
-                self._stop_watching()
-                self._stop_watching = None
-
-    def add(self, forms: set[str]) -> None:
-        """Learn a secret by all its forms."""
-        with self._lock:
-            if forms <= self._forms:
-                return
-            if self._stop_watching is None:
-                self._stop_watching = _watch_logging()
-            self._forms.update(forms)
-            # A new one: what the old one found clean may hold this secret.
-            self.cleaner = _Cleaner(frozenset(self._forms))
-
-
-_secrets: Final = Secrets()
+def come() -> None:
+    """Note that a run is about to read its `conftest.py`, in a process that may have learnt for others before."""
+    _runs.come()
 
 
 def begin() -> Callable[[], None]:
     """Begin a run, and return what ends it: call that when the run writes nothing any more."""
-    _secrets.begin()
-    return _secrets.end
+    return _runs.begin()
 
 
 def learn(secret: str, *, username: str = "") -> None:
@@ -137,7 +62,7 @@ def learn(secret: str, *, username: str = "") -> None:
     forms = {form for each in (secret, misread) for form in _forms(each)}
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
-    _secrets.add(forms | {readable(form) for form in forms})
+    _runs.add(forms | {readable(form) for form in forms})
 
 
 def learn_issued(value: str) -> None:
@@ -162,14 +87,9 @@ def _forms(secret: str) -> Iterator[str]:
         yield from (quoted, re.sub("%..", lambda match: match[0].lower(), quoted))
 
 
-def _expression(form: str) -> str:
-    escaped = re.escape(form)
-    return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
-
-
 def scrub(text: str) -> str:
     """Return the text without any secret that was learnt."""
-    cleaner = _secrets.cleaner
+    cleaner = _runs.current.cleaner
     return cleaner(text) if cleaner else text
 
 
@@ -178,7 +98,7 @@ def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
 
     What cannot be changed in place, such as a tuple, is replaced wherever it stands.
     """
-    if _secrets.cleaner is None:
+    if _runs.current.cleaner is None:
         return value
     return _scrub_within(value, {})
 
@@ -260,7 +180,7 @@ def scrub_exception(error: BaseException) -> None:
 
     What it merely refers to, such as a request that is sent again, stays as it is.
     """
-    if _secrets.cleaner is None:
+    if _runs.current.cleaner is None:
         return
     waiting: list[BaseException | None] = [error]
     known: set[int] = set()
@@ -296,6 +216,9 @@ def _scrub_own(error: BaseException, name: str) -> None:
             setattr(error, name, clean)
 
 
+_OF_RECORDS: Final = vars(logging.makeLogRecord({})).keys() - {"stack_info"}  # and no site's own
+
+
 def _watch_logging() -> Callable[[], None]:
     """Scrub log records where they are made, so that no handler, ours or the user's, sees a secret.
 
@@ -314,24 +237,26 @@ def _watch_logging() -> Callable[[], None]:
         return record
 
     logging.setLogRecordFactory(make)
-    # `extra` is put on a record behind the factory
-    complete = logging.Logger.makeRecord
+    # behind the factory `extra` is put on a record, and `logging.makeLogRecord` what it was given
+    handle = logging.Logger.handle
 
-    @functools.wraps(complete)
-    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:  # Any: as above
-        record = complete(*args, **kwargs)
-        extra = kwargs.get("extra") or next((arg for arg in args[9:10] if arg), None)
-        for name in extra or ():
-            record.__dict__[name] = _clean_argument(record.__dict__[name])
-        return record
+    @functools.wraps(handle)
+    def handle_clean(self: logging.Logger, record: logging.LogRecord) -> None:
+        if _runs.current.cleaner is not None:
+            if not record.exc_text:  # else the factory has it in words
+                _scrub_message(record)
+                _scrub_traceback(record)
+            for name in vars(record).keys() - _OF_RECORDS:
+                record.__dict__[name] = _clean_argument(record.__dict__[name])
+        handle(self, record)
 
-    logging.Logger.makeRecord = make_record  # type: ignore[method-assign]  # logging offers no other way
+    logging.Logger.handle = handle_clean  # type: ignore[method-assign]  # logging offers no other way
 
     def stop() -> None:
         if logging.getLogRecordFactory() is make:
             logging.setLogRecordFactory(made)
-        if logging.Logger.makeRecord is make_record:
-            logging.Logger.makeRecord = complete  # type: ignore[method-assign]  # as above
+        if logging.Logger.handle is handle_clean:
+            logging.Logger.handle = handle  # type: ignore[method-assign]  # as above
 
     return stop
 
@@ -371,3 +296,6 @@ def _scrub_traceback(record: logging.LogRecord) -> None:
     clean = scrub(text)
     if clean != text:
         record.exc_info, record.exc_text = None, clean
+
+
+_runs: Final = Runs(_watch_logging)

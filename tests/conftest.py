@@ -6,10 +6,14 @@ import contextlib
 import os
 import re
 import signal
+import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest_plugins = ("pytester",)
 # pytester gives each test a home of its own, in which the lab would install Node-RED anew.
@@ -24,6 +28,19 @@ with contextlib.suppress(ImportError):  # some environments of the release tests
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _usual)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_its_own() -> Iterator[None]:
+    """Let no test know what another has learnt to be secret: their passwords are words of others."""
+    redaction = sys.modules.get("pytest_nodered_sec.redaction")
+    if redaction is None:
+        yield
+        return
+    end = redaction.begin()
+    yield
+    end()
+
 
 # The files that take longest, which begin first: one that begins late is the last to end, beside idle workers.
 _LONGEST: Final = (

@@ -22,7 +22,7 @@ NAMES = {
 # room on its floor; annotations count. A new room needs a place here. "door" is what every pytest run loads, with the
 # hooks behind it; the package itself ("") imports nothing until one of its names is used.
 FLOORS = (
-    {"_version", "texts", "data", "verdict", "private"},
+    {"_version", "texts", "data", "verdict", "private", "learnt", "threads"},
     {"errors", "redaction"},
     {"model and policy"},
     {"observations", "credentials", "lab", "results"},
@@ -55,7 +55,7 @@ UNDOCUMENTED = {"known_args_namespace", "global_and_fixture_disabled", "assigned
 CHANGES = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
 HELD = {  # module-level objects that change: each says in its file why it is not the run's
     f"{PACKAGE}.controls": {"_running"},  # the bodies of controls that run; empty between tests
-    f"{PACKAGE}.redaction": {"_secrets"},  # empty between runs; runs that overlap share it, which is the safe side
+    f"{PACKAGE}.redaction": {"_runs"},  # of each run what it learnt; empty between them
 }
 HEAVY = ["requests", "urllib3", "OpenSSL", "cryptography", "certifi", "idna", "testinfra", "trustme", "xdist", "jinja2",
          f"{PACKAGE}.survey", f"{PACKAGE}.probes", f"{PACKAGE}.lab", f"{PACKAGE}.evidence"]  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextvars
 import io
 import logging
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -14,8 +16,9 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import redaction, threads
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.learnt import INSTEAD, Runs
 from pytest_nodered_sec.model import Credentials
 
 if TYPE_CHECKING:
@@ -26,9 +29,9 @@ SECRET = 'hun ter/2"é'
 
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(redaction, "_secrets", redaction.Secrets())
+    monkeypatch.setattr(redaction, "_runs", Runs(redaction._watch_logging))
     factory = logging.getLogRecordFactory()
-    monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)
+    monkeypatch.setattr(logging.Logger, "handle", logging.Logger.handle)
     yield
     logging.setLogRecordFactory(factory)
 
@@ -43,7 +46,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_every_form_is_removed(form: str) -> None:
     redaction.learn(SECRET, username="operator")
     assert "hun" not in redaction.scrub(f"before {form} after")
-    assert redaction.INSTEAD in redaction.scrub(f"before {form} after")
+    assert INSTEAD in redaction.scrub(f"before {form} after")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_a_text_that_was_clean_is_not_once_its_secret_is_learnt() -> None:
     text = "hunter2-second is said"
     assert redaction.scrub(text) is text
     redaction.learn("hunter2-second")
-    assert redaction.scrub(text) == f"{redaction.INSTEAD} is said"
+    assert redaction.scrub(text) == f"{INSTEAD} is said"
 
 
 def test_a_short_secret_is_removed_as_a_word_only() -> None:
@@ -162,7 +165,7 @@ def test_log_records_are_clean_when_they_are_made(caplog: pytest.LogCaptureFixtu
 
 
 def test_what_is_learnt_is_kept_until_the_last_run_has_ended() -> None:
-    factory, method = logging.getLogRecordFactory(), logging.Logger.makeRecord
+    factory, method = logging.getLogRecordFactory(), logging.Logger.handle
     redaction.learn("hunter-before")  # as a conftest.py does, which is read before a run begins
     end_outer = redaction.begin()
     end_inner = redaction.begin()
@@ -172,7 +175,69 @@ def test_what_is_learnt_is_kept_until_the_last_run_has_ended() -> None:
     end_outer()
     assert redaction.scrub("hunter-before hunter-inner") == "hunter-before hunter-inner"
     assert logging.getLogRecordFactory() is factory
-    assert logging.Logger.makeRecord is method
+    assert logging.Logger.handle is method
+
+
+def test_a_thread_learns_for_the_run_that_started_it_whatever_runs_meanwhile() -> None:
+    ends, go, said = [redaction.begin()], threading.Event(), []
+
+    def look() -> None:
+        go.wait(5)
+        redaction.learn("hunter-outer")
+        said.append(redaction.scrub("hunter-outer hunter-inner"))
+
+    thread = threads.start(look)
+    ends.append(redaction.begin())
+    redaction.learn("hunter-inner")
+    go.set()
+    thread.join(5)
+    assert said == ["[redacted] [redacted]"]
+    assert redaction.scrub("hunter-outer hunter-inner") == "hunter-outer [redacted]"
+    ends.pop()()
+    redaction.begin()  # the next one inside
+    assert redaction.scrub("hunter-outer hunter-inner") == "[redacted] hunter-inner"
+    ends.pop()()
+
+
+def test_a_thread_of_the_site_belongs_to_the_innermost_run() -> None:
+    end = redaction.begin()
+    said: list[str] = []
+
+    def own() -> None:
+        redaction.learn("hunter-own")
+        said.append(redaction.scrub("hunter-own"))
+
+    thread = threading.Thread(target=own)
+    thread.start()
+    thread.join(5)
+    assert said == ["[redacted]"]
+    assert redaction.scrub("hunter-own") == "[redacted]"
+    end()
+
+
+def test_a_run_may_be_ended_in_another_context() -> None:
+    end = redaction.begin()
+    redaction.learn("hunter22")
+    contextvars.Context().run(end)
+    assert redaction.scrub("hunter22") == "hunter22"
+
+
+def test_what_a_conftest_learns_is_its_runs_and_what_was_learnt_before_is_not() -> None:
+    redaction.learn("of-a-unit-test")
+    redaction.come()
+    redaction.learn("of-the-conftest")
+    end = redaction.begin()
+    assert redaction.scrub("of-a-unit-test of-the-conftest") == "of-a-unit-test [redacted]"
+    redaction.come()
+    redaction.learn("of-an-inner-conftest")
+    end_inner = redaction.begin()
+    assert redaction.scrub("of-the-conftest of-an-inner-conftest") == "[redacted] [redacted]"
+    end_inner()
+    end_next = redaction.begin()
+    assert redaction.scrub("of-the-conftest of-an-inner-conftest") == "[redacted] of-an-inner-conftest"
+    end_next()
+    assert redaction.scrub("of-the-conftest of-an-inner-conftest") == "[redacted] [redacted]"
+    end()
 
 
 def test_a_secret_is_learnt_again_in_the_next_run(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec import threads
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.pace import Pace
 
@@ -117,7 +118,7 @@ class Workers:
             self._wake.notify()
         elif self._threads < THREADS:
             self._threads += 1
-            threading.Thread(target=self._work, daemon=True, name="nodered-sec-look").start()
+            threads.start(self._work)
 
     def _work(self) -> None:
         while (taken := self._next()) is not None:

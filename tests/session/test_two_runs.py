@@ -11,6 +11,7 @@ import pytest_nodered_sec.session.hooks  # in this process, so that both runs sh
 import pytest_nodered_sec.survey.survey
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.controls import NoVerdict, judging, require
+from pytest_nodered_sec.learnt import Runs
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -48,7 +49,7 @@ def test_own():
 def _untouched(monkeypatch: pytest.MonkeyPatch) -> None:
     survey = pytest_nodered_sec.survey.survey
     monkeypatch.setattr(survey, "Survey", survey.Survey)  # the site's conftest.py replaces it in this process
-    monkeypatch.setattr(redaction, "_secrets", redaction.Secrets())
+    monkeypatch.setattr(redaction, "_runs", Runs(redaction._watch_logging))
 
 
 def _run(site: Site, name: str) -> str:
@@ -59,18 +60,53 @@ def _run(site: Site, name: str) -> str:
 
 
 def test_nothing_of_a_run_is_seen_in_the_next_one(site: Site) -> None:
-    factory, method = logging.getLogRecordFactory(), logging.Logger.makeRecord
+    factory, method = logging.getLogRecordFactory(), logging.Logger.handle
     site.write(test_first=FIRST, test_second=SECOND)
     first = _run(site, "test_first")
     assert "hunter2-first" not in first
     assert "[redacted]" in first
     assert "1 target · 0 compliant · 1 non-compliant (1 high)" in first
-    assert (logging.getLogRecordFactory(), logging.Logger.makeRecord) == (factory, method)
+    assert (logging.getLogRecordFactory(), logging.Logger.handle) == (factory, method)
     second = _run(site, "test_second")
     assert "second says hunter2-first" in second  # a secret of the first alone
     assert "site-01" not in second
     assert "1 target · 1 compliant · 0 non-compliant" in second
     assert "test_silent passed without a verdict" in second
+
+
+SHORT = """
+from pytest_nodered_sec import Credentials
+
+ACCOUNT = Credentials("operator", "t")
+
+def test_own():
+    print("as t is")
+    raise AssertionError("a t in short")
+"""
+
+PLAIN = """
+import pytest
+
+@pytest.mark.parametrize("letter", ["t"])
+def test_own(letter, nodered_targets):
+    raise AssertionError("a t in short")
+"""
+
+
+def test_a_short_secret_of_a_run_or_of_the_process_is_none_of_the_next_run(site: Site) -> None:
+    redaction.learn("short")  # by a unit test of this process, which is no run
+    site.write(test_first=SHORT, test_second=PLAIN)
+    assert "a [redacted] in short" in _run(site, "test_first")
+    assert "a t in short" in _run(site, "test_second")
+
+
+def test_runs_that_follow_each_other_inside_another_run_share_nothing(site: Site) -> None:
+    end = redaction.begin()
+    site.write(test_first=SHORT, test_second=PLAIN)
+    assert "a [redacted] in short" in _run(site, "test_first")
+    assert "a t in short" in _run(site, "test_second")
+    assert redaction.scrub("a t in short") == "a [redacted] in short"  # what the first said may be in its report
+    end()
 
 
 def test_the_verdict_of_a_control_in_an_inner_run_is_none_of_the_outer_one() -> None:

@@ -11,11 +11,11 @@ import contextlib
 import hashlib
 import math
 import secrets
-import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser
@@ -228,7 +228,7 @@ class Nowhere:
         self._root = root
         self._asked = Once(self._ask)
         if not self._station.pace.quiet:
-            threading.Thread(target=self._asked.settle, daemon=True, name="nodered-sec-look").start()
+            threads.start(self._asked.settle)
 
     def gets(self, answer: Answer) -> bool:
         """Whether such a path gets the same.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import testinfra.host
 from testinfra.backend.ssh import SshBackend
 
+from pytest_nodered_sec import threads
 from pytest_nodered_sec.credentials import harmless, without_secrets
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.host import parse as text_of
@@ -165,7 +166,7 @@ class Way:
                 future.set_exception(error)
 
         logging.getLogger("testinfra").addFilter(_not_of_ours)  # once, however often it is added
-        threading.Thread(target=work, daemon=True, name=_THREAD).start()
+        threads.start(work, _THREAD)
         try:
             return future.result(max(0.0, self._deadline - time.monotonic()))
         except FutureTimeout:

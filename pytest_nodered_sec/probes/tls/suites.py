@@ -8,11 +8,11 @@ that is refused now, somebody stopped talking to us, and what was not seen yet i
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec import threads
 from pytest_nodered_sec.data.suites import suite_table
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.tls import (
@@ -92,7 +92,7 @@ def see_offers(look: Look) -> TlsOffers:
     lanes = [Once(partial(_see_versions, asker, versions)) for versions in _LANES]
     if look.target.policy.pace != "quiet":
         for lane in lanes[1:]:
-            threading.Thread(target=lane.settle, daemon=True, name="nodered-sec-look").start()
+            threads.start(lane.settle)
     seen = [lane.get() for lane in lanes]
     offers = TlsOffers(
         tuple(offer for part in seen for offer in part.versions),

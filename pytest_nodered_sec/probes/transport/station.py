@@ -13,9 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
 from pytest_nodered_sec.probes.transport.answers import COOKIES, clock_offset, cookies_of
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.answers import Answer
     from pytest_nodered_sec.observations.side_ports import Cookie
     from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
-
-
-def _beside(job: Callable[[], None]) -> None:
-    threading.Thread(target=job, daemon=True, name="nodered-sec-look").start()
 
 
 class Station:
@@ -77,7 +72,7 @@ class Station:
         # alert is the same where no version or suite suits.
         self.wants_certificate: Callable[[], bool] = lambda: False
         # Does something at the same time if it may: the survey gives the host eight connections, whoever needs them.
-        self.beside: Callable[[Callable[[], None]], None] = _beside
+        self.beside: Callable[[Callable[[], None]], object] = threads.start
         self.closes = False  # whether a random path gets the connection closed, while something else is answered
         self._places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
@@ -99,11 +94,7 @@ class Station:
         self.answers = 0
         self.handed_out: dict[str, str] = {}  # cookies that refusals of strangers have set, with values; never shown
         self._cookies: dict[Cookie, Cookie] = {}
-        proxy = urlsplit(target.http.proxy)
-        for said in (proxy.password or "", unquote(proxy.password or "")):
-            redaction.learn(said, username=unquote(proxy.username or ""))
-        for value in target.http.headers.values():
-            redaction.learn(value)
+        target.http.hide()
 
     def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
         """Return what the first look with this key was answered."""

@@ -84,7 +84,7 @@ class Gate:
             return hostile.Reply(403)
         if wants == "Basic" and secret != LOGIN:
             return hostile.Reply(401, {"WWW-Authenticate": 'Basic realm="Operators"'})
-        if wants == "cookie" and "session=abcdefghijklmnop" not in secret:
+        if wants == "cookie" and "session=4bcdefghijklmn0p" not in secret:
             return hostile.Reply(401)
         if wants == "token" and secret != "Bearer abc.def":
             return hostile.Reply(401, {"WWW-Authenticate": "Bearer"})
@@ -136,9 +136,9 @@ def codes(seen: DashboardVisit | ProbeError) -> tuple[str, ...]:
         (Gate(page="", asset=""), OPERATOR),  # one that guards the channel alone
         (Gate(page="", channel=""), OPERATOR),
         (Gate(page="", asset="", channel=""), OPERATOR),
-        (Gate(asset="", channel="cookie", sets="session=abcdefghijklmnop; Path=/; Secure"), OPERATOR),
-        (Gate("cookie", "cookie", "cookie"), Credentials(cookie="theme=dark; session=abcdefghijklmnop")),
-        (Gate("form", "form", "form"), Credentials(cookie="session=abcdefghijklmnop")),
+        (Gate(asset="", channel="cookie", sets="session=4bcdefghijklmn0p; Path=/; Secure"), OPERATOR),
+        (Gate("cookie", "cookie", "cookie"), Credentials(cookie="theme=dark; session=4bcdefghijklmn0p")),
+        (Gate("form", "form", "form"), Credentials(cookie="session=4bcdefghijklmn0p")),
         (Gate("token", "token", "token"), Credentials(token="abc.def")),
     ],
 )
@@ -219,8 +219,8 @@ def test_nothing_is_sent_in_clear_or_to_a_stranger(tmp_path: Path) -> None:
 def test_a_session_cookie_that_the_gate_gave_is_hidden(tmp_path: Path) -> None:
     end = redaction.begin()
     try:
-        visit(Gate(channel="cookie", sets="session=abcdefghijklmnop; Path=/"), tmp_path)
-        assert redaction.scrub("is abcdefghijklmnop") == "is [redacted]"
+        visit(Gate(channel="cookie", sets="session=4bcdefghijklmn0p; Path=/"), tmp_path)
+        assert redaction.scrub("is 4bcdefghijklmn0p") == "is [redacted]"
     finally:
         end()
 

@@ -17,6 +17,7 @@ from seen import violations
 from pytest_nodered_sec import questions, redaction
 from pytest_nodered_sec.data.known_credentials import known_pairs
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.learnt import INSTEAD
 from pytest_nodered_sec.model import Credentials, Observation, Target
 from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.rules.credentials import known_password_cannot_log_in, known_password_opens_nothing
@@ -131,7 +132,7 @@ def test_a_session_that_was_won_is_ended_and_the_user_name_left(tmp_path: Path) 
     assert plant.attempts["admin"] == 1
     assert len(plant.attempts) == len(KNOWN) + 1  # the made-up one
     assert "token-1" not in repr(seen)
-    assert redaction.scrub("token-1-of-a-s3ss10n5") == redaction.INSTEAD
+    assert redaction.scrub("token-1-of-a-s3ss10n5") == INSTEAD
 
 
 def test_a_session_that_cannot_be_ended_is_told_with_the_finding(tmp_path: Path) -> None:

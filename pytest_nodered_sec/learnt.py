@@ -1,0 +1,177 @@
+"""What the runs of this process have learnt to be secret: each run for itself, also where one runs inside another.
+
+A run inside a test of another knows what that one had learnt before it, and the outer one hides what the inner one
+learns, because its output may be part of the outer one's. Two runs that follow each other share nothing, and what was
+learnt before a run by somebody else of the process, such as a unit test that made credentials, is not the run's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INSTEAD: Final = "[redacted]"
+_KEPT: Final = 10_000  # texts, of
+_KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
+_SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
+
+
+class Cleaner:
+    """Finds secrets in texts, and remembers texts without any: a run cleans the same ones again and again.
+
+    Args:
+        forms: every form of every secret.
+    """
+
+    def __init__(self, forms: frozenset[str]) -> None:
+        self._forms = forms
+        self._clean: set[str] = set()
+
+    @functools.cached_property  # the accounts of many targets are learnt one after the other, and used then
+    def _pattern(self) -> re.Pattern[str]:
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        return re.compile("|".join(_expression(form) for form in longest_first))
+
+    def __call__(self, text: str) -> str:
+        """Return the text without secrets."""
+        if text in self._clean:
+            return text
+        clean = self._pattern.sub(INSTEAD, text)
+        if clean == text and len(text) < _KEPT_LENGTH:
+            if len(self._clean) > _KEPT:
+                self._clean.clear()
+            self._clean.add(text)
+        return clean
+
+
+def _expression(form: str) -> str:
+    escaped = re.escape(form)
+    return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
+
+
+class Secrets:
+    """What one run has learnt, and what finds it.
+
+    Attributes:
+        cleaner: finds every secret in each of its forms; None while nothing was learnt.
+
+    Args:
+        outer: the run inside which this one runs.
+        own: what it begins with.
+    """
+
+    def __init__(self, outer: Secrets | None = None, own: set[str] | None = None) -> None:
+        self.outer = outer
+        self.own = own or set()
+        self._inner: set[str] = set()  # of runs inside this one
+        self._before: set[str] | None = None  # what it knew when the run began that has not begun to learn
+        self.cleaner: Cleaner | None = None
+        self._renew()
+
+    def add(self, forms: set[str]) -> None:
+        """Learn a secret by all its forms."""
+        if not forms <= self.own:
+            self.own |= forms
+            self._renew()
+
+    def add_of_inner(self, forms: set[str]) -> None:
+        """Learn a secret of a run inside this one, which is none for those that follow it."""
+        if not forms <= self._inner:
+            self._inner |= forms
+            self._renew()
+
+    def mark(self) -> None:
+        """Note that a run is about to begin inside this one, or after it."""
+        self._before = set(self.own)
+
+    def hand_over(self) -> set[str]:
+        """Return what was learnt since the mark, all where there is none, and keep it for this run's texts only."""
+        since = self.own - (self._before or set())
+        if self._before is not None:
+            self._inner |= since
+            self.own, self._before = self._before, None
+        return since
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self.own, self._inner, self._before, self.cleaner = set(), set(), None, None
+
+    def _renew(self) -> None:
+        """Make a new cleaner: what the old one found clean may hold the new secret."""
+        forms = self.own | self._inner
+        self.cleaner = Cleaner(frozenset(forms)) if forms else None
+
+
+class Runs:
+    """The runs of this process that have begun and not ended; thread-safe.
+
+    A thread belongs to the run of which it carries the context (`threads.start`), any other to the innermost one.
+
+    Args:
+        watch: called when something is learnt first; returns what ends that, called when the last run has ended.
+    """
+
+    def __init__(self, watch: Callable[[], Callable[[], None]]) -> None:
+        self._watch = watch
+        self._stop_watching: Callable[[], None] | None = None
+        self._lock = threading.RLock()
+        self._outside = Secrets()  # of what is no run
+        self._open: list[Secrets] = []
+        self._here: ContextVar[Secrets | None] = ContextVar("nodered-sec-run", default=None)
+
+    @property
+    def current(self) -> Secrets:
+        """What the run of this thread has learnt."""
+        here = self._here.get()
+        if here is not None:
+            return here
+        return self._open[-1] if self._open else self._outside
+
+    def come(self) -> None:
+        """Note that a run is about to read its `conftest.py`: what is learnt from now on is its own."""
+        with self._lock:
+            self.current.mark()
+
+    def begin(self) -> Callable[[], None]:
+        """Begin a run, and return what ends it."""
+        with self._lock:
+            outer = self.current
+            since = outer.hand_over()
+            run = Secrets(outer, since if outer is self._outside else outer.own | since)
+            self._open.append(run)
+        before = self._here.set(run)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):  # ended in another context, which is none of the run's
+                self._here.reset(before)
+            with self._lock:
+                self._open.remove(run)
+                run.forget()
+                if not self._open:
+                    self._end()
+
+        return end
+
+    def add(self, forms: set[str]) -> None:
+        """Learn a secret by all its forms, for the run of this thread."""
+        with self._lock:
+            if self._stop_watching is None:
+                self._stop_watching = self._watch()
+            run = self.current
+            run.add(forms)
+            while run.outer is not None and run.outer is not self._outside:
+                run = run.outer
+                run.add_of_inner(forms)
+
+    def _end(self) -> None:
+        self._outside.forget()
+        if self._stop_watching is not None:
+            self._stop_watching()
+            self._stop_watching = None
