@@ -8,6 +8,8 @@ pyOpenSSL 26.4.0 and Python 3.11.7.
   from there whose conftest.py comes first, and does not see what `pytest_load_initial_conftests` made of an argument.
 - pytest, `CaptureManager.global_and_fixture_disabled`, by way of the plugin `capturemanager`: to print while pytest
   captures and no test runs. The public way, the fixture `capsys`, is for tests alone.
+- pytest, `Config.trace.root._writer` (pluggy's `TagTracer`): who writes the trace of `--debug`, to put redaction before
+  it. `setwriter`, which pytest itself uses, sets another and does not tell the one before.
 - pytest, `TerminalReporter.summary_errors`, `summary_failures`, `short_test_summary`, `stats`: what pytest lists at the
   end. The public way, `pytest_report_teststatus`, changes the counts too.
 - pytest, `_pytest.runner.runtestprotocol`: to run a test without a report, because it is judged in another process.
@@ -28,7 +30,7 @@ logging. Public by name, but in no documentation:
   `ssh_identity_file`, `ssh_extra_args`, `controlpath`, `get_encoding`, `quote`, `run`, `run_local`, `result` and
   `set_host` (probes/host/way.py, probes/host/backend.py).
 - requests: `requests.cookies.MockRequest` and `MockResponse` (probes/transport/session.py).
-- logging: `Logger.makeRecord` is replaced (redaction.py), because `extra` reaches a record there.
+- logging: `Logger.handle` is replaced (redaction.py), because `extra` reaches a record there.
 """
 
 from __future__ import annotations
@@ -57,6 +59,14 @@ def past_capture(config: pytest.Config) -> contextlib.AbstractContextManager[Non
     """Return a context in which what is written is shown at once, although pytest captures."""
     capture = config.pluginmanager.get_plugin("capturemanager")
     return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+
+
+def scrub_trace(config: pytest.Config, scrub: Callable[[str], str]) -> None:
+    """Clean what `--debug` and PYTEST_DEBUG write, from now on."""
+    root = config.trace.root
+    write = getattr(root, "_writer", None)
+    if write is not None:
+        root.setwriter(lambda text: write(scrub(text)))
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.evidence import changes, headline
 from pytest_nodered_sec.evidence.plans import told
 
@@ -78,6 +79,8 @@ def complete(
         if properties is None:
             properties = ET.Element("properties")
             suite.insert(0, properties)
+        for own in properties:  # of record_testsuite_property
+            own.attrib.update({name: redaction.scrub(value) for name, value in own.attrib.items()})
         for name, value in (*_properties(facts), *more, *_changes(plans)):
             ET.SubElement(properties, "property", name=f"nodered_sec.{name}", value=value)
         for case in suite.findall("testcase"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -75,6 +76,8 @@ def check_path(value: Any, where: Where) -> str:
     """Check an absolute URL path without a query; returned without its trailing slash."""
     usable = isinstance(value, str) and value.startswith("/") and not value.startswith("//")
     if not usable or "?" in value or "#" in value or not value.isprintable():
+        if isinstance(value, str) and ("?" in value or "#" in value):
+            value = f"{re.split('[?#]', value)[0]}…"  # a query may hold a token
         raise where.says(value, "give a path that starts with one / and has no query")
     return str(value).rstrip("/") or "/"
 

@@ -21,7 +21,17 @@ from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.gate import Gate, known_of
-from pytest_nodered_sec.session import audit, beside, collection, fixtures, lab_targets, ledger, selection, unseen
+from pytest_nodered_sec.session import (
+    audit,
+    beside,
+    collection,
+    fixtures,
+    lab_targets,
+    ledger,
+    redacting,
+    selection,
+    unseen,
+)
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.longrepr import represent
@@ -119,7 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COLLECTED] = []
     if config.option.help:
         return
-    config.pluginmanager.register(Redaction(), "nodered-sec-redaction")
+    config.pluginmanager.register(redacting.Redaction(), "nodered-sec-redaction")
     started = datetime.now(UTC)  # once: waivers expire by the day on which the run started, even if it passes midnight
     given = getattr(config, "workerinput", {}).get("nodered_today")
     config.stash[TODAY] = date.fromisoformat(given) if given else started.date()
@@ -128,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if stored is not None:
         config.stash[TODAY] = stored.day
     config.stash[TARGETS] = run.targets
+    redacting.learn(run.targets)
     config.stash[AWAY] = run.away
     if run.targets:
         config.stash[ATTEMPTS] = _attempts(config)
@@ -379,21 +390,6 @@ def _reword(item: pytest.Item, report: pytest.TestReport) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
     return unseen.status(report)
-
-
-class Redaction:
-    """Removes secrets from a test's exception and report before other plugins, such as allure, read them."""
-
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Redact the exception before the report is made, and then the report."""
-        if call.excinfo is not None:
-            redaction.scrub_exception(call.excinfo.value)
-        report = yield
-        redaction.scrub_within(report)
-        return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

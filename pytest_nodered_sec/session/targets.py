@@ -217,6 +217,7 @@ def with_bare_credentials(prepared: list[Prepared]) -> list[Prepared]:
     trouble = credentials.missing("NODERED")
     if trouble:
         raise PolicyError(trouble)
+    credentials.from_environment("NODERED")  # read now, so that it is redacted
     return [replace(single, target=replace(single.target, credentials=lambda: credentials.from_environment("NODERED")))]
 
 

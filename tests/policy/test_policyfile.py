@@ -51,6 +51,10 @@ def policy_from(folder: Path, text: str) -> Policy:
             "profile = 'strikt'",
             'nodered-sec.toml: profile = "strikt": must be one of baseline, production, strict (did you mean strict?)',
         ),
+        (
+            "public_paths = [{path = '/x?token=hunter2', reason = 'r'}]",
+            'nodered-sec.toml: public_paths.path = "/x…": give a path that starts with one / and has no query',
+        ),
         ("profile = 3", "nodered-sec.toml: profile = 3: must be one of*"),
         ("editor = true", "nodered-sec.toml: editor = true: must be one of disabled, protected"),
         ("admin_api = 'off'", 'nodered-sec.toml: admin_api = "off": must be one of*'),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from session.conftest import Site
 
@@ -57,3 +59,122 @@ def test_the_text_and_report_of_an_exception_hold_no_secret(site: Site) -> None:
     assert read.count("[redacted]") >= 4
     sections = result.stdout.str().split("=== FAILURES")[1]
     assert "hunter2-plant" not in sections.replace('Credentials("operator", "hunter2-plant")', "")
+
+
+EVERYWHERE = """
+import gc, logging, os, threading, warnings
+import pytest
+
+SECRET = os.environ["NODERED_PASSWORD"]
+warnings.warn(f"at import {SECRET}")
+
+class Lost:
+    def __del__(self):
+        raise ValueError(f"lost {SECRET}")
+
+def boom():
+    raise ValueError(f"in a thread {SECRET}")
+
+def test_warnings():
+    warnings.warn(f"in a test {SECRET}")
+    thread = threading.Thread(target=boom)
+    thread.start()
+    thread.join()
+    Lost()
+    gc.collect()
+
+@pytest.mark.parametrize("password", [SECRET, SECRET.encode()])
+def test_id(password):
+    pass
+
+@pytest.fixture(params=[SECRET])
+def account(request):
+    return request.param
+
+def test_fixture(account):
+    pass
+
+def test_parts(subtests):
+    with subtests.test(msg=f"with {SECRET}", password=SECRET):
+        assert False
+
+def test_properties(record_property, record_testsuite_property):
+    record_property("account", SECRET)
+    record_testsuite_property("suite's account", SECRET)
+
+def test_fails():
+    logging.getLogger("plant").handle(logging.makeLogRecord({"msg": f"made {SECRET}", "levelno": 40}))
+    raise ValueError(SECRET)
+"""
+BROKEN = """
+import os
+raise RuntimeError("import " + os.environ["NODERED_PASSWORD"])
+"""
+CONFTEST = """
+import os
+
+def pytest_runtest_logreport(report):
+    if "test_fails" in report.nodeid and report.when == "teardown":
+        raise ValueError("internal " + os.environ["NODERED_PASSWORD"])
+"""
+CRASHES = """
+import os
+import pytest
+
+@pytest.mark.parametrize("password", [os.environ["NODERED_PASSWORD"]], ids=[os.environ["NODERED_PASSWORD"]])
+def test_that_ends(password):
+    os._exit(3)
+"""
+
+
+def _leaks(site: Site, result: pytest.RunResult) -> list[str]:
+    """Return where the secret stands; the site's own files do not count, they read it from the environment."""
+    texts = {"stdout": result.stdout.str(), "stderr": result.stderr.str()}
+    written = (path for path in site.path.rglob("*") if path.is_file())
+    texts |= {path.name: path.read_text(encoding="utf-8", errors="replace") for path in written}
+    return [f"{name}: {line}" for name, text in texts.items() for line in text.splitlines() if SECRET in line]
+
+
+SECRET = "hunter2-of-the-line"
+
+
+@pytest.mark.parametrize("trace", [(), ("--debug=trace.log",)])
+def test_nothing_that_pytest_shows_holds_a_secret(
+    site: Site, trace: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", SECRET)
+    site.write(test_site=EVERYWHERE, test_broken=BROKEN)
+    options = ("-v", "-rA", "--setup-show", "--showlocals", "--durations=0", "--junitxml=out.xml", *trace)
+    result = site.run("--nodered-suite=off", "--continue-on-collection-errors", *options)
+    assert not _leaks(site, result)
+    text = result.stdout.str()
+    for words in (
+        "at import [red",
+        "in a test [red",
+        "in a thread [red",
+        "lost [red",
+        "import [red",
+        "with [redacted]",
+    ):
+        assert words in text, words
+    assert "test_id[" in text
+    assert "suite's account" in (site.path / "out.xml").read_text(encoding="utf-8")
+
+
+def test_an_internal_error_holds_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", SECRET)
+    site.write(test_site=EVERYWHERE, reporting=CONFTEST)
+    result = site.run("-preporting", "--nodered-suite=off", "--junitxml=out.xml")
+    assert not _leaks(site, result)
+    assert "internal [redacted]" in result.stdout.str()
+
+
+def test_the_report_of_a_worker_that_died_holds_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", SECRET)
+    site.write(test_site=CRASHES)
+    result = site.run("--nodered-suite=off", "-n1", "-v", "--junitxml=out.xml")
+    assert not _leaks(site, result)
+    assert "crashed while running" in result.stdout.str()
