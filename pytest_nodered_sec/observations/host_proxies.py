@@ -197,6 +197,7 @@ class CaddyServer:
         certificates: names for which it demands a client certificate that it verifies, "*" for all.
         trusts: networks of proxies whose word on a client's address it takes, "*" where that is not known.
         raw: whether it hands connections on without looking into them.
+        relays: networks whose word on a client's address it takes by the PROXY protocol, "*" where that is not known.
     """
 
     name: str
@@ -209,6 +210,7 @@ class CaddyServer:
     certificates: tuple[str, ...] = ()
     trusts: tuple[str, ...] = ()
     raw: bool = False
+    relays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

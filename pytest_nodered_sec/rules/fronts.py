@@ -85,6 +85,7 @@ def gate(seen: FrontConfig, page: str, *, exactly: bool) -> str:
     surface = pages.Surface(page, "socket" if exactly else "page")
     every_entry = _entries(seen, (surface,))
     leading = [entry for entry in every_entry if entry.leads]
+    leading = [entry for entry in leading if not entry.hidden] or leading  # others are in front of those
     if _raw(seen):
         return "open"
     if not leading:

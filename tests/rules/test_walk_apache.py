@@ -141,7 +141,7 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "another AuthType": (location("AuthType Own", "Require valid-user"), {}, {"401?", "/ui/?"}),
     "anonymous": (location(LOGIN, "AuthBasicProvider anon file"), {}, {"401?", "/ui/?"}),
     "an address that anybody may say": (
-        f"RemoteIPHeader X-Real-IP\nRemoteIPTrustedProxy 10.0.0.1 192.0.0.0/2\n{location('Require ip 10')}",
+        f"RemoteIPHeader X-Real-IP\nRemoteIPTrustedProxy 10.0.0.1 192.0.0.0/2\n{location('Require ip 11')}",
         {},
         {"/ui/", "403"},
     ),
@@ -174,13 +174,40 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a strange group": (location("<RequireAny>", "Other x", "Require all granted", "</RequireAny>"), {}, {"/ui/?"}),
     "near": (location("Require ip 203.0.113"), {}, {"/ui/"}),
     "local": (location("Require local"), {}, {"403"}),
-    "no network": (location("Require ip nowhere"), {}, {"403?", "/ui/?"}),
+    "no network": (location("Require ip no:where"), {}, {"403?", "/ui/?"}),
     "near, granted": (location("Require ip 10"), {"granted": True}, {"403", "/ui/"}),
     "an address of the client's choice": (
-        f"RemoteIPHeader X-Real-IP\n{location('Require ip 10')}",
+        f"RemoteIPHeader X-Real-IP\n{location('Require ip 11')}",
         {},
         {"403", "/ui/"},
     ),
+    "a private address, which nobody may say": (
+        f"RemoteIPHeader X-Real-IP\n{location('Require ip 10 fd00::/8')}",
+        {},
+        {"403"},
+    ),
+    "a private address of an internal proxy's choice": (
+        f"RemoteIPHeader X-Real-IP\nRemoteIPInternalProxy 192.0.0.0/2\n{location('Require ip 10')}",
+        {},
+        {"403", "/ui/"},
+    ),
+    "an address that some proxies may say": (
+        f"RemoteIPHeader X-Real-IP\nRemoteIPTrustedProxy 10.0.0.1\n{location('Require ip 11')}",
+        {},
+        {"403"},
+    ),
+    "an address by the PROXY protocol": (
+        f"RemoteIPProxyProtocol On\n{location('Require ip 10')}",
+        {},
+        {"403", "/ui/"},
+    ),
+    "an address by the PROXY protocol, but not from there": (
+        f"RemoteIPProxyProtocol On\nRemoteIPProxyProtocolExceptions 203.0.113.0/24\n{location('Require ip 10')}",
+        {},
+        {"403"},
+    ),
+    "a host's name": (location("Require host example.org"), {}, {"403"}),
+    "a host's name, granted": (location("Require host example.org"), {"granted": True}, {"403", "/ui/"}),
     "an address of a proxy's": (
         f"RemoteIPHeader X-Real-IP\nRemoteIPInternalProxy 10.0.0.1\n{location('Require ip 10')}",
         {},
@@ -383,8 +410,10 @@ def test_which_virtual_host_answers() -> None:
     assert [[len(site.hosts) for site in servers.sites(bind)] for bind in servers.binds] == [[1, 0], [0]]
     assert [bind.local for bind in servers.binds] == [False, True]
     assert gate(by_address, "/ui") == "open"
-    mixed = front(location(LOGIN), "Listen 443\n<VirtualHost *>\nServerName c\n</VirtualHost>")
+    mixed = front(location(LOGIN), "Listen 443\n<VirtualHost 10.0.0.1>\nServerName c\n</VirtualHost>", "10.0.0.1:443")
     assert "some name no port" in gate(mixed, "/ui")
+    less = front(location(LOGIN), f"Listen 443\n<VirtualHost *>\nServerName c\n{PROXY}\n</VirtualHost>")
+    assert gate(less, "/ui") == "closed"  # what names the port is asked before
     assert gate(front(location(LOGIN), f"Listen 443\nListen 80\n{PROXY}"), "/ui") == "open"  # the main server's
 
 

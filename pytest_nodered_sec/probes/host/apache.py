@@ -35,7 +35,7 @@ _DECIDING: Final = re.compile(
     r"else|limit(except)?|require(all|any|none)?|authtype|authmerging|authbasicprovider|satisfy|order|allow|deny|"
     r"proxypass(match|inherit)?|proxyrequests|rewrite(engine|rule|cond|options)|redirect(match|permanent|temp)?|"
     r"errordocument|ssl(engine|verifyclient|proxyengine|proxyverify|requiressl|require)|"
-    r"remoteip(header|internalproxy|trustedproxy|internalproxylist|trustedproxylist)|sethandler|addhandler|allowoverride|"
+    r"remoteip(header|internalproxy|trustedproxy|internalproxylist|trustedproxylist|proxyprotocol(exceptions)?)|sethandler|addhandler|allowoverride|"
     r"allowencodedslashes|mergeslashes|balancermember|alias(match)?|scriptalias(match)?"
 )
 _HARMLESS: Final = re.compile(

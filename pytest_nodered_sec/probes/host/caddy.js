@@ -63,12 +63,20 @@ function trusted(proxies) { // whose word on a client's address Caddy takes, "*"
   return kindOf(proxies) === "unset" ? [] : own(proxies).source === "static" ? listOf(proxies.ranges).map(text) : ["*"];
 }
 
+function relayed(wrappers) { // whose PROXY protocol Caddy takes, "*" where its release decides
+  return listOf(wrappers).filter((each) => own(each).wrapper === "proxy_protocol").flatMap((each) => {
+    const policy = text(each.fallback_policy || each.fallback).toUpperCase();
+    if (["USE", "REQUIRE"].includes(policy)) return ["0.0.0.0/0", "::/0"];
+    return listOf(each.allow).length || policy ? listOf(each.allow).map(text) : ["*"];
+  });
+}
+
 function raws(config) { // servers of the app layer4, which hand connections on without looking into them
   const dials = (value) => value === null || typeof value !== "object" ? [] : Object.entries(value)
     .flatMap(([key, one]) => key === "dial" ? [].concat(one).map((to) => ({ dial: text(to), secure: false })) : dials(one));
   return Object.entries(own(own(own(config.apps).layer4).servers)).map(([name, one]) => ({ name: `layer4 ${name}`, raw: true,
     listen: listOf(one.listen).map(text), dials: dials(one), tls: false, routes: [], errors: [], named: [],
-    certificates: [], trusts: [] }));
+    certificates: [], trusts: [], relays: [] }));
 }
 
 function speaksTls(one, http) { // by its own policies, or because Caddy itself gets certificates for its names
@@ -88,7 +96,8 @@ const served = (http) => Object.entries(http.servers).map(([name, one]) => ({
   name, listen: one.listen.map(text), dials: dialled([one.routes, own(one.errors).routes, own(one.named_routes)]),
   routes: routed(one.routes), errors: routed(own(one.errors).routes), tls: speaksTls(one, http),
   named: Object.entries(own(one.named_routes)).map(([key, route]) => [key, routed([route])[0]]),
-  certificates: demanded(one), trusts: trusted(one.trusted_proxies), raw: false }));
+  certificates: demanded(one), trusts: trusted(one.trusted_proxies), raw: false,
+  relays: relayed(one.listener_wrappers) }));
 
 // What Caddy's admin endpoint says that it runs: it only reads. The very socket that Caddy listens on is asked: another
 // address of "localhost", or another network namespace, may be anybody's.

@@ -20,6 +20,7 @@ def server(raw: dict[str, Any]) -> CaddyServer:
         tuple(raw["certificates"]),
         tuple(raw["trusts"]),
         raw["raw"],
+        tuple(raw["relays"]),
     )
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_nodered_sec.rules.walk import pcre
-from pytest_nodered_sec.rules.walk.conditions import is_from, kind
+from pytest_nodered_sec.rules.walk.apache_client import is_inside
+from pytest_nodered_sec.rules.walk.conditions import kind
 from pytest_nodered_sec.rules.walk.request import unknown
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def _near(visit: Visit, lines: tuple[Directive, ...]) -> bool:
 def _from(visit: Visit, text: str, line: Directive) -> bool:
     if text.lower() == "all":
         return True
-    return _network(visit, text, line)
+    return is_inside(visit, text, line)
 
 
 def _came_to(visit: Visit, demand: Demand, within: str, *, user: bool) -> Verdict:
@@ -342,31 +343,10 @@ def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool) -> 
         return "granted" if known[name] else "denied"
     if _BY_USER.fullmatch(name):
         return "no user" if not user else "granted"
-    if name in ("ip", "local"):
-        networks = values if name == "ip" else ["127.0.0.0/8", "::1"]
-        return "granted" if any([_network(visit, network, line) for network in networks]) else "denied"
+    if name in ("ip", "local", "host", "forward-dns"):
+        networks = ["127.0.0.0/8", "::1"] if name == "local" else values
+        return "granted" if any([is_inside(visit, network, line) for network in networks]) else "denied"
     if name == "expr":
         return "granted" if expression(visit, " ".join(values), line) else "denied"
     visit.doubt(f"Require {name} ({line.where()}) is not followed")
     return "granted" if visit.choices.whether(("require", line)) else "denied"
-
-
-def _network(visit: Visit, text: str, line: Directive) -> bool:
-    """Whether a request comes from a network."""
-    trusted = [
-        arg for directive in visit.lines("remoteipinternalproxy", "remoteiptrustedproxy") for arg in directive.args
-    ]
-    lists = visit.lines("remoteipinternalproxylist", "remoteiptrustedproxylist")
-    by_anybody = not (trusted or lists) or any(is_from(visit.client.address, network) for network in trusted)
-    said = visit.value("remoteipheader") and by_anybody
-    if visit.client.granted or said:  # anybody may say where a request comes from
-        return visit.choices.whether(("from", text))
-    whole = text
-    if re.fullmatch(r"\d+(\.\d+){0,2}\.?", text):  # the first bytes of an address
-        parts = text.rstrip(".").split(".")
-        whole = ".".join([*parts, *["0"] * (4 - len(parts))]) + f"/{8 * len(parts)}"
-    inside = is_from(visit.client.address, whole)
-    if inside is None or text == "all":
-        visit.doubt(f"{' '.join((line.name, *line.args))} ({line.where()}) names no network")
-        return visit.choices.whether(("from", text))
-    return inside

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 from pytest_nodered_sec.rules.walk.apache_access import expression, matches
+from pytest_nodered_sec.rules.walk.apache_client import source
 from pytest_nodered_sec.rules.walk.conditions import kind
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
 
@@ -237,7 +238,7 @@ def _variable(visit: Visit, name: str) -> str:
         "SERVER_PORT": client.port,
         "HTTP_HOST": client.host,
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": unknown("arg_address") if visit.value("remoteipheader") else client.address,
+        "REMOTE_ADDR": source(visit),
     }
     if name in known:
         return known[name]

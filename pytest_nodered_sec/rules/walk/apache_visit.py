@@ -83,6 +83,8 @@ class Servers:
     def sites(self, bind: Bind) -> list[Site]:
         """Return the groups of virtual hosts that may answer at a place."""
         here = [(at, port, section) for at, port, section in self.virtual if port in (bind.port, "*")]
+        if any(port != "*" and at in _ANY for at, port, _ in here):  # those are asked before what names no port
+            here = [(at, port, section) for at, port, section in here if port != "*" or at not in _ANY]
         ports = {port for _, port, _ in here}
         unsure = ""
         if len(ports) > 1:

@@ -40,7 +40,10 @@ def _fits(visit: Visit, matcher: CaddyMatch) -> bool:
 
 
 def _is_near(visit: Visit, networks: tuple[str, ...]) -> bool:
-    if visit.client.granted:
+    relays = visit.server.relays
+    if "*" in relays:
+        visit.doubt("whose PROXY protocol Caddy takes for a client's address is not known")
+    if "*" in relays or visit.client.granted or any(is_from(visit.client.address, network) for network in relays):
         return visit.choices.whether(("networks", networks))
     inside = [is_from(visit.client.address, network) for network in networks]
     if None in inside:

@@ -45,12 +45,13 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Listen:
-    """A server's listen directive: where, and how."""
+    """A server's listen directive: where, and how; `relayed`: whoever connects says whose connection it is."""
 
     place: Place
     server: Path
     tls: bool
     default: bool
+    relayed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +176,7 @@ def listens(server: Path) -> list[Listen]:
             server,
             tls or "ssl" in row or "quic" in row,
             "default_server" in row or "default" in row,
+            "proxy_protocol" in row,
         )
         for row in rows
     ]

@@ -42,6 +42,9 @@ def walk(
     """
     request = Request(client, config, choices, listen.server, listen.server, captures=captures)
     request.method = client.method
+    places = request.config.places[listen.place]  # one of them decides for all
+    request.relayed = any(other.relayed for other in places)
+    request.told = request.relayed and not listen.place.local and not client.hops
     request.variables.update({name.lower(): text for name, text in (named or {}).items()})
     merge = _merges_slashes(request, listen)
     try:
@@ -245,4 +248,5 @@ def _ask(request: Request, uri: str) -> Outcome:
     sub.variables, sub.bound, sub.doubts = request.variables, request.bound, request.doubts
     sub.uri, _, sub.args = uri.partition("?")
     sub.raw, sub.internal, sub.subrequest = False, True, True
+    sub.relayed, sub.told = request.relayed, request.told
     return _from_the_server(sub)

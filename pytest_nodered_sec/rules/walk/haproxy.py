@@ -40,7 +40,7 @@ def walk(seen: Sections, bind: Bind, client: Client, choices: Choices) -> Outcom
     path, mark, query = client.uri.partition("?")
     visit = Visit(
         client, seen, bind.section, bind, choices, path, query if mark else None, client.method, client.host,
-        source=client.address,
+        source="" if bind.told and not client.hops else client.address,
     )  # fmt: skip
     if bind.tls and not client.tls:
         return visit.answered(0)
@@ -153,6 +153,8 @@ def _acted(visit: Visit, line: Directive, action: str) -> bool:
         visit.method = filled(visit, text)
     elif action in ("set-header", "add-header", "replace-header", "replace-value", "del-header"):
         _set_header(visit, action, args)
+    elif action in ("expect-proxy", "expect-netscaler-cip"):
+        visit.source = visit.source if visit.bind.local else ""  # whoever connects says whose connection it is
     elif action == "set-src":
         _set_source(visit, samples.fetched(visit, text))
     elif not _HARMLESS.match(action):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import haproxy
@@ -83,12 +83,32 @@ def _name(bind: Bind) -> str:
 def _way(sections: Sections, bind: Bind, host: str, uri: str, method: str = "GET") -> Way:
     port = bind.port if bind.port.isdigit() else ""
     address = STRANGER_6 if ":" in bind.address else STRANGER
+    if bind in _fed(sections) and "accept-proxy" not in bind.line.args:
+        address = "127.0.0.1"
     client = Client(uri, host, bind.tls, port, address, method)
 
     def of(client: Client) -> tuple[Outcome, ...]:
         return ends(lambda made: haproxy.walk(sections, bind, client, made), _name(bind))
 
     return Way(uri, of(client), of(replace(client, granted=True)), method)
+
+
+@lru_cache(maxsize=16)
+def _fed(sections: Sections) -> tuple[Bind, ...]:
+    """Return HAProxy's own places that only this machine reaches, to which one that does not read HTTP hands on."""
+    backends = [
+        sections.backends[name]
+        for section in sections.frontends
+        if value(section, "mode")[:1] != ("http",)
+        for line in section.block
+        if line.name in ("use_backend", "default_backend") and line.args
+        for name in (line.args[0],)
+        if name in sections.backends
+    ]
+    lines = [line for section in (*backends, *sections.frontends) if value(section, "mode")[:1] != ("http",)
+             for line in section.block if line.name == "server" and len(line.args) > 1]  # fmt: skip
+    binds = [sections.own(plain_address(line.args[1])) for line in lines]
+    return tuple(bind for bind in binds if bind and bind.local)
 
 
 def _servers(sections: Sections) -> list[Directive]:

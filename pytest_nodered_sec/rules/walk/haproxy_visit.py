@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.request import Client
 
 _FAMILY: Final = re.compile(r"(ipv4|ipv6|quic4|quic6|unix|uxst|tcp4?|tcp6|tcpv4|tcpv6)@")
+_TOLD: Final = frozenset(("accept-proxy", "accept-netscaler-cip"))
 _CARELESS: Final = frozenset(("crt-ignore-err", "ca-ignore-err"))
 
 
@@ -46,6 +47,11 @@ class Bind:
     def careless(self) -> bool:
         """Whether certificates of the clients' own making are taken."""
         return bool(_CARELESS.intersection(self.line.args))
+
+    @property
+    def told(self) -> bool:
+        """Whether whoever connects from elsewhere says where the connection comes from, by the PROXY protocol."""
+        return not self.local and bool(_TOLD.intersection(self.line.args))
 
     @property
     def local(self) -> bool:

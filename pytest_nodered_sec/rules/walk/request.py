@@ -92,6 +92,8 @@ class Request:
         raw: the URI goes to the upstream as it was sent.
         internal: it was redirected inside nginx.
         subrequest: nginx itself asks, for auth_request.
+        relayed: it came with the PROXY protocol.
+        told: a client says by that what it likes.
         in_location: proxy_pass may put its path in place of the location's.
         changed: the rewriting wants another location.
         left: how many more times a location is looked for.
@@ -116,6 +118,8 @@ class Request:
     raw: bool = True
     internal: bool = False
     subrequest: bool = False
+    relayed: bool = False
+    told: bool = False
     in_location: bool = True
     changed: bool = False
     left: int = 11

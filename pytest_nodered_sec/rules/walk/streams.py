@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.rules.walk.blocks import value
+from pytest_nodered_sec.rules.walk.blocks import all_of, value
+from pytest_nodered_sec.rules.walk.conditions import is_from
 from pytest_nodered_sec.rules.walk.config import place
-from pytest_nodered_sec.rules.walk.request import unknown
+from pytest_nodered_sec.rules.walk.request import STRANGER, unknown
 from pytest_nodered_sec.rules.walk.variables import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_nodered_sec.observations.host_proxies import Directive
+    from pytest_nodered_sec.rules.walk.blocks import Path
     from pytest_nodered_sec.rules.walk.config import Config, Place
 
 _MOST_STEPS: Final = 8  # from a variable to the next
@@ -43,14 +45,24 @@ class Stream:
 
 
 def streams(config: Config) -> list[Stream]:
-    """Return the stream servers that ask for no client certificate."""
+    """Return the stream servers that let strangers in: no client certificate is asked for, no address refused."""
     return [
         _stream(config, part, server)
         for part in config.directives
         if part.name == "stream"
         for server in part.block
         if server.name == "server" and value((part, server), "ssl_verify_client") != ("on",)
+        if not _refuses_strangers((part, server))
     ]
+
+
+def _refuses_strangers(path: Path) -> bool:
+    """Whether the first allow or deny that names a stranger's address refuses it, and he cannot say another one."""
+    if all_of(path, "set_real_ip_from"):
+        return False
+    rules = ((rule.name, rule.args[0]) for rule in all_of(path, "allow", "deny") if rule.args)
+    first = next((name for name, network in rules if is_from(STRANGER, network) is not False), "")
+    return first == "deny"
 
 
 def fed(config: Config, *, clear: bool = False) -> set[Place]:

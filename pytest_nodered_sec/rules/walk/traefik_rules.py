@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from pytest_nodered_sec.rules.walk import pcre
 from pytest_nodered_sec.rules.walk.conditions import is_from, kind
 from pytest_nodered_sec.rules.walk.request import unknown
+from pytest_nodered_sec.rules.walk.traefik_visit import below, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,12 +161,19 @@ def matches(visit: Visit, pattern: str, text: str) -> bool:
 
 def is_near(visit: Visit, networks: list[str]) -> bool:
     """Whether a request comes from one of some networks."""
-    if visit.client.granted:
+    if visit.client.granted or _says_it_is_near(visit):
         return visit.choices.whether(("from", tuple(networks)))
     inside = [is_from(visit.client.address, network) if network != "all" else None for network in networks]
     if None in inside:
         visit.doubt(f"whether clients are in {', '.join(networks)} is unknown")
     return True in inside
+
+
+def _says_it_is_near(visit: Visit) -> bool:
+    """Whether whoever connects may say by the PROXY protocol where the connection comes from."""
+    told = below(visit.bind.node, "proxyProtocol")
+    trusted = texts(told, "trustedIPs")
+    return text(told, "insecure") == "true" or any(is_from(visit.client.address, network) for network in trusted)
 
 
 def _argument(visit: Visit, values: list[str], *, regex: bool) -> bool:

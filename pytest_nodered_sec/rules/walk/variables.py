@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.request import Request
 
 VARIABLE: Final = re.compile(r"\$(?:([1-9])|\{(\w+)\}|(\w+))", re.ASCII)
-_EMPTY: Final = re.compile(r"ssl_client_|ssl_session_|proxy_protocol_")
+_EMPTY: Final = re.compile(r"ssl_client_|ssl_session_")
 
 
 def filled(request: Request, text: str, *, quote: bool = False) -> str:
@@ -82,6 +82,9 @@ def _own(request: Request, name: str) -> str | None:
         return known[name]
     if name in ("remote_addr", "realip_remote_addr"):
         return unknown("arg_address") if client.granted or trusts_anybody(request) else client.address
+    if name.startswith("proxy_protocol_"):
+        known_ = request.relayed and not (request.told or client.granted) and name == "proxy_protocol_addr"
+        return client.address if known_ else unknown("arg_address") if request.relayed else ""
     if _EMPTY.match(name) and not client.granted and value(request.path, "ssl_verify_client") != ("optional_no_ca",):
         return ""
     return None
@@ -98,8 +101,8 @@ def _verified(request: Request) -> str:
 
 
 def trusts_anybody(request: Request) -> bool:
-    """Whether anybody may say in a header which address a request comes from."""
-    if value(request.path, "real_ip_header") == ("proxy_protocol",):
+    """Whether anybody may say which address a request comes from: in a header, or by the PROXY protocol."""
+    if value(request.path, "real_ip_header") == ("proxy_protocol",) and not request.told:
         return False
     at = "0.0.0.0/0" if request.client.hops else request.client.address  # nginx's own next server may be trusted
     networks = (arg for block in request.path for directive in block.block if directive.name == "set_real_ip_from"

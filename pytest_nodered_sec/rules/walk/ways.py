@@ -16,6 +16,7 @@ from pytest_nodered_sec.rules.walk.locations import match_of
 from pytest_nodered_sec.rules.walk.pages import Way
 from pytest_nodered_sec.rules.walk.request import STRANGER, STRANGER_6, Client, Outcome, unknown
 from pytest_nodered_sec.rules.walk.samples import ANY
+from pytest_nodered_sec.rules.walk.streams import fed
 from pytest_nodered_sec.rules.walk.uri import escaped
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Door:
         named: what the server's name captured by name.
         captures: what it captured.
         doubt: why it may be another server that answers.
+        address: where requests come from.
     """
 
     place: Place
@@ -47,6 +49,7 @@ class Door:
     named: tuple[tuple[str, str], ...] = ()
     captures: tuple[str, ...] = ()
     doubt: str = ""
+    address: str = STRANGER
 
     @property
     def server(self) -> Directive:
@@ -57,18 +60,29 @@ class Door:
 def doors(config: Config) -> list[Door]:
     """Return every server that may lead to Node-RED, at each place and under each name that it answers to."""
     every_door: dict[Door, None] = {}
+    handed_on = fed(config)
     for place, here in config.places.items():
         tls = any(listen.tls for listen in here)  # one of them decides for all
+        relayed = any(listen.relayed for listen in here)
+        address = _address(place, near=place in handed_on and place.local and not relayed)
         for host in servers.hosts(config, place):
             listen, named, captures, doubt = servers.chosen(config, place, host)
-            every_door[Door(place, listen, tls, host, tuple(named.items()), captures, doubt)] = None
+            every_door[Door(place, listen, tls, host, tuple(named.items()), captures, doubt, address)] = None
         for listen in here:
             patterns = [name for name in servers.names(listen) if name.startswith("~")]
             if patterns:  # any name that fits
                 groups = re.findall(r"\?P?[<'](\w+)[>']", " ".join(patterns))
                 any_name = tuple((name, unknown("capture")) for name in groups)
-                every_door[Door(place, listen, tls, unknown("http_host"), any_name, (unknown("capture"),) * 10)] = None
+                captures = (unknown("capture"),) * 10
+                every_door[Door(place, listen, tls, unknown("http_host"), any_name, captures, address=address)] = None
     return [door for door in every_door if _may_lead(config, door.server)]
+
+
+def _address(place: Place, *, near: bool) -> str:
+    """Return where a stranger's requests come from at a place; `near`: nginx's own stream server hands them on."""
+    if place.address == "unix":
+        return "unix:"
+    return "127.0.0.1" if near else STRANGER_6 if ":" in place.address else STRANGER
 
 
 def _may_lead(config: Config, server: Directive) -> bool:
@@ -91,9 +105,8 @@ def _may_lead(config: Config, server: Directive) -> bool:
 
 def way(config: Config, door: Door, uri: str, method: str = "GET") -> Way:
     """Ask for one path, as a stranger and as somebody with every right."""
-    address = "unix:" if door.place.address == "unix" else STRANGER_6 if ":" in door.place.address else STRANGER
     port = door.place.port if door.place.port.isdigit() else ""
-    client = Client(uri, door.host, door.tls, port, address, method)
+    client = Client(uri, door.host, door.tls, port, door.address, method)
     return Way(uri, _ends(config, door, client), _ends(config, door, replace(client, granted=True)), method)
 
 

@@ -155,6 +155,23 @@ def test_a_client_certificate_counts_where_it_is_verified(demand: str, state: st
 
 
 @pytest.mark.parametrize(
+    ("wrapper", "state"),
+    [
+        ("proxy_protocol {\nallow 10.0.0.0/8\n}", "closed"),
+        ("proxy_protocol {\nallow 0.0.0.0/0\n}", "open"),
+        ("proxy_protocol {\nfallback_policy use\n}", "open"),
+        ("proxy_protocol {\nfallback_policy reject\n}", "closed"),
+        ("proxy_protocol", "whose PROXY protocol Caddy takes for a client's address is not known"),
+    ],
+)
+def test_addresses_that_connections_tell(wrapper: str, state: str) -> None:
+    login = LOGIN.replace("@gated", "")
+    body = f"@near remote_ip 10.0.0.0/8\nhandle @near {{\n{RED}\n}}\nhandle {{\n{login}\n{RED}\n}}"
+    text = f"{{\nservers {{\nlistener_wrappers {{\n{wrapper}\ntls\n}}\n}}\n}}\nplant.example {{\n{body}\n}}"
+    assert gate(reduced(text), "/ui", exactly=False) == state
+
+
+@pytest.mark.parametrize(
     ("trust", "state"),
     [
         ("", "closed"),

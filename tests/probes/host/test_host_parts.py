@@ -850,7 +850,7 @@ def test_what_renews_may_be_where_nobody_looks() -> None:
 
 SERVER = {"name": "srv0", "listen": [":443"], "tls": True, "routes": [],
           "dials": [{"dial": "127.0.0.1:1880", "secure": False}], "errors": [], "named": [],
-          "certificates": [], "trusts": [], "raw": False}  # fmt: skip
+          "certificates": [], "trusts": [], "raw": False, "relays": []}  # fmt: skip
 
 
 def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
