@@ -36,7 +36,7 @@ def of_all(folders: Sequence[Stored]) -> Stored:
         (stored.folder for stored, place in zip(folders, places, strict=True) if places.count(place) > 1), None
     )
     if twice is not None:
-        raise PolicyError(f"--nodered-replay={twice} stands twice; name each folder once")
+        raise PolicyError(f"--nodered-replay={twice} is given twice; name each folder once")
     last = _last(folders)
     names = tuple(dict.fromkeys(name for stored in folders for name in (*stored.fleet.names, *stored.looks)))
     here = [name for name in names if name in last]

@@ -113,7 +113,7 @@ def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:
     for option, path in named.items():
         other = taken.setdefault((config.invocation_params.dir / path).resolve(), option)
         if other != option:
-            raise PolicyError(f"{other} and {option} both name {path}, and one would be written over the other")
+            raise PolicyError(f"{other} and {option} both name {path}, so one would overwrite the other")
 
 
 class Writer:

@@ -187,7 +187,7 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     labels = [spec.label for spec in wanted]
     for label in labels:
         if labels.count(label) > 1:
-            raise LabError(f"two of the lab's directories would be called {label}: give one another name")
+            raise LabError(f"two directories for the lab would both be called {label}: rename one of them")
     for proxy in {spec.proxy for spec in wanted}:
         getattr(toolchain, proxy)()  # before the long installation
     modules, nodes = _modules(wanted, say), _nodes(wanted, say)

@@ -118,7 +118,9 @@ def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
         return (Violation("no-service", seen.evidence(), "a service that systemd supervises", remedy),)
     violations = _unit_faults(seen, seen.unit, policy) if seen.unit is not None else []
     if process.manager and not violations:
-        return NotJudged(f"{seen.evidence()}; whether it restarts Node-RED stands in its own configuration")
+        return NotJudged(
+            f"{seen.evidence()}; whether it restarts Node-RED depends on its own configuration, which is not read"
+        )
     return tuple(violations)
 
 

@@ -76,7 +76,7 @@ def _keys(chain: PresentedChain) -> set[str]:
 def _compared(seen: Beside) -> Verdict:
     """Return what no twin means: nothing where there was nobody to compare with."""
     if seen.elsewhere:
-        return NotJudged(f"not judged: no twin here, and {seen.elsewhere}")
+        return NotJudged(f"not judged: no copy was found, but {seen.elsewhere}")
     if seen.others:
         return ()
     if seen.unseen:

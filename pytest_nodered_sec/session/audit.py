@@ -98,9 +98,7 @@ def check_run(run: Run, today: date) -> None:
         )
     flows = ", ".join(target.name for target in targets if target.flows)
     if flows:
-        raise pytest.UsageError(
-            f"--nodered-audit is about deployments, and flows alone are none: remove --nodered-flows ({flows})"
-        )
+        raise pytest.UsageError(f"--nodered-audit needs deployments, not flow files: remove --nodered-flows ({flows})")
     if run.assessment.missing:
         raise pytest.UsageError(
             f"--nodered-audit needs a name, a permission and a scope: add {', '.join(run.assessment.missing)} to the "

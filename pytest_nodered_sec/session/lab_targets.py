@@ -109,7 +109,7 @@ def lab_of(config: pytest.Config, settings: Settings, file: PolicyFile | None) -
         return []
     if config.option.nodered_init:
         raise pytest.UsageError(
-            "--nodered-init writes the address of a deployment that stays, and the lab ends with this run: name "
+            "--nodered-init writes a policy for a lasting deployment, and the lab ends with this run: name "
             "yours with --nodered-url=https://HOST, and leave --nodered-lab out"
         )
     lab = package()

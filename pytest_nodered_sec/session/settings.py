@@ -107,7 +107,7 @@ def resolve(config: pytest.Config) -> Settings:
             raise pytest.UsageError(f"{option.flag} is empty: give a value, or remove the option")
         if option.once and typed and len(typed) > 1:
             raise pytest.UsageError(
-                f"{option.flag} stands {len(typed)} times ({', '.join(typed)}): a run accepts one; "
+                f"{option.flag} is given {len(typed)} times ({', '.join(typed)}): a run accepts one; "
                 "start a separate run for each"
             )
         for source, given in candidates:

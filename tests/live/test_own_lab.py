@@ -148,7 +148,7 @@ def test_directories_are_read_before_anything_starts(plant: Path, monkeypatch: p
         lab.parse("zzz")
     (plant / plant.name).mkdir()
     (plant / plant.name / "settings.js").touch()
-    with pytest.raises(lab.LabError, match="two of the lab's directories would be called lab-line_7__north_@5"):
+    with pytest.raises(lab.LabError, match="two directories for the lab would both be called lab-line_7__north_@5"):
         lab.start([f"{plant}+nginx", f"{plant}/{plant.name}+nginx"], say=lambda line: None)
 
 

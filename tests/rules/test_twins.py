@@ -53,7 +53,7 @@ def said(verdict: Verdict) -> list[str]:
         (beside(OWN), ["NotApplicable: there is no other server or machine in this run to compare with"]),
         (beside(OWN, unseen=("a", "b")), ["NotJudged: not judged: no other target was seen (a, b)"]),
         (beside(OWN, OTHER, elsewhere="shard 1/2 leaves out 3 of 5 targets"),
-         ["NotJudged: not judged: no twin here, and shard 1/2 leaves out 3 of 5 targets"]),
+         ["NotJudged: not judged: no copy was found, but shard 1/2 leaves out 3 of 5 targets"]),
         (beside(OWN, RENEWED, elsewhere="more"), ["shared-key: its TLS key is also that of line-1"]),
     ],
 )  # fmt: skip

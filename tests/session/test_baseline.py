@@ -148,7 +148,7 @@ def test_wrong_use_is_one_sentence(debts: Site) -> None:
             "--nodered-fail-on=new needs an earlier run to compare with: add --nodered-baseline=DIR",
         ),
         (("--nodered-baseline=none",), "--nodered-baseline=none: there is no such folder"),
-        (("--nodered-baseline=night", "--nodered-baseline=day"), "--nodered-baseline stands 2 times"),
+        (("--nodered-baseline=night", "--nodered-baseline=day"), "--nodered-baseline is given 2 times"),
     ):
         result = debts.pytester.runpytest_inprocess(*ALONE, *OWN, *args)
         assert result.ret == pytest.ExitCode.USAGE_ERROR

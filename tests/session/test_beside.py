@@ -84,7 +84,7 @@ def test_a_shard_finds_its_own_twins_and_leaves_the_rest_to_whoever_judges_all(f
     ]
     second = verdicts(fleet, "--nodered-shard=2/2", "-n2", "--nodered-evidence=second")  # gw2-b gw4-dead gw6-a
     assert second["fleet-01 gw6-a"][0] == second["waiver-01 gw6-a"][0] == "not-judged"
-    assert second["fleet-01 gw2-b"][1].endswith("no twin here, and shard 2/2 leaves out 3 of 6 targets")
+    assert second["fleet-01 gw2-b"][1].endswith("no copy was found, but shard 2/2 leaves out 3 of 6 targets")
     merged = verdicts(fleet, "--nodered-replay=first", "--nodered-replay=second")
     assert merged["fleet-01 gw1-a"] == ("non-compliant", "its TLS key is also that of gw3-a, gw6-a")
     assert (merged["fleet-01 gw6-a"][0], merged["fleet-01 gw5-c"][0]) == ("waived", "compliant")

@@ -63,7 +63,7 @@ def test_a_job_summary_that_cannot_be_written_is_told_before_the_run(
 def test_no_report_is_written_over_another(own: Site, first: str, second: str) -> None:
     result = own.run(*OWN, first, second)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --* and --* both name *, and one would be written over the other"])
+    result.stderr.fnmatch_lines(["ERROR: --* and --* both name *, so one would overwrite the other"])
     assert {first.partition("=")[0], second.partition("=")[0]} <= set(result.stderr.str().split())
     assert not own.asked()
 

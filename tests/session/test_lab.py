@@ -152,7 +152,7 @@ def test_a_deployment_without_a_login_has_no_account(lab: Site) -> None:
 def test_no_policy_file_is_made_of_the_lab(lab: Site) -> None:
     result = lab.run("--nodered-init", "--nodered-lab", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --nodered-init writes the address of a deployment that stays, *"])
+    result.stderr.fnmatch_lines(["ERROR: --nodered-init writes a policy for a lasting deployment, *"])
     assert noted(lab) == []
     assert not (lab.path / "nodered-sec.toml").exists()
 

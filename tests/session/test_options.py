@@ -368,7 +368,7 @@ def test_an_option_for_one_value_is_given_once(site: Site) -> None:
     result = site.run("--nodered-seal=a", "--nodered-seal=b", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line] == [
-        "ERROR: --nodered-seal stands 2 times (a, b): a run accepts one; start a separate run for each"
+        "ERROR: --nodered-seal is given 2 times (a, b): a run accepts one; start a separate run for each"
     ]
 
 

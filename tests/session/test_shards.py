@@ -206,7 +206,7 @@ def test_folders_that_do_not_fit_are_refused_in_one_sentence(fleet: Site) -> Non
     for args, sentence in (
         (
             ("--nodered-replay=north", "--nodered-replay=./north"),
-            "--nodered-replay=north stands twice; name each folder once",
+            "--nodered-replay=north is given twice; name each folder once",
         ),
         (both, "north and south differ in the [assessment] (scope), and one run has one: give --nodered-policy=FILE"),
         ((both[0], "--nodered-shard=1/2"), "--nodered-replay sends no requests: remove --nodered-shard"),

@@ -98,17 +98,17 @@ def _escape(letter: str, *, inside: bool) -> str:
 
 
 def read_reduced(seen: dict[str, Any]) -> FlowsRead:
-    """Return what flows do that came reduced.
+    """Return what reduced flows do.
 
     Args:
-        seen: what the program said: "nodes" and "secrets".
+        seen: what the program on the host printed: "nodes" and "secrets".
 
     Raises:
-        ProbeError: it is not what such a program says.
+        ProbeError: it has another form.
     """
     nodes, rows = shape.nodes_of(seen.get("nodes")), seen.get("secrets")
     if nodes is None or not isinstance(rows, list) or not all(map(_is_secret, rows)):
-        raise ProbeError("what came back of the flows is not what the program says", Cause.PROTOCOL)
+        raise ProbeError("the reduced flows that came back from the host have an unexpected form", Cause.PROTOCOL)
     kinds = {*secrets.KINDS}
     kept = tuple(ClearSecret(kind if kind in kinds else "secret", *more) for kind, *more in rows)
     return read_flows(nodes, kept)

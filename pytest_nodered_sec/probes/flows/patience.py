@@ -30,7 +30,7 @@ class Patience:
             ProbeError: it is.
         """
         if time.thread_time() > self._until:
-            raise ProbeError(f"the flows hold texts that take more than {_LIMIT:g} s to read", Cause.PROTOCOL)
+            raise ProbeError(f"texts in the flows take more than {_LIMIT:g} s to read", Cause.PROTOCOL)
 
     def windows(self, text: str, size: int) -> Iterator[str]:
         """Return a text, or what it holds in pieces of this size and a little more.

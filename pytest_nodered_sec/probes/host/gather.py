@@ -337,7 +337,8 @@ def _nginx(sections: dict[str, Section], port: int) -> Nginx | None:
         seen = [looked_at for looked_at in seen if looked_at.tree and str(port) in ports_of(looked_at.tree)]
         if len(seen) != 1:
             raise ProbeError(
-                "several nginx instances run there, and not exactly one serves the URL's port", Cause.UNIDENTIFIED
+                "several nginx instances run there, and it is not clear which of them serves the URL's port",
+                Cause.UNIDENTIFIED,
             )
     return seen[0] if seen else None
 

@@ -132,7 +132,7 @@ def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_what_no_such_program_says_is_not_read(said: dict[str, Any]) -> None:
-    with pytest.raises(ProbeError, match="not what the program says"):
+    with pytest.raises(ProbeError, match="have an unexpected form"):
         elsewhere.read_reduced(said)
 
 
