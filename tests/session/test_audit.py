@@ -270,7 +270,7 @@ def test_an_audit_is_about_deployments(site: Site) -> None:
     result = site.run("--nodered-audit", "--nodered-flows=flows.json", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     [line] = [line for line in result.errlines if line]
-    assert line.startswith("ERROR: --nodered-audit is about deployments, ")
+    assert line.startswith("ERROR: --nodered-audit needs deployments, not flow files")
     assert line.endswith(": remove --nodered-flows (flows.json)")
 
 
