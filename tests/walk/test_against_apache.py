@@ -45,7 +45,7 @@ REQUESTS: Final = 8
 MODULES: Final = (
     "mpm_event", "authn_core", "authz_core", "authz_user", "authz_host", "auth_basic", "authn_file", "access_compat",
     "rewrite", "alias", "macro", "proxy", "proxy_http", "proxy_balancer", "slotmem_shm", "lbmethod_byrequests",
-    "headers",
+    "headers", "setenvif", "env",
 )  # fmt: skip
 
 PATHS: Final = ("/", "/ui", "/ui/", "/ui/socket.io/", "/dashboard/", "/api", "/a/", "/a/b", "/UI/", "/dash", "/a")
@@ -72,6 +72,10 @@ DEMANDS: Final = (
     "BASIC\n<Limit POST>\nRequire valid-user\n</Limit>",
     "BASIC\n<LimitExcept POST>\nRequire valid-user\n</LimitExcept>",
     "BASIC\nAuthMerging And\nRequire valid-user",
+    "BASIC\n<RequireAny>\nRequire env near\nRequire valid-user\n</RequireAny>", "Require env near far",
+    "BASIC\nRequire valid-user\nOrder deny,allow\nDeny from all\nAllow from env=near\nSatisfy any",
+    "Order allow,deny\nAllow from all\nDeny from env=!far", "Require expr EXPRESSION",
+    "BASIC\n<If \"EXPRESSION\">\nRequire valid-user\n</If>\n<Else>\nRequire all granted\n</Else>",
     "AuthMerging Or\nRequire ip 10.0.0.0/8", "AuthMerging And\nRequire all granted",
     "Require all granted", "Require all denied", "Require ip 10.0.0.0/8", "Require ip 127.0.0.1", "Require local",
     "<RequireAll>\nRequire all granted\nRequire not ip 127.0.0.1\n</RequireAll>", "Require method GET",
@@ -80,12 +84,28 @@ DEMANDS: Final = (
     "Order deny,allow\nDeny from all", "Order allow,deny\nAllow from 10.0.0.0/8",
     "Order deny,allow\nDeny from all\nAllow from 127.0.0.1", "Require valid-user", "AuthType None\nRequire all granted",
 )  # fmt: skip
+EXPRESSIONS: Final = (
+    "%{REQUEST_URI} =~ m#/socket\\.io/#", "%{REQUEST_URI} =~ m#^/ui#i", "%{REQUEST_URI} !~ m#^/a#", "-R '127.0.0.0/8'",
+    "! -R '10.0.0.0/8'", "%{REMOTE_ADDR} -ipmatch '127.0.0.0/8'", "%{REMOTE_ADDR} == '10.0.0.1'", "-n %{HTTP:X-Tag}",
+    "-z req('X-Tag')", "%{HTTP:X-Tag} == 'one'", "%{HTTP:X-Tag} in {'two', 'one'}", "%{HTTPS} == 'off'", "-T %{HTTPS}",
+    "%{REQUEST_METHOD} == 'POST' || %{QUERY_STRING} == 'q=1'", "%{REQUEST_URI} -strmatch '/ui*'",
+    "%{REQUEST_URI} -strcmatch '/UI/*' && !(%{REQUEST_METHOD} == 'POST')", "%{REQUEST_URI} -fnmatch '/*/b'",
+    "%{SERVER_PORT} -gt 1", "reqenv('near') == '1'", "%{ENV:far} == 'x'", "%{HTTP_HOST} =~ /^s[0-9]/", "true", "false",
+    "'%{REQUEST_SCHEME}://%{HTTP_HOST}' == 'http://s1.example'", "'a' . 'b' == 'ab'", "%{REMOTE_USER} == ''",
+    "'b' < 'a'",
+)  # fmt: skip
+SETTING: Final = (
+    "SetEnvIf Request_URI socket\\.io near", "SetEnvIfNoCase Request_URI ^/UI near=1 !far", "SetEnvIf X-Tag one far=x",
+    "SetEnvIf X-Tag ^$ near", "SetEnvIf Remote_Addr ^127 near", "SetEnvIf Request_Method POST far", "SetEnv near 1",
+    "SetEnvIf near 1 far=x", "BrowserMatch ^$ near", "SetEnvIf Request_Protocol HTTP/1 far=y",
+    "BrowserMatchNoCase x !near", "SetEnvIf X-Tag ONE !near", "SetEnvIfNoCase X-Tag ONE near",
+)  # fmt: skip
 CONDITIONS: Final = (
     "%{REQUEST_URI} PATTERN", "%{REQUEST_URI} !PATTERN", "%{QUERY_STRING} q=1", "%{REQUEST_METHOD} =POST",
     "%{HTTPS} off", "%{HTTPS} =on", "%{HTTP:X-Tag} one", "%{HTTP:X-Tag} ^$", "%{HTTP:X-Tag} ^ONE$ [NC]",
     "%{HTTP_HOST} ^s1", "%{THE_REQUEST} ' /ui'", "%{REQUEST_FILENAME} !-f",
     "%{REMOTE_ADDR} ^127", "%{REMOTE_ADDR} =10.0.0.1 [OR]",
-    "%{QUERY_STRING} x=(.) [OR]", "$1 ^d",
+    "%{QUERY_STRING} x=(.) [OR]", "$1 ^d", "%{ENV:near} =1", "expr \"EXPRESSION\"",
 )  # fmt: skip
 TARGETS: Final = (
     "/dashboard/$1", "/ui/", "/a/$2?x=$1", "/api?", "http://RED/dashboard/$1", "http://RED$0", "http://ELSE/$1",
@@ -93,7 +113,7 @@ TARGETS: Final = (
 )  # fmt: skip
 FLAGS: Final = (
     "", "L", "PT", "PT,L", "R", "R=301,L", "P", "P,L", "P", "F", "G", "R=404,L", "NC", "NC,PT", "QSA,PT", "QSD,P", "C",
-    "S=1", "END", "R=302,NE", "NC,P",
+    "S=1", "END", "R=302,NE", "NC,P", "E=near:1", "E=!near,L", "E=far:x,PT",
 )  # fmt: skip
 
 
@@ -163,10 +183,24 @@ def a_host(random: Random) -> str:
             "MergeSlashes off", "ErrorDocument 401 /ui/", "ErrorDocument 404 /dashboard/x",
             "ErrorDocument 403 /a",
         )))  # fmt: skip
+    if random.randrange(2):
+        lines += random.sample(SETTING, random.choice((1, 2, 3)))
+    if random.randrange(4) == 0:
+        lines.append(a_chain(random))
     lines.append("ProxyPass / http://RED/" if random.randrange(3) else "")
+    while "EXPRESSION" in (text := "\n".join(lines)):
+        lines = [text.replace("EXPRESSION", random.choice(EXPRESSIONS), 1)]
     if random.randrange(4) == 0:
         return in_macro(random, lines)
     return "\n".join(lines)
+
+
+def a_chain(random: Random) -> str:
+    demands = [random.choice(DEMANDS) for _ in range(3)]
+    text = f'<If "EXPRESSION">\n{demands[0]}\n</If>'
+    if random.randrange(2):
+        text += f'\n<ElseIf "EXPRESSION">\n{demands[1]}\n</ElseIf>'
+    return text + (f"\n<Else>\n{demands[2]}\n</Else>" if random.randrange(2) else "")
 
 
 def in_macro(random: Random, lines: list[str]) -> str:

@@ -29,6 +29,7 @@ _BASES: Final = {  # likewise: ServerRoot, and the file below it
     "/usr/sbin/httpd": ("/etc/httpd", "conf/httpd.conf"),
 }
 _VARIABLE: Final = re.compile(r"\$\{([^}:]*)\}")
+_EXPRESSION: Final = re.compile(r"require\s+((?:not\s+)?expr)\s+(.*)", re.IGNORECASE)
 _HIDDEN: Final = "(hidden)"
 _DECIDING: Final = re.compile(
     r"virtualhost|server(name|alias|path)|listen|location(match)?|proxy(match)?|directory(match)?|files(match)?|if|elseif|"
@@ -36,7 +37,7 @@ _DECIDING: Final = re.compile(
     r"proxypass(match|inherit)?|proxyrequests|rewrite(engine|rule|cond|options)|redirect(match|permanent|temp)?|"
     r"errordocument|ssl(engine|verifyclient|proxyengine|proxyverify|requiressl|require)|"
     r"remoteip(header|internalproxy|trustedproxy|internalproxylist|trustedproxylist|proxyprotocol(exceptions)?)|sethandler|addhandler|allowoverride|"
-    r"allowencodedslashes|mergeslashes|balancermember|alias(match)?|scriptalias(match)?"
+    r"setenvif(nocase|expr)?|browsermatch(nocase)?|allowencodedslashes|mergeslashes|balancermember|alias(match)?|scriptalias(match)?"
 )
 _HARMLESS: Final = re.compile(
     r"accept(filter|pathinfo|mutex)|access(filename|log)|action|add(alt|charset|default|description|encoding|icon|input|"
@@ -128,6 +129,8 @@ class _Reader:
                 result += self.section(name, rest, lines, (path, number), depth)
                 continue
             name, *words = _words(line)
+            if raw := _EXPRESSION.match(line):  # whose quotes tell what is compared
+                words = [*raw[1].lower().split(), raw[2]]
             result += self.directive(name.lower(), [self.resolved(word) for word in words], (path, number), depth)
         if until:
             raise ProbeError(f"{path}: the section <{until}> has no end: not judged", Cause.PROTOCOL)
@@ -150,7 +153,7 @@ class _Reader:
         if not holds:
             list(_inside(lines, name))
             return []
-        if name in ("ifmodule", "ifdefine"):
+        if name in ("ifmodule", "ifdefine", "ifversion"):
             return self.block(lines, path, name, depth)
         if name == "macro":
             self.macros["".join(words[:1]).lower()] = _Macro(tuple(words[1:]), tuple(_inside(lines, name)), path)
@@ -162,7 +165,9 @@ class _Reader:
 
     def holds(self, name: str, words: list[str]) -> bool | None:
         """Whether what a section encloses is read; None: not known."""
-        if name in ("ifversion", "iffile", "ifdirective", "ifsection"):
+        if name == "ifversion":
+            return _is_version(words)
+        if name in ("iffile", "ifdirective", "ifsection"):
             return None
         if name not in ("ifmodule", "ifdefine"):
             return True
@@ -239,6 +244,20 @@ class _Reader:
         if not below and name == "include":
             raise ProbeError(f"Apache httpd: {path} was not read: not judged", Cause.FORBIDDEN)
         return below
+
+
+def _is_version(words: list[str]) -> bool | None:
+    """Whether a release of 2.4 is what <IfVersion> asks for; None where that depends on which."""
+    operator, wanted = ("", "=", *words)[-2:]
+    negated, operator = operator.startswith("!"), operator.removeprefix("!").replace("==", "=")
+    if operator not in ("=", "<", "<=", ">", ">=") or not re.fullmatch(r"\d+(\.\d+){0,2}", wanted):
+        return None
+    asked = [*map(int, wanted.split(".")), 0, 0][:3]
+    answers = set()
+    for release in ([2, 4, 1], [2, 4, 999]):
+        fits = {"=": release == asked, "<": release < asked, ">": release > asked}
+        answers.add(any(fits[sign] for sign in operator) != negated)
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _names(module: str) -> tuple[str, ...]:

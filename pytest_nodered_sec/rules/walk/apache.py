@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pytest_nodered_sec.observations.host_proxies import Directive
 from pytest_nodered_sec.rules.walk import apache_access as access_of
 from pytest_nodered_sec.rules.walk.apache_rewrite import rewritten
+from pytest_nodered_sec.rules.walk.apache_variables import matches
 from pytest_nodered_sec.rules.walk.apache_visit import Visit
 from pytest_nodered_sec.rules.walk.config import is_node_red
 from pytest_nodered_sec.rules.walk.request import Outcome, unknown, unknowns
@@ -33,11 +34,11 @@ _OF_SERVER: Final = re.compile(
     r"virtualhost|server(name|alias)|listen|location(match)?|proxy(match)?|directory(match)?|files(match)?|if|elseif|else|"
     r"proxypass(match|inherit)?|proxyrequests|rewrite(engine|rule|cond|options)|redirect(match|permanent|temp)?|"
     r"errordocument|ssl(engine|verifyclient|proxyengine|proxyverify)|remoteip.*|addhandler|allowencodedslashes|"
-    r"mergeslashes|balancermember|alias(match)?|scriptalias(match)?"
+    r"mergeslashes|balancermember|alias(match)?|scriptalias(match)?|setenvif.*|browsermatch.*"
 )
 _OF_LOCATION: Final = re.compile(
     r"proxypass(match)?|redirect(match|permanent|temp)?|errordocument|sethandler|addhandler|allowoverride|alias(match)?|"
-    r"scriptalias|balancermember|rewriteengine"
+    r"scriptalias|balancermember|rewriteengine|setenvif.*|browsermatch.*"
 )
 
 
@@ -176,7 +177,7 @@ def _aliased(visit: Visit, line: Directive, real: str, fake: str, *, regex: bool
     """Return where ProxyPass sends a request, "" for nowhere."""
     used = visit.client.uri.partition("?")[0] if raw and visit.before is None else visit.uri
     if regex:
-        match = access_of.matches(visit, fake, visit.uri, line)
+        match = matches(visit, fake, visit.uri, line)
         if match is None or real == "!":
             return "!" if match else ""
         if raw and used != visit.uri:
@@ -224,7 +225,7 @@ def _redirected(visit: Visit, line: Directive) -> Outcome | None:
         visit.doubt(f"{line.name} ({line.where()}) is not followed")
         return None
     if line.name == "redirectmatch":
-        match = access_of.matches(visit, path, visit.uri, line)
+        match = matches(visit, path, visit.uri, line)
         if match is None:
             return None
         target = quote(_put(target, match), safe="/:@!$&'()*+,;=~-._?#%", encoding="latin-1")
@@ -246,7 +247,7 @@ def _redirected(visit: Visit, line: Directive) -> Outcome | None:
 def _let_in(visit: Visit, url: str, line: Directive | None, *, raw: bool) -> Outcome:
     """Ask the sections for a request, then hand it on to a URL, or take it for a file."""
     before = [section for section in visit.sections("proxy", "proxymatch") if url and _is_proxied(visit, section, url)]
-    sections = tuple(access_of.matching(visit))
+    sections = tuple(access_of.matching(visit, before))
     visit.asked = None if before else sections
     access = access_of.merged(visit, sections).over(access_of.merged(visit, before))
     for other in access.rest:
@@ -266,7 +267,7 @@ def _let_in(visit: Visit, url: str, line: Directive | None, *, raw: bool) -> Out
 def _is_proxied(visit: Visit, section: Directive, url: str) -> bool:
     text = "".join(section.args[-1:])
     if section.name == "proxymatch" or section.args[:1] == ("~",):
-        return access_of.matches(visit, text, url, section) is not None
+        return matches(visit, text, url, section) is not None
     if re.search(r"[*?\[]", text):
         pattern = re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
         return re.fullmatch(pattern, url) is not None

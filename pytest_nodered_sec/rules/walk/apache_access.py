@@ -10,13 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from pytest_nodered_sec.rules.walk import pcre
+from pytest_nodered_sec.rules.walk import apache_expressions as expressions
 from pytest_nodered_sec.rules.walk.apache_client import is_inside
-from pytest_nodered_sec.rules.walk.conditions import kind
-from pytest_nodered_sec.rules.walk.request import unknown
+from pytest_nodered_sec.rules.walk.apache_variables import matches, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.rules.walk.apache_visit import Visit
@@ -28,9 +27,9 @@ _GROUPS: Final = {"requireall": "and", "requireany": "or", "requirenone": "none"
 _BY_USER: Final = re.compile(
     r"valid-user|user|group|dbm-group|dbd-group|file-owner|file-group|ldap-.*|claim|shib-.*|.*-user"
 )
-_CONDITION: Final = re.compile(r"%\{(HTTP:)?([\w-]+)[^}]*\}|\b(\w+)\(")
 _LOGINS: Final = ("basic", "digest", "form", "openid-connect", "auth-openidc", "mellon", "shibboleth", "cas", "gssapi",
                   "kerberos", "negotiate")  # fmt: skip
+_IFS: Final = ("if", "elseif", "else")
 _DEMANDS: Final = ("require", *_GROUPS)
 
 
@@ -92,16 +91,12 @@ class Access:
         )
 
 
-def matching(visit: Visit) -> list[Directive]:
-    """Return the Location sections that are for a request."""
-    result = []
-    for section in visit.sections("location", "locationmatch", "if", "elseif", "else"):
-        if section.name in ("if", "elseif", "else"):
-            if _if(visit, section):
-                result.append(section)
-        elif is_for(visit, section):
-            result.append(section)
-    return result
+def matching(visit: Visit, before: Iterable[Directive] = ()) -> list[Directive]:
+    """Return the sections that are for a request: <Location>, then <If>, also that inside those and others before."""
+    located = [section for section in visit.sections("location", "locationmatch") if is_for(visit, section)]
+    visit.inside = tuple(located)
+    lines = [*visit.sections(*_IFS), *(line for section in (*before, *located) for line in section.block)]
+    return [*located, *_conditional(visit, lines)]
 
 
 def is_for(visit: Visit, section: Directive) -> bool:
@@ -120,37 +115,18 @@ def is_for(visit: Visit, section: Directive) -> bool:
     return path.startswith(text) and (text.endswith("/") or path[len(text) : len(text) + 1] in ("", "/"))
 
 
-def matches(
-    visit: Visit, pattern: str, text: str, line: Directive, *, ignore_case: bool = False
-) -> re.Match[str] | None:
-    """Return what a pattern matches; where it cannot be read, doubt it and try both."""
-    try:
-        return pcre.read(pattern, ignore_case=ignore_case).regex.search(text)
-    except pcre.UnreadableError:
-        visit.doubt(f"the pattern {pattern} ({line.where()}) cannot be read")
-        whole = re.compile("(?s).*" + "()" * 9)
-        return whole.match(text) if visit.choices.whether(("pattern", pattern, text)) else None
-
-
-def _if(visit: Visit, section: Directive) -> bool:
-    """Whether <If> holds."""
-    if section.name != "if":
-        visit.doubt(f"<{section.name}> ({section.where()}) is not followed")
-        return visit.choices.whether(("if", section))
-    return expression(visit, section.args[0], section)
-
-
-def expression(visit: Visit, text: str, line: Directive) -> bool:
-    """Whether an expression holds: tried both ways, and doubted where not anybody can make it so."""
-    sorts = []
-    for header, name, function in _CONDITION.findall(text):
-        by_header = f"http_{name.lower().replace('-', '_')}"
-        plain = by_header if header or name.startswith("HTTP_") else name.lower()
-        sorts.append("open" if function else kind(unknown(plain.replace("http_http_", "http_"))))
-    holds = visit.choices.whether(("expression", text))
-    if not sorts or "open" in sorts or ("secret" in sorts and holds):
-        visit.doubt(f"what the expression {text} ({line.where()}) decides is not followed")
-    return holds
+def _conditional(visit: Visit, lines: Iterable[Directive]) -> Iterator[Directive]:
+    """Yield the <If>, <ElseIf> and <Else> that hold, each with those in it; of a chain the first."""
+    before = False
+    for line in lines:
+        if line.name not in _IFS:
+            continue
+        if line.name != "if" and before:
+            continue
+        before = line.name == "else" or expressions.holds(visit, "".join(line.args[:1]), line)
+        if before:
+            yield line
+            yield from _conditional(visit, line.block)
 
 
 # --- merging ---------------------------------------------------------------------------------------------
@@ -174,10 +150,7 @@ def _inside(visit: Visit, block: tuple[Directive, ...]) -> Iterable[Directive]:
                 yield from line.block
             else:
                 yield from (inner for inner in line.block if inner.name not in (*_COMPAT, *_DEMANDS))
-        elif line.name in ("if", "elseif", "else"):
-            if _if(visit, line):
-                yield from _inside(visit, line.block)
-        else:
+        elif line.name not in _IFS:
             yield line
 
 
@@ -275,6 +248,8 @@ def _near(visit: Visit, lines: tuple[Directive, ...]) -> bool:
 def _from(visit: Visit, text: str, line: Directive) -> bool:
     if text.lower() == "all":
         return True
+    if text.lower().startswith("env="):
+        return (value(visit, text[4:].removeprefix("!")) is None) == text.startswith("!", 4)
     return is_inside(visit, text, line)
 
 
@@ -346,7 +321,9 @@ def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool) -> 
     if name in ("ip", "local", "host", "forward-dns"):
         networks = ["127.0.0.0/8", "::1"] if name == "local" else values
         return "granted" if any([is_inside(visit, network, line) for network in networks]) else "denied"
+    if name == "env":
+        return "granted" if any(value(visit, each) is not None for each in values) else "denied"
     if name == "expr":
-        return "granted" if expression(visit, " ".join(values), line) else "denied"
+        return "granted" if expressions.holds(visit, " ".join(values), line) else "denied"
     visit.doubt(f"Require {name} ({line.where()}) is not followed")
     return "granted" if visit.choices.whether(("require", line)) else "denied"

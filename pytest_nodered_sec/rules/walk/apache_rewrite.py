@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
-from pytest_nodered_sec.rules.walk.apache_access import expression, matches
-from pytest_nodered_sec.rules.walk.apache_client import source
+from pytest_nodered_sec.rules.walk import apache_expressions as expressions
+from pytest_nodered_sec.rules.walk.apache_variables import matches, worth
 from pytest_nodered_sec.rules.walk.conditions import kind
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
 
@@ -88,6 +88,7 @@ def _rules(visit: Visit, rules: list[tuple[Directive, list[Directive]]]) -> Rewr
         if strange := [name for name in flags if not _IGNORED.match(name) and name not in _FOLLOWED]:
             visit.doubt(f"the flag {strange[0]} of RewriteRule ({line.where()}) is not followed")
             return Rewritten("unknown")
+        _set_variables(visit, line)
         if status and not 300 <= status < 400:
             visit.refused += ["RewriteRule [F]"] * (status == 403 and bool(conditions))
             return Rewritten("answered", status=status)
@@ -136,6 +137,15 @@ def _flags(line: Directive) -> dict[str, str]:
     return result
 
 
+def _set_variables(visit: Visit, line: Directive) -> None:
+    """Do what the flag E of a rule says: E=NAME, E=NAME:VALUE, E=!NAME."""
+    for word in "".join(line.args[2:3]).strip("[]").split(","):
+        flag, _, text = word.strip().partition("=")
+        if flag.lower() in ("e", "env"):
+            name, _, given = text.removeprefix("!").partition(":")
+            visit.environment[name.lower()] = None if text.startswith("!") else filled(visit, given)
+
+
 def _own_status(flags: dict[str, str]) -> int:
     if "F" in flags:
         return 403
@@ -176,7 +186,7 @@ def _holds(visit: Visit, line: Directive) -> bool:
     test, pattern = line.args[:2]
     ignore_case = "NC" in _flags(line)
     if test == "expr":
-        return expression(visit, pattern, line)
+        return expressions.holds(visit, pattern, line)
     text = filled(visit, test)
     negated = pattern.startswith("!")
     pattern = pattern.removeprefix("!")
@@ -219,38 +229,9 @@ def filled(visit: Visit, template: str) -> str:
         for number, groups in ((match[2], visit.captures), (match[3], visit.matched)):
             if number:
                 return groups[int(number)] if int(number) < len(groups) else ""
-        return _variable(visit, match[4]) if match[4] is not None else unknown(f"the map {match[5]}")
+        return worth(visit, match[4]) if match[4] is not None else unknown(f"the map {match[5]}")
 
     return _PLACE.sub(put, template)
-
-
-def _variable(visit: Visit, name: str) -> str:
-    client = visit.client
-    known = {
-        "REQUEST_URI": visit.uri,
-        "REQUEST_FILENAME": visit.file,
-        "SCRIPT_FILENAME": visit.file,
-        "QUERY_STRING": visit.query or "",
-        "THE_REQUEST": f"{client.method} {client.uri} HTTP/1.1",
-        "REQUEST_METHOD": client.method,
-        "HTTPS": "on" if client.tls else "off",
-        "REQUEST_SCHEME": "https" if client.tls else "http",
-        "SERVER_PORT": client.port,
-        "HTTP_HOST": client.host,
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": source(visit),
-    }
-    if name in known:
-        return known[name]
-    header = re.fullmatch(r"(?:HTTP:|HTTP_)([\w-]+)", name, re.IGNORECASE)
-    if header is None:
-        return unknown(f"Apache's {name}")
-    plain = header[1].lower().replace("_", "-")
-    if plain == "host":
-        return client.host
-    if client.headers is not None:
-        return client.headers.get(plain, "")
-    return unknown(f"http_{plain.replace('-', '_')}")
 
 
 def _substitute(visit: Visit, substitution: str, flags: dict[str, str]) -> None:

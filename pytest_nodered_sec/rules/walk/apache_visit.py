@@ -162,6 +162,8 @@ class Visit(Journey):
         file: what the rewriting has made of the path.
         captures: of the rule's pattern.
         matched: by the last condition.
+        inside: the Location sections that are for it.
+        environment: variables that rules have set, lower case; None: taken away.
         asked: the sections that were asked for access; None: they are like those of no other request.
         before: those that were asked before an error document was looked for; None: it is none.
         rewritten: whether it is the rewriting that answered.
@@ -180,6 +182,8 @@ class Visit(Journey):
     file: str = ""
     captures: tuple[str, ...] = ()
     matched: tuple[str, ...] = ()
+    inside: tuple[Directive, ...] = ()
+    environment: dict[str, str | None] = field(default_factory=dict)
     asked: tuple[Directive, ...] | None = ()
     before: tuple[Directive, ...] | None = None
     rewritten: bool = False

@@ -22,7 +22,7 @@ _CHOSEN: Final = re.compile(  # anybody knows what to send
     r"forwarded|via$|content|cf_|true_client|x_original|x_client|x_remote|remote_|.*(user|email|groups?|name)$)"
 )
 _SECRET: Final = re.compile(r"http_|cookie_")
-_TRIED: Final = ("Bearer x", "Basic eDp4", "x", "1", "0" * 32)
+TRIED: Final = ("Bearer x", "Basic eDp4", "x", "1", "0" * 32)
 
 
 def kind(text: str) -> str:
@@ -69,7 +69,7 @@ def matches(request: Request, pattern: str, text: str, *, where: str, ignore_cas
     if not unknowns(text):
         return _remember(request, regex.search(text))
     sort = kind(text)
-    if sort == "secret" and (tried := next((value for value in _TRIED if regex.search(value)), None)):
+    if sort == "secret" and (tried := next((value for value in TRIED if regex.search(value)), None)):
         text, sort = tried, "chosen"
     holds = request.choices.whether(("matches", pattern, text))
     if sort == "open" or (sort == "secret" and holds):

@@ -303,7 +303,7 @@ Require all denied
 <AuthnProviderAlias file x>
 AuthUserFile /x
 </AuthnProviderAlias>
-<IfVersion >= 2.4>
+<IfVersion >= 2.4.60>
 ServerTokens Prod
 </IfVersion>
 ServerRoot /srv
@@ -320,6 +320,40 @@ ServerRoot /srv
         ("strange", ("(hidden)",)),
         ("virtualhost", ("*:80",)),
         ("if", ("\"%{HTTPS} == 'on'\"",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        (">= 2.4", True),
+        ("< 2.4", False),
+        ("!< 2.4", True),
+        ("<= 2.2.34", False),
+        ("> 2.3", True),
+        ("= 2.4", False),
+        ("2.2.3", False),
+        ("== 3", False),
+        ("> 2.4.20", None),
+        ("~ 2.4", None),
+        ("", None),
+    ],
+)
+def test_releases_of_apache(condition: str, holds: bool | None) -> None:
+    """What every 2.4 answers alike; the release itself is not asked for."""
+    text = f"Listen 1\n<IfVersion {condition}>\nListen 2\n</IfVersion>"
+    if holds is None:
+        with pytest.raises(ProbeError, match=r"whether <ifversion.*> holds is not known"):
+            apache_of(text, {})
+    else:
+        assert len(apache_of(text, {})) == 1 + holds
+
+
+def test_expressions_of_apache_keep_their_quotes() -> None:
+    text = "Require not Expr %{A} == 'b c'\nrequire expr \"-R '10.0.0.0/8'\""
+    assert apache_of(text, {}) == [
+        ("require", ("not", "expr", "%{A} == 'b c'")),
+        ("require", ("expr", "\"-R '10.0.0.0/8'\"")),
     ]
 
 
