@@ -36,6 +36,11 @@ _SECRET: Final = re.compile(
 )
 
 
+def named_secret(name: str) -> bool:
+    """Whether a variable of that name holds a secret, as its name goes."""
+    return _SECRET.search(name) is not None
+
+
 def missing(prefix: str, *, dashboards: bool = False) -> str:
     """Return what is wrong with the variables `PREFIX_USERNAME`, `_PASSWORD` and `_TOKEN`, "" where nothing is.
 

@@ -173,12 +173,16 @@ class Supervision:
         unit: its service, None where it runs in none, or its user's own systemd could not be asked.
         exposure: what `systemd-analyze security` says, 0 (safe) to 10, or None where it said nothing.
         restart_policy: the container runtime's restart policy, None where it runs in no container.
+        restarts: whether another process manager than systemd restarts it, None where that is not known.
+        starts: whether that manager starts it when it starts itself, in the same way.
     """
 
     process: NodeRedProcess
     unit: Unit | None
     exposure: float | None = None
     restart_policy: str | None = None
+    restarts: bool | None = None
+    starts: bool | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

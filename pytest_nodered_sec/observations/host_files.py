@@ -51,17 +51,19 @@ class FileAccess:
         user_dir: Node-RED's user directory; of "environment files" the unit that names them.
         process: whose files they are.
         files: each as its steps, the file first.
+        told: of "environment files": secrets in the unit itself, which any user may ask for, e.g. "Environment=SECRET".
     """
 
     kind: str
     user_dir: str
     process: NodeRedProcess
     files: tuple[tuple[FileStep, ...], ...]
+    told: tuple[str, ...] = ()
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
         if not self.files:
-            return f"{self.user_dir} has no {self.kind}"
+            return f"{self.user_dir} has no {self.kind}" + "".join(f"; {secret}" for secret in self.told)
         shown = ", ".join(f"{steps[0].path} ({steps[0].mode:04o})" for steps in self.files[:3])
         more = f" and {len(self.files) - 3} more" if len(self.files) > 3 else ""
         return f"{self.kind}: {shown}{more}; {self.user_dir}"

@@ -19,17 +19,32 @@ _READ, _WRITE, _ENTER = 4, 2, 1
 
 def others_cannot_reach(seen: FileAccess, policy: Policy) -> Verdict:
     """Nobody but root and Node-RED's user can read these files, replace them or write to them."""
-    if not seen.files:
+    if not seen.files and not seen.told:
         return NotApplicable(seen.evidence())
+    told = tuple(
+        Violation(
+            "told",
+            f"{seen.user_dir}: {secret}: every local user may ask for that: systemctl show {seen.user_dir}",
+            "no secret in a unit: only the service manager and Node-RED know it",
+            f"systemctl edit {seen.user_dir}: [Service] EnvironmentFile=/etc/nodered.env (owner root, mode 0600), with "
+            "that line in place of the unit's; then restart it, and change the secret",
+        )
+        for secret in seen.told
+    )
     remedy = f"chmod 0700 {seen.user_dir}, and in the unit UMask=0077 (modes of rewritten files do not last)"
     if seen.kind == "environment files":
         remedy = "chmod 0600 the file, owner root (of a user's own service that user): the service manager reads it"
     faults = [fault for steps in seen.files for fault in _faults(steps, {0, seen.process.uid})]
-    return tuple(
+    return told + tuple(
         Violation(code, observed, "only root and Node-RED's user can read or change it", remedy)
         for code, observed in dict.fromkeys(faults)
-        if not (seen.kind == "code" and code == "readable")  # of packages that anybody can download
+        if not (code == "readable" and _is_public(seen.kind, observed))
     )
+
+
+def _is_public(kind: str, observed: str) -> bool:
+    """Whether it is a package, which anybody can download."""
+    return kind == "code" or (kind == "settings" and "/node_modules/" in observed)
 
 
 def settings_are_out_of_reach(seen: FileAccess, policy: Policy) -> Verdict:

@@ -117,11 +117,29 @@ def is_supervised(seen: Supervision, policy: Policy) -> Verdict:
         remedy = "install it as a service: a nodered.service with Restart=on-failure, systemctl enable --now nodered"
         return (Violation("no-service", seen.evidence(), "a service that systemd supervises", remedy),)
     violations = _unit_faults(seen, seen.unit, policy) if seen.unit is not None else []
-    if process.manager and not violations:
+    violations += _manager_faults(seen)
+    if process.manager and not violations and None in (seen.restarts, seen.starts):
         return NotJudged(
             f"{seen.evidence()}; whether it restarts Node-RED depends on its own configuration, which is not read"
         )
     return tuple(violations)
+
+
+def _manager_faults(seen: Supervision) -> list[Violation]:
+    """Return what a process manager other than systemd does not do, as far as its own files tell."""
+    name = seen.process.manager
+    is_pm2 = name == "pm2"
+    faults = []
+    if seen.starts is not None and seen.unit is None:
+        remedy = f"pm2 startup systemd -u {seen.process.user}" if is_pm2 else f"a service of systemd that runs {name}"
+        faults.append(("no-service", f"a service that starts {name} at boot", remedy))
+    if seen.starts is False:
+        remedy = f"as {seen.process.user}: pm2 save" if is_pm2 else "autostart=true, then supervisorctl update"
+        faults.append(("not-enabled", f"{name} starts Node-RED when it starts itself", remedy))
+    if seen.restarts is False:
+        remedy = "pm2 start it without --no-autorestart" if is_pm2 else "autorestart=true, then supervisorctl update"
+        faults.append(("no-restart", f"{name} restarts Node-RED", remedy))
+    return [Violation(code, seen.evidence(), expected, remedy) for code, expected, remedy in faults]
 
 
 def _of_its_user(seen: Supervision, policy: Policy) -> Verdict:

@@ -103,6 +103,20 @@ def test_code_may_be_read_but_not_written() -> None:
         assert [violation.code for violation in violations(others_cannot_reach(seen, target().policy))] == codes
 
 
+def test_packages_that_the_settings_load_may_be_read() -> None:
+    above = (FileStep("/etc/nodered", 0o755, 0, 0, True), FileStep("/", 0o755, 0, 0, True))
+    for path, codes in (("/etc/nodered/node_modules/json5/lib/index.js", []), ("/etc/nodered/auth.js", ["readable"])):
+        seen = FileAccess("settings", HOME, NODE_RED, ((FileStep(path, 0o644, 0, 0, False), *above),))
+        assert [one.code for one in violations(others_cannot_reach(seen, target().policy))] == codes
+
+
+def test_a_secret_in_the_unit_is_told_to_everybody() -> None:
+    seen = FileAccess("environment files", "nodered.service", NODE_RED, (), ("Environment=NODE_RED_CREDENTIAL_SECRET",))
+    [found] = violations(others_cannot_reach(seen, target().policy))
+    assert (found.code, "systemctl show nodered.service" in found.observed) == ("told", True)
+    assert seen.evidence() == "nodered.service has no environment files; Environment=NODE_RED_CREDENTIAL_SECRET"
+
+
 def test_files_of_the_environment_have_a_remedy_of_their_own() -> None:
     file = FileStep("/etc/default/nodered", 0o644, 0, 0, False)
     seen = FileAccess("environment files", "nodered.service", NODE_RED, ((file, FileStep("/", 0o755, 0, 0, True)),))

@@ -300,6 +300,25 @@ def test_a_service_of_a_user_as_its_own_systemd_shows_it(
     )
 
 
+PM2 = replace(NODE_RED, manager="pm2")
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (Supervision(SUPERVISED, unit(Restart="no"), restarts=True, starts=True), []),
+        (Supervision(SUPERVISED, unit(), restarts=False, starts=False), ["not-enabled", "no-restart"]),
+        (Supervision(SUPERVISED, None, restarts=True, starts=True), ["no-service"]),
+        (Supervision(PM2, unit(), restarts=True, starts=True), []),
+        (Supervision(PM2, unit(), restarts=True, starts=False), ["not-enabled"]),
+        (Supervision(PM2, unit(), restarts=False), ["no-restart"]),
+        (Supervision(PM2, None, restarts=True, starts=True), ["no-service"]),
+    ],
+)
+def test_another_process_manager_starts_and_restarts_it(seen: Supervision, expected: list[str]) -> None:
+    assert codes(is_supervised, seen) == expected
+
+
 @pytest.mark.parametrize("unit_of_it", [None, unit(Restart="no")])
 def test_another_process_managers_restart_is_not_systemds(unit_of_it: Unit | None) -> None:
     verdict = is_supervised(Supervision(SUPERVISED, unit_of_it), target().policy)

@@ -102,7 +102,7 @@ const served = (http) => Object.entries(http.servers).map(([name, one]) => ({
 // What Caddy's admin endpoint says that it runs: it only reads. The very socket that Caddy listens on is asked: another
 // address of "localhost", or another network namespace, may be anybody's.
 const running = ({ address, port, inode }) => new Promise((resolve) => {
-  const sockets = ["tcp", "tcp6"].map((one) => attempt(() => fs.readFileSync(`/proc/net/${one}`, "utf8"), ""));
+  const sockets = ["tcp", "tcp6"].map((one) => attempt(() => raw.readFileSync(`/proc/net/${one}`, "utf8"), ""));
   if (!sockets.join("\n").split("\n").some((line) => line.trim().split(/\s+/)[9] === inode)) return resolve(null);
   const headers = { Host: `localhost:${port}` };
   const ask = http.get({ host: address, port, path: "/config/", timeout: 2000, headers }, (answer) => {
@@ -117,22 +117,22 @@ function imported(file, body, depth = 5) { // the files that a Caddyfile takes i
   const names = [...body.matchAll(/^\s*import\s+(\S+)/gm)].map((found) => path.resolve(path.dirname(file), found[1]));
   return names.flatMap((name) => {
     const like = new RegExp(`^${path.basename(name).replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*").replace(/\?/g, ".")}$`);
-    return attempt(() => fs.readdirSync(path.dirname(name)), []).filter((one) => like.test(one))
+    return attempt(() => raw.readdirSync(path.dirname(name)), []).filter((one) => like.test(one))
       .map((one) => path.join(path.dirname(name), one));
-  }).filter((one) => attempt(() => fs.statSync(one).isFile(), false)).flatMap((one) =>
-    [one, ...depth ? imported(one, attempt(() => fs.readFileSync(one, "utf8"), ""), depth - 1) : []]);
+  }).filter((one) => attempt(() => raw.statSync(one).isFile(), false)).flatMap((one) =>
+    [one, ...depth ? imported(one, attempt(() => raw.readFileSync(one, "utf8"), ""), depth - 1) : []]);
 }
 
 function written(one) { // its file, adapted by the program that runs, which is root's own
   if (one.resume) return [null, "it resumed what it ran before (--resume), and its admin endpoint is off"];
-  const body = attempt(() => fs.readFileSync(one.file, "utf8"), null);
+  const body = attempt(() => raw.readFileSync(one.file, "utf8"), null);
   if (body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
   const json = one.file.endsWith(".json") && !one.adapter;
   for (const file of [one.file, ...json ? [] : imported(one.file, body)]) {
-    if (attempt(() => [fs.statSync(file), fs.lstatSync(file)], []).flatMap((stat) => [stat.mtimeMs, stat.ctimeMs])
+    if (attempt(() => [raw.statSync(file), raw.lstatSync(file)], []).flatMap((stat) => [stat.mtimeMs, stat.ctimeMs])
       .some((at) => at / 1000 > one.started + 2))
       return [null, `${file} was changed after Caddy started, and its admin endpoint is off`];
-    if (!json && /\{\$\w/.test(attempt(() => fs.readFileSync(file, "utf8"), "{$X}")))
+    if (!json && /\{\$\w/.test(attempt(() => raw.readFileSync(file, "utf8"), "{$X}")))
       return [null, `${file} takes values from Caddy's environment, and its admin endpoint is off`];
   }
   if (json) return [attempt(() => JSON.parse(body), null), ""];

@@ -1,13 +1,8 @@
 // The second process: settings.js itself, evaluated as Node-RED's user. Only what `reduce` (reduce.js) lists comes back, on
-// one marked line.
+// one marked line. view.js has `fs`, and stand_ins.js what settings.js gets in place of modules.
 // What reads, really reads, within bounds: modules of its own, files, .env, the host's own globals. What acts (writes,
 // listens, connects, starts programs, waits) is inert; what an inert answer may have decided is named in `asked`.
 "use strict";
-const fs = require("fs"), http = require("http"), os = require("os"), path = require("path"), vm = require("vm");
-const util = require("util");
-const { spawnSync } = require("child_process");
-const { createRequire } = require("module");
-
 const INERT = Symbol("inert"), HELD = Symbol("held");
 const TOKEN = require("crypto").randomBytes(8).toString("hex"); // nobody else can write
 const TOLD = new RegExp(`\\(${TOKEN} (\\d+) ([^)]*)\\)`, "g");
@@ -17,12 +12,11 @@ const ACTS = new Set(["fetch", "WebSocket", "EventSource", "BroadcastChannel", "
   "sessionStorage", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "clearTimeout", "clearInterval", "clearImmediate",
   "process", "console", "global", "globalThis", "require", "module", "exports", "__filename", "__dirname"]);
 const MOST = 1 << 20; // bytes of a file that settings.js reads
-const attempt = (act, otherwise) => { try { return act(); } catch { return otherwise; } };
 const WAITS = new Int32Array(new SharedArrayBuffer(4));
 function say(value) { // whole, however slowly it is read
   for (let rest = Buffer.from(`\n${INPUT.mark} ${JSON.stringify(value)}\n`); rest.length;) {
     try {
-      rest = rest.subarray(fs.writeSync(1, rest));
+      rest = rest.subarray(raw.writeSync(1, rest));
     } catch (error) {
       if (error.code !== "EAGAIN") return;
       Atomics.wait(WAITS, 0, 0, 10);
@@ -43,17 +37,19 @@ function failure(words) {
 }
 const printable = (value) => String(value).replace(/[^\w./@ -]/g, "?").slice(0, 120);
 
-function lax(file) { // whether a third party can change it: Node-RED's own files are run, other people's are not
-  const people = attempt(() => fs.readFileSync("/etc/group", "utf8"), "").split("\n").map((line) => line.split(":"));
-  const primary = attempt(() => fs.readFileSync("/etc/passwd", "utf8"), "").split("\n").map((line) => line.split(":"));
+function lax(file, fs_ = fs) { // whether a third party can change it: Node-RED's own files are run, other people's are not
+  const people = attempt(() => raw.readFileSync("/etc/group", "utf8"), "").split("\n").map((line) => line.split(":"));
+  const primary = attempt(() => raw.readFileSync("/etc/passwd", "utf8"), "").split("\n").map((line) => line.split(":"));
   const me = (primary.find((one) => one[2] === String(process.getuid())) || [""])[0];
   const alone = (gid) => gid === 0 || [...(people.find((one) => one[2] === String(gid)) || ["", "", "", ""])[3].split(","),
     ...primary.filter((one) => one[3] === String(gid)).map((one) => one[0])].every((one) => ["", "root", me].includes(one));
-  for (let here = fs.realpathSync(file), step = 0; ; here = path.dirname(here), step++) {
-    const stat = fs.statSync(here);
+  const listed = (one) => /^\S{10}\+/.test(attempt(() => spawnSync("ls", ["-ld", one], // its access control list lets others write
+    { encoding: "utf8", timeout: 3000, env: { PATH: "/usr/bin:/bin" } }).stdout, "") || "");
+  for (let here = fs_.realpathSync(file), step = 0; ; here = path.dirname(here), step++) {
+    const stat = fs_.statSync(here);
     const sticky = step > 0 && stat.mode & 0o1000;
     if (![0, process.getuid()].includes(stat.uid)) return here;
-    if (!sticky && (stat.mode & 0o002 || stat.mode & 0o020 && !alone(stat.gid))) return here;
+    if (!sticky && (stat.mode & 0o002 || stat.mode & 0o020 && (!alone(stat.gid) || listed(inside(here))))) return here;
     if (here === path.dirname(here)) return "";
   }
 }
@@ -128,84 +124,8 @@ function inert(name, asked, id = 0, settled = false) {
 // What settings call and ask nothing of: a call to one is named only where it makes a difference.
 const ACTIONS = new Set(["fs", "http", "https", "http2", "net", "dgram", "tls", "timers", "worker_threads", "cluster",
   "readline", "stream", "perf_hooks", "inspector", "v8", "vm", "tty", "repl", "async_hooks", "diagnostics_channel",
-  "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns"]);
-
-function place_(file) { // where the running process sees it: it may have a /tmp of its own
-  const full = path.resolve(INPUT.cwd, file instanceof URL ? require("url").fileURLToPath(file) : String(file));
-  const its = `/proc/${INPUT.pid}/root${full}`;
-  return /^\/(var\/)?tmp(\/|$)/.test(full) && attempt(() => fs.existsSync(`/proc/${INPUT.pid}/root`), false) ? its : full;
-}
-
-function reading(asked) { // node:fs, of which what reads works: within bounds, and of regular files
-  const read = (file, options) => {
-    const at = place_(file), stat = fs.statSync(at);
-    if (!stat.isFile() || stat.size > MOST) throw failure(`settings.js reads ${printable(file)}, which is no small file`);
-    return fs.readFileSync(at, typeof options === "string" ? options : { encoding: options && options.encoding });
-  };
-  const can = {
-    readFileSync: read, existsSync: (file) => attempt(() => fs.existsSync(place_(file)), false), constants: fs.constants,
-    statSync: (file, options) => fs.statSync(place_(file), options), Stats: fs.Stats,
-    lstatSync: (file, options) => fs.lstatSync(place_(file), options),
-    accessSync: (file, mode) => fs.accessSync(place_(file), (mode || 0) & ~fs.constants.W_OK),
-    readdirSync: (folder, options) => fs.readdirSync(place_(folder), { withFileTypes: Boolean(own(options).withFileTypes) }),
-    realpathSync: (file) => fs.realpathSync(place_(file)), readlinkSync: (file) => fs.readlinkSync(place_(file)),
-    readJsonSync: (file) => JSON.parse(read(file, "utf8")), pathExistsSync: (file) => fs.existsSync(place_(file)),
-  };
-  can.realpathSync.native = can.realpathSync;
-  const soon = (act) => async (...args) => act(...args);
-  const later = { readFile: soon(read), stat: soon(can.statSync), lstat: soon(can.lstatSync), readdir: soon(can.readdirSync),
-    access: soon(can.accessSync), realpath: soon(can.realpathSync), constants: fs.constants };
-  const rest = inert("fs", asked);
-  const unread = (key) => inert(`fs.${key}`, asked)[key]; // reads, and is not done here: its answer may decide something
-  const over = (known) => new Proxy({}, { get: (_, key) => Object.hasOwn(known, key) ? known[key]
-    : /^(open|read|fstat|glob|stat|createRead|exists|lstat|access|realpath|pathExists)/.test(String(key)) ? unread(key) : rest[key] });
-  return [over({ ...can, promises: over(later) }), over(later)];
-}
-
-function dotenv(environment) { // what dotenv does: reads the file it is told, or .env where Node-RED was started
-  const parse = (body) => util.parseEnv ? util.parseEnv(String(body))
-    : Object.fromEntries([...String(body).matchAll(/^\s*(?:export\s+)?([\w.-]+)\s*=\s*(['"`]?)(.*?)\2\s*$/gm)]
-      .map((one) => [one[1], one[3]]));
-  const load = (options) => {
-    const given = own(options);
-    const files = [].concat(given.path || ".env").map(place_);
-    const parsed = {};
-    let error;
-    for (const file of files) {
-      const stat = attempt(() => fs.statSync(file), null);
-      if (!stat || !stat.isFile() || stat.size > MOST) { error = new Error("no such file"); continue; }
-      for (const [key, value] of Object.entries(parse(fs.readFileSync(file, "utf8"))))
-        if (given.override || !Object.hasOwn(parsed, key)) parsed[key] = value;
-    }
-    for (const [key, value] of Object.entries(parsed))
-      if (given.override || !Object.hasOwn(environment, key)) environment[key] = value;
-    return error && !Object.keys(parsed).length ? { parsed, error } : { parsed };
-  };
-  return { config: load, configDotenv: load, parse, populate: (into, from) => Object.assign(into, { ...from, ...into }) };
-}
-
-function processOf(environment, asked) { // the running process as settings.js sees it: reads answer, acts do nothing
-  const stop = (code) => { throw failure(`settings.js calls process.exit(${printable(code)})`); };
-  const shown = {};
-  for (const key of Object.getOwnPropertyNames(process)) {
-    const value = attempt(() => process[key], undefined);
-    if (!/^(_|binding|dlopen|mainModule|env|std|channel|permission|report|getBuiltinModule)/.test(key))
-      shown[key] = typeof value === "function" ? () => undefined : value;
-  }
-  const itself = () => shown;
-  for (const key of ["on", "once", "off", "addListener", "removeListener", "removeAllListeners", "prependListener",
-    "prependOnceListener", "setMaxListeners"]) shown[key] = itself;
-  for (const key of ["getuid", "geteuid", "getgid", "getegid", "getgroups", "hrtime", "memoryUsage", "cpuUsage", "uptime",
-    "resourceUsage", "constrainedMemory", "availableMemory"]) if (process[key]) shown[key] = process[key].bind(process);
-  Object.assign(shown, {
-    env: environment, argv: [process.execPath, "red.js", ...INPUT.args], pid: INPUT.pid, cwd: () => INPUT.cwd, exit: stop,
-    reallyExit: stop, abort: stop, kill: () => true, umask: () => process.umask(), emit: () => false, listeners: () => [],
-    listenerCount: () => 0, emitWarning: () => {}, nextTick: () => {}, getBuiltinModule: () => undefined,
-    loadEnvFile: (file) => { if (dotenv(environment).config({ path: file || ".env" }).error) throw new Error("no such file"); },
-    stdin: inert("stdin", asked), stdout: inert("stdout", asked), stderr: inert("stderr", asked),
-  });
-  return shown;
-}
+  "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns",
+  "winston", "winston-daily-rotate-file", "pino", "bunyan", "log4js", "loglevel", "@sentry/node", "prom-client"]);
 
 function timer() { // one that never ends
   const itself = { hasRef: () => false, [Symbol.toPrimitive]: () => 0 };
@@ -213,13 +133,13 @@ function timer() { // one that never ends
   return itself;
 }
 
-function installed(from, name, environment) { // whether Node finds a module from there; it is not loaded
+function installed(from, name, environment) { // where Node finds a module from there; it is not loaded
   const places = (environment.NODE_PATH || "").split(":").filter(Boolean);
   try {
-    createRequire(from).resolve(name);
-    return true;
+    return createRequire(from).resolve(name);
   } catch (error) {
-    return error.code !== "MODULE_NOT_FOUND" || places.some((place) => fs.existsSync(path.join(place, name)));
+    const place = places.find((one) => fs.existsSync(path.join(one, name)) || fs.existsSync(path.join(one, `${name}.js`)));
+    return place ? attempt(() => createRequire(`${place}/x`).resolve(`./${name}`), name) : error.code !== "MODULE_NOT_FOUND" ? name : "";
   }
 }
 
@@ -241,11 +161,12 @@ function loader(environment, loaded, asked) {
   });
   for (const key of ["WebSocket", "EventSource", "Worker", "BroadcastChannel"]) globals[key] = inert(key, asked);
   const [files, promises] = reading(asked);
-  const cache = new Map(), modules = new Map();
+  const commands = programs(asked), hashes = bcrypt(asked), main = mainModule(variables, asked);
+  const cache = new Map(), modules = new Map(), packaged = new Set();
   const regular = (one) => attempt(() => fs.statSync(one).isFile(), false);
   function resolve(from, name) { // as Node does: beside the real file, by package.json's main
     const base = path.resolve(path.dirname(from), name);
-    const main = attempt(() => JSON.parse(fs.readFileSync(path.join(base, "package.json"), "utf8")).main, "");
+    const main = attempt(() => JSON.parse(read(path.join(base, "package.json"), "utf8")).main, "");
     const bases = typeof main === "string" && main ? [base, path.join(base, main)] : [base];
     const spelled = bases.flatMap((one) => [one, `${one}.js`, `${one}.json`]);
     const file = [...spelled, ...bases.reverse().flatMap((one) => ["index.js", "index.json"].map((at) => path.join(one, at)))]
@@ -264,14 +185,16 @@ function loader(environment, loaded, asked) {
     }
     throw failure(`${printable(file)} is an ES module, which is not evaluated here, and of which Node-RED takes no settings`);
   }
-  function load(file) {
+  function load(file, parent = main, ofPackage = false) {
     if (cache.has(file)) return cache.get(file).exports;
     const open = lax(file);
     if (open) throw failure(`it is not run, because others than Node-RED's user can change ${printable(open)}`);
     loaded.push({ path: file, changed: changed(file) });
+    if (ofPackage) packaged.add(file);
+    if (fs.statSync(file).size > MOST << 3) throw failure(`${printable(file)} is larger than 8 MiB`);
     const body = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
-    asked.source += `${body}\n`;
-    const module = { exports: {}, id: file, filename: file, paths: [], children: [], loaded: false };
+    if (!ofPackage) asked.source += `${body}\n`;
+    const module = { exports: {}, id: file, filename: file, path: path.dirname(file), paths: [], children: [], loaded: false, parent };
     cache.set(file, module);
     if (file.endsWith(".json")) return (module.exports = JSON.parse(body));
     module.require = requiring(file, module);
@@ -281,9 +204,17 @@ function loader(environment, loaded, asked) {
     vm.runInContext("__run()", context, { timeout: INPUT.limit });
     return module.exports;
   }
+  function computed(file, name, at, module) { // a package that only computes, or a part of one; undefined where that fails
+    const known = COMPUTES.has(packageOf(name)) || packaged.has(file) || /^node-red\/settings(\.js)?$/.test(name);
+    if (!known || !/^\/.*\.(js|cjs|json)$/.test(at) || !shared(at) || attempt(() => lax(at), at)) return undefined;
+    return attempt(() => load(fs.realpathSync(at), module, true), undefined);
+  }
   function requiring(file, module) { // `require` of a file
     const require_ = (name) => {
       const bare = String(name).replace(/^node:/, "");
+      if (bare === "os") return own_os(variables);
+      if (bare === "path" || bare === "path/posix") return own_path();
+      if (bare === "child_process") return asked.lacks(bare, "module") ? undefined : commands;
       if (REAL.has(bare)) return require(bare);
       if (bare === "fs" || bare === "fs-extra") return files;
       if (bare === "fs/promises") return promises;
@@ -292,15 +223,18 @@ function loader(environment, loaded, asked) {
       if (bare === "dotenv/config") return dotenv(variables).config();
       if (bare === "module") return { createRequire: (from) => requiring(from instanceof URL || /^file:/.test(from)
         ? require("url").fileURLToPath(from) : String(from), module), builtinModules: [] };
-      if (/^(\.{0,2}\/|\.{1,2}$)/.test(bare)) return load(resolve(file, bare));
-      if (!installed(file, String(name), environment)) throw Object.assign(failure(`${printable(file)} requires `
+      if (/^(\.{0,2}\/|\.{1,2}$)/.test(bare)) return load(resolve(file, bare), module, packaged.has(file));
+      const at = installed(file, String(name), environment);
+      if (!at) throw Object.assign(failure(`${printable(file)} requires `
         + `${printable(name)}, which is not installed where Node.js looks for it`), { code: "MODULE_NOT_FOUND" });
-      if (!modules.has(bare)) modules.set(bare, inert(bare, asked, asked.hold(bare)));
+      if (HASHES.has(bare)) return hashes;
+      if (!modules.has(bare)) modules.set(bare, computed(file, bare, at, module));
+      if (modules.get(bare) === undefined) modules.set(bare, inert(bare, asked, asked.hold(bare)));
       return asked.lacks(bare, "module") ? undefined : modules.get(bare);
     };
     require_.resolve = (name) => /^\.{0,2}\//.test(name) ? resolve(file, name) : String(name);
     require_.cache = {};
-    require_.main = module;
+    require_.main = main;
     return require_;
   }
   return (file) => {
@@ -356,8 +290,10 @@ function evaluate() {
   try {
     const settings = loader(INPUT.environment, loaded, asked)(INPUT.file);
     const reduced = reduce(settings, asked);
+    for (const file of BLIND) throw failure(`it reads ${printable(file.replace(ROOT, ""))}, which takes a group that Node-RED's process has, `
+      + "and its user by /etc/group has not: look as root, or add the user to that group");
     const decided = [...asked.decided(asked.source), ...deciding(reduced, asked.modules())];
-    say({ settings: reduced, loaded, form: form(settings), asked: [...new Set(decided)].map(printable).slice(0, 20) });
+    say({ settings: reduced, loaded, form: form(settings), secretVariables: secretVariables(settings, INPUT.environment), asked: [...new Set(decided)].map(printable).slice(0, 20) });
   } catch (error) {
     say({ trouble: trouble(error), loaded });
   }

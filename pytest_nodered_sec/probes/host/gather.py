@@ -18,9 +18,10 @@ import zlib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pytest_nodered_sec.data.assistants import ASSISTANTS
+from pytest_nodered_sec.data.known_credentials import Kind, known_pairs
 from pytest_nodered_sec.data.known_secrets import PUBLISHED
 from pytest_nodered_sec.data.releases import advisories
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -54,8 +55,12 @@ def _read(*names: str) -> str:
     return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
 
 
-PROGRAM: Final = _read("evaluate", "reduce", "caddy", "flows", "sending", "graph", "palette", "settings")
-CHILD: Final = _read("evaluate", "reduce") + "\nevaluate();\n"  # what evaluates settings.js needs no more
+PROGRAM: Final = _read(
+    "view", "evaluate", "stand_ins", "reduce", "caddy", "flows", "sending", "graph", "palette", "keepers", "settings"
+)
+CHILD: Final = (
+    _read("view", "evaluate", "stand_ins", "reduce") + "\nevaluate();\n"
+)  # what evaluates settings.js needs no more
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,7 @@ def evaluate(
         "args": _arguments(node_red, sections),
         "manager": process.manager,
         "known": PUBLISHED,
+        "passwords": sorted({one.password for kind in get_args(Kind) for one in known_pairs(kind)}),
         "modules": MODULES,
         "caddies": list(proxies),
         "userUnit": process.user_unit,
@@ -233,7 +239,8 @@ def _checked(seen: dict[str, Any], node_red: Candidate) -> dict[str, Any]:
     """
     starter, others = seen["starter"], seen["others"]
     if starter or len(others) > 1:
-        by = f": {starter} starts it, with arguments that are not seen" if starter else ""
+        why = seen.get("kept", {}).get("trouble")
+        by = f": {starter} starts it, with arguments that are not seen{why and f' ({why})'}" if starter else ""
         which = f"it may be any of {' and '.join(others)}" if len(others) > 1 else f"{seen['file']} is a guess"
         raise ProbeError(
             f"which settings.js Node-RED uses is not known{by}; {which}: name it with the host's user_dir or "

@@ -48,7 +48,10 @@ closed() { # PATH, USER ID or nothing: whether only root, who looks, or that use
         [ "$step" != "$1" ] && [ ${#mode} = 4 ] && case $mode in 1* | 3*) mode=0 ;; esac # sticky: only owners replace
         case $mode in
         *[2367]) return 1 ;;
-        *[2367]?) [ "${facts%% *}" = 0 ] || private "${facts%% *}" "$theirs" || return 1 ;;
+        *[2367]?)
+            [ "${facts%% *}" = 0 ] || private "${facts%% *}" "$theirs" || return 1
+            case $(ls -ldL "$step" 2>/dev/null) in ??????????+*) return 1 ;; esac # an access control list, and that is its mask
+            ;;
         esac
         [ "$step" = / ] && return 0
         step=${step%/*}
@@ -199,6 +202,30 @@ properties=$properties,EnvironmentFiles
 security() { systemd-analyze security --no-pager "$1" | tail -1; }
 starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
 
+variables() { # UNIT...: names of what its definition sets, which any user may ask for: not the values
+    systemctl show --no-pager -p Id,Environment,ExecStart "$@" | awk '
+        function told(word, how,    at) { # a value that is short, a number, or a path is no secret
+            at = index(word, "=")
+            if (at > 1 && length(word) - at > 5 && substr(word, at + 1) !~ /^(\/|true|false|[0-9.]+$)/ && substr(word, 1, at - 1) ~ /^[A-Za-z_][A-Za-z0-9_.]*$/)
+                print unit, how, substr(word, 1, at - 1)
+        }
+        /^Id=/ { unit = substr($0, 4) }
+        /^Environment=/ {
+            rest = substr($0, 13)
+            while (rest != "") {
+                if (match(rest, /^"([^"\\]|\\.)*"/)) told(substr(rest, 2, RLENGTH - 2), "environment")
+                else if (match(rest, /^[^ ]+/)) told(substr(rest, 1, RLENGTH), "environment")
+                else RLENGTH = 1
+                rest = substr(rest, RLENGTH + 1)
+            }
+        }
+        /^ExecStart=/ {
+            sub(/^.*argv\[\]=/, ""); sub(/ ; ignore_errors=.*/, ""); gsub(/[\047";]/, " ")
+            count = split($0, words, " ")
+            for (n = 1; n <= count; n++) told(words[n], words[n - 1] ~ /^(-D|--define)$/ ? "define" : "command")
+        }'
+}
+
 crons() { # who runs what cron's files say: root's own, not what calls itself so
     for name in cron crond anacron; do
         for pid in $(named "$name"); do
@@ -250,13 +277,15 @@ section os cat /etc/os-release
 section marks marks
 section node program node
 docker=$(program docker)
-units=nodered.service
+units=nodered.service keepers=
 for pid in $(candidates | awk '!seen[$0]++'); do
     section "process $pid" process "$pid"
     section "sockets $pid" sockets "$pid"
     section "fd $pid" files "$pid"
     unit=$(unit_of "$pid")
     [ -n "$unit" ] && units="$units $unit"
+    user=$(stat -c %U "/proc/$pid" 2>/dev/null)
+    case $user in '' | *[!A-Za-z0-9._-]*) ;; *) keepers="$keepers pm2-$user.service" ;; esac
     id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
     if [ -n "$id" ] && [ -n "$docker" ]; then
         section "docker $pid" "$docker" inspect --format \
@@ -316,7 +345,8 @@ done
 section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
 if has systemctl; then
     section starts starts $units node-red.service
-    section units systemctl show --no-pager -p "$properties" $units $proxies node-red.service nginx.service \
+    section variables variables $units node-red.service
+    section units systemctl show --no-pager -p "$properties" $units $keepers $proxies node-red.service nginx.service \
         caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
     for unit in $(printf '%s\n' $units | sort -u); do
         has systemd-analyze && section "security $unit" security "$unit"

@@ -18,7 +18,6 @@ from pytest_nodered_sec.observations.host import (
     Supervision,
     Unit,
 )
-from pytest_nodered_sec.observations.host_files import FileAccess, FileStep
 from pytest_nodered_sec.observations.host_settings import (
     AuditSettings,
     ChannelSettings,
@@ -32,13 +31,12 @@ from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.certificates import (
     certificates_on,
     key_access,
-    looked_at,
-    on_the_way,
     renewal_of,
     served_on_disk,
 )
 from pytest_nodered_sec.probes.host.egress import egress_of
-from pytest_nodered_sec.probes.host.gather import environment_of_unit, files_of, files_of_unit
+from pytest_nodered_sec.probes.host.file_access import files_of_kind
+from pytest_nodered_sec.probes.host.gather import files_of, files_of_unit
 from pytest_nodered_sec.probes.host.marks import marks_of
 from pytest_nodered_sec.probes.host.palette import lock_of, nodes_of
 from pytest_nodered_sec.probes.host.patches import installed_since, patch_level
@@ -136,6 +134,8 @@ def _check_it_is_this_one(inside: Inside, seen: dict[str, Any]) -> None:
             return  # it was named, by Node-RED's arguments or by the policy; host-01 carries the cause
         raise error.again() from None
     if any(wanted in (str(listener.port), listener.address) for listener in sockets):
+        return
+    if wanted == "computed" and seen.get("named"):
         return
     shown = ", ".join(listener.line() for listener in sockets)
     raise ProbeError(
@@ -270,52 +270,6 @@ def _modules(inside: Inside) -> ModuleSettings:
     return ModuleSettings(seen["file"], tuple(name for name, off in closed.items() if not off))
 
 
-def _files(inside: Inside, kind: str) -> FileAccess:
-    process = inside.node_red.process
-    if kind == "environment files" and not process.user_unit:
-        return _environment(inside)
-    seen = inside.settings
-    if isinstance(seen, ProbeError):
-        raise seen.again()
-    if kind == "environment files" and not seen["ownUnit"]:
-        raise ProbeError(
-            f"which files {process.user_unit} has its environment from is not shown by the systemd of {process.user}",
-            Cause.FORBIDDEN,
-        )
-    own = {"root", process.user}
-    files = tuple(
-        tuple(_step(step, seen["groups"], own) for step in file["steps"]) for file in seen["kinds"].get(kind, [])
-    )
-    where = process.user_unit if kind == "environment files" else seen["userDir"]
-    return FileAccess(kind, where, process, files)
-
-
-def _environment(inside: Inside) -> FileAccess:
-    """Return the files from which the service manager gives Node-RED its environment, secrets perhaps."""
-    process = inside.node_red.process
-    if process.unit:
-        text_of.units(inside.found.get("units"))  # else its files are not known, which is not the same as none
-    paths = environment_of_unit(inside.found, process.unit)
-    steps = looked_at(inside, {"root", process.user}, paths)
-    there = [path for path in paths if path in steps]
-    return FileAccess("environment files", process.unit or "no service", process, on_the_way(there, steps))
-
-
-def _step(raw: dict[str, Any], groups: dict[str, Any], own: set[str]) -> FileStep:
-    members = groups.get(str(raw["gid"]), {}).get("members", [])
-    strangers = tuple(sorted(set(members) - own)) + (("whom its access control list names",) if raw["acl"] else ())
-    return FileStep(
-        raw["path"],
-        raw["mode"],
-        raw["uid"],
-        raw["gid"],
-        raw["folder"],
-        strangers,
-        own=raw["own"],
-        mount=raw["mount"],
-    )
-
-
 def _supervision(inside: Inside) -> Supervision:
     process = inside.node_red.process
     if inside.docker is not None or process.container:
@@ -324,6 +278,10 @@ def _supervision(inside: Inside) -> Supervision:
         return Supervision(process, _own_unit(inside))
     units = text_of.units(inside.found.get("units"))
     unit = units.get(process.unit) if process.unit else None
+    kept = {} if isinstance(inside.settings, ProbeError) else inside.settings.get("kept", {})
+    if process.manager == "pm2" and unit is None:  # started by hand, and again at boot if there is such a service
+        there = units.get(f"pm2-{process.user}.service")
+        unit = there if there is not None and there.get("LoadState") == "loaded" else None
     if stale := _unit_newer(inside):
         raise ProbeError(
             f"{stale[0][0]} was changed {stale[0][1]} s after Node-RED started, so it is not how it runs: see host-17",
@@ -331,7 +289,13 @@ def _supervision(inside: Inside) -> Supervision:
         )
     security = inside.found.get(f"security {process.unit}")
     exposure = re.search(r": ([0-9.]+) [A-Z]", security.text) if security is not None else None
-    return Supervision(process, unit, float(exposure[1]) if exposure else None)
+    return Supervision(
+        process,
+        unit,
+        float(exposure[1]) if exposure else None,
+        restarts=kept.get("restarts") if process.manager else None,
+        starts=kept.get("starts") if process.manager else None,
+    )
 
 
 def _own_unit(inside: Inside) -> Unit | None:
@@ -376,7 +340,7 @@ _PARTS: Final[dict[str, Callable[..., Observation]]] = {
     "nodes": lambda inside: nodes_of(settings_of(inside)),
     "lock": lambda inside: lock_of(settings_of(inside)),
     "secret": _secret,
-    "files": _files,
+    "files": files_of_kind,
     "audit": _audit,
     "modules": _modules,
     "supervision": _supervision,

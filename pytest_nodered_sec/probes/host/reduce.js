@@ -8,7 +8,7 @@ const kindOf = (value) => value === undefined || value === null ? "unset"
   : typeof value === "function" ? "function" : value === false ? "false"
   : value === "" ? "empty" : "set";
 const moduleOf = (value) => kindOf(value) !== "computed" ? "" : value[INERT] || [...value.matchAll(TOLD)][0][2];
-const port = (value) => /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
+const port = (value) => kindOf(value) === "computed" ? "computed" : /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
 const root = (value) => value === false ? "false" : value === undefined || value === null ? ""
   : typeof value === "string" && /^[\w./~-]{0,100}$/.test(value) ? value : "(of unusual form)";
 const acts = (value) => ["function", "computed"].includes(kindOf(value)) || Array.isArray(value) && value.every(acts);
@@ -29,7 +29,8 @@ function hash(value) {
   return {
     scheme: bcrypt ? "bcrypt" : /^[0-9a-f]{32}$/i.test(value) ? "md5" : "other",
     cost: bcrypt ? Number(bcrypt[1]) : 0,
-    known: Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "",
+    known: INPUT.passwords.includes(HASHED.get(value)) ? "of a password that everybody knows"
+      : Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "",
   };
 }
 
@@ -84,35 +85,46 @@ function cookie(value) { // options that keep a cookie from nobody
 
 function reduce(s, asked) {
   if (kindOf(s) === "computed") throw failure(`settings.js exports what the module ${printable(moduleOf(s))} makes`);
-  const theme = own(s.editorTheme), modules = own(s.externalModules), logging = own(s.logging);
+  const listed = (key) => Object.prototype.propertyIsEnumerable.call(s, key) ? s[key] : undefined; // as Node-RED's runtime copies
+  const gotten = (key) => Object.prototype.hasOwnProperty.call(s, key) ? s[key] : undefined; // as it asks for single ones
+  const theme = own(listed("editorTheme")), modules = own(listed("externalModules")), logging = own(s.logging);
+  const ui = own(listed("ui")), dashboard = own(listed("dashboard")), telemetry = own(gotten("telemetry"));
   accounted(s, asked);
-  for (const one of [s.disableEditor, modules.autoInstall, own(theme.projects).enabled, s.userDir, s.flowFile, s.uiHost,
+  for (const one of [s.disableEditor, modules.autoInstall, own(theme.projects).enabled, s.userDir, s.flowFile,
     s.httpAdminRoot, s.httpNodeRoot, s.httpRoot, own(s.ui).path, ...Object.values(logging).map((each) => own(each).audit),
     s.editorTheme, theme.projects, s.externalModules, modules.palette, modules.modules, s.logging, s.ui, s.dashboard])
     if (kindOf(one) === "computed") asked.add(moduleOf(one)); // its value itself is judged
   const install = (part, key) => kindOf(own(modules[part])[key]);
   return {
-    uiPort: port(s.uiPort), uiHost: text(s.uiHost), userDir: text(s.userDir), flowFile: text(s.flowFile),
-    flowFileIsSet: kindOf(s.flowFile), httpAdminRoot: rooted(s, "httpAdminRoot"), httpNodeRoot: rooted(s, "httpNodeRoot"),
+    uiPort: port(s.uiPort), uiHost: text(s.uiHost), userDir: text(s.userDir), flowFile: text(listed("flowFile")),
+    flowFileIsSet: kindOf(listed("flowFile")), httpAdminRoot: rooted(s, "httpAdminRoot"), httpNodeRoot: rooted(s, "httpNodeRoot"),
     httpRoot: root(s.httpRoot), disableEditor: switched(s.disableEditor) === "on", requireHttps: kindOf(s.requireHttps),
     adminAuth: login(s.adminAuth), httpAdminAuth: basic(s.httpAdminAuth || s.httpAuth),
     httpNodeAuth: basic(s.httpNodeAuth || s.httpAuth),
     httpStaticAuth: basic(s.httpStaticAuth),
-    credentialSecret: secret(s.credentialSecret),
+    credentialSecret: secret(gotten("credentialSecret")),
     adminMiddleware: kindOf(s.httpAdminMiddleware), nodeMiddleware: kindOf(s.httpNodeMiddleware),
-    ui: { path: text(own(s.ui).path), middleware: guard(own(s.ui).middleware),
-      ioMiddleware: guard(own(s.ui).ioMiddleware) },
-    dashboard: { middleware: guard(own(s.dashboard).middleware), ioMiddleware: guard(own(s.dashboard).ioMiddleware) },
-    webSocketNodeVerifyClient: guard(s.webSocketNodeVerifyClient),
+    ui: { path: text(ui.path), middleware: guard(ui.middleware),
+      ioMiddleware: guard(ui.ioMiddleware) },
+    dashboard: { middleware: guard(dashboard.middleware), ioMiddleware: guard(dashboard.ioMiddleware) },
+    webSocketNodeVerifyClient: guard(listed("webSocketNodeVerifyClient")),
     paletteInstall: install("palette", "allowInstall"), paletteUpload: install("palette", "allowUpload"),
     moduleInstall: install("modules", "allowInstall"), autoInstall: modules.autoInstall === true,
     paletteEditable: kindOf(own(theme.palette).editable),
-    telemetry: switched(own(s.telemetry).enabled), catalogues: [s.editorTheme, theme.palette]
+    telemetry: switched(telemetry.enabled), catalogues: [s.editorTheme, theme.palette]
       .some((one) => kindOf(one) === "computed") ? null : catalogues(own(theme.palette).catalogues),
-    assistant: switched(own(own(s.flowforge).assistant).enabled), adminCookie: cookie(s.httpAdminCookieOptions),
+    assistant: switched(own(own(listed("flowforge")).assistant).enabled), adminCookie: cookie(s.httpAdminCookieOptions),
     cors: [...CROSS.filter((key) => admits(s[key])), ...listOf(s.httpStatic).some((one) => admits(own(one).cors)) ? ["httpStatic"] : []],
-    functionExternalModules: kindOf(s.functionExternalModules), projects: own(theme.projects).enabled === true,
+    functionExternalModules: kindOf(listed("functionExternalModules")), projects: own(theme.projects).enabled === true,
     audit: Object.entries(logging).some(([name, one]) => own(one).audit && (name === "console" || one.handler)),
     https: kindOf(s.https),
   };
+}
+
+function secretVariables(s, environment) { // names of those whose values the settings keep secret
+  const users = listOf(own(s.adminAuth).users).concat(own(own(s.adminAuth).users));
+  const secrets = [s.credentialSecret, ...users.map((one) => own(one).password),
+    ...["httpAdminAuth", "httpNodeAuth", "httpStaticAuth", "httpAuth"].map((key) => own(s[key]).pass)].filter((one) => typeof one === "string");
+  const all = [...secrets, ...secrets.map((one) => HASHED.get(one)).filter((one) => typeof one === "string")];
+  return Object.entries(environment).filter(([, value]) => value.length > 5 && all.some((one) => one.includes(value))).map(([name]) => printable(name));
 }

@@ -57,7 +57,7 @@ function place(environment, cwd) { // as red.js does, from what is left of its a
   const real = (one) => attempt(() => fs.realpathSync(path.join(one, "settings.js")), "");
   const others = file ? [] : [...new Set(guesses.filter(there).map(real))];
   const userDir = guesses.find(there) || given || home || "";
-  return { userDir, file: file || (userDir && path.join(userDir, "settings.js")), guessed: !given, others,
+  return { userDir, file: file || (userDir && path.join(userDir, "settings.js")), guessed: !given, named: Boolean(file || given), others,
     starter: known || given || file ? "" : INPUT.manager || INPUT.args[0] || "" };
 }
 
@@ -71,8 +71,6 @@ function mounts() { // as the running process sees them: what is mounted where, 
   return seen;
 }
 const MOUNTS = mounts();
-const GROUPS = new Set([...attempt(() => fs.readFileSync(`/proc/${INPUT.pid}/status`, "utf8"), "")
-  .matchAll(/^(?:Gid|Groups):(.*)$/gm)].flatMap((one) => one[1].split(/\s+/).filter(Boolean).map(Number)));
 
 function fixed(file) { // whether it lies on what is mounted for reading only
   for (let here = file; ; here = path.dirname(here)) {
@@ -82,15 +80,15 @@ function fixed(file) { // whether it lies on what is mounted for reading only
 }
 
 function step(here) { // own: whether Node-RED itself can write to it, or allow itself to
-  const stat = fs.statSync(here);
-  const may = stat.uid === process.getuid() || Boolean(stat.mode & 0o020 && GROUPS.has(stat.gid))
-    || attempt(() => { fs.accessSync(here, fs.constants.W_OK); return true; }, false);
+  const stat = raw.statSync(here);
+  const may = stat.uid === process.getuid() || Boolean(stat.mode & 0o020 && ITS.has(stat.gid))
+    || attempt(() => { raw.accessSync(here, raw.constants.W_OK); return true; }, false);
   return { path: here, mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, folder: stat.isDirectory(),
     own: may && !fixed(here), mount: MOUNTS.has(here) };
 }
 
 function turned(link) { // a link is changed by replacing it: whoever owns its directory can, or in a sticky one its owner
-  const stat = fs.lstatSync(link), folder = fs.statSync(path.dirname(link));
+  const stat = raw.lstatSync(link), folder = raw.statSync(path.dirname(link));
   const sticky = Boolean(folder.mode & 0o1000), uid = sticky ? stat.uid : folder.uid;
   return { path: link, mode: 0, uid, gid: stat.gid, folder: false, mount: false,
     own: sticky && uid === process.getuid() && !fixed(path.dirname(link)) };
@@ -107,7 +105,7 @@ function links(file) { // on the way to the file: who can change one, or a direc
   let rest = path.resolve(file).split("/").filter(Boolean), here = "/";
   for (let hops = 0; rest.length && hops < 200; hops++) {
     const next = path.join(here, rest.shift());
-    const leads = attempt(() => fs.readlinkSync(next), "");
+    const leads = attempt(() => raw.readlinkSync(next), "");
     if (leads) {
       seen.push(next);
       rest = [...leads.split("/").filter(Boolean), ...rest];
@@ -117,9 +115,12 @@ function links(file) { // on the way to the file: who can change one, or a direc
   return seen;
 }
 
+const elsewhere = new Set(); // what the service has mounted from a place of the host that is not known here
+
 function looked(file) { // the file at its real place, and each link that leads to it
   const real = attempt(() => fs.realpathSync(file), null);
   if (!real) return [];
+  if (!shared(file)) return elsewhere.add(file) && [];
   return [[step(real), ...above(real)], ...links(file).map((link) => [turned(link), ...above(link)])]
     .map((steps) => ({ asked: file, steps }));
 }
@@ -190,12 +191,13 @@ function filesOf(userDir, loaded, flows, ofUnit) {
       webSockets: nodes.filter((one) => one.type === "websocket-listener" && !one.d).map((one) => text(one.path)) };
   }, { known: false, dashboard1: false, dashboard2: false, pages: [], webSockets: [] });
   const listed = Object.entries(kinds).map(([kind, names]) => [kind, names.flatMap(looked)]);
+  const apart = Object.entries(kinds).flatMap(([kind, names]) => names.filter((one) => elsewhere.has(one)).map((one) => [kind, one]));
   const steps = listed.flatMap(([, many]) => many.flatMap((one) => one.steps));
   const shown = attempt(() => spawnSync("ls", ["-ld", ...new Set(steps.map((one) => one.path))],
     { encoding: "utf8", timeout: 3000, env: { PATH: "/usr/bin:/bin" } }).stdout, "") || "";
   const wider = shown.split("\n").filter((line) => /^\S{10}\+/.test(line)); // with an access control list
   for (const one of steps) one.acl = wider.some((line) => line.endsWith(` ${one.path}`));
-  return { kinds: Object.fromEntries(listed), types };
+  return { kinds: Object.fromEntries(listed), types, apart: Object.fromEntries(apart) };
 }
 
 function telemetry(userDir, environment) { // what was said outside settings.js: by a user of the editor, or at the start
@@ -232,8 +234,8 @@ function versions(pid, { own: mine, red, roots }) {
   const users = [mine, ...red, ...roots];
   // Node-RED's own Node.js, though the one that runs this be another; not one that is gone, or that others can change
   const running = attempt(() => fs.readlinkSync(`/proc/${pid}/exe`), "");
-  const same = attempt(() => running === fs.realpathSync(process.execPath), false);
-  const node = same ? process.version : attempt(() => lax(running) ? "" : spawnSync(running, ["--version"],
+  const same = attempt(() => running === raw.realpathSync(process.execPath) && shared(running), false);
+  const node = same ? process.version : attempt(() => lax(running, raw) || !shared(running) ? "" : spawnSync(running, ["--version"],
     { encoding: "utf8", timeout: 3000, cwd: "/", env: {} }).stdout.trim(), "");
   return { node: (/^v(\d\S*)/.exec(node || "") || [])[1] || "",
     nodeRed: version("node-red", red.length ? red : roots, !red.length),
@@ -274,6 +276,8 @@ async function main() {
   const environment = environmentOf(INPUT.pid);
   const { unit, files, environment: ofUnit } = ownUnit();
   const cwd = attempt(() => fs.readlinkSync(`/proc/${INPUT.pid}/cwd`), "/");
+  const kept = keeper(environment);
+  if (kept.args.length && !INPUT.args.length) INPUT.args = kept.args;
   INPUT.args = INPUT.args.flatMap((one) => { // a unit may leave words to the environment: $NODE_RED_OPTIONS
     const name = (/^\$\{?(\w+)\}?$/.exec(one) || [])[1];
     return name ? (environment[name] || "").split(/\s+/).filter(Boolean) : [one];
@@ -295,7 +299,7 @@ async function main() {
   const places = placesOf(INPUT.pid, cwd, userDir);
   const nodes = nodesIn([places.own, ...places.red.length ? places.red : places.roots.filter((one) => fs.existsSync(path.join(one, "node-red")))]);
   say({ ...seen, ...found, nodes, lock: lockOf(userDir), userDir, ...listed, groups: groups(), caddies: await caddies(),
-    ownUnit: unit, loaded: [...seen.loaded, ...files], versions: versions(INPUT.pid, places), telemetry: telemetry(userDir, environment), port: option("port"),
+    ownUnit: unit, kept, loaded: [...seen.loaded, ...files, ...kept.files.map((one) => ({ path: one, changed: changed(one) }))], versions: versions(INPUT.pid, places), telemetry: telemetry(userDir, environment), port: option("port"),
     define: "define" in parsed().options, inspectors: inspectors(environment) });
 }
 

@@ -547,6 +547,11 @@ def test_a_middleware_in_place_of_a_login_has_no_hash(kind: str) -> None:
             "may be any of /a/settings.js and /b/settings.js",
         ),
         ({"starter": "pm2"}, "node-red", "is not known: pm2 starts it, with arguments that are not seen"),
+        (
+            {"starter": "supervisord", "kept": {"trouble": "/etc/s.conf was changed"}},
+            "node-red",
+            "supervisord starts it, with arguments that are not seen (/etc/s.conf was changed)",
+        ),
         ({"form": "it exports a Promise, which"}, "node", "settings.js cannot be evaluated: it exports a Promise"),
         ({"form": "it exports a Promise, which"}, "node-red", ""),
     ],
@@ -1110,6 +1115,46 @@ def test_the_environment_of_a_users_own_service_is_as_private_as_its_files() -> 
     assert "which files red.service has its environment from is not shown by the systemd of nodered" in unseen
     unread = ProbeError("no right", Cause.FORBIDDEN)
     assert trouble(replace(gathered, settings=unread), "files", "environment files") == "no right"
+
+
+def test_secrets_in_a_unit_are_named_by_their_names_and_by_what_the_settings_take() -> None:
+    lines = ["nodered.service environment API_TOKEN", "nodered.service environment LINE7", "nodered.service define",
+             "nodered.service environment TOKEN_TTL", "nodered.service command adminPassword",
+             "nodered.service define credentialSecret", "other.service environment SECRET",
+             "nodered.service elsewhere SECRET", "nodered.service environment TZ"]  # fmt: skip
+    told = {**SETTINGS, "secretVariables": ["LINE7"]}
+    seen = part(inside(found(variables=Section("\n".join(lines), 0)), settings=told), "files", "environment files")
+    assert seen.told == (
+        "Environment=API_TOKEN",
+        "Environment=LINE7",
+        "ExecStart= sets adminPassword",
+        "ExecStart= defines credentialSecret",
+    )
+    unread = ProbeError("no right", Cause.FORBIDDEN)
+    gathered = inside(found(variables=Section("\n".join(lines), 0)), settings=unread)
+    assert "Environment=LINE7" not in part(gathered, "files", "environment files").told
+
+
+def test_files_that_a_service_mounts_from_elsewhere_are_not_judged() -> None:
+    apart = {**SETTINGS, "apart": {"flows": "/home/nodered/.node-red/flows.json"}}
+    assert "flows.json from another place of the host" in trouble(inside(found(), settings=apart), "files", "flows")
+
+
+def test_a_port_that_a_module_computes_is_no_other_one() -> None:
+    computed = {**SETTINGS, "settings": {**SETTINGS["settings"], "uiPort": "computed"}}
+    assert part(inside(found(), settings={**computed, "named": True}), "login").kind == "set"
+    assert "says uiPort computed" in trouble(inside(found(), settings={**computed, "guessed": True}), "login")
+
+
+def test_what_pm2_says_of_node_red_is_judged_with_the_service_that_starts_it() -> None:
+    text = PROCESS.replace("/system.slice/nodered.service", "/user.slice/user-998.slice/session-3.scope")
+    units = UNITS + "\n\nId=pm2-nodered.service\nLoadState=loaded\nUnitFileState=enabled"
+    sections = found(process_812=Section(f"{text}\nparent PM2 v6: God ", 0), units=Section(units, 0))
+    kept = {**SETTINGS, "kept": {"restarts": True, "starts": False}}
+    seen = part(inside(sections, settings=kept), "supervision")
+    assert (seen.unit.name, seen.restarts, seen.starts) == ("pm2-nodered.service", True, False)
+    absent = replace(inside(sections, settings=kept), found={**sections, "units": Section(UNITS, 0)})
+    assert part(absent, "supervision").unit is None
 
 
 # --- what tells a machine from others

@@ -5,94 +5,35 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from evaluator import HASH, LOGIN, Evaluator, stand_in
 
-from pytest_nodered_sec.data.known_secrets import PUBLISHED
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, SAMPLE_HASH
 from pytest_nodered_sec.lab.node_red import flows, settings_js
-from pytest_nodered_sec.lab.toolchain import node
-from pytest_nodered_sec.probes.flows.elsewhere import tables
-from pytest_nodered_sec.probes.host.gather import CHILD, source
-from pytest_nodered_sec.probes.host.parse import answer_of_node
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-HASH = "$2y$12$" + "a" * 53
-STUBS = ("config", "jsonwebtoken", "node-red-auth-github", "our-settings", "serialport", "theme", "unleash")
 BASIC = ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> Any:
-    """A process in Node-RED's place: its environment and directory are what the evaluator reads of it."""
-    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PLANT_SECRET": "from-the-environment"}
-    environment["NODE_RED_OPTIONS"] = f"-s {tmp_path}/line.js -D disableEditor=false"
-    environment["NODE_OPTIONS"] = "--require=/does/not/exist.js --inspect=127.0.0.1:9230"
-    process = subprocess.Popen(["/bin/sleep", "60"], cwd=tmp_path, env=environment)
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = stand_in(tmp_path)
     yield process
     process.kill()
     process.wait()
 
 
-class Evaluator:
-    """Evaluates a text as the settings.js of a directory."""
-
-    def __init__(self, folder: Path, pid: int) -> None:
-        self.folder = folder
-        self.pid = pid
-        self.raw = ""
-        for name in STUBS:  # which nobody may run
-            (folder / "node_modules" / name).mkdir(parents=True)
-            (folder / "node_modules" / name / "index.js").write_text("throw new Error('it was run')")
-
-    def __call__(self, text: str, limit: int = 1000, **given: Any) -> dict[str, Any]:
-        (self.folder / "settings.js").write_text(text, encoding="utf-8")
-        mark = f"=={secrets.token_hex(4)}"
-        defaults = {
-            "mark": mark,
-            "pid": self.pid,
-            "userDir": str(self.folder),
-            "settingsFile": "",
-            "args": [],
-            "caddies": [],
-            "userUnit": "",
-        }
-        program = source(
-            {
-                **defaults,
-                "known": PUBLISHED,
-                "modules": ["node-red-dashboard"],
-                "limit": limit,
-                "flows": tables(),
-                "program": CHILD,
-                **given,
-            }
-        )
-        done = subprocess.run(
-            [str(node()), "-"], input=program, capture_output=True, text=True, timeout=20, check=False
-        )
-        self.raw = done.stdout + done.stderr
-        answer = answer_of_node(done.stdout, mark)
-        assert answer, self.raw
-        return answer
-
-    def settings(self, body: str) -> dict[str, Any]:
-        answer = self(f"module.exports = {{ {body} }};")
-        assert "settings" in answer, answer
-        settings: dict[str, Any] = answer["settings"]
-        return settings
-
-
 @pytest.fixture
-def evaluate(tmp_path: Path, stand_in: subprocess.Popen[bytes]) -> Evaluator:
-    return Evaluator(tmp_path, stand_in.pid)
+def evaluate(tmp_path: Path, process: subprocess.Popen[bytes]) -> Evaluator:
+    return Evaluator(tmp_path, process.pid)
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -523,9 +464,6 @@ def test_what_an_inert_answer_may_have_decided_is_named(evaluate: Evaluator) -> 
     assert evaluate(text)["asked"] == ["child_process"]
     assert evaluate("module.exports = {credentialSecret: require('child_process').execSync('pass')};")["asked"] == []
     assert evaluate("require('fs').mkdirSync('x'); module.exports = {};")["asked"] == []
-
-
-LOGIN = f"{{type: 'credentials', users: [{{password: '{HASH}'}}]}}"
 
 
 @pytest.mark.parametrize(

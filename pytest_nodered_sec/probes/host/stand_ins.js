@@ -1,0 +1,164 @@
+// What settings.js gets in place of the host's own modules: of fs what reads, of os and path what the running process
+// would be told, of programs those whose answer is known, of packages those that only compute. Part of the second process.
+"use strict";
+
+const place_ = (file) => path.resolve(INPUT.cwd, file instanceof URL ? require("url").fileURLToPath(file) : String(file));
+
+function read(file, options) { // a small regular file
+  const at = place_(file), stat = fs.statSync(at);
+  if (!stat.isFile() || stat.size > MOST) throw failure(`settings.js reads ${printable(file)}, which is no small file`);
+  return fs.readFileSync(at, typeof options === "string" ? options : { encoding: options && options.encoding });
+}
+
+function reading(asked) { // node:fs, of which what reads works: within bounds, and of regular files
+  const can = {
+    readFileSync: read, existsSync: (file) => fs.existsSync(place_(file)), constants: fs.constants,
+    statSync: (file, options) => fs.statSync(place_(file), options), Stats: fs.Stats,
+    lstatSync: (file, options) => fs.lstatSync(place_(file), options),
+    accessSync: (file, mode) => fs.accessSync(place_(file), (mode || 0) & ~fs.constants.W_OK),
+    readdirSync: (folder, options) => fs.readdirSync(place_(folder), { withFileTypes: Boolean(own(options).withFileTypes) }),
+    realpathSync: (file) => fs.realpathSync(place_(file)), readlinkSync: (file) => fs.readlinkSync(place_(file)),
+    readJsonSync: (file) => JSON.parse(read(file, "utf8")), pathExistsSync: (file) => fs.existsSync(place_(file)),
+  };
+  can.realpathSync.native = can.realpathSync;
+  const soon = (act) => async (...args) => act(...args);
+  const later = { readFile: soon(read), stat: soon(can.statSync), lstat: soon(can.lstatSync), readdir: soon(can.readdirSync),
+    access: soon(can.accessSync), realpath: soon(can.realpathSync), constants: fs.constants };
+  const rest = inert("fs", asked);
+  const unread = (key) => inert(`fs.${key}`, asked)[key]; // reads, and is not done here: its answer may decide something
+  const over = (known) => new Proxy({}, { get: (_, key) => Object.hasOwn(known, key) ? known[key]
+    : /^(open|read|fstat|glob|stat|createRead|exists|lstat|access|realpath|pathExists)/.test(String(key)) ? unread(key) : rest[key] });
+  return [over({ ...can, promises: over(later) }), over(later)];
+}
+
+function dotenv(environment) { // what dotenv does: reads the file it is told, or .env where Node-RED was started
+  const parse = (body) => util.parseEnv ? util.parseEnv(String(body))
+    : Object.fromEntries([...String(body).matchAll(/^\s*(?:export\s+)?([\w.-]+)\s*=\s*(['"`]?)(.*?)\2\s*$/gm)]
+      .map((one) => [one[1], one[3]]));
+  const load = (options) => {
+    const given = own(options);
+    const files = [].concat(given.path || ".env").map(place_);
+    const parsed = {};
+    let error;
+    for (const file of files) {
+      const stat = attempt(() => fs.statSync(file), null);
+      if (!stat || !stat.isFile() || stat.size > MOST) { error = new Error("no such file"); continue; }
+      for (const [key, value] of Object.entries(parse(fs.readFileSync(file, "utf8"))))
+        if (given.override || !Object.hasOwn(parsed, key)) parsed[key] = value;
+    }
+    for (const [key, value] of Object.entries(parsed))
+      if (given.override || !Object.hasOwn(environment, key)) environment[key] = value;
+    return error && !Object.keys(parsed).length ? { parsed, error } : { parsed };
+  };
+  return { config: load, configDotenv: load, parse, populate: (into, from) => Object.assign(into, { ...from, ...into }) };
+}
+
+function processOf(environment, asked) { // the running process as settings.js sees it: reads answer, acts do nothing
+  const stop = (code) => { throw failure(`settings.js calls process.exit(${printable(code)})`); };
+  const shown = {};
+  for (const key of Object.getOwnPropertyNames(process)) {
+    const value = attempt(() => process[key], undefined);
+    if (!/^(_|binding|dlopen|mainModule|env|std|channel|permission|report|getBuiltinModule)/.test(key))
+      shown[key] = typeof value === "function" ? () => undefined : value;
+  }
+  const itself = () => shown;
+  for (const key of ["on", "once", "off", "addListener", "removeListener", "removeAllListeners", "prependListener",
+    "prependOnceListener", "setMaxListeners"]) shown[key] = itself;
+  for (const key of ["getuid", "geteuid", "getgid", "getegid", "getgroups", "hrtime", "memoryUsage", "cpuUsage", "uptime",
+    "resourceUsage", "constrainedMemory", "availableMemory"]) if (process[key]) shown[key] = process[key].bind(process);
+  Object.assign(shown, {
+    env: environment, argv: argv(environment), pid: INPUT.pid, cwd: () => INPUT.cwd, exit: stop,
+    reallyExit: stop, abort: stop, kill: () => true, umask: () => process.umask(), emit: () => false, listeners: () => [],
+    listenerCount: () => 0, emitWarning: () => {}, nextTick: () => {}, getBuiltinModule: () => undefined,
+    loadEnvFile: (file) => { if (dotenv(environment).config({ path: file || ".env" }).error) throw new Error("no such file"); },
+    stdin: inert("stdin", asked), stdout: inert("stdout", asked), stderr: inert("stderr", asked),
+  });
+  return shown;
+}
+
+// --- how Node-RED was started, as settings.js sees it
+
+const RUN = /(^|\/)(red\.js|node-red(-pi)?)$/;
+
+function mainFile(environment) { // as it was named, "" where that is not known
+  const word = INPUT.args.find((one) => RUN.test(one)) || "";
+  if (!word || word.includes("/")) return word && path.resolve(INPUT.cwd, word);
+  return (environment.PATH || "").split(":").map((one) => path.join(one, word)).find((one) => fs.existsSync(one)) || "";
+}
+
+function argv(environment) {
+  const at = INPUT.args.findIndex((one) => RUN.test(one));
+  return [process.execPath, mainFile(environment) || "red.js", ...INPUT.args.slice(at + 1)];
+}
+
+function mainModule(environment, asked) { // settings.js is never the main module: red.js is, or somebody's application
+  const named = mainFile(environment), file = named && attempt(() => fs.realpathSync(named), "");
+  if (!file) return inert("require.main", asked);
+  const real = /\/node-red-pi$/.test(file) ? path.resolve(file, "../../red.js") : file;
+  return { id: ".", filename: real, path: path.dirname(real), exports: {}, paths: [], children: [], loaded: false };
+}
+
+const own_os = (environment) => ({ ...os, homedir: () => environment.HOME || os.homedir(),
+  tmpdir: () => environment.TMPDIR || environment.TMP || environment.TEMP || "/tmp" });
+
+function own_path() { // that knows where the running process is
+  const its = { ...path, resolve: (...words) => path.resolve(INPUT.cwd, ...words),
+    relative: (from, to) => path.relative(path.resolve(INPUT.cwd, from), path.resolve(INPUT.cwd, to)) };
+  its.posix = its;
+  return its;
+}
+
+// --- programs whose answer is known without starting them
+
+function programs(asked) {
+  const rest = inert("child_process", asked);
+  const said = (line) => {
+    if (/^(\/(usr\/)?bin\/)?(hostname|uname -n)$/.test(line)) return `${os.hostname()}\n`;
+    if (/^(\/(usr\/)?bin\/)?(whoami|id -un)$/.test(line)) return `${os.userInfo().username}\n`;
+    const [, file] = /^(?:\/(?:usr\/)?bin\/)?cat (\/[\w.\/-]+)$/.exec(line) || [];
+    return file && read(file, "utf8");
+  };
+  const answered = (name, line, args, options) => {
+    const text = said(String(line).trim());
+    if (text === undefined) return rest[name](...args);
+    const encoding = own(options).encoding;
+    return encoding && encoding !== "buffer" ? text : Buffer.from(text);
+  };
+  const known = {
+    execSync: (line, options) => answered("execSync", line, [line, options], options),
+    execFileSync: (file, words, options) => answered("execFileSync", [file, ...listOf(words)].join(" "), [file, words, options],
+      Array.isArray(words) ? options : words),
+  };
+  return new Proxy(rest, { get: (_, key) => Object.hasOwn(known, key) ? known[key] : rest[key] });
+}
+
+// --- packages
+
+// They compute, read files, and do nothing else: they are evaluated like settings.js itself, and so is what they need.
+const COMPUTES = new Set(["json5", "js-yaml", "yaml", "ini", "toml", "@iarna/toml", "smol-toml", "dotenv-expand", "config",
+  "convict", "nconf", "rc", "env-var", "envalid", "cfenv", "lodash", "lodash.merge", "lodash.get", "lodash.defaultsdeep",
+  "deepmerge", "merge-deep", "deep-extend", "defu", "merge", "extend", "deep-assign", "object-assign", "tslib", "ip",
+  "strip-json-comments", "comment-json", "jsonc-parser", "node-red"]);
+const packageOf = (name) => name.split("/").slice(0, name.startsWith("@") ? 2 : 1).join("/");
+
+const HASHED = new Map(); // hashes that settings.js makes at each start: the password of each
+
+function bcrypt(asked) { // of which a hash is what it is made of: a password, and a cost
+  const made = (password, cost) => {
+    if (typeof password !== "string" && kindOf(password) !== "computed") throw new Error("Illegal arguments");
+    const rounds = Math.min(31, Math.max(4, Math.trunc(Number(cost)) || 10));
+    const random = require("crypto").randomBytes(40).toString("base64").replace(/[^A-Za-z0-9]/g, ".").slice(0, 53);
+    const value = `$2b$${String(rounds).padStart(2, "0")}$${random}`;
+    HASHED.set(value, password);
+    return value;
+  };
+  const costOf = (salt) => typeof salt === "string" ? (/^\$2[abxy]?\$(\d\d)\$/.exec(salt) || [])[1] : salt;
+  const salted = (rounds = 10) => `$2b$${String(Math.min(31, Math.max(4, rounds))).padStart(2, "0")}$${"a".repeat(22)}`;
+  const known = { hashSync: (password, salt = 10) => made(password, costOf(salt)), genSaltSync: salted,
+    hash: async (password, salt = 10) => made(password, costOf(salt)), genSalt: async (rounds) => salted(rounds),
+    getRounds: (value) => Number(costOf(value)) };
+  const rest = inert("bcrypt", asked);
+  const over = new Proxy({}, { get: (_, key) => key === "default" ? over : Object.hasOwn(known, key) ? known[key] : rest[key] });
+  return over;
+}
+const HASHES = new Set(["bcrypt", "bcryptjs", "@node-rs/bcrypt"]);

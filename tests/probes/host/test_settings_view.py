@@ -1,0 +1,286 @@
+"""settings.js as the running process sees it: how it was started, its files and programs, and packages that compute."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from evaluator import HASH, LOGIN, Evaluator, stand_in
+
+from pytest_nodered_sec.lab.toolchain import node_red
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = stand_in(tmp_path)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, process: subprocess.Popen[bytes]) -> Evaluator:
+    return Evaluator(tmp_path, process.pid)
+
+
+def started(evaluate: Evaluator) -> list[str]:
+    """Arguments as of a Node-RED that is linked into a directory of programs."""
+    root = evaluate.folder / "lib" / "node_modules" / "node-red"
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "red.js").write_text("")
+    link = evaluate.folder / "node-red"
+    if not link.exists():
+        link.symlink_to("lib/node_modules/node-red/red.js")
+    return ["/usr/bin/env", str(link), "--settings", str(evaluate.folder / "settings.js")]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "require.main !== module",
+        "module.parent",
+        "require.main.filename.endsWith('/lib/node_modules/node-red/red.js')",
+        "require('path').basename(process.argv[1]) === 'node-red'",
+        "process.argv[2] === '--settings'",
+    ],
+)
+def test_settings_are_never_the_main_module(condition: str, evaluate: Evaluator) -> None:
+    """Each of these is true of a real Node-RED 5, which then serves /flows to anybody."""
+    text = f"const s = {{adminAuth: {LOGIN}}}; if ({condition}) s.adminAuth = null; module.exports = s;"
+    seen = evaluate(text, args=started(evaluate))
+    assert (seen["settings"]["adminAuth"]["kind"], seen["asked"]) == ("unset", [])
+
+
+def test_a_main_module_that_is_not_known_decides_nothing_unseen(evaluate: Evaluator) -> None:
+    text = f"const s = {{adminAuth: {LOGIN}}}; if (require.main.filename.endsWith('x')) s.adminAuth = null; "
+    assert "require.main" in evaluate(f"{text}module.exports = s;")["asked"]
+
+
+def test_only_own_keys_count_where_node_red_copies_them(evaluate: Evaluator) -> None:
+    """A real Node-RED 5 takes adminAuth from a prototype, and generates a credentialSecret of its own."""
+    body = (
+        f"adminAuth: {LOGIN}, credentialSecret: 'of-the-plant', externalModules: {{palette: {{allowInstall: false}}}}"
+    )
+    settings = evaluate(f"module.exports = Object.create({{{body}}});")["settings"]
+    assert settings["adminAuth"]["kind"] == "set"
+    assert (settings["credentialSecret"], settings["paletteInstall"]) == ("unset", "unset")
+    hidden = "Object.defineProperty({}, 'credentialSecret', {value: 'of-the-plant'})"
+    assert evaluate(f"module.exports = {hidden};")["settings"]["credentialSecret"] == "set"
+
+
+def test_homes_and_directories_are_those_of_the_running_process(evaluate: Evaluator) -> None:
+    (evaluate.folder / "auth.js").write_text("module.exports = null;")
+    for place in ("os.homedir() + '/auth.js'", "path.resolve('auth.js')", "path.resolve('x', '../auth.js')"):
+        text = (
+            f"const os = require('os'), path = require('node:path'); module.exports = {{adminAuth: require({place})}};"
+        )
+        assert evaluate(text)["settings"]["adminAuth"]["kind"] == "unset", place
+
+
+def test_proc_self_is_the_running_process(evaluate: Evaluator) -> None:
+    text = "const secret = require('fs').readFileSync('/proc/self/environ', 'utf8').includes('PLANT_SECRET=');"
+    assert evaluate(f"{text} module.exports = {{disableEditor: secret}};")["settings"]["disableEditor"] is True
+
+
+@pytest.mark.parametrize(
+    ("command", "right"),
+    [
+        ("execSync('hostname').toString().trim()", "require('os').hostname()"),
+        ("execSync('uname -n', {encoding: 'utf8'}).trim()", "require('os').hostname()"),
+        ("execFileSync('hostname', [], {encoding: 'utf8'}).trim()", "require('os').hostname()"),
+        ("execSync('whoami').toString().trim()", "require('os').userInfo().username"),
+        ("execSync('cat FOLDER/name').toString()", "'line-7'"),
+    ],
+)
+def test_programs_whose_answer_is_known(command: str, right: str, evaluate: Evaluator) -> None:
+    (evaluate.folder / "name").write_text("line-7")
+    command = command.replace("FOLDER", str(evaluate.folder))
+    seen = evaluate(f"const c = require('child_process'); module.exports = {{disableEditor: c.{command} === {right}}};")
+    assert (seen["settings"]["disableEditor"], seen["asked"]) == (True, [])
+
+
+def test_other_programs_are_not_run_and_named(evaluate: Evaluator) -> None:
+    for command in ("hostname -I", "cat FOLDER/name; touch FOLDER/x", "cat name", "hostname; touch FOLDER/x"):
+        text = f"require('child_process').execSync('{command}').toString()".replace("FOLDER", str(evaluate.folder))
+        seen = evaluate(f"module.exports = {{adminAuth: {text} === 'x' ? null : {LOGIN}}};")
+        assert seen["asked"] == ["child_process"], command
+    assert not (evaluate.folder / "x").exists()
+
+
+@pytest.mark.parametrize("name", ["bcrypt", "bcryptjs", "@node-rs/bcrypt"])
+@pytest.mark.parametrize(
+    ("made", "cost", "known"),
+    [
+        ("b.hashSync(process.env.PLANT_SECRET, 12)", 12, False),
+        ("b.hashSync(process.env.PLANT_SECRET)", 10, False),
+        ("b.hashSync(process.env.PLANT_SECRET, 2)", 4, False),
+        ("b.hashSync('password', b.genSaltSync(9))", 9, True),
+    ],
+)
+def test_hashes_that_are_made_at_each_start(name: str, made: str, cost: int, known: bool, evaluate: Evaluator) -> None:
+    (evaluate.folder / "node_modules" / name).mkdir(parents=True)
+    (evaluate.folder / "node_modules" / name / "index.js").write_text("throw new Error('it was run')")
+    text = f"const b = require('{name}'); module.exports = {{adminAuth: {{users: [{{password: {made}}}]}}}};"
+    seen = evaluate(text)
+    [user] = seen["settings"]["adminAuth"]["users"]
+    assert (user["hash"]["scheme"], user["hash"]["cost"], bool(user["hash"]["known"])) == ("bcrypt", cost, known)
+    assert seen["asked"] == []
+    assert seen["secretVariables"] == ([] if known else ["PLANT_SECRET"])
+
+
+PURE = "exports.parse = (text) => JSON.parse(require('./strip').strip(text)); "
+PACKAGES = {
+    "json5": PURE,
+    "lodash": "exports.merge = (...all) => Object.assign(...all);",
+    "deepmerge": "throw new Error('not here');",
+    "winston": "throw new Error('it was run');",
+}
+
+
+@pytest.fixture
+def packages(evaluate: Evaluator) -> Evaluator:
+    for name, text in PACKAGES.items():
+        folder = evaluate.folder / "node_modules" / name
+        folder.mkdir(parents=True)
+        (folder / "index.js").write_text(text)
+        (folder / "strip.js").write_text("exports.strip = (text) => text.replace(/,(?=\\s*})/g, '');")
+    return evaluate
+
+
+def test_packages_that_only_compute_are_evaluated(packages: Evaluator) -> None:
+    (packages.folder / "site.json5").write_text('{"credentialSecret": "a-secret-key",\n}')
+    read = "require('json5').parse(require('fs').readFileSync(__dirname + '/site.json5', 'utf8'))"
+    seen = packages(f"module.exports = require('lodash').merge({{disableEditor: true}}, {read});")
+    assert (seen["settings"]["credentialSecret"], seen["settings"]["disableEditor"]) == ("published", True)
+    assert seen["asked"] == []
+    assert {Path(one["path"]).parent.name for one in seen["loaded"]} >= {"json5", "lodash"}
+
+
+def test_a_package_that_cannot_be_evaluated_stays_inert(packages: Evaluator) -> None:
+    assert "deepmerge" in packages("module.exports = require('deepmerge')({}, {});")["trouble"]
+
+
+def test_a_package_that_others_can_change_stays_inert(packages: Evaluator) -> None:
+    (packages.folder / "node_modules" / "json5" / "index.js").chmod(0o666)
+    seen = packages("module.exports = {credentialSecret: require('json5').parse('{}')};")
+    assert seen["settings"]["credentialSecret"] == "computed"
+
+
+def test_what_a_logger_answers_decides_nothing(packages: Evaluator) -> None:
+    text = "const w = require('winston'), log = w.createLogger({transports: [new w.transports.Console()]}); "
+    seen = packages(
+        f"{text}module.exports = {{logging: {{file: {{audit: true, handler: () => (m) => log.info(m)}}}}}};"
+    )
+    assert (seen["settings"]["audit"], seen["asked"]) == (True, [])
+
+
+def test_real_defaults_of_node_red_are_read(evaluate: Evaluator) -> None:
+    root = node_red(5, lambda line: None)
+    text = "module.exports = {...require('node-red/settings'), disableEditor: true};"
+    (evaluate.folder / "node_modules" / "node-red").symlink_to(root / "node-red")
+    seen = evaluate(text)
+    assert (seen["settings"]["disableEditor"], seen["asked"]) == (True, [])
+    assert seen["settings"]["uiPort"] == "1880"
+
+
+def test_no_file_is_read_without_a_bound(evaluate: Evaluator) -> None:
+    """As a hostile local user would have them, where somebody shares a directory with him."""
+    for name, make in {
+        "pipe": lambda at: os.mkfifo(at / "package.json"),
+        "zero": lambda at: (at / "package.json").symlink_to("/dev/zero"),
+        "memory": lambda at: (at / "package.json").symlink_to("/proc/kcore"),
+        "main": lambda at: (at / "package.json").write_text('{"main": "/dev/zero"}'),
+        "sparse": lambda at: os.truncate(os.open(at / "index.js", os.O_CREAT | os.O_WRONLY), 10 << 30),
+    }.items():
+        folder = evaluate.folder / name
+        folder.mkdir()
+        make(folder)
+        assert evaluate(f"module.exports = {{x: require('./{name}')}};")["trouble"], name
+        assert "did not end" not in evaluate.raw, name
+
+
+def test_an_access_control_list_lets_others_write(evaluate: Evaluator) -> None:
+    if shutil.which("setfacl") is None:
+        pytest.skip("no setfacl here")
+    (evaluate.folder / "auth.js").write_text(f"module.exports = {LOGIN};")
+    allow = ["setfacl", "-m", "u:nobody:rw", str(evaluate.folder / "auth.js")]
+    if subprocess.run(allow, capture_output=True, check=False).returncode:
+        pytest.skip("no access control lists on this file system")
+    trouble = evaluate("module.exports = {adminAuth: require('./auth.js')};")["trouble"]
+    assert "others than Node-RED's user can change" in trouble
+
+
+# --- a process with a mount namespace or groups of its own
+
+
+def in_a_namespace(script: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    argv = ["unshare", "-m", "--propagation", "private", *more, "sh", "-c", f"{script}; touch ready; exec sleep 60"]
+    process = subprocess.Popen(argv, cwd=folder, stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        if (folder / "ready").exists() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    return process
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Any]:
+    """Its settings.js and a directory are mounted over those of the host, as a unit's BindPaths= does it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    for name in ("there", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "there" / "open").touch()
+    (tmp_path / "real.js").write_text(
+        "module.exports = {disableEditor: require('fs').existsSync(__dirname + '/here/open')};"
+    )
+    (tmp_path / "settings.js").touch()
+    process = in_a_namespace("mount --bind real.js settings.js && mount --bind there here", tmp_path)
+    if process.poll() is not None:
+        pytest.skip("no mount namespaces here")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_settings_are_those_that_the_process_sees(apart: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    evaluate = Evaluator(tmp_path, apart.pid)
+    seen = evaluate(f"module.exports = {{adminAuth: {LOGIN}}};")
+    assert (seen["settings"]["adminAuth"]["kind"], seen["settings"]["disableEditor"]) == ("unset", True)
+    assert seen["apart"] == {"settings": str(tmp_path / "settings.js")}  # who can reach it there is not known
+
+
+@pytest.mark.parametrize("reads", ["fs.readFileSync('FILE', 'utf8')", "fs.existsSync('FILE')", "require('FILE')"])
+def test_what_takes_a_group_that_we_are_not_given_is_not_guessed(reads: str, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can lend a group")
+    folder = tmp_path / "line"
+    folder.mkdir()
+    for path in (tmp_path, *tmp_path.parents[:3]):
+        path.chmod(0o755)
+    (folder / "flag.json").write_text("{}")
+    os.chown(folder, 0, 4242)
+    folder.chmod(0o750)
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--groups=4242", "sleep", "60"]
+    process = subprocess.Popen(argv, cwd="/")
+    try:
+        evaluate = Evaluator(tmp_path, process.pid)
+        evaluate.through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        look = reads.replace("FILE", f"{folder}/flag.json")
+        text = f"const fs = require('fs'); let open = false; try {{ open = {look}; }} catch {{}} "
+        seen = evaluate(
+            f"{text}module.exports = {{adminAuth: open ? null : {json.dumps(HASH)}}};", userDir=str(tmp_path)
+        )
+    finally:
+        process.kill()
+        process.wait()
+    assert "takes a group that Node-RED's process has" in seen["trouble"]
