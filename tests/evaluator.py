@@ -21,12 +21,12 @@ LOGIN = f"{{type: 'credentials', users: [{{password: '{HASH}'}}]}}"
 STUBS = ("config", "jsonwebtoken", "node-red-auth-github", "our-settings", "serialport", "theme", "unleash")
 
 
-def stand_in(folder: Path) -> subprocess.Popen[bytes]:
+def stand_in(folder: Path, more: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start a process in Node-RED's place: its environment and directory are what the evaluator reads of it."""
     environment = {"HOME": str(folder), "PATH": os.environ["PATH"], "PLANT_SECRET": "from-the-environment"}
     environment["NODE_RED_OPTIONS"] = f"-s {folder}/line.js -D disableEditor=false"
     environment["NODE_OPTIONS"] = "--require=/does/not/exist.js --inspect=127.0.0.1:9230"
-    return subprocess.Popen(["/bin/sleep", "60"], cwd=folder, env=environment)
+    return subprocess.Popen(["/bin/sleep", "60"], cwd=folder, env=environment | (more or {}))
 
 
 class Evaluator:
@@ -52,6 +52,7 @@ class Evaluator:
             "args": [],
             "caddies": [],
             "userUnit": "",
+            "manager": "",
         }
         program = source(
             {

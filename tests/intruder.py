@@ -49,6 +49,21 @@ for name in nginx caddy; do # the kernel names a program that is gone, and anoth
     run_as '{_TITLE}' ./gone/$name 600
     sleep 0.1 && rm gone/$name && cp run gone/$name
 done
+mkfifo wait # what waits for it without running another program keeps the name that it gives itself
+for name in nginx caddy node-red haproxy; do
+    bash -c 'printf %s "$0" >/proc/self/comm; read -r _ <>wait' $name &
+    unshare -r bash -c 'printf %s "$0" >/proc/self/comm; read -r _ <>wait' $name & # root in a name space of his own
+    unshare -rm bash -c 'mount -t tmpfs x /usr/sbin && cp {EVIL}/nginx /usr/sbin/nginx && exec /usr/sbin/nginx 600' &
+    unshare -r sh -c 'mkdir -p box/usr/sbin && cp node-red box/usr/sbin/nginx && exec chroot box /usr/sbin/nginx 600' &
+done >/dev/null 2>&1
+cp nginx "$(printf 'x\033[31m\nsection nginx')" && run_as '{_TITLE}' "./$(printf 'x\033[31m\nsection nginx')" 600
+ln nginx hard-nginx && run_as '{_TITLE}' ./hard-nginx 600
+for inside in pipe zero memory; do mkdir -p node_modules/$inside; done
+mkfifo node_modules/pipe/package.json; ln -sf /dev/zero node_modules/zero/package.json
+ln -sf /proc/kcore node_modules/memory/index.js
+echo "for (const name of ['pipe', 'zero', 'memory']) try {{ require(name) }} catch {{}}" >>settings.js
+env PM2_HOME={EVIL} pm_exec_path={EVIL}/red.js SUPERVISOR_GROUP_NAME=red NODE_OPTIONS=--require={EVIL}/load.js \
+    node -e 'process.title = "node-red"; setTimeout(() => 0, 600000)' >/dev/null 2>&1 &
 ( # races: what it is changes all the time
     for turn in $(seq 200); do
         bash -c 'exec -a "$0" ./nginx 0.05' '{_TITLE}'

@@ -6,10 +6,18 @@
 # write to. Programs come from root's own directories; what is printed is indented, so that it cannot pass for a mark.
 # Arguments: a random mark; "sudo" ("sudo -u USER") or ""; our end of a connection to the URL (a port in hexadecimal, or
 # -); and on a second trip what to look at: paths of keys, or of others behind what they are.
+unset IFS
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin:/snap/bin
+for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do # what else a login sets may change what programs print
+    case $name in
+    PATH | HOME | USER | LOGNAME | XDG_RUNTIME_DIR | DOCKER_* | CONTAINER* | PWD | OLDPWD | SHLVL | _) ;;
+    BASHOPTS | SHELLOPTS | UID | EUID | PPID) ;; # bash keeps them
+    *) unset "$name" ;;
+    esac
+done
+export PATH LC_ALL=C
 mark=$1 asked=$2 port=$3
 shift 3
-PATH=/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin:/run/current-system/sw/bin:/snap/bin
-export PATH LC_ALL=C
 newline='
 '
 own=$(id -u)

@@ -16,17 +16,18 @@ const settled = (file) => { // a file of root's or our own
   return file;
 };
 
-function ofPm2(environment) {
-  const said = attempt(() => own(JSON.parse(environment.pm2_env)), {});
-  const value = (name) => said[name] !== undefined ? String(said[name]) : environment[name];
-  const script = value("pm_exec_path") || "", words = Array.isArray(said.args) ? said.args.map(String)
-    : (environment.args || "").split(",").filter(Boolean);
-  const home = environment.PM2_HOME || path.join(environment.HOME || "", ".pm2");
-  const saved = attempt(() => JSON.parse(bounded(settled(path.join(home, "dump.pm2")), MOST)), null);
-  const name = value("name");
-  return { args: RED.test(script) ? [script, ...words] : [], restarts: value("autorestart") === undefined ? null : value("autorestart") !== "false",
-    starts: Array.isArray(saved) ? saved.some((one) => own(one).name === name && own(one).pm_exec_path === script)
-      : attempt(() => raw.existsSync(path.join(home, "dump.pm2")), true) ? null : false, files: [] };
+function ofPm2(environment) { // fork mode hides the arguments; what pm2 saved has them, if nothing was restarted by hand since
+  const said = attempt(() => own(JSON.parse(environment.pm2_env)), {}); // of cluster mode
+  const value = (key) => said[key] !== undefined ? String(said[key]) : environment[key];
+  const script = value("pm_exec_path") || "", home = environment.PM2_HOME || path.join(environment.HOME || "", ".pm2");
+  const dump = path.join(home, "dump.pm2"), saved = attempt(() => JSON.parse(bounded(settled(dump), MOST)), null);
+  const itself = (Array.isArray(saved) ? saved : []).find((one) => own(one).name === value("name") && own(one).pm_exec_path === script);
+  const same = itself && String(itself.created_at) === value("created_at");
+  const words = Array.isArray(said.args) ? said.args : same && Array.isArray(itself.args || []) ? itself.args || [] : null;
+  const known = words && RED.test(script);
+  return { args: known ? [script, ...words.map(String)] : [], files: [], trouble: known ? "" : "pm2 save would show them",
+    restarts: value("autorestart") === undefined ? null : value("autorestart") !== "false",
+    starts: saved ? Boolean(itself) : attempt(() => raw.existsSync(dump), true) ? null : false };
 }
 
 function sectionsOf(body) { // of an ini file, as Python reads it

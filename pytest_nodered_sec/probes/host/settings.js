@@ -273,7 +273,9 @@ function inspectors(environment) { // ports that Node.js was told for its inspec
 }
 
 async function main() {
-  const environment = environmentOf(INPUT.pid);
+  const environment = attempt(() => environmentOf(INPUT.pid), null);
+  if (!environment) return say({ trouble: "the environment of Node-RED's process is shown to nobody but root, as where its "
+    + "service has capabilities (AmbientCapabilities=), or a group that its user by /etc/group has not", loaded: [] });
   const { unit, files, environment: ofUnit } = ownUnit();
   const cwd = attempt(() => fs.readlinkSync(`/proc/${INPUT.pid}/cwd`), "/");
   const kept = keeper(environment);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from evaluator import HASH, LOGIN, Evaluator, stand_in
 from pytest_nodered_sec.lab.toolchain import node_red
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -194,13 +195,19 @@ def test_real_defaults_of_node_red_are_read(evaluate: Evaluator) -> None:
 
 def test_no_file_is_read_without_a_bound(evaluate: Evaluator) -> None:
     """As a hostile local user would have them, where somebody shares a directory with him."""
-    for name, make in {
+
+    def sparse(at: Path) -> None:
+        with (at / "index.js").open("wb") as file:
+            file.truncate(10 << 30)
+
+    ways: dict[str, Callable[[Path], object]] = {
         "pipe": lambda at: os.mkfifo(at / "package.json"),
         "zero": lambda at: (at / "package.json").symlink_to("/dev/zero"),
         "memory": lambda at: (at / "package.json").symlink_to("/proc/kcore"),
         "main": lambda at: (at / "package.json").write_text('{"main": "/dev/zero"}'),
-        "sparse": lambda at: os.truncate(os.open(at / "index.js", os.O_CREAT | os.O_WRONLY), 10 << 30),
-    }.items():
+        "sparse": sparse,
+    }
+    for name, make in ways.items():
         folder = evaluate.folder / name
         folder.mkdir()
         make(folder)
@@ -284,3 +291,85 @@ def test_what_takes_a_group_that_we_are_not_given_is_not_guessed(reads: str, tmp
         process.kill()
         process.wait()
     assert "takes a group that Node-RED's process has" in seen["trouble"]
+
+
+# --- pm2 and supervisord
+
+PM2_ENV = {"name": "red", "pm_exec_path": "/opt/node-red/red.js", "autorestart": "true", "created_at": "17"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "environment", "kept"),
+    [
+        ({}, {}, (True, True, "")),
+        ({}, {"autorestart": "false"}, (False, True, "")),
+        ({"created_at": 18}, {}, (True, True, "pm2 save would show them")),
+        ({"name": "other"}, {}, (True, False, "pm2 save would show them")),
+        (None, {}, (True, False, "pm2 save would show them")),
+    ],
+)
+def test_what_pm2_started_is_what_it_saved(
+    entry: dict[str, Any] | None, environment: dict[str, str], kept: tuple[bool, bool, str], tmp_path: Path
+) -> None:
+    """The environment of a process and the dump as pm2 6 writes them: tests/live has no pm2."""
+    (tmp_path / ".pm2").mkdir()
+    saved = {
+        "name": "red",
+        "pm_exec_path": "/opt/node-red/red.js",
+        "created_at": 17,
+        "args": ["-s", f"{tmp_path}/a.js"],
+    }
+    if entry is not None:
+        (tmp_path / ".pm2" / "dump.pm2").write_text(json.dumps([saved | entry]))
+    (tmp_path / "a.js").write_text("module.exports = {uiPort: 1990};")
+    process = stand_in(tmp_path, PM2_ENV | environment)
+    try:
+        seen = Evaluator(tmp_path, process.pid)("module.exports = {};", userDir="", manager="pm2")
+    finally:
+        process.kill()
+        process.wait()
+    assert (seen["kept"]["restarts"], seen["kept"]["starts"], seen["kept"]["trouble"]) == kept
+    assert (seen["settings"]["uiPort"] == "1990", seen["starter"] == "") == (not kept[2], not kept[2])
+
+
+CONF = "[unix_http_server]\nfile=/x\n[supervisord]\nuser=root\n[include]\nfiles = conf.d/*.conf\n"
+PROGRAM = "[program:red]\ncommand=/opt/node-red/red.js -s FOLDER/a.js\n  ; of the line\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "after", "kept"),
+    [
+        (PROGRAM, "", (True, True, "")),
+        (f"{PROGRAM}autorestart=false ; why\nautostart : false\n", "", (False, False, "")),
+        (PROGRAM.replace("red]", "blue]"), "", (None, None, "names no program red")),
+        (PROGRAM, "touch -d '1 minute' conf.d/red.conf", (None, None, "was changed after supervisord read it")),
+        (PROGRAM, "chmod 666 conf.d/red.conf", (None, None, "others than root and Node-RED's user can change")),
+        (PROGRAM, "rm conf.d/red.conf; mkdir conf.d/red.conf", (None, None, "is no regular file")),
+    ],
+)
+def test_what_supervisord_starts_stands_in_its_files(
+    program: str, after: str, kept: tuple[bool | None, bool | None, str], tmp_path: Path
+) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "super.conf").write_text(CONF)
+    (tmp_path / "conf.d" / "red.conf").write_text(program.replace("FOLDER", str(tmp_path)))
+    (tmp_path / "a.js").write_text("module.exports = {uiPort: 1990};")
+    names = {"SUPERVISOR_GROUP_NAME": "red", "SUPERVISOR_PROCESS_NAME": "red", "PATH": os.environ["PATH"]}
+    (tmp_path / "keeper").write_text("sleep 60 & echo $! >child; wait")
+    keeper = subprocess.Popen(["/bin/sh", "keeper", "-c", "super.conf"], cwd=tmp_path, env=names)
+    for _ in range(100):
+        if (tmp_path / "child").exists() and (tmp_path / "child").read_text().strip():
+            break
+        time.sleep(0.05)
+    subprocess.run(["/bin/sh", "-c", after], cwd=tmp_path, check=True)
+    try:
+        child = int((tmp_path / "child").read_text())
+        seen = Evaluator(tmp_path, child)("module.exports = {};", userDir="", manager="supervisord")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        keeper.wait()
+    assert (seen["kept"]["restarts"], seen["kept"]["starts"]) == kept[:2]
+    assert kept[2] in seen["kept"]["trouble"]
+    if not kept[2]:
+        assert (seen["settings"]["uiPort"], seen["starter"]) == ("1990", "")
+        assert {Path(one["path"]).name for one in seen["loaded"]} >= {"a.js", "super.conf", "red.conf"}
