@@ -46,6 +46,11 @@ def known_pairs(kind: Kind) -> tuple[KnownPair, ...]:
     )
 
 
+def known_passwords() -> list[str]:
+    """Return all bundled passwords, whatever they are for."""
+    return sorted({pair.password for kind in get_args(Kind) for pair in known_pairs(kind)})
+
+
 def to_try(kind: Kind, own: Iterable[tuple[str, str]], *, locks: bool) -> tuple[KnownPair, ...]:
     """Return the pairs to try at one login in one run: the site's own, then the bundled ones.
 

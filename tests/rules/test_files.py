@@ -112,8 +112,8 @@ def test_packages_that_the_settings_load_may_be_read() -> None:
 
 def test_a_secret_in_the_unit_is_told_to_everybody() -> None:
     seen = FileAccess("environment files", "nodered.service", NODE_RED, (), ("Environment=NODE_RED_CREDENTIAL_SECRET",))
-    [found] = violations(others_cannot_reach(seen, target().policy))
-    assert (found.code, "systemctl show nodered.service" in found.observed) == ("told", True)
+    [finding] = violations(others_cannot_reach(seen, target().policy))
+    assert (finding.code, "systemctl show nodered.service" in finding.observed) == ("told", True)
     assert seen.evidence() == "nodered.service has no environment files; Environment=NODE_RED_CREDENTIAL_SECRET"
 
 

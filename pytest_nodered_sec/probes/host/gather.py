@@ -18,10 +18,10 @@ import zlib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.data.assistants import ASSISTANTS
-from pytest_nodered_sec.data.known_credentials import Kind, known_pairs
+from pytest_nodered_sec.data.known_credentials import known_passwords
 from pytest_nodered_sec.data.known_secrets import PUBLISHED
 from pytest_nodered_sec.data.releases import advisories
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -58,9 +58,7 @@ def _read(*names: str) -> str:
 PROGRAM: Final = _read(
     "view", "evaluate", "stand_ins", "reduce", "caddy", "flows", "sending", "graph", "palette", "keepers", "settings"
 )
-CHILD: Final = (
-    _read("view", "evaluate", "stand_ins", "reduce") + "\nevaluate();\n"
-)  # what evaluates settings.js needs no more
+CHILD: Final = _read("view", "evaluate", "stand_ins", "reduce") + "\nevaluate();\n"  # settings.js needs no more
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,7 @@ def evaluate(
         "args": _arguments(node_red, sections),
         "manager": process.manager,
         "known": PUBLISHED,
-        "passwords": sorted({one.password for kind in get_args(Kind) for one in known_pairs(kind)}),
+        "passwords": known_passwords(),
         "modules": MODULES,
         "caddies": list(proxies),
         "userUnit": process.user_unit,

@@ -1123,7 +1123,9 @@ def test_secrets_in_a_unit_are_named_by_their_names_and_by_what_the_settings_tak
              "nodered.service define credentialSecret", "other.service environment SECRET",
              "nodered.service elsewhere SECRET", "nodered.service environment TZ"]  # fmt: skip
     told = {**SETTINGS, "secretVariables": ["LINE7"]}
-    seen = part(inside(found(variables=Section("\n".join(lines), 0)), settings=told), "files", "environment files")
+    seen = part(
+        inside(sections_of(variables=Section("\n".join(lines), 0)), settings=told), "files", "environment files"
+    )
     assert seen.told == (
         "Environment=API_TOKEN",
         "Environment=LINE7",
@@ -1131,25 +1133,27 @@ def test_secrets_in_a_unit_are_named_by_their_names_and_by_what_the_settings_tak
         "ExecStart= defines credentialSecret",
     )
     unread = ProbeError("no right", Cause.FORBIDDEN)
-    gathered = inside(found(variables=Section("\n".join(lines), 0)), settings=unread)
+    gathered = inside(sections_of(variables=Section("\n".join(lines), 0)), settings=unread)
     assert "Environment=LINE7" not in part(gathered, "files", "environment files").told
 
 
 def test_files_that_a_service_mounts_from_elsewhere_are_not_judged() -> None:
     apart = {**SETTINGS, "apart": {"flows": "/home/nodered/.node-red/flows.json"}}
-    assert "flows.json from another place of the host" in trouble(inside(found(), settings=apart), "files", "flows")
+    assert "flows.json from another place of the host" in trouble(
+        inside(sections_of(), settings=apart), "files", "flows"
+    )
 
 
 def test_a_port_that_a_module_computes_is_no_other_one() -> None:
     computed = {**SETTINGS, "settings": {**SETTINGS["settings"], "uiPort": "computed"}}
-    assert part(inside(found(), settings={**computed, "named": True}), "login").kind == "set"
-    assert "says uiPort computed" in trouble(inside(found(), settings={**computed, "guessed": True}), "login")
+    assert part(inside(sections_of(), settings={**computed, "named": True}), "login").kind == "set"
+    assert "says uiPort computed" in trouble(inside(sections_of(), settings={**computed, "guessed": True}), "login")
 
 
 def test_what_pm2_says_of_node_red_is_judged_with_the_service_that_starts_it() -> None:
     text = PROCESS.replace("/system.slice/nodered.service", "/user.slice/user-998.slice/session-3.scope")
     units = UNITS + "\n\nId=pm2-nodered.service\nLoadState=loaded\nUnitFileState=enabled"
-    sections = found(process_812=Section(f"{text}\nparent PM2 v6: God ", 0), units=Section(units, 0))
+    sections = sections_of(process_812=Section(f"{text}\nparent PM2 v6: God ", 0), units=Section(units, 0))
     kept = {**SETTINGS, "kept": {"restarts": True, "starts": False}}
     seen = part(inside(sections, settings=kept), "supervision")
     assert (seen.unit.name, seen.restarts, seen.starts) == ("pm2-nodered.service", True, False)
