@@ -237,6 +237,20 @@ WEAK = {
     ),
     "a host that is another's": Weak("host-00 host-14 host-17", url="https://ca.example:14000"),
     "impostors": Weak("host-00", do=intruder.START, given=intruder.FILES, undo=intruder.STOP),
+    "a secret in the unit": Weak(
+        "host-07", unit=(("[Service]", "[Service]\nEnvironment=NODE_RED_CREDENTIAL_SECRET=of-the-plant"),)
+    ),
+    "settings that look at how they are started": Weak(
+        "host-03", settings=(("adminAuth: {", "...require.main !== module ? {} : {adminAuth: 1}, no_adminAuth: {"),)
+    ),
+    "other settings that the unit mounts": Weak(
+        "host-03",
+        "host-07 host-19",  # who else can reach them there is not known
+        do="sed s/adminAuth/no_adminAuth/ /etc/nodered/settings.js >/srv/open.js && "
+        f"mkdir -p {DROP_INS} && cat >{DROP_INS}/mounts.conf && systemctl daemon-reload && systemctl restart nodered",
+        given="[Service]\nBindReadOnlyPaths=/srv/open.js:/etc/nodered/settings.js\n",
+        undo=f"rm -r {DROP_INS} /srv/open.js && systemctl daemon-reload && systemctl restart nodered",
+    ),
     "listening everywhere": Weak("host-01", settings=(('uiHost: "127.0.0.1"', 'uiHost: "0.0.0.0"'),)),
     "an inspector": Weak("host-01", unit=(("[Service]", "[Service]\nEnvironment=NODE_OPTIONS=--inspect=9230"),)),
     "root": Weak(
@@ -354,7 +368,8 @@ WEAK = {
         "host-16",
         do='echo \'{"version": "4.1.10"}\' >/run/old.json && mount --bind /run/old.json '
         "/usr/lib/node_modules/node-red/package.json && systemctl restart nodered",
-        undo="umount /usr/lib/node_modules/node-red/package.json",
+        # the service has mounts of its own, in which it stays
+        undo="umount /usr/lib/node_modules/node-red/package.json && systemctl restart nodered",
     ),
     "a certificate that was renewed, and an nginx that was not told": Weak(
         "host-17",
