@@ -1,4 +1,6 @@
-"""Writes docs/controls.md and data/known_findings.toml: `python tests/controls_md.py` (`--check`: names what is old).
+"""Writes docs/controls.md and data/known_findings.toml, and counts the controls in docs/evidence.md's example.
+
+Run `python tests/controls_md.py`; with `--check` it only names the files that are old.
 
 Title and reason are a control's docstring, severity its decorator's, requirements `data/frameworks.toml`. Findings and
 remedies are the rule's own: the tables of tests/rules make every rule say everything it can (all branches are covered
@@ -10,6 +12,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import sys
 import textwrap
 from collections import defaultdict
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "controls.md"
+EXAMPLE = PAGE.with_name("evidence.md")  # a last line, whose numbers are those of the suite
 TABLE = TESTS.parent / "pytest_nodered_sec" / "data" / "known_findings.toml"
 HEAD = """\
 # The controls
@@ -196,7 +200,18 @@ def cell(text: str) -> str:
 def files() -> dict[Path, str]:
     """Return what the files are to hold."""
     said = listen({rule_of(entry) for entry in catalogue().values()})
-    return {PAGE: "\n".join(lines(said)).rstrip("\n") + "\n", TABLE: table(said)}
+    page = "\n".join(lines(said)).rstrip("\n") + "\n"
+    return {PAGE: page, TABLE: table(said), EXAMPLE: counted(EXAMPLE.read_text(encoding="utf-8"))}
+
+
+def counted(text: str) -> str:
+    """Return a page with the number of all controls in its example of a last line, and those judged to match."""
+    there = len(catalogue())
+
+    def numbers(line: re.Match[str]) -> str:
+        return f"judged {there - sum(map(int, re.findall(r'[0-9]+', line[1])))} of {there} controls{line[1]}"
+
+    return re.sub(r"judged \d+ of \d+ controls(; \d+ not applicable, \d+ not judged, \d+ not selected)", numbers, text)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,12 @@ def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:
 def expect(letters: dict[str, set[str]], **groups: set[str]) -> None:
     """Compare the controls that have a letter with those expected to, for every letter."""
     names = {"passes": "P", "fails": "F", "errs": "E", "skips": "-"}
-    controls = {name: {name for name, seen in letters.items() if letter in seen} for name, letter in names.items()}
-    assert controls == {name: groups.get(name, set()) for name in names}
+    controls = {
+        group: {control for control, seen in letters.items() if letter in seen} for group, letter in names.items()
+    }
+    assert controls == {group: groups.get(group, set()) for group in names}, (
+        "a new control that does not err here: add it to the sets above (SAID, STEER …), and to what this test expects"
+    )
 
 
 DEAD = ["hangs", "drips_raw", "tls_garbage", "ssh_banner", "plain_http", "closes_at_once", "resets"]
