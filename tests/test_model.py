@@ -8,7 +8,7 @@ import pytest
 from seen import target
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.model import Credentials, Surface, Target, root_in_capitals
+from pytest_nodered_sec.model import Credentials, HttpSettings, Surface, Target, root_in_capitals
 from pytest_nodered_sec.policy.model import Policy, PublicPath
 
 
@@ -57,6 +57,15 @@ def test_an_account_is_learnt_as_secret_and_not_shown() -> None:
     account = Credentials("operator", "a-password-of-ours")
     assert "a-password-of-ours" not in repr(account)
     assert redaction.scrub("it is a-password-of-ours") == "it is [redacted]"
+
+
+def test_a_proxys_password_and_the_values_of_headers_are_secret_as_written_and_as_meant() -> None:
+    settings = HttpSettings("http://ops:of/our%20proxy@proxy.example:3128", headers={"X-Token": "a-token-of-ours"})
+    settings.hide()
+    hidden = redaction.scrub("of/our%20proxy, of/our proxy, a-token-of-ours at proxy.example")
+    assert hidden == "[redacted], [redacted], [redacted] at proxy.example"
+    HttpSettings().hide()
+    assert redaction.scrub("nothing") == "nothing"
 
 
 def test_a_dashboard_that_is_declared_public_needs_no_guard() -> None:
