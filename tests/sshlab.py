@@ -71,18 +71,22 @@ class SshLab:
         (self.folder / name).write_text(f"[127.0.0.1]:{self.port} {public}")
 
     def __enter__(self) -> Self:
-        assert SSHD is not None
         if os.geteuid() == 0:
             self._made = not _HOME.exists()
             _HOME.mkdir(mode=0o755, exist_ok=True)
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log)
+            self._process = subprocess.Popen(self.command(), stderr=log)
         for _ in range(100):
             with socket.socket() as connection:
                 if connection.connect_ex(("127.0.0.1", self.port)) == 0:
                     return self
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
+
+    def command(self) -> list[str]:
+        """Return what starts sshd."""
+        assert SSHD is not None
+        return [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
