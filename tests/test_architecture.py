@@ -55,6 +55,7 @@ UNDOCUMENTED = {"known_args_namespace", "global_and_fixture_disabled", "assigned
 CHANGES = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
 HELD = {  # module-level objects that change: each says in its file why it is not the run's
     f"{PACKAGE}.controls": {"_running"},  # the bodies of controls that run; empty between tests
+    f"{PACKAGE}.probes.transport.deadlines": {"_watch"},  # connections that talk at this moment, whoever's they are
     f"{PACKAGE}.redaction": {"_runs"},  # of each run what it learnt; empty between them
 }
 HEAVY = ["requests", "urllib3", "OpenSSL", "cryptography", "certifi", "idna", "testinfra", "trustme", "xdist", "jinja2",

@@ -24,6 +24,7 @@ from pytest_nodered_sec.observations.refusals import may_refuse_method
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
 from pytest_nodered_sec.probes.http.refusals import closed_twice
 from pytest_nodered_sec.probes.transport.answers import json_of
+from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import (
     BODY_LIMIT,
     CERTIFICATE_REQUIRED,
@@ -37,7 +38,7 @@ from pytest_nodered_sec.probes.transport.http import (
 )
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.names import random_path
-from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
+from pytest_nodered_sec.probes.transport.net import TimedTLS
 from pytest_nodered_sec.probes.transport.once import Once
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 

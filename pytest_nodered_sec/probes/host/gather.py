@@ -32,7 +32,7 @@ from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.starting import as_user, node_of
 from pytest_nodered_sec.probes.host.way import Way
 from pytest_nodered_sec.probes.transport.contexts import tls_context
-from pytest_nodered_sec.probes.transport.net import ended_by
+from pytest_nodered_sec.probes.transport.deadlines import ended_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -19,9 +19,9 @@ from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.http.landmarks import port_state, see
 from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, reduced
 from pytest_nodered_sec.probes.transport.contexts import tls_context
+from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import Client
 from pytest_nodered_sec.probes.transport.names import random_path
-from pytest_nodered_sec.probes.transport.net import ended_by
 from pytest_nodered_sec.probes.transport.pace import Pace
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 import certifi
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
+from pytest_nodered_sec.probes.transport.deadlines import ended_by
+from pytest_nodered_sec.probes.transport.net import TimedTLS
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target

@@ -17,8 +17,9 @@ from urllib.parse import quote
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.form import USUAL
-from pytest_nodered_sec.probes.transport.net import TimedTLS, ended_by
+from pytest_nodered_sec.probes.transport.net import TimedTLS
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 from pytest_nodered_sec.texts import readable
 

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 AT_ONCE: Final = 8  # connections to one target
 _PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
 _FATE: Final = threading.Lock()  # held while it is decided whether a kept connection is used or ended
-_GRACE: Final = 0.5  # seconds in which Python notices a deadline by itself
 _PATIENCE: Final = 10.0  # seconds to wait for one; then a look that holds two goes on
 
 
@@ -164,40 +163,6 @@ def _end(sock: Timed) -> None:
     sock.ended = True
     with contextlib.suppress(OSError):  # the target was faster
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the TCP one: that of TLS would unwrap it first
-
-
-@contextlib.contextmanager
-def ended_by(sock: socket.socket, deadline: float) -> Iterator[None]:
-    """End a connection with TLS at a deadline that Python does not come to see.
-
-    Within one call OpenSSL reads on for as long as messages arrive that it skips, such as HelloRequest before a
-    ServerHello and NewSessionTicket after the handshake; no time limit of the socket counts there.
-
-    Args:
-        sock: with TLS, or about to be wrapped in it.
-        deadline: absolute `time.monotonic()` seconds.
-
-    Raises:
-        TimeoutError: the deadline has passed, in place of whatever was raised then.
-    """
-    handle = socket.fromfd(sock.fileno(), sock.family, sock.type)  # `wrap_socket` takes the connection from its object
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()) + _GRACE, _shut, (handle,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except OSError:
-        if time.monotonic() >= deadline:
-            raise TimeoutError("timed out") from None
-        raise
-    finally:
-        timer.cancel()
-        handle.close()
-
-
-def _shut(handle: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it is over
-        handle.shutdown(socket.SHUT_RDWR)
 
 
 def resolve(hostname: str, deadline: float) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.contexts import trust
-from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS, dial, ended_by, resolve
+from pytest_nodered_sec.probes.transport.deadlines import ended_by
+from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS, dial, resolve
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, read_head
 
 if TYPE_CHECKING:
