@@ -9,6 +9,7 @@ import enum
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import quote, unquote, urlsplit
 
@@ -110,17 +111,17 @@ class Target:
     credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
     dashboard_credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def tls(self) -> bool:
         """Whether the URL is https."""
         return self.url.startswith("https:")
 
-    @property
+    @cached_property
     def hostname(self) -> str:
         """Host of the URL, lower case, IPv6 literals without brackets."""
         return urlsplit(self.url).hostname or ""
 
-    @property
+    @cached_property
     def named(self) -> bool:
         """Whether the host of the URL is a name, not an IP address."""
         try:
@@ -129,17 +130,17 @@ class Target:
             return True
         return False
 
-    @property
+    @cached_property
     def port(self) -> int:
         """TCP port of the URL."""
         return urlsplit(self.url).port or (443 if self.tls else 80)
 
-    @property
+    @cached_property
     def origin(self) -> str:
         """Scheme, host and port of the URL as browsers write them, which leave the scheme's own port out."""
         return texts.origin("https" if self.tls else "http", self.hostname, self.port)
 
-    @property
+    @cached_property
     def dialled(self) -> tuple[str, int]:
         """Host and TCP port that are dialled for the URL."""
         parts = urlsplit(f"//{self.connect or ''}")
@@ -161,18 +162,18 @@ class Target:
         """Return the absolute URL path of a path below the node root, e.g. "/ui"."""
         return self.path(self.node_root, path)
 
-    @property
+    @cached_property
     def pages(self) -> tuple[str, ...]:
         """Absolute paths of what people open: the admin root, then each dashboard, guessed where none is declared."""
         return (self.admin("/"), *(self.node(path) for path in self.dashboards))
 
-    @property
+    @cached_property
     def dashboards(self) -> tuple[str, ...]:
         """Each dashboard's path below the node root, guessed where none is declared."""
         declared = self.policy.dashboards
         return ("/ui", "/dashboard") if declared is None else declared
 
-    @property
+    @cached_property
     def guarded_dashboards(self) -> tuple[str, ...]:
         """Those of `dashboards` that are not declared public."""
         return tuple(path for path in self.dashboards if not self.policy.public_reason(path))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.chain import PresentedChain
     from pytest_nodered_sec.observations.channels import ChannelAttempt
     from pytest_nodered_sec.policy.model import Policy
-    from pytest_nodered_sec.session.state import Case
+    from pytest_nodered_sec.session.state import Turn
 
 _SUITE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "suite")  # noqa: PTH118, PTH120  pathlib costs more
 _HOOKS = "nodered-sec-hooks"
@@ -135,16 +135,16 @@ def _fixtures() -> Any:  # Any: as above
 
 
 @pytest.fixture
-def _nodered_case(request: pytest.FixtureRequest) -> Case:
+def _nodered_case(request: pytest.FixtureRequest) -> Turn:
     """Target and question of this test case."""
-    case: Case = _fixtures().case(request)
-    return case
+    turn: Turn = _fixtures().turn(request)
+    return turn
 
 
 @pytest.fixture
-def nodered_target(_nodered_case: Case) -> Target:
+def nodered_target(_nodered_case: Turn) -> Target:
     """The target of this test case (read-only: how it is asked is settled before the first look)."""
-    target = _nodered_case.target
+    target = _nodered_case.case.target
     assert target is not None  # noqa: S101  _nodered_case has failed otherwise; for the type checker
     return target
 
@@ -157,10 +157,10 @@ def nodered_targets(request: pytest.FixtureRequest) -> tuple[Target, ...]:
 
 
 @pytest.fixture
-def nodered_policy(_nodered_case: Case, nodered_target: Target) -> Policy:
+def nodered_policy(_nodered_case: Turn, nodered_target: Target) -> Policy:
     """What this site demands of the target."""
     __tracebackhide__ = True
-    policy: Policy = _fixtures().policy(_nodered_case, nodered_target)
+    policy: Policy = _fixtures().policy(_nodered_case.case, nodered_target)
     return policy
 
 
@@ -172,10 +172,10 @@ def nodered_lab(request: pytest.FixtureRequest, nodered_target: Target) -> Runni
 
 
 @pytest.fixture
-def nodered_seen(request: pytest.FixtureRequest, _nodered_case: Case, nodered_target: Target) -> Observation:
+def nodered_seen(_nodered_case: Turn, nodered_target: Target) -> Observation:
     """The answer to the control's question; where it could not be had, an error."""
     __tracebackhide__ = True
-    observation: Observation = _fixtures().seen(request, _nodered_case, nodered_target)
+    observation: Observation = _fixtures().seen(_nodered_case, nodered_target)
     return observation
 
 

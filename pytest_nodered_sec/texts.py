@@ -18,7 +18,7 @@ _LISTED: Final = 4  # words in a list
 
 def readable(text: str) -> str:
     """Return a text with everything that does not print written out, such as `\\x1b`; lines stay lines."""
-    if text.isprintable():  # nearly always, and quick
+    if text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable():  # nearly always, and quick
         return text
     return "".join(char if char.isprintable() or char in _KEPT else _written_out(char) for char in text)
 

@@ -102,6 +102,9 @@ class Replay:
         """Return who answered then, as `facts.Identity` has it."""
         return self._identities.get(target.name)
 
+    def let_go(self, target: Target, kept: Iterable[Ask]) -> None:
+        """Do nothing: all of it is needed for the judgement."""
+
     def stop(self) -> None:
         """Do nothing: nothing is asked."""
 

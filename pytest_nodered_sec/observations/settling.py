@@ -5,7 +5,8 @@ Each observation that needs the check has a method `settle`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Settling, Surface
@@ -50,5 +51,11 @@ def settle(seen: Observation, target: Target) -> None:
 
     Pure, and run before the test body: what it raises is an error, never a failure.
     """
-    if isinstance(seen, Settling):
-        seen.settle(target)
+    if _settles(type(seen)):
+        cast("Settling", seen).settle(target)
+
+
+@cache
+def _settles(kind: type) -> bool:
+    """Whether observations of a type do; once for each type, because Python asks a protocol slowly."""
+    return issubclass(kind, Settling)

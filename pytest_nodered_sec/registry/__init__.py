@@ -6,6 +6,7 @@ A probe's module is imported when the first question needs it, so that an unused
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -90,6 +91,11 @@ class Probe:
     doors: bool = False
     by_turns: bool = False
     in_flows: bool = False
+
+    @cached_property
+    def confirmed_by(self) -> str:
+        """What confirms what was seen: "doors", a new connection and the landmarks; "roots", those; "", nothing."""
+        return "doors" if self.doors else "roots" if self.landmarks else ""
 
     def load(self) -> Callable[..., Observation]:
         """Import the probe."""

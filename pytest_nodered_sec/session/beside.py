@@ -138,6 +138,9 @@ class Told:
         """Return nothing: the workers have told who answered."""
         return None
 
+    def let_go(self, target: Target, kept: Iterable[Ask]) -> None:
+        """Do nothing: all of it is needed for the judgement."""
+
     def stop(self) -> None:
         """Do nothing: nothing is asked."""
 

@@ -5,7 +5,6 @@ Observations are fetched here, in setup, so that "could not look" is an error an
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -31,6 +30,7 @@ from pytest_nodered_sec.session.state import (
     TARGETS,
     TODAY,
     Case,
+    Turn,
     case_of,
 )
 
@@ -45,16 +45,15 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.results.records import Record
     from pytest_nodered_sec.session.state import Answers
 
-_SURVEY: Final = pytest.StashKey["Answers"]()
-_TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
-_LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
+SURVEY: Final = pytest.StashKey["Answers"]()
+LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # of an item, settled or not
 _SEEN: Final[pytest.StashKey[Observation]] = pytest.StashKey()  # what an item was given to judge
 _BESIDE: Final = pytest.StashKey[dict[Ask, list[tuple["Target", Any]]]]()  # answers by question; None where unseen
 _AHEAD: Final = pytest.StashKey[Ahead]()
 
 
-def case(request: pytest.FixtureRequest) -> Case:
-    """Return target and question of a test case; raise without a target."""
+def turn(request: pytest.FixtureRequest) -> Turn:
+    """Return a test case, with target and question; raise without a target."""
     case: Case = request.param if hasattr(request, "param") else _case_of_one(request.config)
     if case.target is None:
         if targets(request.config):
@@ -64,7 +63,7 @@ def case(request: pytest.FixtureRequest) -> Case:
                 pytrace=False,
             )
         pytest.fail("no target: name one with --nodered-url=https://HOST, or try --nodered-lab", pytrace=False)
-    return case
+    return Turn(request, case)
 
 
 def _case_of_one(config: pytest.Config) -> Case:
@@ -109,13 +108,14 @@ def lab(config: pytest.Config, target: Target) -> RunningDeployment:
     pytest.skip(f"{target.name} is not in the lab, and this test may act: see --nodered-lab")
 
 
-def seen(request: pytest.FixtureRequest, case: Case, target: Target) -> Observation:
+def seen(turn: Turn, target: Target) -> Observation:
     """Return the answer to a case's question.
 
     Raises:
         ProbeError: it could not be looked at.
     """
     __tracebackhide__ = True
+    request, case = turn
     _check_target(case, target)
     if case.ask is None:
         pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
@@ -128,7 +128,7 @@ def seen(request: pytest.FixtureRequest, case: Case, target: Target) -> Observat
 
     outcome = _explained(request.session, target, survey.outcome(target, case.ask))
     if request.config.stash.get(RECORDING, False) or (case.ask.beside and _is_worker(request.config)):
-        request.node.stash[_LOOKED] = outcome
+        request.node.stash[LOOKED] = outcome
     answer = answered(outcome, target)
     if case.ask.beside:
         answer = _beside(request.session, target, case.ask, answer)
@@ -183,7 +183,7 @@ def _is_elsewhere(target: Target, other: Target, ask: Ask) -> bool:
 
 def answer_from(session: pytest.Session, answers: Answers) -> None:
     """Take the answers from elsewhere than from a survey."""
-    session.stash[_SURVEY] = answers
+    session.stash[SURVEY] = answers
 
 
 def _explained(session: pytest.Session, target: Target, outcome: Observation | ProbeError) -> Observation | ProbeError:
@@ -212,6 +212,8 @@ def check_given(item: pytest.Item) -> None:
         return
     ours = {"nodered_target": case.target, "nodered_policy": case.target.policy}
     seen = item.stash.get(_SEEN, None)
+    if seen is not None:
+        del item.stash[_SEEN]  # or every case would keep its own until the run ends
     given = getattr(item, "funcargs", {})
     for name, value in sorted(given.items(), key=lambda pair: pair[0] != "nodered_seen"):  # others are made of it
         if name.startswith("nodered_") and value is not ours.get(name, seen):
@@ -270,13 +272,13 @@ def _waived_case(instance: str, record: Record | None) -> WaivedCase:
 def _survey(session: pytest.Session) -> Answers:
     stored = session.config.stash.get(REPLAYED, None)
     if stored is not None:
-        session.stash[_SURVEY] = stored.replay
-    if _SURVEY not in session.stash:
+        session.stash[SURVEY] = stored.replay
+    if SURVEY not in session.stash:
         from pytest_nodered_sec.survey.survey import Survey  # asks over the network: only when a test needs it
 
         targets: tuple[Target, ...] = session.config.stash.get(TARGETS, ())
-        session.stash[_SURVEY] = Survey(session.config.stash.get(ATTEMPTS, None), targets)
-    return session.stash[_SURVEY]
+        session.stash[SURVEY] = Survey(session.config.stash.get(ATTEMPTS, None), targets)
+    return session.stash[SURVEY]
 
 
 def _ahead(session: pytest.Session) -> Ahead:
@@ -286,57 +288,16 @@ def _ahead(session: pytest.Session) -> Ahead:
     return session.stash[_AHEAD]
 
 
-def tell_identity(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Add what identifies the target's server to a report, where it has changed since the last report."""
-    case = case_of(item)
-    survey = item.session.stash.get(_SURVEY, None)
-    if report.when != "teardown" or survey is None or case is None or case.target is None:
-        return
-    told = item.session.stash.setdefault(_TOLD, {})
-    known = survey.identity(case.target)
-    if known is not None and known != told.get(case.target.name):
-        told[case.target.name] = known
-        report.nodered_identity = (case.target.name, known)  # type: ignore[attr-defined]  # crosses from a worker
-
-
-def server_of(item: pytest.Item, target: Target) -> str:
-    """Return what a target's answers have said of its server so far."""
-    survey = item.session.stash.get(_SURVEY, None)
-    known = survey.identity(target) if survey else None
-    return str(known.get("server", "")) if known else ""
-
-
-def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Add the observation to the report of its phase, as plain values, for the evidence."""
-    case, outcome = case_of(item), item.stash.get(_LOOKED, None)
-    if outcome is None or report.when != "setup" or case is None or case.target is None or case.ask is None:
-        return
-    from pytest_nodered_sec import redaction  # know every kind of observation: only where they are kept
-    from pytest_nodered_sec.observations import codec  # know every kind of observation: only where they are kept
-
-    report.nodered_looked = {  # type: ignore[attr-defined]  # crosses from a worker
-        "target": redaction.scrub(case.target.name),
-        "probe": case.ask.probe,
-        "args": redaction.scrub_within(list(case.ask.args)),
-        # as bytes: a target may have sent a lone surrogate, which execnet cannot send as text
-        "outcome": json.dumps(redaction.scrub_within(codec.encode(_kept(outcome)))).encode(),
-    }
-
-
-def _kept(outcome: Observation | ProbeError) -> Observation | ProbeError:
-    """Return what the evidence keeps of an observation: its values, or a note if its type is the site's own."""
-    from pytest_nodered_sec.observations import codec
-
-    if codec.knows(outcome):
-        return outcome
-    kind = type(outcome).__name__
-    return ProbeError(f"evidence keeps nothing of the kind {kind}, which is the site's own", Cause.NOT_ASKED)
+def let_go(session: pytest.Session, target: Target, kept: list[Ask]) -> None:
+    """Let go of what was seen of a target, but for the answers to some questions."""
+    if SURVEY in session.stash:
+        session.stash[SURVEY].let_go(target, kept)
 
 
 def close(session: pytest.Session) -> None:
     """End the survey, if it was started."""
-    if _SURVEY in session.stash:
-        session.stash[_SURVEY].close()
+    if SURVEY in session.stash:
+        session.stash[SURVEY].close()
 
 
 def host(config: pytest.Config, target: Target) -> Any:  # Any: testinfra is imported only when a test asks for a host

@@ -27,9 +27,11 @@ from pytest_nodered_sec.session import (
     collection,
     fixtures,
     lab_targets,
+    leaving,
     ledger,
     redacting,
     selection,
+    told,
     unseen,
 )
 from pytest_nodered_sec.session.flow_targets import prepare_flows
@@ -82,7 +84,7 @@ from pytest_nodered_sec.session.targets import (
     with_testinfra,
     with_waivers,
 )
-from pytest_nodered_sec.session.turns import in_turns
+from pytest_nodered_sec.session.turns import by_groups, in_turns
 from pytest_nodered_sec.texts import listed
 from pytest_nodered_sec.verdict import Severity
 
@@ -326,11 +328,13 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     collection.check_wanted(session, items)
     collection.leave_out_unasked(session.config, items)
     selection.select(session, items)
+    by_groups(items, session.config.stash[TARGETS])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     in_turns(session.items)
+    leaving.register(session)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -360,15 +364,15 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     if call.excinfo is not None and isinstance(call.excinfo.value, (NonCompliant, ProbeError)):
-        # The report shows our text instead of the traceback, which would take pytest longer than the rest of the case.
-        call.excinfo.traceback = call.excinfo.traceback[-1:]
+        # Our text is shown in its place: for a traceback pytest would parse the test's file, longer than all the rest.
+        call.excinfo.traceback = call.excinfo.traceback[:0]
     report = yield
-    fixtures.tell_identity(item, report)
+    told.tell_identity(item, report)
     collection.tell_collected(item.config, report)
     annotate(item, call, report, item.config.stash[GATE])
     unseen.note(item, call, report)
     _reword(item, report)
-    fixtures.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
+    told.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
     return report
 
 
@@ -380,7 +384,7 @@ def _reword(item: pytest.Item, report: pytest.TestReport) -> None:
     from pytest_nodered_sec.evidence.reworded import reworded  # only where there is a finding
 
     shown = getattr(report.longrepr, "reprcrash", None)
-    parts = record, case.target, fixtures.server_of(item, case.target)
+    parts = record, case.target, told.server_of(item, case.target)
     if hasattr(report, "wasxfail"):
         report.wasxfail = reworded(report.wasxfail, *parts)
     if shown is not None and shown.message != (other := reworded(shown.message, *parts)):

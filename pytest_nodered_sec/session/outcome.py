@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traceback
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,7 +16,7 @@ from pytest_nodered_sec.controls import NoVerdict, Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation
 from pytest_nodered_sec.results.records import Finding, Record, Waived
-from pytest_nodered_sec.session import collection
+from pytest_nodered_sec.session import collection, shared
 from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.state import (
     PAPERWORK,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _RECORD: Final = pytest.StashKey[Record]()
 _DIGESTS: Final = pytest.StashKey[dict[str, str]]()  # of each target's policy
-_PROPERTIES: Final = ("control", "severity", "target", "observed", "outcome", "policy_sha256")
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
 _LOOKS: Final = "pytest_nodered_sec.probes"  # observations are fetched in setup
 
@@ -57,12 +56,14 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     """
     _annotate(item, call, report, gate)
     _place_skip(item, report)
-    if control_of(item):
+    control = control_of(item)
+    if control:
+        report.keywords = shared.keywords(item, report)
         for name in ("longrepr", "wasxfail"):  # texts and a skip's tuple; tracebacks are redacted elsewhere
             if isinstance(getattr(report, name, None), (str, tuple)):
                 setattr(report, name, texts.readable_within(getattr(report, name)))
     error = call.excinfo.value if call.excinfo else None
-    if isinstance(report.longrepr, str) and (control_of(item) or isinstance(error, (NonCompliant, ProbeError))):
+    if isinstance(report.longrepr, str) and (control or isinstance(error, (NonCompliant, ProbeError))):
         report.longrepr = represent(report.longrepr, item.nodeid, (item.location[1] or 0) + 1)
     redaction.scrub_within(report)  # last, so that everything added to the report is redacted
 
@@ -83,8 +84,7 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.longrepr = texts.readable(_without_locals(control, error))
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
         record = item.stash.get(_RECORD, None)  # None with --setup-only
-        # every case keeps its properties until the end of the run: their names once for all
-        report.user_properties.extend((intern(f"nodered_sec.{name}"), value) for name, value in _properties(record))
+        report.user_properties.extend(shared.properties(item.config, record))
     elif report.when == "call" or not report.passed:
         error = error or _warn_of_stale(item, control, report)
         accepted = _waive(item, control, report, error) if report.when == "call" else None
@@ -163,15 +163,6 @@ def _skipped_by_others(item: pytest.Item, report: pytest.TestReport, error: Base
     if report.when != "setup" or not isinstance(error, pytest.skip.Exception) or case is None:
         return False
     return bool(case.target and case.ask and not collection.why_not_asked(case.target, case.ask))
-
-
-def _properties(record: Record | None) -> list[tuple[str, str]]:
-    """Return the JUnit properties of a record."""
-    if record is None:
-        return []
-    properties = [(name, str(value)) for name, value in record.items() if name in _PROPERTIES]
-    codes = dict.fromkeys(finding["code"] for finding in record["findings"])
-    return [*properties, ("findings", " ".join(codes))] if codes else properties
 
 
 def _waive(
@@ -283,7 +274,7 @@ def _record(
 ) -> Record:
     case = case_of(item)
     seen = getattr(item, "funcargs", {}).get("nodered_seen")
-    observed = seen.evidence() if isinstance(seen, Observation) else ""
+    observed = seen.evidence() if seen is not None and _is_observation(seen.__class__) else ""
     reason = ""
     if isinstance(error, NonCompliant):
         observed = "; ".join(violation.observed for violation in error.violations)
@@ -317,6 +308,12 @@ def _record(
         seconds=report.duration,
         policy_sha256=_policy_sha256(item.config, case.target) if case and case.target else "",
     )
+
+
+@cache
+def _is_observation(kind: type) -> bool:
+    """Whether values of a type are observations; once for each type, because Python asks a protocol slowly."""
+    return issubclass(kind, Observation)
 
 
 def _what_broke(error: BaseException, report: pytest.TestReport) -> str:

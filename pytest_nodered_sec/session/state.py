@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from sys import intern
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pytest
 
@@ -43,6 +44,10 @@ COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything w
 RAN: Final = pytest.StashKey[dict[str, "Record"]]()  # outcomes of the cases that ran in this process, by node id
 
 
+_UNKNOWN: Final[Any] = object()  # Any: in the place of what a stash may hold, None included
+_CONTROL: Final = pytest.StashKey[Control | None]()
+
+
 class Answers(Protocol):
     """The source of answers: the survey, which asks the target, or a stored run."""
 
@@ -54,6 +59,9 @@ class Answers(Protocol):
 
     def identity(self, target: Target) -> dict[str, Any] | None:
         """Return what identifies the server that answered, as plain values; None if unknown."""
+
+    def let_go(self, target: Target, kept: Iterable[Ask]) -> None:
+        """Let go of what was seen of a target, but for the answers to some questions."""
 
     def stop(self) -> None:
         """Begin no more looks: the run is about to end."""
@@ -111,9 +119,16 @@ class Case:
     __repr__ = __str__
 
 
+class Turn(NamedTuple):
+    """A test case as it runs: its fixtures have pytest's request from here, because pytest makes each a new one."""
+
+    request: pytest.FixtureRequest
+    case: Case
+
+
 def title_of(item: pytest.Item) -> str:
-    """Return the first line of a test's docstring, "" where it has none."""
-    return (getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0]
+    """Return the first line of a test's docstring, "" where it has none; the same text for every case of the test."""
+    return intern((getattr(item, "obj", None).__doc__ or "").strip().partition("\n")[0])
 
 
 def of_suite(nodeid: str) -> bool:
@@ -122,9 +137,12 @@ def of_suite(nodeid: str) -> bool:
 
 
 def control_of(node: pytest.Item) -> Control | None:
-    """Return the control that a test is, or None."""
-    mark = node.get_closest_marker(MARK)
-    return mark.args[0] if mark else None
+    """Return the control that a test is, or None; its marks are searched once."""
+    known = node.stash.get(_CONTROL, _UNKNOWN)
+    if known is _UNKNOWN:
+        mark = node.get_closest_marker(MARK)
+        known = node.stash[_CONTROL] = mark.args[0] if mark else None
+    return known
 
 
 def case_of(item: pytest.Item) -> Case | None:

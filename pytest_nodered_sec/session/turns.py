@@ -1,15 +1,46 @@
-"""Cases that wait for others: those that judge targets beside each other, and those that judge waivers."""
+"""The order of cases: some targets after the other, and last of all those that wait for others.
+
+Others are waited for by cases that judge targets beside each other, and by those that judge waivers.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.session.state import case_of, control_of
+from pytest_nodered_sec.session.state import case_of, control_of, of_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pytest
+
+    from pytest_nodered_sec.model import Target
+
+
+TOGETHER: Final = 8  # targets whose cases alternate: with more, pytest's progress would name each file for each target
+
+
+def by_groups(items: list[pytest.Item], targets: tuple[Target, ...]) -> None:
+    """Run the suite for some targets after the other, so that a fleet need not be kept in mind as a whole.
+
+    Only the suite's cases change places, with each other.
+
+    Args:
+        items: the tests; changed in place.
+        targets: of the run.
+    """
+    if len(targets) <= TOGETHER:
+        return
+    group = {target.name: number // TOGETHER for number, target in enumerate(targets)}
+    places = [place for place, item in enumerate(items) if of_suite(item.nodeid)]
+    cases = sorted((items[place] for place in places), key=lambda item: group.get(_target_of(item), 0))
+    for place, item in zip(places, cases, strict=True):
+        items[place] = item
+
+
+def _target_of(item: pytest.Item) -> str:
+    case = case_of(item)
+    return case.target.name if case and case.target else ""
 
 
 def in_turns(items: list[pytest.Item]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.once import Once
+from pytest_nodered_sec.survey.pending import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_nodered_sec.model import Ask, Observation, Target
+    from pytest_nodered_sec.model import Ask, Target
     from pytest_nodered_sec.probes.transport.station import Station
 
 
@@ -29,13 +29,13 @@ class FlowPlace:
     def add(self, asks: Iterable[Ask]) -> None:
         """Do nothing: the file is read when an answer is wanted."""
 
-    def future(self, ask: Ask) -> Future[Observation | ProbeError]:
+    def pending(self, ask: Ask) -> Pending:
         """Return the answer to a question, or why there is none."""
-        answer: Future[Observation | ProbeError] = Future()
+        answer = Pending()
         try:
-            answer.set_result(self._answer(self._read.get(), self._target.flows, ask))
+            answer.settle(self._answer(self._read.get(), self._target.flows, ask))
         except ProbeError as error:
-            answer.set_result(error)
+            answer.settle(error)
         return answer
 
     def arrived(self) -> Station:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.once import Memo, Once
 from pytest_nodered_sec.registry import PROBES
 from pytest_nodered_sec.survey.landmarks import Landmarks
+from pytest_nodered_sec.survey.pending import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,10 +49,10 @@ class Place:
         self._station.beside = partial(self._put_job, next_one=True)
         self._queue = hosts.queue_of(target, (), self._station.calm_down)
         self._lock = threading.Lock()
-        self._futures: dict[Ask, Future[Observation | ProbeError]] = {}
+        self._answers: dict[Ask, Pending] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
         self._open = Counter[str]()  # questions queued or in progress, by what confirms them
-        self._unconfirmed: list[tuple[Ask, Observation]] = []
+        self._unconfirmed: dict[str, list[tuple[Ask, Observation]]] = {}  # by what confirms them
         self._confirming: set[str] = set()
         self._ready_to_guess = False
         self._failed = 0  # looks in a row that got no answer
@@ -69,12 +69,12 @@ class Place:
     def add(self, asks: Iterable[Ask]) -> None:
         """Queue the questions that are new."""
         with self._lock:
-            fresh = [ask for ask in dict.fromkeys(asks) if ask not in self._futures]
+            fresh = [ask for ask in dict.fromkeys(asks) if ask not in self._answers]
             for ask in fresh:
-                self._futures[ask] = Future()
+                self._answers[ask] = Pending()
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
-            self._open.update(map(_confirmed_by, now))
+            self._open.update(PROBES[ask.probe].confirmed_by for ask in now)
             begins = bool(fresh) and not self._begun
             self._begun = self._begun or begins
             entered = self._entered
@@ -100,9 +100,10 @@ class Place:
     def _queue_up(self, now: list[Ask]) -> None:
         """Queue questions of the first stage, and those of later ones where there are no others."""
         now.sort(key=lambda ask: -PROBES[ask.probe].trips)
-        clear = [ask for ask in now if _in_clear(ask)]
-        tls = [ask for ask in now if _of_tls(ask)]  # one looks: others would only wait for it
-        rest = [ask for ask in now if not _in_clear(ask) and not _of_tls(ask)]
+        clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
+        tls = [ask for ask in now if "tls" in PROBES[ask.probe].given]  # one looks: others would only wait for it
+        apart = {*clear, *tls}
+        rest = [ask for ask in now if ask not in apart]
         # Too many at once on the plain port would take the connections of the others, which would have to reconnect.
         for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
             self._put(*lane)
@@ -122,7 +123,7 @@ class Place:
         first, *rest = asks
 
         def job() -> None:
-            if not self._futures[first].cancelled():  # the run has ended meanwhile
+            if not self._answers[first].dropped:  # the run has ended meanwhile
                 self._look(first)
             if rest:
                 self._put(*rest, next_one=True)  # before confirming, for which another thread need not wait
@@ -133,9 +134,9 @@ class Place:
     def _put_job(self, job: Callable[[], None], *, next_one: bool = False) -> None:
         self._hosts.workers.put(self._queue, job, next_one=next_one)
 
-    def future(self, ask: Ask) -> Future[Observation | ProbeError]:
-        """Return the future of a question that was added."""
-        return self._futures[ask]
+    def pending(self, ask: Ask) -> Pending | None:
+        """Return the answer to a question, which may be yet to come; None where it was not added."""
+        return self._answers.get(ask)
 
     def arrived(self) -> Station:
         """Return the target's station, after reaching the target.
@@ -154,17 +155,30 @@ class Place:
     def drop(self) -> None:
         """Drop the questions not asked yet."""
         with self._lock:
-            pending = [future for future in self._futures.values() if not future.done()]
-        for future in pending:
-            future.cancel()
+            pending = list(self._answers.values())
+        for answer in pending:
+            answer.drop()
 
     def close(self) -> None:
         """Close all connections."""
         self._station.close()
 
+    def leave(self, kept: Iterable[Ask]) -> dict[Ask, Pending]:
+        """Ask nothing more and let go of what was seen; return the answers that are kept."""
+        self.drop()
+        self.close()
+        self._hosts.workers.leave(self._queue, self._station.calm_down)
+        with self._lock:
+            answers = {ask: self._answers[ask] for ask in kept if ask in self._answers}
+            self._answers.clear()
+        self._landmarks = Landmarks(self._station)
+        self._station.forget()
+        return answers
+
     # --- looking
 
     def _look(self, ask: Ask) -> None:
+        kind = PROBES[ask.probe].confirmed_by
         alone = self._queue.guessing if PROBES[ask.probe].stage == _ONE_BY_ONE else contextlib.nullcontext()
         try:
             with alone:
@@ -173,16 +187,16 @@ class Place:
             self._hand_out(ask, error)
             self._note_failure(error)
         except BaseException as bug:  # noqa: BLE001  handed to the test that asked, where it is raised as it is
-            self._futures[ask].set_exception(bug)
+            self._answers[ask].settle(None, bug)
         else:
             self._failed = 0
-            if _confirmed_by(ask):
+            if kind:
                 with self._lock:
-                    self._unconfirmed.append((ask, seen))
+                    self._unconfirmed.setdefault(kind, []).append((ask, seen))
             else:
                 self._hand_out(ask, seen)
         with self._lock:
-            self._open[_confirmed_by(ask)] -= 1
+            self._open[kind] -= 1
 
     def _note_failure(self, error: ProbeError) -> None:
         """Ask a landmark after several looks without an answer: if the target has banned us, send nothing more."""
@@ -225,7 +239,7 @@ class Place:
         from pytest_nodered_sec.probes.transport.look import Look
 
         probe = PROBES[ask.probe]
-        if self._lost is not None and not (probe.by_turns and self._station.turns()):
+        if self._lost is not None and not (probe.by_turns and self._station.repeats.turns()):
             raise self._lost.again()
         try:
             self._arrival.get()
@@ -246,10 +260,8 @@ class Place:
         return seen
 
     def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:
-        future = self._futures[ask]
         self._node_red = self._node_red or getattr(outcome, "node_red", "")  # of those that know the release
-        if future.set_running_or_notify_cancel():
-            future.set_result(outcome)
+        self._answers[ask].settle(outcome)
 
     def _turn_to_later(self) -> None:
         """Queue the next stage's questions when all earlier ones are answered; before guesses also confirmed."""
@@ -261,7 +273,7 @@ class Place:
                 return
             next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
-            self._open.update(map(_confirmed_by, next_ones))
+            self._open.update(PROBES[ask.probe].confirmed_by for ask in next_ones)
         for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
             self._put(*lane)
 
@@ -289,26 +301,23 @@ class Place:
         Answers from other ports are confirmed at the end only, because that takes new connections.
         """
         with self._lock:
-            waiting = Counter(_confirmed_by(ask) for ask, _ in self._unconfirmed)
-            for kind, number in waiting.items():
-                enough = kind != "doors" and number >= CANARY_EVERY and self._open[kind] >= AT_ONCE
+            for kind, waiting in self._unconfirmed.items():
+                enough = kind != "doors" and len(waiting) >= CANARY_EVERY and self._open[kind] >= AT_ONCE
                 if kind not in self._confirming and (enough or not self._open[kind]):
                     self._confirming.add(kind)
-                    batch = [pair for pair in self._unconfirmed if _confirmed_by(pair[0]) == kind]
-                    self._unconfirmed = [pair for pair in self._unconfirmed if _confirmed_by(pair[0]) != kind]
-                    return batch
+                    return self._unconfirmed.pop(kind)
         return []
 
     def _confirm(self, batch: list[tuple[Ask, Observation]]) -> None:
         """Release the waiting answers, all of one kind, if the canaries still answer as at the start."""
-        kind = _confirmed_by(batch[0][0])
+        kind = PROBES[batch[0][0].probe].confirmed_by
         try:
             self._ask_again(batch)
             names = {name for ask, _ in batch for name in PROBES[ask.probe].landmarks}
             trouble = self._changed(names, anew=kind == "doors")
         except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait forever
             for ask, _ in batch:
-                self._futures[ask].set_exception(bug)
+                self._answers[ask].settle(None, bug)
             batch, trouble = [], None
         for ask, seen in batch:
             self._hand_out(ask, trouble or seen)
@@ -341,7 +350,7 @@ class Place:
             if not any(before is landmark for landmark in known):  # both roots may be the same
                 known.append(before)
         now = (self._refused() if anew else "") or next(filter(None, map(self._otherwise, known)), "")
-        turns = self._station.turns()
+        turns = self._station.repeats.turns()
         if turns and (not now or any(self._as_before(landmark) for landmark in known)):
             return ProbeError(
                 f"{BY_TURNS}: {turns[0].line()}; several servers behind one address?",
@@ -383,17 +392,3 @@ class Place:
             return "" if before.sign.same_as(seen) else seen.answer.line()
         except ProbeError as error:
             return error.message
-
-
-def _in_clear(ask: Ask) -> bool:
-    return "plain" in PROBES[ask.probe].landmarks
-
-
-def _confirmed_by(ask: Ask) -> str:
-    """Return what confirms what was seen: "doors", a new connection and the landmarks; "roots", those; "", nothing."""
-    probe = PROBES[ask.probe]
-    return "doors" if probe.doors else "roots" if probe.landmarks else ""
-
-
-def _of_tls(ask: Ask) -> bool:
-    return "tls" in PROBES[ask.probe].given

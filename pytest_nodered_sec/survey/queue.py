@@ -78,6 +78,11 @@ class Workers:
                 slow_down(pace)
         return queue
 
+    def leave(self, queue: HostQueue, calm_down: Callable[[Pace], None]) -> None:
+        """Forget a target of a host: it is asked nothing more."""
+        with self._wake:
+            _final(queue).calm_downs.pop(calm_down, None)
+
     def _merge(self, other: HostQueue, queue: HostQueue) -> None:
         other.merged = queue
         queue.pace = queue.pace or other.pace

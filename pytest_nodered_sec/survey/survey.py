@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Ask, Observation, Target
     from pytest_nodered_sec.probes.transport.station import Station
+    from pytest_nodered_sec.survey.pending import Pending
 
 from pytest_nodered_sec.survey.flow_place import FlowPlace
 from pytest_nodered_sec.survey.hosts import Hosts
@@ -43,6 +44,7 @@ class Survey:
         self._lists: Memo[Any] = Memo()  # Any: probes store values of many types
         self._lock = threading.Lock()
         self._places: dict[str, Place | FlowPlace] = {}
+        self._left: dict[str, tuple[dict[str, Any], dict[Ask, Pending]]] = {}  # of targets whose tests are done
         self._bugs: dict[BaseException, TracebackType | None] = {}  # where each bug in a look was raised first
         self._closed = False
 
@@ -58,11 +60,16 @@ class Survey:
     def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
         """Wait for a question; return the observation, settled or not, or the error."""
         __tracebackhide__ = True
-        self.ask_ahead(target, [ask])
-        future = self._places[target.name].future(ask)
-        if bug := future.exception():  # may be that of many questions: each raise would make its traceback longer
+        pending = self._pending(target, ask)
+        if pending is None or self._closed:
+            self.ask_ahead(target, [ask])
+            pending = self._pending(target, ask)
+        assert pending is not None  # noqa: S101  it was added; for the type checker
+        outcome, bug = pending.get()
+        if bug:  # may be that of many questions: each raise would make its traceback longer
             raise bug.with_traceback(self._bugs.setdefault(bug, bug.__traceback__))
-        return future.result()
+        assert outcome is not None  # noqa: S101  as above
+        return outcome
 
     def answer(self, target: Target, ask: Ask) -> Observation:
         """Wait for the answer to one question.
@@ -86,14 +93,28 @@ class Survey:
     def identity(self, target: Target) -> dict[str, Any] | None:
         """Return what identifies a target's server so far, a `metadata.Identity`; None if nothing was asked."""
         place = self._places.get(target.name)
-        return place.identity() if place else None
+        return place.identity() if place else self._left[target.name][0] if target.name in self._left else None
+
+    def let_go(self, target: Target, kept: Iterable[Ask]) -> None:
+        """Let go of what was seen of a target, when its tests are done.
+
+        Args:
+            target: who it is.
+            kept: questions whose answers are needed all the same; what else is asked later on is asked anew.
+        """
+        with self._lock:
+            place = self._places.get(target.name)
+            if self._closed or not isinstance(place, Place):
+                return
+            del self._places[target.name]
+            self._left[target.name] = place.identity(), place.leave(kept)
 
     def stop(self) -> None:
         """Begin no more looks: the run is about to end. What is open stays open for what the tests still undo."""
         with self._lock:
             self._closed = True
         self._hosts.workers.close()
-        for place in self._places.values():
+        for place in list(self._places.values()):
             place.drop()
 
     def close(self) -> None:
@@ -103,6 +124,11 @@ class Survey:
         for place in self._places.values():
             place.close()
         self._logins.release_signals()
+
+    def _pending(self, target: Target, ask: Ask) -> Pending | None:
+        left = self._left.get(target.name)
+        place = self._places.get(target.name)
+        return (left[1].get(ask) if left else None) or (place.pending(ask) if place else None)
 
     def _place(self, target: Target) -> Place | FlowPlace:
         if self._closed:

@@ -86,10 +86,12 @@ def verdicts(folder: Path, deployment: lab.RunningDeployment, machines: list[Mac
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=out.xml", only]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     tree = ElementTree.parse(folder / "out.xml")  # noqa: S314  our own pytest wrote it
-    told = [{one.get("name"): one.get("value", "") for one in case.iter("property")} for case in tree.iter("testcase")]
-    name, outcome, codes = (f"nodered_sec.{one}" for one in ("target", "outcome", "findings"))
+    told = [
+        {each.get("name"): each.get("value", "") for each in case.iter("property")} for case in tree.iter("testcase")
+    ]
+    name, outcome, codes = (f"nodered_sec.{each}" for each in ("target", "outcome", "findings"))
     assert len(told) == len(machines), done.stdout
-    return {one[name]: [one[outcome], *one.get(codes, "").split()] for one in told}
+    return {each[name]: [each[outcome], *each.get(codes, "").split()] for each in told}
 
 
 def test_machines_of_one_image_share_id_and_host_key(tmp_path: Path, deployment: lab.RunningDeployment) -> None:

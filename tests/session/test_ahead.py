@@ -39,6 +39,8 @@ class Survey:
         return Seen()
     def identity(self, target):
         return None
+    def let_go(self, target, kept):
+        note(f"left {target.name}")
     def stop(self):
         note("stopped")
     def close(self):
@@ -91,6 +93,27 @@ def test_reports_come_in_the_order_of_collection(site: Site) -> None:
     assert [line.split()[0] for line in result.outlines if line.startswith("test_site.py::") and "%" in line] == [
         line.split()[0] for line in collected
     ]
+
+
+def test_a_target_is_let_go_after_its_last_test(site: Site) -> None:
+    _fleet(site, 3)
+    site.run("--nodered-suite=off", "--reruns=1", url=None)
+    [log] = _logs(site)
+    for name in ("t00", "t01", "t02"):
+        assert log.count(f"left {name}") == 1
+        assert log.index(f"left {name}") > max(place for place, line in enumerate(log) if line == f"needed {name}")
+
+
+def test_the_suite_runs_for_some_targets_after_the_other(site: Site) -> None:
+    _fleet(site, 20)
+    last = ("test_fleet", "test_waivers")
+    ids = [nodeid for nodeid in site.ids(url=None) if nodeid.startswith("nodered-sec/")]
+    ids = [nodeid for nodeid in ids if not any(name in nodeid for name in last)]
+    whose = [int(nodeid.partition("[t")[2][:2]) // 8 for nodeid in ids]
+    assert whose == sorted(whose)
+    assert {*whose} == {0, 1, 2}
+    files = [nodeid.partition("::")[0] for nodeid, group in zip(ids, whose, strict=False) if group == 0]
+    assert files == sorted(files)
 
 
 def test_nothing_is_asked_after_the_failure_that_ends_the_run(site: Site) -> None:

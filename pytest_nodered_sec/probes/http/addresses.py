@@ -39,7 +39,7 @@ def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
     """
     station = look.station
     first = AddressView(station.address)
-    turns = station.turns()
+    turns = station.repeats.turns()
     others = [address for address in station.addresses if address != station.address]
     if turns or not others:
         return Addresses((first, *map(AddressView, others)), turns)
@@ -47,7 +47,7 @@ def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
     views = [_view(station, address) for address in others]
     if not see_again(look, admin).same_as(admin.sign):
         raise ProbeError(f"{look.target.url} no longer answers as at the start", Cause.CHANGED)
-    return Addresses((ours, *views), station.turns())
+    return Addresses((ours, *views), station.repeats.turns())
 
 
 def _view(station: Station, address: str) -> AddressView:

@@ -107,7 +107,7 @@ def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt
     again = ask()
     if again.kind in (Kind.REFUSED, Kind.ABSENT):
         turn = Turn(seen.question(), (seen.answer.line(), again.answer.line()), open=True)
-        look.station.note_turn(turn)
+        look.station.repeats.add(turn)
         raise ProbeError(f"{BY_TURNS}: {turn.line()}", Cause.CHANGED)
 
 

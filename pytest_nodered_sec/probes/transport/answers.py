@@ -77,7 +77,7 @@ def follow(
         stays = method not in ("GET", "HEAD")
         if not location or refusal or stays or origin_of(location) != origin:
             answer = reduced(got, asked, location, hops, cleartext=origin.startswith("https:"))
-            return replace(answer, first=first), got
+            return (replace(answer, first=first) if first else answer), got
         first = first or without_query(location)[:_LONGEST]
         asked = path_and_query(location)
     raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)

@@ -213,7 +213,7 @@ class Look:
         if method == "GET" and body is None and not secret:
             key = (plain_address, path, self.form, *sorted(headers.items()))
             where = f" over plain HTTP at {plain_address}" if plain_address else ""
-            self.station.compare(key, f"GET {path.partition('?')[0]}{where}", got)
+            self.station.repeats.note(key, f"GET {path.partition('?')[0]}{where}", got)
         return got
 
     def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:

@@ -68,3 +68,8 @@ class Memo(Generic[_Value]):
         with self._lock:
             known = self._known.setdefault(key, Once(find))
         return known.get()
+
+    def clear(self) -> None:
+        """Let go of all values."""
+        with self._lock:
+            self._known.clear()

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from pytest_nodered_sec.model import Target
-    from pytest_nodered_sec.observations.addresses import Turn
     from pytest_nodered_sec.observations.answers import Answer
     from pytest_nodered_sec.observations.side_ports import Cookie
     from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
@@ -77,7 +76,7 @@ class Station:
         self._places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
         self._elsewhere: Memo[Station] = Memo()
-        self._repeats = Repeats()
+        self.repeats = Repeats()
         self._asked: Memo[Answer] = Memo()
         self.found: Memo[Any] = Memo()
         self._lock = threading.Lock()
@@ -314,24 +313,6 @@ class Station:
                 self._plain_pace[key] = Pace() if own else self.pace
             return self._clients[key], self._plain_pace[key]
 
-    def compare(self, key: Hashable, what: str, got: Exchange) -> None:
-        """Record an answer, for comparison if the same request is sent again.
-
-        Args:
-            key: everything that was sent.
-            what: the question, for the evidence.
-            got: the answer.
-        """
-        self._repeats.note(key, what, got)
-
-    def note_turn(self, turn: Turn) -> None:
-        """Take note of a question that was answered differently when asked again, though not word for word."""
-        self._repeats.add(turn)
-
-    def turns(self) -> tuple[Turn, ...]:
-        """Return the questions that were answered differently when asked again."""
-        return self._repeats.turns()
-
     def notice(self, method: str, path: str, got: Exchange) -> None:
         """Record the cookies that an answer sets; of each kind the first."""
         with self._lock:
@@ -379,13 +360,22 @@ class Station:
 
     def rest(self) -> None:
         """Close the connections that nobody uses: nothing is asked for now, and a fleet has many targets."""
-        each: list[Client | Station] = [*self._clients.values(), *self._others.values()]
-        for client in each:
+        for client in self._held():
             client.rest()
 
     def close(self) -> None:
         """Close all connections."""
         self._places.close()
-        each: list[Client | Station] = [*self._clients.values(), *self._others.values()]
-        for client in each:
+        for client in self._held():
             client.close()
+
+    def forget(self) -> None:
+        """Let go of what was seen, apart from who answered; for a target that is asked nothing more."""
+        for memo in (self._asked, self.found, self._elsewhere):
+            memo.clear()
+        for known in (self._clients, self._contexts, self._others):
+            known.clear()
+        self.repeats = Repeats()
+
+    def _held(self) -> list[Client | Station]:
+        return [*self._clients.values(), *self._others.values()]

@@ -44,15 +44,15 @@ def test_one_thread_watches_many_and_the_earliest_deadline_counts() -> None:
     pairs = [socket.socketpair() for _ in range(20)]
     begun = time.monotonic()
     watches = [ended_by(ours, begun + 30 - number) for number, (ours, _) in enumerate(pairs)]
-    for one in watches:
-        one.__enter__()
+    for watch in watches:
+        watch.__enter__()
     assert _watching() == 1
     ours, theirs = socket.socketpair()
     with ours, theirs, ended_by(ours, begun + 0.1):
         assert ours.recv(1) == b""
     assert time.monotonic() - begun < 5
-    for one in watches:
-        one.__exit__(None, None, None)
+    for watch in watches:
+        watch.__exit__(None, None, None)
     for pair in pairs:
         for end in pair:
             end.close()
