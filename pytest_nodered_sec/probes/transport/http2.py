@@ -12,7 +12,6 @@ from urllib.parse import quote
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import Exchange, explained, unreadable
-from pytest_nodered_sec.probes.transport.net import TimedTLS
 from pytest_nodered_sec.probes.transport.response import HEAD_LIMIT, Malformed, Unreadable, decoded
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from h2.connection import H2Connection
     from h2.events import Event
+
+    from pytest_nodered_sec.probes.transport.net import TimedTLS
 
 _PIECE: Final = 64 * 1024
 _BESIDE: Final = 256 * 1024  # bytes that may come besides a body: fields, settings, pings
