@@ -1,4 +1,4 @@
-"""Files of Node-RED's user directory, and how each is recognised; reviewed 2026-11-23.
+"""Files of Node-RED's user directory, and how each is recognised; reviewed 2026-11-30.
 
 A web server that serves the directory serves these. Recognised by content, so that a page which answers every path
 is none of them. Stored context is not asked for: /context/… is the admin API's too. Names with the host's name in
@@ -13,9 +13,23 @@ _SETTINGS: Final = r"module\.exports\s*="
 _FLOWS: Final = r'^\s*\[\s*\{[^{}]*"(type|z)"\s*:'
 _CREDENTIALS: Final = r'^\s*\{\s*"\$"\s*:'
 
+# Where httpStatic of the user directory is mounted: httpStaticRoot, or the root of one of several
+_ROOTS: Final = (
+    "/backup",  # httpStatic: [{path: __dirname, root: "/backup"}]
+    "/data",  # Docker's user directory: -v node_red_data:/data
+    "/static",  # settings.js: the comment at httpStaticRoot
+    "/img",  # settings.js: the comment at httpStatic, as the next
+    "/doc",
+    "/public",  # Express: express.static("public")
+    "/files",  # guides to reports and downloads
+    "/config",  # Home Assistant's add-on: its user directory
+    "/.node-red",  # the user directory's own name
+)
+
 USER_FILES: Final = (  # path below the site's root, regular expression
     ("/settings.js", _SETTINGS),
-    ("/backup/settings.js", _SETTINGS),  # httpStatic: [{path: __dirname, root: "/backup"}]
+    *((f"{root}/settings.js", _SETTINGS) for root in _ROOTS),
+    ("/data/flows_cred.json", _CREDENTIALS),
     ("/settings.js.bak", _SETTINGS),
     ("/settings.js~", _SETTINGS),
     ("/flows.json", _FLOWS),

@@ -129,7 +129,10 @@ def weak_gates(settings: str, login: str, site: tuple[tuple[str, Any], ...]) -> 
             ),
             "expect": (("protected_paths", [{"path": "/api/orders", "method": "POST"}]), ("websockets", ["/ws/line"])),
         },
-        "static-backup": {"settings": f'{settings} httpStatic: [{{path: __dirname, root: "/backup"}}],'},
+        "static-backup": {
+            "settings": f'{settings} httpStatic: [{{path: __dirname, root: "/backup"}}, '
+            '{path: __dirname, root: "/data"}],'
+        },
         "cors-endpoints": {
             "settings": f'{settings} httpNodeAuth: {{user: "user", pass: "@HASH@"}}, '
             "httpNodeCors: {origin: true, credentials: true},",

@@ -248,7 +248,7 @@ class Place:
                 raise  # it carries the cause
             raise see_reach(self._target.name) from error
         names = (*probe.given, *probe.landmarks)
-        if ask.probe != "reach" and "admin" in names:
+        if ask.probe != "reach" and not {"admin", "node"}.isdisjoint(names):  # the node root is found by way of it
             try:
                 self._landmarks.get("admin")
             except ProbeError as error:

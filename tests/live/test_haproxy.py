@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -139,6 +140,18 @@ def test_what_is_dropped_in_silence_is_refused(drop: str, node_red: int, tmp_pat
     assert controls == {"proxy-05": {"compliant"}}
     controls = judged(tmp_path, rules, node_red, cases="identity_headers and (X-Forwarded-For or Remote-User)")
     assert controls == {"admin-12": {"compliant"}}
+
+
+def test_a_tarpit_for_everybody_ends_soon_and_says_so(node_red: int, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    rules = f"timeout tarpit 60s\n  http-request tarpit unless operator\n  {RULES['closed']}"
+    controls = judged(tmp_path, rules, node_red, cases="test_reach or test_admin_api or test_dashboard")
+    assert time.monotonic() - begun < 40
+    assert with_outcome(controls, "non-compliant") == set()
+    errors = re.findall(r'<error message="([^"]*)', (tmp_path / "out.xml").read_text())
+    (told,) = [text for text in errors if "see reach-01" not in text]
+    assert "accepts connections and stays silent" in told
+    assert "let the machine that runs the tests pass" in told
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.errors import Cause
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
-from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.answers import Classified, Kind, Refuser, alike
 from pytest_nodered_sec.observations.refusals import may_refuse_method
-from pytest_nodered_sec.probes.http.access import HOW, as_headers, attempt_access, beside_canary, describe
+from pytest_nodered_sec.probes.http.access import HOW, JSON, as_headers, attempt_access, beside_canary, describe
 from pytest_nodered_sec.probes.login.account import basic_login
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.origins import STRANGER
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 
 _FORM: Final = ("400 application/json", "x=1", "Content-Type: application/x-www-form-urlencoded")  # no nodes: no flow
 _FOREIGN: Final = (f"Origin: {STRANGER}", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate")
+# How else another site's page posts a form's content: by fetch, which is no navigation, and from a sandbox, which has
+# no origin. Asked only where this site's page is answered otherwise, so that somebody tells the two apart.
+_FOREIGN_TOO: Final = (
+    (f"Origin: {STRANGER}", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"),
+    ("Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"),
+)
 
 
 def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootView) -> VariantAttempt:
@@ -36,12 +44,38 @@ def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootVie
     login = basic_login(look, admin) if known else {}
     if login:
         seen = _post(look, admin, "cross-site", {**login, **as_headers(_FOREIGN)})
+    if seen.kind in (Kind.INDISTINCT, Kind.ABSENT) or seen.classified.cause is Cause.UNDECLARED_LOGIN:
+        own = attempt_access(look, admin, node, Surface.ADMIN.name, "POST", "/flow", "same-site", *_FORM)
+        if own.kind in (Kind.SERVED, Kind.REFUSED):
+            seen = _unless_everywhere(look, admin, seen)
     if seen.kind is not Kind.REFUSED:
         return VariantAttempt("/flow", seen)
     if login:
-        return VariantAttempt("/flow", seen, _post(look, admin, "same-site", login))
-    own = attempt_access(look, admin, node, Surface.ADMIN.name, "POST", "/flow", "same-site", *_FORM)
+        own = _post(look, admin, "same-site", login)
+    else:
+        own = attempt_access(look, admin, node, Surface.ADMIN.name, "POST", "/flow", "same-site", *_FORM)
+    for lines in _FOREIGN_TOO if own.answer.status != seen.answer.status else ():
+        if login:
+            otherwise = _post(look, admin, "cross-site", {**login, **as_headers(lines)})
+        else:
+            otherwise = attempt_access(
+                look, admin, node, Surface.ADMIN.name, "POST", "/flow", "cross-site", *_FORM, *lines
+            )
+        if otherwise.kind is Kind.SERVED:
+            return VariantAttempt("/flow", otherwise)
+        if own.kind is Kind.REFUSED and otherwise.answer.status == own.answer.status:
+            return VariantAttempt("/flow", otherwise, own)
     return VariantAttempt("/flow", seen, own)
+
+
+def _unless_everywhere(look: Look, admin: RootView, seen: AccessAttempt) -> AccessAttempt:
+    """Return a refusal where every path gets the same from another site: somebody in front turns all of them away."""
+    headers = {**JSON, **as_headers((_FORM[2], *_FOREIGN))}
+    nowhere = look.answer("POST", admin.root.rstrip("/") + random_path(), headers=headers, body=_FORM[1].encode())
+    if not alike(seen.answer, nowhere):
+        return seen
+    why = "as every path here where another site's page asks, and no other"
+    return replace(seen, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=why))
 
 
 def read_across_origins(look: Look, admin: RootView, node: RootView, method: str, path: str) -> VariantAttempt:

@@ -77,6 +77,13 @@ def view_admin(look: Look) -> RootView:
     try:
         first, *others = look.together(paths)
     except ProbeError as error:
+        if error.cause is Cause.TIMEOUT:
+            raise ProbeError(
+                f"{error.message}: {look.target.url} accepts connections and stays silent; if it holds up whoever it "
+                "does not know (HAProxy: tarpit, silent-drop), let the machine that runs the tests pass; "
+                "--nodered-timeout gives more time",
+                error.cause,
+            ) from None
         if error.cause is Cause.CLOSED:
             with contextlib.suppress(ProbeError):
                 error = _banned(look, Answer(0), paths[1]) or error

@@ -80,7 +80,17 @@ def follow(
             return (replace(answer, first=first) if first else answer), got
         first = first or without_query(location)[:_LONGEST]
         asked = path_and_query(location)
-    raise ProbeError(f"{method} {path} ends in a redirect loop (more than {_HOPS} hops)", Cause.PROTOCOL)
+    raise ProbeError(
+        f"{method} {path} ends in a redirect loop (more than {_HOPS} hops): {_way_out(got)}", Cause.PROTOCOL
+    )
+
+
+def _way_out(got: Exchange) -> str:
+    """Return what to do about redirects without end: who asks is expected to come back with something."""
+    names = ", ".join(cookie.name for cookie in cookies_of(got)[:3] if cookie.name)
+    if names:
+        return f"it sets a cookie ({names}), as checks for browsers do; let the machine that runs the tests pass"
+    return "if a login stands behind it, let it answer 401, or redirect to the login's own path (--nodered-login-url)"
 
 
 def path_and_query(url: str) -> str:

@@ -37,6 +37,7 @@ _Given = TypeVar("_Given")
 
 _RETRIES: Final = 2
 _RATE_LIMITED: Final = (429, 503)
+_NOT_ACCEPTABLE: Final = 406
 
 
 class Look:
@@ -196,6 +197,8 @@ class Look:
         """
         own = self.target.http.headers if plain_address is None else {}  # never in clear
         headers = {**own, **(headers or {})}
+        not_taken = self.shared("media types that are not taken", set[str])
+        headers |= {"Accept": "*/*"} if headers.get("Accept") in not_taken else {}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
 
         def send() -> Exchange:
@@ -207,6 +210,10 @@ class Look:
             if secret or plain_address is not None or error.cause is not Cause.CLOSED or not self.station.closes:
                 raise
             got = Exchange(0, {}, b"")  # as at a random path, while others are answered (`landmarks.view_admin`)
+        if got.status == _NOT_ACCEPTABLE and headers.get("Accept") == "application/json" and not once:
+            not_taken.add(headers["Accept"])  # nginx: if ($http_accept = application/json) { return 406; }
+            ask = partial(self.ask, method, path, headers=headers, body=body)
+            return ask(plain_address=plain_address, secret=secret, limit=limit)
         self.station.notice(method, path, got)
         if got.status >= 300 and not secret and len(self.station.handed_out) < COOKIES:
             self.station.handed_out = {**self.station.handed_out, **handed_out(got)}  # anew: others may be reading

@@ -1,0 +1,104 @@
+"""Gates that look at what a browser says of itself, at the media type, or that lead nowhere: what is judged of each."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from gatelab import PASS, standing
+from suite_runs import need_nginx, run, with_outcome
+
+from pytest_nodered_sec import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.live
+OPEN = f"location / {{ {PASS} proxy_pass http://nodered; }}"
+GUARDED = f"auth_basic Operators; auth_basic_user_file @FILES@/htpasswd; {OPEN}"
+ANSWERS = ("400", "404", "405", "418", "421", "302 /blocked", "200 blocked")  # and 403, which says that it refuses
+
+
+@pytest.fixture(scope="module")
+def node_red() -> Iterator[lab.RunningDeployment]:
+    """An open Node-RED: whatever refuses is the gate."""
+    need_nginx()
+    with lab.start(["fresh"], say=lambda line: None) as running:
+        yield running.deployments[0]
+
+
+def judged(folder: Path, node_red: lab.RunningDeployment, server: str, *args: str) -> tuple[dict[str, set[str]], str]:
+    """Return the outcomes of each control behind such a gate, and the JUnit file."""
+    with standing(folder, node_red.direct_port, server) as gate:
+        (folder / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (gate.folder / "nodered-sec.toml").write_text('protected_paths = [{path = "/api/orders", effect = "none"}]')
+        return gate.judged("--nodered-editor=protected", *args), gate.report()
+
+
+def test_a_front_that_sends_no_json_is_asked_for_anything(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    picky = "if ($http_accept = application/json) { return 406; }"
+    (tmp_path / "guarded").mkdir()
+    seen, _ = judged(tmp_path / "guarded", node_red, f"{picky} {GUARDED}", "--nodered-admin-api=proxied")
+    assert with_outcome(seen, "could-not-look") == set()
+    assert with_outcome(seen, "non-compliant") <= {"http-06", "tls-14", "tls-15", "proxy-03"}
+    (tmp_path / "open").mkdir()
+    seen, report = judged(tmp_path / "open", node_red, f"{picky} {OPEN}", "-k", "admin-01 or admin-03")
+    assert {"admin-01", "admin-03"} <= with_outcome(seen, "non-compliant")
+    assert "answered 406" not in report
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize(("server", "more"), [(OPEN, ()), (GUARDED, ("--nodered-admin-api=proxied",))])
+def test_who_turns_other_sites_away_refuses_their_posts(
+    server: str, more: tuple[str, ...], answer: str, node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    gate = f"if ($http_sec_fetch_site = cross-site) {{ return {answer}; }} {server}"
+    seen, _ = judged(tmp_path, node_red, gate, "-k", "csrf-01", *more)
+    assert seen == {"csrf-01": {"compliant"}}
+
+
+@pytest.mark.parametrize(
+    ("judging", "outcome"),
+    [
+        (
+            '"$request_method:$http_sec_fetch_mode"; if ($x = "POST:navigate")',
+            "non-compliant",
+        ),  # fetch is no navigation
+        ('"$request_method:$http_origin"; if ($x !~ "^(GET:.*|POST:(null|https://localhost.*)?)$")', "non-compliant"),
+        ('"$request_method:$http_origin"; if ($x !~ "^(GET:.*|POST:(https://localhost.*)?)$")', "compliant"),
+    ],
+    ids=["navigation", "null", "origin"],
+)
+def test_other_sites_have_other_ways_to_post(
+    judging: str, outcome: str, node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    seen, _ = judged(tmp_path, node_red, f"set $x {judging} {{ return 403; }} {OPEN}", "-k", "csrf-01")
+    assert seen == {"csrf-01": {outcome}}
+
+
+@pytest.mark.parametrize(
+    ("line", "way_out"),
+    [
+        ("", "redirect to the login's own path (--nodered-login-url)"),
+        ("add_header Set-Cookie 'checked=1; Path=/' always;", "it sets a cookie (checked), as checks for browsers do"),
+    ],
+    ids=["login", "check"],
+)
+def test_a_redirect_to_itself_is_one_sentence_with_a_way_out(
+    line: str, way_out: str, node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    server = f"{line} location / {{ return 302 https://$http_host$request_uri; }}"
+    seen, report = judged(tmp_path, node_red, server, "-k", "reach-01 or admin-01 or dash-01")
+    assert seen == {control: {"could-not-look"} for control in ("reach-01", "admin-01", "dash-01")}
+    others = {text for text in re.findall(r'<error message="([^"]*)', report) if "see reach-01" not in text}
+    assert len(others) == 1
+    assert way_out in others.pop()
+
+
+def test_a_user_directory_under_a_usual_prefix_is_found(tmp_path: Path) -> None:
+    (seen,) = run(tmp_path, "--nodered-lab=static-backup", "-k", "static-01").values()
+    assert "non-compliant" in seen["static-01"]
+    for path in ("/backup/settings.js", "/data/settings.js"):
+        assert f"GET {path} without credentials answered 200" in (tmp_path / "out.xml").read_text()
