@@ -131,6 +131,7 @@ def _serve() -> None:
         os.chdir(empty)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         pytest.main(["-p", "no:cacheprovider", empty], plugins=[_Loader()])
+        sys.stdout.flush()  # what is not written yet would be written by each child
         os.chdir("/")
     gc.collect()
     gc.freeze()
