@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROOT = issue("Gates", ca=True)
-_LEAF = issue("localhost", _ROOT, dns=["localhost"])
+ELSEWHERE = "gate.plant.example"  # a name that only the policy file leads to this machine
+_LEAF = issue("localhost", _ROOT, dns=["localhost", ELSEWHERE])
 _UPSTREAM = """map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
 upstream nodered {{ server 127.0.0.1:{upstream}; }}
 server {{ listen 127.0.0.1:{plain}; return 301 https://localhost:@PORT@$request_uri; }}
@@ -49,7 +50,9 @@ class Gate:
 
 
 @contextlib.contextmanager
-def standing(folder: Path, upstream: int, server: str, url_path: str = "/", http: str = "") -> Iterator[Gate]:
+def standing(
+    folder: Path, upstream: int, server: str, url_path: str = "/", http: str = "", name: str = "localhost"
+) -> Iterator[Gate]:
     """Run nginx with these lines of the server block in front of a Node-RED until the block ends.
 
     Args:
@@ -58,6 +61,7 @@ def standing(folder: Path, upstream: int, server: str, url_path: str = "/", http
         server: lines of the HTTPS server; `@FILES@` stands for a directory of its own files.
         url_path: what follows the host in the target's URL.
         http: lines of the http block.
+        name: the host of the target's URL.
     """
     files, started = folder / "files", folder / "run"
     for path in (files, started, folder / "nginx"):
@@ -67,10 +71,13 @@ def standing(folder: Path, upstream: int, server: str, url_path: str = "/", http
     lines = server.replace("@FILES@", str(files))
     above = _UPSTREAM.format(upstream=upstream, plain=plain) + http
     with nginxlab.serving(folder / "nginx", [_LEAF], server=lines, http=above) as nginx:
+        if name != "localhost":
+            there = f'url = "https://{name}:{nginx.port}{url_path}"\nconnect = "127.0.0.1:{nginx.port}"'
+            (started / "nodered-sec.toml").write_text(f'[[target]]\nname = "gate"\n{there}\n')
         yield Gate(
             started,
             (
-                f"--nodered-url=https://localhost:{nginx.port}{url_path}",
+                f"--nodered-url=https://{name}:{nginx.port}{url_path}",
                 f"--nodered-ca-file={folder / 'ca.pem'}",
                 f"--nodered-http-port={plain}",
                 f"--nodered-direct-port={direct}",

@@ -16,7 +16,7 @@ from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_g
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.ways import PROXY_05
 from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.policy.model import Endpoint, Interface, Waiver
+from pytest_nodered_sec.policy.model import Endpoint, Interface, PublicPath, Waiver
 from pytest_nodered_sec.registry import PROBES
 
 
@@ -177,7 +177,9 @@ def test_every_surface_is_asked_by_every_way() -> None:
         ("POST", "/do/c", "/DO/C"),
         ("POST", "/do/c", "/do/c/"),
     ]
-    assert asks[-1].probe == "by_address"
+    assert [ask.args for ask in asks if ask.probe == "by_address"] == [(), ("localhost",)]
+    itself = target("https://localhost")
+    assert [ask.args for ask in CONTROLS["proxy-05"].asks(itself) if ask.probe == "by_address"] == [()]
     by_number = target("https://192.0.2.7")
     assert "by_address" not in {ask.probe for ask in CONTROLS["proxy-05"].asks(by_number)}
 
@@ -192,6 +194,15 @@ def test_known_roots_are_asked_but_for_the_targets_own() -> None:
     assert "/" in below
     assert "/nodered" not in below
     assert not {"/admin", "/endpoint"} & set(roots(admin_root="/admin", node_root="/endpoint"))
+
+
+def test_what_stands_above_a_public_path_is_looked_for_as_a_root() -> None:
+    public = tuple(
+        PublicPath(path, "ERP") for path in ("/health", "/erp/x/orders", "/api/jobs", "/ui/help", "/a/b/c/d")
+    )
+    labels = [ask.label for ask in asked("roots-01", public_paths=public)]
+    assert [label for label in labels if label.startswith(("/erp", "/a/", "/health"))] == ["/erp", "/erp/x"]
+    assert labels.count("/api") == 1
 
 
 @pytest.mark.parametrize(

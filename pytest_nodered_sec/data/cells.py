@@ -29,9 +29,9 @@ COLUMNS: Final = {
     "whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
-    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others) and an API key, the cookies that refusals have set; a "
-    "JWT in X-Auth-Token, X-Access-Token and the headers of services that sign one; of "
-    "pages and endpoints a made-up name and password, where no Basic login refuses",
+    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and others with 1 and true) and an "
+    "API key, the cookies that refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services "
+    "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses",
     "identity": "forged identity headers, and X-Forwarded-For: 127.0.0.1",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "
     "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
@@ -43,13 +43,15 @@ COLUMNS: Final = {
     "`transport=websocket`",
     "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With, Content-Type and Sec-Fetch-Site; "
     "except on WebSockets, the headers of a CORS preflight, a monitor's User-Agent, Via, X-Internal, X-Health-Check "
-    "and `Accept: text/event-stream`; of pages, endpoints and the admin API `Accept: application/json`, Range, "
+    "and `Accept: text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, "
+    "X-Azure-FDID and others); of pages, endpoints and the admin API `Accept: application/json`, Range, "
     "If-None-Match and If-Modified-Since; of the first page and the admin API no User-Agent",
     "form": "in HTTP/2, where the server agrees on it; with a body, by its length and Expect: 100-continue or in "
     "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",
-    "address": "the address in place of the name, as Host, over HTTPS and in clear",
-    "roots": "below another root that is known in the field",
+    "address": "the address in place of the name, as Host, over HTTPS and in clear; of admin API and pages also "
+    "localhost",
+    "roots": "below another root that is known in the field, or above one of the policy's public paths",
 }
 _AS_PAGE: Final = "a gate takes it for the page or the channel, which are asked"
 _AS_POLLING: Final = "the same path is asked as polling"

@@ -67,13 +67,32 @@ MONITOR: Final = Part(
         (
             "User-Agent",
             "kube-probe/1.34 ELB-HealthChecker/2.0 GoogleHC/1.0 UptimeRobot/2.0 Uptime-Kuma/2.0 Pingdom.com_bot "
-            "check_http/v2.4 Zabbix Blackbox-Exporter/0.27 Prometheus/3.5 StatusCake Better-Uptime Site24x7",
+            "check_http/v2.4 Zabbix Blackbox-Exporter/0.27 Prometheus/3.5 StatusCake Better-Uptime Site24x7 "
+            "Grafana/12.2 Telegraf/1.36 HomeAssistant/2026.11 Home Assistant/2026.11 okhttp/5.3 Alexa/3.0 "
+            "Googlebot/2.1 (Linux; Android 16; Mobile; iPhone; wv)",
         ),
         ("Via", "1.1 internal"),
         ("X-Internal", "1"),
         ("X-Health-Check", "1"),
     ),
-    "nginx: map $http_user_agent $realm { default Operators; ~(kube-probe|UptimeRobot|check_http) off; }",
+    "nginx: map $http_user_agent $realm { default Operators; ~(kube-probe|UptimeRobot|check_http) off; }, and the "
+    "same for apps that cannot log in, such as ~*Home ?Assistant",
+)
+CDN: Final = Part(
+    "cdn",
+    "as if a CDN or load balancer had passed it on",
+    (
+        ("CF-Ray", "8f0c1d2e3a4b5c6d-FRA"),
+        ("CF-IPCountry", "DE"),
+        ("CF-Visitor", '{"scheme":"https"}'),
+        ("X-Amz-Cf-Id", "nobody"),  # CloudFront
+        ("X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678"),  # AWS load balancers
+        ("X-Azure-FDID", "00000000-0000-0000-0000-000000000000"),  # Azure Front Door
+        ("X-Azure-Ref", "nobody"),
+        ("Fastly-Client-IP", "203.0.113.7"),
+        ("X-Request-Id", "nobody"),
+    ),
+    'nginx: if ($http_cf_ray = "") { return 403; } and no login, because the CDN asks for one',
 )
 RETURNED: Final = Part(
     "returned",
@@ -129,6 +148,14 @@ COOKIES: Final = {
     "jwt": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.",  # {"alg": "none"}, {"sub": "nobody"}
     **dict.fromkeys(("logged_in", "loggedin", "authenticated", "is_admin"), "1"),
 }
+# What they say of a visitor who is logged in; a cookie has one value only, so "1" and "true" are sent by two ways.
+FLAGS: Final = ("logged_in", "loggedin", "loggedIn", "isLoggedIn", "authenticated", "is_admin", "admin", "auth")
+FLAGGED: Final = Part(
+    "flagged",
+    "with cookies that say that somebody is logged in",
+    (("Cookie", "; ".join(f"{name}=true" for name in FLAGS)),),
+    'nginx: if ($cookie_loggedin != "true") { return 401; }',
+)
 # Where a token stands if not in Authorization: adminAuth.tokenHeader, and what services in front sign.
 TOKEN_HEADERS: Final = (
     *("X-Auth-Token", "X-Access-Token", "X-Token"),
@@ -317,12 +344,12 @@ class Way:
 WAYS: Final = {
     way.name: way
     for way in (
-        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, _from("172.17.0.1"))),
+        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
-        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, _from("10.0.0.1"))),
+        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, _from("10.0.0.1"))),
         Way("basic", (BASIC, ABSOLUTE, PROGRAM, OLDER, _from("100.64.0.1"))),
-        Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, _from("10.0.0.1"))),
-        Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, _from("192.168.1.5"))),
+        Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, _from("10.0.0.1"))),
+        Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED, NAMELESS, _from("fd00::1"))),
         Way("slashes", (SLASHES, _from("::1"))),
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.observations.answers import Answer, Classified, RootView
 
-_EVERYWHERE: Final = (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN)  # what may be the same on every path
+_EVERYWHERE: Final = (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN, Cause.REJECTED)  # what may be the same on every path
 _LANDMARK: Final = (Surface.ADMIN, "GET", "/settings", "without credentials")
 
 
@@ -206,7 +206,7 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target, *, compared: bool) 
     known = (
         view.identity
         or seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
-        or (view.beside_app and view.gated and expected == "proxied")
+        or (view.gated and expected == "proxied")  # the gate that is declared lets nobody see more than this answer
     )
     if _relies_on_absence(seen, expected) and not known:
         raise unidentified(view, target, seen.evidence())

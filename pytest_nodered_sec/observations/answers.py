@@ -376,9 +376,9 @@ class RootView:
 
     @property
     def opaque(self) -> bool:
-        """Whether every path gets the same page or redirect, and nothing identifies Node-RED."""
-        elsewhere = self.canary.classified.cause is Cause.UNDECLARED_LOGIN
-        return not self.identity and (elsewhere or self.canary.kind is Kind.SERVED)
+        """Whether every path gets the same page, redirect or demand for a certificate, and none shows a Node-RED."""
+        everywhere = self.canary.classified.cause in (Cause.UNDECLARED_LOGIN, Cause.REJECTED)
+        return not self.identity and (everywhere or self.canary.kind is Kind.SERVED)
 
     @property
     def own_login(self) -> bool:

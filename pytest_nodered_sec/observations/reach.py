@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import ALL_ALIKE, DECLARE_IT, LET_IT_REFUSE, Kind
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_nodered_sec.model import Target
-    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.answers import RootView, Seen
 
 BEHIND_A_GATE: Final = (
     "everything under {root} is refused before Node-RED; the admin root may be wrong, or set "
@@ -61,9 +62,13 @@ class Reach:
         canary = self.view.canary
         if self.view.blanket:
             detail = f"every path answers {canary.answer.line()}: {BEHIND_A_GATE.format(root=self.view.root)}"
+        elif moved := moved_to(canary, target):
+            detail = f"every path is redirected to {moved}: if that is its name, use `--nodered-url={moved}`"
+        elif page := login_page(canary):
+            detail = f"every path is redirected to {page}: if that is your login page, add `--nodered-login-url={page}`"
         elif canary.kind is Kind.SERVED:
             detail = f"{ALL_ALIKE}, {canary.answer.line()}; {LET_IT_REFUSE}; {DECLARE_IT}"
-        elif canary.classified.cause is Cause.UNDECLARED_LOGIN:
+        elif canary.classified.cause in (Cause.UNDECLARED_LOGIN, Cause.REJECTED):
             detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
         else:
             detail = (
@@ -73,6 +78,20 @@ class Reach:
             if target.policy.dashboards is None:
                 detail += ", or name a dashboard that a login guards (--nodered-dashboard=/ui)"
         raise ProbeError(f"{target.url} answers, but nothing identifies Node-RED there: {detail}", Cause.UNIDENTIFIED)
+
+
+def moved_to(canary: Seen, target: Target) -> str:
+    """Return the origin to which every path is moved as it is, "" where none is: the deployment's own name, or so."""
+    origin = canary.answer.location.removesuffix(canary.path)
+    there = urlsplit(origin)
+    another = origin != canary.answer.location and there.scheme == "https" and there.hostname != target.hostname
+    return origin if another and canary.classified.cause is Cause.UNDECLARED_LOGIN else ""
+
+
+def login_page(canary: Seen) -> str:
+    """Return the path of this site's page to which every path is led, "" where it is led to none."""
+    first = urlsplit(canary.answer.first).path
+    return first if canary.kind is Kind.SERVED and canary.path not in first and len(first) > 1 else ""
 
 
 def unidentified(view: RootView, target: Target, evidence: str) -> ProbeError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _RARE: Final = ("rerouted", "basic")
+_PREFIXES: Final = 3  # of public paths that are looked below
 
 
 def _respelled(surface: Surface, plain: str) -> tuple[Ask, ...]:
@@ -84,7 +85,17 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
             if path != spot.path
         ]
     by_address = [Ask("by_address", label="the address as Host")] if target.named else []
+    if target.named and target.hostname != "localhost":
+        by_address.append(Ask("by_address", ("localhost",), "localhost as Host"))
     return (*asks, *by_address)
+
+
+def _above_public(target: Target) -> list[str]:
+    """Return the paths above public ones: what a proxy passes on for one endpoint may be all of Node-RED."""
+    known = {root.path for root in KNOWN_ROOTS}
+    parts = [path.path.strip("/").split("/") for path in target.policy.public_paths]
+    above = [target.node("/" + "/".join(part[:deep])) for part in parts for deep in range(1, len(part))]
+    return [path for path in dict.fromkeys(above) if path not in known]
 
 
 def other_roots(target: Target) -> tuple[Ask, ...]:
@@ -96,12 +107,14 @@ def other_roots(target: Target) -> tuple[Ask, ...]:
         target.node("/"),
         *(f"{target.node(path).rstrip('/')}/" for path in dashboards_of(target)),
     }
+    beside_public = [root for root in _above_public(target) if f"{root}/" not in own]
     return (
         *(
             Ask("root", (root.path, *root.below), root.path or "/")
             for root in KNOWN_ROOTS
             if f"{root.path}/" not in own
         ),
+        *(Ask("root", (root, "/auth/login"), root) for root in beside_public[:_PREFIXES]),
         *(Ask("undeclared", (path,), f"dashboard {path}") for path in undeclared),
         Ask("told_places", label="as told"),
     )

@@ -67,7 +67,10 @@ def _unfixed_routes() -> list[str]:
 
 def for_by_address(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `by_address` may send."""
-    del args
+    if args:
+        asked = [target.admin("/settings"), *(target.node(path) for path in target.guarded_dashboards[:1])]
+        plainly = [Request(Manner.READ, "GET", path) for path in asked]
+        return [*(replace(request, path=f"{request.path}, as {args[0]}") for request in plainly), *plainly]
     harmless = [
         endpoint.path
         for endpoint in target.policy.protected_paths

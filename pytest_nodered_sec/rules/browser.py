@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.observations.answers import Kind, Refuser
+from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser
 from pytest_nodered_sec.observations.refusals import METHOD_REFUSED
 from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
 
@@ -19,14 +19,19 @@ _XFO: Final = ("DENY", "SAMEORIGIN")
 _ANYBODY: Final = re.compile(r"(^|\s)(\*|https?:|https?://\*)(?=\s|$)")  # sources that leave nobody out
 
 
+def _allows_strangers(allowed: str) -> bool:
+    """Whether an origin that is allowed is the one that was played, or that of any page in a sandboxed frame."""
+    return allowed == "null" or "stranger" in allowed
+
+
 def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
-    """An answer of the admin API lets no page of another origin read it.
+    """An answer of the admin API does not let the pages of just any origin read it.
 
     Behind Node-RED's own login that page reads as a stranger: no browser adds the token.
     """
     del policy  # nothing to choose here
     allowed = seen.answer.header("access-control-allow-origin")
-    if allowed:
+    if allowed == "*" or _allows_strangers(allowed):
         return (
             Violation(
                 "cors",
@@ -52,7 +57,7 @@ def no_foreign_origin_reads(seen: VariantAttempt, policy: Policy) -> Verdict:
         return NotApplicable(f"{plain.evidence()}: it requires no login; see node-01")
     allowed = attempt.answer.header("access-control-allow-origin")
     credentials = attempt.answer.header("access-control-allow-credentials").lower() == "true"
-    if not allowed or allowed == "*" or not credentials:
+    if not credentials or not _allows_strangers(allowed):
         return ()
     return (
         Violation(
@@ -102,6 +107,8 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
     if seen.kind is not Kind.SERVED or seen.answer.status >= 300 or seen.answer.content_type != "text/html":
         return NotApplicable(f"{seen.evidence()}: no page is served")
     answer = seen.answer
+    if seen.surface is Surface.EDITOR and Mark.EDITOR not in answer.marks:
+        return NotApplicable(f"{seen.evidence()}, and no part of Node-RED")
     severity = Severity.LOW if seen.surface is Surface.EDITOR and seen.view.own_login else None
     violations: list[Violation] = []
     ancestors = answer.header("content-security-policy")

@@ -72,6 +72,8 @@ _REMEDIES: Final = {
     "returned": "require a login, not a cookie that every refusal sets: auth_basic or auth_request for every request",
     "transport": "require the login whatever the query says: nginx: no map of $arg_transport in auth_basic",
     "credential-shaped": "check the session or key, not only its presence: nginx: auth_request for every request",
+    "cdn": "require the login here too, or let the firewall admit the CDN's addresses only, or demand its client "
+    "certificate: anybody can send its headers",
     "events": "require the login whatever Accept says: nginx: no map of $http_accept in auth_basic",
     "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
     "rewritten": 'drop rewriting headers before any access check: nginx: proxy_set_header X-Original-URL ""; '
@@ -98,8 +100,16 @@ _REMEDIES: Final = {
     "believed": 'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',
     "spelling": "nginx: location ~* ^PATH(/|$) (Express ignores letter case and one trailing slash)",
     "address": "let the default server refuse: nginx: listen 443 ssl default_server; return 444;",
+    "localhost": "let what is meant for this machine listen on it alone: nginx: listen 127.0.0.1:8443 ssl in the "
+    "server block for localhost",
 }
-_REMEDIES_ALIKE: Final = {"rerouted": "rewritten", "encoded": "slashes", "dotted": "slashes", "chunked": "carrying"}
+_REMEDIES_ALIKE: Final = {
+    "rerouted": "rewritten",
+    "encoded": "slashes",
+    "dotted": "slashes",
+    "flagged": "credential-shaped",
+    "chunked": "carrying",
+}
 
 
 def way_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike
+from pytest_nodered_sec.observations.reach import login_page, moved_to
 from pytest_nodered_sec.policy import json_schema
 from pytest_nodered_sec.policy.file import FILE_NAME
 from pytest_nodered_sec.policy.merge import DEFAULTS
@@ -107,7 +108,7 @@ def _inspected(target: Target, said: Mapping[str, Any]) -> tuple[list[str], list
         view = landmarks.view_admin(Look(station))
         unverified = _unverified(station)
         admin, identified = _admin(station, view, said)
-        groups = (_trust(target, unverified), admin, _login(view, said), _dashboards(station, view, said))
+        groups = (_trust(target, unverified), admin, _login(view, target, said), _dashboards(station, view, said))
         doubts = [f"{unverified}: {_NO_TRUST}"] if unverified else []
         doubts += [] if identified else [f"nothing at {view.root} identifies Node-RED: {_NOT_THERE}"]
         return [line for group in groups if group for line in (*group, "")], doubts
@@ -217,7 +218,7 @@ def _other_root(station: Station) -> str:
     return ""
 
 
-def _login(view: RootView, said: Mapping[str, Any]) -> list[str]:
+def _login(view: RootView, target: Target, said: Mapping[str, Any]) -> list[str]:
     canary = view.canary
     asked = {key: toml(said[key]) for key in ("login_urls", "admin_api") if key in said}
     lines = [f"login_urls = {asked['login_urls']}"] if "login_urls" in asked else []
@@ -225,12 +226,23 @@ def _login(view: RootView, said: Mapping[str, Any]) -> list[str]:
         lines.append(f"# Found: every path answers {canary.answer.line()}: a proxy refuses everything before Node-RED.")
         proposed = '"proxied"  # remove this line if Node-RED itself should ask for the login'
         return [*lines, f"admin_api = {asked.get('admin_api', proposed)}"]
-    if canary.answer.location.startswith("https:") and "login_urls" not in asked:
-        lines.append(
-            f"# Found: requests without a login are redirected to {canary.answer.location}. Is that your login page?"
-        )
-        lines.append(f"# login_urls = [{toml(canary.answer.location)}]")
-        return [*lines, *(f"admin_api = {value}" for key, value in asked.items() if key == "admin_api")]
+    moved = moved_to(canary, target)
+    if moved:
+        return [*lines, f"# Found: every path is redirected to {moved}. If that is its name, write url = {toml(moved)}"]
+    led = login_page(canary) or canary.answer.location
+    if led.startswith(("https:", "/")) and "login_urls" not in asked:
+        lines.append(f"# Found: requests without a login are redirected to {led}. Is that your login page?")
+        lines.append(f"# login_urls = [{toml(led)}]")
+        proposed = '# admin_api = "proxied"  # with it, if everything here is meant to be behind that login'
+        return [*lines, f"admin_api = {asked['admin_api']}" if "admin_api" in asked else proposed]
+    if Mark.CERTIFICATE_DEMAND in canary.answer.marks and "admin_api" not in asked:
+        proposed = '# admin_api = "proxied"  # with it'
+        return [
+            *lines,
+            "# Found: every path demands a client certificate.",
+            "# mutual_tls = true  # if every client must have one",
+            proposed,
+        ]
     settings = view.settings
     if settings and settings.refuser is Refuser.NODE_RED:
         comment = "Node-RED's own login"
@@ -249,11 +261,13 @@ def _dashboards(station: Station, view: RootView, said: Mapping[str, Any]) -> li
     paths: list[str] = []
     for path in _DASHBOARDS:
         answer = _seen(station, station.target.node(path))
-        same = answer is not None and (answer.status, answer.location) == (
-            view.canary.answer.status,
-            view.canary.answer.location,
-        )
-        if answer is not None and answer.status not in (404, 410) and not (same and answer.status >= 300):
+        if answer is None or answer.status in (404, 410):
+            continue
+        nowhere = view.canary.answer
+        moved = moved_to(view.canary, station.target)
+        same = (answer.status, answer.location) == (nowhere.status, nowhere.location)
+        same = same or bool(moved and answer.location.startswith(f"{moved}/"))
+        if not (same and (answer.status >= 300 or alike(answer, nowhere))):
             paths.append(path)
     if not paths:
         return ['# dashboards = ["/ui"]  # none found at /ui and /dashboard; "none": there is no dashboard']

@@ -77,7 +77,7 @@ def test_comms_refuses_strangers(nodered_channel: ChannelAttempt, nodered_policy
 
 @control("admin-07", severity=Severity.MEDIUM, asks=questions.foreign_readers)
 def test_no_foreign_origin_is_allowed(nodered_attempt: AccessAttempt, nodered_policy: Policy) -> None:
-    """The admin API allows no foreign origin (CORS).
+    """The admin API is not open to any origin (CORS).
 
     Every Node-RED 4.x sends `Access-Control-Allow-Origin: *`, so any web page can read what the browser can reach.
     """

@@ -56,6 +56,8 @@ def told(answer: Answer, **headers: str) -> Answer:
         (BEARER, PASS),
         (told(BEARER, access_control_allow_origin="*"), FAIL),
         (told(NOT_FOUND, access_control_allow_origin="https://stranger.invalid"), FAIL),
+        (told(BEARER, access_control_allow_origin="null"), FAIL),
+        (told(BEARER, access_control_allow_origin="https://app.plant.example"), PASS),  # always, whoever asks
         (NOT_FOUND, SKIP),
         (BROKEN, ERROR),
     ],
@@ -134,6 +136,11 @@ def test_a_page_that_is_served(headers: dict[str, Any], codes: list[str]) -> Non
     assert [violation.code for violation in violations(cannot_be_framed(seen, Policy()))] == codes
 
 
+def test_a_page_of_somebody_elses_at_the_root_is_not_judged() -> None:
+    portal = replace(EDITOR, marks=frozenset())
+    assert outcome(cannot_be_framed, attempt(Surface.EDITOR, "/", portal, AUTH), target()) == SKIP
+
+
 @pytest.mark.parametrize(
     ("surface", "root", "severity"),
     [
@@ -168,6 +175,14 @@ def test_what_is_no_page_cannot_be_framed(answer: Answer) -> None:
                 ("access-control-allow-credentials", "true"),
             ),
             FAIL,
+        ),
+        ((("access-control-allow-origin", "null"), ("access-control-allow-credentials", "true")), FAIL),
+        (
+            (  # always, whoever asks: no other site's page may read
+                ("access-control-allow-origin", "https://app.plant.example"),
+                ("access-control-allow-credentials", "true"),
+            ),
+            PASS,
         ),
     ],
 )

@@ -145,6 +145,6 @@ def test_the_table_is_whole() -> None:
 def test_every_way_has_a_source_and_a_remedy() -> None:
     parts = {part.name: part for way in WAYS.values() for part in way.parts}
     assert all(part.source for part in parts.values())
-    assert {_REMEDIES_ALIKE.get(name, name) for name in (*parts, "spelling", "address")} == set(_REMEDIES)
+    assert {_REMEDIES_ALIKE.get(name, name) for name in (*parts, "spelling", "address", "localhost")} == set(_REMEDIES)
     assert {name for names in PROXY_05.values() for name in names} | {"identity"} == set(WAYS)
     assert set(PROXY_05) <= set(SURFACES)

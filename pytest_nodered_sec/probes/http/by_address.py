@@ -1,4 +1,4 @@
-"""The target asked under its address in place of its name, over HTTPS and in clear: another server block may answer.
+"""The target asked under its address, or as localhost, in place of its name: another server block may answer.
 
 Whoever answers there may be another site: only what shows a Node-RED, or opens what the name refuses, counts.
 """
@@ -24,20 +24,26 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
-def attempt_by_address(look: Look, admin: RootView, node: RootView) -> VariantAttempt:
-    """Ask for admin API, a page, live channels and an endpoint under the target's address in place of its name.
+def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = "") -> VariantAttempt:
+    """Ask for admin API, a page, live channels and an endpoint under the target's address in place of the name.
 
     The first that is served there and not under the name is returned, else the first of all.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root.
+        node: landmarks of the node root.
+        name: another name to ask under, of admin API and page alone; "" for the address.
 
     Raises:
         ProbeError: silence, or no TLS.
     """
     target, address = look.target, look.station.address
-    host = _host(address, target.port, 443 if target.tls else 80)
-    said = f"under the address {host} in place of the name"
+    host = _host(name or address, target.port, 443 if target.tls else 80)
+    said = f"under {'' if name else 'the address '}{host} in place of the name"
     first: tuple[Asking, AccessAttempt] | None = None
     with Entrance(look, address, target.dialled[1], host, tls=target.tls, where=f"the address {host}") as entrance:
-        for surface, path in _places(target):
+        for surface, path in _places(target, name):
             asking = Asking(look, admin, node, surface, "GET", path)
             try:
                 seen = asking.enter(entrance, said)
@@ -50,15 +56,20 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView) -> VariantAt
                 break
             opened = seen.kind is Kind.SERVED and (plain := asking.plainly()).kind is not Kind.SERVED
             if opened and not asking.guarded:  # a middleware refuses by any name, after a session is offered
-                return VariantAttempt(path, seen, plain, ("address",))
+                return VariantAttempt(path, seen, plain, (name or "address",))
             first = first or (asking, seen)
     assert first is not None, "there is always an admin API to ask for"  # noqa: S101  for the type checker
-    return VariantAttempt("/settings", first[1], first[0].plainly(), ("address",))
+    return VariantAttempt("/settings", first[1], first[0].plainly(), (name or "address",))
 
 
-def _places(target: Target) -> list[tuple[str, str]]:
-    """Return what is asked for, surface and path below its root: of each surface one place that is not public."""
+def _places(target: Target, name: str) -> list[tuple[str, str]]:
+    """Return what is asked for, surface and path below its root: of each surface one place that is not public.
+
+    A block for another name is not made for live channels alone: what is there is seen by the API and a page.
+    """
     dashboards = target.guarded_dashboards
+    if name:
+        return [("admin API", "/settings"), *(("dashboard page", path) for path in dashboards[:1])]
     channels = dashboards[-1:] if target.policy.join_channels else ()
     harmless = [
         endpoint.path

@@ -1,0 +1,140 @@
+"""Gates of unusual kinds before a real Node-RED: who opens them without a login, and who must not be accused."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from gatelab import ELSEWHERE, PASS, standing
+from suite_runs import need_nginx, with_outcome
+
+from pytest_nodered_sec import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.live
+OF_THE_FRONT = {"http-06", "tls-14", "tls-15"}  # what this nginx leaves as it is by default
+PROXIED = "--nodered-admin-api=proxied"
+FORWARD = f"{PASS} proxy_pass http://nodered;"
+LOGIN = 'auth_basic "Operators"; auth_basic_user_file @FILES@/htpasswd;'
+EVERYTHING = f"location / {{ {LOGIN} {FORWARD} }}"
+
+
+@pytest.fixture(scope="module")
+def node_red() -> Iterator[lab.RunningDeployment]:
+    """An open Node-RED with both dashboards: whatever refuses is the gate."""
+    need_nginx()
+    with lab.start(["fresh"], say=lambda line: None) as running:
+        yield running.deployments[0]
+
+
+def judged_as(seen: dict[str, set[str]]) -> set[str]:
+    """Return the controls that fail, but for those of the front; none may be an error."""
+    assert with_outcome(seen, "could-not-look") == set()
+    return with_outcome(seen, "non-compliant") - OF_THE_FRONT
+
+
+@pytest.mark.parametrize(
+    ("http", "gate", "code"),
+    [
+        ("", 'if ($http_cf_ray = "") { return 403; }', "cdn"),
+        ("", 'if ($http_x_azure_fdid = "") { return 403; }', "cdn"),
+        ("", 'if ($cookie_loggedin != "true") { return 401; }', "flagged"),
+        ("", 'if ($cookie_logged_in != "1") { return 401; }', "credential-shaped"),
+        ('map $http_user_agent $realm { default Operators; "~*Home ?Assistant" off; }', "@LOGIN@", "monitor"),
+        ('map $http_user_agent $realm { default Operators; "~*Android" off; }', "@LOGIN@", "monitor"),
+    ],
+    ids=["cloudflare", "azure", "true", "one", "app", "kiosk"],
+)
+def test_a_gate_that_believes_what_anybody_can_say_is_a_finding(
+    node_red: lab.RunningDeployment, tmp_path: Path, http: str, gate: str, code: str
+) -> None:
+    gate = gate.replace("@LOGIN@", "auth_basic $realm; auth_basic_user_file @FILES@/htpasswd;")
+    server = f"location / {{ {gate} {FORWARD} }}"
+    with standing(tmp_path, node_red.direct_port, server, http=http) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert judged_as(seen) == {"proxy-05"}
+    assert f"[{code}]" in report or f"{code} " in report
+
+
+def test_a_server_block_for_localhost_is_found_by_its_name(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    chain = tmp_path / "nginx" / "chain0"
+    lines = f"listen 127.0.0.1:@PORT@ ssl; ssl_certificate {chain}.pem; ssl_certificate_key {chain}.key;"
+    others = f"server {{ {lines} return 444; }} server {{ {lines} server_name localhost; location / {{ {FORWARD} }} }}"
+    server = f"server_name {ELSEWHERE}; {EVERYTHING}"
+    with standing(tmp_path, node_red.direct_port, server, http=others, name=ELSEWHERE) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert judged_as(seen) == {"proxy-05"}
+    assert "localhost " in report
+    assert re.search(r"GET /settings under localhost:\d+ in place of the name answered 200", report)
+
+
+def test_a_prefix_of_a_public_path_that_leads_to_all_of_node_red_is_found(
+    node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    server = f"location /erp/hooks/ {{ {PASS} proxy_pass http://nodered/; }} {EVERYTHING}"
+    with standing(tmp_path, node_red.direct_port, server, name=ELSEWHERE) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        policy = there.folder / "nodered-sec.toml"
+        public = 'public_paths = [{path = "/erp/hooks/api/orders", reason = "the ERP posts orders"}]\n'
+        policy.write_text(policy.read_text() + public)
+        seen = there.judged(PROXIED)
+    assert "roots-01" in judged_as(seen)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        f"location ~* ^/(red/about|library/) {{ return 404; }} {EVERYTHING}",
+        f"location = / {{ default_type text/html; return 200 '<h1>Hall 3</h1>'; }} {EVERYTHING}",
+        f"add_header Access-Control-Allow-Origin https://app.plant.example always; "
+        f"add_header Access-Control-Allow-Credentials true always; {EVERYTHING}",
+    ],
+    ids=["cut off", "portal", "one origin"],
+)
+def test_what_is_sound_is_not_accused(node_red: lab.RunningDeployment, tmp_path: Path, server: str) -> None:
+    with standing(tmp_path, node_red.direct_port, server) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+    assert judged_as(seen) == set()
+
+
+_FORM = "default_type text/html; return 200 '<form method=post><input name=user></form>';"
+
+
+@pytest.mark.parametrize(
+    ("server", "way_out"),
+    [
+        (
+            f"location = /sign-in {{ {_FORM} }} location / {{ return 302 /sign-in?next=$request_uri; }}",
+            "every path is redirected to /sign-in: if that is your login page, add `--nodered-login-url=/sign-in`",
+        ),
+        (
+            "location / { return 301 https://www.plant.example$request_uri; }",
+            "every path is redirected to https://www.plant.example: if that is its name, use "
+            "`--nodered-url=https://www.plant.example`",
+        ),
+        (
+            f"ssl_verify_client on; ssl_client_certificate @FILES@/../ca.pem; location / {{ {FORWARD} }}",
+            "a client certificate is demanded",
+        ),
+    ],
+    ids=["form", "name", "certificate"],
+)
+def test_one_thing_that_stops_the_look_is_one_sentence(
+    node_red: lab.RunningDeployment, tmp_path: Path, server: str, way_out: str
+) -> None:
+    server = f"absolute_redirect off; {server}"
+    with standing(tmp_path, node_red.direct_port, server) as there:
+        there.judged(PROXIED)
+        report = there.report()
+    others = [match for match in re.findall(r'<error message="([^"]*)', report) if "see reach-01" not in match]
+    assert len(others) == 1, others
+    assert way_out in others[0]
