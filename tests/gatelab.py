@@ -21,7 +21,7 @@ ELSEWHERE = "gate.plant.example"  # a name that only the policy file leads to th
 _LEAF = issue("localhost", _ROOT, dns=["localhost", ELSEWHERE])
 _UPSTREAM = """map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
 upstream nodered {{ server 127.0.0.1:{upstream}; }}
-server {{ listen 127.0.0.1:{plain}; return 301 https://localhost:@PORT@$request_uri; }}
+server {{ listen 127.0.0.1:{plain}; return 301 https://{name}:@PORT@$request_uri; }}
 server_tokens off;"""
 PASS = """proxy_http_version 1.1; proxy_set_header Host $http_host;
 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"""
@@ -69,7 +69,7 @@ def standing(
     plain, direct = free_ports(2)
     (folder / "ca.pem").write_bytes(_ROOT.pem)
     lines = server.replace("@FILES@", str(files))
-    above = _UPSTREAM.format(upstream=upstream, plain=plain) + http
+    above = _UPSTREAM.format(upstream=upstream, plain=plain, name=name) + http
     with nginxlab.serving(folder / "nginx", [_LEAF], server=lines, http=above) as nginx:
         if name != "localhost":
             there = f'url = "https://{name}:{nginx.port}{url_path}"\nconnect = "127.0.0.1:{nginx.port}"'
