@@ -1,4 +1,4 @@
-"""Headers by which a login in front names the person, or a proxy the machine, to the one behind; reviewed 2026-11-28.
+"""Headers by which a login in front names the person, or a proxy the machine, to the one behind; reviewed 2026-11-30.
 
 Whoever stands behind believes them. Sent by a stranger they must open nothing: the gate has to drop or replace them.
 Each value is what that product would send for somebody who may do everything.
@@ -25,6 +25,15 @@ IDENTITY_HEADERS: Final = (
     ("X-SSL-Client-S-DN", "CN=admin"),  # nginx $ssl_client_s_dn, HAProxy
     ("X-SSL-Client-Verify", "SUCCESS"),  # nginx $ssl_client_verify, as most guides pass it on
     ("Ssl-Client-Verify", "SUCCESS"),  # ingress-nginx
+    ("Remote-Groups", "admin,admins"),  # Authelia; a gate may ask for a group alone
+    ("X-Forwarded-Groups", "admin,admins"),  # oauth2-proxy, as the next
+    ("X-Forwarded-Preferred-Username", "admin"),
+    ("X-User", "admin"),  # written by hand in many a map or middleware, as the next two
+    ("X-Auth-User", "admin"),
+    ("X-Authenticated-User", "admin"),
+    ("X-Client-Verify", "SUCCESS"),  # nginx $ssl_client_verify, under a shorter name
+    ("X-SSL-Client-CN", "admin"),  # HAProxy %{+Q}[ssl_c_s_dn(cn)], as its manual passes it on
+    ("X-Forwarded-Tls-Client-Cert-Info", 'Subject="CN=admin"'),  # Traefik's passTLSClientCert
     ("X-Forwarded-For", "127.0.0.1"),  # "satisfy any; allow 127.0.0.1" with a real_ip module that trusts anybody
     ("X-Real-IP", "127.0.0.1"),
 )

@@ -23,6 +23,13 @@ ADDRESSED: Final = (
     "X-Cluster-Client-IP",  # Zeus and Rackspace load balancers
     "CF-Connecting-IP",  # Cloudflare
     "True-Client-IP",  # Akamai, Cloudflare Enterprise
+    "X-Azure-ClientIP",  # Azure Front Door
+    "Fastly-Client-IP",
+    "Client-IP",  # PHP's HTTP_CLIENT_IP, and what copies it
+    "X-Remote-IP",
+    "X-Remote-Addr",
+    "X-Originating-IP",
+    "X-Envoy-External-Address",
 )
 
 
@@ -89,7 +96,6 @@ CDN: Final = Part(
         ("X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678"),  # AWS load balancers
         ("X-Azure-FDID", "00000000-0000-0000-0000-000000000000"),  # Azure Front Door
         ("X-Azure-Ref", "nobody"),
-        ("Fastly-Client-IP", "203.0.113.7"),
         ("X-Request-Id", "nobody"),
     ),
     'nginx: if ($http_cf_ray = "") { return 403; } and no login, because the CDN asks for one',

@@ -46,8 +46,13 @@ def judged_as(seen: dict[str, set[str]]) -> set[str]:
         ("", 'if ($cookie_logged_in != "1") { return 401; }', "credential-shaped"),
         ('map $http_user_agent $realm { default Operators; "~*Home ?Assistant" off; }', "@LOGIN@", "monitor"),
         ('map $http_user_agent $realm { default Operators; "~*Android" off; }', "@LOGIN@", "monitor"),
+        (
+            "set_real_ip_from 0.0.0.0/0; real_ip_header X-Azure-ClientIP;",
+            "satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file @FILES@/htpasswd;",
+            "forwarded",
+        ),
     ],
-    ids=["cloudflare", "azure", "true", "one", "app", "kiosk"],
+    ids=["cloudflare", "azure", "true", "one", "app", "kiosk", "azure's address"],
 )
 def test_a_gate_that_believes_what_anybody_can_say_is_a_finding(
     node_red: lab.RunningDeployment, tmp_path: Path, http: str, gate: str, code: str
@@ -60,6 +65,37 @@ def test_a_gate_that_believes_what_anybody_can_say_is_a_finding(
         report = there.report()
     assert judged_as(seen) == {"proxy-05"}
     assert f"[{code}]" in report or f"{code} " in report
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        'if ($http_remote_groups !~ "admins") { return 403; }',
+        'if ($http_x_client_verify != "SUCCESS") { return 403; }',
+        'if ($http_x_ssl_client_cn = "") { return 403; }',
+        'if ($http_x_user = "") { return 403; }',
+    ],
+    ids=["group", "certificate", "its name", "user"],
+)
+def test_a_gate_that_believes_who_somebody_says_to_be_is_a_finding(
+    node_red: lab.RunningDeployment, tmp_path: Path, gate: str
+) -> None:
+    with standing(tmp_path, node_red.direct_port, f"location / {{ {gate} {FORWARD} }}") as there:
+        seen = there.judged(PROXIED)
+    assert "admin-12" in judged_as(seen)
+
+
+def test_a_slash_that_opens_a_page_is_not_blamed_on_headers(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    exact = " ".join(
+        f"location {match} {{ {LOGIN} {FORWARD} }}"
+        for match in ("= /ui", "= /dashboard", "^~ /ui/socket.io", "^~ /dashboard/socket.io")
+    )
+    rest = f'location ~* "^/(ui|dashboard)/" {{ {FORWARD} }} location / {{ {LOGIN} {FORWARD} }}'
+    with standing(tmp_path, node_red.direct_port, f"{exact} {rest}") as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+    assert "dash-04" in judged_as(seen)
+    assert not {"admin-12", "proxy-05"} & judged_as(seen)
 
 
 def test_a_server_block_for_localhost_is_found_by_its_name(node_red: lab.RunningDeployment, tmp_path: Path) -> None:

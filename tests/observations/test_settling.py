@@ -54,7 +54,7 @@ from pytest_nodered_sec.observations.answers import (
 )
 from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
-from pytest_nodered_sec.observations.reach import Reach
+from pytest_nodered_sec.observations.reach import Reach, unidentified
 from pytest_nodered_sec.observations.settling import answered, asked_again, settle
 from pytest_nodered_sec.policy.model import PublicPath
 from pytest_nodered_sec.probes.http.access import describe
@@ -481,6 +481,10 @@ def test_settle_a_secret_admin_root_behind_http_node_auth_is_not_protected_looki
         settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), everywhere), target())
 
 
+def test_of_another_root_than_the_admin_api_s_the_question_itself_says_what_is_missing() -> None:
+    assert "nothing at https://plant.example identifies" in unidentified(view(None), target(), "x").message
+
+
 @pytest.mark.parametrize("root", [view(FORBIDDEN, identity=()), view(BROKEN, identity=()), GATE])
 @pytest.mark.parametrize("surface", [Surface.ADMIN, Surface.EDITOR])
 @pytest.mark.parametrize("policy", ["protected", "proxied", "disabled"])
@@ -526,6 +530,35 @@ def test_what_every_path_gets_is_told_once_at_reach_01(surface: Surface, answer:
     assert raised.value.cause is Cause.SEE_REACH
     with pytest.raises(ProbeError, match=r"answer 401|--nodered-login-url=https://sso\.example/login|see http-06"):
         settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), root), target())
+
+
+@pytest.mark.parametrize(
+    ("canary", "said"),
+    [
+        (
+            Answer(301, location="https://www.plant.example/random"),
+            "to https://www.plant.example: if that is its name, use `--nodered-url=https://www.plant.example`",
+        ),
+        (
+            replace(FORM, hops=1, first="https://plant.example/sign-in"),
+            "to /sign-in: if that is your login page, add `--nodered-login-url=/sign-in`",
+        ),
+        (replace(FORM, hops=1, first="https://plant.example/random/"), "every path answers the same page, 200"),
+        (
+            Answer(400, "text/html", 230, marks=frozenset({Mark.CERTIFICATE_DEMAND})),
+            "every path answers 400 (text/html, 230 bytes): a client certificate is demanded",
+        ),
+    ],
+    ids=["another name", "a form of this site", "a slash", "a certificate"],
+)
+def test_where_every_path_leads_is_said_once_with_the_way_out(canary: Answer, said: str) -> None:
+    root = view(canary, canary, ())
+    assert root.opaque
+    with pytest.raises(ProbeError) as raised:
+        settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), root), target())
+    assert said in raised.value.message
+    with pytest.raises(ProbeError, match="see reach-01"):
+        settled(Surface.ADMIN, "/flows", canary, root)
 
 
 def test_what_only_one_path_gets_is_told_there() -> None:

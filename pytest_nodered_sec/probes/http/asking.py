@@ -90,6 +90,14 @@ class Asking:
             self._look, self._admin, self._node, self._surface.name, self._method, self._path, "anonymous"
         )
 
+    def opened_by_its_slash(self, seen: AccessAttempt) -> bool:
+        """Whether a page is served without any headers, too, with the slash that the ways put behind it."""
+        if seen.kind is not Kind.SERVED or self._asked == self._path:
+            return False
+        surface = self._surface.name
+        bare = attempt_access(self._look, self._admin, self._node, surface, "GET", self._asked, "anonymous")
+        return bare.kind is Kind.SERVED
+
     def _judged(self, seen: SocketAttempt | ChannelAttempt) -> AccessAttempt:
         """Return the HTTP side, refused where Node-RED or the dashboard refused after the handshake."""
         if seen.channel in (Channel.OPEN, Channel.NO_CHANNEL):

@@ -66,9 +66,13 @@ def attempt_way(
     alone = [(part, _asked(asking, [part], plain)) for part in (*split, *dropped) if led or not part.rerouted]
     for kind in (Kind.SERVED, Kind.NO_ANSWER):
         for part, seen in alone:
+            if seen.kind is kind and asking.opened_by_its_slash(seen):
+                return VariantAttempt(path, seen, seen)  # dash-04 judges that
             if seen.kind is kind:
                 _same_again(look, seen, partial(asking.ask, [part]))
                 return VariantAttempt(path, seen, plain, (part.name,))
+    if asking.opened_by_its_slash(together):
+        return VariantAttempt(path, together, together)
     _same_again(look, together, partial(asking.ask, parts))
     return VariantAttempt(path, together, plain, tuple(part.name for part in fitting))
 
