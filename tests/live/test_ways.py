@@ -356,6 +356,7 @@ def test_a_middleware_that_believes_any_cookie_is_found(targets: Callable[[str],
     seen = violations_of(target, "proxy-05", "way")
     assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {
         "/dashboard/socket.io browser": ["credential-shaped"],
+        "/dashboard/socket.io bearer": ["flagged"],
         "WebSocket /dashboard/socket.io socket": ["credential-shaped"],
     }
     assert all("refused after the handshake" in pairs[0][1] for pairs in seen.values())
