@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import ALL_ALIKE, DECLARE_IT, LET_IT_REFUSE, Kind
+from pytest_nodered_sec.observations.way_out import way_out
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,7 +68,8 @@ class Reach:
         elif page := login_page(canary):
             detail = f"every path is redirected to {page}: if that is your login page, add `--nodered-login-url={page}`"
         elif canary.kind is Kind.SERVED:
-            detail = f"{ALL_ALIKE}, {canary.answer.line()}; {LET_IT_REFUSE}; {DECLARE_IT}"
+            todo = way_out(canary.answer) or f"{LET_IT_REFUSE}; {DECLARE_IT}"
+            detail = f"{ALL_ALIKE}, {canary.answer.line()}; {todo}"
         elif canary.classified.cause in (Cause.UNDECLARED_LOGIN, Cause.REJECTED):
             detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
         else:

@@ -67,6 +67,36 @@ def test_a_gate_that_answers_with_a_form_is_one_could_not_look(
     assert "if that is a login page, make the proxy answer 401 or redirect to the login" in others[0]
 
 
+_TURNED = "<!doctype html><title>Just a moment...</title><script>window._cf_chl_opt = {cRay: 1}</script>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("return 421;", "the server does not serve this name on this connection: correct the host name of the URL"),
+        ("return 429;", "a rate limit: let it pass the machine that runs the tests, or slow down"),
+        ("return 451 'here not';", "the front refuses the country or network of this machine"),
+        ("return 503 '<h1>Back soon</h1>';", "maintenance, overload, or no Node-RED behind the proxy"),
+        ("return 511 '<h1>Hotel</h1>';", "the network that this machine is in wants a login first"),
+        ("proxy_pass http://127.0.0.1:1;", "the proxy does not reach Node-RED: start it, or correct its address"),
+        (f"return 403 '{_TURNED}';", "a challenge or block page (_cf_chl_opt) to a random path; let the front pass"),
+        ("return 301 https://www.plant.example$request_uri;", "if that is its name, use `--nodered-url=https://www.plant.example`"),
+        ("return 302 https://login.sso.example/auth;", "if that is your login page, add `--nodered-login-url="),
+        ("return 302 http://portal.example/?u=$request_uri;", "redirected to plain HTTP, where nothing more is asked"),
+    ],
+)
+def test_what_a_front_answers_in_node_reds_place_is_one_sentence_with_a_way_out(
+    node_red: lab.RunningDeployment, tmp_path: Path, answer: str, words: str
+) -> None:
+    with standing(tmp_path, node_red.direct_port, f"location / {{ default_type text/html; {answer} }}") as gate:
+        seen = gate.judged("--nodered-admin-api=proxied")
+    assert seen["reach-01"] == {"could-not-look"}
+    assert {"admin-01", "admin-03", "admin-06", "dash-01", "dash-02"} <= with_outcome(seen, "could-not-look")
+    others = {match for match in re.findall(r'<error message="([^"]*)', gate.report()) if "see reach-01" not in match}
+    assert len(others) == 1, others
+    assert words in others.pop()
+
+
 def test_a_form_before_some_paths_only_is_none_of_node_reds(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
     gated = "~* ^/(ui|dashboard|flows?|settings|nodes|comms)(/|$)"
     server = _RETURNED.replace("location / {", f"location {gated} {{", 1).replace("@FORM@", _TEXT.format(hidden=""))

@@ -56,6 +56,7 @@ from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 from pytest_nodered_sec.observations.reach import Reach, unidentified
 from pytest_nodered_sec.observations.settling import answered, asked_again, settle
+from pytest_nodered_sec.observations.way_out import way_out
 from pytest_nodered_sec.policy.model import PublicPath
 from pytest_nodered_sec.probes.http.access import describe
 from pytest_nodered_sec.verdict import Violation
@@ -510,6 +511,30 @@ def test_where_all_answers_404_naming_a_dashboard_is_a_way_out_unless_that_was_s
     with pytest.raises(ProbeError) as caught:
         settle(nothing, target(dashboards=declared))
     assert ("--nodered-dashboard=/ui" in str(caught.value)) is offered
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(421, "text/html", 9), "421 (text/html, 9 bytes); the server does not serve this name"),
+        (Answer(451, "text/html", 9), "451 (text/html, 9 bytes); the front refuses the country or network"),
+        (Answer(418, "text/html", 9), "418 (text/html, 9 bytes); if that is a login page"),
+        (Answer(301, location="https://www.plant.example/nothing"), "redirected to https://www.plant.example: if that"),
+        (Answer(301, location="https://sso.example/login"), "add `--nodered-login-url=https://sso.example/login`"),
+    ],
+)
+def test_what_every_path_answers_has_a_way_out_of_its_own(answer: Answer, words: str) -> None:
+    root = view(answer, answer, ())
+    moved = replace(root, canary=replace(root.canary, path="/nothing"))
+    with pytest.raises(ProbeError) as caught:
+        settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), moved), target())
+    assert words in caught.value.message
+
+
+def test_a_way_out_is_told_where_the_answer_tells_what_is_wrong() -> None:
+    assert way_out(Answer(429)).startswith("a rate limit")
+    assert way_out(Answer(403, block="cf-mitigated")).startswith("let the front pass")
+    assert way_out(Answer(404)) == ""
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

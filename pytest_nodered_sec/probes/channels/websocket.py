@@ -200,7 +200,8 @@ def _attempt(
     if channel is not None:
         return ChannelAttempt(attempt, channel)
     turned_away = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
-    if 400 <= answer.status < 500 and turned_away and nowhere.gets(answer):
+    alike = view.canary.kind is Kind.SERVED and view.canary.answer.status == answer.status  # not upgrades alone
+    if 400 <= answer.status < 500 and turned_away and not alike and nowhere.gets(answer):
         # The proxy in front accepts no upgrade at all, and answers 400, 404, 405 or 426.
         refused = Classified(Kind.REFUSED, Refuser.UNNAMED, why="as every upgrade here")
         attempt = replace(attempt, classified=refused)

@@ -24,6 +24,7 @@ from pytest_nodered_sec.observations.answers import (
     steadied,
 )
 from pytest_nodered_sec.observations.cleartext import PlainAnswer, PortState
+from pytest_nodered_sec.observations.way_out import way_out
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -61,7 +62,9 @@ def see_again(look: Look, before: RootView) -> Seen:
 def _distinct(look: Look, seen: Seen) -> Seen:
     if seen.kind is Kind.NO_ANSWER and seen.classified.cause is Cause.UNAVAILABLE:
         why = f", {seen.classified.why}" if seen.classified.why else ""
-        raise ProbeError(f"{look.target.url} answers {seen.answer.line()}{why} to a random path", Cause.UNAVAILABLE)
+        what = f"{look.target.url} answers {seen.answer.line()}{why} to a random path"
+        todo = way_out(seen.answer)
+        raise ProbeError(f"{what}; {todo}" if todo else what, Cause.UNAVAILABLE)
     if seen.kind is Kind.SERVED and is_own_app(seen.answer, look.target):
         return replace(seen, classified=Classified(Kind.ABSENT, why=OWN_APP))
     return seen

@@ -51,6 +51,12 @@ _EDITOR: Final = re.compile(
 _DASHBOARD_2: Final = re.compile(r"(?:FlowFuse|Node-RED) Dashboard")  # @flowfuse/node-red-dashboard, dist/index.html
 _ITS_SCRIPT: Final = re.compile(r"assets/index-[\w-]{1,100}\.js")  # after it; a login's page may have the name, too
 _LOGIN_FORM: Final = re.compile(r"""type=["']?password""", re.IGNORECASE)  # in no page of Node-RED's or a dashboard's
+# Of pages that turn somebody away without such a header. Not what is put into ordinary pages too, such as the script
+# /cdn-cgi/challenge-platform/scripts/jsd/main.js or /_Incapsula_Resource.
+_BLOCK_MARKS: Final = re.compile(
+    rb"_cf_chl_opt|cf-error-details|id=[\"']anubis_challenge|awsWafCookieDomainList|captcha-delivery\.com/c\.js|px-captcha"
+    rb"|/_Incapsula_Resource\?[^\"']{0,300}incident_id="
+)
 _BLOCK_HEADERS: Final = ("cf-mitigated", "x-amzn-waf-action", "x-sucuri-block", "x-datadome")
 
 
@@ -154,7 +160,7 @@ def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
         marks=frozenset(marks),
         likeness=likeness(got.body.decode("latin-1")) if got.status < 400 else (),
         aside=likeness(unquote(path)) if got.status < 400 else (),
-        block=block_header(got.headers),
+        block=block_of(got),
         hops=hops,
         headers=_told_browsers(got),
     )
@@ -314,9 +320,11 @@ def _holds_nodes(data: object) -> bool:
     )
 
 
-def block_header(headers: Mapping[str, str]) -> str:
-    """Return the name of the header by which a WAF says that it answered instead of the target, or ""."""
-    return next((name for name in _BLOCK_HEADERS if name in headers), "")
+def block_of(got: Exchange) -> str:
+    """Return by what a WAF shows that it answered in the target's place: a header's name, words of its page, or ""."""
+    named = next((name for name in _BLOCK_HEADERS if name in got.headers), "")
+    mark = None if named or "html" not in got.headers.get("content-type", "") else _BLOCK_MARKS.search(got.body)
+    return named or (mark[0].decode("latin-1")[:40] if mark else "")
 
 
 @functools.lru_cache(maxsize=128)  # the same pages come again and again, and from every gateway of a fleet

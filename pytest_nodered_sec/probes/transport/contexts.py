@@ -130,6 +130,8 @@ def shake_hands(
         reason = (error.reason or str(error)).replace("_", " ").lower()
         if error.reason == "WRONG_VERSION_NUMBER":  # what OpenSSL makes of any answer that is no record of TLS
             reason = "something else answers there; if it is plain HTTP, the URL begins with http://"
+        if error.reason == "TLSV1_UNRECOGNIZED_NAME":  # nginx: ssl_reject_handshake; HAProxy: strict-sni
+            reason = "the server has no certificate for this name: correct the host name of the URL"
         if error.reason == "UNSAFE_LEGACY_RENEGOTIATION_DISABLED":  # of a verified connection only
             raise ProbeError(
                 f"nothing secret is sent to {where}: it does not renegotiate securely (RFC 5746; see tls-16)",

@@ -195,6 +195,15 @@ def test_a_websocket_that_is_closed_sooner_than_node_red_does_is_refused() -> No
     )
 
 
+@pytest.mark.parametrize("status", [400, 421, 451])
+def test_where_every_path_gets_the_same_an_upgrade_that_gets_it_too_proves_nothing(status: int) -> None:
+    def serve(request: hostile.Request) -> hostile.Reply | None:
+        return hostile.Reply(status, {"Content-Type": "text/plain"}, b"not here")
+
+    with pytest.raises(ProbeError, match="see reach-01"):
+        asked(serve)
+
+
 @pytest.mark.parametrize(("elsewhere", "kind"), [(426, Kind.REFUSED), (502, Kind.SERVED)])
 def test_a_status_by_which_every_upgrade_is_turned_away_is_no_channel(elsewhere: int, kind: Kind) -> None:
     def serve(request: hostile.Request) -> hostile.Reply | None:

@@ -91,6 +91,27 @@ def test_what_a_hostile_answer_leaves_is_small() -> None:
     assert len(repr(answer)) < 4000
 
 
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [
+        ("<title>Just a moment...</title><script>window._cf_chl_opt={cRay:1}</script>", "_cf_chl_opt"),
+        ('<div id="cf-error-details">Sorry, you have been blocked</div>', "cf-error-details"),
+        ('<script id="anubis_challenge" type="application/json">{}</script>', 'id="anubis_challenge'),
+        (
+            '<iframe src="/_Incapsula_Resource?CWUDNSAI=9&incident_id=7-1">',
+            "/_Incapsula_Resource?CWUDNSAI=9&incident_id="[:40],
+        ),
+        ('<script src="/cdn-cgi/challenge-platform/scripts/jsd/main.js"></script>', ""),  # in ordinary pages
+        ('<script src="/_Incapsula_Resource?SWJIYLWA=719d"></script>', ""),
+    ],
+)
+def test_a_page_that_turns_somebody_away_is_known_by_its_words(page: str, block: str) -> None:
+    got = Exchange(403, {"content-type": "text/html"}, page.encode())
+    assert reduced(got, "/x", "", 0, cleartext=False).block == block
+    told = Exchange(200, {"content-type": "application/json"}, page.encode())
+    assert not reduced(told, "/x", "", 0, cleartext=False).block
+
+
 PAGES = {  # 64 KB on which a search that goes back takes seconds, and there are 200 answers
     "script": "<script src=" * 5400,
     "dashboard": "FlowFuse Dashboard" * 1800 + "assets/index-" * 2500,
