@@ -80,7 +80,10 @@ _TURNED = "<!doctype html><title>Just a moment...</title><script>window._cf_chl_
         ("return 511 '<h1>Hotel</h1>';", "the network that this machine is in wants a login first"),
         ("proxy_pass http://127.0.0.1:1;", "the proxy does not reach Node-RED: start it, or correct its address"),
         (f"return 403 '{_TURNED}';", "a challenge or block page (_cf_chl_opt) to a random path; let the front pass"),
-        ("return 301 https://www.plant.example$request_uri;", "if that is its name, use `--nodered-url=https://www.plant.example`"),
+        (
+            "return 301 https://www.plant.example$request_uri;",
+            "if that is its name, use `--nodered-url=https://www.plant.example`",
+        ),
         ("return 302 https://login.sso.example/auth;", "if that is your login page, add `--nodered-login-url="),
         ("return 302 http://portal.example/?u=$request_uri;", "redirected to plain HTTP, where nothing more is asked"),
     ],

@@ -86,6 +86,7 @@ def tls_context(target: Target, *, verified: bool, newer: bool = False) -> ssl.S
                 "key, without a password",
                 Cause.UNAVAILABLE,
             ) from None
+        context.post_handshake_auth = True  # Apache in TLS 1.3: SSLVerifyClient of a <Location>; else it answers 403
     return context
 
 
