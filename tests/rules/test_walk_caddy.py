@@ -85,6 +85,10 @@ CASES: dict[str, tuple[CaddyServer, dict[str, Any], set[str]]] = {
     "prefix, encoded": (server(rewrite(prefix="/u")), {"uri": "/%75%2Fx"}, {"/x"}),
     "prefix, written encoded": (server(rewrite(prefix="/%75")), {"uri": "/%75/x"}, {"/x"}),
     "no slash is left": (server(rewrite(prefix="/u")), {"uri": "/ui"}, {"/i"}),
+    "no slash is left before another rewrite": (
+        server(steps(CaddyStep("rewrite", name="rewrite", prefix="/u")), rewrite(patterns=(("^/", "/x/"),))),
+        {"uri": "/ui"}, {"/x/i"},
+    ),
     "suffix": (server(rewrite(suffix="/")), {}, {"/ui"}),
     "texts": (server(rewrite(swaps=(("u", "U", 1), ("i", "I", 0)))), {"uri": "/ui/ui?u=i"}, {"/UI/uI?U=I"}),
     "patterns": (server(rewrite(patterns=(("^/u(.)", "/${1}$1"), ("^/(?=x)\\p{L}", "")))), {}, {"/ii/?"}),

@@ -63,9 +63,25 @@ NUMBERS: Final = itertools.count()  # a matcher is defined once
 QUERIES: Final = ("", "", "?q=1", "?q=/ui/")
 
 
+def an_expression(random: Random, depth: int = 0) -> str:
+    """Return an expression of CEL."""
+    kind = random.randrange(4)
+    if kind == 0 and depth < 2:
+        return f"!({an_expression(random, depth + 1)})"
+    if kind == 1 and depth < 2:
+        sign = random.choice((" && ", " || ", "||"))
+        return sign.join(an_expression(random, depth + 1) for _ in range(random.choice((2, 3))))
+    plain = [pattern for pattern in PATTERNS if "\\" not in pattern]
+    return random.choice((
+        f"path('{random.choice(PATHS)}', \"{random.choice(PATHS)}\")", f"!path('{random.choice(PATHS)}')",
+        f"path_regexp('{random.choice(plain)}')", "method('POST')", "remote_ip('10.0.0.0/8', '127.0.0.0/8')",
+        "!remote_ip('10.0.0.0/8')", "protocol('http')", "host('none.example')",
+    ))  # fmt: skip
+
+
 def a_matcher(random: Random, lines: list[str]) -> str:
     """Return a matcher's name, having defined it."""
-    choice = random.randrange(7)
+    choice = random.randrange(8)
     if choice < 2:
         return random.choice([path for path in PATHS if path.startswith("/")])
     name = f"@m{next(NUMBERS)}"
@@ -77,6 +93,7 @@ def a_matcher(random: Random, lines: list[str]) -> str:
         5: random.choice(
             ("method POST", "remote_ip 10.0.0.0/8", "remote_ip 127.0.0.0/8", "protocol https", "protocol http")
         ),
+        7: f"expression `{an_expression(random)}`",
         6: f"{{\n{path}\nmethod GET\nnot path_regexp {random.choice(PATTERNS)}\n}}",
     }[choice]
     lines.append(f"{name} {body}")

@@ -11,16 +11,65 @@ function dialled(value) { // whom a route of Caddy hands requests to, however de
   return Object.values(value).flatMap(dialled);
 }
 
+// An expression (CEL) as sets of conditions that mean the same, null where it holds what is not understood. "a || b" is
+// "not (not a and not b)". Of headers and queries only their names leave, as elsewhere.
+function expressed(whole) {
+  const tokens = whole.match(/&&|\|\||[!(){}\[\],:]|[a-z_]+(?=\()|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|\S/g) || [];
+  const none = (...sets) => ({ not: sets }), take = (sign) => tokens[0] === sign && Boolean(tokens.shift());
+  const wanted = (sign) => { if (!take(sign)) throw new Error("not understood"); };
+  const string = () => {
+    const token = tokens.shift() || "";
+    if (!/^["'`]/.test(token) || /\{/.test(token)) throw new Error("not understood");
+    return token[0] === "`" ? token.slice(1, -1) : token.slice(1, -1).replace(/\\(.)/g, (_, one) => {
+      if (/[a-z0-9]/i.test(one)) throw new Error("not understood");
+      return one;
+    });
+  };
+  const list = () => { const all = [string()]; while (take(",")) all.push(string()); return all; };
+  const table = () => { // of names, with a value or a list each
+    const names = {};
+    wanted("{");
+    do {
+      const name = string();
+      wanted(":");
+      if (take("[")) { list(); wanted("]"); } else string();
+      names[name] = true;
+    } while (take(","));
+    wanted("}");
+    return names;
+  };
+  const calls = { path: () => ({ path: list() }), host: () => ({ host: list() }), method: () => ({ method: list() }),
+    protocol: () => ({ protocol: string() }), remote_ip: () => ({ remote_ip: { ranges: list() } }),
+    client_ip: () => ({ client_ip: { ranges: list() } }), header: () => ({ header: table() }), query: () => ({ query: table() }),
+    path_regexp: () => { const [first, second] = list(); return { path_regexp: { pattern: second || first, name: second ? first : "" } }; },
+    header_regexp: () => { const names = list(); return { header_regexp: { [names[names.length - 2]]: true } }; } };
+  const single = () => {
+    if (take("!")) return none(single());
+    if (take("(")) { const inside = either(); wanted(")"); return inside; }
+    const call = calls[tokens.shift()];
+    wanted("(");
+    const set = call();
+    wanted(")");
+    return set;
+  };
+  const joined = (part, sign) => { const all = [part()]; while (take(sign)) all.push(part()); return all; };
+  const both = () => { const all = joined(single, "&&"); return all.length > 1 ? none(...all.map((one) => none(one))) : all[0]; };
+  const either = () => { const all = joined(both, "||"); return all.length > 1 ? none(none(...all)) : all[0]; };
+  return attempt(() => { const set = either(); if (tokens.length) throw new Error("not understood"); return set; }, null);
+}
+
 function matched(set) { // one set of conditions; of headers and queries only their names leave
   const { host, path: paths, path_regexp: pattern, not, method, protocol, remote_ip: remote, client_ip: client,
     header, header_regexp: headers, query, expression, file, ...others } = own(set);
-  const failed = /^\{http\.error\.status_code\} in \[([\d, ]+)\]$/.exec(text(own(expression).expr || expression));
+  const source = text(own(expression).expr || expression);
+  const failed = /^\{http\.error\.status_code\} in \[([\d, ]+)\]$/.exec(source);
+  const said = expression === undefined || failed ? undefined : expressed(source);
   return { hosts: listOf(host).map(text), paths: listOf(paths).map(text), pattern: text(own(pattern).pattern),
-    name: text(own(pattern).name), not: listOf(not).map(matched), methods: listOf(method).map(text),
+    name: text(own(pattern).name), not: [...listOf(not), ...said ? [{ not: [said] }] : []].map(matched), methods: listOf(method).map(text),
     protocol: text(protocol), networks: listOf(own(remote).ranges).map(text), forwarded: listOf(own(client).ranges).map(text),
     headers: [header, headers, query].flatMap((one) => Object.keys(own(one))),
     statuses: failed ? failed[1].split(",").map(Number) : [], files: file !== undefined,
-    unread: [...expression === undefined || failed ? [] : ["expression"], ...Object.keys(others)] };
+    unread: [...said === null ? ["expression"] : [], ...Object.keys(others)] };
 }
 
 const CADDY = { // what the handlers of Caddy do to a request

@@ -143,7 +143,8 @@ def _rewrite(visit: Visit, step: CaddyStep) -> None:
     if prefix := filled(visit, step.prefix):
         prefix = prefix if prefix.startswith("/") else f"/{prefix}"
         left = _without(_tokens(caddy_matching.cleaned(visit.path, merge="//" not in prefix)), _tokens(prefix))
-        visit.path = "".join(["/", *left[1:]] if left[:1] in (["%2F"], ["%2f"]) else left) or "/"
+        left = left[1:] if left[:1] in (["/"], ["%2F"], ["%2f"]) else left
+        visit.path = "".join(["/", *left])
     if suffix := filled(visit, step.suffix):
         whole = _tokens(caddy_matching.cleaned(visit.path, merge="//" not in suffix))
         visit.path = "".join(_without(whole[::-1], _tokens(suffix)[::-1])[::-1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
 
@@ -86,6 +87,12 @@ def _fetched(visit: Visit, name: str, argument: str) -> list[str]:
         return [known[name]]
     if name == "query":
         return [] if visit.query is None else [visit.query]
+    if name == "http_auth_group":  # of a login that is right
+        return [unknown("remote_user")] if client.granted else []
+    if name == "http_auth_bearer":
+        return _header(visit, "authorization", whole=True)
+    if name.startswith("ssl_c_") and name != "ssl_c_verify" and "_err" not in name:
+        return _of_certificate(name, made=own, granted=client.granted)
     if name == "ssl_c_verify":
         return [str(18 * own)] if client.tls else []  # 0 without a certificate, too
     if name == "src":
@@ -107,6 +114,13 @@ def _fetched(visit: Visit, name: str, argument: str) -> list[str]:
     if counts(name):
         return ["0"]
     return [unknown(f"HAProxy's {name}")]
+
+
+def _of_certificate(name: str, *, made: bool, granted: bool) -> list[str]:
+    """Return what a client's certificate says: of one of the client's own making any name, none without one."""
+    if not (made or granted):
+        return []
+    return [unknown("arg_certificate" if granted or name.endswith("_dn") else f"HAProxy's {name}")]
 
 
 def _undefined(visit: Visit, name: str) -> list[str]:
@@ -151,6 +165,8 @@ def _converted(visit: Visit, name: str, argument: str, sample: str) -> str:
         return sample.lower()
     if name == "upper":
         return sample.upper()
+    if name == "url_dec" and not argument:
+        return unquote(sample, "latin-1")
     if name == "field" and re.fullmatch(r"[1-9]\d*,.", argument):
         fields = sample.split(second)
         return fields[int(first) - 1] if int(first) <= len(fields) else ""

@@ -38,6 +38,28 @@ def reduced(text: str) -> CaddyConfig:
 
 
 SITES = {
+    "an expression": (f"@gated `!path('/public/*') && !remote_ip('10.0.0.0/8')`\n{LOGIN}\n{RED}", [], True),
+    "an expression of alternatives": (
+        f"@gated expression `path('/ui', '/ui/*') || path_regexp('(?i)^/dashboard(/|$)')`\n{LOGIN}\n{RED}",
+        [],
+        True,
+    ),
+    "an expression for all but sockets": (
+        f"@gated `!path('*/socket.io/*') || (protocol('http') && host('x'))`\n{LOGIN}\n{RED}",
+        ["socket", "socket"],
+        False,
+    ),
+    "an expression of headers": (
+        f"@gated expression `!header({{'Upgrade': 'websocket', 'Via': ['a', 'b']}})`\n{LOGIN}\n{RED}",
+        ["header", "header"],
+        False,
+    ),
+    "an expression of a header's pattern": (
+        f"@gated `!header_regexp('User-Agent', '^Mozilla')`\n{LOGIN}\n{RED}",
+        ["header", "header"],
+        False,
+    ),
+    "an expression of the method": (f"@gated `method('GET') && path_regexp('name', '.')`\n{LOGIN}\n{RED}", [], True),
     "everything": (f"{LOGIN.replace('@gated', '')}\n{RED}", [], True),
     "nothing": (RED, [], False),
     "path, which ignores letter case": (f"@gated path /ui /ui/* /dashboard /dashboard/*\n{LOGIN}\n{RED}", [], True),
@@ -93,6 +115,20 @@ def test_who_is_asked_for_a_login(name: str) -> None:
     seen = reduced(f"https://plant.example {{\n{site}\n}}\n")
     assert [violation.code for violation in violations(way_is_guarded(seen, target().policy))] == expected
     assert (gate(seen, "/ui") == "closed") is guarded
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("!query({'q': 'x'}) || client_ip('10.0.0.0/8')", "whether anonymous clients know the value of q is unknown"),
+        ("{http.request.host} != 'x'", "whether Caddy's matcher expression fits is not known"),
+        ("!path('/\\x70ublic/*')", "whether Caddy's matcher expression fits is not known"),
+        ("!path('/public/*') == true", "whether Caddy's matcher expression fits is not known"),
+    ],
+)
+def test_expressions_that_are_not_followed(expression: str, reason: str) -> None:
+    seen = reduced(f"https://plant.example {{\n@gated `{expression}`\n{LOGIN}\n{RED}\n}}\n")
+    assert gate(seen, "/ui") == reason
 
 
 UNKNOWN = {
