@@ -449,6 +449,26 @@ def test_nothing_of_a_hostile_user_runs_with_our_rights_or_is_taken_for_the_real
             assert re.search(rf"calls itself {name}; its program is \S*{program}", report), (name, program)
 
 
+INSTEAD = """
+systemctl stop nodered && install -d -o nobody /srv/evil && cp /etc/nodered/settings.js /srv/evil && cd /srv/evil
+chown nobody settings.js && setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH=/usr/bin:/bin node -e \
+    'process.title = "node-red"; require("http").createServer((_, to) => to.end("x")).listen(1880, "127.0.0.1")' \
+    >/dev/null 2>&1 & echo $! >/run/instead
+"""
+
+
+@pytest.mark.parametrize("user", ["ops", "root"])
+def test_nobodys_node_red_in_place_of_the_real_one_is_not_taken_for_it(user: str, bench: Bench, tmp_path: Path) -> None:
+    try:
+        bench.bring(Weak("", do=INSTEAD))
+        seen = bench.judged(tmp_path, Weak("", user=user))
+    finally:
+        bench.machine.run("kill -9 $(cat /run/instead); rm -r /srv/evil /run/instead; systemctl start nodered")
+    assert with_outcome(seen, "non-compliant") == ids("host-00 host-10")
+    assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} host-17")
+    assert "runs in place of nodered.service, whose user is another" in (tmp_path / "out.xml").read_text()
+
+
 STRANGE = "/opt/strange"
 FAKE = f"""
 mkdir -p {STRANGE} && touch {STRANGE}/node && mount --bind /usr/bin/node {STRANGE}/node && chown @OWNER@ {STRANGE}

@@ -55,10 +55,9 @@ def _read(*names: str) -> str:
     return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
 
 
-PROGRAM: Final = _read(
-    "view", "evaluate", "stand_ins", "reduce", "caddy", "flows", "sending", "graph", "palette", "keepers", "settings"
-)
-CHILD: Final = _read("view", "evaluate", "stand_ins", "reduce") + "\nevaluate();\n"  # settings.js needs no more
+_CHILD: Final = ("view", "evaluate", "stand_ins", "reduce")  # what evaluates settings.js needs no more
+PROGRAM: Final = _read(*_CHILD, "caddy", "flows", "sending", "graph", "palette", "keepers", "settings")
+CHILD: Final = _read(*_CHILD) + "\nevaluate();\n"
 
 
 @dataclass(frozen=True)
@@ -180,6 +179,7 @@ def evaluate(
         ProbeError: no Node there, no right to it, or a settings.js that cannot be read.
     """
     process = node_red.process
+    processes.check_it_is_no_strangers(sections, node_red)
     if process.container:
         raise ProbeError(
             f"{process.line()}: its settings are inside the container: inspect it with --nodered-host=docker://NAME "
@@ -237,8 +237,8 @@ def _checked(seen: dict[str, Any], node_red: Candidate) -> dict[str, Any]:
     """
     starter, others = seen["starter"], seen["others"]
     if starter or len(others) > 1:
-        why = seen.get("kept", {}).get("trouble")
-        by = f": {starter} starts it, with arguments that are not seen{why and f' ({why})'}" if starter else ""
+        why = f" ({seen['kept']['trouble']})" if seen.get("kept", {}).get("trouble") else ""
+        by = f": {starter} starts it, with arguments that are not seen{why}" if starter else ""
         which = f"it may be any of {' and '.join(others)}" if len(others) > 1 else f"{seen['file']} is a guess"
         raise ProbeError(
             f"which settings.js Node-RED uses is not known{by}; {which}: name it with the host's user_dir or "

@@ -108,7 +108,41 @@ def impostors(sections: dict[str, Section], who: Me, node_red: Candidate) -> tup
         other = not candidate.vouched and candidate.process.uid != node_red.process.uid
         if candidate.process.pid != node_red.process.pid and claims(candidate, strange=strange) and (strange or other):
             lines.append(_impostor(str(candidate.process.pid), "node-red", candidate.process.user, candidate.exe))
+    if service := _in_place_of(sections, node_red):
+        pid, user = node_red.process.pid, node_red.process.user[:40]
+        lines.append(f"process {pid} of user {user} runs in place of {service}, whose user is another")
     return tuple(lines)
+
+
+def check_it_is_no_strangers(sections: dict[str, Section], node_red: Candidate) -> None:
+    """Refuse to take somebody's Node-RED for that of a service, which does not run or is another one.
+
+    Raises:
+        ProbeError: nobody vouches for it, and a service of that name is another user's.
+    """
+    if service := _in_place_of(sections, node_red):
+        raise ProbeError(
+            f"{node_red.process.line()} runs in place of {service}, whose user is another: its settings are not taken "
+            "for that service's; see host-00",
+            Cause.UNIDENTIFIED,
+        )
+
+
+def _in_place_of(sections: dict[str, Section], node_red: Candidate) -> str:
+    process = node_red.process
+    for name in () if node_red.vouched or process.unit else ("nodered.service", "node-red.service"):
+        unit = _unit(sections, name)
+        if (
+            unit is not None
+            and unit.get("LoadState") == "loaded"
+            and unit.get("User")
+            not in (
+                process.user,
+                str(process.uid),
+            )
+        ):
+            return name
+    return ""
 
 
 def caddies(sections: dict[str, Section], who: Me) -> list[Candidate]:

@@ -13,7 +13,7 @@ const APART = Boolean(space(INPUT.pid)) && space(INPUT.pid) !== space("self"); /
 const ITS = new Set([...attempt(() => raw.readFileSync(`/proc/${INPUT.pid}/status`, "utf8"), "")
   .matchAll(/^(?:Gid|Groups):(.*)$/gm)].flatMap((one) => one[1].split(/\s+/).filter(Boolean).map(Number)));
 const MINE = new Set([process.getgid(), process.getegid(), ...process.getgroups()]);
-const EXTRA = ITS.size ? [...MINE].filter((one) => !ITS.has(one)) : []; // sudo gives all that /etc/group names
+const EXTRA = ITS.size && process.getuid() ? [...MINE].filter((one) => !ITS.has(one)) : []; // sudo gives all that /etc/group names; root needs none
 const BLIND = new Set(); // what we may not see, and that process perhaps may
 
 function inside(file, last = true) { // where a path of that process's leads; last: through a link at its end, too

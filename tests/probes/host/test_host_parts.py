@@ -1005,6 +1005,25 @@ def test_our_connection_in_the_hosts_table(line: str, expected: bool) -> None:
 # --- impostors (on a real machine in tests/live/test_host_machine.py)
 
 
+def test_a_strangers_node_red_is_not_taken_for_that_of_a_service_which_does_not_run() -> None:
+    mallory = PROCESS.replace("998", "65534").replace("user nodered", "user nobody")
+    mallory = mallory.replace("/system.slice/nodered.service", "/user.slice/user-3.slice/session-3.scope")
+    units = UNITS.replace("LoadState=loaded", "User=nodered\nMainPID=0\nLoadState=loaded", 1)
+    sections = sections_of(process_812=Section(mallory, 0), units=Section(units, 0))
+    [node_red] = processes.candidates(sections, OPS, 1880)
+    [line] = processes.impostors(sections, OPS, node_red)
+    assert line == "process 812 of user nobody runs in place of nodered.service, whose user is another"
+    way: Any = SimpleNamespace(sudo="sudo")
+    with pytest.raises(ProbeError, match="whose user is another: its settings"):
+        evaluate(way, OPS, node_red, HostDemands(), sections)
+    for other in (
+        units.replace("User=nodered", "User=nobody"),
+        units.replace("LoadState=loaded", "LoadState=not-found", 1),
+    ):
+        sections["units"] = Section(other, 0)
+        assert processes.impostors(sections, OPS, node_red) == ()
+
+
 def test_who_calls_himself_something_else_is_named_and_not_believed() -> None:
     mallory = PROCESS.replace("998", "65534").replace("user nodered", "user nobody")
     mallory = mallory.replace("nodered.service", "cron.service")

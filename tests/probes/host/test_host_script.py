@@ -54,3 +54,12 @@ def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
     assert len(calls) > 100
     changing = [call for call in calls if not call.startswith("open") or re.search("O_WRONLY|O_RDWR|O_CREAT", call)]
     assert [line for line in changing if '"/dev/null"' not in line] == []
+
+
+def test_the_logins_own_variables_change_nothing() -> None:
+    environment = {"PATH": "/tmp", "IFS": "x", "POSIXLY_CORRECT": "1", "SYSTEMD_LOG_LEVEL": "debug", "mark": "x"}  # noqa: S108  not used
+    for shell in SHELLS:
+        if program := shutil.which(shell[0]):
+            argv = [program, *shell[1:], SCRIPT, MARK, "", "1F90"]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=environment)
+            assert me(sections(done.stdout, MARK)["me"]).user, shell
