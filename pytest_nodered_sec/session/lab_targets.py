@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -50,11 +51,21 @@ def prepare_lab(
         target = target_of(deployment.label, deployment.url, values, {})
         # port 9229 itself may be in use on a developer's machine
         http = HttpSettings(ports={9229: deployment.inspector_port}, client_certificate=deployment.client_certificate)
-        prepared.append(Prepared(_with_accounts(replace(target, http=http), deployment), values))
+        target = replace(target, http=http, connect=target.connect or _listens_at())
+        prepared.append(Prepared(_with_accounts(target, deployment), values))
     alone = (
         len(prepared) == 1 and Path(deployment.name).is_absolute()
     )  # a site's own directory, with accounts that only the site knows
     return with_bare_credentials(prepared) if alone else prepared
+
+
+def _listens_at() -> str | None:
+    """Return where all of the lab listens, if the name localhost has another address as well: ::1, as on Debian."""
+    try:
+        infos = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
+    except OSError:  # whoever asks the target is told
+        return None
+    return "127.0.0.1" if any(family == socket.AF_INET6 for family, *_ in infos) else None
 
 
 def _with_accounts(target: Target, deployment: RunningDeployment) -> Target:

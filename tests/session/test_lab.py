@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_nodered_sec.session import lab_targets
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -183,3 +186,12 @@ def test_a_pack_is_made_instead_of_a_run(lab: Site) -> None:
     result = lab.run("--nodered-lab-pack=x", "--nodered-lab=gone", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.errlines[0] == "ERROR: npm could not install gone"
+
+
+@pytest.mark.parametrize(("hosts", "connect"), [(["127.0.0.1"], None), (["::1", "127.0.0.1"], "127.0.0.1")])
+def test_the_lab_is_reached_where_it_listens(
+    hosts: list[str], connect: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    families = [socket.AF_INET6 if ":" in host else socket.AF_INET for host in hosts]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: [(family,) for family in families])
+    assert lab_targets._listens_at() == connect
