@@ -131,8 +131,13 @@ def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red:
 
 @pytest.mark.parametrize(
     "drop",
-    ["http-request silent-drop", "timeout tarpit 60s\n  http-request tarpit", "http-request reject"],
-    ids=["silent-drop", "tarpit", "reject"],
+    [
+        "http-request silent-drop",
+        "timeout tarpit 60s\n  http-request tarpit",
+        "http-request reject",
+        "http-request deny deny_status 500",
+    ],
+    ids=["silent-drop", "tarpit", "reject", "500"],
 )
 def test_what_is_dropped_in_silence_is_refused(drop: str, node_red: int, tmp_path: Path) -> None:
     rules = f"{drop} if {{ hdr(X-Forwarded-For) -m found }}\n  {RULES['closed']}"

@@ -152,6 +152,8 @@ GATES |= {
     "preflight": (*by_map("by_preflight", "$http_access_control_request_method", "."), "preflight", _POLLED),
     "since": (*by_map("by_since", "$http_if_modified_since", "."), "program", ASKED),
     "head": (*by_map("by_head", "$request_method", "^HEAD$"), "head", {"GET /api/orders"}),
+    "older-505": (f"if ($server_protocol = HTTP/1.0) {{ return 505; }} {GUARDED}", "", "", set()),
+    "chunks-501": (f"if ($http_transfer_encoding) {{ return 501; }} {GUARDED}", "", "", set()),
     "head-of-the-front": (f"if ($request_method = HEAD) {{ return 200; }} {GUARDED}", "", "", set()),
     "nameless": (
         f"{LOGIN.replace('Operators', '$nameless')} location / {{ {TO_NODE_RED} }}",

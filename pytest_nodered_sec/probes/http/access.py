@@ -122,6 +122,8 @@ def attempt_access(
     except ProbeError as error:
         answer = closed_twice(look, error, view, f"{method} {absolute} {sent}", ask)
     attempt = describe(look, which, method, path, said, answer, view, open_answer)
+    if how == "claimed" and attempt.answer.status >= 500:
+        attempt = _unless_everywhere(look, attempt, sent)
     telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
     if telling and method not in (("GET",) if view.opaque else ("GET", "OPTIONS")):
         attempt = beside_canary(look, attempt, method, sent, open_answer)
@@ -154,6 +156,15 @@ def _with_made_up_token(look: Look, admin: RootView, node: RootView, path: str) 
     sent = f"Authorization: Bearer {secrets.token_hex(32)}"
     ask = partial(attempt_access, look, admin, node, Surface.ADMIN.name, "GET", path, said, "", "", sent)
     return look.shared(f"made-up token {path}", ask)
+
+
+def _unless_everywhere(look: Look, attempt: AccessAttempt, headers: dict[str, str]) -> AccessAttempt:
+    """Return a refusal where every path gets the same by these headers: a front that takes none of them (5xx)."""
+    everywhere = look.answer(attempt.method, attempt.view.root.rstrip("/") + random_path(), headers=headers)
+    if not alike(attempt.answer, everywhere):
+        return attempt
+    why = "as every path that is asked so"
+    return replace(attempt, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=why))
 
 
 def not_mounted(plain: AccessAttempt) -> bool:

@@ -133,10 +133,12 @@ class Asking:
     def _unless_everywhere(self, seen: AccessAttempt, headers: dict[str, str]) -> AccessAttempt:
         """Return what it amounts to where every path gets the same by these headers: nothing is opened.
 
-        So gates do that refuse programs with 401, and lead browsers to a login.
+        So gates do that refuse programs with 401, and lead browsers to a login; and fronts that answer 5xx to what they
+        do not take, such as HTTP/1.0 (505).
         """
         unlike = seen.kind is Kind.SERVED and not seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
-        if not unlike and seen.classified.cause not in (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN):
+        turned_away = seen.classified.cause is Cause.UNAVAILABLE and seen.answer.status >= 500
+        if not (unlike or turned_away) and seen.classified.cause not in (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN):
             return seen
         root = self._absolute("/").rstrip("/")
         everywhere = self._look.answer(seen.method, root + random_path(), headers=headers)

@@ -73,6 +73,8 @@ def attempt_way(
                 return VariantAttempt(path, seen, plain, (part.name,))
     if asking.opened_by_its_slash(together):
         return VariantAttempt(path, together, together)
+    if together.kind is Kind.NO_ANSWER and split and alone:  # of which each part by itself is answered
+        together = alone[0][1]
     _same_again(look, together, partial(asking.ask, parts))
     return VariantAttempt(path, together, plain, tuple(part.name for part in fitting))
 
