@@ -20,12 +20,16 @@ class MachineMarks:
         boot: of the id of its running kernel's boot, which two looks at one machine share; "" where it is not seen.
         host_keys: of its public ssh host keys, with their types.
         container: whether a container was looked at, whose marks are those of its image or of its machine.
+        instance: of the id that Node-RED made for itself, "" where it is not seen.
+        secret: of the key that Node-RED made for its credentials, "" where the site chose one, or it is not seen.
     """
 
     machine: str
     boot: str
     host_keys: tuple[tuple[str, str], ...] = ()
     container: bool = False
+    instance: str = ""
+    secret: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

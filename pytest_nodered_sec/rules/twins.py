@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.observations.twins import MachineMarks
 from pytest_nodered_sec.texts import listed
-from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.twins import Beside
@@ -26,6 +26,14 @@ _NEW_ID: Final = (
 _NEW_HOST_KEYS: Final = (
     "rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh. In the image, leave them out, so that the first "
     "boot makes them"
+)
+_NEW_INSTANCE: Final = (
+    "stop Node-RED, remove instanceId from .config.runtime.json in its user directory, start it. In the image, leave "
+    "that file out"
+)
+_OWN_KEY: Final = (
+    "set a credentialSecret of its own in settings.js: credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET, and "
+    "deploy; then change what the credentials hold. In the image, leave .config.runtime.json and flows_cred.json out"
 )
 
 
@@ -46,7 +54,7 @@ def tls_key_is_its_own(seen: Beside, policy: Policy) -> Verdict:
 
 
 def machine_is_no_copy(seen: Beside, policy: Policy) -> Verdict:
-    """No other machine of the run has this machine's id or one of its ssh host keys."""
+    """No other machine of the run has this machine's id, one of its ssh host keys, or an id or key of its Node-RED."""
     own = seen.seen
     assert isinstance(own, MachineMarks)  # noqa: S101  what fleet-02 asks
     if own.container:
@@ -64,6 +72,13 @@ def machine_is_no_copy(seen: Beside, policy: Policy) -> Verdict:
     if twins := [name for name, other in machines if keys & set(other.host_keys)]:
         observed = f"an ssh host key of it (/etc/ssh) is also that of {listed(twins)}"
         violations.append(Violation("shared-host-key", observed, "host keys that no other machine has", _NEW_HOST_KEYS))
+    if twins := [name for name, other in machines if own.secret and own.secret == other.secret]:
+        observed = f"the key that its Node-RED made for its credentials is also that of {listed(twins)}"
+        violations.append(Violation("shared-secret", observed, "a key that no other Node-RED has", _OWN_KEY))
+    if twins := [name for name, other in machines if own.instance and own.instance == other.instance]:
+        observed = f"its Node-RED's instance id (.config.runtime.json) is also that of {listed(twins)}"
+        expected = "an id that no other Node-RED has"
+        violations.append(Violation("shared-instance-id", observed, expected, _NEW_INSTANCE, Severity.LOW))
     return tuple(violations) or _compared(seen)
 
 

@@ -1,7 +1,7 @@
 """fleet-02 over two real sshd: machines that were flashed from one image, and machines that were not.
 
 Each sshd runs in a mount namespace in which the machine id, the boot id and /etc/ssh are files of its own, as another
-machine's are; it serves the host key that lies there. Both lead to the one Node-RED of the lab.
+machine's are; it serves the host key that lies there. Both lead to this machine, where each has a Node-RED of the lab.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from sshlab import SSHD, SshLab
 from pytest_nodered_sec import lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    Deployments = Sequence[lab.RunningDeployment]
 
 pytestmark = [
     pytest.mark.live,
@@ -66,21 +68,21 @@ class Machine(SshLab):
 
 
 @pytest.fixture(scope="module")
-def deployment() -> Iterator[lab.RunningDeployment]:
-    with lab.start(["hardened"], say=lambda line: None) as running:
-        yield running.deployments[0]
+def deployments() -> Iterator[Deployments]:
+    with lab.start(["hardened", "fresh"], say=lambda line: None) as running:
+        yield running.deployments
 
 
-def verdicts(folder: Path, deployment: lab.RunningDeployment, machines: list[Machine]) -> dict[str, list[str]]:
+def verdicts(folder: Path, deployments: Deployments, machines: list[Machine]) -> dict[str, list[str]]:
     """Return of each target the outcome of fleet-02, and the codes of its findings."""
-    policy = f"ca_file = {json.dumps(deployment.ca_file)}\n"
+    policy = f"ca_file = {json.dumps(deployments[0].ca_file)}\n"
     with contextlib.ExitStack() as stack:
-        for number, machine in enumerate(machines, 1):
+        for number, (deployment, machine) in enumerate(zip(deployments, machines, strict=True), 1):
             stack.enter_context(machine)
             values = {"name": f"line-{number}", "url": deployment.url, "host": machine.spec()}
             ports = {"direct_port": deployment.direct_port, "http_port": deployment.http_port}
             lines = [f"{key} = {json.dumps(value)}" for key, value in {**values, **ports}.items()]
-            policy += "\n".join(["[[target]]", *lines, ""])
+            policy += "\n".join(["[[target]]", *lines, f"inside.user_dir = {json.dumps(deployment.user_dir)}", ""])
         (folder / "nodered-sec.toml").write_text(policy)
         only = "nodered-sec/test_fleet.py::test_machine_is_no_copy"
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=out.xml", only]
@@ -94,13 +96,13 @@ def verdicts(folder: Path, deployment: lab.RunningDeployment, machines: list[Mac
     return {each[name]: [each[outcome], *each.get(codes, "").split()] for each in told}
 
 
-def test_machines_of_one_image_share_id_and_host_key(tmp_path: Path, deployment: lab.RunningDeployment) -> None:
+def test_machines_of_one_image_share_id_and_host_key(tmp_path: Path, deployments: Deployments) -> None:
     first = Machine(tmp_path / "first")
-    seen = verdicts(tmp_path, deployment, [first, Machine(tmp_path / "second", first)])
+    seen = verdicts(tmp_path, deployments, [first, Machine(tmp_path / "second", first)])
     copies = ["non-compliant", "shared-machine-id", "shared-host-key"]
     assert seen == {"line-1": copies, "line-2": copies}
 
 
-def test_machines_that_were_installed_share_nothing(tmp_path: Path, deployment: lab.RunningDeployment) -> None:
-    seen = verdicts(tmp_path, deployment, [Machine(tmp_path / "first"), Machine(tmp_path / "second")])
+def test_machines_that_were_installed_share_nothing(tmp_path: Path, deployments: Deployments) -> None:
+    seen = verdicts(tmp_path, deployments, [Machine(tmp_path / "first"), Machine(tmp_path / "second")])
     assert seen == {"line-1": ["compliant"], "line-2": ["compliant"]}

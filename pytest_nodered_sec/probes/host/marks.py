@@ -30,9 +30,12 @@ def marks_of(inside: Inside) -> MachineMarks:
             Cause.UNIDENTIFIED,
         )
     by_name = dict(seen)
+    told = {} if isinstance(inside.settings, ProbeError) else inside.settings.get("telemetry", {})
     return MachineMarks(
         machine=by_name.get(_MACHINE, ""),
         boot=by_name.get(_BOOT, ""),
         host_keys=tuple((name, digest) for name, digest in seen if name not in (_MACHINE, _BOOT)),
         container=inside.in_container,
+        instance=told.get("instance", ""),
+        secret=told.get("secret", ""),
     )

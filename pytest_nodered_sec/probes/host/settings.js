@@ -204,7 +204,11 @@ function telemetry(userDir, environment) { // what was said outside settings.js:
   const file = path.join(userDir, ".config.runtime.json");
   const known = attempt(() => JSON.parse(fs.readFileSync(file, "utf8")), null);
   if (!known && fs.existsSync(file)) return { chosen: "computed", silenced: false };
+  const marks = [["instance", own(known).instanceId], ["secret", own(known)._credentialSecret]]
+    .filter(([, value]) => typeof value === "string" && /^[0-9a-f]{16,128}$/.test(value)) // as Node-RED makes them: no words
+    .map(([name, value]) => [name, require("crypto").createHash("sha256").update(`nodered-sec\n${value}`).digest("hex")]);
   return { chosen: switched(own(known).telemetryEnabled),
+    ...Object.fromEntries(marks),
     silenced: Boolean(environment.NODE_RED_DISABLE_TELEMETRY) || INPUT.args.includes("--no-telemetry") };
 }
 

@@ -1189,6 +1189,12 @@ def test_the_marks_of_a_machine_are_digests() -> None:
     seen = part(inside(sections_of(marks=Section(text, 0))), "marks")
     assert seen == MachineMarks(a, b, (("ssh-ed25519", c), ("ssh-rsa", c)))
     assert part(inside(sections_of(marks=Section(f"boot_id {b}", 0)), in_container=True), "marks").container
+    told = {**SETTINGS, "telemetry": {"chosen": "unset", "silenced": False, "instance": a, "secret": c}}
+    gathered = inside(sections_of(marks=Section(text, 0)))
+    seen = part(replace(gathered, settings=told), "marks")
+    assert (seen.instance, seen.secret) == (a, c)
+    unseen = part(replace(gathered, settings=ProbeError("no right", Cause.FORBIDDEN)), "marks")
+    assert (unseen.instance, unseen.secret) == ("", "")
     assert trouble(inside(sections_of(marks=Section("sh: sha256sum: not found", 0))), "marks").startswith(
         "nothing there"
     )

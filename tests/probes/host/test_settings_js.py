@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -406,6 +407,17 @@ def test_telemetry_is_what_a_user_chose(
     if written is not None:
         (evaluate.folder / ".config.runtime.json").write_text(written)
     assert evaluate("module.exports = {};", args=args)["telemetry"] == expected
+
+
+def test_what_node_red_made_for_itself_is_told_as_a_digest(evaluate: Evaluator) -> None:
+    instance, secret = "0123456789abcdef", "ab" * 32
+    (evaluate.folder / ".config.runtime.json").write_text(
+        json.dumps({"instanceId": instance, "_credentialSecret": secret})
+    )
+    told = evaluate("module.exports = {};")["telemetry"]
+    for name, value in (("instance", instance), ("secret", secret)):
+        assert told[name] == hashlib.sha256(f"nodered-sec\n{value}".encode()).hexdigest()
+        assert value not in evaluate.raw
 
 
 def test_releases_are_those_of_what_runs(evaluate: Evaluator) -> None:
