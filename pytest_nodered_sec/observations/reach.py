@@ -62,7 +62,9 @@ class Reach:
             return
         canary = self.view.canary
         if self.view.blanket:
+            todo = way_out(canary.answer)
             detail = f"every path answers {canary.answer.line()}: {BEHIND_A_GATE.format(root=self.view.root)}"
+            detail += f"; {todo}" if todo else ""
         elif moved := moved_to(canary, target):
             detail = f"every path is redirected to {moved}: if that is its name, use `--nodered-url={moved}`"
         elif page := login_page(canary):

@@ -10,7 +10,22 @@ if TYPE_CHECKING:
 _TURNED_AWAY: Final = (
     "let the front pass the machine that runs the tests, or test behind the front (`connect` in the policy file)"
 )
+CLOSES_ALL: Final = (
+    "if every path is closed like this, a front closes what it does not know (nginx: return 444), or reaches nothing "
+    "behind it (stunnel): correct the host name of the URL, let the front pass the machine that runs the tests, or "
+    "start Node-RED"
+)
+_EMPTY: Final = (
+    "an empty page, which fronts answer to names that they do not know, and some to strangers: correct the host name "
+    "of the URL, or let the front answer 401"
+)
+_DIGEST: Final = (
+    "a Digest login, which no account of the tests passes: what needs an account is seen only where the front asks for "
+    "Basic, or behind the front (`connect` in the policy file)"
+)
 _BY_STATUS: Final = {
+    400: "the front takes none of these requests (nginx: return 400): correct the host name of the URL, or let the "
+    "front pass the machine that runs the tests",
     421: "the server does not serve this name on this connection: correct the host name of the URL",
     429: "a rate limit: let it pass the machine that runs the tests, or slow down (--nodered-pace=quiet)",
     451: "the front refuses the country or network of this machine: test from where the users are",
@@ -23,4 +38,14 @@ _BY_STATUS: Final = {
 
 def way_out(answer: Answer) -> str:
     """Return what to do about an answer that every path gets; "" where it does not tell."""
-    return _TURNED_AWAY if answer.block else _BY_STATUS.get(answer.status, "")
+    if answer.block:
+        return _TURNED_AWAY
+    if 200 <= answer.status < 300 and not answer.length:
+        return _EMPTY
+    return digest_login(answer) or _BY_STATUS.get(answer.status, "")
+
+
+def digest_login(answer: Answer) -> str:
+    """Return what to do about a Digest login that offers no Basic; "" where there is none."""
+    asked = answer.status == 401 and answer.challenge.lower().startswith("digest")
+    return _DIGEST if asked and answer.basic_realm is None else ""

@@ -73,6 +73,12 @@ _TURNED = "<!doctype html><title>Just a moment...</title><script>window._cf_chl_
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (
+            "return 444;",
+            "the connection was closed without an answer; if every path is closed like this, a front closes",
+        ),
+        ("return 400;", "400 (text/html, 150 bytes); the front takes none of these requests (nginx: return 400)"),
+        ("return 200;", "200 (text/html, 0 bytes); an empty page, which fronts answer to names that they do not know"),
         ("return 421;", "the server does not serve this name on this connection: correct the host name of the URL"),
         ("return 429;", "a rate limit: let it pass the machine that runs the tests, or slow down"),
         ("return 451 'here not';", "the front refuses the country or network of this machine"),
@@ -93,11 +99,29 @@ def test_what_a_front_answers_in_node_reds_place_is_one_sentence_with_a_way_out(
 ) -> None:
     with standing(tmp_path, node_red.direct_port, f"location / {{ default_type text/html; {answer} }}") as gate:
         seen = gate.judged("--nodered-admin-api=proxied")
+    assert with_outcome(seen, "non-compliant") <= OF_THE_FRONT
     assert seen["reach-01"] == {"could-not-look"}
     assert {"admin-01", "admin-03", "admin-06", "dash-01", "dash-02"} <= with_outcome(seen, "could-not-look")
     others = {match for match in re.findall(r'<error message="([^"]*)', gate.report()) if "see reach-01" not in match}
     assert len(others) == 1, others
     assert words in others.pop()
+
+
+_DIGEST = """add_header WWW-Authenticate 'Digest realm="plant", nonce="$request_id", qop="auth"' always; return 401;"""
+
+
+def test_a_digest_login_is_a_gate_that_no_account_passes(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    with standing(tmp_path, node_red.direct_port, f"location / {{ {_DIGEST} }}") as gate:
+        undeclared = gate.judged()
+        told = gate.report()
+        seen = gate.judged("--nodered-admin-api=proxied")
+    assert undeclared["reach-01"] == {"could-not-look"}
+    others = {match for match in re.findall(r'<error message="([^"]*)', told) if "see reach-01" not in match}
+    assert len(others) == 1, others
+    assert "set --nodered-admin-api=proxied if a gate covers everything; a Digest login" in others.pop()
+    assert with_outcome(seen, "non-compliant") == OF_THE_FRONT
+    assert with_outcome(seen, "could-not-look") == set()
+    assert {"reach-01", "admin-01", "admin-06", "dash-01", "dash-02"} <= with_outcome(seen, "compliant")
 
 
 def test_a_form_before_some_paths_only_is_none_of_node_reds(node_red: lab.RunningDeployment, tmp_path: Path) -> None:

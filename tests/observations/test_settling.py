@@ -518,6 +518,13 @@ def test_where_all_answers_404_naming_a_dashboard_is_a_way_out_unless_that_was_s
     [
         (Answer(421, "text/html", 9), "421 (text/html, 9 bytes); the server does not serve this name"),
         (Answer(451, "text/html", 9), "451 (text/html, 9 bytes); the front refuses the country or network"),
+        (Answer(400, "text/html", 9), "400 (text/html, 9 bytes); the front takes none of these requests"),
+        (Answer(200, "text/html"), "200 (text/html, 0 bytes); an empty page, which fronts answer to names"),
+        (
+            Answer(401, "text/html", 9, 'Digest realm="x"'),
+            "if a gate covers everything; a Digest login, which no account",
+        ),
+        (Answer(401, "text/html", 9, "Negotiate"), "set --nodered-admin-api=proxied if a gate covers everything"),
         (Answer(418, "text/html", 9), "418 (text/html, 9 bytes); if that is a login page"),
         (Answer(301, location="https://www.plant.example/nothing"), "redirected to https://www.plant.example: if that"),
         (Answer(301, location="https://sso.example/login"), "add `--nodered-login-url=https://sso.example/login`"),
@@ -535,6 +542,8 @@ def test_a_way_out_is_told_where_the_answer_tells_what_is_wrong() -> None:
     assert way_out(Answer(429)).startswith("a rate limit")
     assert way_out(Answer(403, block="cf-mitigated")).startswith("let the front pass")
     assert way_out(Answer(404)) == ""
+    both = Answer(401, challenge='Digest realm="x", Basic realm="x"', headers=(("basic-realm", "x"),))
+    assert way_out(both) == ""
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

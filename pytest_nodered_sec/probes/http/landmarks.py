@@ -24,9 +24,9 @@ from pytest_nodered_sec.observations.answers import (
     steadied,
 )
 from pytest_nodered_sec.observations.cleartext import PlainAnswer, PortState
-from pytest_nodered_sec.observations.way_out import way_out
+from pytest_nodered_sec.observations.way_out import CLOSES_ALL, way_out
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
-from pytest_nodered_sec.probes.transport.http import USER_AGENT
+from pytest_nodered_sec.probes.transport.http import UNANSWERED, USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def view_admin(look: Look) -> RootView:
                 error = _banned(look, Answer(0), paths[1]) or error
         if error.cause is Cause.CLOSED and (view := _amid_closed(look, paths)):
             return view
+        if error.message.endswith(UNANSWERED):
+            raise ProbeError(f"{error.message}; {CLOSES_ALL}", error.cause) from None
         raise error
     canary = _steadied(look, _distinct(look, _beside(look, paths[0], first, None)), target.admin)
     settings, login = (

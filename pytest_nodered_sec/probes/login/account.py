@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.account import SignIn
 from pytest_nodered_sec.observations.answers import Answer, Refuser, refuser_of
+from pytest_nodered_sec.observations.way_out import digest_login
 from pytest_nodered_sec.probes.login.session import TOKEN, Entry, json_object, session
 from pytest_nodered_sec.probes.login.view import limits, read_view
 
@@ -148,6 +149,8 @@ def _no_answer(account: Credentials, entry: Entry) -> ProbeError | None:
         return None
     why = "too many login attempts" if entry.locked_out else "no login by password is offered there"
     answer = f"POST /auth/token for {account.username} answered {entry.answer.line()}"
+    if todo := digest_login(entry.answer):
+        return ProbeError(f"{answer}: {todo}", Cause.UNAVAILABLE)
     return ProbeError(f"{answer}: {why}", Cause.UNAVAILABLE)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.response import Head
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
+UNANSWERED: Final = "the connection was closed without an answer"
 CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
 
 
@@ -323,7 +324,7 @@ def explained(what: str, error: OSError | Malformed, deadline: float, *, began: 
         return ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
     gone = isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
     if not began and (gone or isinstance(error, Malformed)):
-        return ProbeError(f"{what}: the connection was closed without an answer", Cause.CLOSED)
+        return ProbeError(f"{what}: {UNANSWERED}", Cause.CLOSED)
     if isinstance(error, Malformed):
         return ProbeError(f"{what}: the answer is cut off or not HTTP ({error})", Cause.PROTOCOL)
     if gone:

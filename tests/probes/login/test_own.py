@@ -89,6 +89,11 @@ def test_a_basic_login_gets_the_password(tmp_path: Path) -> None:
         (None, None, "nodered_account_http needs an account at plant"),
         (BY_PASSWORD, json_reply({"error": "invalid_grant"}, 403), r"for operator answered 403 \(invalid_grant\)"),
         (BY_PASSWORD, Reply(404), "no login by password is offered there"),
+        (
+            BY_PASSWORD,
+            Reply(401, {"WWW-Authenticate": 'Digest realm="x"'}),
+            "a Digest login, which no account of the tests passes",
+        ),
         (BY_PASSWORD, Reply(429), "too many login attempts"),
     ],
 )
