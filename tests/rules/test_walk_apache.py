@@ -57,6 +57,73 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {},
         {"403"},
     ),
+    "an error page that is not rewritten after END": (
+        f"ErrorDocument 401 /page\n<Location /ui>\n{LOGIN}\n</Location>\n"
+        + rule("RewriteRule ^/page - [F]", "RewriteRule ^/ui - [END]"),
+        {},
+        {"/page"},
+    ),
+    "an error page that is rewritten, whatever END says of what is passed on": (
+        f"ErrorDocument 401 /page\n<Location /ui>\n{LOGIN}\n</Location>\n"
+        + rule("RewriteRule ^/page - [F]", "RewriteRule ^/ui - [END,PT]"),
+        {},
+        {"403"},
+    ),
+    "an error page that redirects, which Apache does not tell": (
+        f"ErrorDocument 401 /page\n<Location /ui>\n{LOGIN}\n</Location>\nRedirect /page https://b/\n"
+        f"ProxyPass /page !\n{PROXY}",
+        {},
+        {"401"},
+    ),
+    "an error page of a bad path, which was asked for nothing yet": (
+        f"ErrorDocument 404 /page\n{location('Require all denied')}",
+        {"uri": "/a%2fb"},
+        {"404"},
+    ),
+    "an error page under a condition in another, for which is asked again": (
+        f'ErrorDocument 401 /x\n<If "true">\n<If "true">\n{LOGIN}\n</If>\n</If>\n{PROXY}',
+        {},
+        {"401"},
+    ),
+    "an error page for which a variable is set": (
+        f"ErrorDocument 401 /page\nSetEnvIf Request_URI ^/page near\n<Location /ui>\n{LOGIN}\n</Location>\n"
+        f"<Location /page>\nRequire env near\n</Location>\n{PROXY}",
+        {},
+        {"/page"},
+    ),
+    "a condition that joins the Location's demand, which stands in place of the proxy's": (
+        f"<Proxy *>\n{LOGIN}\n</Proxy>\n<Location />\nRequire all granted\n</Location>\n"
+        f'<If "true">\nAuthMerging And\nRequire all granted\n</If>\n{PROXY}',
+        {},
+        {"/ui/"},
+    ),
+    "a condition in one that joins its demand": (
+        f'<If "true">\n{BASIC}\n<If "true">\nAuthMerging And\nRequire all granted\n</If>\nRequire valid-user\n</If>\n'
+        f'<If "true">\nRequire all granted\n</If>\n{PROXY}',
+        {},
+        {"/ui/"},
+    ),
+    "a rule that puts a space into passed arguments": (
+        rule("RewriteRule ^/(.*)$ /x?y=$1 [PT]"),
+        {"uri": "/a%20b"},
+        {"403"},
+    ),
+    "a rule that redirects with a space": (rule("RewriteRule ^/(.*)$ /x?y=$1 [R]"), {"uri": "/a%20b"}, {"302"}),
+    "a rule that redirects with a space as it is": (
+        rule("RewriteRule ^/(.*)$ /x?y=$1 [R,NE]"),
+        {"uri": "/a%20b"},
+        {"403"},
+    ),
+    "a group that no condition has": (
+        rule("RewriteCond %{TIME_HOUR} ^1", "RewriteRule ^ /x%1 [PT]"),
+        {},
+        {"/x?", "/ui/?"},
+    ),
+    "a group of a condition that cannot be read": (
+        rule("RewriteCond %{TIME_HOUR} (?R)", "RewriteRule ^ /x [PT]"),
+        {},
+        {"/x?", "/ui/?"},
+    ),
     "nothing": ("", {}, {"200"}),
     "a file that is not there": ("", {"exists": False}, {"404"}),
     "ProxyPass": (PROXY, {"uri": "/ui/?a=b"}, {"/ui/?a=b"}),

@@ -113,7 +113,7 @@ TARGETS: Final = (
 )  # fmt: skip
 FLAGS: Final = (
     "", "L", "PT", "PT,L", "R", "R=301,L", "P", "P,L", "P", "F", "G", "R=404,L", "NC", "NC,PT", "QSA,PT", "QSD,P", "C",
-    "S=1", "END", "R=302,NE", "NC,P", "E=near:1", "E=!near,L", "E=far:x,PT",
+    "S=1", "END", "R=302,NE", "NC,P", "END", "P,END", "END,PT", "E=near:1", "E=!near,L", "E=far:x,PT",
 )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def a_host(random: Random) -> str:
         lines.append(
             f"<Proxy {random.choice(('*', 'http://RED', 'http://RED/dash'))}>\n{random.choice(DEMANDS)}\n</Proxy>"
         )
-    if random.randrange(8) == 0:
+    if random.randrange(4) == 0:
         lines.append(random.choice((
             "MergeSlashes off", "ErrorDocument 401 /ui/", "ErrorDocument 404 /dashboard/x",
             "ErrorDocument 403 /a",

@@ -60,9 +60,10 @@ def walk(seen: Servers, bind: Bind, host: Directive | None, client: Client, choi
     if end.kind == "answered" and end.status >= 400:
         for line in reversed(visit.lines("errordocument")):
             if line.args[:1] == (str(end.status),) and line.args[1:2] and line.args[1].startswith("/"):
-                page = Visit(replace(client, method="GET"), seen, bind, host, choices, before=visit.asked)
+                page = Visit(replace(client, method="GET"), seen, bind, host, choices)
+                page.before, page.ended = visit.asked, visit.ended
                 shown = _walked(page, line.args[1])
-                if shown.kind != "answered" or shown.status < 400 or page.rewritten:
+                if shown.kind != "answered" or shown.status < 300 or page.rewritten:  # else Apache keeps to the first
                     return replace(shown, refused=(*end.refused, *shown.refused), doubts=(*end.doubts, *shown.doubts))
                 break
     return end
@@ -76,12 +77,12 @@ def is_tls(visit: Visit) -> bool:
 
 def _walked(visit: Visit, uri: str) -> Outcome:
     path, mark, query = uri.partition("?")
-    path = re.sub("^/+", "/", path)  # at the beginning always
+    visit.raw = re.sub("^/+", "/", path)  # at the beginning always
     visit.query = query if mark else None
-    status, visit.uri = _decoded(visit, path)
-    visit.asked = tuple(access_of.matching(visit)) if status != 400 else ()
+    status, visit.uri = _decoded(visit, visit.raw)
     if status:
         return visit.answered(status)
+    visit.asked = tuple(access_of.matching(visit))
     location = _location_alias(visit)
     rules = rewritten(visit)
     if rules.kind == "unknown":
@@ -247,13 +248,15 @@ def _redirected(visit: Visit, line: Directive) -> Outcome | None:
 def _let_in(visit: Visit, url: str, line: Directive | None, *, raw: bool) -> Outcome:
     """Ask the sections for a request, then hand it on to a URL, or take it for a file."""
     before = [section for section in visit.sections("proxy", "proxymatch") if url and _is_proxied(visit, section, url)]
-    sections = tuple(access_of.matching(visit, before))
+    layers = access_of.layers(visit, before)
+    sections = tuple(section for layer in layers for section in layer)
     visit.asked = None if before else sections
-    access = access_of.merged(visit, sections).over(access_of.merged(visit, before))
+    access = access_of.merged(visit, (before, *layers))
     for other in access.rest:
         if other.name == "rewriterule" or not _OF_LOCATION.fullmatch(other.name):
             visit.doubt(f"{other.name} in a section ({other.where()}) is not followed")
-    known = not before and visit.before == sections  # asked once, whatever came of it: Apache does not ask again
+    # asked once, whatever came of it: Apache does not ask again, but for what it puts together anew each time
+    known = not before and visit.before == sections and len(layers) < 3
     if not known and (status := access_of.refused(visit, access)):
         return visit.answered(status)
     for other in access.rest:

@@ -91,12 +91,27 @@ class Access:
         )
 
 
-def matching(visit: Visit, before: Iterable[Directive] = ()) -> list[Directive]:
-    """Return the sections that are for a request: <Location>, then <If>, also that inside those and others before."""
+def layers(visit: Visit, before: Iterable[Directive] = ()) -> list[list[Directive]]:
+    """Return the sections that are for a request, as Apache merges them: <Location>, <If>, then each depth of those in it.
+
+    Args:
+        visit: the request.
+        before: the sections that come before: those of a proxy.
+    """
     located = [section for section in visit.sections("location", "locationmatch") if is_for(visit, section)]
     visit.inside = tuple(located)
-    lines = [*visit.sections(*_IFS), *(line for section in (*before, *located) for line in section.block)]
-    return [*located, *_conditional(visit, lines)]
+    result = [located]
+    inside = [line for section in (*before, *located) for line in section.block if line.name in _IFS]
+    conditional = [*visit.sections(*_IFS), *inside]
+    while conditional:
+        result.append(list(_conditional(visit, conditional)))
+        conditional = [line for section in result[-1] for line in section.block if line.name in _IFS]
+    return result
+
+
+def matching(visit: Visit) -> list[Directive]:
+    """Return the sections that are for a request, a proxy's aside, in their order."""
+    return [section for layer in layers(visit) for section in layer]
 
 
 def is_for(visit: Visit, section: Directive) -> bool:
@@ -116,27 +131,27 @@ def is_for(visit: Visit, section: Directive) -> bool:
 
 
 def _conditional(visit: Visit, lines: Iterable[Directive]) -> Iterator[Directive]:
-    """Yield the <If>, <ElseIf> and <Else> that hold, each with those in it; of a chain the first."""
+    """Yield the <If>, <ElseIf> and <Else> that hold; of a chain the first."""
     before = False
     for line in lines:
-        if line.name not in _IFS:
-            continue
         if line.name != "if" and before:
             continue
         before = line.name == "else" or expressions.holds(visit, "".join(line.args[:1]), line)
         if before:
             yield line
-            yield from _conditional(visit, line.block)
 
 
 # --- merging ---------------------------------------------------------------------------------------------
 
 
-def merged(visit: Visit, sections: Iterable[Directive]) -> Access:
-    """Return what sections say together."""
+def merged(visit: Visit, sections: Iterable[Iterable[Directive]]) -> Access:
+    """Return what layers of sections say together: those of one layer first, then that over the layers before."""
     access = Access()
-    for section in sections:
-        access = _said(visit, section).over(access)
+    for layer in sections:
+        own = Access()
+        for section in layer:
+            own = _said(visit, section).over(own)
+        access = own.over(access)
     return access
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 from pytest_nodered_sec.rules.walk import apache_expressions as expressions
-from pytest_nodered_sec.rules.walk.apache_variables import matches, worth
+from pytest_nodered_sec.rules.walk.apache_variables import groups_of, matches, worth
 from pytest_nodered_sec.rules.walk.conditions import kind
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
 
@@ -36,12 +36,17 @@ class Rewritten:
         url: where "proxy" goes.
         status: of the answer.
         location: where that redirects to.
+        escaped: whether what is not allowed in a URL is encoded in it: else Apache refuses it, since 2.4.56.
     """
 
     kind: Literal["", "proxy", "passed", "file", "answered", "unknown"]
     url: str = ""
     status: int = 0
     location: str = ""
+    escaped: bool = False
+
+
+_ASKED_FOR: Final = ("proxy", "passed", "file", "answered")
 
 
 def rewritten(visit: Visit) -> Rewritten:
@@ -53,10 +58,12 @@ def rewritten(visit: Visit) -> Rewritten:
         visit.doubt(f"RewriteOptions {strange[0]} is not followed")
     if not engine and visit.host and visit.value("rewriteengine") == "on":
         engine = "on"
-    if engine != "on":
+    if engine != "on" or visit.ended:
         return Rewritten("")
     visit.file = visit.uri
-    return _rules(visit, _grouped(block))
+    result = _rules(visit, _grouped(block))
+    raw = re.search(r"[\x00-\x20\x7f]", visit.query or "")
+    return Rewritten("answered", status=403) if raw and result.kind in _ASKED_FOR and not result.escaped else result
 
 
 def _grouped(block: tuple[Directive, ...]) -> list[tuple[Directive, list[Directive]]]:
@@ -92,6 +99,7 @@ def _rules(visit: Visit, rules: list[tuple[Directive, list[Directive]]]) -> Rewr
         if status and not 300 <= status < 400:
             visit.refused += ["RewriteRule [F]"] * (status == 403 and bool(conditions))
             return Rewritten("answered", status=status)
+        visit.ended = "END" in flags and "PT" not in flags
         if substitution != "-":
             _substitute(visit, substitution, flags)
             changed, escape = 1, "NE" not in flags
@@ -110,12 +118,10 @@ def _rules(visit: Visit, rules: list[tuple[Directive, list[Directive]]]) -> Rewr
         place += min(int(flags.get("S") or 0), _MOST_SKIPS)
     if not changed:
         return Rewritten("")
-    if visit.query and re.search(r"[\x00-\x20\x7f]", visit.query):
-        return Rewritten("answered", status=403)  # since 2.4.56, whatever the rule says
     if _ABSOLUTE.match(visit.file):
         location = visit.file + (f"?{visit.query}" if visit.query else "")
         location = _escaped(location) if escape else location
-        return Rewritten("answered", status=redirect or 302, location=location)
+        return Rewritten("answered", status=redirect or 302, location=location, escaped=escape)
     return Rewritten("file") if visit.file.startswith("/") else Rewritten("answered", status=400)
 
 
@@ -215,8 +221,8 @@ def _chosen(visit: Visit, text: str, line: Directive) -> bool:
     sort = kind(text)
     if sort == "open" or (sort == "secret" and holds != line.args[1].startswith("!")):
         visit.doubt(f"whether {unknowns(text)[0]} is what RewriteCond ({line.where()}) wants is unknown")
-    if holds:
-        visit.matched = (unknown("capture"),) * 10
+    if holds and not line.args[1].startswith(("!", "=")):
+        visit.matched = (unknown("capture"),) * (1 + groups_of(line.args[1]))
     return holds
 
 

@@ -29,6 +29,14 @@ def matches(
         return whole.match(text) if visit.choices.whether(("pattern", pattern, text)) else None
 
 
+def groups_of(pattern: str) -> int:
+    """Return how many groups a pattern has; as many as there may be where it cannot be read."""
+    try:
+        return pcre.read(pattern, ignore_case=False).regex.groups
+    except pcre.UnreadableError:
+        return 9
+
+
 def fits(visit: Visit, pattern: str, text: str, line: Directive, *, ignore_case: bool = False) -> bool:
     """Whether a pattern matches a text that the client may have chosen: tried both ways."""
     if not unknowns(text):
@@ -154,7 +162,7 @@ def _attribute(visit: Visit, name: str, before: list[Directive]) -> str:
     client = visit.client
     known = {
         "remote_addr": source(visit),
-        "request_uri": client.uri.partition("?")[0],
+        "request_uri": visit.raw,
         "request_method": client.method,
         "request_protocol": "HTTP/1.1",
         "remote_host": unknown("Apache's Remote_Host"),

@@ -156,7 +156,7 @@ class Visit(Journey):
         host: the virtual host, None for the main server.
         choices: what the client decides.
         uri: path, decoded.
-        raw: path as it was sent, with arguments.
+        raw: path as it was sent, or as an error document is named.
         query: arguments, without the "?"; None: there are none.
         method: HTTP method.
         file: what the rewriting has made of the path.
@@ -167,6 +167,7 @@ class Visit(Journey):
         asked: the sections that were asked for access; None: they are like those of no other request.
         before: those that were asked before an error document was looked for; None: it is none.
         rewritten: whether it is the rewriting that answered.
+        ended: whether a rule with the flag END came: nothing is rewritten any more, nor in an error document.
         refused: what refused it.
         doubts: why its end is not sure.
     """
@@ -177,6 +178,7 @@ class Visit(Journey):
     host: Directive | None
     choices: Choices
     uri: str = ""
+    raw: str = ""
     query: str | None = None
     method: str = "GET"
     file: str = ""
@@ -187,6 +189,7 @@ class Visit(Journey):
     asked: tuple[Directive, ...] | None = ()
     before: tuple[Directive, ...] | None = None
     rewritten: bool = False
+    ended: bool = False
     refused: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
