@@ -92,7 +92,7 @@ class Access:
 
 
 def layers(visit: Visit, before: Iterable[Directive] = ()) -> list[list[Directive]]:
-    """Return the sections that are for a request, as Apache merges them: <Location>, <If>, then each depth of those in it.
+    """Return the sections that are for a request, as Apache merges them: <Location>, <If>, what is in those.
 
     Args:
         visit: the request.
