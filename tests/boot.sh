@@ -56,5 +56,7 @@ echo "$pid" >"$lab/pid"
 mkdir old
 pivot_root . old
 umount -l /old
+# Without it LoadCredential= shows nothing: in what calls itself a container systemd leaves that to whoever starts it.
+mount --make-rshared /
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     setpriv --bounding-set -sys_module,-sys_time,-syslog /lib/systemd/systemd --system --show-status=0

@@ -230,8 +230,10 @@ def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
             f"secret-{seen.kind}",
             f"{seen.evidence()}: {why}",
             "a secret that you generated",
-            "settings.js: credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET (unit: LoadCredential= or a 0600 "
-            "EnvironmentFile=), then deploy once",
+            "settings.js: credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET, set in the unit's EnvironmentFile= "
+            "(owner root, mode 0600); or, with systemd 247 or newer, unit: LoadCredential=secret:/etc/nodered.secret "
+            '(owner root, mode 0600), settings.js: credentialSecret: require("fs").readFileSync('
+            'process.env.CREDENTIALS_DIRECTORY + "/secret", "utf8").trim(); then deploy once',
         ),
     )
 

@@ -217,6 +217,10 @@ OURS = remedies.write(
 )[remedies.FILE]
 DROP_IN = systemd.write(["host.unit"], Site("plant", NAME))[systemd.FILE]
 
+CREDENTIAL = 'require("fs").readFileSync(process.env.CREDENTIALS_DIRECTORY + "/secret", "utf8").trim()'
+RESTART = "systemctl daemon-reload && systemctl reset-failed nodered && systemctl restart nodered"
+HANDED = f"mkdir -p {DROP_INS} && cat >{DROP_INS}/secret.conf && (umask 077; %s >/etc/nodered.secret) && {RESTART}"
+
 WEAK = {
     "what --nodered-fix writes for settings.js and the unit": Weak(
         "",
@@ -234,6 +238,20 @@ WEAK = {
         given=DROP_IN,
         undo=f"mv -f {Path(SETTINGS).with_name('settings.site.js')} {SETTINGS}; rm -r {DROP_INS} /etc/nodered.env; "
         "systemctl daemon-reload && systemctl restart nodered",
+    ),
+    "a secret that systemd hands over": Weak(
+        "",
+        settings=(("credentialSecret: ", f"credentialSecret: {CREDENTIAL}, was: "),),
+        do=HANDED % "openssl rand -hex 32",
+        given="[Service]\nLoadCredential=secret:/etc/nodered.secret\n",
+        undo=f"rm -r {DROP_INS} /etc/nodered.secret",
+    ),
+    "a secret that systemd hands over, empty, and from a file that anybody may read": Weak(
+        "host-06 host-07",
+        settings=(("credentialSecret: ", f"credentialSecret: {CREDENTIAL}, was: "),),
+        do=HANDED.replace("077", "022") % "true",
+        given="[Service]\nLoadCredential=secret:/etc/nodered.secret\n",
+        undo=f"rm -r {DROP_INS} /etc/nodered.secret",
     ),
     "a host that is another's": Weak("host-00 host-14 host-17", url="https://ca.example:14000"),
     "impostors": Weak("host-00", do=intruder.START, given=intruder.FILES, undo=intruder.STOP),

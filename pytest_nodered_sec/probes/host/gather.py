@@ -372,9 +372,9 @@ def files_of_unit(sections: dict[str, Section], unit: str) -> tuple[str, ...]:
 
 
 def environment_of_unit(sections: dict[str, Section], unit: str) -> tuple[str, ...]:
-    """Return the files that a service's environment comes from."""
-    values = [value for key, value in _unit(sections, unit).properties if key == "EnvironmentFiles"]
-    return tuple(value.rsplit(" (", 1)[0] for value in values if value.startswith("/"))
+    """Return the files that a service's environment and credentials come from."""
+    values = [value.rsplit(" (", 1)[0] for key, value in _unit(sections, unit).properties if key == "EnvironmentFiles"]
+    return (*(path for path in values if path[:1] == "/"), *text_of.credentials(sections.get("credentials"), unit))
 
 
 def _unit(sections: dict[str, Section], name: str) -> Unit:

@@ -210,6 +210,12 @@ properties=$properties,EnvironmentFiles
 security() { systemd-analyze security --no-pager "$1" | tail -1; }
 starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
 
+credentials() { # UNIT...: the files that its credentials are loaded from, which `systemctl show` does not print
+    for unit in $(printf '%s\n' "$@" | sort -u); do
+        systemctl cat --no-pager "$unit" 2>/dev/null | sed -n 's/^ *LoadCredential *=[^:]*:\//\//p' | while read -r path; do printf '%s %s\n' "$unit" "$path"; done
+    done
+}
+
 variables() { # UNIT...: names of what its definition sets, which any user may ask for: not the values
     systemctl show --no-pager -p Id,Environment,ExecStart "$@" | awk '
         function told(word, how,    at) { # a value that is short, a number, or a path is no secret
@@ -354,6 +360,7 @@ section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk 
 if has systemctl; then
     section starts starts $units node-red.service
     section variables variables $units node-red.service
+    section credentials credentials $units node-red.service
     section units systemctl show --no-pager -p "$properties" $units $keepers $proxies node-red.service nginx.service \
         caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
     for unit in $(printf '%s\n' $units | sort -u); do

@@ -79,6 +79,13 @@ def starts(section: Section | None, unit: str) -> tuple[str, ...]:
     return ()
 
 
+def credentials(section: Section | None, unit: str) -> tuple[str, ...]:
+    """Return the files that a service's definition loads credentials from (LoadCredential=)."""
+    lines = section.text.split("\n") if section is not None else []
+    named = [path for name, _, path in (line.partition(" ") for line in lines) if name == unit]
+    return tuple(dict.fromkeys(path for path in named if path.startswith("/")))
+
+
 def sizes(section: Section | None) -> dict[str, int]:
     """Return the sizes of files, as `stat -c '%s %n'` prints them."""
     lines = section.text.split("\n") if section is not None else []

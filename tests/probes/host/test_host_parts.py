@@ -932,7 +932,10 @@ def test_files_that_a_units_environment_comes_from() -> None:
         "key:/etc/none": Section("stat: cannot statx '/etc/none': No such file or directory", 1),
         "key:/etc/ssl/plant.key": Section("sudo: a password is required", 1),  # somebody else's affair
     }
-    sections = {**sections_of(), "units": Section(units, 0)}
+    told = "nodered.service /etc/red.secret\nother.service /etc/x\nnodered.service /etc/red.secret"
+    sections = {**sections_of(), "units": Section(units, 0), "credentials": Section(told, 0)}
+    assert environment_of_unit(sections, "nodered.service") == ("/etc/default/red", "/etc/none", "/etc/red.secret")
+    sections.pop("credentials")
     assert environment_of_unit(sections, "nodered.service") == ("/etc/default/red", "/etc/none")
     seen = part(inside(sections, later=later), "files", "environment files")
     [[file, above]] = seen.files
