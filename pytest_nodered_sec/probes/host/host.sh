@@ -127,7 +127,14 @@ process() { # PID: of a Node.js; the arguments only where it may be Node-RED, wi
     printf 'args %s\n' "$(red_words "$1")"
     # a shell that waits for it (npm start) still has what it overwrites with its title
     [ "$(identity "$1" | cut -d' ' -f2)" = "$(identity "$(parent "$1")" | cut -d' ' -f2)" ] &&
-        printf 'given %s\n' "$(red_words "$(parent "$1")")"
+        printf 'given %s\n' "$(red_words "$(parent "$1")")" && starter "$(parent "$1")"
+}
+
+starter() { # PID: of a shell; the line of its script that starts Node-RED, and the script's words
+    script=$(tr '\000' '\n' <"/proc/$1/cmdline" | sed -n 2p)
+    case $script in /*) script=/proc/$1/root$script ;; *) script=/proc/$1/cwd/$script ;; esac
+    [ -f "$script" ] && head -c 65536 "$script" | tr -d '\r' | sed -n '/red\.js/{s/^/starter /p;q;}' | grep . &&
+        printf 'given %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | masked)"
 }
 
 sockets() { # PID: what listens in its network namespace, by inode

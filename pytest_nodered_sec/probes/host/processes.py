@@ -35,6 +35,8 @@ _MANAGERS: Final = (  # by the name of the parent, or of the service that all of
     ("s6", re.compile(r"s6-supervise|s6.*\.service")),
 )
 _MACHINE: Final = re.compile(r"/(machine\.slice|lxc|lxc\.payload[^/]*)/.*")  # LXC and systemd-nspawn
+# of the entrypoint.sh of Node-RED's own images
+_ENTRYPOINT: Final = re.compile(r'\S*/node \$NODE_OPTIONS \S*red\.js --userDir (/\S*) \$FLOWS "\$\{@\}" &')
 _USERS: Final = "/user.slice/"  # where users may make control groups of any name
 
 
@@ -230,7 +232,7 @@ def _candidate(
         closed=closed and "deleted" not in facts,
         theirs=(closed or facts.get("theirs") == "yes") and "deleted" not in facts,
         deleted="deleted" in facts,
-        given=_plain_words(facts.get("given", "")),
+        given=_plain_words(facts.get("given", ""), facts.get("starter", "")),
     )
 
 
@@ -239,9 +241,14 @@ def is_plain(words: tuple[str, ...]) -> bool:
     return words[1:2] != ("-c",) or not re.search(r"[;&|<>()`\"'\\*?\[{~#]", " ".join(words))
 
 
-def _plain_words(text: str) -> tuple[str, ...]:
-    """Return the words of a shell's command, () where only that shell could tell what they come to."""
+def _plain_words(text: str, starter: str) -> tuple[str, ...]:
+    """Return the words of a shell's command, () where only that shell could tell what they come to.
+
+    Those of entrypoint.sh too, with which Node-RED's own images start: it hands on its arguments.
+    """
     words = tuple(text.split())
+    if (official := _ENTRYPOINT.fullmatch(starter.strip())) and words[1:2]:
+        return ("red.js", "--userDir", official[1], "$FLOWS", *words[2:])
     return words[2:] if words[1:2] == ("-c",) and is_plain(words) else ()
 
 

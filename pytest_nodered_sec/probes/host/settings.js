@@ -144,7 +144,8 @@ const children = (folder) =>
   attempt(() => fs.readdirSync(folder), []).slice(0, 500).map((one) => path.join(folder, one));
 
 function flowsOf(userDir, settings, environment, cwd) { // the flows that run: an active project's, else the file's
-  const name = parsed().remain[0] || (INPUT.args.length ? "" : environment.FLOWS || "") || settings.flowFile;
+  const given = parsed().remain.flatMap((one) => one === "$FLOWS" ? environment.FLOWS || [] : one); // of entrypoint.sh
+  const name = given[0] || (INPUT.args.length ? "" : environment.FLOWS || "") || settings.flowFile;
   const json = (file) => own(attempt(() => JSON.parse(bounded(file, MOST)), null));
   const projects = json(path.join(userDir, ".config.projects.json"));
   const active = Object.hasOwn(own(projects.projects), name) ? name : text(projects.activeProject);

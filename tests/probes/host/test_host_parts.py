@@ -296,6 +296,9 @@ def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
         evaluate(way, OPS, box(None).node_red, HostDemands(), {})
 
 
+ENTRY = '/usr/local/bin/node $NODE_OPTIONS node_modules/node-red/red.js --userDir /d $FLOWS "${@}" &'
+
+
 @pytest.mark.parametrize(
     ("parent", "expected"),
     [
@@ -305,6 +308,11 @@ def test_settings_in_a_container_are_looked_at_from_inside_it() -> None:
         ("supervisord\ngiven /bin/sh -c node-red -s /s.js", ["node-red", "-s", "/s.js"]),
         ("sh\ngiven sh -c node-red -s '/s.js'; true", ["/usr/bin/node-red", "-u", "/data"]),  # only a shell can tell
         ("node-red\ngiven node-red", ["/usr/bin/node-red", "-u", "/data"]),
+        (
+            f"sh\nstarter {ENTRY}\ngiven bash ./entrypoint.sh -s /s.js",
+            ["red.js", "--userDir", "/d", "$FLOWS", "-s", "/s.js"],
+        ),
+        (f"sh\nstarter nice {ENTRY}\ngiven bash ./entrypoint.sh -s /s.js", ["/usr/bin/node-red", "-u", "/data"]),
     ],
 )
 def test_the_arguments_of_another_manager_are_not_node_reds(parent: str, expected: list[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -63,3 +65,26 @@ def test_the_logins_own_variables_change_nothing() -> None:
             argv = [program, *shell[1:], SCRIPT, MARK, "", "1F90"]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=environment)
             assert me(sections(done.stdout, MARK)["me"]).user, shell
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_script_that_waits_for_node_red_still_has_what_it_was_given(shell: list[str], tmp_path: Path) -> None:
+    """As the entrypoint.sh of Node-RED's own images; here the process only calls itself so."""
+    sleep, started = shutil.which("sleep"), ": /usr/local/bin/node $NODE_OPTIONS red.js --userDir /data"
+    if sleep is None or shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    shutil.copy(sleep, tmp_path / "node-red")
+    (tmp_path / "entrypoint.sh").write_text(f"#!/bin/sh\n{started}\n./node-red 60 &\necho $!\nwait $!\n")
+    argv = ["sh", "./entrypoint.sh", "--settings", "/etc/nodered/settings.js", "-D", "a=secret"]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = process.stdout.readline().strip()
+        try:
+            asked = [*shell, SCRIPT, MARK, "", "1F90"]
+            done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+        finally:
+            os.kill(int(pid), signal.SIGKILL)
+    told = sections(done.stdout, MARK)[f"process {pid}"].text.split("\n")
+    assert f"starter {started}" in told
+    given = [line.split() for line in told if line.startswith("given")]
+    assert given[-1] == ["given", *argv[:4], "-D", "(hidden)"]

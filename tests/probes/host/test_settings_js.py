@@ -718,6 +718,7 @@ def test_which_flows_run(evaluate: Evaluator) -> None:
         (plain, ["node-red"], "default"),
         (plain, ["/opt/node-red/red.js", "--userDir", "/data", "-v", "prod.json"], "prod"),
         ("module.exports = {flowFile: 'prod.json'};", [], "prod"),
+        (plain, ["red.js", "--userDir", "/data", "$FLOWS", "prod.json"], "prod"),  # of entrypoint.sh, without FLOWS
         (projects, [], "line"),
     ):
         seen = evaluate(text, args=args)
