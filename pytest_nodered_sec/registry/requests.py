@@ -163,11 +163,23 @@ def for_interface(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `interface` may send."""
     kind, path = args
     if kind != "worldmap":
-        return joining(target, "/uibuilder/vendor/socket.io" if kind == "uibuilder" else f"{path.rstrip('/')}/io")
+        socket = "/uibuilder/vendor/socket.io" if kind == "uibuilder" else f"{path.rstrip('/')}/io"
+        apart = kind == "uibuilder" and target.node_root != "/"
+        roots = (target, replace(target, node_root="/")) if apart else (target,)
+        return [
+            request
+            for root in roots
+            for request in (
+                *joining(root, socket),
+                *(Request(Manner.HANDSHAKE, "GET", root.node(where)) for where in (socket + UPGRADED, "/<random>")),
+            )
+        ]
     socket = target.node(f"{path.rstrip('/')}/socket")
     return [
         Request(Manner.READ, "GET", f"{socket}/info"),
         Request(Manner.HANDSHAKE, "POST", f"{socket}/000/<random>/xhr"),
+        Request(Manner.HANDSHAKE, "GET", f"{socket}/000/<random>/websocket"),
+        Request(Manner.HANDSHAKE, "GET", target.node("/<random>")),
     ]
 
 

@@ -54,7 +54,7 @@ QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
 _AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
 _SWITCHING: Final = 101
 _UNTAKEN: Final = {0, 502, 504}  # of an upgrade; 0: a close without answer, or silence
-_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
+TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
 
 
 class Wire:
@@ -65,10 +65,12 @@ class Wire:
         self._stream = stream
 
     def send(self, opcode: int, payload: bytes) -> None:
-        """Send one frame of less than 126 bytes; a client's are masked."""
+        """Send one frame of less than 65536 bytes; a client's are masked."""
+        size = len(payload)
+        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
         mask = secrets.token_bytes(4)
         masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
-        self._sock.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)
+        self._sock.sendall(bytes([0x80 | opcode]) + length + mask + masked)
 
     def hurry(self, seconds: float) -> None:
         """Set the time limit, counted from now."""
@@ -97,13 +99,13 @@ def subscribe(wire: Wire) -> Channel:
 
     An open instance with nothing to tell would otherwise be silent (@node-red/editor-api/lib/editor/comms.js).
     """
-    wire.send(_TEXT, b'{"subscribe":"#"}')
+    wire.send(TEXT, b'{"subscribe":"#"}')
     wire.send(_PING, b"")
     while True:
         opcode, payload = wire.receive()
         if opcode == _PONG:
             return Channel.OPEN
-        if opcode == _TEXT and _is_refusal(payload):
+        if opcode == TEXT and _is_refusal(payload):
             return Channel.REFUSED_INSIDE
 
 
@@ -116,8 +118,8 @@ def join(wire: Wire) -> Channel:
 
     The answer for the second comes after a guard that says nothing, so that silence before it is a refusal.
     """
-    wire.send(_TEXT, b"40")
-    wire.send(_TEXT, b"40/x" + secrets.token_hex(8).encode() + b",")
+    wire.send(TEXT, b"40")
+    wire.send(TEXT, b"40/x" + secrets.token_hex(8).encode() + b",")
     passed = False
     while True:
         try:
@@ -126,14 +128,27 @@ def join(wire: Wire) -> Channel:
             if passed:
                 return Channel.UNANSWERED
             raise
-        if opcode == _TEXT and payload.startswith(b"40{"):
-            wire.send(_TEXT, b"41")
+        if opcode == TEXT and payload.startswith(b"40{"):
+            wire.send(TEXT, b"41")
             return Channel.OPEN
-        if opcode == _TEXT and payload.startswith(b"44{"):
+        if opcode == TEXT and payload.startswith(b"44{"):
             return Channel.REFUSED_BY_MIDDLEWARE
-        if opcode == _TEXT and payload.startswith(b"44/"):
+        if opcode == TEXT and payload.startswith(b"44/"):
             passed = True
             wire.hurry(QUIET)  # for a guard that decides later
+
+
+def join_namespace(wire: Wire, namespace: str) -> str:
+    """Join a namespace of Socket.IO, "" for the main one, and leave at once; return the packet that answered."""
+    part = f"{namespace}," if namespace else ""
+    wire.send(TEXT, f"40{part}".encode())
+    while True:
+        opcode, payload = wire.receive()
+        packet = payload.decode("utf-8", "replace") if opcode == TEXT else ""
+        if packet.startswith(f"40{part}"):
+            wire.send(TEXT, f"41{part}".encode())
+        if packet.startswith((f"40{part}", f"44{part}")):
+            return packet
 
 
 def accept(wire: Wire) -> Channel:

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hostile
 import pytest
@@ -19,7 +19,7 @@ from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
 from pytest_nodered_sec.policy.model import Policy
-from pytest_nodered_sec.probes.channels.websocket import Wire, join, subscribe
+from pytest_nodered_sec.probes.channels.websocket import Wire, join, join_namespace, subscribe
 from pytest_nodered_sec.probes.transport.response import Stream
 from pytest_nodered_sec.survey.survey import Survey
 
@@ -214,3 +214,36 @@ def test_a_status_by_which_every_upgrade_is_turned_away_is_no_channel(elsewhere:
     seen = asked(serve)
     assert (seen.channel, seen.attempt.kind) == (Channel.NO_CHANNEL, kind)
     assert seen.evidence().endswith("as every upgrade here") == (kind is Kind.REFUSED)
+
+
+@pytest.mark.parametrize("answer", ['40/hmi,{"sid":"x"}', '44/hmi,{"message":"no"}'])
+def test_a_namespace_is_left_at_once(answer: str) -> None:
+    class Said:
+        def __init__(self) -> None:
+            self.sent: list[bytes] = []
+            self.left = [(2, b""), (1, b'0{"sid":"y"}'), (1, b"40/other,"), (1, answer.encode())]
+
+        def send(self, opcode: int, payload: bytes) -> None:
+            assert opcode == 1
+            self.sent.append(payload)
+
+        def receive(self) -> tuple[int, bytes]:
+            return self.left.pop(0)
+
+    wire = Said()
+    assert join_namespace(cast("Wire", wire), "/hmi") == answer
+    assert wire.sent == [b"40/hmi,", b"41/hmi,"][: 2 if answer.startswith("40") else 1]
+
+
+@pytest.mark.parametrize(("size", "head"), [(125, b"\x81\xfd"), (126, b"\x81\xfe\x00\x7e"), (300, b"\x81\xfe\x01\x2c")])
+def test_the_length_of_a_frame_is_written_as_its_size_needs(size: int, head: bytes) -> None:
+    class Sink:
+        said = b""
+
+        def sendall(self, data: bytes) -> None:
+            self.said += data
+
+    sink = Sink()
+    Wire(cast("Any", sink), cast("Any", None)).send(1, b"x" * size)
+    assert sink.said.startswith(head)
+    assert len(sink.said) == len(head) + 4 + size
