@@ -40,6 +40,54 @@ def nginx_gate(path: str) -> str:
     )
 
 
+def apache_gate(path: str) -> str:
+    """Return Apache's lines that ask for a login at a path and below it; sections after others take their place."""
+    lines = (
+        f'<LocationMatch "(?i)^{_escaped(path)}(/|$)">', "AuthType Basic", 'AuthName "Operators"',
+        "AuthBasicProvider file", "AuthUserFile /etc/apache2/node-red.htpasswd", "Require valid-user",
+        "</LocationMatch>",
+    )  # fmt: skip
+    return f"as the last lines of the <VirtualHost>, each on its own: {_ticked(lines)}"
+
+
+def haproxy_gate(path: str) -> str:
+    """Return HAProxy's line that asks for a login at a path and below it."""
+    line = (
+        f"http-request auth realm Operators if {{ path_reg -i '^{_escaped(path)}(/|$)' }} "
+        "!{ http_auth(node-red-operators) }"
+    )
+    users = _ticked(("userlist node-red-operators", "user NAME password HASH"))
+    return f"haproxy.cfg, before the other http-request lines of the frontend: {_ticked((line,))}; accounts: {users}"
+
+
+def caddy_gate(path: str) -> str:
+    """Return Caddy's lines that ask for a login at a path, at all below it and in every letter case."""
+    base = path.rstrip("/")
+    matcher = f"@nodered path {base} {base}/*" if base else "@nodered path *"
+    users = "import /etc/caddy/node-red-accounts"
+    lines = (matcher, "basic_auth @nodered bcrypt Operators {", users, "}")
+    return (
+        f"Caddyfile, first in the site, each on its own line: {_ticked(lines)}; that file: a line for each account, "
+        "its name and what caddy hash-password prints"
+    )
+
+
+TRAEFIK_LOGIN: Final = (
+    "Traefik: middlewares: [node-red-login@file] at that router, and in a file of the provider `http: {middlewares: "
+    "{node-red-login: {basicAuth: {usersFile: /etc/traefik/node-red-accounts, realm: Operators}}}}`; accounts: "
+    "htpasswd -B"
+)
+
+
+def _ticked(lines: tuple[str, ...]) -> str:
+    return " ".join(f"`{line}`" for line in lines)
+
+
+def _escaped(path: str) -> str:
+    """Return a path as a regular expression that PCRE and POSIX read alike."""
+    return re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", path.rstrip("/"))
+
+
 def _pattern(path: str) -> str:
     """Return a path as a regular expression inside double quotes, as nginx reads them."""
     return re.escape(path.rstrip("/")).replace("\\-", "-").replace("\\ ", " ").replace('"', '\\"')

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from pytest_nodered_sec.remedies.lines import caddy_gate
 from pytest_nodered_sec.rules.nginx import LOOPBACK
 from pytest_nodered_sec.rules.surfaces import wanted
 from pytest_nodered_sec.rules.walk import caddy, pages
@@ -181,7 +182,7 @@ def _fault(
         code,
         f"{seen.file}: {server.name}: {guard + ', none' if guard else 'no login'} at {way.uri}: {why}",
         f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
-        f"Caddyfile: @gated path {surface.path} {surface.path}/*, then basic_auth @gated (path ignores letter case)",
+        caddy_gate(surface.path),
     )
 
 
@@ -206,7 +207,8 @@ def _plain(seen: CaddyConfig, server: CaddyServer) -> Violation:
         "plain",
         f"{seen.file}: {server.name} listens on {', '.join(server.listen)} without TLS and forwards to Node-RED",
         "TLS only, and a redirect on port 80",
-        "Caddyfile: name the site without http:// (Caddy then gets a certificate and redirects by itself)",
+        "Caddyfile: name the site by its host name alone, without http:// (Caddy then gets a certificate and redirects "
+        "by itself)",
     )
 
 

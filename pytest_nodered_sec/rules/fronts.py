@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.remedies.lines import TRAEFIK_LOGIN, apache_gate, haproxy_gate
 from pytest_nodered_sec.rules.nginx import LOOPBACK
 from pytest_nodered_sec.rules.surfaces import wanted
 from pytest_nodered_sec.rules.walk import apache_entries, haproxy_entries, pages, traefik_entries
@@ -40,15 +41,17 @@ _READS_HTTP: Final = {
 }
 _FAR: Final = {"Apache httpd": apache_entries.far, "HAProxy": haproxy_entries.far, "Traefik": traefik_entries.far}
 _REDIRECT: Final = {
-    "Apache httpd": 'in the <VirtualHost> of port 80: Redirect permanent "/" "https://NAME/"',
-    "HAProxy": "haproxy.cfg: http-request redirect scheme https unless { ssl_fc }",
-    "Traefik": "traefik.yml: entryPoints: {web: {http: {redirections: {entryPoint: {to: websecure}}}}}",
+    "Apache httpd": "in the <VirtualHost> of that port, before its other rules: `RewriteEngine on` "
+    "`RewriteRule ^ https://NAME%{REQUEST_URI} [R=308,L,NE]` (ProxyPass comes before Redirect)",
+    "HAProxy": "haproxy.cfg, before the other http-request lines of the frontend: "
+    "`http-request redirect scheme https code 301 unless { ssl_fc }`",
+    "Traefik": "traefik.yml, in that entry point: `http: {redirections: {entryPoint: {to: websecure, scheme: https}}}` "
+    "(websecure: the entry point with TLS)",
 }
-_LOGIN: Final = {
-    "Apache httpd": 'in the <VirtualHost>: <LocationMatch "(?i)^PATH(/|$)"> AuthType Basic, AuthName, AuthUserFile, '
-    "Require valid-user",
-    "HAProxy": "haproxy.cfg, in the frontend: http-request auth unless { http_auth(USERLIST) }",
-    "Traefik": "the router's middlewares: one with basicAuth, for PathRegexp(`(?i)^PATH(/|$)`)",
+_LOGIN: Final[dict[str, Callable[[str], str]]] = {
+    "Apache httpd": apache_gate,
+    "HAProxy": haproxy_gate,
+    "Traefik": lambda _: TRAEFIK_LOGIN,
 }
 _LOCAL: Final = {
     "Apache httpd": 'ProxyPass "/" "http://127.0.0.1:1880/" upgrade=websocket',
@@ -73,7 +76,7 @@ def front_way_is_guarded(seen: FrontConfig, policy: Policy) -> Verdict:
             for entry in leading:
                 if entry.name == name:
                     for code, (why, guard, way) in pages.uneven(entry.ways, _demanded(entry, surface), unsure).items():
-                        codes.setdefault(code, _fault(seen, entry, code, why, guard, way))
+                        codes.setdefault(code, _fault(seen, entry, code, why, guard, way, surface))
             faults += codes.values()
     if unsure and not faults:
         return NotJudged(f"{unsure[0]}: not judged")
@@ -174,10 +177,10 @@ def _far(seen: FrontConfig, leading: list[Entry]) -> list[Violation]:
     return list(faults.values())
 
 
-def _fault(seen: FrontConfig, entry: Entry, code: str, why: str, guard: str, way: Way) -> Violation:
+def _fault(seen: FrontConfig, entry: Entry, code: str, why: str, guard: str, way: Way, surface: Surface) -> Violation:
     return Violation(
         code,
         f"{seen.program}: {entry.name}: {guard + ', none' if guard else 'no login'} at {way.uri}: {why}",
         f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
-        _LOGIN[seen.program],
+        _LOGIN[seen.program](way.uri.partition("?")[0] if code == "alias" else surface.path),
     )

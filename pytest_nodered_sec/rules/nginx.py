@@ -157,7 +157,8 @@ def _plain(here: list[Walked]) -> list[Violation]:
             f"server {_name(server)} ({server.where()}) listens on {', '.join(dict.fromkeys(clear))} without TLS, "
             "leading to Node-RED",
             "TLS only, and a server on port 80 that redirects",
-            "nginx: a separate server with listen 80; return 301 https://$host$request_uri;",
+            "nginx: in that server listen 443 ssl; with ssl_certificate and ssl_certificate_key in its place; "
+            "beside it: server { listen 80; server_name NAME; return 301 https://NAME$request_uri; }",
         )
     ]
 

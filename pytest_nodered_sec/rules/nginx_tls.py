@@ -37,7 +37,7 @@ def tls_is_as_demanded(seen: NginxConfig, policy: Policy) -> Verdict:
     for path in _distinct(approach.door.listen.server for approach in leading):
         if value(path, "server_tokens") != ("off",):
             observed = f"{_where(path[-1])}: server_tokens is not off"
-            faults.append(Violation("tokens", observed, "server_tokens off", "nginx, http: server_tokens off;"))
+            faults.append(Violation("tokens", observed, "server_tokens off", _line(path, "server_tokens", "off")))
     secure = [approach for approach in leading if approach.door.tls]
     for path in _distinct(approach.door.listen.server for approach in secure):
         faults += _protocols(path, _where(path[-1]), policy) + _suites(path, policy)
@@ -63,6 +63,13 @@ def _where(server: Directive) -> str:
     return f"server {names[0] if names else '(default)'} ({server.where()})"
 
 
+def _line(path: Path, name: str, text: str) -> str:
+    """Return the line to write, and where: nginx refuses a second one in a block, and an inner one overrides it."""
+    given = next((line for block in reversed(path) for line in block.block if line.name == name), None)
+    where = f"nginx, in place of {name} ({given.where()})" if given else "nginx, http"
+    return f"{where}: {name} {text};"
+
+
 def _protocols(path: Path, where: str, policy: Policy) -> list[Violation]:
     def as_nginx(versions: tuple[str, ...]) -> list[str]:
         return sorted("TLSv1" if version == "1.0" else f"TLSv{version}" for version in versions)
@@ -70,7 +77,7 @@ def _protocols(path: Path, where: str, policy: Policy) -> list[Violation]:
     accepted, offered = as_nginx(policy.thresholds.tls_accepted), as_nginx(policy.thresholds.tls_offered)
     given = value(path, "ssl_protocols")
     protocols = given or _OF_ITSELF
-    line = f"nginx, http: ssl_protocols {' '.join(accepted)};"
+    line = _line(path, "ssl_protocols", " ".join(accepted))
     if weak := sorted(set(protocols) - set(accepted)):
         observed = f"{where}: ssl_protocols allows {', '.join(weak)}"
         if not given:
@@ -89,7 +96,7 @@ def _suites(path: Path, policy: Policy) -> list[Violation]:
     observed = _weak_suites(value(path, "ssl_ciphers"), lax=lax)
     if not observed:
         return []
-    remedy = "nginx, http: ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;"
+    remedy = _line(path, "ssl_ciphers", "ECDHE+AESGCM:ECDHE+CHACHA20")
     expected = "no broken suites" if lax else "forward secrecy and AEAD only"
     return [Violation("ciphers", f"{_where(path[-1])}: {observed}", expected, remedy)]
 
