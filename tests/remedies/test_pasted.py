@@ -17,13 +17,17 @@ import pytest
 from caddylab import adapted
 from loopback import ask, echoing, free_ports, listens
 from seen import target, violations
-from suite_runs import installed
+from suite_runs import installed, need_nginx
 
 from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.observations.host import ListeningSocket
 from pytest_nodered_sec.observations.host_fronts import FrontConfig
-from pytest_nodered_sec.probes.host import apache, haproxy, traefik
+from pytest_nodered_sec.observations.host_proxies import NginxConfig
+from pytest_nodered_sec.probes.host import apache, haproxy, nginx, traefik
+from pytest_nodered_sec.rules.fronts import _REDIRECT
+from pytest_nodered_sec.rules.nginx_tls import tls_is_as_demanded
 from pytest_nodered_sec.rules.proxy import way_is_guarded
+from pytest_nodered_sec.verdict import NotApplicable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,12 +45,19 @@ MODULES: Final = (
 
 def found(program: str, directives: Any, red: int) -> list[Violation]:
     seen = FrontConfig(program, "x", directives, (ListeningSocket("tcp", "127.0.0.1", red),))
-    return [each for each in violations(way_is_guarded(seen, target().policy)) if each.code != "plain"]
+    verdict = way_is_guarded(seen, target().policy)
+    return [] if isinstance(verdict, NotApplicable) else [each for each in violations(verdict) if each.code != "plain"]
 
 
 def pasted(remedy: str) -> list[str]:
     """Return the lines of a remedy, in their order."""
-    return re.findall("`([^`]*)`", remedy)
+    return re.findall("`([^`]*)`", remedy) or [remedy[remedy.index("location ") :]]
+
+
+def crypted() -> str:
+    """Return a hash that nginx can check, which knows no bcrypt but the system's."""
+    command = ["openssl", "passwd", "-apr1", "secret"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager
@@ -160,7 +171,33 @@ def of_caddy(folder: Path, port: int, red: int) -> tuple[Callable[[list[str]], l
     return write, [str(toolchain.caddy()), "run", "--adapter", "caddyfile", "--config", f"{folder}/Caddyfile"]
 
 
-@pytest.mark.parametrize("front", [of_haproxy, of_apache, of_traefik, of_caddy])
+def of_nginx(folder: Path, port: int, red: int) -> tuple[Callable[[list[str]], list[Violation]], list[str]]:
+    (folder / "accounts").write_text(f"operator:{crypted()}\n")
+    folder.chmod(0o755)
+    places = " ".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    login = f"auth_basic x; auth_basic_user_file {folder}/accounts;"
+
+    def write(lines: list[str]) -> list[Violation]:
+        own = "\n".join(lines).replace("/etc/nginx/node-red.htpasswd", f"{folder}/accounts")
+        own = own.replace("127.0.0.1:1880", f"127.0.0.1:{red}")
+        http = (
+            f"access_log off; {places}\nserver {{ listen 127.0.0.1:{port}; server_name {HOST};\n{own}\n"
+            f"location /ui/socket.io/ {{ proxy_pass http://127.0.0.1:{red}; }}\n"
+            f"location / {{ {login} proxy_pass http://127.0.0.1:{red}; }} }}"
+        )
+        text = (
+            f"daemon off; master_process off; pid {folder}/pid; error_log stderr;\nevents {{}}\nhttp {{\n{http}\n}}\n"
+        )
+        (folder / "x.conf").write_text(text)
+        seen = NginxConfig(
+            nginx.tree(f"# configuration file x.conf:\n{text}"), (ListeningSocket("tcp", "127.0.0.1", red),)
+        )
+        return [each for each in violations(way_is_guarded(seen, target().policy)) if each.code != "plain"]
+
+    return write, [str(toolchain.nginx()), "-p", str(folder), "-e", "stderr", "-c", f"{folder}/x.conf"]
+
+
+@pytest.mark.parametrize("front", [of_nginx, of_haproxy, of_apache, of_traefik, of_caddy])
 def test_the_login_that_is_printed_guards_the_channel(front: Any, tmp_path: Path) -> None:
     port, red = free_ports(2)
     write, command = front(tmp_path, port, red)
@@ -170,3 +207,45 @@ def test_the_login_that_is_printed_guards_the_channel(front: Any, tmp_path: Path
     assert [violation.code for violation in write(pasted(weak[0].remedy))] == []
     with running(command, tmp_path, port, red):
         proves(port)
+
+
+@pytest.mark.parametrize("given", ["", "server_tokens on;\nssl_protocols TLSv1.1 TLSv1.2;\nssl_ciphers HIGH;"])
+def test_the_lines_about_tls_take_the_place_of_what_stands_there(given: str, tmp_path: Path) -> None:
+    need_nginx()
+    (key, pem), (port, red) = (tmp_path / "key.pem", tmp_path / "leaf.pem"), free_ports(2)
+    request = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=x", "-keyout", str(key)]
+    subprocess.run([*request, "-out", str(pem)], capture_output=True, check=True)
+    server = f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {pem}; ssl_certificate_key {key};"
+    lines = [f"pid {tmp_path}/pid;", "events {}", "http {", *given.split("\n"), server]
+    lines += [f"location / {{ proxy_pass http://127.0.0.1:{red}; }} }}", "}"]
+
+    def judged() -> list[Violation]:
+        tree = nginx.tree("# configuration file x.conf:\n" + "\n".join(lines) + "\n")
+        seen = NginxConfig(tree, (ListeningSocket("tcp", "127.0.0.1", red),))
+        return list(violations(tls_is_as_demanded(seen, target().policy)))
+
+    assert {violation.code for violation in judged()} == {"tokens", "protocols", "ciphers"}
+    for violation in judged():
+        where, _, line = violation.remedy.partition(": ")
+        if place := re.search(r":(\d+)\)$", where):
+            lines[int(place[1]) - 1] = line
+        else:
+            lines[2] += f" {line}"
+    assert judged() == []
+    (tmp_path / "x.conf").write_text("\n".join(lines) + "\n")
+    command = [str(toolchain.nginx()), "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(tmp_path / "x.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "syntax is ok" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("front", [of_haproxy, of_apache])
+def test_the_redirect_that_is_printed_goes_before_all_else(front: Any, tmp_path: Path) -> None:
+    port, red = free_ports(2)
+    write, command = front(tmp_path, port, red)
+    program = {of_haproxy: "HAProxy", of_apache: "Apache httpd"}[front]
+    lines = [line.replace("NAME", HOST) for line in pasted(_REDIRECT[program])]
+    write(lines)
+    with running(command, tmp_path, port, red):
+        assert [ask(port, HOST, "GET", uri) for uri in ("/ui/", "/flows")] == [
+            ({of_haproxy: "301", of_apache: "308"}[front], f"https://{HOST}{uri}") for uri in ("/ui/", "/flows")
+        ]
