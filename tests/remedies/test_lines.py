@@ -15,7 +15,16 @@ import pytest_nodered_sec
 from pytest_nodered_sec.catalogue import bundled
 from pytest_nodered_sec.data.known_findings import findings_of
 from pytest_nodered_sec.lab import toolchain
-from pytest_nodered_sec.remedies.lines import ADMIN_AUTH, HTTP_NODE_AUTH, NO_DOTS, nginx_gate, toml
+from pytest_nodered_sec.remedies.lines import (
+    ADMIN_AUTH,
+    HTTP_NODE_AUTH,
+    NO_DOTS,
+    apache_gate,
+    caddy_gate,
+    haproxy_gate,
+    nginx_gate,
+    toml,
+)
 
 ROOMS = ("rules", "remedies")
 GAP = re.compile(r"(\[\.\.\.\]|\{ ?\.\.\.(?![\w(])|\.\.\.[;,}]|=> ?(\.\.\.|…)|\{…\}|… ?\}|<bcrypt hash>)")
@@ -59,6 +68,13 @@ def test_the_gate_covers_what_is_below_and_passes_it_on() -> None:
     assert "proxy_pass http://127.0.0.1:1880;" in gate
     assert "proxy_set_header Upgrade $http_upgrade;" in gate
     assert nginx_gate("/").startswith("location / {")
+
+
+def test_the_gates_of_other_proxies_are_for_any_path() -> None:
+    assert "`@nodered path *`" in caddy_gate("/")
+    assert "`@nodered path /ui /ui/*`" in caddy_gate("/ui/")
+    assert "path_reg -i '^(/|$)'" in haproxy_gate("/")
+    assert '<LocationMatch "(?i)^/a\\.b(/|$)">' in apache_gate("/a.b")
 
 
 @pytest.mark.parametrize("line", [ADMIN_AUTH, HTTP_NODE_AUTH])
