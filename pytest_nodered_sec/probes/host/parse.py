@@ -190,7 +190,8 @@ def published(
         return None, ""
     if section.code:
         raise ProbeError(f"docker does not show which ports it publishes: {why(section)}", Cause.FORBIDDEN)
-    text, mode, restart = section.text.strip().rsplit(" ", 2)
+    told = section.text.strip().rpartition("\n")[2].split()  # behind what podman warns of
+    text, mode, restart = (*told, "no")[:3]  # podman leaves it empty where docker says "no"
     if mode == "host":
         return None, restart
     if mode.startswith("container:"):

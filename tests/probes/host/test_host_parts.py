@@ -271,6 +271,12 @@ def test_a_container_with_published_ports(ports: str, mode: str, expected: objec
     assert supervision.restart_policy == "unless-stopped"
 
 
+def test_a_container_of_podman_that_nothing_starts_again() -> None:
+    warned = "time=x level=warning msg=x"
+    supervision: Supervision = part(box(Section(f"{warned}\n{{}} host \n", 0)), "supervision")
+    assert supervision.restart_policy == "no"
+
+
 @pytest.mark.parametrize(("drivers", "published"), [("bridge bridge", ()), ("macvlan", None), ("bridge ipvlan", None)])
 def test_a_container_with_an_address_of_its_own_hides_nothing(drivers: str, published: object) -> None:
     inspected = box(Section("{} line_default no", 0))
