@@ -172,6 +172,7 @@ def of_caddy(folder: Path, port: int, red: int) -> tuple[Callable[[list[str]], l
 
 
 def of_nginx(folder: Path, port: int, red: int) -> tuple[Callable[[list[str]], list[Violation]], list[str]]:
+    need_nginx()
     (folder / "accounts").write_text(f"operator:{crypted()}\n")
     folder.chmod(0o755)
     places = " ".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
