@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_nodered_sec.model import Target
-    from pytest_nodered_sec.observations.answers import RootView, Seen
+    from pytest_nodered_sec.observations.answers import Answer, RootView, Seen
 
 BEHIND_A_GATE: Final = (
     "everything under {root} is refused before Node-RED; the admin root may be wrong, or set "
@@ -70,7 +70,7 @@ class Reach:
         elif page := login_page(canary):
             detail = f"every path is redirected to {page}: if that is your login page, add `--nodered-login-url={page}`"
         elif canary.kind is Kind.SERVED:
-            todo = way_out(canary.answer) or f"{LET_IT_REFUSE}; {DECLARE_IT}"
+            todo = _speaks_tls(canary.answer, target) or way_out(canary.answer) or f"{LET_IT_REFUSE}; {DECLARE_IT}"
             detail = f"{ALL_ALIKE}, {canary.answer.line()}; {todo}"
         elif canary.classified.cause in (Cause.UNDECLARED_LOGIN, Cause.REJECTED):
             detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
@@ -90,6 +90,12 @@ def moved_to(canary: Seen, target: Target) -> str:
     there = urlsplit(origin)
     another = origin != canary.answer.location and there.scheme == "https" and there.hostname != target.hostname
     return origin if another and canary.classified.cause is Cause.UNDECLARED_LOGIN else ""
+
+
+def _speaks_tls(answer: Answer, target: Target) -> str:
+    """Return the advice for plain HTTP that is answered 400 (nginx, Apache httpd and Caddy do on a port for HTTPS)."""
+    https = target.origin.replace("http:", "https:", 1)
+    return "" if target.tls or answer.status != 400 else f"if the port is one for HTTPS, use `--nodered-url={https}`"
 
 
 def login_page(canary: Seen) -> str:

@@ -595,6 +595,13 @@ def test_where_every_path_leads_is_said_once_with_the_way_out(canary: Answer, sa
         settled(Surface.ADMIN, "/flows", canary, root)
 
 
+def test_plain_http_that_is_answered_400_everywhere_may_be_meant_for_https() -> None:
+    canary = Answer(400, "text/html", 255, likeness=(1, 2))  # nginx: The plain HTTP request was sent to HTTPS port
+    plain = replace(target(), url="http://plant.example:8443")
+    with pytest.raises(ProbeError, match=r"use `--nodered-url=https://plant\.example:8443`"):
+        settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), view(canary, canary, ())), plain)
+
+
 def test_what_only_one_path_gets_is_told_there() -> None:
     with pytest.raises(ProbeError, match="if that is your login page, add"):
         settled(Surface.DASHBOARD, "/ui", TO_SSO, AUTH)

@@ -289,7 +289,7 @@ def _note(look: Look, login: str, place: str, username: str) -> None:
     if wait:
         raise ProbeError(
             f"{place}: `{username}` was tried so often from here that the account might be locked; ask again in "
-            f"{wait:.0f} s",
+            f"{wait:.0f} s, or leave guesses out (--nodered-mode=calm)",
             Cause.NOT_ASKED,
         )
 
