@@ -116,11 +116,12 @@ def _site(target: Target, records: Sequence[Record], bad: Sequence[Finding], fro
     policy = target.policy
     opened = [_ENTRY.search(finding.observed) for finding in bad if finding.control == "flow-01"]
     entries = [(match[1], _fixed(match[2])) for match in opened if match]
+    root = target.node("").rstrip("/")
     live = [_LIVE.search(finding.observed) for finding in bad if finding.control == "live-01"]
     channels = {
         *policy.websockets,
         *(path for kind, path in entries if kind == "WebSocket"),
-        *(match[1].removesuffix("/info") for match in live if match),
+        *(match[1].removesuffix("/info").removeprefix(root) for match in live if match),
         *(_channel(interface.kind, interface.path) for interface in policy.interfaces),
         *(_INTERFACES["uibuilder"] for kind, _ in entries if kind == "uibuilder"),
     }
@@ -136,7 +137,7 @@ def _site(target: Target, records: Sequence[Record], bad: Sequence[Finding], fro
         http_port=target.http_port,
         direct_port=target.direct_port,
         admin_root=target.admin("").rstrip("/"),
-        node_root=target.node("").rstrip("/"),
+        node_root=root,
         found_roots=_found_roots(target, bad),
         admin_api=policy.admin_api,
         editor=policy.editor,

@@ -320,6 +320,14 @@ def test_what_a_change_knows_of_the_site() -> None:
     assert fix.files(planned) == {}
 
 
+def test_a_live_channel_that_was_found_is_gated_below_the_node_root_once() -> None:
+    joined = record("live-01", "channel-open")
+    joined["findings"][0]["observed"] = "worldmap: live channel /nr/worldmap/socket/info without credentials was joined"
+    site = changes.of_target(TARGET, [joined], "nginx").site
+    assert site.channels == ("/worldmap/socket",)
+    assert "/nr/worldmap/socket" in site.gated
+
+
 @pytest.mark.parametrize("control", ["reach-01", "admin-01"])
 def test_no_front_is_written_over_a_gate_that_nobody_has_seen_behind(control: str) -> None:
     hsts = record("http-06", "missing")
