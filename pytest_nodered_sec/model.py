@@ -80,6 +80,7 @@ class Target:
         find_roots: whether other roots are looked for where these show no Node-RED.
         http_port: TCP port where plain HTTP is expected.
         direct_port: Node-RED's own TCP port, which must not answer.
+        assumed_ports: which of `http_port` and `direct_port` nobody set.
         ca_file: PEM file with additional trust anchors, or None.
         timeout: deadline of one whole look, in seconds.
         host: testinfra backend string of the machine, or None.
@@ -101,6 +102,7 @@ class Target:
     find_roots: bool = False
     http_port: int = 80
     direct_port: int = 1880
+    assumed_ports: tuple[str, ...] = ()
     ca_file: str | None = None
     timeout: float = 10.0
     host: str | None = None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pytest_nodered_sec.evidence import plans
 from pytest_nodered_sec.evidence.files import write
 from pytest_nodered_sec.evidence.plans import GUIDE, counted
+from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.remedies import fronts, policy_file, settings, systemd
 from pytest_nodered_sec.remedies.changes import CERTIFICATE
 from pytest_nodered_sec.remedies.fronts import common
@@ -34,6 +35,7 @@ _WITH_FRONT: Final = {
     *("policy.protected_paths", "policy.websockets", "policy.interfaces"),
 }
 _OPTIONS: Final = "Add the options of this run, --nodered-fix with a new folder."
+_IN_CLEAR: Final = frozenset(("http-01", "http-02", "http-03", "http-04", "http-05"))
 _SHOWN: Final = 3  # findings that a step quotes
 
 
@@ -108,6 +110,7 @@ def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -
         *([_of_lab(lab, files=bool(made)), ""] if lab else []),
     ]
     decide = dict.fromkeys(step.change.decide for step in planned.steps if step.change.decide)
+    decide |= dict.fromkeys([] if lab else _ports(planned))
     if whole:
         decide.pop(CERTIFICATE, None)
         decide[fronts.certificate(planned.site)] = None
@@ -129,6 +132,26 @@ def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -
         by_hand = bool(planned.unseen) and step.change.where is Where.FRONT
         lines += _section(place, step, plans.place(planned, step), by_hand=by_hand)
     return "\n".join([*lines, *_again(planned, made, lab)]) + "\n"
+
+
+def _ports(planned: TargetPlan) -> list[str]:
+    """Return the ports that nobody set and nothing was found at: they may be others, and nothing looked there."""
+    target = planned.target
+    answered = {finding.control for step in planned.steps for finding in step.findings}
+    expected = []
+    if _assumed(target, "direct_port") and "proxy-01" not in answered and target.port != target.direct_port:
+        where = f"Node-RED is expected at 127.0.0.1:{target.direct_port}"
+        expected.append(f"{where}, as `direct_port` says; if it listens elsewhere, set `direct_port` and run again")
+    if _assumed(target, "http_port") and not answered & _IN_CLEAR and target.tls:
+        where = f"Plain HTTP is expected at port {target.http_port}"
+        expected.append(f"{where}, as `http_port` says; if it is served at another, set `http_port` and run again")
+    return expected
+
+
+def _assumed(target: Target, key: str) -> bool:
+    """Whether a port is the default because nobody set it, the site's hook included; a file of flows has none."""
+    default: int = getattr(Target, key)
+    return not target.flows and key in target.assumed_ports and getattr(target, key) == default
 
 
 def _front(planned: TargetPlan) -> str:

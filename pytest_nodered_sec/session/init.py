@@ -127,6 +127,7 @@ def _head(target: Target, said: Mapping[str, Any]) -> list[str]:
         f"name = {toml(target.name)}  # part of every test id: do not change it later",
         f"url = {toml(target.url)}",
         *_given(target, said),
+        *_ports(target, said),
     ]
 
 
@@ -146,6 +147,11 @@ def _accounts(prefix: str) -> list[str]:
 
 _NO_TRUST: Final = "for a private CA, name its root as ca_file in the file"
 _NOT_THERE: Final = "the URL may be wrong, a login may hide it, or httpAdminRoot is another path or false; see the file"
+_CHECK: Final = "# Check: if another port is used, say so here, or the controls that ask there pass and prove nothing."
+_PORTS: Final = {
+    "http_port": "where plain HTTP answers (http-01)",
+    "direct_port": "Node-RED's own port, uiPort in settings.js (proxy-01)",
+}
 _JUDGED: Final = ("admin_root", "editor", "admin_api", "login_urls", "dashboards")  # written beside what was found
 
 
@@ -155,6 +161,17 @@ def _given(target: Target, said: Mapping[str, Any]) -> list[str]:
     given = {key: value for key, value in from_hook.items() if value not in (None, DEFAULTS.get(key))}
     given |= {key: value for key, value in said.items() if key not in _JUDGED}
     return [f"{key} = {toml(value)}" for key, value in given.items()]
+
+
+def _ports(target: Target, said: Mapping[str, Any]) -> list[str]:
+    """Return the ports that nobody set, to be checked: where another is used, the controls ask in vain, and pass.
+
+    A URL without TLS has the port of plain HTTP.
+    """
+    there = {"http_port": target.http_port, "direct_port": target.direct_port}
+    assumed = [key for key in _PORTS if key not in said and there[key] == DEFAULTS[key]]
+    lines = [f"# {key} = {DEFAULTS[key]}  # {_PORTS[key]}" for key in assumed if target.tls or key != "http_port"]
+    return [_CHECK, *lines] if lines else []
 
 
 def _seen(station: Station, path: str) -> Answer | None:

@@ -145,6 +145,7 @@ def target_of(name: str, url: str, values: Effective, labels: Mapping[str, str])
         find_roots=values.sources["admin_root"] == values.sources["node_root"] == "default",
         http_port=values.get("http_port"),
         direct_port=values.get("direct_port"),
+        assumed_ports=tuple(key for key in ("http_port", "direct_port") if values.sources[key] == "default"),
         ca_file=values.get("ca_file"),
         timeout=values.get("timeout"),
         host=values.get("host"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evidence.test_ending import OPEN, TARGET, lines, record
 
@@ -12,7 +12,7 @@ from pytest_nodered_sec.evidence import changes, fix
 from pytest_nodered_sec.policy.model import Policy
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Credentials
+    from pytest_nodered_sec.model import Credentials, Target
 
 GATED = [*OPEN, record("dash-01", "served", instance="/ui"), record("dash-02", "channel-open", instance="/dashboard")]
 
@@ -75,3 +75,29 @@ def test_a_front_says_when_it_does_not_know_what_the_flows_open() -> None:
     assert unread in fix.files(changes.of_target(TARGET, GATED, "nginx"))[fix.PAGE]
     read = [*GATED, record("flow-01", outcome="compliant")]
     assert unread not in fix.files(changes.of_target(TARGET, read, "nginx"))[fix.PAGE]
+
+
+def test_ports_that_nobody_set_are_somebodys_to_decide() -> None:
+    direct = (
+        "- Node-RED is expected at 127.0.0.1:1880, as `direct_port` says; if it listens elsewhere, set `direct_port` "
+        "and run again\n"
+    )
+    http = (
+        "- Plain HTTP is expected at port 80, as `http_port` says; if it is served at another, set `http_port` and run "
+        "again\n"
+    )
+    assumed = replace(TARGET, assumed_ports=("http_port", "direct_port"))
+
+    def said(target: Target, *more: dict[str, Any], lab: str = "") -> list[bool]:
+        page = fix.files(changes.of_target(target, [*GATED, *more], "nginx"), lab)[fix.PAGE]
+        decide = page.partition("What you have to decide:")[2].partition("\n\n#")[0]
+        return [direct in decide, http in decide]
+
+    assert said(assumed) == [True, True]
+    assert said(TARGET) == [False, False]
+    assert said(replace(assumed, direct_port=1881)) == [False, True]  # by the site's hook
+    assert said(assumed, record("proxy-01", "answers")) == [False, True]  # something is there
+    assert said(assumed, record("http-01", "served")) == [True, False]
+    assert said(assumed, record("http-06", "missing")) == [True, True]
+    assert said(replace(assumed, url="http://plant.example:1880")) == [False, False]
+    assert said(assumed, lab="fresh") == [False, False]

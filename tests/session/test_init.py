@@ -104,6 +104,31 @@ def test_what_must_be_settled_before_a_run_is_said(pytester: pytest.Pytester) ->
         assert "verify" not in trusted.stdout.str() + (pytester.path / "nodered-sec.toml").read_text()
 
 
+def test_ports_that_nobody_set_are_there_to_check(pytester: pytest.Pytester) -> None:
+    file = pytester.path / "nodered-sec.toml"
+    http = "\n# http_port = 80  # where plain HTTP answers (http-01)\n"
+    direct = "\n# direct_port = 1880  # Node-RED's own port, uiPort in settings.js (proxy-01)\n"
+    check = "\n# Check: if another port is used, say so here, or the controls that ask there pass and prove nothing.\n"
+    with serving(FakeNodeRED()) as there:
+        assert init(pytester, there.url).ret == 0
+        text = file.read_text()
+        assert all(line in text for line in (check, http, direct))
+        for port in ("http_port = 80", "direct_port = 1880"):
+            assert tomllib.loads(text.replace(f"# {port}", port))["target"][0][port.partition(" ")[0]]
+        file.unlink()
+        assert init(pytester, there.url, "--nodered-direct-port=1880", "--nodered-http-port=81").ret == 0
+        text = file.read_text()
+        assert "\ndirect_port = 1880\nhttp_port = 81\n" in text or "\nhttp_port = 81\ndirect_port = 1880\n" in text
+        assert not any(line in text for line in (check, http, direct))
+
+
+def test_a_url_without_tls_has_the_port_of_plain_http(pytester: pytest.Pytester, url: str) -> None:
+    assert init(pytester, url).ret == 0
+    text = (pytester.path / "nodered-sec.toml").read_text()
+    assert "# direct_port = 1880  # " in text
+    assert "http_port" not in text
+
+
 def test_no_dashboards_stay_none(pytester: pytest.Pytester, url: str) -> None:
     assert init(pytester, url, "--nodered-dashboard=none").ret == 0
     file = tomllib.loads((pytester.path / "nodered-sec.toml").read_text())

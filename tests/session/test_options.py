@@ -152,6 +152,7 @@ def test_a_target_from_options(pytester: pytest.Pytester) -> None:
     assert target.admin("/flows") == "/red/admin/flows"
     assert target.node("/ui") == "/red/api/ui"
     assert (target.http_port, target.direct_port, target.timeout) == (8080, 1881, 2.5)
+    assert target.assumed_ports == ()
     assert target.ca_file == str(pytester.path / "ca.pem")
     assert target.host == "ssh://admin@plant"
     assert target.policy == Policy(
@@ -183,6 +184,7 @@ def test_a_host_is_spelt_as_dns_spells_it(pytester: pytest.Pytester, url: str, s
     for spelt in (url, seen):
         (target,) = targets(pytester, f"--nodered-url={spelt}")
         assert (target.name, target.http_port) == ("line-7", 8080)
+        assert target.assumed_ports == ("direct_port",)
 
 
 def test_blanks_separate_several_values(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
