@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.policy.model import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -86,15 +86,20 @@ def _make(folder: Path, what: str) -> None:
         raise PolicyError(f"{what} cannot be written: {error.strerror}") from None
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str | Iterable[str]) -> None:
     """Write a text whole: a reader sees what was there before or all of it.
+
+    Args:
+        path: where to.
+        text: all of it, or piece by piece.
 
     Raises:
         OSError: it cannot be written.
     """
     new = path.with_name(f".{path.name}.new")
     try:
-        new.write_text(text, encoding="utf-8", newline="\n")
+        with new.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines([text] if isinstance(text, str) else text)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)

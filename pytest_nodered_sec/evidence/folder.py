@@ -29,7 +29,7 @@ from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.policy.toml import toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_nodered_sec.evidence.report import Report
     from pytest_nodered_sec.model import Target
@@ -100,8 +100,8 @@ def _accounts(target: Target) -> dict[str, bool]:
     return {"credentials": given, "dashboard_credentials": target.dashboard_credentials is not None}
 
 
-def _lines(values: Iterable[Any]) -> str:
-    return "".join(f"{texts.as_json(value)}\n" for value in values)
+def _lines(values: Iterable[Any]) -> Iterator[str]:
+    return (f"{texts.as_json(value)}\n" for value in values)
 
 
 def _with_ca(folder: Path, target: Target) -> Target:
@@ -142,7 +142,8 @@ def _policy(report: Report, targets: Sequence[Target]) -> str:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check(folder: Path, option: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -19,14 +18,13 @@ from pytest_nodered_sec.evidence.files import check_file, claim_folder, write
 from pytest_nodered_sec.evidence.folded import Anchors, anchors
 from pytest_nodered_sec.evidence.hdf import hdf
 from pytest_nodered_sec.evidence.html import html
+from pytest_nodered_sec.evidence.looks import Looks
 from pytest_nodered_sec.evidence.oscal import oscal
 from pytest_nodered_sec.evidence.replay import Comparison
 from pytest_nodered_sec.evidence.report import Report
 from pytest_nodered_sec.evidence.sarif import sarif
 from pytest_nodered_sec.evidence.seal import README, command_of, readme, seal
 from pytest_nodered_sec.evidence.summary import markdown
-from pytest_nodered_sec.observations import codec
-from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.session.settings import REPORTS
 
@@ -143,19 +141,15 @@ class Writer:
         self._ledger = ledger
         self._targets = tuple(targets)
         self._stored = stored
-        self._looked: dict[tuple[Any, ...], dict[str, Any]] = {}  # Any: JSON
+        self._looks = Looks(whole="evidence" in places)
         self._said: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what was seen, from this process or a worker; several cases may ask the same."""
-        looked: dict[str, Any] | None = getattr(report, "nodered_looked", None)
+        """Take in what was seen, from this process or a worker; pytest keeps the report until the end."""
+        looked = vars(report).pop("nodered_looked", None)
         if looked is not None:
-            key = (looked["target"], looked["probe"], *looked["args"])
-            outcome = json.loads(looked["outcome"])
-            cases = self._looked.setdefault(key, looked | {"outcome": outcome, "cases": []})["cases"]
-            if report.nodeid not in cases:
-                cases.append(report.nodeid)
+            self._looks.add(looked, report.nodeid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -187,7 +181,7 @@ class Writer:
             facts=facts,
             records=sorted([*self._ledger.records, *self._ledger.lost()], key=self._place_of),
             accounts=self._ledger.accounts(),
-            chains=self._chains(),
+            chains=self._looks.chains([target.name for target in self._targets]),
             unfinished=str(session.shouldfail or session.shouldstop or _BROKEN.get(exitstatus, "")) or cut,
             looked=self._stored.looked if self._stored else None,
             looks=self._stored.looks if self._stored else {},
@@ -203,15 +197,6 @@ class Writer:
         target = targets.index(record["target"]) if record["target"] in targets else len(targets)
         return control, target, *self._ledger.place_of(record)
 
-    def _chains(self) -> dict[str, PresentedChain]:
-        chains = {
-            record["target"]: codec.decode(record["outcome"])
-            for record in self._looked.values()
-            if record["probe"] == "chain"
-        }
-        order = [target.name for target in self._targets]
-        return {name: chains[name] for name in order if isinstance(chains.get(name), PresentedChain)}
-
     def _write(self, name: str, report: Report, junit: str | None) -> None:
         place = self._places[name]
         if name == "job-summary":
@@ -222,10 +207,9 @@ class Writer:
             own = place / evidence_folder.JUNIT
             if junit and Path(junit).resolve() != own.resolve():
                 shutil.copyfile(junit, own)
-            looked = [self._looked[key] for key in sorted(self._looked)]
             page = readme(report, self._seal[0] if self._seal else "")
             files = {"hdf.json": hdf(report), "report.html": html(report), README: page}
-            evidence_folder.fill(place, report, self._targets, looked, files)
+            evidence_folder.fill(place, report, self._targets, self._looks.lines(), files)
         else:
             write(place, self._text(name, report))
         self._said.append(f"{name} written to {place}")
