@@ -6,6 +6,7 @@ and one `lost`.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -76,8 +77,8 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
         return replace(seen, detour_left_out=True)
     up = "/.." * look.target.node(socket).count("/")
     assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in ASSETS]
-    look.extend()  # ten requests one after the other, on a slow line
     for further, query in ((f"{up}/x", QUERY), *assets):
+        look.extend()  # nine one after the other, on a slow line or where each is held up: nginx: limit_req, no nodelay
         try:
             detour = _connect(look, node, f"{socket}{further}", query)
         except ProbeError as error:
@@ -213,17 +214,14 @@ def _answer_of_old(look: Look, session: Session, headers: dict[str, str], socket
     Raises:
         ProbeError: no answer, although the session is still there, or none within the time of the look.
     """
-    deadline = look.deadline
     with joined(look, session, headers=headers):
-        look.deadline = min(deadline, time.monotonic() + patience)
         heard: tuple[str, ...] = ()
         try:
-            heard = hear(look, session, headers)
+            with look.within(patience):
+                heard = hear(look, session, headers)
         except ProbeError as error:
-            if error.cause is not Cause.TIMEOUT or time.monotonic() >= deadline:
+            if error.cause is not Cause.TIMEOUT or time.monotonic() >= look.deadline:
                 raise
-        finally:
-            look.deadline = deadline
         if not heard and _is_dropped(look, session, headers):
             return Channel.UNANSWERED
         return outcome(heard, socket)
@@ -241,17 +239,14 @@ def _is_dropped(look: Look, session: Session, headers: dict[str, str]) -> bool:
 def _listen(look: Look, session: Session, headers: dict[str, str]) -> list[str]:
     """Return the packets received until the connect packet is answered or nothing arrives for a second."""
     heard: list[str] = []
-    deadline = look.deadline
     for _ in range(_POLLS):
-        look.deadline = min(deadline, time.monotonic() + QUIET) if heard else deadline
         try:
-            heard += hear(look, session, headers)
+            with look.within(QUIET if heard else math.inf):
+                heard += hear(look, session, headers)
         except ProbeError as error:
             if not heard or error.cause is not Cause.TIMEOUT:
                 raise
             break
-        finally:
-            look.deadline = deadline
         if any(packet.startswith(("40{", "44{")) for packet in heard):
             break
     return heard

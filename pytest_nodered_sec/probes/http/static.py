@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import FileAttempt
+from pytest_nodered_sec.observations.answers import Classified, Kind, alike
 from pytest_nodered_sec.probes.http.access import describe
 from pytest_nodered_sec.probes.http.refusals import closed_twice
+from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
+    from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.transport.look import Look
 
@@ -63,6 +67,21 @@ def _attempt(look: Look, admin: RootView, surface: Surface, absolute: str, path:
     page = answer.content_type == "text/html"
     served = answer.status in (200, 206) and not page and re.search(pattern, text) is not None
     seen = describe(look, surface, "GET", path, "without credentials", answer, admin)
-    return FileAttempt(
-        replace(seen, answer=replace(answer, likeness=()), asked=absolute), served
-    )  # nothing of the content is kept
+    if surface is Surface.NODE and seen.kind is Kind.SERVED and not (served or admin.identity):
+        seen = _unless_all_alike(look, seen, absolute)
+    kept = replace(seen, answer=replace(answer, likeness=()), asked=absolute)  # nothing of the content is kept
+    return FileAttempt(kept, served)
+
+
+def _unless_all_alike(look: Look, seen: AccessAttempt, absolute: str) -> AccessAttempt:
+    """Return an absence where a name that nobody gave a file gets the same below this directory.
+
+    So a gate's login page answers for what it needs: nginx: location /static/ { try_files $uri /static/login.css; }
+    """
+    below = posixpath.dirname(absolute)
+    nowhere = look.answer("GET", below.rstrip("/") + random_path() + posixpath.splitext(absolute)[1])
+    if seen.answer.length != nowhere.length and not (seen.answer.likeness and nowhere.likeness):
+        return seen  # not a word of either to compare
+    if not alike(seen.answer, nowhere):
+        return seen
+    return replace(seen, classified=Classified(Kind.ABSENT, why=f"as every such name below {below}"))

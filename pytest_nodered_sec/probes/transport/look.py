@@ -236,9 +236,9 @@ class Look:
             asked = time.monotonic()
             status = 0
             pace.rest()
-            self.deadline += time.monotonic() - asked  # waiting is not looking
             try:
-                with pace.turn(self.deadline):
+                with pace.turn(self.deadline + time.monotonic() - asked):
+                    self.deadline += time.monotonic() - asked  # waiting is not looking
                     got = send()
                 status = got.status
                 pace.slowest = max(pace.slowest, got.seconds if status < 500 else 0.0)

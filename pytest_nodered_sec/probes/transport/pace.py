@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
 _AFTER_REFUSAL: Final = 10.0
+_LONGEST: Final = 120.0  # seconds that a turn is waited for; of the looks at a target eight at most wait
 
 
 class Pace:
@@ -30,28 +32,44 @@ class Pace:
         self.quiet = quiet
         self.slowest = 0.0  # seconds that an answer took
         self._rested = 0.0  # absolute monotonic seconds
-        self._turn = threading.Lock()
+        self._line = threading.Condition()
+        self._waiting: deque[object] = deque()  # first whose turn it is, then who waits, in the order they came
+        self._answered = True  # whether the last request that had its turn was
         self._interval = 0.0  # seconds between the starts of two requests
         self._next = 0.0
         self._objected = 0.0
 
     @contextlib.contextmanager
     def turn(self, deadline: float) -> Iterator[None]:
-        """Wait for the right to send one request; raise ProbeError if that takes until the deadline."""
+        """Wait for the right to send one request: first come, first served.
+
+        Waiting is not looking: it may go on past the deadline while those in front are answered.
+
+        Raises:
+            ProbeError: the deadline has passed and the one in front got no answer, or the turn does not come at all.
+        """
         if not self._interval:
             yield
             return
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise ProbeError(
-                "the target limits the request rate, and this request's turn did not come within the time limit",
-                Cause.UNAVAILABLE,
-            )
+        ticket = object()
+        with self._line:
+            self._waiting.append(ticket)
+            came = self._line.wait_for(lambda: self._waiting[0] is ticket, _LONGEST)
         try:
-            time.sleep(max(0.0, min(self._next, deadline) - time.monotonic()))
+            if not came or (not self._answered and time.monotonic() >= deadline):
+                raise ProbeError(
+                    "the target limits the request rate, and this request's turn did not come within the time limit",
+                    Cause.UNAVAILABLE,
+                )
+            time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + self._interval
+            self._answered = False
             yield
+            self._answered = True
         finally:
-            self._turn.release()
+            with self._line:
+                self._waiting.remove(ticket)
+                self._line.notify_all()
 
     def rest(self) -> None:
         """Wait long enough for intrusion detection to forget earlier requests; not at all unless the pace is quiet."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import hostile
 import pytest
 
+from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import pace as module
@@ -79,3 +81,63 @@ def test_other_answers_do_not_fill_the_bucket_for_crawling(clock: Clock, method:
 def test_the_normal_pace_rests_not(clock: Clock) -> None:
     times = ask(clock, Pace(), "GET", 404, 60)
     assert times[-1] - times[0] < 1
+
+
+def test_who_waits_for_a_turn_may_ask_in_the_time_that_is_left_of_the_look() -> None:
+    pace = Pace()
+    pace.slow_down()
+    with hostile.serving(hostile.always(404)) as server:
+        station = Station(Target("x", server.url, Policy(), timeout=0.5), pace=pace)
+        station.arrive(time.monotonic() + 1)
+        answers = Look(station).together([f"/{number}" for number in range(8)])  # 0.12 seconds apart: 0.84 in all
+        station.close()
+    assert [answer.status for answer in answers] == [404] * 8
+
+
+def test_no_turn_comes_after_the_time_limit_where_the_one_in_front_got_no_answer() -> None:
+    pace = Pace()
+    pace.slow_down()
+    late = time.monotonic()
+    with pytest.raises(TimeoutError), pace.turn(late):
+        raise TimeoutError
+    with pytest.raises(ProbeError, match="turn did not come"), pace.turn(late):
+        pass
+    with pace.turn(time.monotonic() + 5):
+        pass
+    with pace.turn(late):  # the one in front was answered
+        pass
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    pace = Pace()
+    pace.slow_down()
+    order: list[int] = []
+
+    def ask(number: int) -> None:
+        with pace.turn(time.monotonic() + 5):
+            order.append(number)
+
+    with pace.turn(time.monotonic() + 5):
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join()
+    assert order == list(range(6))
+
+
+def test_a_turn_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST", 0.01)
+    pace = Pace()
+    pace.slow_down()
+    late = time.monotonic() + 5
+
+    def ask() -> None:
+        with pytest.raises(ProbeError, match="turn did not come"), pace.turn(late):
+            pass
+
+    with pace.turn(late):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
