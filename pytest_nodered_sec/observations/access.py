@@ -13,6 +13,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError, see_landmark, see_reach
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
 from pytest_nodered_sec.observations.reach import BEHIND_A_GATE, unidentified
+from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -109,8 +110,7 @@ class AccessAttempt:
         if self.classified.cause is not None:
             if self.classified.cause in _EVERYWHERE and self.view.opaque:
                 raise see_reach(target.name)
-            why = f": {self.classified.why}" if self.classified.why else ""
-            raise ProbeError(f"{self.evidence()}{why}", self.classified.cause)
+            raise unanswered(self.evidence(), self.answer, self.classified, target, self.absolute)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ class Answer:
             return "nothing within the time limit, as at a random path"
         if not self.status:
             return "nothing" if self.dropped else "nothing, the connection was closed"
+        if self.status == TLS_ALERT:
+            return "a TLS alert"
         if self.location:
             return f"{self.status} (redirect to {self.location})"
         if self.challenge:
@@ -146,6 +148,7 @@ _CERTIFICATE = (
 
 
 REFUSALS: Final = (401, 403)
+TLS_ALERT: Final = 496  # how an alert that wants a client certificate is noted: no server sends this status
 ALL_THE_SAME: Final = "the status refuses, but the content is sent all the same"
 OWN_APP: Final = "the page of the app that public_paths declares at /, as every path here"
 DECLARE_IT: Final = (
@@ -259,7 +262,7 @@ def classify(answer: Answer, target: Target, canary: Answer | None = None, open_
                 return Classified(Kind.REFUSED, Refuser.LOGIN)
             return Classified(Kind.NO_ANSWER, why=_IN_CLEAR, cause=Cause.UNDECLARED_LOGIN)
         if answer.location.startswith("https:"):
-            return Classified(Kind.NO_ANSWER, why=_elsewhere(answer.location, target), cause=Cause.UNDECLARED_LOGIN)
+            return Classified(Kind.NO_ANSWER, why=elsewhere(answer.location, target), cause=Cause.UNDECLARED_LOGIN)
     if canary is not None and alike(answer, canary):
         if Mark.DASHBOARD in answer.marks:  # which serves its page wherever it serves nothing else (Dashboard 2)
             return Classified(Kind.ABSENT, why="the page of a dashboard, as every path here")
@@ -285,7 +288,7 @@ def is_own_app(page: Answer, target: Target) -> bool:
     return page.strange_page and bool(target.policy.public_reason("/"))
 
 
-def _elsewhere(location: str, target: Target) -> str:
+def elsewhere(location: str, target: Target) -> str:
     """Return the advice for a redirect to an undeclared HTTPS URL."""
     parts = urlsplit(location)
     if not target.tls and parts.hostname == target.hostname:

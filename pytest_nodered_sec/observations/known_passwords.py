@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import Kind, Mark
+from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -126,8 +127,7 @@ class BasicGuesses:
         if target.policy.guess and classified.cause is not None and classified.kind is not Kind.INDISTINCT:
             if self.attempt.view.opaque:
                 raise see_reach(target.name)
-            why = f": {classified.why}" if classified.why else ""
-            raise ProbeError(f"{self.attempt.evidence()}{why}", classified.cause)
+            raise unanswered(self.attempt.evidence(), self.attempt.answer, classified, target, self.attempt.absolute)
 
 
 def _elsewhere(spent: tuple[str, ...]) -> str:

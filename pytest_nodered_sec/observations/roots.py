@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.errors import ProbeError, see_reach
+from pytest_nodered_sec.errors import see_reach
 from pytest_nodered_sec.observations.answers import Kind, alike
 from pytest_nodered_sec.observations.reach import unidentified
+from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -98,7 +99,6 @@ class UndeclaredPlaces:
             for glimpse in place.glimpses:
                 cause = glimpse.classified.cause
                 if cause is not None and not alike(glimpse.answer, place.view.canary.answer):
-                    why = f": {glimpse.classified.why}" if glimpse.classified.why else ""
-                    raise ProbeError(f"{place.evidence()}{why}", cause)
+                    raise unanswered(place.evidence(), glimpse.answer, glimpse.classified, target)
         if not self.view.identity and self.view.canary.kind is not Kind.REFUSED and not self.view.gated:
             raise unidentified(self.view, target, self.evidence())

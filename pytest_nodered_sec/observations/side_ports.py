@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
-from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, no_answer
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, TLS_ALERT, Kind, Mark, Refuser, no_answer
 from pytest_nodered_sec.observations.reach import unidentified
+from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _VERSION: Final = re.compile(r"/v?\d|\d\.\d")
 _IN_BODY: Final = "a server's version in its body"
-_ALERT: Final = 496  # what a TLS alert in place of an answer is noted as: that a client certificate is missing
 _OF_NODE_RED: Final = (Refuser.NODE_RED, Refuser.NODE_RED_BASIC)
 
 # --- what answers say of themselves --------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class PageAnswers:
     def turned_away(self) -> str:
         """What a client without a certificate gets where TLS itself turns it away, "" where HTTP answers."""
         path, answer = self.answers[-1] if self.answers else ("", None)
-        alert = answer is not None and answer.status == _ALERT
+        alert = answer is not None and answer.status == TLS_ALERT
         return f"GET {path}: a TLS alert, no answer, without a client certificate" if alert else ""
 
     def line(self, path: str, answer: Answer) -> str:
@@ -298,8 +298,7 @@ def _settle_visits(visits: tuple[Visit, ...], view: RootView, target: Target, wh
         raise see_reach(target.name)
     for visit in visits:
         if visit.unanswered:
-            why = f": {visit.classified.why}" if visit.classified.why else ""
-            raise ProbeError(f"{where}: {visit.line()}{why}", visit.classified.cause or Cause.UNAVAILABLE)
+            raise unanswered(f"{where}: {visit.line()}", visit.answer, visit.classified, target)
     behind_gate = view.gated and target.policy.admin_api == "proxied"
     if visits and not view.identity and not behind_gate:  # nothing to recognise it by
         raise unidentified(view, target, f"{where} answers")

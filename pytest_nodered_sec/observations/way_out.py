@@ -1,11 +1,15 @@
-"""What a person can do where a front answers everything in place of Node-RED, by what it answers."""
+"""What a person can do where a front answers in place of Node-RED, by what it answers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.answers import elsewhere
+
 if TYPE_CHECKING:
-    from pytest_nodered_sec.observations.answers import Answer
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.answers import Answer, Classified
 
 _TURNED_AWAY: Final = (
     "let the front pass the machine that runs the tests, or test behind the front (`connect` in the policy file)"
@@ -49,3 +53,20 @@ def digest_login(answer: Answer) -> str:
     """Return what to do about a Digest login that offers no Basic; "" where there is none."""
     asked = answer.status == 401 and answer.challenge.lower().startswith("digest")
     return _DIGEST if asked and answer.basic_realm is None else ""
+
+
+def unanswered(evidence: str, answer: Answer, classified: Classified, target: Target, path: str = "") -> ProbeError:
+    """Return the error of a question that got no answer; of an undeclared login the same for all that lead to it.
+
+    Args:
+        evidence: what was asked and what came.
+        answer: what came.
+        classified: what it is.
+        target: the target.
+        path: absolute path, which a redirect may repeat.
+    """
+    login = answer.location.removesuffix(path)
+    if classified.cause is Cause.UNDECLARED_LOGIN and login.startswith("https:"):
+        return ProbeError(f"{target.name} redirects strangers to {login}: {elsewhere(login, target)}", classified.cause)
+    why = f": {classified.why}" if classified.why else ""
+    return ProbeError(f"{evidence}{why}", classified.cause or Cause.UNAVAILABLE)

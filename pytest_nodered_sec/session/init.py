@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike, classify
 from pytest_nodered_sec.observations.reach import login_page, moved_to
 from pytest_nodered_sec.policy import json_schema
 from pytest_nodered_sec.policy.file import FILE_NAME
@@ -108,7 +108,8 @@ def _inspected(target: Target, said: Mapping[str, Any]) -> tuple[list[str], list
         view = landmarks.view_admin(Look(station))
         unverified = _unverified(station)
         admin, identified = _admin(station, view, said)
-        groups = (_trust(target, unverified), admin, _login(view, target, said), _dashboards(station, view, said))
+        login = [*_login(view, target, said), *_dashboard_logins(station, view, said)]
+        groups = (_trust(target, unverified), admin, login, _dashboards(station, view, said))
         doubts = [f"{unverified}: {_NO_TRUST}"] if unverified else []
         doubts += [] if identified else [f"nothing at {view.root} identifies Node-RED: {_NOT_THERE}"]
         return [line for group in groups if group for line in (*group, "")], doubts
@@ -270,6 +271,24 @@ def _login(view: RootView, target: Target, said: Mapping[str, Any]) -> list[str]
     others = 'or "proxied" (a proxy asks for the login), "disabled"'
     line = f"admin_api = {asked.get('admin_api', toml('protected'))}  # found: {comment}"
     return [*lines, line if "admin_api" in asked else f"{line}; {others}"]
+
+
+def _dashboard_logins(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:
+    """Return the lines on undeclared logins to which dashboards redirect, where a random path is not led there too."""
+    target = station.target
+    logins: list[str] = []
+    for path in target.dashboards or _DASHBOARDS:
+        answer = _seen(station, target.node(path))
+        known = answer is None or answer.location == view.canary.answer.location or moved_to(view.canary, target)
+        if answer and not known and classify(answer, target).cause is Cause.UNDECLARED_LOGIN:
+            logins.append(answer.location.removesuffix(target.node(path)))
+    logins = [login for login in dict.fromkeys(logins) if login.startswith("https:")]
+    if not logins:
+        return []
+    return [
+        f"# Found: dashboards redirect requests without a login to {' and '.join(logins)}. Is that your login page?",
+        f"# login_urls = {toml([*said.get('login_urls', ()), *logins])}",
+    ]
 
 
 def _dashboards(station: Station, view: RootView, said: Mapping[str, Any]) -> list[str]:

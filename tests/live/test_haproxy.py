@@ -168,3 +168,16 @@ def test_a_demand_for_a_client_certificate_refuses_in_every_version(
     assert with_outcome(controls, "could-not-look") == set()
     assert with_outcome(controls, "non-compliant") <= {"http-06", "proxy-01", "proxy-03"}
     assert {"admin-01", "admin-03", "admin-06", "dash-01", "dash-02"} <= with_outcome(controls, "compliant")
+
+
+@pytest.mark.parametrize("bind", ["", "ssl-max-ver TLSv1.2"], ids=["TLS 1.3", "TLS 1.2"])
+def test_an_alert_for_want_of_a_certificate_is_one_sentence(bind: str, node_red: int, tmp_path: Path) -> None:
+    demand = f"ca-file @FILES@/ca.pem verify required {bind}"
+    cases = "reach-01 or admin-01 or admin-06 or dash-01 or http-06 or live-01"
+    with haproxy(tmp_path, "default_backend login", node_red, demand) as port:
+        args = [f"--nodered-url=https://localhost:{port}", f"--nodered-ca-file={tmp_path}/ca.pem"]
+        run(tmp_path, *args, f"--nodered-http-port={ports.free_ports(1)[0]}", "-k", cases)
+    reasons = re.findall(r'<error message="[^"]*could not look: ([^"]*)', (tmp_path / "out.xml").read_text())
+    [cause] = [reason for reason in reasons if "see reach-01" not in reason]
+    assert "every path answers a TLS alert: a client certificate is demanded" in cause
+    assert "answered 496" not in (tmp_path / "out.xml").read_text()

@@ -1,7 +1,10 @@
-"""Gates that limit how fast they are asked, or answer a whole directory alike."""
+"""Gates that limit how fast they are asked, answer a whole directory alike, or stop the look in one place only."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,3 +86,26 @@ def test_a_directory_whose_every_name_gets_the_same_has_no_such_file(
         if "non-compliant" in outcomes:
             (static / "settings.js").write_text("module.exports = { uiPort: 1880 }")
         assert gate.judged(*ARGS, "-k", "static-01") == {"static-01": outcomes}
+
+
+def test_a_login_of_the_dashboards_alone_is_one_sentence_and_proposed(
+    node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    login = "https://sso.plant.example/login"
+    server = f"location ~ ^/(ui|dashboard)(/|$) {{ return 302 {login}?rd=$request_uri; }} {EVERYTHING}"
+    with standing(tmp_path, node_red.direct_port, server) as gate:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        gate.judged(*ARGS)
+        reasons = set(re.findall(r'<error message="[^"]*could not look: ([^"]*)', gate.report()))
+        assert len(reasons) == 1
+        assert f"redirects strangers to {login}: if that is your login page, add" in reasons.pop()
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *gate.args, "--nodered-init"],
+            cwd=gate.folder,
+            check=True,
+            capture_output=True,
+        )
+        assert f'# login_urls = ["{login}"]' in (gate.folder / "nodered-sec.toml").read_text().splitlines()
+        (gate.folder / "nodered-sec.toml").unlink()
+        seen = gate.judged(*ARGS, f"--nodered-login-url={login}")
+    assert with_outcome(seen, "could-not-look") == set()

@@ -691,3 +691,18 @@ def test_settle_a_declared_app_of_the_sites_own_beside_a_gate() -> None:
     served = RootView("/", Seen("/random", PAGE, classify(PAGE, undeclared)), refusing)
     with pytest.raises(ProbeError, match=r'declare it: public_paths = \[{path = "/"'):
         settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), served), undeclared)
+
+
+@pytest.mark.parametrize("location", ["https://sso.example/login", "https://sso.example/flows"])
+def test_an_undeclared_login_of_some_paths_is_the_same_sentence_for_all(location: str) -> None:
+    root = view(FORBIDDEN, FORBIDDEN, ())
+    login = location.removesuffix("/flows")
+    with pytest.raises(ProbeError) as caught:
+        attempt(Surface.DASHBOARD, "/flows", Answer(302, location=location), root).settle(target())
+    advice = f"if that is your login page, add `--nodered-login-url={login}`"
+    assert caught.value.message == f"plant redirects strangers to {login}: {advice}"
+
+
+def test_an_alert_for_want_of_a_certificate_has_no_status() -> None:
+    alert = Answer(496, marks=frozenset({Mark.CERTIFICATE_DEMAND}))
+    assert alert.line() == "a TLS alert"

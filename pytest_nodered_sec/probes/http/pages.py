@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import Mark
 from pytest_nodered_sec.observations.side_ports import Announcements, PageAnswers, SeenCookies
 from pytest_nodered_sec.probes.http.access import JSON
@@ -37,6 +37,8 @@ def open_page(look: Look, admin: RootView, root: str, path: str) -> PageAnswers:
         return PageAnswers(absolute, target.tls, target.named)
     plainly = look.read(absolute, JSON if root == "admin" else {})  # as others have asked already
     if plainly.status == CERTIFICATE_REQUIRED and not target.policy.mutual_tls:
+        if admin.opaque:
+            raise see_reach(target.name)
         raise ProbeError(f"GET {absolute}: a TLS alert, no answer, without a client certificate", Cause.REJECTED)
     if not plainly.hops:
         always = admin.canary.answer
