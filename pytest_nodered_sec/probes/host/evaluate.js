@@ -125,7 +125,7 @@ function inert(name, asked, id = 0, settled = false) {
 const ACTIONS = new Set(["fs", "http", "https", "http2", "net", "dgram", "tls", "timers", "worker_threads", "cluster",
   "readline", "stream", "perf_hooks", "inspector", "v8", "vm", "tty", "repl", "async_hooks", "diagnostics_channel",
   "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns",
-  "winston", "winston-daily-rotate-file", "pino", "bunyan", "log4js", "loglevel", "@sentry/node", "prom-client"]);
+  "winston", "winston-daily-rotate-file", "pino", "bunyan", "log4js", "loglevel", "debug", "@sentry/node", "prom-client"]);
 
 function timer() { // one that never ends
   const itself = { hasRef: () => false, [Symbol.toPrimitive]: () => 0 };

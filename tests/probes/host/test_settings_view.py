@@ -144,6 +144,7 @@ PACKAGES = {
     "lodash": "exports.merge = (...all) => Object.assign(...all);",
     "deepmerge": "throw new Error('not here');",
     "winston": "throw new Error('it was run');",
+    "debug": "throw new Error('it was run');",
 }
 
 
@@ -182,6 +183,17 @@ def test_what_a_logger_answers_decides_nothing(packages: Evaluator) -> None:
         f"{text}module.exports = {{logging: {{file: {{audit: true, handler: () => (m) => log.info(m)}}}}}};"
     )
     assert (seen["settings"]["audit"], seen["asked"]) == (True, [])
+
+
+def test_the_login_of_venus_os_leaves_the_other_settings_to_be_judged(packages: Evaluator) -> None:
+    (packages.folder / "login.js").write_text(
+        "const debug = require('debug')('login'); "
+        "module.exports = {type: 'credentials', users: async (name) => { debug(name); return null; }};"
+    )
+    seen = packages("module.exports = {disableEditor: true, adminAuth: require('./login')};")
+    assert (seen["settings"]["disableEditor"], seen["asked"]) == (True, [])
+    decided = packages("module.exports = {disableEditor: require('debug')('login').enabled ? true : false};")
+    assert decided["asked"] == ["debug"]
 
 
 def test_real_defaults_of_node_red_are_read(evaluate: Evaluator) -> None:
