@@ -201,6 +201,7 @@ SETUP = Answer(200, "application/json", 91, likeness=(30,))
         ("/dashboard/_setup", BROKEN, ERROR),
         ("/hall/_setup", SETUP, SKIP),
         ("/hall/_debug/datastore/NOPE", SETUP, FAIL),
+        ("/ui/_setup", SETUP, FAIL),
     ],
 )
 def test_support_data(path: str, answer: Answer, letter: str) -> None:
