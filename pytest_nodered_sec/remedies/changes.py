@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.remedies.lines import SAME_MACHINE
 from pytest_nodered_sec.remedies.model import Change, Where
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _WHERE_SET: Final = "where it is set (settings.js, a node, Traefik itself): Trae
 _SHUT: Final = (
     "if a `middleware` of ui or dashboard in settings.js does that, remove it, or it keeps out those who have logged in"
 )
+_FROM_ELSEWHERE: Final = "and ask at the network address"
+_HERE: Final = f"{SAME_MACHINE[0].upper()}{SAME_MACHINE[1:]}; at a loopback address Node-RED's port stays open"
 CERTIFICATE: Final = "which certificate and key the proxy presents"
 
 _KNOWN: Final = {
@@ -215,6 +218,9 @@ def change(name: str, site: Site, finding: Finding) -> Change:
         return replace(_KNOWN[name], breaks=_IN_CLEAR)
     if name == "front.cookies" and site.front == "traefik":
         return replace(_KNOWN[name], title=f"{_KNOWN[name].title} {_WHERE_SET}")
+    if name == "settings.uiHost" and finding.remedy.endswith(SAME_MACHINE):
+        known = _KNOWN[name]
+        return replace(known, title=f"{known.title}, {_FROM_ELSEWHERE}", breaks=f"{known.breaks}. {_HERE}")
     if name in _KNOWN:
         return _KNOWN[name]
     if name.startswith("front.gate."):

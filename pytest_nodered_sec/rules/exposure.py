@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.observations.cleartext import PortState
+from pytest_nodered_sec.remedies.lines import SAME_MACHINE
 from pytest_nodered_sec.verdict import NotApplicable, Severity, Violation
 
 if TYPE_CHECKING:
@@ -36,12 +38,22 @@ def _ungated(port: int, door: Door) -> Violation:
     ungated = [visit.line() for visit in door.visits if visit.ungated]
     more = f" and {len(ungated) - _SHOWN} more" if len(ungated) > _SHOWN else ""
     speaks = "HTTPS" if door.tls else "plain HTTP"
+    here = f"; {SAME_MACHINE}" if _loopback(door.address) else ""
     return Violation(
         "answers",
         f"port {port} at {door.address} answers {speaks} past the proxy: {'; '.join(ungated[:_SHOWN])}{more}",
         "a closed or filtered port, or the same refusal as at the URL's port",
-        f"{_LOOPBACK}, and block port {port} in the firewall; if another service uses it, set --nodered-direct-port",
+        f"{_LOOPBACK}, and block port {port} in the firewall; if another service uses it, set --nodered-direct-port"
+        f"{here}",
     )
+
+
+def _loopback(address: str) -> bool:
+    """Whether an address is of the asking machine alone; through an HTTP proxy a name is dialled."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def tells_no_version(seen: Announcements, policy: Policy) -> Verdict:

@@ -10,6 +10,7 @@ import pytest
 from remedies.record import FILE
 
 from pytest_nodered_sec.remedies.changes import change
+from pytest_nodered_sec.remedies.lines import SAME_MACHINE
 from pytest_nodered_sec.remedies.model import SEVERITIES, Finding, Site, Where
 from pytest_nodered_sec.remedies.planner import plan
 from pytest_nodered_sec.remedies.table import changes
@@ -180,6 +181,14 @@ def test_a_change_without_a_name_is_the_rules_own_remedy(remedy: str, where: Whe
 def test_a_failed_assert_of_the_site_leads_to_its_test() -> None:
     made = change("other.site-01.assert", SITE, Finding("site-01", "low", "assert", observed="assert 200 == 401"))
     assert made.title == "see why site-01 fails: assert 200 == 401"
+
+
+def test_who_asks_from_the_same_machine_is_told_in_the_plan_too() -> None:
+    answers = Finding("proxy-01", "critical", "answers", remedy="settings.js: x")
+    assert change("settings.uiHost", SITE, answers).title == 'uiHost: "127.0.0.1"'
+    here = change("settings.uiHost", SITE, replace(answers, remedy=f"settings.js: x; {SAME_MACHINE}"))
+    assert here.title == 'uiHost: "127.0.0.1", and ask at the network address'
+    assert "in a firewall. You are asking from the same machine: set `connect` to" in here.breaks
 
 
 def test_a_gate_says_whether_a_channel_is_behind_it() -> None:

@@ -165,6 +165,15 @@ def test_each_address_is_named_with_what_answers_there() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "here"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False), ("plant.example", False)]
+)
+def test_who_asks_from_the_same_machine_is_told_how_not_to(address: str, here: bool) -> None:
+    (violation,) = violations(own_port_is_shut(direct(opened(visit(LOGIN), address=address)), Policy()))
+    told = "; you are asking from the same machine: set `connect` to its network address"
+    assert (told in violation.remedy) is here
+
+
 def test_own_port_that_is_the_urls() -> None:
     seen = DirectDoors(443, "the URL's own", AUTH)
     assert outcome(own_port_is_shut, seen, target()) == SKIP
