@@ -168,7 +168,13 @@ def sha256_of(what: str) -> Callable[[Any, Where], str]:
     return check
 
 
+_OF_ACCOUNTS: Final = frozenset(("username", "password", "token", "secret"))
+
+
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """Return the message about an unknown key, with the most similar known key."""
-    near = difflib.get_close_matches(key, list(known), 1, cutoff=0.5)
+    """Return the message about an unknown key, with the most similar known key; a secret has a place elsewhere."""
+    known = list(known)
+    if key.casefold() in _OF_ACCOUNTS and "credentials" in known:
+        return f'unknown key {key}; secrets do not belong in this file; use credentials = {{env = "PREFIX"}}'
+    near = difflib.get_close_matches(key, known, 1, cutoff=0.5)
     return f"unknown key {key}; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}")

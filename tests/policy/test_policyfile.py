@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ONE = '[[target]]\nurl = "https://plant.example"\n'
 PIN = "ab" * 32
+NOT_HERE = "secrets do not belong in this file; use credentials"
 NO_SECRETS = "secrets do not belong in this file; give one of {env = *} and {command = *}"
 
 
@@ -46,6 +47,12 @@ def policy_from(folder: Path, text: str) -> Policy:
     ("text", "sentence"),
     [
         ("profil = 'strict'", "nodered-sec.toml: unknown key profil; did you mean profile?"),
+        *(
+            (f"{key} = 'hunter2'", f'nodered-sec.toml: unknown key {key}; {NOT_HERE} = {{env = "PREFIX"}}')
+            for key in ("username", "password", "token", "secret", "Password")
+        ),
+        (ONE + "password = 'hunter2'", f"nodered-sec.toml: *unknown key password; {NOT_HERE} = *"),
+        ("[thresholds]\ntoken = 3", "nodered-sec.toml: [[]thresholds]: unknown key token; known are *"),
         ("qqq = 1", "nodered-sec.toml: unknown key qqq; known are profile, editor, *"),
         (
             "profile = 'strikt'",
