@@ -194,11 +194,12 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
     asked = [] if lab else _variables(policy)
     told = planned.target.tls or lab or flows or "\nurl = " in policy
     moved = "" if told else " Where your policy file names the target, write the new URL."
-    typed = (
-        [f"Save `{policy_file.FILE}` first, then type the accounts that it names, by name and password:", ""]
-        if asked
-        else []
-    )
+    first = f"Save `{policy_file.FILE}` first, then type the accounts that it names"
+    if "\nurl = " not in policy:  # what a policy file lacks, with the accounts as comments
+        first = (
+            f"Copy `{policy_file.FILE}` into your policy file first and uncomment the accounts there, then type them"
+        )
+    typed = [f"{first}, by name and password:", ""] if asked else []
     return ["## Run pytest again", "", *typed, "```console", *asked, f"$ {command}", "```", "", then + moved]
 
 

@@ -42,6 +42,8 @@ def test_a_policy_file_that_is_there_gets_what_it_lacks() -> None:
     def given() -> Credentials:
         raise AssertionError
 
+    page = fix.files(changes.of_target(TARGET, GATED, "nginx"))[fix.PAGE]
+    assert "into your policy file first and uncomment the accounts there, then type them, by name and password:" in page
     known = replace(TARGET, credentials=given, dashboard_credentials=given)
     written = fix.files(changes.of_target(known, GATED, "nginx"))
     assert tomllib.loads(written["nodered-sec.toml"]) == {"dashboards": ["/ui", "/dashboard"]}
