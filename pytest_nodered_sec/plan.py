@@ -107,7 +107,9 @@ def described(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
         return f"{target.name}: {target.flows} is read, nothing is sent\n"
     lines = [f"{target.name}: {target.url}, {len(wanted)} different requests, none sent"]
     if target.find_roots:
-        lines.append("  (at other roots where the target names them; --nodered-admin-root and -node-root settle that)")
+        lines.append(
+            "  (at other roots where the target names them; --nodered-admin-root and --nodered-node-root settle that)"
+        )
     order = list(Manner)
     for request in sorted(
         wanted, key=lambda request: (order.index(request.manner), request.plain, request.path, request.method)
