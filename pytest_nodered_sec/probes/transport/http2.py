@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.net import TimedTLS
 
 _PIECE: Final = 64 * 1024
+_STEP: Final = 4 * 1024  # bytes given to h2 at once: few of them may stand for many fields, which take it long
 _BESIDE: Final = 256 * 1024  # bytes that may come besides a body: fields, settings, pings
 _OF_CONNECTION: Final = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host"}
 
@@ -107,10 +108,11 @@ class Http2:
         if not size:
             raise Malformed("it is cut off", began=answer.began)
         answer.count(size)
-        for event in self._connection.receive_data(bytes(memoryview(piece)[:size])):
-            taken = answer.take(event, stream)
-            if taken:
-                self._connection.acknowledge_received_data(taken, stream)
+        for start in range(0, size, _STEP):
+            for event in self._connection.receive_data(bytes(memoryview(piece)[start : min(start + _STEP, size)])):
+                taken = answer.take(event, stream)
+                if taken:
+                    self._connection.acknowledge_received_data(taken, stream)
         if reply := self._connection.data_to_send():
             self.sock.sendall(reply)
 
@@ -135,7 +137,7 @@ class _Answer:
         self.whole = self.ended = self.began = False
 
     def count(self, size: int) -> None:
-        """Note what was received.
+        """Note what was received, and what it stands for besides the answer's own fields.
 
         Raises:
             Malformed: it is more than an answer takes.
@@ -159,6 +161,8 @@ class _Answer:
             return 0
         if isinstance(event, events.StreamReset):
             raise Malformed("HTTP/2: the request was turned down", began=self.began)
+        if isinstance(event, events.InformationalResponseReceived):  # of which there may be any number
+            self.count(sum(len(name) + len(value) for name, value in event.headers or ()))
         if isinstance(event, events.ResponseReceived):
             self._head(event.headers or ())
         if isinstance(event, events.DataReceived):

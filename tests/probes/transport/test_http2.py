@@ -150,3 +150,14 @@ def test_who_sends_no_end_of_it_is_cut_off() -> None:
     idle = frames(*[PriorityFrame(5, depends_on=3)] * 30_000)
     with pytest.raises(ProbeError, match="too much besides an answer"):
         answered(idle, 20)
+
+
+def test_few_bytes_that_stand_for_many_fields_are_no_work_without_end() -> None:
+    early = b"\x08\x03103"  # :status 103
+    long = bytes([0x40, 1]) + b"x" + bytes([0x7F, 0xBD, 0x1D]) + b"a" * 3900  # kept by both sides from now on
+    told = [HeadersFrame(1, early + long, flags=["END_HEADERS"])]
+    told += [HeadersFrame(1, early + b"\xbe" * 16, flags=["END_HEADERS"])] * 9000
+    begun = time.process_time()
+    with pytest.raises(ProbeError, match="too much besides an answer"):
+        answered(frames(*told), 20)
+    assert time.process_time() - begun < 2  # it took ten seconds, and the deadline does not end what h2 works on
