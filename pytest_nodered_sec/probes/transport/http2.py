@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PIECE: Final = 64 * 1024
 _STEP: Final = 4 * 1024  # bytes given to h2 at once: few of them may stand for many fields, which take it long
 _BESIDE: Final = 256 * 1024  # bytes that may come besides a body: fields, settings, pings
+_UNSENDABLE: Final = {"\0", "\r", "\n"}
 _OF_CONNECTION: Final = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host"}
 
 
@@ -44,7 +45,9 @@ class Http2:
         self.sock = sock
         self.usable = True  # whether another request may follow
         self._host = host
-        self._connection: H2Connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+        # nginx sends an Upgrade or Keep-Alive of what is behind it (against RFC 9113, 8.2.2): still an answer.
+        lenient = H2Configuration(client_side=True, header_encoding=None, validate_inbound_headers=False)
+        self._connection: H2Connection = H2Connection(lenient)
         told = {SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: HEAD_LIMIT}
         self._connection.local_settings = Settings(client=True, initial_values=told)
         self._connection.initiate_connection()
@@ -181,6 +184,9 @@ class _Answer:
             name, value = (
                 part.decode("latin-1") if isinstance(part, bytes) else part for part in (raw_name, raw_value)
             )
+            if _UNSENDABLE & {*name, *value}:
+                raise Malformed("HTTP/2: a field has a line break", began=True)
+            name, value = name.lower(), value.strip()
             if name == ":status":
                 self.status = int(value) if value.isascii() and value.isdigit() and len(value) == 3 else 0
             elif not name.startswith(":"):

@@ -46,7 +46,8 @@ LONG = "x" * 200_000
 LINES = """location /told { add_header Set-Cookie "a=1; Path=/" always; add_header Set-Cookie "b=2" always;
   default_type text/plain; return 401 "$server_protocol $host $request_method $http_accept $content_length"; }
 location ~ ^/(long|file)$ { root @FILES@; }
-location /gone { return 444; } location / { return 204; }"""
+location /gone { return 444; } location /kept { add_header Upgrade h2; add_header Keep-Alive "timeout=5"; return 204; }
+location / { return 204; }"""
 
 
 @pytest.fixture(scope="module", params=["newer", "older"])
@@ -83,8 +84,10 @@ def test_it_is_asked_whether_it_is_spoken(look: Look, request: pytest.FixtureReq
         posted = look.ask("POST", "/told", body=b"xy")
         long, file = look.ask("GET", "/long"), look.ask("GET", "/file", limit=1000)
         after = look.ask("GET", "/größe")
+        kept = look.ask("GET", "/kept")  # against RFC 9113, 8.2.2; an answer all the same
         with pytest.raises(ProbeError) as caught:
             look.ask("GET", "/gone")
+    assert kept.status == 204
     assert (got.status, got.body) == (401, b"HTTP/2.0 localhost GET a/b ")
     assert got.cookies == ("a=1; Path=/", "b=2")
     assert posted.body == b"HTTP/2.0 localhost POST */* 2"
