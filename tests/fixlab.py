@@ -130,7 +130,7 @@ BY_HAND: Final[dict[str, Callable[[Plant], None]]] = {
     "let the account that the policy names log in": _right_account,
     "let httpStatic name a directory of its own": _own_directory,
     "stop the service that listens there": _without_inspector,
-    "install a maintained Node.js": _newer_node,
+    "install Node.js": _newer_node,
     "update Node-RED to a maintained release": _newer_node_red,
     "move widgets that act": _only_showing,
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.remedies.model import Finding, Site
 
 _NPM: Final = re.compile(r"npm (un)?install .*")
+_NODE: Final = re.compile(r"install Node\.js \d")
 _SETTINGS: Final = "step 2"
 _FRONT: Final = "step 3"
 _ACCOUNTS: Final = "users.json beside settings.js: who may log in, each with a hash from `node-red admin hash-pw`"
@@ -221,6 +222,8 @@ def change(name: str, site: Site, finding: Finding) -> Change:
     if name == "settings.uiHost" and finding.remedy.endswith(SAME_MACHINE):
         known = _KNOWN[name]
         return replace(known, title=f"{known.title}, {_FROM_ELSEWHERE}", breaks=f"{known.breaks}. {_HERE}")
+    if name == "host.nodejs" and _NODE.match(finding.remedy):
+        return replace(_KNOWN[name], title=finding.remedy)  # with the release to install
     if name in _KNOWN:
         return _KNOWN[name]
     if name.startswith("front.gate."):

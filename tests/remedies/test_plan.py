@@ -191,6 +191,13 @@ def test_who_asks_from_the_same_machine_is_told_in_the_plan_too() -> None:
     assert "in a firewall. You are asking from the same machine: set `connect` to" in here.breaks
 
 
+def test_the_plan_names_the_node_js_to_install() -> None:
+    remedy = "install Node.js 24.18.1 or newer, then restart Node-RED"
+    assert change("host.nodejs", SITE, Finding("patch-03", "medium", "node-behind", remedy=remedy)).title == remedy
+    unnamed = change("host.nodejs", SITE, Finding("patch-03", "medium", "node-behind"))
+    assert unnamed.title.startswith("install a maintained Node.js")
+
+
 def test_a_gate_says_whether_a_channel_is_behind_it() -> None:
     assert (
         change("front.gate./ui", SITE, FOUND).title
