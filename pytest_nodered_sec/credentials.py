@@ -68,7 +68,8 @@ def from_environment(prefix: str, *, dashboards: bool = False) -> Credentials:
     """Read the variables of a prefix that `missing` has found to be complete."""
     cookie = os.environ.get(f"{prefix}_COOKIE", "") if dashboards else ""
     username, password, token = _variables(prefix)
-    return Credentials(username, password, token, cookie)
+    kind = "cookie" if cookie else "token" if token else "password"
+    return Credentials(username, password, token, cookie, f"the {kind} in {prefix}_{kind.upper()}")
 
 
 def _variables(prefix: str) -> tuple[str, str, str]:
@@ -113,7 +114,7 @@ def from_command(
         known = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
         ways = ({"token"}, {"username", "password"}, *(({"cookie"},) if dashboards else ()))
         if known and set(said) in ways:
-            return Credentials(**said)
+            return Credentials(**said, origin=f"what {what} prints")
     except ValueError:
         pass
     or_cookie = ' or {"cookie": …}' if dashboards else ""

@@ -218,12 +218,14 @@ class Credentials:
         password: its password.
         token: a bearer token: of Node-RED's admin API, or of the gate before the dashboards.
         cookie: of the dashboards' account only: "NAME=VALUE", several with "; " between them.
+        origin: what its owner corrects where it is wrong, e.g. "the password in PLANT_PASSWORD"; "" where nobody knows.
     """
 
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     cookie: str = field(default="", repr=False)
+    origin: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.hide()

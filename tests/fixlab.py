@@ -127,7 +127,7 @@ BY_HAND: Final[dict[str, Callable[[Plant], None]]] = {
     "move the secret to the node's credentials": _without_login_form,  # whose place the front's login has taken
     "give every cookie Secure, HttpOnly and SameSite where it is set": _guarded_cookie,
     "present a certificate for this name": _certificate_of_the_issuer,
-    "let the account that the policy names log in": _right_account,
+    "correct the password in ": _right_account,
     "let httpStatic name a directory of its own": _own_directory,
     "stop the service that listens there": _without_inspector,
     "install Node.js": _newer_node,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -39,6 +40,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], t
     assert credentials.given("P") is bool(variables)
     if not trouble:
         known = credentials.from_environment("P")
+        assert known.origin == ("the token in P_TOKEN" if "TOKEN" in variables else "the password in P_PASSWORD")
         assert known == Credentials(*(variables.get(variable, "") for variable in ("USERNAME", "PASSWORD", "TOKEN")))
 
 
@@ -50,7 +52,9 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], t
     ],
 )
 def test_a_command(text: str, expected: Credentials) -> None:
-    assert credentials.from_command(printing(text), "plant") == expected
+    known = credentials.from_command(printing(text), "plant")
+    assert known == expected
+    assert re.fullmatch(r"what the credentials command of plant \(.+\) prints", known.origin)
 
 
 @pytest.mark.parametrize("text", ["", "hunter2", '{"password": "hunter2"}', '{"token": 3}', '["hunter2"]'])
@@ -77,7 +81,9 @@ def test_the_dashboards_account_may_be_a_cookie(monkeypatch: pytest.MonkeyPatch)
     cookie = "theme=dark; session=0123456789abcdef"
     monkeypatch.setenv("P_COOKIE", cookie)
     assert credentials.missing("P", dashboards=True) == ""
-    assert credentials.from_environment("P", dashboards=True) == Credentials(cookie=cookie)
+    known = credentials.from_environment("P", dashboards=True)
+    assert known == Credentials(cookie=cookie)
+    assert known.origin == "the cookie in P_COOKIE"
     assert credentials.missing("P").startswith("P_USERNAME is not set")
     assert credentials.from_environment("P").cookie == ""
     assert redaction.scrub("0123456789abcdef") == "[redacted]"

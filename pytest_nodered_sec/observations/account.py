@@ -80,6 +80,7 @@ class SignIn:
         expires_in: life of the session token in seconds, None where none was issued.
         write: for an account that may only read: the answer to a write that changes nothing; else None.
         view: what the account could read; None if it was refused.
+        origin: what its owner corrects where it is wrong, as `Credentials` say it; "" where nobody knows.
     """
 
     account: str
@@ -88,6 +89,7 @@ class SignIn:
     expires_in: int | None = None
     write: Answer | None = None
     view: View | None = field(default=None, repr=False)
+    origin: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

@@ -85,7 +85,13 @@ _KNOWN: Final = {
             _SETTINGS,
             "the new passwords",
         ),
-        Change("settings.account", Where.SETTINGS, "let the account that the policy names log in", "", _SETTINGS),
+        Change(
+            "settings.account",
+            Where.SETTINGS,
+            'permissions: "read" in adminAuth.users for the account that may only read',
+            "",
+            _SETTINGS,
+        ),
         Change(
             "settings.tokens",
             Where.SETTINGS,
@@ -250,6 +256,8 @@ def _minding_shut(gate: Change, site: Site, path: str) -> Change:
 
 
 def _where(finding: Finding) -> Where:
+    if finding.code == "account-refused":
+        return Where.CREDENTIALS
     starts = {
         "settings.js": Where.SETTINGS,
         "nginx": Where.FRONT,

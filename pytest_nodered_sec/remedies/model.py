@@ -22,6 +22,7 @@ class Where(enum.Enum):
     FRONT = "front"
     HOST = "host"
     POLICY = "nodered-sec.toml"
+    CREDENTIALS = "credentials"
     PACKAGE = "packages"
     FLOWS = "in the flow"
 

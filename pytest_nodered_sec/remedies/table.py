@@ -64,6 +64,8 @@ def changes(finding: Finding, site: Site) -> tuple[str, ...]:
         return ("front.tls",)
     if control == "patch-01" and finding.code in _UNFIXED:
         return ("settings.disableEditor",) if site.editor == "disabled" else ("front.unfixed",)
+    if finding.code == "account-refused":  # of admin-08 and dash-06
+        return (other(finding),)
     if control in _ALWAYS:
         return (_ALWAYS[control],)
     if control == "host-05":
@@ -88,8 +90,6 @@ def changes(finding: Finding, site: Site) -> tuple[str, ...]:
         return own
     if control == "dash-05" or (control == "flow-05" and finding.code == "public-widget"):
         return ("flows.acting",)
-    if control == "dash-06" and finding.code == "account-refused":
-        return (other(finding),)
     if control in (
         "dash-01",
         "dash-02",

@@ -23,7 +23,7 @@ def account_is_honoured(seen: SignIn, policy: Policy) -> Verdict:
                 "account-refused",
                 seen.evidence(),
                 "the policy's account is accepted",
-                "correct the credentials, or the user in settings.js: adminAuth",
+                f"correct {seen.origin or 'the credentials'}, or the user in settings.js: adminAuth",
             ),
         )
     if seen.write is not None and seen.write.status not in (401, 403):

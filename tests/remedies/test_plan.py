@@ -118,6 +118,8 @@ FOUND = Finding("dash-02", "critical", "channel-open", "/ui")
         (Finding("flow-05", "high", "public-endpoint"), SITE, "other.flow-05.public-endpoint"),
         (Finding("dash-06", "high", "channel-refused", "/ui"), SITE, "front.gate./ui"),
         (Finding("dash-06", "high", "account-refused", "/ui"), SITE, "other.dash-06.account-refused"),
+        (Finding("admin-08", "high", "account-refused"), SITE, "other.admin-08.account-refused"),
+        (Finding("admin-08", "high", "reader-writes"), SITE, "settings.account"),
         (Finding("admin-10", "high", "x", "", "node-red-x 1.0 is installed, as"), SITE, "package.node-red-x"),
         (Finding("admin-10", "high", "x", "", "a 1.0 is installed, as"), PROXIED, "front.gate./ package.a"),
         (Finding("admin-10", "high", "x"), SITE, "other.admin-10.x"),
@@ -176,6 +178,12 @@ def test_a_change_without_a_name_is_the_rules_own_remedy(remedy: str, where: Whe
     made = change("other.x.y", SITE, Finding("x", "low", "y", remedy=remedy))
     assert (made.where, made.title) == (where, remedy)
     assert change("package.a", SITE, Finding("x", "low", "y", remedy="npm update a")).where is Where.PACKAGE
+
+
+def test_an_account_that_is_refused_is_corrected_where_it_comes_from() -> None:
+    refused = Finding("admin-08", "high", "account-refused", remedy="correct the password in PLANT_PASSWORD, or x")
+    made = change("other.admin-08.account-refused", SITE, refused)
+    assert (made.where, made.title) == (Where.CREDENTIALS, refused.remedy)
 
 
 def test_a_failed_assert_of_the_site_leads_to_its_test() -> None:

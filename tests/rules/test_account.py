@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from seen import violations
 
@@ -24,6 +26,10 @@ def test_an_account_that_is_refused() -> None:
     (violation,) = violations(account_is_honoured(REFUSED, Policy()))
     assert violation.code == "account-refused"
     assert violation.observed == "operator was refused: POST /auth/token answered 403 (invalid_grant)"
+    assert violation.remedy == "correct the credentials, or the user in settings.js: adminAuth"
+    named = replace(REFUSED, origin="the password in PLANT_PASSWORD")
+    (violation,) = violations(account_is_honoured(named, Policy()))
+    assert violation.remedy == "correct the password in PLANT_PASSWORD, or the user in settings.js: adminAuth"
 
 
 @pytest.mark.parametrize("seen", [ADMIN, TOKEN, reader(401), reader(403)])

@@ -169,15 +169,16 @@ def _outcome(look: Look, own: OwnAttempt) -> str:
 
 def _visited(look: Look, admin: RootView, account: Credentials) -> SignIn:
     if account.token:
-        return _look_around(look, {"Authorization": f"Bearer {account.token}"}, "the given token")
+        seen = _look_around(look, {"Authorization": f"Bearer {account.token}"}, "the given token")
+        return replace(seen, origin=account.origin)
     login = basic_login(look, admin)
     if login:
-        return _look_around(look, login, account.username)
+        return replace(_look_around(look, login, account.username), origin=account.origin)
     with log_in(look, account) as entry:
         if entry.refused:
-            return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)")
+            return SignIn(account.username, "POST /auth/token answered 403 (invalid_grant)", origin=account.origin)
         seen = _look_around(look, {"Authorization": f"Bearer {entry.token}"}, account.username)
-        return replace(seen, expires_in=entry.expires_in)
+        return replace(seen, expires_in=entry.expires_in, origin=account.origin)
 
 
 def _take_a_turn(look: Look, username: str) -> None:
