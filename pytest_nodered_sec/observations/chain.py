@@ -129,6 +129,7 @@ class PresentedChain:
         wants_certificate: whether the server asked for a client certificate.
         skew: seconds by which the server's clock is ahead of ours, where its dates gave cause to ask; else None.
         staple: the OCSP response that came with it, None for none.
+        ca_file: name of the site's file with further anchors, "" for none.
     """
 
     host: str
@@ -146,6 +147,7 @@ class PresentedChain:
     wants_certificate: bool = False
     skew: int | None = None
     staple: Staple | None = None
+    ca_file: str = ""
 
     @property
     def leaf(self) -> CertificateFacts:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.remedies.lines import SAME_MACHINE
+from pytest_nodered_sec.remedies.lines import OTHER_CA, SAME_MACHINE
 from pytest_nodered_sec.remedies.model import Change, Where
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _WHERE_SET: Final = "where it is set (settings.js, a node, Traefik itself): Trae
 _SHUT: Final = (
     "if a `middleware` of ui or dashboard in settings.js does that, remove it, or it keeps out those who have logged in"
 )
+_PRESENT: Final = "present a certificate for this name, with its whole chain, renewed in time"
+_GIVEN: Final = "its CA is another than those in the file given with --nodered-ca-file: give its root, if it is yours"
 _FROM_ELSEWHERE: Final = "and ask at the network address"
 _HERE: Final = f"{SAME_MACHINE[0].upper()}{SAME_MACHINE[1:]}; at a loopback address Node-RED's port stays open"
 CERTIFICATE: Final = "which certificate and key the proxy presents"
@@ -132,8 +134,7 @@ _KNOWN: Final = {
         Change(
             "front.certificate",
             Where.FRONT,
-            "present a certificate for this name, with its whole chain, renewed in time (for a private CA add "
-            "--nodered-ca-file=ROOT to the run)",
+            f"{_PRESENT} (for a private CA add --nodered-ca-file=ROOT to the run)",
             "",
             "step 4",
             CERTIFICATE,
@@ -228,6 +229,8 @@ def change(name: str, site: Site, finding: Finding) -> Change:
     if name == "settings.uiHost" and finding.remedy.endswith(SAME_MACHINE):
         known = _KNOWN[name]
         return replace(known, title=f"{known.title}, {_FROM_ELSEWHERE}", breaks=f"{known.breaks}. {_HERE}")
+    if name == "front.certificate" and OTHER_CA in finding.remedy:
+        return replace(_KNOWN[name], title=f"{_PRESENT} ({_GIVEN})")
     if name == "host.nodejs" and _NODE.match(finding.remedy):
         return replace(_KNOWN[name], title=finding.remedy)  # with the release to install
     if name in _KNOWN:

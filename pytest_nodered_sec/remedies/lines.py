@@ -22,6 +22,7 @@ HTTP_NODE_AUTH: Final = (
     'settings.js: httpNodeAuth: require("./node-login.json"). You write node-login.json: user, and pass (a hash: '
     "node-red admin hash-pw). Or a login in the proxy"
 )
+OTHER_CA: Final = "another CA than those in"  # a file that was given
 # a loopback address reaches what no other machine can
 SAME_MACHINE: Final = (
     'you are asking from the same machine: set `connect` to its network address (connect = "192.0.2.2:443"), or ask '

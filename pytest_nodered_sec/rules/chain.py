@@ -12,6 +12,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.remedies.lines import OTHER_CA
 from pytest_nodered_sec.verdict import NotApplicable, Violation
 
 if TYPE_CHECKING:
@@ -53,12 +54,11 @@ _FULL_CHAIN: Final = "nginx: ssl_certificate must point at fullchain.pem; Caddy:
 _CA_FILE: Final = (
     "if this CA is yours, pass its root with --nodered-ca-file=FILE; otherwise get a certificate from a public CA"
 )
+_UNKNOWN_ROOT: Final = (18, 19)
 _USAGE: Final = "issue the certificate for server authentication"
 _REMEDIES: Final = {
     9: "set the clocks of CA and checker (timedatectl), or reissue that certificate",
     10: f"replace the expired certificate: certbot renew --force-renewal brings a current chain ({_FULL_CHAIN})",
-    18: _CA_FILE,
-    19: _CA_FILE,
     26: f"{_USAGE} (extendedKeyUsage = serverAuth)",
     47: "get a certificate whose names the CA is allowed to certify",
     48: "get a certificate whose names the CA is allowed to certify",
@@ -163,7 +163,7 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
             f"put the root `{last.issuer}` itself into the --nodered-ca-file",
         )
     if len(seen.certificates) == 1:
-        certain = "" if last.ca_issuers else f"; {_CA_FILE}"
+        certain = "" if last.ca_issuers else f"; {_own_ca(seen, last.issuer)}"
         return Violation(
             "incomplete-chain",
             f"the server sends the {last.named()} only; its issuer `{last.issuer}` is neither sent nor trusted",
@@ -184,7 +184,17 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
         "unknown-ca",
         f"{last.named()} was issued by `{last.issuer}`, which is not trusted ({seen.trust})",
         _TRUSTED,
-        longer + _CA_FILE,
+        longer + _own_ca(seen, last.issuer),
+    )
+
+
+def _own_ca(seen: PresentedChain, issuer: str) -> str:
+    """Return what to do about a CA that is not trusted; a CA file that was given may be that of another CA."""
+    if not seen.ca_file:
+        return _CA_FILE
+    return (
+        f"the chain ends at `{issuer}`, {OTHER_CA} {seen.ca_file}: if it is your CA, pass the file that has its root "
+        "with --nodered-ca-file=FILE; otherwise get a certificate from a CA that is trusted"
     )
 
 
@@ -204,6 +214,8 @@ def _fault(seen: PresentedChain, certificate: CertificateFacts, code: int) -> Vi
         )
     elif code == 26 and certificate.position:
         text, remedy = "may not issue certificates for servers (extendedKeyUsage)", _NEW_CHAIN
+    if code in _UNKNOWN_ROOT:
+        remedy = _own_ca(seen, certificate.issuer)
     if certificate.position < 0:
         remedy = "bring the trust store up to date (apt-get install --only-upgrade ca-certificates), or the CA file"
     return Violation(f"verify-{code}", f"{certificate.named()} {text}", _TRUSTED, remedy)

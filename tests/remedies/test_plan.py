@@ -10,7 +10,7 @@ import pytest
 from remedies.record import FILE
 
 from pytest_nodered_sec.remedies.changes import change
-from pytest_nodered_sec.remedies.lines import SAME_MACHINE
+from pytest_nodered_sec.remedies.lines import OTHER_CA, SAME_MACHINE
 from pytest_nodered_sec.remedies.model import SEVERITIES, Finding, Site, Where
 from pytest_nodered_sec.remedies.planner import plan
 from pytest_nodered_sec.remedies.table import changes
@@ -197,6 +197,15 @@ def test_who_asks_from_the_same_machine_is_told_in_the_plan_too() -> None:
     here = change("settings.uiHost", SITE, replace(answers, remedy=f"settings.js: x; {SAME_MACHINE}"))
     assert here.title == 'uiHost: "127.0.0.1", and ask at the network address'
     assert "in a firewall. You are asking from the same machine: set `connect` to" in here.breaks
+
+
+def test_the_plan_says_that_the_ca_file_is_of_another_ca() -> None:
+    unknown = Finding("tls-01", "critical", "unknown-ca", remedy="if this CA is yours, pass its root")
+    assert "for a private CA add --nodered-ca-file=ROOT" in change("front.certificate", SITE, unknown).title
+    other = change("front.certificate", SITE, replace(unknown, remedy=f"it ends at `CN=x`, {OTHER_CA} other.pem: x"))
+    assert other.title.endswith(
+        "in time (its CA is another than those in the file given with --nodered-ca-file: give its root, if it is yours)"
+    )
 
 
 def test_the_plan_names_the_node_js_to_install() -> None:

@@ -90,6 +90,19 @@ def test_a_code_without_words_of_ours_is_told_by_its_number() -> None:
         ),
         (chain(LEAF, MID, ROOT, errors=((19, 2),)), "verify-19", "`CN=Root` is a root that is", "--nodered-ca-file"),
         (chain(LEAF, errors=((18, 0),)), "verify-18", "is self-signed and not trusted", "--nodered-ca-file"),
+        *(
+            (
+                replace(seen, ca_file="other.pem"),
+                code,
+                issuer,
+                f"the chain ends at `{issuer}`, another CA than those in other.pem: if it is your CA, pass the file",
+            )
+            for seen, code, issuer in (
+                (chain(LEAF, errors=((20, 0), (21, 0))), "incomplete-chain", "CN=Mid"),
+                (chain(errors=((20, 1),)), "unknown-ca", "CN=Root"),
+                (chain(LEAF, MID, ROOT, errors=((19, 2),)), "verify-19", "CN=Root"),
+            )
+        ),
         (chain(errors=((79, 1), (26, 1), (32, 1))), "verify-79", "is not a CA certificate", "fullchain.pem"),
         (chain(errors=((26, 1),)), "verify-26", "`CN=Mid` may not issue certificates for servers", "fullchain.pem"),
         (chain(errors=((26, 0),)), "verify-26", "may not be used for a server", "serverAuth"),

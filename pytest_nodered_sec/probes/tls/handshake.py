@@ -319,6 +319,7 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
         public=bool(walked) and walked[-1].fingerprint in public_roots(),
         wants_certificate=client.asked,
         staple=staple,
+        ca_file=Path(target.ca_file).name if target.ca_file else "",
     )
     return Handshake(seen, (path,))
 
