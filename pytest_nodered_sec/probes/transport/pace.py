@@ -54,8 +54,9 @@ class Pace:
         ticket = object()
         with self._line:
             self._waiting.append(ticket)
-            came = self._line.wait_for(lambda: self._waiting[0] is ticket, _LONGEST)
-        try:
+        try:  # a test's own request may be ended while it waits (Ctrl-C, pytest-timeout): others go on
+            with self._line:
+                came = self._line.wait_for(lambda: self._waiting[0] is ticket, _LONGEST)
             if not came or (not self._answered and time.monotonic() >= deadline):
                 raise ProbeError(
                     "the target limits the request rate, and this request's turn did not come within the time limit",

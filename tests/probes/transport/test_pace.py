@@ -141,3 +141,19 @@ def test_a_turn_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         thread = threading.Thread(target=ask)
         thread.start()
         thread.join()
+
+
+def test_who_is_interrupted_while_waiting_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace()
+    pace.slow_down()
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pace._line, "wait_for", interrupted)
+        with pytest.raises(KeyboardInterrupt), pace.turn(time.monotonic() + 5):
+            pass
+    monkeypatch.setattr(module, "_LONGEST", 1.0)
+    with pace.turn(time.monotonic() + 5):
+        pass
