@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from pytest_nodered_sec.probes.transport.contexts import Contexts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
@@ -473,10 +475,12 @@ class LoopbackLook:
     Attributes:
         target: the deployment.
         deadline: absolute `time.monotonic()` seconds.
+        contexts: those of a run.
     """
 
     target: Target
     deadline: float = 0.0
+    contexts: Contexts = field(default_factory=Contexts)
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.target.timeout

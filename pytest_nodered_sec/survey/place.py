@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pytest_nodered_sec.model import Ask, Observation, Target
+    from pytest_nodered_sec.probes.transport.contexts import Contexts
     from pytest_nodered_sec.probes.transport.logins import Logins
     from pytest_nodered_sec.probes.transport.station import Station
     from pytest_nodered_sec.survey.hosts import Hosts
@@ -36,14 +37,14 @@ _SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
 class Place:
     """One target: its connections, its landmarks, its questions."""
 
-    def __init__(self, target: Target, hosts: Hosts, logins: Logins, lists: Memo[Any]) -> None:
+    def __init__(self, target: Target, hosts: Hosts, logins: Logins, lists: Memo[Any], contexts: Contexts) -> None:
         from pytest_nodered_sec.probes.tls.client_certificate import turns_away
         from pytest_nodered_sec.probes.transport.look import Look
         from pytest_nodered_sec.probes.transport.station import Station
 
         self._target = target
         self._hosts = hosts
-        self._station = Station(target, logins, lists)
+        self._station = Station(target, logins, lists, contexts=contexts)
         if target.http.client_certificate is None:
             self._station.wants_certificate = lambda: turns_away(Look(self._station))
         self._station.beside = partial(self._put_job, next_one=True)

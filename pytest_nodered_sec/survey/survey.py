@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.settling import answered
+from pytest_nodered_sec.probes.transport.contexts import Contexts
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.once import Memo
 from pytest_nodered_sec.registry import PROBES
@@ -42,6 +43,7 @@ class Survey:
         self._logins = Logins(attempts)
         self._logins.hold_signals()
         self._lists: Memo[Any] = Memo()  # Any: probes store values of many types
+        self._contexts = Contexts()
         self._lock = threading.Lock()
         self._places: dict[str, Place | FlowPlace] = {}
         self._left: dict[str, tuple[dict[str, Any], dict[Ask, Pending]]] = {}  # of targets whose tests are done
@@ -136,5 +138,5 @@ class Survey:
         if target.flows:
             return self._places.setdefault(target.name, FlowPlace(target))
         if target.name not in self._places:
-            self._places[target.name] = Place(target, self._hosts, self._logins, self._lists)
+            self._places[target.name] = Place(target, self._hosts, self._logins, self._lists, self._contexts)
         return self._places[target.name]

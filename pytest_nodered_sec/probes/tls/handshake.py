@@ -14,7 +14,7 @@ import weakref
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -172,13 +172,14 @@ class Client:
         self._received = b""  # the beginning of what came, to name what is no TLS
         self.host = ascii_name(look.target.hostname)
         self._look = look
-        context, self.trust = _context(look.target, legacy=legacy, authentication=authentication)
-        if certificate:
-            _show_certificate(context, look.target)
-        context.set_verify(SSL.VERIFY_PEER, _weakly(self._collect))
-        context.set_ocsp_client_callback(_weakly(self._keep_staple))
-        context.set_info_callback(_weakly(self._notice))
+        target = look.target
+        shown = certificate and target.http.client_certificate is not None
+        context, self.trust = look.contexts.get(
+            ("OpenSSL", target.ca_file, legacy, authentication, shown),
+            lambda: _context(target, legacy=legacy, authentication=authentication, shown=shown),
+        )
         self.connection = SSL.Connection(context, None)
+        self.connection.set_app_data(weakref.ref(self))
         if not is_address(self.host):  # RFC 6066, 3: no literal addresses in SNI
             self.connection.set_tlsext_host_name(self.host.rstrip(".").encode("ascii"))
         self.connection.request_ocsp()
@@ -188,19 +189,6 @@ class Client:
         """Show a certificate where the server asks for one."""
         self.connection.use_certificate(certificate)
         self.connection.use_privatekey(key)
-
-    def _collect(self, _connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, _ok: int) -> bool:
-        self.walked[depth] = certificate
-        if code:
-            self.faults[code, depth] = None
-        return True  # go on: the first fault must not hide the others
-
-    def _keep_staple(self, _connection: SSL.Connection, staple: bytes, _data: object) -> bool:
-        self.staple = staple
-        return True
-
-    def _notice(self, connection: SSL.Connection, _where: int, _ret: int) -> None:
-        self.asked = self.asked or connection.get_state_string().endswith(_REQUEST)
 
     def shake_hands(self, sock: socket.socket) -> None:
         """Run the handshake to its end or to the deadline.
@@ -324,21 +312,33 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
     return Handshake(seen, (path,))
 
 
-def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:  # Any: pyOpenSSL's callbacks differ
-    """Return a callback that does not keep its object alive.
-
-    Else they keep each other, and a context, which holds every trusted root (1 MB), until Python looks for circles.
-    """
-    weak = weakref.WeakMethod(method)
-
-    def call(*seen: Any) -> Any:
-        alive = weak()
-        return alive and alive(*seen)
-
-    return call
+def _client_of(connection: SSL.Connection) -> Client | None:
+    """Return whose connection it is, which may have gone; a context is of many, and keeps none of them alive."""
+    whose = connection.get_app_data()
+    client = whose() if whose else None
+    return client if isinstance(client, Client) else None
 
 
-def _context(target: Target, *, legacy: bool, authentication: str) -> tuple[SSL.Context, str]:
+def _collect(connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, _ok: int) -> bool:
+    if client := _client_of(connection):
+        client.walked[depth] = certificate
+        if code:
+            client.faults[code, depth] = None
+    return client is not None  # go on: the first fault must not hide the others
+
+
+def _keep_staple(connection: SSL.Connection, staple: bytes, _data: object) -> bool:
+    if client := _client_of(connection):
+        client.staple = staple
+    return client is not None
+
+
+def _notice(connection: SSL.Connection, _where: int, _ret: int) -> None:
+    if client := _client_of(connection):
+        client.asked = client.asked or connection.get_state_string().endswith(_REQUEST)
+
+
+def _context(target: Target, *, legacy: bool, authentication: str, shown: bool) -> tuple[SSL.Context, str]:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     if authentication:
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
@@ -361,6 +361,11 @@ def _context(target: Target, *, legacy: bool, authentication: str) -> tuple[SSL.
         except SSL.Error:
             raise ProbeError(f"no certificates can be read from {target.ca_file}", Cause.PROTOCOL) from None
         trust += f" and {Path(target.ca_file).name}"
+    if shown:
+        _show_certificate(context, target)
+    context.set_verify(SSL.VERIFY_PEER, _collect)
+    context.set_ocsp_client_callback(_keep_staple)
+    context.set_info_callback(_notice)
     return context, trust
 
 

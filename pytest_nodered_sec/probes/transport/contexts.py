@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ssl
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import certifi
 
@@ -15,8 +16,12 @@ from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.net import TimedTLS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.probes.transport.net import Timed
+
+_Context = TypeVar("_Context")
 
 # ssl.OP_LEGACY_SERVER_CONNECT, which Python has since 3.12: servers without RFC 5746, whose connections anybody in
 # between can put requests before (tls-16)
@@ -88,6 +93,24 @@ def tls_context(target: Target, *, verified: bool, newer: bool = False) -> ssl.S
             ) from None
         context.post_handshake_auth = True  # Apache in TLS 1.3: SSLVerifyClient of a <Location>; else it answers 403
     return context
+
+
+class Contexts:
+    """Contexts that many targets may have: reading all that a system trusts costs more than a handshake.
+
+    Nothing of a target is in them but whom it trusts: no name, no session, and never a client certificate.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Hashable, Any] = {}  # Any: of ssl and of pyOpenSSL
+
+    def get(self, key: Hashable, make: Callable[[], _Context]) -> _Context:
+        """Return the context with this key, made where there is none; what cannot be made is tried again."""
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = make()
+            return cast("_Context", self._known[key])
 
 
 class TurnedAwayError(ProbeError):

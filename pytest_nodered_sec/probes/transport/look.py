@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_nodered_sec.observations.answers import Answer
+    from pytest_nodered_sec.probes.transport.contexts import Contexts
     from pytest_nodered_sec.probes.transport.net import Timed
     from pytest_nodered_sec.probes.transport.pace import Pace
     from pytest_nodered_sec.probes.transport.station import Station
@@ -129,6 +130,11 @@ class Look:
             ProbeError: it could not be found.
         """
         return cast("_Found", self.station.found.get(key, find))
+
+    @property
+    def contexts(self) -> Contexts:
+        """TLS contexts that this target may use, with others of the run if it shows no client certificate."""
+        return self.station.contexts
 
     def listed(self, url: str, fetch: Callable[[], _Found]) -> _Found:
         """Return what the first look of the run at a list of revoked certificates fetched.

@@ -18,7 +18,7 @@ from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
 from pytest_nodered_sec.probes.transport.answers import COOKIES, clock_offset, cookies_of
-from pytest_nodered_sec.probes.transport.contexts import TurnedAwayError, shake_hands, tls_context
+from pytest_nodered_sec.probes.transport.contexts import Contexts, TurnedAwayError, shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client, Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.names import ascii_name
@@ -47,6 +47,7 @@ class Station:
         lists: what the run knows of revoked certificates.
         pace: how fast the machine is asked, where other targets on it share that.
         places: where connections count, where another station shares them.
+        contexts: TLS contexts of the run, for targets that show no client certificate.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Station:
         lists: Memo[Any] | None = None,
         pace: Pace | None = None,
         places: Places | None = None,
+        contexts: Contexts | None = None,
     ) -> None:
         self.target = target
         self.logins = logins or Logins(None)
@@ -83,7 +85,8 @@ class Station:
         self._checking = threading.Lock()
         self._plain_pace: dict[str, Pace] = {}
         self._clients: dict[str, Client] = {}
-        self._contexts: dict[tuple[bool, bool], ssl.SSLContext] = {}
+        shared = None if target.http.client_certificate else contexts  # a certificate is for its own target only
+        self.contexts = shared or Contexts()
         self._arrived: Timed | None = None  # the first connection, as long as nobody uses it
         self._leaf = ""
         self._certificate = b""
@@ -153,7 +156,7 @@ class Station:
         return self._elsewhere.get(address, lambda: self._arrived_at(address))
 
     def _arrived_at(self, address: str) -> Station:
-        there = Station(self.target, self.logins, self.lists, self.pace, self._places)
+        there = Station(self.target, self.logins, self.lists, self.pace, self._places, self.contexts)
         there.addresses = (address,)
         there.wants_certificate, there.beside = self.wants_certificate, self.beside
         self._others[address] = there
@@ -252,11 +255,13 @@ class Station:
         return self.hold(make)
 
     def _shake_hands(self, sock: Timed, where: str, deadline: float, kind: tuple[bool, bool]) -> tuple[TimedTLS, bytes]:
-        with self._lock:
-            if kind not in self._contexts:
-                self._contexts[kind] = tls_context(self.target, verified=kind[0], newer=kind[1])
+        verified, newer = kind
+        context = self.contexts.get(
+            ("ssl", self.target.ca_file, verified, newer),
+            lambda: tls_context(self.target, verified=verified, newer=newer),
+        )
         try:
-            return shake_hands(sock, self._contexts[kind], (self._name, where), deadline)
+            return shake_hands(sock, context, (self._name, where), deadline)
         except TurnedAwayError:
             if self.found.get("wants a certificate", self.wants_certificate):
                 raise CertificateWantedError(f"{where} wants a client certificate", Cause.REJECTED) from None
@@ -373,8 +378,9 @@ class Station:
         """Let go of what was seen, apart from who answered; for a target that is asked nothing more."""
         for memo in (self._asked, self.found, self._elsewhere):
             memo.clear()
-        for known in (self._clients, self._contexts, self._others):
+        for known in (self._clients, self._others):
             known.clear()
+        self.contexts = Contexts()
         self.repeats = Repeats()
 
     def _held(self) -> list[Client | Station]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +14,7 @@ import certifi
 import pytest
 import tlslab
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
@@ -22,6 +25,7 @@ from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.tls import certificates
 from pytest_nodered_sec.probes.tls.handshake import present_chain
+from pytest_nodered_sec.probes.transport.contexts import Contexts
 from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
 from pytest_nodered_sec.verdict import NotApplicable
 
@@ -63,10 +67,16 @@ def ca_file(lab: Authority, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def look_at(
-    port: int, *, host: str = HOST, ca_file: str | None = None, timeout: float = 3.0, scheme: str = "https"
+    port: int,
+    *,
+    host: str = HOST,
+    ca_file: str | None = None,
+    timeout: float = 3.0,
+    scheme: str = "https",
+    contexts: Contexts | None = None,
 ) -> Look:
     target = Target("t", f"{scheme}://{host}:{port}", Policy(), ca_file=ca_file, timeout=timeout)
-    return cast("Look", LoopbackLook(target))
+    return cast("Look", LoopbackLook(target, contexts=contexts or Contexts()))
 
 
 def codes(verdict: Verdict) -> list[str]:
@@ -203,6 +213,28 @@ def test_every_fault_is_found_once_by_its_own_control(case: Case, lab: Authority
     assert codes(names_the_host(seen, policy)) == list(case.named)
     assert codes(renewal_is_in_time(seen, policy)) == list(case.renewed)
     assert server.connections == 2  # for each kind of key
+
+
+def test_targets_that_share_contexts_share_nothing_that_was_seen(lab: Authority, ca_file: str, tmp_path: Path) -> None:
+    """An intermediate that one server sends completes no other's chain, however many shake hands at once."""
+    contexts = Contexts()
+    chains = {name: CASES[name].chain(lab) for name in ("good", "missing intermediate")}
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name, chain in chains.items():
+            (folder := tmp_path / name).mkdir()
+            ports[name] = stack.enter_context(tlslab.serving_tls(folder, chain)).port
+
+        def seen(name: str) -> PresentedChain:
+            return present_chain(look_at(ports[name], ca_file=ca_file, contexts=contexts))
+
+        with ThreadPoolExecutor(6) as pool:
+            names = [*chains] * 4
+            for name, shown in zip(names, pool.map(seen, names), strict=True):
+                assert set(shown.verify_errors) == CASES[name].errors, name
+                assert shown.leaf.fingerprint == chains[name][0].certificate.fingerprint(SHA256()).hex(), name
+        without = present_chain(look_at(ports["good"], contexts=contexts))
+        assert without.verify_errors  # whom a target trusts is its own
 
 
 @pytest.fixture

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import hostile
 import pytest
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.model import HttpSettings, Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import station as module
-from pytest_nodered_sec.probes.transport.contexts import shake_hands, tls_context
+from pytest_nodered_sec.probes.transport.contexts import Contexts, shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.net import AT_ONCE, dial
 from pytest_nodered_sec.probes.transport.station import Station
@@ -74,3 +75,27 @@ def test_a_name_beyond_ascii_is_sent_as_dns_has_it(monkeypatch: pytest.MonkeyPat
         station.close()
     assert asked == ["xn--fa-hia.example"]
     assert hosts == [f"xn--fa-hia.example:{server.port}"]
+
+
+def test_who_shows_a_client_certificate_shares_no_context() -> None:
+    shared = Contexts()
+    plain = Target("x", "https://a.example", Policy())
+    shown = replace(plain, http=HttpSettings(client_certificate=("client.pem", "client.key")))
+    assert Station(plain, contexts=shared).contexts is shared
+    first, second = Station(shown, contexts=shared), Station(shown, contexts=shared)
+    assert shared not in (first.contexts, second.contexts)
+    assert first.contexts is not second.contexts
+
+
+def test_what_cannot_be_made_is_tried_again() -> None:
+    shared, tries = Contexts(), list[int]()
+
+    def make() -> int:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise OSError("no descriptors")
+        return tries[-1]
+
+    with pytest.raises(OSError, match="no descriptors"):
+        shared.get("a", make)
+    assert [shared.get("a", make), shared.get("a", make)] == [1, 1]
