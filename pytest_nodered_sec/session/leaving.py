@@ -6,15 +6,15 @@ import gc
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.session import fixtures
 from pytest_nodered_sec.session.settings import only_shows
 from pytest_nodered_sec.session.state import TARGETS, case_of
 
 if TYPE_CHECKING:
-    import pytest
-
-    from pytest_nodered_sec.model import Target
+    from collections.abc import Generator
 
 _REACH = Ask("reach")  # others refer to it
 
@@ -40,7 +40,6 @@ class Leaving:
         self._session = session
         self._left = Counter[str]()  # by target
         self._kept: dict[str, list[Ask]] = {}
-        self._done: Target | None = None  # whose test has just run
         for item in session.items:
             case = case_of(item)
             if case and case.target and case.ask and case.ask.beside:
@@ -48,15 +47,14 @@ class Leaving:
             elif case and case.target:
                 self._left[case.target.name] += 1
 
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """Note that a test has run; perhaps it is run again at once, and only its last run counts."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Let go of the target whose last test this was; within, a test may be run again."""
+        ended = yield
         case = case_of(item)
-        self._done = case.target if case and not (case.ask and case.ask.beside) else None
-
-    def pytest_runtest_logfinish(self) -> None:
-        """Let go of the target whose last test this was."""
-        done, self._done = self._done, None
-        if done is not None:
-            self._left[done.name] -= 1
-            if not self._left[done.name]:
-                fixtures.let_go(self._session, done, self._kept.get(done.name, [_REACH]))
+        if case and case.target and not (case.ask and case.ask.beside):
+            name = case.target.name
+            self._left[name] -= 1
+            if not self._left[name]:
+                fixtures.let_go(self._session, case.target, self._kept.get(name, [_REACH]))
+        return ended

@@ -75,6 +75,16 @@ def test_a_rerun_asks_nothing_twice(site: Site) -> None:
     assert [asked.count("/orders"), asked.count("/broken")] == [1, 1]
 
 
+def test_a_rerun_asks_nothing_twice_of_several_targets(site: Site) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    site.write(conftest="", test_orders=COUNTED)
+    with serving(answer, tls=False) as server, serving(answer, tls=False) as other:
+        result = site.run("--nodered-suite=off", "--reruns=2", f"--nodered-url={other.url}", url=server.url)
+    result.assert_outcomes(failed=2, errors=2)
+    asked = [line.split()[1] for line in (*server.requests, *other.requests)]
+    assert [asked.count("/orders"), asked.count("/broken")] == [2, 2]
+
+
 IN_ITS_BODY = """
 from pytest_nodered_sec import Cause, ProbeError
 
