@@ -161,21 +161,28 @@ class Client:
         conversation.sock.close()
 
     def _ask_newer(
-        self, method: str, path: str, deadline: float, fields: Mapping[str, str], body: bytes, limit: int
+        self, method: str, path: str, deadline: float, fields: Mapping[str, str], body: bytes, limit: int, *, once: bool
     ) -> Exchange:
         with self._lock:
             kept = self._newer.pop() if self._newer else None
-        if kept is None or not kept.sock.take_up():
-            sock = self._open_socket(deadline, newer=True)
-            if not isinstance(sock, TimedTLS) or sock.selected_alpn_protocol() != "h2":
-                sock.close()
-                raise ProbeError(f"{method} {path}: HTTP/2 is not spoken now", Cause.PROTOCOL)
-            assert self._begin is not None, "who asks in HTTP/2 has asked whether it is spoken"  # noqa: S101  as said
-            kept = self._begin(sock, self._host)
+        if kept is not None and kept.sock.take_up():
+            try:
+                return kept.ask(method, path, deadline, fields, body, limit)
+            except ProbeError as error:
+                if error.cause is not Cause.CLOSED or once:
+                    raise
+            finally:
+                self._keep_newer(kept)
+        sock = self._open_socket(deadline, newer=True)
+        if not isinstance(sock, TimedTLS) or sock.selected_alpn_protocol() != "h2":
+            sock.close()
+            raise ProbeError(f"{method} {path}: HTTP/2 is not spoken now", Cause.PROTOCOL)
+        assert self._begin is not None, "who asks in HTTP/2 has asked whether it is spoken"  # noqa: S101  as said
+        fresh = self._begin(sock, self._host)
         try:
-            return kept.ask(method, path, deadline, fields, body, limit)
+            return fresh.ask(method, path, deadline, fields, body, limit)
         finally:
-            self._keep_newer(kept)
+            self._keep_newer(fresh)
 
     def _keep(self, sock: Timed) -> None:
         with self._lock:
@@ -238,7 +245,7 @@ class Client:
         wanted = {name.lower() for name in headers or {}} | form.without
         fields = {name: value for name, value in own.items() if name.lower() not in wanted} | dict(headers or {})
         if form.version == "HTTP/2":
-            return self._ask_newer(method, path, deadline, fields, body or b"", limit)
+            return self._ask_newer(method, path, deadline, fields, body or b"", limit, once=once)
         request = request_bytes(method, path, fields, form.framed(body or b""), form.version)
         if time.monotonic() >= deadline:
             raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.net import TimedTLS
 
 _PIECE: Final = 64 * 1024
-_STEP: Final = 4 * 1024  # bytes given to h2 at once: few of them may stand for many fields, which take it long
+_HEAD: Final = 9  # bytes of a frame before its content (RFC 9113, 4.1)
+_LONGEST: Final = 16 * 1024  # bytes of its content, because no more was offered
 _BESIDE: Final = 256 * 1024  # bytes that may come besides a body: fields, settings, pings
 _UNSENDABLE: Final = {"\0", "\r", "\n"}
 _OF_CONNECTION: Final = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host"}
@@ -45,6 +46,7 @@ class Http2:
         self.sock = sock
         self.usable = True  # whether another request may follow
         self._host = host
+        self._unread = bytearray()
         # nginx sends an Upgrade or Keep-Alive of what is behind it (against RFC 9113, 8.2.2): still an answer.
         lenient = H2Configuration(client_side=True, header_encoding=None, validate_inbound_headers=False)
         self._connection: H2Connection = H2Connection(lenient)
@@ -88,7 +90,7 @@ class Http2:
         except (H2Error, ValueError) as error:  # ValueError: of hpack, where fields are no text
             wrong = Malformed(f"HTTP/2: {type(error).__name__}")
             raise explained(what, wrong, deadline, began=True) from None
-        self.usable = answer.ended
+        self.usable = answer.ended and not answer.last
         told = {name: redaction.scrub(value) for name, value in answer.told.items()}
         return Exchange(answer.status, told, content, tuple(answer.cookies), time.monotonic() - begun)
 
@@ -111,13 +113,36 @@ class Http2:
         if not size:
             raise Malformed("it is cut off", began=answer.began)
         answer.count(size)
-        for start in range(0, size, _STEP):
-            for event in self._connection.receive_data(bytes(memoryview(piece)[start : min(start + _STEP, size)])):
+        self._unread += memoryview(piece)[:size]
+        while frame := self._frame():  # one after the other: few bytes may stand for many fields, which take h2 long
+            for event in self._connection.receive_data(frame):
                 taken = answer.take(event, stream)
                 if taken:
                     self._connection.acknowledge_received_data(taken, stream)
+            if answer.last:  # h2 takes nothing more then, and the answer may be yet to come
+                self._go_on()
         if reply := self._connection.data_to_send():
             self.sock.sendall(reply)
+
+    def _frame(self) -> bytes:
+        """Take a whole frame from what was received; nothing where none is there.
+
+        Raises:
+            Malformed: it is none.
+        """
+        length = int.from_bytes(self._unread[:3], "big") if len(self._unread) >= _HEAD else 0
+        if length > _LONGEST:
+            raise Malformed("HTTP/2: it is no frame")
+        if len(self._unread) < _HEAD + length:
+            return b""
+        frame = bytes(self._unread[: _HEAD + length])
+        del self._unread[: _HEAD + length]
+        return frame
+
+    def _go_on(self) -> None:
+        from h2.connection import ConnectionState
+
+        self._connection.state_machine.state = ConnectionState.CLIENT_OPEN
 
 
 class _Answer:
@@ -127,6 +152,7 @@ class _Answer:
         whole: whether no more of it is read.
         ended: whether the server has ended it.
         began: whether any part of it had come.
+        last: whether the server has said that it is the last one on this connection.
     """
 
     def __init__(self, limit: int) -> None:
@@ -137,7 +163,7 @@ class _Answer:
         self.told: dict[str, str] = {}
         self.cookies: list[str] = []
         self.pieces: list[bytes] = []
-        self.whole = self.ended = self.began = False
+        self.whole = self.ended = self.began = self.last = False
 
     def count(self, size: int) -> None:
         """Note what was received, and what it stands for besides the answer's own fields.
@@ -159,6 +185,9 @@ class _Answer:
         from h2 import events
 
         if isinstance(event, events.ConnectionTerminated):
+            self.last = self.whole or (not event.error_code and (event.last_stream_id or 0) >= stream)
+            if self.last:
+                return 0
             raise Malformed("HTTP/2: the connection was ended", began=self.began)
         if getattr(event, "stream_id", None) != stream:
             return 0

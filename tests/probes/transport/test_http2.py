@@ -97,6 +97,23 @@ def test_it_is_asked_whether_it_is_spoken(look: Look, request: pytest.FixtureReq
     assert caught.value.cause is Cause.CLOSED
 
 
+def test_a_server_that_ends_each_connection_is_asked_over_a_new_one(tmp_path: Path) -> None:
+    need_nginx()
+    lines = "server_name localhost; keepalive_requests 1; location / { return 204; }"
+    newer = f"""server {{ listen 127.0.0.1:@PORT@ ssl http2; server_name other; return 444;
+    ssl_certificate {tmp_path}/chain0.pem; ssl_certificate_key {tmp_path}/chain0.key; }}"""
+    with nginxlab.serving(tmp_path, [LEAF], server=lines, http=newer) as nginx:
+        station = Station(Target("plant", f"https://localhost:{nginx.port}", Policy()))
+        try:
+            station.arrive(time.monotonic() + 5)
+            look = Look(station)
+            assert look.speaks_http2()
+            with look.formed(NEWER):
+                assert [look.ask("GET", f"/{number}").status for number in range(4)] == [204] * 4
+        finally:
+            station.close()
+
+
 def answered(sent: bytes, seconds: float = 2.0) -> Exchange:
     """Ask a server that sends these bytes, whatever it is asked."""
     ours, theirs = socket.socketpair()
