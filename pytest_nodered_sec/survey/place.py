@@ -171,7 +171,9 @@ class Place:
         self._hosts.workers.leave(self._queue, self._station.calm_down)
         with self._lock:
             answers = {ask: self._answers[ask] for ask in kept if ask in self._answers}
-            self._answers.clear()
+            gone = Pending()  # for what is queued or in progress
+            gone.drop()
+            self._answers = dict.fromkeys(self._answers, gone)
         self._landmarks = Landmarks(self._station)
         self._station.forget()
         return answers

@@ -104,12 +104,16 @@ class Survey:
             target: who it is.
             kept: questions whose answers are needed all the same; what else is asked later on is asked anew.
         """
+        place, kept = self._places.get(target.name), list(kept)
+        if self._closed or not isinstance(place, Place):
+            return
+        for ask in kept:
+            if pending := place.pending(ask):
+                pending.get()  # it may be yet to come: nobody has waited for it
         with self._lock:
-            place = self._places.get(target.name)
-            if self._closed or not isinstance(place, Place):
-                return
-            del self._places[target.name]
-            self._left[target.name] = place.identity(), place.leave(kept)
+            if self._places.get(target.name) is place:
+                del self._places[target.name]
+                self._left[target.name] = place.identity(), place.leave(kept)
 
     def stop(self) -> None:
         """Begin no more looks: the run is about to end. What is open stays open for what the tests still undo."""
