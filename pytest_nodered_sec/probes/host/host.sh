@@ -133,7 +133,8 @@ process() { # PID: of a Node.js; the arguments only where it may be Node-RED, wi
 starter() { # PID: of a shell; the line of its script that starts Node-RED, and the script's words
     script=$(tr '\000' '\n' <"/proc/$1/cmdline" | sed -n 2p)
     case $script in /*) script=/proc/$1/root$script ;; *) script=/proc/$1/cwd/$script ;; esac
-    [ -f "$script" ] && head -c 65536 "$script" | tr -d '\r' | sed -n '/red\.js/{s/^/starter /p;q;}' | grep . &&
+    # with a size: the kernel's own files have none, and to read /proc/kmsg takes what others wait for, without end
+    [ -f "$script" ] && [ -s "$script" ] && head -c 65536 "$script" | tr -d '\r' | sed -n '/red\.js/{s/^/starter /p;q;}' | grep . &&
         printf 'given %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | masked)"
 }
 

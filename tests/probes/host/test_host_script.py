@@ -88,3 +88,24 @@ def test_a_script_that_waits_for_node_red_still_has_what_it_was_given(shell: lis
     assert f"starter {started}" in told
     given = [line.split() for line in told if line.startswith("given")]
     assert given[-1] == ["given", *argv[:4], "-D", "(hidden)"]
+
+
+def test_no_file_of_the_kernels_is_read_as_a_script(tmp_path: Path) -> None:
+    """Anybody's shell may say that it runs /proc/kmsg: who reads that as root takes it from others, and never ends."""
+    sleep, cat = shutil.which("sleep"), shutil.which("cat")
+    assert sleep is not None
+    shutil.copy(sleep, tmp_path / "node-red")
+    words = "./node-red 60 & echo $!; wait $! # red.js\n"
+    with subprocess.Popen([words], executable=cat, stdin=subprocess.PIPE) as holder:
+        argv = ["sh", f"/proc/{holder.pid}/cmdline"]
+        process = subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        pid = process.stdout.readline().strip()
+        try:
+            asked = ["sh", SCRIPT, MARK, "", "1F90"]
+            done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+        finally:
+            os.kill(int(pid), signal.SIGKILL)
+            process.communicate()
+            holder.kill()
+    assert "starter " not in sections(done.stdout, MARK)[f"process {pid}"].text
