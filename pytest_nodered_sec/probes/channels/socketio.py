@@ -17,6 +17,7 @@ from pytest_nodered_sec.probes.channels.engineio import QUERY, framed, offered, 
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
 from pytest_nodered_sec.probes.http.refusals import closed_twice, unless_dropped
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT
+from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -79,8 +80,10 @@ def knock(
         came.append(got)
         return answer
 
+    other = look.target.node(random_path())
+    nowhere = partial(look.answer, "GET", (write(other) if write else other) + query, headers=headers)
     try:
-        answer = unless_dropped(look, node, how, ask) if headers else ask()
+        answer = unless_dropped(look, node, how, ask, nowhere) if headers else ask()
     except ProbeError as error:
         again = partial(look.answer, "GET", base, headers=headers)
         answer = closed_twice(look, error, node, f"GET {base} {headers}", again)

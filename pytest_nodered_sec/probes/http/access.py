@@ -25,7 +25,13 @@ from pytest_nodered_sec.observations.answers import (
     classify,
 )
 from pytest_nodered_sec.observations.refusals import may_refuse_method
-from pytest_nodered_sec.probes.http.refusals import closed_twice, dropped_parts, method_refused, unless_dropped
+from pytest_nodered_sec.probes.http.refusals import (
+    closed_twice,
+    dropped_parts,
+    method_refused,
+    turns_away,
+    unless_dropped,
+)
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.origins import lookalike
 
@@ -111,6 +117,10 @@ def attempt_access(
     def ask() -> Answer:
         return look.answer(method, absolute, headers=sent, body=body.encode() or None)
 
+    def nowhere() -> Answer:
+        other = view.root.rstrip("/") + random_path() + "".join(path.partition("?")[1:])
+        return look.answer(method, write(other) if write else other, headers=sent, body=body.encode() or None)
+
     said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else HOW.get(how, how)
     try:
         if how == "anonymous" and method == "GET":
@@ -118,11 +128,11 @@ def attempt_access(
         elif how in _USUAL:
             answer = ask()
         else:
-            answer = unless_dropped(look, view, HOW["claimed"] if _claimed(look, how) else said, ask)
+            answer = unless_dropped(look, view, HOW["claimed"] if _claimed(look, how) else said, ask, nowhere)
     except ProbeError as error:
         answer = closed_twice(look, error, view, f"{method} {absolute} {sent}", ask)
     attempt = describe(look, which, method, path, said, answer, view, open_answer)
-    if how == "claimed" and attempt.answer.status >= 500:
+    if how == "claimed" and turns_away(attempt.answer.status):
         attempt = _unless_everywhere(look, attempt, sent)
     telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
     if telling and method not in (("GET",) if view.opaque else ("GET", "OPTIONS")):

@@ -18,7 +18,7 @@ from pytest_nodered_sec.probes.channels.socketio import joined, knock
 from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe, upgrade
 from pytest_nodered_sec.probes.http.access import attempt_access, describe, not_mounted, unsigned_token
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
-from pytest_nodered_sec.probes.http.refusals import dropped_parts
+from pytest_nodered_sec.probes.http.refusals import dropped_parts, turns_away
 from pytest_nodered_sec.probes.transport.form import form_of
 from pytest_nodered_sec.probes.transport.names import random_path
 
@@ -137,7 +137,7 @@ class Asking:
         do not take, such as HTTP/1.0 (505).
         """
         unlike = seen.kind is Kind.SERVED and not seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
-        turned_away = seen.classified.cause is Cause.UNAVAILABLE and seen.answer.status >= 500
+        turned_away = seen.classified.cause is Cause.UNAVAILABLE and turns_away(seen.answer.status)
         if not (unlike or turned_away) and seen.classified.cause not in (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN):
             return seen
         root = self._absolute("/").rstrip("/")

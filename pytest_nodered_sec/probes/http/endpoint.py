@@ -84,8 +84,11 @@ def attempt_endpoint(
     view = replace(node, canary=Seen("a random path", nowhere, classify(nowhere, look.target)))
     absolute = look.target.node(path)
     asked = write(absolute) if write else absolute
-    send = partial(ask, asked, {**(headers or {}), **UNPARSABLE})
-    answer = unless_dropped(look, node, said, send) if headers else send()
+    sent = {**(headers or {}), **UNPARSABLE}
+    send = partial(ask, asked, sent)
+    other = look.target.node(random_path())
+    elsewhere = partial(look.answer, method, write(other) if write else other, headers=sent, body=b"x")
+    answer = unless_dropped(look, node, said, send, elsewhere) if headers else send()
     how = f"{said}, with a body that http-in cannot parse,"
     attempt = describe(look, Surface.NODE, method, path, how, answer, view, STOPPED)
     refused = method_refused(look, answer, method, node, nowhere)

@@ -25,6 +25,7 @@ _SILENCE: Final = 3.0  # seconds without an answer that tell something where ans
 _SUSPECTED: Final = 1.5  # the same, of several things together, each of which is asked for afterwards
 _KNOWN: Final = 1.0  # the same, of what is dropped elsewhere
 _TIMES: Final = 4  # the slowest answer's
+_UNREACHED: Final = (502, 503, 504)  # a front says so of what is behind it, which may be there tomorrow
 _GONE: Final = (Cause.TIMEOUT, Cause.CLOSED)  # HAProxy's silent-drop may end connections that were idle before
 
 
@@ -33,17 +34,26 @@ def dropped_parts(look: Look) -> set[str]:
     return look.shared("dropped", set[str])
 
 
-def unless_dropped(look: Look, view: RootView, said: str, ask: Callable[[], Answer]) -> Answer:
-    """Ask with something made up; return an answer with status 0 where nothing comes, and not again either.
+def turns_away(status: int) -> bool:
+    """Whether a front may turn requests away with this status: it takes no such thing (501, 505), or breaks on it."""
+    return status >= 500 and status not in _UNREACHED
+
+
+def unless_dropped(
+    look: Look, view: RootView, said: str, ask: Callable[[], Answer], nowhere: Callable[[], Answer]
+) -> Answer:
+    """Ask with something made up; return an answer with status 0 where nothing comes, and not elsewhere either.
 
     So do HAProxy's silent-drop, reject and tarpit. Silence is told from trouble by the sign of life, which is answered
-    in between, and by its length, many times that of any answer.
+    in between, and by its length, many times that of any answer; and what takes its time, such as a flow that asks a
+    machine, by a path that nobody serves: that gets its answer at once.
 
     Args:
         look: the look.
         view: landmarks of the root.
         said: what is made up, as the evidence calls it; proven once for all surfaces.
         ask: sends the request.
+        nowhere: sends the same to a path that nobody serves.
 
     Raises:
         ProbeError: no answer for another reason.
@@ -67,11 +77,14 @@ def unless_dropped(look: Look, view: RootView, said: str, ask: Callable[[], Answ
     if not (silent and (known or look.suspecting)):
         try:
             with look.within(patience):
-                return ask()
+                nowhere()
         except ProbeError as error:
             if error.cause not in _GONE:
                 raise
             silent = silent or error.cause is Cause.TIMEOUT
+        else:
+            look.extend()
+            return ask()
         look.extend()
     if silent and not look.suspecting:
         dropped_parts(look).add(said)

@@ -110,6 +110,7 @@ def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt
     """
     if seen.kind is not Kind.SERVED:
         return
+    look.extend()  # what is served may take its time
     again = ask()
     if again.kind in (Kind.REFUSED, Kind.ABSENT):
         turn = Turn(seen.question(), (seen.answer.line(), again.answer.line()), open=True)
