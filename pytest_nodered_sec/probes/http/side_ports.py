@@ -89,7 +89,7 @@ class Entrance:
                 return cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
         except TimeoutError:
             said, cause = "no answer to the TLS handshake", Cause.TIMEOUT
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # the second one with Python 3.11.2
             said, cause = "closed during the TLS handshake", Cause.CLOSED
         except ssl.SSLError as error:
             reason = error.reason or ""

@@ -83,7 +83,7 @@ class TimedTLS(Timed, ssl.SSLSocket):
         """
         try:
             super().sendall(data, flags)
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             self.recv(1)
             raise
 
