@@ -139,7 +139,7 @@ EXPECTED: dict[str, tuple[set[str], set[str]]] = {
     "mutual": (set(), set()),
     "plain-cookie": (ids("cookie-01"), set()),
     "cors": (ids("admin-07"), set()),
-    "wrong-account": (ids("admin-08"), set()),
+    "wrong-account": (ids("admin-08"), ids("cred-01")),  # no guess is spent on a name whose password was refused
     "long-session": (ids("admin-09"), set()),
     "old-node": (ids("patch-03"), set()),
     "node-behind": (ids("patch-03"), set()),
