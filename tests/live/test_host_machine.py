@@ -489,7 +489,8 @@ def test_nobodys_node_red_in_place_of_the_real_one_is_not_taken_for_it(user: str
 
 STRANGE = "/opt/strange"
 FAKE = f"""
-mkdir -p {STRANGE} && touch {STRANGE}/node && mount --bind /usr/bin/node {STRANGE}/node && chown @OWNER@ {STRANGE}
+mkdir -p {STRANGE} && touch {STRANGE}/node && chown @OWNER@ {STRANGE}
+mount --bind /usr/bin/node {STRANGE}/node && mount --make-private {STRANGE}/node # or HIDE would cover it as well
 install -d -m 777 /run/ran && printf '#!/bin/sh\\nid >/run/ran/$$\\n' >{STRANGE}/fake
 chown nobody {STRANGE}/fake && chmod 755 {STRANGE}/fake && cp -p {STRANGE}/fake /usr/local/bin/node
 systemctl restart nodered
