@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _AFTER_SUCCESS: Final = 0.5  # seconds, at the quiet pace
 _AFTER_REFUSAL: Final = 10.0
 _LONGEST: Final = 120.0  # seconds that a turn is waited for; of the looks at a target eight at most wait
+_GRACE: Final = 600.0  # seconds after the first objection in which waiting costs no look its time
 
 
 class Pace:
@@ -38,15 +39,18 @@ class Pace:
         self._interval = 0.0  # seconds between the starts of two requests
         self._next = 0.0
         self._objected = 0.0
+        self._first = 0.0  # when the first objection came, absolute monotonic seconds
 
     @contextlib.contextmanager
     def turn(self, deadline: float) -> Iterator[None]:
         """Wait for the right to send one request: first come, first served.
 
-        Waiting is not looking: it may go on past the deadline while those in front are answered.
+        Waiting is not looking: it may go on past the deadline while those in front are answered; but not for ever, or a
+        server that answers each request just in time would stretch a run to an hour.
 
         Raises:
-            ProbeError: the deadline has passed and the one in front got no answer, or the turn does not come at all.
+            ProbeError: the turn does not come at all, or comes after the deadline where the one in front got no answer,
+                or where the time for all is used up.
         """
         if not self._interval:
             yield
@@ -57,7 +61,8 @@ class Pace:
         try:  # a test's own request may be ended while it waits (Ctrl-C, pytest-timeout): others go on
             with self._line:
                 came = self._line.wait_for(lambda: self._waiting[0] is ticket, _LONGEST)
-            if not came or (not self._answered and time.monotonic() >= deadline):
+            now = time.monotonic()
+            if not came or (now >= deadline and (not self._answered or now - self._first > _GRACE)):
                 raise ProbeError(
                     "the target limits the request rate, and this request's turn did not come within the time limit",
                     Cause.UNAVAILABLE,
@@ -90,6 +95,7 @@ class Pace:
     def slow_down(self) -> None:
         """Note an objection: from now on requests go out one at a time, spaced."""
         now = time.monotonic()
+        self._first = self._first or now
         if now - self._objected > 0.5:  # seven more in flight say the same: one objection
             self._objected = now
             self._interval = min(1.0, max(0.12, self._interval * 2))

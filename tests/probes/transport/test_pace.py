@@ -108,6 +108,20 @@ def test_no_turn_comes_after_the_time_limit_where_the_one_in_front_got_no_answer
         pass
 
 
+def test_ten_minutes_after_the_first_objection_waiting_counts(clock: Clock) -> None:
+    pace = Pace()
+    pace.slow_down()
+    late = clock.now
+    clock.now += 590
+    with pace.turn(late):
+        pass
+    clock.now += 20
+    with pytest.raises(ProbeError, match="turn did not come"), pace.turn(late):
+        pass
+    with pace.turn(clock.now + 5):
+        pass
+
+
 def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
     pace = Pace()
     pace.slow_down()
