@@ -19,7 +19,6 @@ import urllib.request
 from typing import TYPE_CHECKING, Final, Self
 
 import tlslab
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pytest_nodered_sec.lab.ports import free_ports
 
@@ -133,7 +132,7 @@ class AcmeLab:
         root, pem, key = (self.folder / name for name in ("pebble-root.pem", "pebble.pem", "pebble.key"))
         root.write_bytes(own.pem)
         pem.write_bytes(leaf.pem)
-        key.write_bytes(leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        key.write_bytes(leaf.key_pem)
         self._pebble_root = root
         config = {
             "listenAddress": f"127.0.0.1:{self._acme}",

@@ -13,8 +13,6 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
 from pytest_nodered_sec.lab import toolchain
 
 if TYPE_CHECKING:
@@ -115,7 +113,7 @@ def write_chain(folder: Path, name: str, chain: Sequence[Issued]) -> tuple[Path,
     """Write a chain and its leaf's key as PEM; return where."""
     certificates, key = folder / f"{name}.pem", folder / f"{name}.key"
     certificates.write_bytes(b"".join(issued.pem for issued in chain))
-    key.write_bytes(chain[0].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key.write_bytes(chain[0].key_pem)
     return certificates, key
 
 

@@ -62,6 +62,10 @@ class Issued:
     def pem(self) -> bytes:
         return self.certificate.public_bytes(Encoding.PEM)
 
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
 
 def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
@@ -174,7 +178,7 @@ def issue_by_openssl(folder: Path, name: str, by: Issued, digest: str, *, ca: bo
     request = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
     (folder / "request.pem").write_bytes(request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     (folder / "by.pem").write_bytes(by.pem)
-    (folder / "by.key").write_bytes(by.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / "by.key").write_bytes(by.key_pem)
     own = (
         "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign"
         if ca
@@ -312,7 +316,7 @@ def ocsp_response(
 def ocsp_response_by_openssl(folder: Path, of: Issued, issuer: Issued, *options: str) -> bytes:
     """Return an OCSP response as openssl's own responder signs it, e.g. with `-rsigopt rsa_padding_mode:pss`."""
     (folder / "issuer.pem").write_bytes(issuer.pem)
-    (folder / "issuer.key").write_bytes(issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / "issuer.key").write_bytes(issuer.key_pem)
     (folder / "of.pem").write_bytes(of.pem)
     until = of.certificate.not_valid_after_utc.strftime("%y%m%d%H%M%SZ")
     (folder / "index.txt").write_text(f"V\t{until}\t\t{of.certificate.serial_number:040X}\tunknown\t/CN=x\n")
@@ -405,8 +409,7 @@ def serving_tls(
     context.set_ciphers(ciphers)
     if chain:
         pem = folder / "chain.pem"
-        key = chain[0].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        pem.write_bytes(key + b"".join(issued.pem for issued in chain))
+        pem.write_bytes(chain[0].key_pem + b"".join(issued.pem for issued in chain))
         context.load_cert_chain(pem)
     if version:
         with warnings.catch_warnings():  # old versions are deprecated; that is the point

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
-import time
 from typing import TYPE_CHECKING
 
+import apachelab
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from suite_runs import installed, run, with_outcome
+from suite_runs import run, with_outcome
 from tlslab import issue
 
 from pytest_nodered_sec import lab
@@ -26,13 +23,12 @@ pytestmark = pytest.mark.live
 ROOT = issue("Plant", ca=True)
 LEAF = issue("localhost", ROOT, dns=["localhost"])
 CLIENT = issue("operator", ROOT, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
-MODULES = ["mpm_event", "authz_core", "socache_shmcb", "ssl", "proxy", "proxy_http"]
 HOOK = """
 from dataclasses import replace
 from pytest_nodered_sec import HttpSettings
 
 def pytest_nodered_targets(config, targets):
-    return [replace(one, http=HttpSettings(client_certificate=("client.pem", "client.key"))) for one in targets]
+    return [replace(target, http=HttpSettings(client_certificate=("client.pem", "client.key"))) for target in targets]
 """
 
 
@@ -45,35 +41,20 @@ def node_red() -> Iterator[int]:
 
 def write(folder: Path, name: str, issued: Issued) -> None:
     (folder / f"{name}.pem").write_bytes(issued.pem)
-    key = issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / f"{name}.key").write_bytes(key)
+    (folder / f"{name}.key").write_bytes(issued.key_pem)
 
 
 @contextlib.contextmanager
 def apache(folder: Path, upstream: int, version: str) -> Iterator[str]:
-    program = installed("apache2")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     write(folder, "leaf", LEAF)
     write(folder, "root", ROOT)
-    modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in MODULES)
-    (folder / "httpd.conf").write_text(
-        f"ServerRoot {folder}\n{modules}ServerName localhost\nListen 127.0.0.1:{port}\nPidFile {folder}/pid\n"
-        f"DefaultRuntimeDir {folder}\nErrorLog {folder}/error.log\nSSLEngine on\nSSLProtocol {version}\n"
+    lines = (
+        f"SSLEngine on\nSSLProtocol {version}\n"
         f"SSLCertificateFile {folder}/leaf.pem\nSSLCertificateKeyFile {folder}/leaf.key\n"
         f"SSLCACertificateFile {folder}/root.pem\n<Location />\nSSLVerifyClient require\n</Location>\n"
-        f"ProxyPass / http://127.0.0.1:{upstream}/ upgrade=websocket\n"
     )
-    process = subprocess.Popen([program, "-X", "-f", str(folder / "httpd.conf")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
+    with apachelab.serving(folder, upstream, lines, ("socache_shmcb", "ssl")) as port:
         yield f"https://localhost:{port}"
-    finally:
-        process.kill()  # one process (-X), which otherwise waits for its connections
-        process.wait(10)
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 
+def options(deployment: lab.RunningDeployment) -> list[str]:
+    """Return what a person would say of a deployment on the command line."""
+    return [
+        f"--nodered-url={deployment.url}",
+        f"--nodered-ca-file={deployment.ca_file}",
+        f"--nodered-http-port={deployment.http_port}",
+        f"--nodered-direct-port={deployment.direct_port}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [
@@ -25,12 +35,7 @@ pytestmark = pytest.mark.live
 def test_roots_are_found(name: str, line: str, tmp_path: Path) -> None:
     with lab.start([name], say=lambda line: None) as running:
         [deployment] = running.deployments
-        args = [
-            f"--nodered-url={deployment.url}",
-            f"--nodered-ca-file={deployment.ca_file}",
-            f"--nodered-http-port={deployment.http_port}",
-        ]
-        args.append(f"--nodered-direct-port={deployment.direct_port}")
+        args = options(deployment)
         [controls] = run(tmp_path, *args).values()
         (tmp_path / "given").mkdir()
         [given] = run(tmp_path / "given", *args, "--nodered-admin-root=/", "--nodered-node-root=/").values()
@@ -49,11 +54,6 @@ def test_roots_are_found(name: str, line: str, tmp_path: Path) -> None:
 def test_a_told_root_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
     with lab.start(["adminoff"], say=lambda line: None) as running:  # tells httpAdminRoot: false
         [deployment] = running.deployments
-        args = [
-            f"--nodered-url={deployment.url}",
-            f"--nodered-ca-file={deployment.ca_file}",
-            f"--nodered-http-port={deployment.http_port}",
-        ]
-        args.append(f"--nodered-direct-port={deployment.direct_port}")
+        args = options(deployment)
         [controls] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
     assert with_outcome(controls, "non-compliant") == EXPECTED["adminoff"][0]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import socket
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import apachelab
 import nginxlab
 import pytest
 from suite_runs import need_nginx
@@ -51,30 +49,8 @@ def nginx(folder: Path, upstream: int) -> Iterator[str]:
 
 @contextlib.contextmanager
 def apache(folder: Path, upstream: int) -> Iterator[str]:
-    program = shutil.which("apache2", path="/usr/sbin:/usr/bin")
-    if program is None:
-        pytest.skip("no apache2 here: apt install apache2-bin")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    modules = "".join(
-        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
-        for name in ("mpm_event", "authz_core", "proxy", "proxy_http")
-    )
-    (folder / "httpd.conf").write_text(
-        f"ServerRoot {folder}\n{modules}ServerName localhost\nListen 127.0.0.1:{port}\nPidFile {folder}/pid\n"
-        f"DefaultRuntimeDir {folder}\nErrorLog {folder}/error.log\n"
-        f"ProxyPass / http://127.0.0.1:{upstream}/ upgrade=websocket\n"
-    )
-    process = subprocess.Popen([program, "-X", "-f", str(folder / "httpd.conf")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
+    with apachelab.serving(folder, upstream) as port:
         yield f"http://localhost:{port}"
-    finally:
-        process.kill()  # one process (-X), which otherwise waits for its connections
-        process.wait(10)
 
 
 @pytest.mark.parametrize("front", [nginx, apache])

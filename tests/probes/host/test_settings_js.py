@@ -9,32 +9,15 @@ import re
 import shutil
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from evaluator import HASH, LOGIN, Evaluator, stand_in
+from evaluator import HASH, LOGIN, Evaluator
 
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, SAMPLE_HASH
 from pytest_nodered_sec.lab.node_red import flows, settings_js
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 BASIC = ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")
-
-
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = stand_in(tmp_path)
-    yield process
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture
-def evaluate(tmp_path: Path, process: subprocess.Popen[bytes]) -> Evaluator:
-    return Evaluator(tmp_path, process.pid)
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = stand_in(tmp_path)
-    yield process
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture
-def evaluate(tmp_path: Path, process: subprocess.Popen[bytes]) -> Evaluator:
-    return Evaluator(tmp_path, process.pid)
-
-
 def started(evaluate: Evaluator) -> list[str]:
     """Arguments as of a Node-RED that is linked into a directory of programs."""
     root = evaluate.folder / "lib" / "node_modules" / "node-red"

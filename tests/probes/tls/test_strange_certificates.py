@@ -81,7 +81,7 @@ def test_a_response_is_its_issuers_word_or_says_why_not(changes: list[tuple[int,
 def test_a_server_whose_certificate_has_a_common_name_of_bits_is_an_error(tmp_path: Path) -> None:
     strange = ssl.DER_cert_to_PEM_cert(changed(DER, [(NAME, 0x03), (NAME + 2, 0)])).encode()
     (tmp_path / "ca.pem").write_bytes(ROOT.pem)
-    served = cast("tlslab.Issued", SimpleNamespace(pem=strange, key=LEAF.key))
+    served = cast("tlslab.Issued", SimpleNamespace(pem=strange, key_pem=LEAF.key_pem))
     with tlslab.serving_tls(tmp_path, [served, ROOT]) as server:
         target = Target("t", f"https://localhost:{server.port}", Policy(), ca_file=str(tmp_path / "ca.pem"))
         with pytest.raises(ProbeError, match=r"a certificate that .* sends cannot be read: TypeError"):

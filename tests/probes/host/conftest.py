@@ -1,0 +1,26 @@
+"""Fixtures of the tests that evaluate settings.js: a process that stands for Node-RED, and the evaluator beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from evaluator import Evaluator, stand_in
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = stand_in(tmp_path)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, process: subprocess.Popen[bytes]) -> Evaluator:
+    return Evaluator(tmp_path, process.pid)
