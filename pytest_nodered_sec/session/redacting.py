@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Target
 
-_SHOWN: str = "redacted"  # in place of a secret in an id, which brackets surround already
+_SHOWN: Final = "redacted"  # in place of a secret in an id, which brackets surround already
 
 
 def learn(targets: tuple[Target, ...]) -> None:

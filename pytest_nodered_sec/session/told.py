@@ -45,8 +45,8 @@ def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
     del item.stash[LOOKED]  # or every case would keep its own until the run ends
     if case is None or case.target is None or case.ask is None:
         return
-    from pytest_nodered_sec import redaction  # know every kind of observation: only where they are kept
-    from pytest_nodered_sec.observations import codec  # know every kind of observation: only where they are kept
+    from pytest_nodered_sec import redaction
+    from pytest_nodered_sec.observations import codec  # knows every kind of observation: only where they are kept
 
     report.nodered_looked = {  # type: ignore[attr-defined]  # crosses from a worker
         "target": redaction.scrub(case.target.name),

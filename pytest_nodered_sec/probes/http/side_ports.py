@@ -18,7 +18,6 @@ from pytest_nodered_sec.observations.side_ports import ClosedPort, DirectDoors, 
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.http.landmarks import port_state, see
 from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, reduced
-from pytest_nodered_sec.probes.transport.contexts import tls_context
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import Client
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -84,7 +83,7 @@ class Entrance:
         sock.settimeout(max(0.01, deadline - time.monotonic()))
         name = origin_of(f"https://{self.host}").split("://", 1)[1].rpartition(":")[0].strip("[]")
         try:
-            context = tls_context(self._look.target, verified=False)
+            context = self._look.station.context(verified=False)
             with ended_by(sock, deadline):
                 return cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
         except TimeoutError:

@@ -254,14 +254,21 @@ class Station:
 
         return self.hold(make)
 
-    def _shake_hands(self, sock: Timed, where: str, deadline: float, kind: tuple[bool, bool]) -> tuple[TimedTLS, bytes]:
-        verified, newer = kind
-        context = self.contexts.get(
+    def context(self, *, verified: bool, newer: bool = False) -> ssl.SSLContext:
+        """Return what `tls_context` makes for the target, made once.
+
+        Raises:
+            ProbeError: the client certificate cannot be used.
+        """
+        return self.contexts.get(
             ("ssl", self.target.ca_file, verified, newer),
             lambda: tls_context(self.target, verified=verified, newer=newer),
         )
+
+    def _shake_hands(self, sock: Timed, where: str, deadline: float, kind: tuple[bool, bool]) -> tuple[TimedTLS, bytes]:
+        verified, newer = kind
         try:
-            return shake_hands(sock, context, (self._name, where), deadline)
+            return shake_hands(sock, self.context(verified=verified, newer=newer), (self._name, where), deadline)
         except TurnedAwayError:
             if self.found.get("wants a certificate", self.wants_certificate):
                 raise CertificateWantedError(f"{where} wants a client certificate", Cause.REJECTED) from None
