@@ -6,7 +6,7 @@ Values only, like `model`, which they build on; each observation settles itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import Kind, Mark
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import Answer
+
+_TWO_WAYS: Final = (
+    "a look inside the host judges the hash (host-03; `host` in the policy file); or leave guesses out and say why "
+    '(guess = {value = false, reason = "..."})'
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ class BasicGuesses:
         realm: the login's realm, None where no Basic login is asked for.
         guesses: what was tried.
         same_as: the place where this login was asked with passwords already, "" for here.
-        slow: seconds that an attempt took after which nothing more was asked, 0 for none.
+        slow: longest that an attempt kept Node-RED from everything else, in seconds, where that was too long; else 0.
+        untried: what was not tried after it, in words.
         spent: as for `LoginGuesses`.
         left_out: as for `LoginGuesses`.
     """
@@ -109,6 +115,7 @@ class BasicGuesses:
     guesses: tuple[Guess, ...] = ()
     same_as: str = ""
     slow: float = 0.0
+    untried: tuple[str, ...] = ()
     spent: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -116,18 +123,23 @@ class BasicGuesses:
         """Return one line for the evidence."""
         if self.realm is None or self.same_as:
             return self.attempt.evidence()
-        slow = f"; stopped, because the last attempt took {self.slow:.2f} s" if self.slow else ""
+        left = f"; not tried: {' and '.join(self.untried)}, because {self._stalled()}" if self.untried else ""
         asked = f"{self.attempt.method} {self.attempt.absolute}"
         others = _elsewhere(self.spent) + _more(self.left_out)
-        return f'{asked}, Basic realm="{self.realm}": {_told(self.guesses)}{slow}{others}'
+        return f'{asked}, Basic realm="{self.realm}": {_told(self.guesses)}{left}{others}'
 
     def settle(self, target: Target) -> None:
-        """Raise if the request without credentials got no answer."""
+        """Raise if the request without credentials got no answer, or passwords were left out and none was accepted."""
         classified = self.attempt.classified
         if target.policy.guess and classified.cause is not None and classified.kind is not Kind.INDISTINCT:
             if self.attempt.view.opaque:
                 raise see_reach(target.name)
             raise unanswered(self.attempt.evidence(), self.attempt.answer, classified, target, self.attempt.absolute)
+        if self.untried and not any(guess.accepted for guess in self.guesses):
+            raise ProbeError(f"{self.evidence()}; {_TWO_WAYS}", Cause.NOT_ASKED)
+
+    def _stalled(self) -> str:
+        return f"an attempt for that user name kept Node-RED from everything else for {self.slow:.2f} s"
 
 
 def _elsewhere(spent: tuple[str, ...]) -> str:

@@ -27,7 +27,7 @@ def test_known_password_opens_nothing(nodered_seen: BasicGuesses, nodered_policy
     """No published user name and password opens a Basic login.
 
     Blank passwords included. Asked wherever a Basic login may be: httpAdminAuth, httpNodeAuth, httpStaticAuth, a proxy.
-    At most three attempts for each login, one at a time, and none after an attempt that took over 250 ms, because Node-
-    RED blocks while it hashes.
+    At most three attempts for each login, one at a time. Node-RED's own Basic logins hash in the event loop: where one
+    attempt held it up for over 250 ms, no other is made for that user name, and the test says so and errs.
     """
     require(known_password_opens_nothing(nodered_seen, nodered_policy))

@@ -37,6 +37,10 @@ WEAK = {
     "sample-nodeauth": {"cred-02"},
     "sample-legacy-auth": {"cred-02"},
 }
+COST_14 = "$2b$14$hUrLShXnKpVsM8gkNphkBeTDbwY6jSkqEhsygrq3YT2EpT0wZc3Km"
+STRONG = """module.exports = {uiHost: "127.0.0.1", disableEditor: true,
+    httpNodeAuth: {user: "USER", pass: "HASH"}};
+"""
 
 
 @pytest.mark.parametrize("release", ["4+nginx", "5"])
@@ -53,6 +57,14 @@ def test_known_passwords_are_found_where_they_open_something(release: str, tmp_p
 def test_over_plain_http_no_password_is_tried(tmp_path: Path) -> None:
     (controls,) = run(tmp_path, "-k", "known_password_cannot_log_in", "--nodered-lab=article").values()
     assert controls == {"cred-01": {"could-not-look"}}
+
+
+@pytest.mark.parametrize(("user", "outcome"), [("admin", "could-not-look"), ("line-7", "compliant")])
+def test_a_hash_that_stalls_node_red_is_tried_once_and_that_is_no_pass(user: str, outcome: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.js").write_text(STRONG.replace("USER", user).replace("HASH", COST_14))
+    (tmp_path / "flows.json").write_text("[]")
+    (controls,) = run(tmp_path, "-k", "known_password_opens_nothing", f"--nodered-lab={tmp_path}@5").values()
+    assert controls["cred-02"] == {outcome, "not-applicable"}
 
 
 # --- nobody is locked out, nothing stays

@@ -38,6 +38,7 @@ from pytest_nodered_sec.verdict import NotApplicable
 
 REFUSED = Guess("admin", "a blank password", accepted=False)
 ACCEPTED = Guess("user", "a password that the policy names", accepted=True)
+LEFT = "`admin` with a blank password"
 LOCKED = ("admin", "`admin` was not answered: 500, too many log-in attempts")
 
 
@@ -100,6 +101,8 @@ def at(answer: Answer, root: RootView = AUTH, surface: Surface = Surface.DASHBOA
     [
         (at(PROXY_BASIC, realm="plant", guesses=(REFUSED,)), PASS),
         (at(PROXY_BASIC, realm="plant", guesses=(REFUSED,), slow=0.3), PASS),
+        (at(NODE_BASIC, NODE_AUTH, realm="plant", guesses=(REFUSED,), slow=0.3, untried=(LEFT,)), ERROR),
+        (at(NODE_BASIC, NODE_AUTH, realm="plant", guesses=(REFUSED, ACCEPTED), slow=0.3, untried=(LEFT,)), FAIL),
         (at(PROXY_BASIC, realm="plant", guesses=(REFUSED, ACCEPTED)), FAIL),
         (at(PROXY_BASIC, GATE, realm="plant", guesses=(ACCEPTED,)), FAIL),
         (at(PROXY_BASIC, realm="plant", same_as="GET /settings"), SKIP),
@@ -130,11 +133,12 @@ def test_the_remedy_is_of_whoever_asks(answer: Answer, root: RootView, surface: 
     assert violation.observed == 'GET /ui, Basic realm="x": `user` with a password that the policy names was accepted'
 
 
-def test_an_attempt_that_took_long_is_told() -> None:
-    seen = at(PROXY_BASIC, realm="x", guesses=(REFUSED,), slow=0.312, spent=("Y",))
+def test_what_was_left_out_is_told() -> None:
+    seen = at(PROXY_BASIC, realm="x", guesses=(REFUSED,), slow=0.312, untried=(LEFT,), spent=("Y",))
     assert seen.evidence() == (
-        'GET /ui, Basic realm="x": `admin` with a blank password was refused; stopped, because the last attempt took '
-        "0.31 s; other user names were tried at Y"
+        'GET /ui, Basic realm="x": `admin` with a blank password was refused; not tried: `admin` with a blank '
+        "password, because an attempt for that user name kept Node-RED from everything else for 0.31 s; other user "
+        "names were tried at Y"
     )
 
 

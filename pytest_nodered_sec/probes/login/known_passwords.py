@@ -3,8 +3,8 @@
 Nobody is locked out: one attempt at a time, each sent once, counted where every process of the run looks. At a log-in
 that locks accounts, one for each user name and run, and none after the first sign of a lock-out; so three runs within
 ten minutes that know nothing of each other still leave the right password two. The site's own account gets none where
-its own password was refused, which was its attempt. A Basic login, where nothing is locked, gets three; one that takes
-long to be answered is the last, because Node-RED's Basic logins hash in its event loop.
+its own password was refused, which was its attempt. A Basic login, where nothing is locked, gets three; at Node-RED's
+own, which hashes in its event loop, none follows for a user name whose hash takes long, and that is told.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.http import Exchange
     from pytest_nodered_sec.probes.transport.look import Look
 
-SLOW: Final = 0.25  # seconds
+STALL: Final = 0.25  # seconds of hashing in the event loop after which the user name is left alone
 _HOPS: Final = 5
 _NOT_TRIED: Final = "the password in `credentials` was refused, so none was tried for its user name"
 _UNKNOWN: Final = (Cause.TIMEOUT, Cause.CLOSED, Cause.PROTOCOL)  # the password may have arrived, and been right
@@ -202,10 +202,14 @@ def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, logi
     kind: Kind = "node_red" if attempt.refuser is Refuser.NODE_RED_BASIC else "proxy"
     pairs, spent = _taken(look, kind, login, place, f'Basic realm="{realm}"')
     guesses: list[Guess] = []
-    slow = 0.0
+    stalls: dict[str, float] = {}
+    untried: list[str] = []
     for pair in pairs:
-        if slow or (guesses and guesses[-1].accepted):
+        if guesses and guesses[-1].accepted:
             break
+        if pair.username in stalls:
+            untried.append(f"`{pair.username}` with {pair.told}")
+            continue
         if look.target.policy.login_realm:  # else nobody locks out there
             _note(look, login, place, pair.username)
         got = _open(look, asked, pair)
@@ -217,9 +221,13 @@ def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, logi
                     f"{place} answers inconsistently: now {again.status} without credentials", Cause.CHANGED
                 )
         guesses.append(Guess(pair.username, pair.told, accepted))
-        slow = got.seconds if got.seconds > SLOW else 0.0
+        if kind == "node_red" and got.seconds > STALL and not accepted:  # it hashes for the name that it knows only
+            stall = got.seconds - look.ask("GET", asked).seconds  # what is slow without a password is not the hash
+            stalls |= {pair.username: stall} if stall > STALL else {}
     more = left_out(kind, look.target.policy.known_credentials, locks=bool(look.target.policy.login_realm))
-    return BasicGuesses(attempt, realm, tuple(guesses), slow=slow, spent=spent, left_out=more)
+    return BasicGuesses(
+        attempt, realm, tuple(guesses), "", max(stalls.values(), default=0.0), tuple(untried), spent, more
+    )
 
 
 def _open(look: Look, asked: str, pair: KnownPair) -> Exchange:

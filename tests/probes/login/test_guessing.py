@@ -362,16 +362,18 @@ class Basic:
         self.realm = realm
         self.paths = paths
         self.tried: list[tuple[str, str]] = []
-        self.seconds = 0.0
+        self.seconds = 0.0  # for any answer
+        self.hashing: dict[str, float] = {}  # seconds by user name
 
     def __call__(self, request: hostile.Request) -> hostile.Reply | None:
         if not request.path.startswith(self.paths):
             return hostile.FakeNodeRED()(request)
         given = request.headers.get("authorization", "")
+        hostile.pause(self.seconds)
         if given:
             username, _, password = base64.b64decode(given.removeprefix("Basic ")).decode().partition(":")
             self.tried.append((username, password))
-            hostile.pause(self.seconds)
+            hostile.pause(self.hashing.get(username, 0.0))
             if (username, password) in self.accounts:
                 return hostile.page("<h1>Line 7</h1>")
         others = "" if self.realm == "Authorization Required" else 'Negotiate, Bearer realm="x", '
@@ -426,13 +428,31 @@ def test_other_realms_are_other_logins(tmp_path: Path) -> None:
     assert letters == "--PF"
 
 
-def test_nothing_more_is_asked_after_an_attempt_that_took_long(tmp_path: Path) -> None:
+def test_a_proxy_that_takes_long_to_hash_gets_every_password(tmp_path: Path) -> None:
     gate = Basic(("admin", ""))
-    gate.seconds = 0.3
+    gate.hashing = {"admin": 0.3}  # Caddy: bcrypt of cost 14, beside everything else
+    assert guess_basic(gate, tmp_path / "run")[0] == "--F-"
+    assert len(gate.tried) == 3
+
+
+def test_where_node_red_takes_long_to_hash_the_user_name_is_left_alone_which_is_no_pass(tmp_path: Path) -> None:
+    gate = Basic(("admin", "admin"), realm="Authorization Required")
+    gate.hashing = {"admin": 0.3}
     letters, seen = guess_basic(gate, tmp_path / "run")
-    assert letters == "--P-"
-    assert gate.tried == [("admin", "admin")]
-    assert "; stopped, because the last attempt took 0.3" in seen[2].evidence()
+    assert letters == "--E-"
+    assert gate.tried == [("user", "password"), ("admin", "password")]
+    assert (
+        "not tried: `admin` with the password that several images of Node-RED publishes, because an attempt for that "
+        "user name kept Node-RED from everything else for 0.3"
+    ) in seen[2].message
+    assert "a look inside the host judges the hash (host-03" in seen[2].message
+
+
+def test_a_target_that_is_slow_by_itself_gets_every_password(tmp_path: Path) -> None:
+    gate = Basic(("admin", "admin"), realm="Authorization Required")
+    gate.seconds = 0.3
+    assert guess_basic(gate, tmp_path / "run")[0] == "--F-"
+    assert len(gate.tried) == 3
 
 
 def test_a_basic_login_that_breaks_or_changes_is_an_error(tmp_path: Path) -> None:
