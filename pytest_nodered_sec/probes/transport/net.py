@@ -15,6 +15,11 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ADVICE: Final = {  # by why no connection was made
+    Cause.UNREACHABLE: ". Start the server, or correct the port of the URL",
+    Cause.NO_ROUTE: ". See whether this machine is in the right network (VPN)",
+    Cause.TIMEOUT: ". See whether it is switched on, and whether a firewall or a VPN lets this machine reach it",
+}
 AT_ONCE: Final = 8  # connections to one target
 _PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
 _FATE: Final = threading.Lock()  # held while it is decided whether a kept connection is used or ended
@@ -193,10 +198,19 @@ def resolve(hostname: str, deadline: float) -> tuple[str, ...]:
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
     if trouble:
-        raise ProbeError(f"the name {hostname} does not resolve: {trouble[0]}", Cause.UNREACHABLE)
+        raise ProbeError(
+            f"the name {hostname} does not resolve: {trouble[0]}. Correct the URL, or give the address by `connect` in "
+            "the policy file",
+            Cause.UNREACHABLE,
+        )
     if not addresses:
         raise ProbeError(f"the name {hostname} did not resolve in time", Cause.TIMEOUT)
     return tuple(addresses)
+
+
+def advice(cause: Cause) -> str:
+    """Return what to do where no connection was made, as a sentence that follows another; "" where nothing helps."""
+    return _ADVICE.get(cause, "")
 
 
 def dial(address: str, port: int, deadline: float) -> Timed:

@@ -22,7 +22,7 @@ from pytest_nodered_sec.probes.transport.contexts import Contexts, TurnedAwayErr
 from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client, Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.names import ascii_name
-from pytest_nodered_sec.probes.transport.net import Places, dial, resolve
+from pytest_nodered_sec.probes.transport.net import Places, advice, dial, resolve
 from pytest_nodered_sec.probes.transport.once import Memo
 from pytest_nodered_sec.probes.transport.pace import Pace
 from pytest_nodered_sec.probes.transport.proxy import dial_through
@@ -145,6 +145,8 @@ class Station:
                 self._arrived = sock
                 return
         reasons = "; ".join(dict.fromkeys(error.message for error in trouble))
+        if not self.target.http.proxy:
+            reasons += advice(trouble[0].cause)
         raise ProbeError(f"{self.target.url} cannot be reached: {reasons}", trouble[0].cause)
 
     def at(self, address: str) -> Station:
@@ -163,7 +165,9 @@ class Station:
         try:
             there.arrive(time.monotonic() + self.target.timeout)
         except ProbeError as error:
-            raise ProbeError(error.message.partition("cannot be reached: ")[2] or error.message, error.cause) from None
+            raise ProbeError(
+                error.message.partition("cannot be reached: ")[2].partition(". ")[0] or error.message, error.cause
+            ) from None
         return there
 
     def must_be_alive_at(self, address: str, what: str) -> None:
