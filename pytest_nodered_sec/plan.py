@@ -52,7 +52,9 @@ def does_not_arise(target: Target, ask: Ask) -> str:
     if ask.probe == "client_certificate":
         if not target.tls:
             return "served without TLS: see tls-01"
-        return "" if target.policy.mutual_tls else "not required: mutual_tls = true demands a client certificate"
+        if target.policy.mutual_tls or target.policy.mode != "calm":
+            return ""
+        return "not required: mutual_tls = true demands a client certificate"
     channel = _channel_of(ask)
     reason = target.policy.public_reason(channel) if channel else ""
     if ask.probe == "widgets":

@@ -110,6 +110,11 @@ class CertificateDemand:
         return self.self_made != self.status and (200 <= self.self_made < 300 or self.self_made in (404, 410))
 
     @property
+    def turned_away(self) -> bool:
+        """Whether a client without one meets something else than content, or than what says that there is none."""
+        return bool(self.alert) or self.named or (300 <= self.status < 500 and self.status not in (404, 410))
+
+    @property
     def demanded(self) -> bool:
         """Whether no client gets further without one.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.verdict import NotApplicable, Violation
+from pytest_nodered_sec.verdict import NotApplicable, Severity, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.certificates import CertificateDemand, RevocationCheck
@@ -85,18 +85,20 @@ def _stapled(chain: PresentedChain) -> list[Violation]:
 
 
 def demands_client_certificate(seen: CertificateDemand, policy: Policy) -> Verdict:
-    """Whoever shows no client certificate gets no further (mutual TLS)."""
-    del policy
-    if seen.demanded and seen.takes_any:
+    """Whoever shows no client certificate gets no further (mutual TLS), nor does who shows one that he made."""
+    if seen.turned_away and seen.takes_any:
         return (
             Violation(
                 "any-certificate",
                 seen.evidence(),
                 "a certificate that no authority issued is refused as none is",
-                "nginx: ssl_verify_client on; in place of optional_no_ca "
-                "(Caddy: tls { client_auth { mode require_and_verify } })",
+                "nginx: ssl_verify_client on; in place of optional_no_ca (Caddy: tls { client_auth { mode "
+                "require_and_verify } }; Traefik: clientAuthType: RequireAndVerifyClientCert)",
+                Severity.HIGH,
             ),
         )
+    if not policy.mutual_tls:
+        return NotApplicable("not required: mutual_tls = true demands a client certificate")
     if seen.demanded:
         return ()
     return (

@@ -106,7 +106,8 @@ def test_issuer_is_the_named_one(nodered_chain: PresentedChain, nodered_policy: 
 def test_client_certificate_is_demanded(nodered_seen: CertificateDemand, nodered_policy: Policy) -> None:
     """Clients without a certificate are refused.
 
-    Where the policy says mutual_tls = true: by a TLS alert, or by an answer that names what is missing.
+    Where the policy says mutual_tls = true: by a TLS alert, or by an answer that names what is missing. Whatever it
+    says, a certificate that anybody can make must open nothing that is refused without one.
     """
     require(demands_client_certificate(nodered_seen, nodered_policy))
 

@@ -85,6 +85,25 @@ def test_a_gate_that_believes_who_somebody_says_to_be_is_a_finding(
     assert "admin-12" in judged_as(seen)
 
 
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "if ($ssl_client_verify = NONE) { return 403; }",
+        'if ($ssl_client_i_dn !~ "CN=Gates") { return 401; }',
+    ],
+    ids=["any", "issuer"],
+)
+def test_a_gate_that_a_certificate_of_ones_own_opens_is_a_finding(
+    node_red: lab.RunningDeployment, tmp_path: Path, gate: str
+) -> None:
+    asks = "ssl_verify_client optional_no_ca; ssl_client_certificate @FILES@/../ca.pem;"
+    with standing(tmp_path, node_red.direct_port, f"{asks} {gate} location / {{ {FORWARD} }}") as there:
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert judged_as(seen) == {"tls-12"}
+    assert "any-certificate" in report
+
+
 def test_a_slash_that_opens_a_page_is_not_blamed_on_headers(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
     exact = " ".join(
         f"location {match} {{ {LOGIN} {FORWARD} }}"

@@ -105,6 +105,7 @@ def test_what_is_not_known_is_an_error_unless_something_is_revoked() -> None:
         (CertificateDemand(True, status=403), True),
         (CertificateDemand(True, alert="tlsv13 alert certificate required", self_made=200), False),
         (CertificateDemand(True, status=403, self_made=404), False),
+        (CertificateDemand(True, status=302, self_made=404), False),
         (CertificateDemand(True, status=403, self_made=403), True),
         (CertificateDemand(False, status=403), False),
         (CertificateDemand(True, status=404), False),
@@ -118,3 +119,23 @@ def test_who_gets_further_without_a_certificate_was_not_asked_for_one(seen: Cert
     assert all(
         violation.observed == seen.evidence() and "ssl_verify_client on" in violation.remedy for violation in verdict
     )
+
+
+@pytest.mark.parametrize(
+    ("seen", "codes"),
+    [
+        (CertificateDemand(True, alert="unknown ca", self_made=404), ["any-certificate"]),
+        (CertificateDemand(True, status=401, self_made=200), ["any-certificate"]),
+        (CertificateDemand(True, status=404, self_made=200), []),  # it opens more, not all
+        (CertificateDemand(True, status=403), []),
+        (CertificateDemand(False), []),
+    ],
+)
+def test_a_certificate_that_anybody_makes_opens_nothing_even_where_none_is_demanded(
+    seen: CertificateDemand, codes: list[str]
+) -> None:
+    verdict = demands_client_certificate(seen, Policy())
+    if codes:
+        assert [violation.code for violation in faults(verdict)] == codes
+    else:
+        assert isinstance(verdict, NotApplicable)

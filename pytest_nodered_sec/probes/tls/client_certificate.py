@@ -15,17 +15,29 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.certificates import CertificateDemand
-from pytest_nodered_sec.probes.tls.handshake import Client, Incompatible
+from pytest_nodered_sec.probes.tls.handshake import Client, Incompatible, shake_hands
 from pytest_nodered_sec.probes.transport.answers import NO_CERTIFICATE
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
+    from OpenSSL import crypto
+
     from pytest_nodered_sec.probes.transport.look import Look
 
 _DAY: Final = timedelta(days=1)
 _LIMIT: Final = 4096  # bytes; nginx's page has some 200
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
+_PARTS: Final = {  # of a name, as OpenSSL calls them
+    b"C": NameOID.COUNTRY_NAME,
+    b"ST": NameOID.STATE_OR_PROVINCE_NAME,
+    b"L": NameOID.LOCALITY_NAME,
+    b"O": NameOID.ORGANIZATION_NAME,
+    b"OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
+    b"CN": NameOID.COMMON_NAME,
+    b"DC": NameOID.DOMAIN_COMPONENT,
+    b"emailAddress": NameOID.EMAIL_ADDRESS,
+}
 _OF_CERTIFICATES: Final = ("certificate", "handshake failure", "access denied", "unknown ca")
 
 
@@ -33,23 +45,39 @@ def come_without_certificate(look: Look) -> CertificateDemand:
     """Shake hands without a client certificate and ask for a random path; where that is refused, with a self-made one.
 
     Servers that demand one end the handshake (up to TLS 1.2), send an alert after it (TLS 1.3), or answer 400 (nginx).
-    nginx with `ssl_verify_client optional_no_ca` takes any certificate; settings that ask only whether there is one
-    let everybody in. In calm mode no certificate is made.
+    nginx with `ssl_verify_client optional_no_ca`, Traefik with `RequireAnyClientCert` and Caddy with `mode require`
+    take any certificate; settings that ask only whether there is one, or by whom it says to be issued, let everybody
+    in. In calm mode no certificate is made. Where the policy demands none, nothing is sent to a server that asks for
+    none.
 
     Raises:
         ProbeError: no TLS, or neither answer nor alert.
     """
-    seen = _come(look, Client(look, certificate=False))
-    if not (seen.asked and seen.demanded) or look.target.policy.mode == "calm":
+    policy = look.target.policy
+    if not (policy.mutual_tls or _asks_for_one(look)):
+        return CertificateDemand(asked=False)
+    without = Client(look, certificate=False)
+    seen = _come(look, without)
+    if not (seen.asked and seen.turned_away) or policy.mode == "calm":
         return seen
     client = Client(look, certificate=False)
-    client.show(*_self_made())
+    client.show(*_self_made(_authorities(without)))
     try:
         return replace(seen, self_made=_come(look, client).status)
     except ProbeError as error:
         if error.cause not in (Cause.CLOSED, Cause.PROTOCOL):
             raise
         return seen  # it takes no such certificate
+
+
+def _asks_for_one(look: Look) -> bool:
+    """Whether the server asks for a client certificate, by the handshake that tls-01 judges; one with an alert may."""
+    try:
+        return shake_hands(look).seen.wants_certificate
+    except ProbeError as error:
+        if error.cause is not Cause.PROTOCOL:
+            raise
+        return True
 
 
 def turns_away(look: Look) -> bool:
@@ -82,11 +110,33 @@ def _come(look: Look, client: Client) -> CertificateDemand:
     return CertificateDemand(client.asked, status=int(status[1]), named=NO_CERTIFICATE.encode() in got)
 
 
-def _self_made() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Return a certificate that no authority issued, valid today."""
+def _authorities(client: Client) -> tuple[x509.Name, ...]:
+    """Return the authorities that the server says to trust, as far as their names can be written again."""
+    return tuple(name for named in client.connection.get_client_ca_list() if (name := _written(named)) is not None)
+
+
+def _written(named: crypto.X509Name) -> x509.Name | None:
+    try:
+        parts = [(_PARTS[kind], value.decode()) for kind, value in named.get_components()]
+        return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+    except (KeyError, ValueError):
+        return None  # an unusual part
+
+
+def _self_made(authorities: tuple[x509.Name, ...]) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return a certificate that no authority issued, valid today; it says that the first that the server named did.
+
+    The key that it names as its issuer's is none of that authority, or OpenSSL would find the signature wrong, which
+    `optional_no_ca` does not overlook.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    issuer = authorities[0] if authorities else name
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - _DAY, now + _DAY)
+    number = x509.random_serial_number()
+    builder = x509.CertificateBuilder(issuer, name, key.public_key(), number, now - _DAY, now + _DAY)
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-    return builder.add_extension(usage, critical=False).sign(key, hashes.SHA256()), key
+    by = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    return builder.add_extension(usage, critical=False).add_extension(by, critical=False).sign(
+        key, hashes.SHA256()
+    ), key

@@ -496,6 +496,16 @@ def another_like(key: tlslab.Key) -> tlslab.Key:
             [],
             "a self-made one a random path answered 403",
         ),
+        (
+            'ssl_verify_client optional_no_ca; if ($ssl_client_i_dn !~ "CN=Root") { return 403; }',
+            ["any-certificate"],
+            "with a self-made one a random path answered 204",
+        ),
+        (
+            "ssl_verify_client optional_no_ca; if ($ssl_client_verify = NONE) { return 302 https://sso.example/; }",
+            ["any-certificate"],
+            "without one a random path answered 302; with a self-made one a random path answered 204",
+        ),
         ("ssl_verify_client optional;", ["not-demanded"], "the server asked for a client certificate; without one"),
         ("", ["not-demanded"], "no client certificate was asked for; without one a random path answered 204"),
         (
@@ -518,6 +528,29 @@ def test_whether_nginx_demands_a_client_certificate_is_seen(
         assert nginx.accepted() == (1 if expected == ["not-demanded"] else 2)
     assert codes(demands_client_certificate(seen, MUTUAL)) == expected
     assert said in seen.evidence()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("ssl_verify_client optional_no_ca; if ($ssl_client_verify = NONE) { return 403; }", ["any-certificate"]),
+        ("ssl_verify_client on;", []),
+        ("", []),
+    ],
+)
+def test_a_self_made_certificate_is_tried_where_one_is_asked_for(
+    settings: str, expected: list[str], authority: tuple[Issued, Issued], tmp_path: Path
+) -> None:
+    root, middle = authority
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    asks = f"ssl_client_certificate {tmp_path}/ca.pem; " if settings else ""
+    with nginxlab.serving(tmp_path, [issue(HOST, middle, dns=[HOST]), middle], server=asks + settings) as nginx:
+        seen = come_without_certificate(look_at(nginx.port, tmp_path / "ca.pem", Policy()))
+        shaken = 2  # of tls-01, for either kind of key; the looks of a run share them
+        assert nginx.accepted() == shaken + (2 if settings else 0)
+    assert seen.asked is bool(settings)
+    verdict = demands_client_certificate(seen, Policy())
+    assert (codes(verdict) if isinstance(verdict, tuple) else []) == expected
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda value: value.name)
