@@ -15,6 +15,8 @@ pyOpenSSL 26.4.0 and Python 3.11.7.
 - pytest, `_pytest.runner.runtestprotocol`: to run a test without a report, because it is judged in another process.
   There is no public way.
 - pytest, `_pytest._code.code.ExceptionRepr`: the name of a type, for annotations. `ExceptionInfo.getrepr` is public.
+- pytest, `ExceptionInfo._excinfo`: type, exception and traceback, of which the last is to go. The public ways only make
+  another such object, and whoever keeps this one would keep its frames.
 - pytest-xdist, `LoadScopeScheduling._split_scope`: says which tests stay together. The public way, the mark
   `xdist_group`, changes node ids and works with `--dist=loadgroup` alone.
 - pytest-xdist, `LoadScopeScheduling.assigned_work`: what a worker has to do. When one dies, xdist reports the test
@@ -114,6 +116,13 @@ def run_silently(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest
     from _pytest.runner import runtestprotocol  # as plugins that run a test again do
 
     return runtestprotocol(item, log=False, nextitem=nextitem)
+
+
+def forget_where(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let go of the frames of an exception, for all who keep it: each has all that the test's code had in hand."""
+    excinfo.value.__traceback__ = None
+    if stored := getattr(excinfo, "_excinfo", None):
+        excinfo._excinfo = (*stored[:2], None)  # nobody reads it any more
 
 
 def given_tests(config: pytest.Config) -> list[int]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_nodered_sec import private
+from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.session import fixtures
 from pytest_nodered_sec.session.settings import only_shows
@@ -58,3 +60,13 @@ class Leaving:
             if not self._left[name]:
                 fixtures.let_go(self._session, case.target, self._kept.get(name, [_REACH]))
         return ended
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> Generator[None]:
+        """Let go of where an error or a finding was raised, when all others, such as a debugger, have seen it.
+
+        pytest-rerunfailures keeps each exception until the run ends, and with it thirty frames and what is in them.
+        """
+        yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, (NonCompliant, ProbeError)):
+            private.forget_where(call.excinfo)  # the text of these is shown without it

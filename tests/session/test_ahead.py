@@ -163,3 +163,44 @@ def test_a_question_that_refers_to_reach_01_says_why_where_that_is_not_in_the_ru
     result.assert_outcomes(errors=4)
     [log] = _logs(site)
     assert log.count("needed dead") == 8  # each asks what reach-01 would have said
+
+
+KEEPER = """
+import pytest
+kept = []
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    if call.excinfo:
+        kept.append((item.name, call.excinfo))
+    return (yield)
+
+def pytest_exception_interact(node, call):
+    note(f"interact {node.name} {len(list(_frames(call.excinfo.tb))) > 3}")
+
+def _frames(tb):
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+def pytest_unconfigure():
+    for name, excinfo in kept:
+        note(f"kept {name} {excinfo.type.__name__} {excinfo.value} {len(list(_frames(excinfo.tb)))} {excinfo!r}")
+        assert excinfo.value.__traceback__ is excinfo.tb
+"""
+
+
+def test_whoever_keeps_an_error_does_not_keep_its_frames(site: Site) -> None:
+    site.write(conftest=CONFTEST + KEEPER, test_site=TESTS)
+    targets = (f'[[target]]\nname = "{name}"\nurl = "https://{name}.example"\n' for name in ("dead", "t03"))
+    (site.path / "nodered-sec.toml").write_text("".join(targets))
+    site.run("--nodered-suite=off", url=None).assert_outcomes(passed=2, failed=2, errors=4)
+    [log] = _logs(site)
+    raised = [line for line in log if line.startswith("interact")]
+    assert len(raised) == 6
+    assert all(line.endswith("True") for line in raised)  # a debugger sees where it was
+    kept = [line for line in log if line.startswith("kept")]
+    dead = [line for line in kept if "[dead-" in line]
+    assert len(dead) == 4
+    assert all("ProbeError got no answer 0 " in line for line in dead)
+    assert not any("tblen=0" in line for line in kept if line not in dead)  # a site's own failure stays as it is
