@@ -59,7 +59,7 @@ SEVERAL_FINDINGS: Final[dict[str, tuple[str, ...]]] = {
     "editor-01": ("editor-open", "editor-served"),
     "editor-02": ("asset-served", "editor-mounted"),
     "editor-03": ("framed", "sniffed"),
-    "fleet-02": ("shared-host-key", "shared-instance-id", "shared-machine-id", "shared-secret"),
+    "fleet-02": ("shared-host-key", "shared-instance-id", "shared-machine-id", "shared-password", "shared-secret"),
     "host-00": ("another-host", "impostor"),
     "host-01": ("exposed", "inspector"),
     "host-11": ("by-hand", "not-enabled", "not-installed", "not-running", "not-valid"),

@@ -22,6 +22,8 @@ class MachineMarks:
         container: whether a container was looked at, whose marks are those of its image or of its machine.
         instance: of the id that Node-RED made for itself, "" where it is not seen.
         secret: of the key that Node-RED made for its credentials, "" where the site chose one, or it is not seen.
+        passwords: of the bcrypt hashes in settings.js, each with whose it is; without samples that are published, and
+            hashes that are made anew at each start. None where it is not known what settings.js comes to.
     """
 
     machine: str
@@ -30,11 +32,18 @@ class MachineMarks:
     container: bool = False
     instance: str = ""
     secret: str = ""
+    passwords: tuple[tuple[str, str], ...] | None = None
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
         keys = listed(kind for kind, _ in self.host_keys) or "none"
-        return f"machine id: {'seen' if self.machine else 'none'}; ssh host keys: {keys}"
+        own = [
+            "instance id" if self.instance else "",
+            "key for credentials" if self.secret else "",
+            "password hashes: not seen" if self.passwords is None else f"password hashes: {len(self.passwords)}",
+        ]
+        of_node_red = ", ".join(filter(None, own))
+        return f"machine id: {'seen' if self.machine else 'none'}; ssh host keys: {keys}; of Node-RED: {of_node_red}"
 
 
 @dataclass(frozen=True)

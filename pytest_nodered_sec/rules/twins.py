@@ -10,9 +10,13 @@ from pytest_nodered_sec.texts import listed
 from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pytest_nodered_sec.observations.twins import Beside
     from pytest_nodered_sec.policy.model import Policy
     from pytest_nodered_sec.verdict import Verdict
+
+    _Others = Sequence[tuple[str, MachineMarks]]
 
 _NEW_KEY: Final = (
     "make a new key on each machine, have it certified and the old certificate revoked: certbot renew --force-renewal "
@@ -35,6 +39,11 @@ _OWN_KEY: Final = (
     "set a credentialSecret of its own in settings.js: credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET, and "
     "deploy; then change what the credentials hold. In the image, leave .config.runtime.json and flows_cred.json out"
 )
+_OWN_HASH: Final = (
+    "a password of its own for each: node-red admin hash-pw, and its hash into settings.js or the environment of that "
+    "machine. In the image, or the template that settings.js is written from, leave the hash out. Published samples "
+    "are judged by host-03"
+)
 
 
 def tls_key_is_its_own(seen: Beside, policy: Policy) -> Verdict:
@@ -54,32 +63,51 @@ def tls_key_is_its_own(seen: Beside, policy: Policy) -> Verdict:
 
 
 def machine_is_no_copy(seen: Beside, policy: Policy) -> Verdict:
-    """No other machine of the run has this machine's id, one of its ssh host keys, or an id or key of its Node-RED."""
+    """No other machine of the run has this machine's id or ssh host keys, or its Node-RED's id, key or passwords."""
     own = seen.seen
     assert isinstance(own, MachineMarks)  # noqa: S101  what fleet-02 asks
-    if own.container:
-        return NotApplicable("a container has no marks of its own: give the host that runs it")
-    machines = [
+    others = [
         (name, other)
         for name, other in seen.others
-        if isinstance(other, MachineMarks) and not other.container and not (own.boot and own.boot == other.boot)
+        if isinstance(other, MachineMarks) and not (own.boot and own.boot == other.boot)
     ]
-    violations = []
+    violations = (*_of_machine(own, others), *_of_node_red(own, others))
+    if own.container and not violations:
+        return NotApplicable("a container has no marks of its own: give the host that runs it")
+    return violations or _compared(seen)
+
+
+def _of_machine(own: MachineMarks, others: _Others) -> Iterator[Violation]:
+    """Return what two machines share; a container has the marks of its image, or of the machine that runs it."""
+    machines = [] if own.container else [(name, other) for name, other in others if not other.container]
     if twins := [name for name, other in machines if own.machine and own.machine == other.machine]:
         observed = f"its machine id (/etc/machine-id) is also that of {listed(twins)}"
-        violations.append(Violation("shared-machine-id", observed, "an id that no other machine has", _NEW_ID))
+        yield Violation("shared-machine-id", observed, "an id that no other machine has", _NEW_ID)
     keys = set(own.host_keys)
     if twins := [name for name, other in machines if keys & set(other.host_keys)]:
         observed = f"an ssh host key of it (/etc/ssh) is also that of {listed(twins)}"
-        violations.append(Violation("shared-host-key", observed, "host keys that no other machine has", _NEW_HOST_KEYS))
-    if twins := [name for name, other in machines if own.secret and own.secret == other.secret]:
+        yield Violation("shared-host-key", observed, "host keys that no other machine has", _NEW_HOST_KEYS)
+
+
+def _of_node_red(own: MachineMarks, others: _Others) -> Iterator[Violation]:
+    """Return what two Node-REDs share, on machines or in containers."""
+    if twins := [name for name, other in others if own.secret and own.secret == other.secret]:
         observed = f"the key that its Node-RED made for its credentials is also that of {listed(twins)}"
-        violations.append(Violation("shared-secret", observed, "a key that no other Node-RED has", _OWN_KEY))
-    if twins := [name for name, other in machines if own.instance and own.instance == other.instance]:
+        yield Violation("shared-secret", observed, "a key that no other Node-RED has", _OWN_KEY)
+    shared = {digest for _, other in others for digest in _passwords(other)} & _passwords(own)
+    if shared:
+        accounts = [account for account, digest in own.passwords or () if digest in shared]
+        twins = [name for name, other in others if shared & _passwords(other)]
+        observed = f"its password hash ({listed(accounts)} in settings.js) is also that of {listed(twins)}"
+        yield Violation("shared-password", observed, "a password that opens no other", _OWN_HASH, Severity.MEDIUM)
+    if twins := [name for name, other in others if own.instance and own.instance == other.instance]:
         observed = f"its Node-RED's instance id (.config.runtime.json) is also that of {listed(twins)}"
         expected = "an id that no other Node-RED has"
-        violations.append(Violation("shared-instance-id", observed, expected, _NEW_INSTANCE, Severity.LOW))
-    return tuple(violations) or _compared(seen)
+        yield Violation("shared-instance-id", observed, expected, _NEW_INSTANCE, Severity.LOW)
+
+
+def _passwords(marks: MachineMarks) -> set[str]:
+    return {digest for _, digest in marks.passwords or ()}
 
 
 def _keys(chain: PresentedChain) -> set[str]:

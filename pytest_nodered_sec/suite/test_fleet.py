@@ -28,6 +28,7 @@ def test_machine_is_no_copy(nodered_seen: Beside, nodered_policy: Policy) -> Non
 
     Copies of one image do: who takes the host key of one can pass for all, and systems that tell machines by their id
     mistake one for another. The same goes for the instance id and the key for credentials that Node-RED makes for
-    itself: who takes that key from one can read the credentials of all. Judged at the end, when all targets were asked.
+    itself: who takes that key from one can read the credentials of all. A password hash that two machines have was
+    copied from one to the other: its password opens both. Judged at the end, when all targets were asked.
     """
     require(machine_is_no_copy(nodered_seen, nodered_policy))

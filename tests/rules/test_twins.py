@@ -70,6 +70,7 @@ KEY = ("ssh-ed25519", "1")
 MACHINE = MachineMarks("m", "b", (KEY, ("ssh-rsa", "2")))
 FRESH = MachineMarks("n", "c", (("ssh-ed25519", "3"),))
 BARE = MachineMarks("", "")
+PASSWORDS = (("adminAuth user 1", "p"), ("httpNodeAuth", "q"))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,16 @@ BARE = MachineMarks("", "")
         (beside(MACHINE, replace(MACHINE, boot="d", container=True)), []),
         (beside(replace(MACHINE, container=True), replace(MACHINE, boot="d")),
          ["NotApplicable: a container has no marks of its own: give the host that runs it"]),
+        (beside(replace(MACHINE, passwords=PASSWORDS), replace(FRESH, passwords=(("httpNodeAuth", "q"),)),
+                replace(BARE, passwords=(("adminAuth user 1", "r"), ("adminAuth user 2", "p")))),
+         ["shared-password: its password hash (adminAuth user 1, httpNodeAuth in settings.js) is also that of line-1, "
+          "line-2"]),
+        (beside(replace(MACHINE, passwords=PASSWORDS), replace(FRESH, passwords=(("httpNodeAuth", "r"),))), []),
+        (beside(replace(MACHINE, passwords=PASSWORDS), replace(MACHINE, passwords=PASSWORDS)), []),  # one machine
+        (beside(replace(MACHINE, passwords=PASSWORDS, container=True), replace(FRESH, passwords=PASSWORDS)),
+         ["shared-password: its password hash (adminAuth user 1, httpNodeAuth in settings.js) is also that of line-1"]),
+        (beside(replace(MACHINE, secret="s"), replace(FRESH, secret="s", container=True)),
+         ["shared-secret: the key that its Node-RED made for its credentials is also that of line-1"]),
         (beside(MACHINE), ["NotApplicable: there is no other server or machine in this run to compare with"]),
     ],
 )  # fmt: skip
@@ -98,8 +109,12 @@ def test_machines(seen: Beside, expected: list[str]) -> None:
 
 def test_nothing_of_a_machine_is_told_but_what_it_has() -> None:
     assert beside(MACHINE, FRESH, unseen=("x",)).evidence() == (
-        "machine id: seen; ssh host keys: ssh-ed25519, ssh-rsa; compared with 1 other target; not seen: x"
+        "machine id: seen; ssh host keys: ssh-ed25519, ssh-rsa; of Node-RED: password hashes: not seen; "
+        "compared with 1 other target; not seen: x"
     )
-    assert beside(BARE, FRESH, FRESH).evidence() == (
-        "machine id: none; ssh host keys: none; compared with 2 other targets"
+    bare = "machine id: none; ssh host keys: none; of Node-RED: "
+    assert beside(replace(BARE, passwords=PASSWORDS), FRESH, FRESH).evidence() == (
+        f"{bare}password hashes: 2; compared with 2 other targets"
     )
+    told = replace(BARE, instance="i", secret="s", passwords=())
+    assert told.evidence() == f"{bare}instance id, key for credentials, password hashes: 0"

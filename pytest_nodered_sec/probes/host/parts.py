@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Observation
     from pytest_nodered_sec.observations.host_settings import Egress
+    from pytest_nodered_sec.observations.twins import MachineMarks
     from pytest_nodered_sec.probes.host.gather import Inside
     from pytest_nodered_sec.probes.transport.look import Look
 
@@ -329,6 +330,15 @@ def _freshness(inside: Inside) -> Freshness:
     return Freshness(inside.node_red.process, newer, tuple(nginx_newer(inside)), read, on_disk)
 
 
+def _marks(inside: Inside) -> MachineMarks:
+    """Return what tells the machine from others; of settings.js only where it is known to be what runs."""
+    try:
+        settings = settings_of(inside)["settings"]
+    except ProbeError:  # host-03 carries why
+        settings = None
+    return marks_of(inside, settings)
+
+
 _PARTS: Final[dict[str, Callable[..., Observation]]] = {
     "identity": _identity,
     "listening": _listening,
@@ -351,5 +361,5 @@ _PARTS: Final[dict[str, Callable[..., Observation]]] = {
     "keys": key_access,
     "patch level": lambda inside: patch_level(inside, settings_of),
     "freshness": _freshness,
-    "marks": marks_of,
+    "marks": _marks,
 }

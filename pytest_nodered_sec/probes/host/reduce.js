@@ -1,5 +1,6 @@
 // What settings.js comes to, reduced: the part of the second process that says what of it leaves. No secret does; password
-// hashes come back as "which known sample, which scheme, which cost". Each key is read as Node-RED reads it.
+// hashes come back as "which known sample, which scheme, which cost", and as a mark by which machines are compared. Each
+// key is read as Node-RED reads it.
 "use strict";
 
 const kindOf = (value) => value === undefined || value === null ? "unset"
@@ -23,16 +24,21 @@ const listOf = (value) => Array.isArray(value) ? value : [];
 const own = (value) => value !== null && typeof value === "object" && !value[INERT] ? value : {};
 
 function hash(value) {
-  if (kindOf(value) === "computed") return { scheme: "computed", cost: 0, known: "" };
-  if (typeof value !== "string" || !value) return { scheme: "unset", cost: 0, known: "" };
+  if (kindOf(value) === "computed") return { scheme: "computed", cost: 0, known: "", mark: "" };
+  if (typeof value !== "string" || !value) return { scheme: "unset", cost: 0, known: "", mark: "" };
   const bcrypt = /^\$2[abxy]?\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.exec(value);
+  const known = INPUT.passwords.includes(HASHED.get(value)) ? "of a password that everybody knows"
+    : Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "";
   return {
     scheme: bcrypt ? "bcrypt" : /^[0-9a-f]{32}$/i.test(value) ? "md5" : "other",
-    cost: bcrypt ? Number(bcrypt[1]) : 0,
-    known: INPUT.passwords.includes(HASHED.get(value)) ? "of a password that everybody knows"
-      : Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "",
+    cost: bcrypt ? Number(bcrypt[1]) : 0, known,
+    mark: bcrypt && !known && !HASHED.has(value) ? mark(value) : "",
   };
 }
+
+// Of a bcrypt hash alone: 128 bits of its salt are random, so that nobody finds the hash, or the password, from its mark.
+// Two machines have the same only if one got it from the other, or both from one image. The letter of $2b$ makes no difference.
+const mark = (value) => require("crypto").createHash("sha256").update(`nodered-sec\n${value.replace(/^\$2[a-z]?/, "")}`).digest("hex");
 
 const MISSING = ["undefined", "null", "NaN", "[object Object]", "[object Promise]"]; // made of what was not there
 const secret = (value) => kindOf(value) === "computed" ? "computed" : Object.hasOwn(INPUT.known, value) ? "published"

@@ -65,6 +65,24 @@ def test_hashes_come_back_as_scheme_cost_and_known_sample(evaluate: Evaluator) -
         assert secret not in evaluate.raw
 
 
+def test_only_bcrypt_hashes_that_are_nobody_elses_have_marks(evaluate: Evaluator) -> None:
+    """A mark of what has no random salt would tell it to whoever tries words; a known sample is host-03's."""
+    own = HASH.replace("$2b$", "$2y$") if HASH.startswith("$2b$") else HASH.replace("$2a$", "$2b$")
+    written = [HASH, own, SAMPLE_HASH, "5f4dcc3b5aa765d61d8327deb882cf99", "hunter2"]
+    users = "".join(f"{{username: 'u', password: '{password}'}}, " for password in written)
+    made = "{pass: require('bcryptjs').hashSync(process.env.PLANT_SECRET, 12)}"
+    (evaluate.folder / "node_modules/bcryptjs").mkdir(parents=True)
+    (evaluate.folder / "node_modules/bcryptjs/index.js").write_text("throw new Error('run')")
+    basic = f"httpNodeAuth: {{pass: '{HASH}'}}, httpStaticAuth: {made}"
+    answer = evaluate.settings(f"adminAuth: {{type: 'credentials', users: [{users}]}}, {basic}")
+    marks = [user["hash"]["mark"] for user in answer["adminAuth"]["users"]]
+    assert marks == [marks[0], marks[0], "", "", ""]
+    assert marks[0] == answer["httpNodeAuth"]["hash"]["mark"]
+    assert re.fullmatch("[0-9a-f]{64}", marks[0])
+    assert answer["httpStaticAuth"]["hash"] == {"scheme": "bcrypt", "cost": 12, "known": "", "mark": ""}
+    assert hashlib.sha256(HASH.encode()).hexdigest() not in evaluate.raw
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -80,13 +98,13 @@ def test_what_cannot_be_a_bcrypt_hash_is_none(written: str, evaluate: Evaluator)
     body = f'adminAuth: {{type: "credentials", users: [{{password: "{written}"}}]}}, '
     answer = evaluate.settings(body + ", ".join(f'{key}: {{user: "u", pass: "{written}"}}' for key in BASIC))
     hashes = [answer["adminAuth"]["users"][0]["hash"], *(answer[key]["hash"] for key in BASIC)]
-    assert hashes == [{"scheme": "other", "cost": 0, "known": ""}] * 4
+    assert hashes == [{"scheme": "other", "cost": 0, "known": "", "mark": ""}] * 4
     assert written not in evaluate.raw
 
 
 def test_a_hash_named_like_a_member_of_objects_is_no_known_sample(evaluate: Evaluator) -> None:
     answer = evaluate.settings("httpNodeAuth: {user: 'u', pass: 'constructor'}")
-    assert answer["httpNodeAuth"]["hash"] == {"scheme": "other", "cost": 0, "known": ""}
+    assert answer["httpNodeAuth"]["hash"] == {"scheme": "other", "cost": 0, "known": "", "mark": ""}
 
 
 def test_the_environment_is_the_running_processs(evaluate: Evaluator) -> None:
