@@ -69,7 +69,7 @@ SEVERAL_FINDINGS: Final[dict[str, tuple[str, ...]]] = {
     "http-04": ("becomes-target", "served-by-name", "switched-off"),
     "node-01": ("declared-but-absent", "no-admin-api", "not-disabled", "served"),
     "patch-03": ("node-behind", "node-unmaintained"),
-    "reach-02": ("address-differs", "address-open", "by-turns"),
+    "reach-02": ("address-certificate", "address-differs", "address-open", "address-tls", "by-turns"),
     "tls-02": ("no-san", "wrong-name"),
     "tls-03": ("expired", "not-yet-valid", "renewal-late"),
     "tls-04": ("duplicate", "expired-extra", "root-sent", "stranger", "taken-from-the-store", "wrong-order"),

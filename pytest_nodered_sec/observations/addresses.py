@@ -10,6 +10,7 @@ from pytest_nodered_sec.observations.answers import Kind
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.observations.chain import PresentedChain
 
 BY_TURNS: Final = "answers differ from one question to the next"
 _TELLING: Final = (Kind.SERVED, Kind.REFUSED, Kind.ABSENT)
@@ -38,11 +39,15 @@ class AddressView:
         address: the address, IPv6 without brackets.
         glances: what was asked there, in the same order at every address.
         trouble: why it could not be looked at, "" where it could.
+        chain: the certificates that it presents, None where there is one address only, or it could not be looked at.
+        old_versions: TLS versions before 1.2 that it accepts.
     """
 
     address: str
     glances: tuple[Glance, ...] = ()
     trouble: str = ""
+    chain: PresentedChain | None = None
+    old_versions: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:

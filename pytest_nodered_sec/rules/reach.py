@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.rules.chain import chain_is_trusted, names_the_host, renewal_is_in_time
+from pytest_nodered_sec.rules.suites import may_speak
 from pytest_nodered_sec.verdict import Severity, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.addresses import Addresses, AddressView
+    from pytest_nodered_sec.observations.chain import PresentedChain
     from pytest_nodered_sec.observations.reach import Reach
     from pytest_nodered_sec.policy.model import Policy
     from pytest_nodered_sec.verdict import Verdict
@@ -34,7 +37,8 @@ def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
     """Every address of the name serves and refuses the same, and the same request always gets the same answer."""
     open_turns = [turn for turn in seen.turns if turn.open]
     differing = [_differing(seen, view) for view in seen.views[1:]]
-    violations = tuple(violation for violation in differing if violation is not None)
+    of_tls = [violation for view in seen.views[1:] for violation in _of_tls(seen.views[0], view, policy)]
+    violations = (*(violation for violation in differing if violation is not None), *of_tls)
     if not open_turns:
         return violations
     told = "; ".join(turn.line() for turn in open_turns[:_SHOWN])
@@ -47,6 +51,36 @@ def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
             "give every server behind the load balancer the same configuration, and the same login",
         ),
     )
+
+
+def _of_tls(first: AddressView, view: AddressView, policy: Policy) -> list[Violation]:
+    """Return what is wrong with another address's TLS and not with the first one's, which tls-01 to tls-07 judge."""
+    violations = []
+    if first.chain is not None and view.chain is not None:
+        known = {fault.code for fault in _faults_of(first.chain, policy)}
+        faults = [fault for fault in _faults_of(view.chain, policy) if fault.code not in known]
+        if faults:
+            observed = f"{view.shown} presents another chain than {first.shown}: "
+            violations.append(
+                Violation(
+                    "address-certificate",
+                    observed + "; ".join(fault.observed for fault in faults),
+                    "at every address a certificate that is trusted, names the host and is in date",
+                    _LISTEN,
+                )
+            )
+    old = [
+        version for version in view.old_versions if version not in first.old_versions and not may_speak(version, policy)
+    ]
+    if old:
+        observed = f"{view.shown} accepts {', '.join(old)}, which {first.shown} refuses"
+        violations.append(Violation("address-tls", observed, "the same TLS versions at every address", _LISTEN))
+    return violations
+
+
+def _faults_of(chain: PresentedChain, policy: Policy) -> list[Violation]:
+    verdicts = [judge(chain, policy) for judge in (chain_is_trusted, names_the_host, renewal_is_in_time)]
+    return [fault for verdict in verdicts if isinstance(verdict, tuple) for fault in verdict]
 
 
 def _differing(seen: Addresses, view: AddressView) -> Violation | None:

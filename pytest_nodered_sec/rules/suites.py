@@ -45,7 +45,7 @@ def old_version_is_refused(seen: OfferedVersions, policy: Policy) -> Verdict:
             _versions_line(policy),
         )
         for offer in seen.accepted
-        if not _may_speak(offer.version, policy)
+        if not may_speak(offer.version, policy)
     )
 
 
@@ -61,7 +61,7 @@ def new_version_is_offered(seen: OfferedVersions, policy: Policy) -> Verdict:
             Violation("not-offered", seen.evidence(), f"{' or '.join(wanted)} is accepted", _versions_line(policy))
         )
     for version in spoken:
-        if not _may_speak(version, policy):
+        if not may_speak(version, policy):
             expected = f"{version} is refused (profile {policy.profile})"
             faults.append(Violation("too-old", f"{version} is accepted", expected, _versions_line(policy)))
     return tuple(faults)
@@ -214,13 +214,14 @@ def _unasked(seen: ProtocolOffer) -> NotApplicable | None:
 
 
 def _not_to_be_spoken(seen: ProtocolOffer, policy: Policy) -> NotApplicable | None:
-    if _may_speak(seen.version, policy):
+    if may_speak(seen.version, policy):
         return None
     control = "tls-07" if seen.version in OLD else "tls-08"
     return NotApplicable(f"{seen.version} must not be accepted at all: see {control}")
 
 
-def _may_speak(version: str, policy: Policy) -> bool:
+def may_speak(version: str, policy: Policy) -> bool:
+    """Whether the policy accepts a version, e.g. "TLSv1.1"."""
     return version.removeprefix("TLSv") in policy.thresholds.tls_accepted
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from chains import chain
 from seen import (
     AUTH,
     BROKEN,
@@ -111,6 +112,28 @@ def two(ours: Glance, theirs: Glance) -> Addresses:
 def test_addresses_agree(seen: Addresses, letter: str) -> None:
     assert outcome(addresses_agree, seen, target()) == letter
     assert seen.evidence()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "codes"),
+    [
+        (AddressView(FOUR, chain=chain()), AddressView(FIVE, chain=chain()), []),
+        (AddressView(FOUR, chain=chain()), AddressView(FIVE), []),
+        (AddressView(FOUR), AddressView(FIVE, chain=chain(errors=((10, 1),))), []),
+        (AddressView(FOUR, chain=chain()), AddressView(FIVE, chain=chain(errors=((10, 1),))), ["address-certificate"]),
+        (AddressView(FOUR, chain=chain(errors=((10, 1),))), AddressView(FIVE, chain=chain(errors=((10, 1),))), []),
+        (AddressView(FOUR), AddressView(FIVE, old_versions=("TLSv1.0",)), ["address-tls"]),
+        (AddressView(FOUR, old_versions=("TLSv1.0",)), AddressView(FIVE, old_versions=("TLSv1.0",)), []),
+    ],
+    ids=["alike", "not seen", "first not seen", "expired", "both", "old", "both old"],
+)
+def test_the_tls_of_another_address_is_judged_where_the_first_ones_is_better(
+    ours: AddressView, theirs: AddressView, codes: list[str]
+) -> None:
+    verdict = addresses_agree(Addresses((ours, theirs)), Policy())
+    assert isinstance(verdict, tuple)
+    assert [violation.code for violation in verdict] == codes
+    assert all(f"[{FIVE}]" in violation.observed and FOUR in violation.observed for violation in verdict)
 
 
 def test_who_serves_is_named() -> None:

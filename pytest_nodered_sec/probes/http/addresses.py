@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -15,6 +16,8 @@ from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.channels.websocket import attempt_channel
 from pytest_nodered_sec.probes.http.access import attempt_access
 from pytest_nodered_sec.probes.http.landmarks import see_again, view_admin, view_node
+from pytest_nodered_sec.probes.tls.handshake import present_chain
+from pytest_nodered_sec.probes.tls.suites import old_versions
 from pytest_nodered_sec.probes.transport.look import Look
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
-    """Ask landmarks, dashboards and /comms at every address of the name; at a single one nothing more is asked.
+    """Ask landmarks, dashboards, /comms and TLS at every address of the name; at a single one nothing more is asked.
 
     Args:
         look: the look.
@@ -43,7 +46,7 @@ def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
     others = [address for address in station.addresses if address != station.address]
     if turns or not others:
         return Addresses((first, *map(AddressView, others)), turns)
-    ours = AddressView(station.address, tuple(_glances(station, admin, node)))
+    ours = _with_tls(station, AddressView(station.address, tuple(_glances(station, admin, node))))
     views = [_view(station, address) for address in others]
     if not see_again(look, admin).same_as(admin.sign):
         raise ProbeError(f"{look.target.url} no longer answers as at the start", Cause.CHANGED)
@@ -55,9 +58,20 @@ def _view(station: Station, address: str) -> AddressView:
         there = station.at(address)
         admin = view_admin(Look(there))
         apart = there.target.node("/") != admin.root
-        return AddressView(address, tuple(_glances(there, admin, view_node(Look(there), admin) if apart else admin)))
+        node = view_node(Look(there), admin) if apart else admin
+        return _with_tls(there, AddressView(address, tuple(_glances(there, admin, node))))
     except ProbeError as error:
         return AddressView(address, trouble=error.message)
+
+
+def _with_tls(station: Station, view: AddressView) -> AddressView:
+    """Note the certificates, and the old versions that are spoken: another server block may stand there."""
+    if not station.target.tls:
+        return view
+    try:
+        return replace(view, chain=present_chain(Look(station)), old_versions=old_versions(Look(station)))
+    except ProbeError as error:
+        return replace(view, trouble=error.message)
 
 
 def _glances(station: Station, admin: RootView, node: RootView) -> Iterator[Glance]:

@@ -104,6 +104,16 @@ def see_offers(look: Look) -> TlsOffers:
     return offers
 
 
+def old_versions(look: Look) -> tuple[str, ...]:
+    """Return the versions before TLS 1.2 that a server accepts with any of the usual suites; one ClientHello each.
+
+    Raises:
+        ProbeError: no connection, no answer in time, or something else than TLS.
+    """
+    asker = Asker(look)
+    return tuple(version.label for version in _LANES[-1] if asker.ask(version, _USUAL).hello is not None)
+
+
 def _check_answered(look: Look, offers: TlsOffers) -> None:
     """Raise where no version was accepted: then a refusal proves nothing."""
     if any(version.accepted for version in offers.versions):

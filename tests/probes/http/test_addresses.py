@@ -13,7 +13,7 @@ import hostile
 import nginxlab
 import pytest
 from suite_runs import installed, need_nginx
-from tlslab import issue
+from tlslab import DAY, Issued, issue, now
 
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -123,6 +123,50 @@ def test_an_ipv6_listener_without_the_gate_is_a_finding(
     [violation] = addresses_agree(seen, Policy())  # type: ignore[misc]  # a verdict may also be no tuple
     assert "[::1] serves what 127.0.0.1 refuses: GET /ui without credentials" in violation.observed
     assert "a live channel at /ui/socket.io" in violation.observed
+
+
+@pytest.mark.parametrize(
+    ("chain", "tls", "codes", "says"),
+    [
+        ([issue("localhost", ROOT, dns=["localhost"])], "", [], ""),
+        (
+            [issue("localhost", ROOT, dns=["localhost"], since=now() - 90 * DAY, until=now() - 5 * DAY)],
+            "",
+            ["address-certificate"],
+            "[::1] presents another chain than 127.0.0.1: leaf `CN=localhost` expired on",
+        ),
+        ([issue("debian", dns=["debian"])], "", ["address-certificate"], "self-signed"),
+        (
+            [issue("localhost", ROOT, dns=["localhost"])],
+            "ssl_protocols TLSv1.1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0;",
+            ["address-tls"],
+            "[::1] accepts TLSv1.1, which 127.0.0.1 refuses",
+        ),
+    ],
+    ids=["as good", "expired", "of the package", "old"],
+)
+def test_an_ipv6_listener_with_other_tls_is_a_finding(
+    tmp_path: Path,
+    upstream: int,
+    survey: Survey,
+    monkeypatch: pytest.MonkeyPatch,
+    chain: list[Issued],
+    tls: str,
+    codes: list[str],
+    says: str,
+) -> None:
+    need_nginx()
+    named(monkeypatch, "127.0.0.1", SIX)
+    (tmp_path / "ca.pem").write_bytes(ROOT.pem)
+    lines = f"{guard(tmp_path)} location / {{ proxy_pass http://127.0.0.1:{upstream}; {PASS} }}"
+    certificate, key = nginxlab.write_chain(tmp_path, "other", chain)
+    files = f"ssl_certificate {certificate}; ssl_certificate_key {key};"
+    other = f"server {{ listen [::1]:@PORT@ ssl; {files} {tls} {lines} }}"
+    with nginxlab.serving(tmp_path, [LEAF], server=lines, http=TABLE + other) as nginx:
+        policy = Policy(dashboards=("/ui",), admin_api="proxied")
+        seen, came = verdict(survey, at(nginx.port, ca_file=str(tmp_path / "ca.pem"), policy=policy))
+    assert came == codes
+    assert all(says in violation.observed for violation in addresses_agree(seen, policy))  # type: ignore[union-attr]
 
 
 def test_the_same_at_both_is_compliant_and_the_side_ports_are_believed(
