@@ -135,8 +135,9 @@ def test_spellings_are_of_literal_routes_and_of_dashboards() -> None:
     routes = [ask.label for ask in asked("admin-05")]
     assert routes[:2] == ["GET /FLOWS", "GET /flows/"]
     assert not [label for label in routes if "?" in label or "NOPE" in label]
-    assert [ask.args for ask in asked("dash-04", dashboards=("/hmi/",))] == [("DASHBOARD", "/hmi/", "/HMI")]
-    assert [ask.args[2] for ask in asked("dash-04", dashboards=("/ui",))] == ["/UI", "/ui/"]
+    hmi = [("DASHBOARD", "/hmi/", "/HMI"), ("DASHBOARD", "/hmi/", "/hmi/index.html")]
+    assert [ask.args for ask in asked("dash-04", dashboards=("/hmi/",))] == hmi
+    assert [ask.args[2] for ask in asked("dash-04", dashboards=("/ui",))] == ["/UI", "/ui/", "/ui/index.html"]
 
 
 def test_each_identity_header_is_a_question_and_other_surfaces_get_all_of_them() -> None:

@@ -1,4 +1,4 @@
-"""Spellings of a path under which Express serves the same, and by which real proxies were passed; reviewed 2026-11-23.
+"""Spellings of a path under which Express serves the same, and by which real proxies were passed; reviewed 2026-11-30.
 
 Measured on Node-RED 4.1.15 and 5.0.7: letter case and one trailing slash make no difference to Express. What does
 (`//flows`, `/./flows`, `/%66lows`, `/flows;x`, `/flows%2f`: all 404) is not here: proxies that tidy
@@ -37,6 +37,10 @@ SPELLINGS: Final = (
     ),
     Spelling("trailing slash", lambda path: f"{path}/", "nginx: location = /flows; Caddy: path /flows"),
 )
+
+# Both dashboards serve their folder by express.static, and Dashboard 2 its page at every path below its own: seen with
+# node-red-dashboard 3.6.6 and @flowfuse/node-red-dashboard 1.30.2 behind nginx: location ~* ^/(ui|dashboard)/?$
+PAGE_FILE: Final = "/index.html"
 
 
 def respelled_routes() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.roots import KNOWN_ROOTS, USUAL_DASHBOARDS
-from pytest_nodered_sec.data.spellings import SPELLINGS, respelled_routes
+from pytest_nodered_sec.data.spellings import PAGE_FILE, SPELLINGS, respelled_routes
 from pytest_nodered_sec.data.ways import PROXY_05
 from pytest_nodered_sec.model import Ask, Surface
 from pytest_nodered_sec.questions.surfaces import askable_endpoints, dashboards_of, harmless_endpoints, representatives
@@ -19,8 +19,8 @@ _RARE: Final = ("rerouted", "basic")
 _PREFIXES: Final = 3  # of public paths that are looked below
 
 
-def _respelled(surface: Surface, plain: str) -> tuple[Ask, ...]:
-    spelled = [spelling.write(plain.rstrip("/")) for spelling in SPELLINGS]
+def _respelled(surface: Surface, plain: str, *below: str) -> tuple[Ask, ...]:
+    spelled = [*(spelling.write(plain.rstrip("/")) for spelling in SPELLINGS), *below]
     return tuple(
         Ask("variant", (surface.name, plain, path), f"GET {path}") for path in spelled if path not in ("", plain)
     )
@@ -32,8 +32,9 @@ def respelled_reads(target: Target) -> tuple[Ask, ...]:
 
 
 def respelled_pages(target: Target) -> tuple[Ask, ...]:
-    """Each dashboard's page in every such spelling (dash-04)."""
-    return tuple(ask for path in dashboards_of(target) for ask in _respelled(Surface.DASHBOARD, path))
+    """Each dashboard's page in every such spelling, and by the name of its file (dash-04)."""
+    below = {path: [path.rstrip("/") + PAGE_FILE] if path.rstrip("/") else [] for path in dashboards_of(target)}
+    return tuple(ask for path, files in below.items() for ask in _respelled(Surface.DASHBOARD, path, *files))
 
 
 def claimed_identities(target: Target) -> tuple[Ask, ...]:

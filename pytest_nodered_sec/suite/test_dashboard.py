@@ -46,7 +46,8 @@ def test_support_data_is_refused(nodered_attempt: AccessAttempt, nodered_policy:
 def test_page_refuses_under_every_spelling(nodered_seen: VariantAttempt, nodered_policy: Policy) -> None:
     """Spelling variants of a dashboard's path are refused as well.
 
-    Express ignores letter case and a trailing slash; path rules in a proxy usually do not.
+    Express ignores letter case and a trailing slash; path rules in a proxy usually do not. The page also has the name
+    of its file, index.html, which a rule for the path alone does not cover.
     """
     require(page_spelling_opens_nothing(nodered_seen, nodered_policy))
 

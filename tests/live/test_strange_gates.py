@@ -117,6 +117,19 @@ def test_a_slash_that_opens_a_page_is_not_blamed_on_headers(node_red: lab.Runnin
     assert not {"admin-12", "proxy-05"} & judged_as(seen)
 
 
+def test_a_gate_for_the_path_alone_is_passed_by_the_pages_file(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    paths = (r"^/(ui|dashboard)/?$", r"^/(ui|dashboard)/socket\.io", "^/dashboard/_")
+    guarded = " ".join(f'location ~* "{path}" {{ {LOGIN} {FORWARD} }}' for path in paths)
+    rest = f'location ~* "^/(ui|dashboard)/" {{ {FORWARD} }} location / {{ {LOGIN} {FORWARD} }}'
+    with standing(tmp_path, node_red.direct_port, f"{guarded} {rest}") as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert judged_as(seen) == {"dash-04", "admin-03"}  # Dashboard 2 has routes that write below its path
+    assert "GET /ui/index.html without credentials answered 200" in report
+    assert "GET /dashboard/index.html without credentials answered 200" in report
+
+
 def test_a_server_block_for_localhost_is_found_by_its_name(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
     chain = tmp_path / "nginx" / "chain0"
     lines = f"listen 127.0.0.1:@PORT@ ssl; ssl_certificate {chain}.pem; ssl_certificate_key {chain}.key;"
