@@ -21,7 +21,7 @@ ELSEWHERE = "gate.plant.example"  # a name that only the policy file leads to th
 _LEAF = issue("localhost", _ROOT, dns=["localhost", ELSEWHERE])
 _UPSTREAM = """map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
 upstream nodered {{ server 127.0.0.1:{upstream}; }}
-server {{ listen 127.0.0.1:{plain}; return 301 https://{name}:@PORT@$request_uri; }}
+server {{ listen 127.0.0.1:{plain}; {in_clear} }}
 server_tokens off;"""
 PASS = """proxy_http_version 1.1; proxy_set_header Host $http_host;
 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"""
@@ -51,7 +51,13 @@ class Gate:
 
 @contextlib.contextmanager
 def standing(
-    folder: Path, upstream: int, server: str, url_path: str = "/", http: str = "", name: str = "localhost"
+    folder: Path,
+    upstream: int,
+    server: str,
+    url_path: str = "/",
+    http: str = "",
+    name: str = "localhost",
+    in_clear: str = "return 301 https://@NAME@:@PORT@$request_uri;",
 ) -> Iterator[Gate]:
     """Run nginx with these lines of the server block in front of a Node-RED until the block ends.
 
@@ -62,6 +68,7 @@ def standing(
         url_path: what follows the host in the target's URL.
         http: lines of the http block.
         name: the host of the target's URL.
+        in_clear: lines of the server of plain HTTP; `@NAME@` stands for that host, `@PLAIN@` for its own port.
     """
     files, started = folder / "files", folder / "run"
     for path in (files, started, folder / "nginx"):
@@ -69,7 +76,8 @@ def standing(
     plain, direct = free_ports(2)
     (folder / "ca.pem").write_bytes(_ROOT.pem)
     lines = server.replace("@FILES@", str(files))
-    above = _UPSTREAM.format(upstream=upstream, plain=plain, name=name) + http
+    in_clear = in_clear.replace("@NAME@", name).replace("@PLAIN@", str(plain))
+    above = _UPSTREAM.format(upstream=upstream, plain=plain, in_clear=in_clear) + http
     with nginxlab.serving(folder / "nginx", [_LEAF], server=lines, http=above) as nginx:
         if name != "localhost":
             there = f'url = "https://{name}:{nginx.port}{url_path}"\nconnect = "127.0.0.1:{nginx.port}"'

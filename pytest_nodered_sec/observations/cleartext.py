@@ -102,7 +102,11 @@ class PlainAttempt:
             if no_answer(answer.answer):
                 raise ProbeError(self.evidence(), Cause.UNAVAILABLE)
             if answer.indistinct:
-                raise ProbeError(f"{self.evidence()}: every path answers the same page", Cause.INDISTINCT)
+                raise ProbeError(
+                    f"{self.evidence()}: every path answers the same page; let the server answer 301 to https there "
+                    "(a page that forwards by itself is none), or 404",
+                    Cause.INDISTINCT,
+                )
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,11 @@ class Hop:
     def host(self) -> str:
         """Host that it leads to, lower case."""
         return urlsplit(self.location).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """TCP port that it leads to."""
+        return urlsplit(self.location).port or (443 if self.https else 80)
 
     @property
     def https(self) -> bool:

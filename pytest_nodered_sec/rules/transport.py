@@ -126,6 +126,12 @@ def _flaws(seen: RedirectTrails, trail: Trail, policy: Policy) -> list[Violation
     strange = [hop.host for hop in leaving if hop.host != seen.host and not hop.login]
     if strange:
         add("elsewhere", f"it redirects to {strange[0]}", f"a redirect to {seen.host}, or to a declared login")
+    if first_https is not None and first_https.port == seen.port:
+        add(
+            "plain-port",
+            "that is the port of plain HTTP, where HTTPS does not answer",
+            "a redirect to HTTPS's own port",
+        )
     if first_https is not None and not _keeps(first_https):
         add("loses-path", "path and query are lost", f"a redirect to https://{seen.host}{seen.path}")
     return violations

@@ -174,6 +174,48 @@ def test_what_is_sound_is_not_accused(node_red: lab.RunningDeployment, tmp_path:
     assert judged_as(seen) == set()
 
 
+@pytest.mark.parametrize(
+    ("in_clear", "control", "says"),
+    [
+        ("return 301 https://@NAME@:@PLAIN@$request_uri;", "http-02", "plain-port"),
+        (
+            f'location / {{ if ($http_x_forwarded_ssl != "on") {{ return 301 https://@NAME@:@PORT@$request_uri; }} '
+            f"{FORWARD} }}",
+            "http-04",
+            "switched-off",
+        ),
+        (
+            f'location / {{ if ($http_cf_visitor !~ "https") {{ return 301 https://@NAME@:@PORT@$request_uri; }} '
+            f"{FORWARD} }}",
+            "http-04",
+            "switched-off",
+        ),
+    ],
+    ids=["its own port", "ssl", "visitor"],
+)
+def test_a_redirect_that_leads_nowhere_or_is_switched_off_is_a_finding(
+    node_red: lab.RunningDeployment, tmp_path: Path, in_clear: str, control: str, says: str
+) -> None:
+    with standing(tmp_path, node_red.direct_port, EVERYTHING, in_clear=in_clear) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert judged_as(seen) == {control}
+    assert says in report
+
+
+def test_a_page_that_forwards_from_plain_http_is_told_what_to_be_instead(
+    node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    page = "default_type text/html; location / { return 200 '<meta http-equiv=refresh content=\"0;url=https://x/\">'; }"
+    with standing(tmp_path, node_red.direct_port, EVERYTHING, in_clear=page) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert with_outcome(seen, "could-not-look") == {"http-01", "http-03", "http-04", "http-05"}
+    assert "let the server answer 301 to https there (a page that forwards by itself is none), or 404" in report
+
+
 _FORM = "default_type text/html; return 200 '<form method=post><input name=user></form>';"
 
 

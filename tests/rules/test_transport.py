@@ -217,6 +217,8 @@ def codes(seen: RedirectTrails, policy: Policy | None = None) -> list[str]:
         ((Hop(301, "https://other.example/ui", keeps_path=True),), ["elsewhere"]),
         ((STRAIGHT, Hop(302, "https://sso.example/login", keeps_path=False)), []),
         ((Hop(301, "https://plant.example/", keeps_path=False),), ["loses-path"]),
+        ((Hop(301, "https://plant.example:80/ui", keeps_path=True),), ["plain-port"]),
+        ((Hop(301, "https://plant.example:8443/ui", keeps_path=True),), []),
         ((Hop(301, "https://sso.example/login", keeps_path=False, login=True),), []),
         ((Hop(302, "https://other.example/", keeps_path=False),), ["status", "elsewhere", "loses-path"]),
     ],

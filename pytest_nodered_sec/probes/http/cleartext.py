@@ -36,6 +36,17 @@ if TYPE_CHECKING:
 _HOPS: Final = 6
 _STRANGER: Final = "stranger.invalid"  # RFC 6761: never assigned
 _SPOOFS: Final = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": _STRANGER, "Host": _STRANGER}
+_SAYING_THE_SAME: Final = {  # with X-Forwarded-Proto: nginx: if ($http_x_forwarded_ssl = "") { return 301 https://…; }
+    "X-Forwarded-Ssl": "on",
+    "Front-End-Https": "on",
+    "X-Forwarded-Scheme": "https",
+    "X-Url-Scheme": "https",
+    "X-Forwarded-Port": "443",
+    "X-ARR-SSL": "nobody",  # Azure
+    "CF-Visitor": '{"scheme":"https"}',
+    "CloudFront-Forwarded-Proto": "https",
+    "Forwarded": "proto=https",
+}
 _POLLING: Final = f"/socket.io{QUERY}"
 
 
@@ -102,8 +113,10 @@ def ask_spoofed(look: Look, admin: RootView, plain: PlainView, header: str) -> S
         ProbeError: a port accepted and gave no answer.
     """
     path, value = _absolute(look, "admin", "/"), _SPOOFS[header]
+    more = _SAYING_THE_SAME if header == "X-Forwarded-Proto" else {}
+    said = f"{header}: {value}{' and headers that say the same' if more else ''}"
     before = _usual(look, plain, "editor", path, "GET")
-    return SpoofedAttempt(f"{header}: {value}", before, _ask(look, plain, "editor", path, "GET", {header: value}))
+    return SpoofedAttempt(said, before, _ask(look, plain, "editor", path, "GET", {header: value, **more}))
 
 
 def _absolute(look: Look, root: str, path: str) -> str:
