@@ -5,6 +5,7 @@ An inventory says which deployments there are and where, never what is demanded 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -32,9 +33,17 @@ _HOST_FIELDS: Final = {
     "host": "nodered_host",
     "connect": "nodered_connect",
 }  # in Ansible
+_EXAMPLES: Final = {
+    "url": "https://{name}.example",
+    "host": "ssh://{ansible_user}@{ansible_host}",
+    "connect": "{ansible_host}:443",
+}
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")  # what may be put into a pattern
-_NAMED: Final = re.compile(r"\{(\w+)\}")
-_EVERY: Final = ("all", "ungrouped")  # Ansible's groups that say nothing of a host
+_NAMED: Final = re.compile(r"\{([^{}]+)\}")
+_TEMPLATE: Final = "{{"  # of Jinja
+_ALL: Final = "all"
+_EVERY: Final = (_ALL, "ungrouped")  # Ansible's groups that say nothing of a host
+_BETWEEN: Final = ",;\t"  # what may stand between the columns of CSV
 
 
 @shaped({"type": "string", "pattern": r"\.([cC][sS][vV]|[jJ][sS][oO][nN])$"})
@@ -45,6 +54,13 @@ def _file(value: Any, where: Where) -> str:  # Any, here and below: TOML holds a
             "give a .csv or a .json file; Ansible reads its other formats itself: "
             'command = ["ansible-inventory", "-i", "hosts.ini", "--list"]',
         )
+    return str(value)
+
+
+@shaped({"type": "string", "pattern": r"^(?=.*\S)([^{}]|\{[^{}]+\})+$"})
+def _pattern(value: Any, where: Where) -> str:
+    if set("{}") & set(_NAMED.sub("", check_text(value, where))):
+        raise where.says(value, "put each field between single braces: {name}")
     return str(value)
 
 
@@ -61,9 +77,9 @@ KNOWN: Final[dict[str, Callable[[Any, Where], Any]]] = {
     "command": _command,
     "environment": list_of(variable_name),
     "group": check_text,
-    "url": check_text,
-    "host": check_text,
-    "connect": check_text,
+    "url": _pattern,
+    "host": _pattern,
+    "connect": _pattern,
 }
 
 
@@ -141,6 +157,8 @@ def targets_of(inventory: Inventory, text: str) -> list[Listed]:
     Raises:
         PolicyError: it is not what an inventory is, it lists nothing, too much or a name twice, or an entry is wrong.
     """
+    if not text.strip():
+        raise PolicyError(f"{inventory.called}: {'prints nothing' if inventory.command else 'is empty'}")
     rows = _csv(inventory, text) if inventory.file.lower().endswith(".csv") else _json(inventory, text)
     entries: dict[str, Listed] = {}
     for place, fields, labels in rows:
@@ -151,7 +169,9 @@ def targets_of(inventory: Inventory, text: str) -> list[Listed]:
         if len(entries) > MOST_TARGETS:
             raise PolicyError(f"{inventory.called}: lists more than {MOST_TARGETS} targets; split it")
     if not entries:
-        raise PolicyError(f"{inventory.called}: lists no target, and a run without targets proves nothing")
+        raise PolicyError(
+            f"{inventory.called}: lists no target, and a run without targets proves nothing{_by_hand(inventory)}"
+        )
     return list(entries.values())
 
 
@@ -162,15 +182,16 @@ def _csv(inventory: Inventory, text: str) -> Iterable[_Row]:
     """Return the rows of a CSV file; columns other than name, url, host and connect are labels."""
     if inventory.group:
         raise PolicyError(f"{inventory.called}: group chooses hosts of an Ansible inventory, and this is CSV")
-    head = text.partition("\n")[0]
-    rows = csv.reader(StringIO(text), delimiter=";" if ";" in head and "," not in head else ",", strict=True)
+    rows = csv.reader(StringIO(text), delimiter=_delimiter(text), strict=True)
     try:
-        header = [cell.strip() for cell in next(rows, [])]
+        header = _header(next(rows, []))
         if "name" not in header or not all(header) or len(set(header)) < len(header):
             raise PolicyError(f"{inventory.called}: line 1: give each column a name of its own, and one of them `name`")
         for row in rows:
             if not any(cell.strip() for cell in row):
                 continue
+            while len(row) > len(header) and not row[-1].strip():
+                row.pop()  # of columns that are empty, as spreadsheets write them
             if len(row) != len(header):
                 raise PolicyError(
                     f"{inventory.called}: line {rows.line_num}: has {len(row)} values for {len(header)} columns"
@@ -182,13 +203,36 @@ def _csv(inventory: Inventory, text: str) -> Iterable[_Row]:
         raise PolicyError(f"{inventory.called}: line {rows.line_num}: is not CSV: {error}") from None
 
 
+def _delimiter(text: str) -> str:
+    """Return what stands between the columns: that by which one of them is called `name`."""
+    for delimiter in _BETWEEN:
+        with contextlib.suppress(csv.Error):  # as where a quoted name ends at another one
+            if "name" in _header(next(csv.reader(StringIO(text), delimiter=delimiter, strict=True), [])):
+                return delimiter
+    return _BETWEEN[0]
+
+
+def _header(cells: list[str]) -> list[str]:
+    """Return the columns' names, those of our fields in small letters, without empty ones at the end."""
+    names = [cell.strip().lower() if cell.strip().lower() in _FIELDS else cell.strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def _by_hand(inventory: Inventory) -> str:
+    """Return what to do where a command printed something else than was expected."""
+    return "; run it by hand to see why: Ansible only warns of what it cannot read" if inventory.command else ""
+
+
 def _json(inventory: Inventory, text: str) -> Iterable[_Row]:
     try:
         content = json.loads(text)
     except ValueError as error:
         # the text itself is not shown: an inventory may hold passwords
         at = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "its start"
-        raise PolicyError(f"{inventory.called}: is not JSON at {at}") from None
+        ours = "; the command has to print JSON, as `ansible-inventory --list` does" if inventory.command else ""
+        raise PolicyError(f"{inventory.called}: is not JSON at {at}{ours}") from None
     except RecursionError:
         raise PolicyError(f"{inventory.called}: is JSON too deeply nested to be an inventory") from None
     if isinstance(content, dict):
@@ -217,25 +261,37 @@ def _entry(inventory: Inventory, number: int, entry: Any) -> _Row:
     labels = entry.get("labels", {})
     for key, field in (*fields.items(), *labels.items()):
         if not isinstance(field, str) or not field:
-            raise PolicyError(f"{inventory.called}: {place}: give {in_one_line(key, _LONG)} as a string")
+            raise PolicyError(
+                f"{inventory.called}: {place}: give {in_one_line(key, _LONG)} as a string, or leave it out"
+            )
     return place, fields, labels
 
 
 def _ansible(inventory: Inventory, content: Mapping[str, Any]) -> Iterable[_Row]:
     """Return the hosts of an Ansible inventory; variables other than nodered_… are there for patterns alone."""
-    groups = {name: group for name, group in content.items() if name != "_meta" and isinstance(group, dict)}
+    groups = {
+        name: group if isinstance(group, dict) else {"hosts": group}  # as old scripts print them
+        for name, group in content.items()
+        if name != "_meta" and (isinstance(group, dict) or _are_texts(group))
+    }
     meta = content.get("_meta", {})
     variables = meta.get("hostvars", {}) if isinstance(meta, dict) else None
     if not groups or not isinstance(variables, dict):
         raise PolicyError(f"{inventory.called}: is an object, and not what `ansible-inventory --list` prints")
     if inventory.group and inventory.group not in groups:
-        raise PolicyError(f"{inventory.called}: group = {inventory.group}: the inventory has no such group")
+        raise PolicyError(
+            f"{inventory.called}: group = {inventory.group}: the inventory has no such group{_by_hand(inventory)}"
+        )
     members = {name: _hosts(inventory, groups, name) for name in groups}
     every = dict.fromkeys(host for hosts in members.values() for host in hosts)
+    shared = {name: groups[name]["vars"] for name in _by_depth(groups) if groups[name].get("vars")}
     for host in members[inventory.group] if inventory.group else every:
-        own = variables.get(host, {})
-        if not isinstance(own, dict):
-            raise PolicyError(f"{inventory.called}: host {in_one_line(host, _LONG)}: its variables are no object")
+        own: dict[str, Any] = {}
+        for more in (*(shared[name] for name in shared if host in members[name]), variables.get(host, {})):
+            if not isinstance(more, dict):
+                raise PolicyError(f"{inventory.called}: host {in_one_line(host, _LONG)}: its variables are no object")
+            own |= more
+        own.setdefault("inventory_hostname", host)
         fields = {key: field for key, field in own.items() if isinstance(field, str)}
         fields |= {key: str(field) for key, field in own.items() if type(field) is int}
         for key in ("url", "host", "connect"):
@@ -243,6 +299,22 @@ def _ansible(inventory: Inventory, content: Mapping[str, Any]) -> Iterable[_Row]
         fields |= {key: fields[name] for key, name in _HOST_FIELDS.items() if name in fields}
         labels = {name: "yes" for name, hosts in members.items() if name not in _EVERY and host in hosts}
         yield f"host {in_one_line(host, _LONG)}", fields | {"name": host}, labels
+
+
+def _by_depth(groups: Mapping[str, Any]) -> list[str]:
+    """Return the groups as Ansible takes their variables: those further down, and later in the alphabet, count more."""
+    depth = dict.fromkeys(groups, 0)
+    for _ in groups:  # as deep as they can be; in a circle no deeper than that
+        deeper = {
+            child: depth[name] + 1
+            for name, group in groups.items()
+            for child in group.get("children", ())
+            if depth.get(child, len(groups)) <= depth[name]
+        }
+        if not deeper:
+            break
+        depth |= deeper
+    return sorted(groups, key=lambda name: (name != _ALL, depth[name], name))
 
 
 def _hosts(inventory: Inventory, groups: Mapping[str, Any], name: str) -> dict[str, None]:
@@ -279,13 +351,17 @@ def _listed(inventory: Inventory, place: str, fields: Mapping[str, str], labels:
     name = check_text(fields.get("name", ""), Where(place, "name"))
     own = {key: fields.get(key) or _filled(inventory, key, place, fields) for key in _HOST_FIELDS}
     if not own["url"]:
-        of_ansible = "the variable nodered_url" if place.rpartition(": ")[2].startswith("host ") else "a url"
         raise PolicyError(
-            f'{place}: give it {of_ansible}, or the [[inventory]] a pattern: url = "https://{{name}}.example"'
+            f'{place}: give it {_own(place, "url")}, or the [[inventory]] a pattern: url = "https://{{name}}.example"'
         )
     if "?" in (fields.get("host") or ""):
         raise PolicyError(
             f'{place}: host: options of a connection belong in the policy file: host = "ssh://{{name}}?…"'
+        )
+    for key in (key for key in own if _TEMPLATE in own[key]):
+        raise PolicyError(
+            f"{place}: {key} is a template, which is filled in only when Ansible runs: give the [[inventory]] a "
+            f'pattern, such as {key} = "{_EXAMPLES[key]}"'
         )
     url = check_url(own["url"], Where(place, "url"))
     values = {
@@ -294,6 +370,11 @@ def _listed(inventory: Inventory, place: str, fields: Mapping[str, str], labels:
         if own[key]
     }
     return Listed(name, url, values, labels)
+
+
+def _own(place: str, key: str) -> str:
+    """Return how an entry of an inventory says something for itself alone."""
+    return f"the variable {_HOST_FIELDS[key]}" if place.rpartition(": ")[2].startswith("host ") else f"a {key}"
 
 
 def _filled(inventory: Inventory, key: str, place: str, fields: Mapping[str, str]) -> str:
@@ -307,7 +388,10 @@ def _filled(inventory: Inventory, key: str, place: str, fields: Mapping[str, str
         value = fields.get(match[1], "")
         if not _PLAIN.fullmatch(value):
             what = "is not given" if not value else "is more than a name, an address or a number"
-            raise PolicyError(f"{place}: {match[1]} {what}, and {key} = {inventory.patterns[key]} needs it")
+            raise PolicyError(
+                f"{place}: {match[1]} {what}, and {key} = {inventory.patterns[key]} needs it; "
+                f"correct it, or give the entry {_own(place, key)}"
+            )
         return value
 
     return _NAMED.sub(field, inventory.patterns.get(key, ""))

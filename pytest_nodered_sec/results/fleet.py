@@ -61,7 +61,8 @@ def taken(shard: str, names: Iterable[str]) -> set[str]:
         raise ValueError("must be I/N with I from 1 to N, e.g. 1/4")
     ordered = sorted(names)
     if number > len(ordered):
-        raise ValueError(f"there are only {_counted(len(ordered))}, so some shards would test nothing; use fewer")
+        are = "is" if len(ordered) == 1 else "are"
+        raise ValueError(f"there {are} only {_counted(len(ordered))}, so some shards would test nothing; use fewer")
     return set(ordered[part - 1 :: number])
 
 

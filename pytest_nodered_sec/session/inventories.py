@@ -17,7 +17,7 @@ import pytest
 
 from pytest_nodered_sec import credentials
 from pytest_nodered_sec.policy.file import TargetTable
-from pytest_nodered_sec.policy.inventory import MOST_BYTES, SECONDS, Inventory, targets_of
+from pytest_nodered_sec.policy.inventory import MOST_BYTES, SECONDS, Inventory, Listed, targets_of
 from pytest_nodered_sec.policy.model import PolicyError
 
 if TYPE_CHECKING:
@@ -42,10 +42,27 @@ def with_inventories(config: pytest.Config, file: PolicyFile | None) -> PolicyFi
         rows = json.loads(config.workerinput[_GIVEN])
     else:
         folder = file.path.parent if file.path else Path()
-        entries = [entry for inventory in file.inventories for entry in targets_of(inventory, _text(inventory, folder))]
+        entries = _entries(file, folder)
         rows = [(entry.name, entry.url, dict(entry.labels), dict(entry.values)) for entry in entries]
         config.stash[_LISTED] = json.dumps(rows)
     return file.with_listed([TargetTable(name, url, labels, values, listed=True) for name, url, labels, values in rows])
+
+
+def _entries(file: PolicyFile, folder: Path) -> list[Listed]:
+    """Return the targets of all inventories.
+
+    Raises:
+        PolicyError: an inventory cannot be read, holds something else, or lists a target that is there already.
+    """
+    places = dict.fromkeys((table.name for table in file.targets), "the policy file")
+    entries: list[Listed] = []
+    for inventory in file.inventories:
+        listed = targets_of(inventory, _text(inventory, folder))
+        if twice := next((entry.name for entry in listed if entry.name in places), ""):
+            raise PolicyError(f"{inventory.called}: a target called {twice} is in {places[twice]} as well; remove one")
+        places |= dict.fromkeys((entry.name for entry in listed), inventory.file or inventory.command[0])
+        entries += listed
+    return entries
 
 
 def hand_over(config: pytest.Config, workerinput: dict[str, object]) -> None:
@@ -86,7 +103,8 @@ def _text(inventory: Inventory, folder: Path) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise PolicyError(f"{inventory.called}: is not UTF-8 text") from None
+        how = "save it as such (Excel: CSV UTF-8)" if inventory.file else "make the command print such"
+        raise PolicyError(f"{inventory.called}: is not UTF-8 text: {how}") from None
 
 
 def _content(inventory: Inventory, folder: Path) -> bytes:
@@ -133,5 +151,9 @@ def _printed(inventory: Inventory, folder: Path) -> bytes:
         running.kill()
         running.wait()
     if status:
-        raise PolicyError(f"{inventory.called}: ended with status {status}; run it by hand to see why")
+        how = f"with status {status}" if status > 0 else f"by signal {-status}"
+        raise PolicyError(
+            f"{inventory.called}: ended {how}; run it by hand to see why, and name further variables that it needs: "
+            'environment = ["ANSIBLE_VAULT_PASSWORD_FILE"]'
+        )
     return chunks[0]

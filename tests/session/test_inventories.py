@@ -60,7 +60,7 @@ def test_a_file_lies_beside_the_policy_file(pytester: pytest.Pytester) -> None:
     policy(pytester, "[[inventory]]\nfile = 'gone.csv'\n")
     assert said(pytester) == "nodered-sec.toml: [[inventory]] gone.csv: cannot be read (No such file or directory)"
     (pytester.path / "gone.csv").write_bytes(b"\xff")
-    assert said(pytester).endswith("gone.csv: is not UTF-8 text")
+    assert said(pytester).endswith("gone.csv: is not UTF-8 text: save it as such (Excel: CSV UTF-8)")
 
 
 def test_no_label_of_a_group_stands_alone(pytester: pytest.Pytester) -> None:
@@ -71,7 +71,11 @@ def test_no_label_of_a_group_stands_alone(pytester: pytest.Pytester) -> None:
 def test_a_name_is_there_once(pytester: pytest.Pytester) -> None:
     own = "[[target]]\nname = 'north'\nurl = 'https://own.example'\n"
     policy(pytester, own + command(sys.executable, "-c", PRINTS))
-    assert said(pytester).startswith("two targets are called north: remove one")
+    place = f"nodered-sec.toml: [[inventory]] {sys.executable}: a target called north is in"
+    assert said(pytester) == f"{place} the policy file as well; remove one"
+    (pytester.path / "list.csv").write_text("name,url\nsouth,https://south.example\nnorth,https://north.example\n")
+    policy(pytester, "[[inventory]]\nfile = 'list.csv'\n" + command(sys.executable, "-c", PRINTS))
+    assert said(pytester) == f"{place} list.csv as well; remove one"
 
 
 def test_a_command_gets_none_of_our_secrets_and_no_shell(
@@ -95,7 +99,11 @@ def test_a_command_gets_none_of_our_secrets_and_no_shell(
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("import sys; print('hunter2'); sys.exit(3)", "ended with status 3; run it by hand to see why"),
+        ("import sys; print('hunter2'); sys.exit(3)", "ended with status 3; run it by hand to see why, and name*"),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            "ended by signal 9; run it by hand to see why, and name further variables*",
+        ),
         ("while True: print('x' * 10000)", "is larger than 0 MiB"),
         ("import time; time.sleep(60)", "took over 2 s"),
         (
@@ -103,8 +111,8 @@ def test_a_command_gets_none_of_our_secrets_and_no_shell(
             "took over 2 s",
         ),
         ("import os, time; os.close(1); time.sleep(60)", "took over 2 s"),
-        ("print('hunter2 {')", "is not JSON at line 1, column 1"),
-        ("import sys; sys.stdout.buffer.write(bytes([255]))", "is not UTF-8 text"),
+        ("print('hunter2 {')", "is not JSON at line 1, column 1; the command has to print JSON*"),
+        ("import sys; sys.stdout.buffer.write(bytes([255]))", "is not UTF-8 text: make the command print such"),
     ],
 )
 def test_a_command_is_bounded(
@@ -113,7 +121,9 @@ def test_a_command_is_bounded(
     monkeypatch.setattr(inventories, "MOST_BYTES", 100_000)
     monkeypatch.setattr(inventories, "SECONDS", 2)
     policy(pytester, command(sys.executable, "-c", code))
-    assert said(pytester) == f"nodered-sec.toml: [[inventory]] {sys.executable}: {sentence}"
+    lines = pytest.LineMatcher([said(pytester)])
+    lines.fnmatch_lines([f"nodered-sec.toml: [[][[]inventory]] {sys.executable}: {sentence}"])
+    assert "hunter2" not in str(lines)
 
 
 def test_a_command_that_is_not_there(pytester: pytest.Pytester) -> None:
