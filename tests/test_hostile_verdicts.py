@@ -14,8 +14,9 @@ from suite_controls import rule_of
 
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.catalogue import catalogue
+from pytest_nodered_sec.data.browsers import BROWSER
 from pytest_nodered_sec.data.ways import BASIC as MADE_UP
-from pytest_nodered_sec.data.ways import BROWSER, MONITOR
+from pytest_nodered_sec.data.ways import MONITOR
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import HttpSettings, Target
 from pytest_nodered_sec.policy.model import Endpoint, Policy

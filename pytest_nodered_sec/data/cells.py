@@ -31,7 +31,8 @@ COLUMNS: Final = {
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
     "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and others with 1 and true) and an "
     "API key, the cookies that refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services "
-    "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses",
+    "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses; except on "
+    "WebSockets a made-up token of the scheme Token",
     "identity": "forged identity headers, and X-Forwarded-For: 127.0.0.1",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "
     "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
@@ -40,8 +41,9 @@ COLUMNS: Final = {
     "X-Original-Method, X-Forwarded-Method and X-HTTP-Method-Override; localhost in X-Forwarded-Host, "
     "https in X-Forwarded-Proto",
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
-    "`transport=websocket`",
-    "browser": "a browser's User-Agent, Accept, Origin, Referer, X-Requested-With, Content-Type and Sec-Fetch-Site; "
+    "`transport=websocket`; of the first page and the admin API on a connection by which an upgrade was refused",
+    "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
+    "Content-Type, Sec-Fetch-Site and Cache-Control; "
     "except on WebSockets, the headers of a CORS preflight, a monitor's User-Agent, Via, X-Internal, X-Health-Check "
     "and `Accept: text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, "
     "X-Azure-FDID and others); of pages, endpoints and the admin API `Accept: application/json`, Range, "

@@ -31,6 +31,7 @@ class Part:
         without: headers that are left out.
         body: what a request carries that would carry nothing.
         chunked: whether that is sent in chunks.
+        behind: whether it follows on a connection by which something was asked with `Upgrade: websocket` and refused.
     """
 
     name: str
@@ -47,11 +48,12 @@ class Part:
     without: tuple[str, ...] = ()
     body: str = ""
     chunked: bool = False
+    behind: bool = False
 
     @property
     def of_requests(self) -> bool:
         """Whether it is nothing that a WebSocket's handshake could have."""
-        return bool(self.method or self.version or self.without or self.body)
+        return bool(self.method or self.version or self.without or self.body or self.behind)
 
     @property
     def rewrites(self) -> bool:

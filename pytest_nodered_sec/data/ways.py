@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.part import Part
 
@@ -107,40 +108,6 @@ RETURNED: Final = Part(
     'nginx: map $cookie_seen $realm { "" Operators; default off; } and add_header Set-Cookie seen=1 always, as checks '
     "for browsers do",
 )
-BROWSER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-BROWSER: Final = Part(
-    "browser",
-    "as this site's page in a browser",
-    (
-        ("User-Agent", BROWSER_AGENT),
-        ("Accept", "text/html,application/xhtml+xml,application/json,image/avif,text/event-stream,*/*;q=0.8"),
-        ("Origin", "{origin}"),
-        ("Referer", "{origin}{page}"),
-        ("X-Requested-With", "XMLHttpRequest"),
-        ("Content-Type", "application/json"),
-        ("Sec-Fetch-Site", "same-origin"),
-        ("Sec-Fetch-Mode", "cors"),
-        ("Sec-Fetch-Dest", "empty"),
-    ),
-    "nginx: if ($http_user_agent !~ Mozilla) { return 403; }, and the same by Referer, Origin, X-Requested-With or "
-    "Sec-Fetch-Site",
-    ordinary=True,
-)
-BROWSER_SOCKET: Final = Part(
-    "browser",
-    "as this site's page in a browser",
-    (
-        ("User-Agent", BROWSER_AGENT),
-        ("Origin", "{origin}"),
-        ("Sec-Fetch-Site", "same-origin"),
-        ("Sec-Fetch-Mode", "websocket"),
-        ("Sec-Fetch-Dest", "empty"),
-        ("Sec-WebSocket-Protocol", "nobody"),  # by which a script may name a token
-    ),
-    'nginx: map "$http_upgrade:$http_origin" $realm { "websocket:https://HOST" off; }, if ($http_origin != "https://'
-    'HOST") { return 403; } and no login, because browsers send no Basic login with a WebSocket; Caddy: header Origin',
-    ordinary=True,
-)
 # What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in.
 COOKIES: Final = {
     "session": "nobody",
@@ -190,6 +157,12 @@ EVENTS: Final = Part(
     "as a reader of server-sent events",
     (("Accept", "text/event-stream"),),
     "nginx: map $http_accept $realm { default Operators; text/event-stream off; }",
+)
+SCHEME: Final = Part(
+    "scheme",
+    "with a made-up token (Token)",
+    (("Authorization", "Token nobody"),),
+    'nginx: if ($http_authorization !~ "^Token ") { return 401; }',
 )
 BASIC: Final = Part(
     "basic",
@@ -249,7 +222,7 @@ ABSOLUTE: Final = Part(
     "absolute",
     "with the whole URL in the request line",
     (),
-    "HAProxy 2.6: http-request auth if { url_beg / }; Apache httpd: %{THE_REQUEST}",
+    "HAProxy 2.6: http-request auth if { url_beg / }; Apache httpd: %{THE_REQUEST}; Varnish 7.1: req.url of https://",
     absolute=True,
 )
 PROGRAM: Final = Part(
@@ -320,6 +293,14 @@ HEAD: Final = Part(
     method="HEAD",
     ordinary=True,
 )
+BEHIND: Final = Part(
+    "behind",
+    "on a connection by which a path that nobody serves was asked for with Upgrade: websocket",
+    (),
+    'Varnish 7.1: if (req.http.Upgrade ~ "(?i)websocket") { return (pipe); }, after which nothing on the connection is '
+    "judged any more",
+    behind=True,
+)
 BEARER: Final = Part(
     "bearer",
     "with a made-up token (JWT, alg none)",
@@ -350,13 +331,13 @@ class Way:
 WAYS: Final = {
     way.name: way
     for way in (
-        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, _from("172.17.0.1"))),
+        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
         Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, _from("10.0.0.1"))),
         Way("basic", (BASIC, ABSOLUTE, PROGRAM, OLDER, _from("100.64.0.1"))),
         Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
-        Way("rerouted", (REROUTED, NAMELESS, _from("fd00::1"))),
+        Way("rerouted", (REROUTED, NAMELESS, BEHIND, _from("fd00::1"))),
         Way("slashes", (SLASHES, _from("::1"))),
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
         Way("encoded", (ENCODED, CHUNKED, _from("127.0.0.1"))),

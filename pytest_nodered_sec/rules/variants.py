@@ -81,7 +81,10 @@ _REMEDIES: Final = {
     "slashes": "judge the path that is forwarded: nginx: auth_basic in the location (or map $uri) in place of map "
     "$request_uri, with a login by default",
     "absolute": "judge the path, not all that the request line holds: HAProxy: path_beg in place of url_beg, path_reg "
-    "in place of url_reg; Apache httpd: %{REQUEST_URI} in place of %{THE_REQUEST}",
+    "in place of url_reg; Apache httpd: %{REQUEST_URI} in place of %{THE_REQUEST}; Varnish: if (req.url !~ "
+    '"^/") { return (synth(400)); }',
+    "behind": "require the login before a connection is passed on unread: Varnish: return (pipe) after the login, and "
+    "for the paths of WebSockets alone",
     "program": "require the login of programs, too: nginx: no map of $http_accept, $http_range or "
     "$http_if_none_match in auth_basic",
     "older": "require the login in every version of HTTP: nginx: no map of $server_protocol in auth_basic; HAProxy: "
@@ -109,6 +112,7 @@ _REMEDIES_ALIKE: Final = {
     "dotted": "slashes",
     "flagged": "credential-shaped",
     "chunked": "carrying",
+    "scheme": "bearer",
 }
 
 

@@ -51,8 +51,15 @@ def judged_as(seen: dict[str, set[str]]) -> set[str]:
             "satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file @FILES@/htpasswd;",
             "forwarded",
         ),
+        ("", 'if ($http_accept_language = "") { return 403; }', "browser"),
+        ("", 'if ($http_accept_encoding !~ "gzip") { return 403; }', "browser"),
+        ('map $http_cache_control $realm { default Operators; "~no-cache" off; }', "@LOGIN@", "browser"),
+        ("", 'if ($http_authorization !~ "^Token ") { return 401; }', "scheme"),
     ],
-    ids=["cloudflare", "azure", "true", "one", "app", "kiosk", "azure's address"],
+    ids=[
+        *("cloudflare", "azure", "true", "one", "app", "kiosk", "azure's address", "language", "gzip", "reload"),
+        "token",
+    ],
 )
 def test_a_gate_that_believes_what_anybody_can_say_is_a_finding(
     node_red: lab.RunningDeployment, tmp_path: Path, http: str, gate: str, code: str
@@ -248,3 +255,19 @@ def test_one_thing_that_stops_the_look_is_one_sentence(
     others = [match for match in re.findall(r'<error message="([^"]*)', report) if "see reach-01" not in match]
     assert len(others) == 1, others
     assert way_out in others[0]
+
+
+@pytest.mark.parametrize(("origin", "fails"), [("null", True), ("https://app.plant.example", False)])
+def test_an_endpoint_that_a_sandboxed_frame_may_read_is_a_finding(
+    node_red: lab.RunningDeployment, tmp_path: Path, origin: str, *, fails: bool
+) -> None:
+    allowing = (
+        "add_header Access-Control-Allow-Origin $cors always; add_header Access-Control-Allow-Credentials true always;"
+    )
+    http = f'map $http_origin $cors {{ default ""; "{origin}" "{origin}"; }}'
+    with standing(tmp_path, node_red.direct_port, f"{allowing} {EVERYTHING}", http=http) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        endpoint = '{path = "/api/orders", method = "GET", effect = "none"}'
+        (there.folder / "nodered-sec.toml").write_text(f"protected_paths = [{endpoint}]\n")
+        seen = there.judged(PROXIED, "--nodered-control=cors-01")
+    assert ("cors-01" in judged_as(seen)) is fails

@@ -127,6 +127,7 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("chunked", "$http_transfer_encoding"),
         ("preflight", "OPTIONS"),
         ("head", "<LimitExcept>"),
+        ("behind", "return (pipe)"),
     ],
 )
 def test_each_way_has_a_remedy_of_its_own(way: str, change: str) -> None:

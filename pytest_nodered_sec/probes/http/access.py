@@ -50,11 +50,12 @@ HOW: Final = {
     "unwritten": "without credentials, made to write nothing,",
     "claimed": "with forged identity headers",
     "foreign": "with a foreign Origin",
+    "sandboxed": "with the Origin null, as from a sandboxed frame,",
     "cross-site": "as a form of another site, made to write nothing,",
     "same-site": "as a form of this site, made to write nothing,",
 }
 
-_USUAL: Final = ("anonymous", "unwritten", "foreign", "cross-site", "same-site")  # nothing is made up
+_USUAL: Final = ("anonymous", "unwritten", "foreign", "sandboxed", "cross-site", "same-site")  # nothing is made up
 
 
 def _claimed(look: Look, how: str) -> bool:

@@ -122,7 +122,7 @@ class Asking:
         names, dropped = {part.name for part in parts}, dropped_parts(self._look)
         if len(parts) == 1 and names <= dropped:
             dropped.add(said)  # at another address, at another surface
-        with self._look.formed(form_of(parts), suspecting=len(parts) > 1):
+        with self._look.formed(form_of(parts, self._absolute(random_path())), suspecting=len(parts) > 1):
             if any(part.rewrites for part in parts):
                 return self._rewritten(parts, said, headers)
             seen = self._with(parts, said, headers)

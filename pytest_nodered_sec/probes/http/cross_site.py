@@ -81,6 +81,8 @@ def _unless_everywhere(look: Look, admin: RootView, seen: AccessAttempt) -> Acce
 def read_across_origins(look: Look, admin: RootView, node: RootView, method: str, path: str) -> VariantAttempt:
     """Ask as the script of another site's page, and without an Origin, without credentials.
 
+    Whom that does not let read is asked as a sandboxed frame of that page, too, whose Origin is `null`: with OPTIONS.
+
     Args:
         look: the look.
         admin: landmarks of the admin root.
@@ -94,6 +96,9 @@ def read_across_origins(look: Look, admin: RootView, node: RootView, method: str
     asked, surface = path or random_path(), Surface.NODE.name
     lines = ["Access-Control-Request-Method: GET"] if method == "OPTIONS" else []
     seen = attempt_access(look, admin, node, surface, method, asked, "foreign", "", "", *lines)
+    if path and method == "OPTIONS" and not seen.answer.header("access-control-allow-origin"):
+        lines.append("Origin: null")
+        seen = attempt_access(look, admin, node, surface, method, asked, "sandboxed", "", "", *lines)
     canary = describe(look, Surface.NODE, "GET", asked, HOW["anonymous"], node.canary.answer, node)
     plain = attempt_access(look, admin, node, surface, "GET", path, "anonymous") if path else canary
     return VariantAttempt(path, seen, plain, ("cross-origin",))

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.data.ways import BROWSER_AGENT
+from pytest_nodered_sec.data.browsers import BROWSER_AGENT
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import (
     NODE_RED_MARKS,

@@ -20,12 +20,14 @@ class Form:
         without: headers that the client would add by itself and does not, in lower case.
         body: what a request carries that would have none.
         chunked: whether a body is sent in chunks (RFC 9112, 7.1), and not with its length.
+        behind: path that is asked for before it on the same connection, with `Upgrade: websocket`; "" for none.
     """
 
     version: str = "HTTP/1.1"
     without: frozenset[str] = frozenset()
     body: bytes | None = None
     chunked: bool = False
+    behind: str = ""
 
     def framed(self, body: bytes) -> bytes:
         """Return a body as it follows the headers."""
@@ -35,8 +37,8 @@ class Form:
 USUAL: Final = Form()
 
 
-def form_of(parts: Sequence[Part]) -> Form:
-    """Return the form of a request that all these parts of a way make up."""
+def form_of(parts: Sequence[Part], nowhere: str) -> Form:
+    """Return the form of a request that all these parts of a way make up; `nowhere` is a path that nobody serves."""
     versions = [part.version for part in parts if part.version]
     bodies = [part.body.encode() for part in parts if part.body]
     return Form(
@@ -44,4 +46,5 @@ def form_of(parts: Sequence[Part]) -> Form:
         without=frozenset(name.lower() for part in parts for name in part.without),
         body=bodies[0] if bodies else None,
         chunked=any(part.chunked for part in parts),
+        behind=nowhere if any(part.behind for part in parts) else "",
     )

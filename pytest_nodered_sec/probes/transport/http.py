@@ -41,6 +41,7 @@ class CertificateWantedError(ProbeError):
 
 # The second one, after a handshake that succeeded, ends a renegotiation (Apache: SSLVerifyClient in a Location).
 _CERTIFICATE_ALERTS: Final = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE")
+_UPGRADE_LIMIT: Final = 1.0  # seconds
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
 
 
@@ -249,10 +250,12 @@ class Client:
         request = request_bytes(method, path, fields, form.framed(body or b""), form.version)
         if time.monotonic() >= deadline:
             raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
-        kept = self._take_kept()
+        # Who took the connection for a WebSocket's does not judge any more what comes by it.
+        keep = "upgrade" not in wanted and not form.behind
+        kept = self._behind(form.behind, deadline) if form.behind else self._take_kept()
         if kept is not None:
             try:
-                return self._converse(kept, request, what, deadline, limit)
+                return self._asked(kept, request, what, deadline, limit, keep=keep)
             except ProbeError as error:
                 if error.cause is not Cause.CLOSED or once:
                     raise
@@ -260,30 +263,52 @@ class Client:
             sock = self._open_socket(deadline)
         except CertificateWantedError:
             return Exchange(CERTIFICATE_REQUIRED, {}, b"")
-        return self._converse(sock, request, what, deadline, limit)
+        return self._asked(sock, request, what, deadline, limit, keep=keep)
 
-    def _converse(self, sock: Timed, request: bytes, what: str, deadline: float, limit: int) -> Exchange:
+    def _behind(self, path: str, deadline: float) -> Timed | None:
+        """Return a connection by which a path was asked for with `Upgrade`; None where none is left, or no answer came.
+
+        It waits a second: an upgrade that nobody serves is often never answered.
+        """
+        fields = {"Host": self._host, "User-Agent": USER_AGENT, "Upgrade": "websocket"}
+        soon = min(deadline, time.monotonic() + _UPGRADE_LIMIT)
+        with contextlib.suppress(ProbeError):
+            sock = self._open_socket(deadline)
+            if self._converse(sock, request_bytes("GET", path, fields), f"GET {path}", soon, BODY_LIMIT)[1]:
+                return sock
+            sock.close()
+        return None
+
+    def _asked(self, sock: Timed, request: bytes, what: str, deadline: float, limit: int, *, keep: bool) -> Exchange:
+        got, again = self._converse(sock, request, what, deadline, limit)
+        if again and keep:
+            self._keep(sock)
+        else:
+            sock.close()
+        return got
+
+    def _converse(self, sock: Timed, request: bytes, what: str, deadline: float, limit: int) -> tuple[Exchange, bool]:
+        """Return what is answered, and whether the connection can be used again; closed where no answer came."""
         sock.until(deadline)
         begun = time.monotonic()
         stream = Stream(sock)
-        again = False
+        answered = False
         try:
             with ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
                 sock.sendall(request)
                 head = read_head(stream)
                 body, again = read_body(stream, head, what.partition(" ")[0], limit)
+                answered = True
         except Unreadable as error:
             raise unreadable(what, error) from None
         except (OSError, Malformed) as error:
             if certificate_required(error):
-                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
+                return Exchange(CERTIFICATE_REQUIRED, {}, b""), False
             raise explained(what, error, deadline, began=stream.began) from None
         finally:
-            if again:
-                self._keep(sock)
-            else:
+            if not answered:
                 sock.close()
-        return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun)
+        return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun), again
 
     def rest(self) -> None:
         """Close the connections that are kept; who asks again makes new ones."""

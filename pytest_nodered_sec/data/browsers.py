@@ -1,0 +1,51 @@
+"""What browsers send by themselves, as parts of ways past a gate; reviewed 2026-11-30."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_nodered_sec.data.part import Part
+
+BROWSER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_ANY_BROWSER: Final = (
+    ("Accept-Language", "en-US,en;q=0.5"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("Cache-Control", "no-cache"),  # this and the next: where a page is loaded anew, and with each WebSocket
+    ("Pragma", "no-cache"),
+)
+BROWSER: Final = Part(
+    "browser",
+    "as this site's page in a browser",
+    (
+        ("User-Agent", BROWSER_AGENT),
+        ("Accept", "text/html,application/xhtml+xml,application/json,image/avif,text/event-stream,*/*;q=0.8"),
+        ("Origin", "{origin}"),
+        ("Referer", "{origin}{page}"),
+        ("X-Requested-With", "XMLHttpRequest"),
+        ("Content-Type", "application/json"),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Sec-Fetch-Mode", "cors"),
+        ("Sec-Fetch-Dest", "empty"),
+        *_ANY_BROWSER,
+    ),
+    "nginx: if ($http_user_agent !~ Mozilla) { return 403; }, and the same by Referer, Origin, X-Requested-With, "
+    "Sec-Fetch-Site or Accept-Language; HAProxy: unless { req.hdr(Accept-Encoding) -m sub gzip }; Varnish: if "
+    "(req.http.Cache-Control ~ no-cache) { return (pass); } in front of the login",
+    ordinary=True,
+)
+BROWSER_SOCKET: Final = Part(
+    "browser",
+    "as this site's page in a browser",
+    (
+        ("User-Agent", BROWSER_AGENT),
+        ("Origin", "{origin}"),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Sec-Fetch-Mode", "websocket"),
+        ("Sec-Fetch-Dest", "empty"),
+        *_ANY_BROWSER,
+        ("Sec-WebSocket-Protocol", "nobody"),  # by which a script may name a token
+    ),
+    'nginx: map "$http_upgrade:$http_origin" $realm { "websocket:https://HOST" off; }, if ($http_origin != "https://'
+    'HOST") { return 403; } and no login, because browsers send no Basic login with a WebSocket; Caddy: header Origin',
+    ordinary=True,
+)
