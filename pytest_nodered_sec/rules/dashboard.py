@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.observations.answers import Kind
-from pytest_nodered_sec.observations.channels import Channel
+from pytest_nodered_sec.observations.channels import SHUT, Channel
 from pytest_nodered_sec.remedies.lines import NO_DOTS, nginx_gate
 from pytest_nodered_sec.rules.access import served
 from pytest_nodered_sec.verdict import NotApplicable, Violation
@@ -48,7 +48,7 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
     reason = policy.public_reason(dashboard)
     if reason:
         return NotApplicable(f"declared public: {reason}")
-    if seen.channel is Channel.REFUSED_BY_MIDDLEWARE:
+    if seen.channel in SHUT:
         return ()
     if seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED:
         return ()

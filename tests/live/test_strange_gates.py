@@ -10,6 +10,8 @@ from gatelab import ELSEWHERE, PASS, standing
 from suite_runs import need_nginx, with_outcome
 
 from pytest_nodered_sec import lab
+from pytest_nodered_sec.lab import deployments
+from pytest_nodered_sec.lab.node_red import flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,6 +181,33 @@ def test_what_is_sound_is_not_accused(node_red: lab.RunningDeployment, tmp_path:
         (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
         seen = there.judged(PROXIED)
     assert judged_as(seen) == set()
+
+
+@pytest.mark.parametrize(
+    ("guard", "failing"),
+    [
+        ("(socket, next) => { if (socket.handshake.headers.cookie === 'grant=7d1f') next(); }", set()),
+        ("(socket, next) => setTimeout(next, 4000)", {"dash-02"}),
+    ],
+    ids=["silent", "slow"],
+)
+def test_a_guard_that_says_nothing_to_strangers_refuses_them_and_a_slow_one_does_not(
+    tmp_path: Path, guard: str, failing: set[str]
+) -> None:
+    need_nginx()
+    site = tmp_path / "site"
+    site.mkdir()
+    guards = f"ui: {{ioMiddleware: {guard}}}, dashboard: {{ioMiddleware: {guard}}}"
+    (site / "settings.js").write_text(f"module.exports = {{{guards}, telemetry: {{enabled: false}}}};")
+    (site / "flows.json").write_text(flows(deployments.Deployment()))
+    server = f"location ~ ^/(ui|dashboard)/socket.io/ {{ {FORWARD} }} {EVERYTHING}"
+    with (
+        lab.start([str(site)], say=lambda line: None) as running,
+        standing(tmp_path, running.deployments[0].direct_port, server) as there,
+    ):
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged(PROXIED)
+    assert judged_as(seen) - {"proxy-03"} == failing  # under any name the channels answer
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,30 @@ def _connect(look: Look, node: RootView, socket: str, query: str = QUERY) -> Soc
             packets = hear(look, session)
     except NotTakenError as error:
         return SocketAttempt(replace(attempt, classified=not_taken(error)), Channel.NO_CHANNEL)
+    except ProbeError as error:
+        if error.cause is not Cause.TIMEOUT or session.old or not _answers_others(look, node, socket, query):
+            raise
+        return SocketAttempt(attempt, Channel.UNANSWERED)
     return SocketAttempt(attempt, outcome(packets, socket), len(packets) - 1)
+
+
+def _answers_others(look: Look, node: RootView, socket: str, query: str) -> bool:
+    """Whether packets other than the connect packet are answered at once, which it never was.
+
+    An ioMiddleware that calls `next` for those it knows only leaves strangers without a word. The connect packet to a
+    namespace that does not exist gets past it.
+    """
+    look.extend()
+    _, session = knock(look, node, Surface.DASHBOARD, socket, "without credentials", query=query)
+    if session is None:
+        return False
+    with joined(look, session, _nowhere(session)):
+        return any(packet.startswith("44/") for packet in hear(look, session))
+
+
+def _nowhere(session: Session) -> str:
+    """Return the connect packet of a namespace that does not exist."""
+    return "40/" + session.path.rpartition("=")[2] + ","
 
 
 def outcome(packets: tuple[str, ...], socket: str) -> Channel:
@@ -186,9 +209,8 @@ def connect_with(look: Look, node: RootView, path: str, how: str, headers: dict[
     if session.old:
         patience = QUIET + 2 * (time.monotonic() - asked)
         return SocketAttempt(attempt, _answer_of_old(look, session, headers, socket, patience))
-    nowhere = "40/" + session.path.rpartition("=")[2] + ","  # a namespace that does not exist
     try:
-        with joined(look, session, JOIN, nowhere, headers=headers):
+        with joined(look, session, JOIN, _nowhere(session), headers=headers):
             heard = _listen(look, session, headers)
     except NotTakenError as error:
         return SocketAttempt(replace(attempt, classified=not_taken(error)), Channel.NO_CHANNEL)

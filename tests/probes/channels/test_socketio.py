@@ -42,6 +42,7 @@ class Socket:
         status: of its answers.
         lag: seconds before each answer to a GET.
         kept: how often it still knows the session that it has dropped, as behind a proxy.
+        mute: whether it answers connect packets to other namespaces alone, as with a guard that never calls back.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Socket:
         status: int = 200,
         lag: float = 0,
         kept: int = 0,
+        mute: bool = False,
     ) -> None:
+        self.mute = mute
         self.lag = lag
         self.kept = kept
         self.status = status
@@ -77,6 +80,8 @@ class Socket:
         if "&sid=abc" not in request.path:
             self.left = list(self.payloads)
             return self.text(self.payload([OPENED]))
+        if self.mute and self.said[-1].startswith("40/"):
+            return self.text(f'44{self.said[-1][2:]}{{"message":"Invalid namespace"}}')
         return self.text(self.payload(self.left.pop(0))) if self.left else hostile.hangs_after_handshake(request)
 
     def payload(self, packets: Sequence[str]) -> str:
@@ -149,6 +154,14 @@ def test_what_is_neither_is_no_answer(payloads: list[list[str]], cause: Cause, o
         joined(socket)
     assert caught.value.cause is cause
     assert socket.said[-1] == ("2:411:1" if old else "41\x1e1")  # left all the same
+
+
+def test_a_guard_that_never_calls_back_refuses() -> None:
+    socket = dashboard(mute=True)
+    seen = joined(socket)
+    assert seen.channel is Channel.UNANSWERED
+    assert seen.evidence().endswith("was never answered")
+    assert [said.partition("/")[0] for said in socket.said] == ["40", "41\x1e1", "40", "41\x1e1"]
 
 
 def test_lengths_of_the_old_frames_are_utf_16() -> None:
