@@ -279,8 +279,14 @@ def _hsts_fault(header: str, demanded: int) -> tuple[str, str] | None:
 
 
 def _max_age(header: str) -> int | None:
-    """Return max-age as a browser reads it: of several headers the first, no directive twice (RFC 6797, 6.1, 8.1)."""
+    """Return max-age as a browser reads it: of several headers the first, no directive twice (RFC 6797, 6.1, 8.1).
+
+    Several are joined by commas here. A comma with no further max-age behind it stands in the header itself, in place
+    of a semicolon, and browsers have to ignore such a header.
+    """
     first = re.match(r'(?:"[^"]*"|[^",])*', header)
+    if first and first[0] != header and "max-age" not in header[first.end() :].lower():
+        return None
     policies: dict[str, str] = {}
     for directive in (first[0] if first else "").split(";"):
         name, _, value = (part.strip() for part in directive.partition("="))

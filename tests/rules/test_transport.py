@@ -362,6 +362,7 @@ def page(*headers: str, answer: Answer = EDITOR) -> PageAnswers:
         ("includeSubDomains, max-age=63072000", "unusable"),
         ('x="a, b"; max-age=63072000, max-age=0', ""),
         ("max-age=0", "forgotten"),
+        ("max-age=63072000, includeSubDomains", "unusable"),  # a comma in place of the semicolon
         ("max-age=15767999", "short"),
         ("", "missing"),
         ("includeSubDomains", "unusable"),
