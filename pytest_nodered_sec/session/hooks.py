@@ -26,6 +26,7 @@ from pytest_nodered_sec.session import (
     beside,
     collection,
     fixtures,
+    garbage,
     lab_targets,
     leaving,
     ledger,
@@ -38,15 +39,7 @@ from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.outcome import annotate
-from pytest_nodered_sec.session.run import (
-    Run,
-    demands_of,
-    described,
-    header,
-    other_demands,
-    policies_of,
-    said,
-)
+from pytest_nodered_sec.session.run import Run, demands_of, described, header, other_demands, policies_of, said
 from pytest_nodered_sec.session.settings import (
     answers_are_due,
     fail_on,
@@ -127,6 +120,7 @@ def command(config: pytest.Config) -> int | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(redaction.begin())  # registered first, so that it ends last
+    config.add_cleanup(lambda: garbage.search_again(config))  # after pytest's own search
     config.stash[TARGETS] = config.stash[WANTED] = ()
     config.stash[COLLECTED] = []
     if config.option.help:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 from pytest_nodered_sec import private
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.session import fixtures
+from pytest_nodered_sec.session import fixtures, garbage
 from pytest_nodered_sec.session.settings import only_shows
 from pytest_nodered_sec.session.state import TARGETS, case_of
 
@@ -25,8 +24,7 @@ def register(session: pytest.Session) -> None:
     """Let go of targets one after the other, where there are several."""
     if len(session.config.stash[TARGETS]) > 1 and not only_shows(session.config):
         session.config.pluginmanager.register(Leaving(session), "nodered-sec-leaving")
-        gc.freeze()  # the tests stay until the run ends: Python need not search them for garbage again and again
-        session.config.add_cleanup(gc.unfreeze)
+        garbage.search_less(session.config)
 
 
 class Leaving:
