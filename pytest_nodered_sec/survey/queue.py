@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -21,11 +22,13 @@ class HostQueue:
 
     Attributes:
         pace: the pace that the host's targets share if one of them is quiet; None while each has its own.
+        number: how many hosts were known before it.
         calm_downs: called when the pace becomes quiet, one for each target of the host.
         guessing: held while a password is tried at one of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.pace: Pace | None = None
         self.calm_downs: dict[Callable[[Pace], None], None] = {}  # in order, each once
         self.guessing = threading.Lock()
@@ -42,12 +45,14 @@ class HostQueue:
 class Workers:
     """The worker threads of a run. Daemon threads: an executor's would hold Ctrl-C until the last deadline.
 
-    Looks at the hosts that were asked first come first, so that the targets are done in the order of their cases.
+    Looks at the hosts that were asked first come first, so that the targets are done in the order of their cases: also
+    those of a later stage, before which a host's queue was empty for a while.
     """
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._queues: list[HostQueue] = []  # in the order in which they were asked first
+        self._queues: list[HostQueue] = []  # those in which something waits, by their numbers
+        self._hosts = 0
         self._by_key: dict[str, HostQueue] = {}
         self._threads = 0
         self._idle = 0
@@ -64,7 +69,8 @@ class Workers:
         with self._wake:
             keys = list(keys)
             known = list(dict.fromkeys(_final(self._by_key[key]) for key in keys if key in self._by_key))
-            queue = known[0] if known else HostQueue()
+            queue = known[0] if known else HostQueue(self._hosts)
+            self._hosts += not known
             queue.calm_downs[calm_down] = None
             for other in known[1:]:
                 self._merge(other, queue)
@@ -89,10 +95,10 @@ class Workers:
         queue.busy += other.busy
         queue.waiting += other.waiting
         queue.calm_downs |= other.calm_downs
-        if other in self._queues:
-            self._queues.remove(other)
-            if queue not in self._queues:
-                self._queues.append(queue)
+        self._queues = [waiting for waiting in self._queues if waiting not in (queue, other)]
+        queue.number = min(queue.number, other.number)
+        if queue.waiting:
+            self._line_up(queue)
 
     def put(self, queue: HostQueue, job: Callable[[], object], *, next_one: bool = False) -> None:
         """Queue a job, at the end or as the next one."""
@@ -104,9 +110,12 @@ class Workers:
                 queue.waiting.appendleft(job)
             else:
                 queue.waiting.append(job)
-            if queue not in self._queues:
-                self._queues.append(queue)
+            self._line_up(queue)
             self._call_one()
+
+    def _line_up(self, queue: HostQueue) -> None:
+        if queue not in self._queues:
+            bisect.insort(self._queues, queue, key=lambda host: host.number)
 
     def close(self) -> None:
         """Empty the queues and let the threads end; no look begins any more."""

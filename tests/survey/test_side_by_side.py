@@ -215,6 +215,28 @@ def test_the_host_that_was_asked_first_is_first(monkeypatch: pytest.MonkeyPatch)
     assert order == ["a", "a", "b", "b", "c", "c"]
 
 
+def test_a_later_stage_of_the_first_host_does_not_wait_for_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "THREADS", 1)
+    workers, order = Workers(), list[str]()
+    begin, done = threading.Event(), threading.Event()
+    first, other, last = (workers.queue([key], _nothing, quiet=False) for key in "abc")
+    assert workers.queue(["c", "b"], _nothing, quiet=False) is last  # both are one host, the second
+
+    def earlier() -> None:
+        begin.wait(5)
+        workers.put(first, partial(order.append, "later"))  # meanwhile nothing waits for this host
+
+    workers.put(first, earlier)
+    for _ in range(3):
+        workers.put(last, partial(order.append, "last"))
+        workers.put(other, partial(order.append, "other"))
+    workers.put(other, done.set)
+    begin.set()
+    assert done.wait(5)
+    workers.close()
+    assert order == ["later", *["last", "other"] * 3]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
