@@ -252,6 +252,16 @@ def test_a_page_that_forwards_from_plain_http_is_told_what_to_be_instead(
     assert "let the server answer 301 to https there (a page that forwards by itself is none), or 404" in report
 
 
+def test_plain_http_that_redirects_to_itself_is_called_that(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    loop = "return 301 http://@NAME@:@PLAIN@$request_uri;"
+    with standing(tmp_path, node_red.direct_port, EVERYTHING, in_clear=loop) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        there.judged(PROXIED, "--nodered-control=http-*")
+        report = there.report()
+    said = r"GET /\w+ over plain HTTP ends in a redirect loop \(more than 5 hops\): let it redirect to https"
+    assert re.search(said, report)
+
+
 _FORM = "default_type text/html; return 200 '<form method=post><input name=user></form>';"
 
 

@@ -86,13 +86,17 @@ def follow(
             return (replace(answer, first=first) if first else answer), got
         first = first or without_query(location)[:_LONGEST]
         asked = path_and_query(location)
+    beside = target.tls and origin.startswith("http:")
+    what = f"{method} {path}{' over plain HTTP' if beside else ''}"
     raise ProbeError(
-        f"{method} {path} ends in a redirect loop (more than {_HOPS} hops): {_way_out(got)}", Cause.PROTOCOL
+        f"{what} ends in a redirect loop (more than {_HOPS} hops): {_way_out(got, beside=beside)}", Cause.PROTOCOL
     )
 
 
-def _way_out(got: Exchange) -> str:
+def _way_out(got: Exchange, *, beside: bool) -> str:
     """Return what to do about redirects without end: who asks is expected to come back with something."""
+    if beside:
+        return "let it redirect to https (nginx: return 301 https://$server_name$request_uri;), or answer 404"
     names = ", ".join(cookie.name for cookie in cookies_of(got)[:3] if cookie.name)
     if names:
         return f"it sets a cookie ({names}), as checks for browsers do; let the machine that runs the tests pass"
