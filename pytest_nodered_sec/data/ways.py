@@ -144,7 +144,7 @@ CREDENTIAL_SHAPED: Final = Part(
     ),
     'nginx: map $http_cookie $realm { ~session= off; }, map $http_x_api_key $realm { "" Operators; default off; }, '
     'map $cookie_auth $realm { "" Operators; default off; }; HAProxy: cook(JSESSIONID) -m found; Node-RED: '
-    "adminAuth.tokens with tokenHeader, where it decodes only",
+    "adminAuth.tokens with tokenHeader, where it decodes only; ioMiddleware: socket.handshake.auth.token ? next() : …",
 )
 CONNECTION: Final = Part(
     "connection",

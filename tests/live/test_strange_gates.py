@@ -188,12 +188,11 @@ def test_what_is_sound_is_not_accused(node_red: lab.RunningDeployment, tmp_path:
     [
         ("(socket, next) => { if (socket.handshake.headers.cookie === 'grant=7d1f') next(); }", set()),
         ("(socket, next) => setTimeout(next, 4000)", {"dash-02"}),
+        ("(socket, next) => next(socket.handshake.auth.token ? undefined : new Error('who?'))", {"proxy-05"}),
     ],
-    ids=["silent", "slow"],
+    ids=["silent", "slow", "any token"],
 )
-def test_a_guard_that_says_nothing_to_strangers_refuses_them_and_a_slow_one_does_not(
-    tmp_path: Path, guard: str, failing: set[str]
-) -> None:
+def test_what_a_guard_of_the_channel_does_with_strangers_is_seen(tmp_path: Path, guard: str, failing: set[str]) -> None:
     need_nginx()
     site = tmp_path / "site"
     site.mkdir()

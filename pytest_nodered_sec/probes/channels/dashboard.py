@@ -185,7 +185,9 @@ def connect_from(look: Look, node: RootView, path: str, origin: str) -> SocketAt
         return SocketAttempt(attempt, Channel.OPEN)
 
 
-def connect_with(look: Look, node: RootView, path: str, how: str, headers: dict[str, str]) -> SocketAttempt:
+def connect_with(
+    look: Look, node: RootView, path: str, how: str, headers: dict[str, str], claim: str = ""
+) -> SocketAttempt:
     """Try to join a dashboard's live channel with headers by which a guard may decide.
 
     The dashboards' own guard never answers the connect packet of a foreign origin. That it was heard shows in the
@@ -197,6 +199,7 @@ def connect_with(look: Look, node: RootView, path: str, how: str, headers: dict[
         path: the dashboard's path below the node root.
         how: what the headers are, for the evidence.
         headers: the headers.
+        claim: JSON that a guard finds in `socket.handshake.auth`, "" for nothing.
 
     Raises:
         ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
@@ -210,7 +213,7 @@ def connect_with(look: Look, node: RootView, path: str, how: str, headers: dict[
         patience = QUIET + 2 * (time.monotonic() - asked)
         return SocketAttempt(attempt, _answer_of_old(look, session, headers, socket, patience))
     try:
-        with joined(look, session, JOIN, _nowhere(session), headers=headers):
+        with joined(look, session, JOIN + claim, _nowhere(session), headers=headers):
             heard = _listen(look, session, headers)
     except NotTakenError as error:
         return SocketAttempt(replace(attempt, classified=not_taken(error)), Channel.NO_CHANNEL)

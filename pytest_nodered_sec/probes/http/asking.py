@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.part import with_query, written
-from pytest_nodered_sec.data.ways import UPGRADE
+from pytest_nodered_sec.data.ways import CREDENTIAL_SHAPED, UPGRADE
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Answer, Classified, Kind, Mark, Refuser, alike
@@ -194,7 +195,8 @@ class Asking:
     def _send(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
         look, path, write = self._look, self._asked, self._written(parts)
         if self._name == "channel, polling" and self.guarded:
-            return self._judged(connect_with(look, self._node, path, said, headers))
+            claim = json.dumps({"token": unsigned_token()}) if CREDENTIAL_SHAPED in parts else ""
+            return self._judged(connect_with(look, self._node, path, said, headers, claim))
         if self._name == "channel, polling":
             socket = f"{path.rstrip('/')}/socket.io"
             query = with_query(QUERY, parts)
