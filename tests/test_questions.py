@@ -178,9 +178,10 @@ def test_every_surface_is_asked_by_every_way() -> None:
         ("POST", "/do/c", "/DO/C"),
         ("POST", "/do/c", "/do/c/"),
     ]
-    assert [ask.args for ask in asks if ask.probe == "by_address"] == [(), ("localhost",)]
+    assert [ask.args for ask in asks if ask.probe == "by_address"] == [(), ("localhost",), ("no name",)]
     itself = target("https://localhost")
-    assert [ask.args for ask in CONTROLS["proxy-05"].asks(itself) if ask.probe == "by_address"] == [()]
+    by_address = [ask.args for ask in CONTROLS["proxy-05"].asks(itself) if ask.probe == "by_address"]
+    assert by_address == [(), ("no name",)]
     by_number = target("https://192.0.2.7")
     assert "by_address" not in {ask.probe for ask in CONTROLS["proxy-05"].asks(by_number)}
 

@@ -33,6 +33,7 @@ IDENTITY_HEADERS: Final = (
     ("X-Authenticated-User", "admin"),
     ("X-Client-Verify", "SUCCESS"),  # nginx $ssl_client_verify, under a shorter name
     ("X-SSL-Client-CN", "admin"),  # HAProxy %{+Q}[ssl_c_s_dn(cn)], as its manual passes it on
+    ("X-ARR-ClientCert", "nobody"),  # Azure App Service, IIS's request routing
     ("X-Forwarded-Tls-Client-Cert-Info", 'Subject="CN=admin"'),  # Traefik's passTLSClientCert
     ("X-Forwarded-For", "127.0.0.1"),  # "satisfy any; allow 127.0.0.1" with a real_ip module that trusts anybody
     ("X-Real-IP", "127.0.0.1"),

@@ -65,7 +65,7 @@ QUERY: Final = Part(
     'nginx: map $arg_token $realm { "" Operators; default off; }, if ($request_uri ~ "\\.js$") { set $realm off; }; '
     "oauth2-proxy before 7.11: skip_auth_routes, which judged the query too (CVE-2025-54576)",
     query="token=nobody&access_token=nobody&accessToken=nobody&api_key=nobody&apikey=nobody&apiKey=nobody&key=nobody"
-    "&auth=nobody&callback=nobody"
+    "&auth=nobody&callback=nobody&kiosk=1&embed=1"
     "&r=/health/login/public/static/assets/.well-known/acme-challenge/x.js",
 )
 MONITOR: Final = Part(
@@ -118,6 +118,7 @@ COOKIES: Final = {
     **dict.fromkeys(("auth", "auth_token", "authToken", "Authorization", "token", "access_token", "user"), "nobody"),
     **dict.fromkeys(("_oauth2_proxy", "_forward_auth", "authelia_session", "authentik_session"), "nobody"),
     **dict.fromkeys(("CF_Authorization", "KEYCLOAK_IDENTITY", "io", "node_red_session"), "nobody"),
+    **dict.fromkeys(("remember_token", "laravel_session", "grafana_session", "_session_id"), "nobody"),
     "jwt": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.",  # {"alg": "none"}, {"sub": "nobody"}
     **dict.fromkeys(("logged_in", "loggedin", "authenticated", "is_admin"), "1"),
 }

@@ -88,6 +88,8 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
     by_address = [Ask("by_address", label="the address as Host")] if target.named else []
     if target.named and target.hostname != "localhost":
         by_address.append(Ask("by_address", ("localhost",), "localhost as Host"))
+    if target.named and target.tls:
+        by_address.append(Ask("by_address", ("no name",), "no name in the TLS handshake"))
     return (*asks, *by_address)
 
 

@@ -103,6 +103,8 @@ _REMEDIES: Final = {
     "believed": 'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',
     "spelling": "nginx: location ~* ^PATH(/|$) (Express ignores letter case and one trailing slash)",
     "address": "let the default server refuse: nginx: listen 443 ssl default_server; return 444;",
+    "sni": "require the login of the port or of the Host header, not of the name in the TLS handshake: HAProxy: "
+    "http-request auth without ssl_fc_sni, http-request deny unless { hdr(host) -i NAME }",
     "localhost": "let what is meant for this machine listen on it alone: nginx: listen 127.0.0.1:8443 ssl in the "
     "server block for localhost",
 }

@@ -38,6 +38,10 @@ RULES = {
         "acl near hdr_ip(X-Forwarded-For) 192.168.0.0/16\n  http-request auth realm plant unless operator or near\n"
         "  default_backend login"
     ),
+    "nameless handshakes pass": (
+        "http-request deny unless { hdr(host),field(1,:) -i localhost }\n"
+        "  http-request auth realm plant if { ssl_fc_sni -i localhost } !operator\n  default_backend login"
+    ),
     "whole URLs pass": "http-request auth realm plant if { url_beg / } !operator\n  default_backend login",
 }
 
@@ -119,6 +123,7 @@ def judged(
         ("websockets pass", {"admin-06", "dash-02", "origin-01", "proxy-05"}),
         ("neighbours pass", {"proxy-05"}),
         ("whole URLs pass", {"proxy-05"}),
+        ("nameless handshakes pass", {"proxy-05"}),
     ],
 )
 def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red: int, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The target asked under its address, or as localhost, in place of its name: another server block may answer.
+"""The target asked under its address, or as localhost, in place of its name, or with no name in the TLS handshake.
+
+Another server block may answer, or a rule that goes by that name (SNI) may not hold.
 
 Whoever answers there may be another site: only what shows a Node-RED, or opens what the name refuses, counts.
 """
@@ -6,7 +8,7 @@ Whoever answers there may be another site: only what shows a Node-RED, or opens 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.access import VariantAttempt
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
+UNNAMED: Final = "no name"
+
+
 def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = "") -> VariantAttempt:
     """Ask for admin API, a page, live channels and an endpoint under the target's address in place of the name.
 
@@ -33,16 +38,21 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
         look: the look.
         admin: landmarks of the admin root.
         node: landmarks of the node root.
-        name: another name to ask under, of admin API and page alone; "" for the address.
+        name: another name to ask under, of admin API and page alone; "" for the address, UNNAMED for the target's own
+            with no name in the TLS handshake.
 
     Raises:
         ProbeError: silence, or no TLS.
     """
     target, address = look.target, look.station.address
-    host = _host(name or address, target.port, 443 if target.tls else 80)
+    unnamed = name == UNNAMED
+    host = look.station.host_header(target.port) if unnamed else _host(name or address, target.port, _usual(target))
     said = f"under {'' if name else 'the address '}{host} in place of the name"
+    said = "without a name in the TLS handshake" if unnamed else said
+    where = f"{host} without a name in the TLS handshake" if unnamed else f"the address {host}"
+    way = "sni" if unnamed else name or "address"
     first: tuple[Asking, AccessAttempt] | None = None
-    with Entrance(look, address, target.dialled[1], host, tls=target.tls, where=f"the address {host}") as entrance:
+    with Entrance(look, address, target.dialled[1], host, tls=target.tls, where=where, named=not unnamed) as entrance:
         for surface, path in _places(target, name):
             asking = Asking(look, admin, node, surface, "GET", path)
             try:
@@ -56,10 +66,14 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
                 break
             opened = seen.kind is Kind.SERVED and (plain := asking.plainly()).kind is not Kind.SERVED
             if opened and not asking.guarded:  # a middleware refuses by any name, after a session is offered
-                return VariantAttempt(path, seen, plain, (name or "address",))
+                return VariantAttempt(path, seen, plain, (way,))
             first = first or (asking, seen)
     assert first is not None, "there is always an admin API to ask for"  # noqa: S101  for the type checker
-    return VariantAttempt("/settings", first[1], first[0].plainly(), (name or "address",))
+    return VariantAttempt("/settings", first[1], first[0].plainly(), (way,))
+
+
+def _usual(target: Target) -> int:
+    return 443 if target.tls else 80
 
 
 def _places(target: Target, name: str) -> list[tuple[str, str]]:

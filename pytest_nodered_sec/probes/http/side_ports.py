@@ -45,12 +45,16 @@ class Entrance:
         host: name with port, as the Host header has it.
         tls: whether TLS is spoken.
         where: what a person calls it.
+        named: whether the TLS handshake names the host (RFC 6066, 3); addresses never stand there.
     """
 
-    def __init__(self, look: Look, address: str, port: int, host: str, *, tls: bool, where: str) -> None:
+    def __init__(
+        self, look: Look, address: str, port: int, host: str, *, tls: bool, where: str, named: bool = True
+    ) -> None:
         self.host = host
         self.tls = tls
         self.where = where
+        self._named = named
         self._look = look
         self._address = address
         self._port = port
@@ -82,6 +86,7 @@ class Entrance:
             return sock
         sock.settimeout(max(0.01, deadline - time.monotonic()))
         name = origin_of(f"https://{self.host}").split("://", 1)[1].rpartition(":")[0].strip("[]")
+        name = name if self._named else self._address
         try:
             context = self._look.station.context(verified=False)
             with ended_by(sock, deadline):
