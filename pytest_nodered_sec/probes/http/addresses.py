@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
@@ -15,10 +15,12 @@ from pytest_nodered_sec.probes.channels.dashboard import connect_channel
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.channels.websocket import attempt_channel
 from pytest_nodered_sec.probes.http.access import attempt_access
+from pytest_nodered_sec.probes.http.asking import plain_endpoint
 from pytest_nodered_sec.probes.http.landmarks import see_again, view_admin, view_node
 from pytest_nodered_sec.probes.tls.handshake import present_chain
 from pytest_nodered_sec.probes.tls.suites import old_versions
 from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.questions.surfaces import askable_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,9 +30,14 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.channels import ChannelAttempt, SocketAttempt
     from pytest_nodered_sec.probes.transport.station import Station
 
+_DECLARED: Final = 8  # endpoints, and WebSockets, that are asked at each address
+
 
 def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
-    """Ask landmarks, dashboards, /comms and TLS at every address of the name; at a single one nothing more is asked.
+    """Ask for all that stands behind the gate at every address of the name; at a single one nothing more is asked.
+
+    That is the landmarks, dashboards, /comms, the first declared endpoints and WebSockets, certificates and old TLS
+    versions.
 
     Args:
         look: the look.
@@ -86,6 +93,10 @@ def _glances(station: Station, admin: RootView, node: RootView) -> Iterator[Glan
         if policy.join_channels and not policy.public_reason(path):
             yield _of_channel(connect_channel(Look(station), admin, node, path))
     yield _of_channel(attempt_channel(Look(station), admin, node, Surface.ADMIN.name, "/comms", "subscribe"))
+    for spot in askable_endpoints(station.target)[:_DECLARED]:
+        yield _of_request(plain_endpoint(Look(station), admin, node, spot.method, spot.path))
+    for path in policy.websockets[:_DECLARED]:
+        yield _of_channel(attempt_channel(Look(station), admin, node, Surface.NODE.name, path, "accept"))
 
 
 def ask_again(station: Station, paths: Sequence[str]) -> None:

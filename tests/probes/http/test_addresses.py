@@ -24,7 +24,7 @@ from pytest_nodered_sec.observations.addresses import Addresses
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.observations.cleartext import PlainAttempt, PortState
 from pytest_nodered_sec.observations.side_ports import DirectDoors
-from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.probes.transport import station as station_module
 from pytest_nodered_sec.rules.exposure import own_port_is_shut
 from pytest_nodered_sec.rules.reach import addresses_agree
@@ -167,6 +167,24 @@ def test_an_ipv6_listener_with_other_tls_is_a_finding(
         seen, came = verdict(survey, at(nginx.port, ca_file=str(tmp_path / "ca.pem"), policy=policy))
     assert came == codes
     assert all(says in violation.observed for violation in addresses_agree(seen, policy))  # type: ignore[union-attr]
+
+
+def test_an_endpoint_that_is_open_at_ipv6_alone_is_a_finding(
+    tmp_path: Path, upstream: int, survey: Survey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_nginx()
+    named(monkeypatch, "127.0.0.1", SIX)
+    rest = f"{guard(tmp_path)} location / {{ proxy_pass http://127.0.0.1:{upstream}; {PASS} }}"
+    files = f"ssl_certificate {tmp_path}/chain0.pem; ssl_certificate_key {tmp_path}/chain0.key;"
+    way = "location = /api/orders { auth_basic off; default_type application/json; return 200 '[]'; }"
+    other = f"server {{ listen [::1]:@PORT@ ssl; {files} {way} {rest} }}"
+    with nginxlab.serving(tmp_path, [LEAF], server=rest, http=TABLE + other) as nginx:
+        endpoints = (Endpoint("/api/orders", effect="none"),)
+        policy = Policy(dashboards=("/ui",), admin_api="proxied", protected_paths=endpoints, websockets=("/ws/line",))
+        seen, codes = verdict(survey, at(nginx.port, policy=policy))
+    assert codes == ["address-open"]
+    [violation] = addresses_agree(seen, policy)  # type: ignore[misc]  # a verdict may also be no tuple
+    assert "[::1] serves what 127.0.0.1 refuses: GET /api/orders" in violation.observed
 
 
 def test_the_same_at_both_is_compliant_and_the_side_ports_are_believed(
