@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import threading
 from collections import deque
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec import threads
@@ -14,7 +15,21 @@ from pytest_nodered_sec.probes.transport.pace import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-THREADS: Final = 64  # of one process, for all hosts together: most of them wait for an answer
+_MOST: Final = 128  # threads that look, of one process, for all hosts together: most of them wait for an answer
+_OPEN_EACH: Final = 4  # files and connections that are open for each at most; measured: less than three
+
+
+def _threads() -> int:
+    """Return how many may look at once where the system bounds a process's open files: macOS at 256, Linux at 1024."""
+    try:
+        resource = import_module("resource")
+    except ImportError:  # Windows bounds nothing
+        return _MOST
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if limit == resource.RLIM_INFINITY else max(AT_ONCE, min(_MOST, limit // _OPEN_EACH))
+
+
+THREADS: Final = _threads()
 
 
 class HostQueue:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import socket
+import sys
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import hostile
@@ -168,6 +171,18 @@ def test_threads_are_bounded() -> None:
     counting.wait_for(320)
     assert counting.most <= THREADS
     workers.close()
+
+
+@pytest.mark.parametrize(("files", "threads"), [(20, 8), (256, 64), (1024, 128), (-1, 128)])
+def test_fewer_threads_where_few_files_may_be_open(monkeypatch: pytest.MonkeyPatch, files: int, threads: int) -> None:
+    limits = SimpleNamespace(RLIMIT_NOFILE=7, RLIM_INFINITY=-1, getrlimit=lambda which: (files, files))
+    monkeypatch.setitem(sys.modules, "resource", limits)
+    spec = importlib.util.find_spec(queue.__name__)
+    assert spec
+    assert spec.loader
+    anew = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    assert threads == anew.THREADS
 
 
 def test_a_host_that_turns_out_to_be_quiet_calms_all_its_targets() -> None:
