@@ -12,6 +12,7 @@ from suite_runs import need_nginx, with_outcome
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import deployments
 from pytest_nodered_sec.lab.node_red import flows
+from pytest_nodered_sec.lab.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,6 +260,49 @@ def test_plain_http_that_redirects_to_itself_is_called_that(node_red: lab.Runnin
         report = there.report()
     said = r"GET /\w+ over plain HTTP ends in a redirect loop \(more than 5 hops\): let it redirect to https"
     assert re.search(said, report)
+
+
+# nginx forwards by a header in the part that needs no login, to a Node-RED with a hall's page beside it
+_BY_HEADER = """
+map $http_x_original_url $asked { "" $request_uri; default $http_x_original_url; }
+server { listen 127.0.0.1:@INNER@; location /hall/ { default_type text/html;
+  if ($request_uri !~ "^/hall/$") { return 404; } return 200 "<h1>Hall 3</h1><p>all of it runs as it should</p>"; }
+  location / { proxy_pass http://nodered; } }"""
+_KNOWN = (
+    "hall|ui|dashboard|api|ws|comms|auth|context|debug|diagnostics|flows?|icons|inject|library|locales|nodes|plugins|"
+)
+_KNOWN += "credentials|projects|red|resources|settings|theme|types|udp-ports|ui_base|uisettings|vendor|favicon.ico"
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "found"),
+    [
+        ("proxy_pass http://127.0.0.1:@INNER@$asked;", {"/hall rerouted", "GET /settings rerouted"}),
+        ("proxy_pass http://127.0.0.1:@INNER@;", set()),
+        (  # every path, whichever the header names, gets the same page
+            "if ($http_x_original_url) { set $page 1; } default_type text/html; if ($page) "
+            "{ return 200 '<h1>Plant</h1><p>the portal of the plant</p>'; } proxy_pass http://127.0.0.1:@INNER@;",
+            set(),
+        ),
+    ],
+    ids=["by the header", "by the path", "portal"],
+)
+def test_a_page_that_a_header_names_is_compared_with_one_that_nobody_serves(
+    node_red: lab.RunningDeployment, tmp_path: Path, forwarding: str, found: set[str]
+) -> None:
+    (inner,) = free_ports(1)
+    guarded = f"location ~* ^/(({_KNOWN})([/.]|$)|$) {{ {LOGIN} {PASS} proxy_pass http://127.0.0.1:@INNER@; }}"
+    server = f"{guarded} location / {{ {PASS} {forwarding} }}".replace("@INNER@", str(inner))
+    http = _BY_HEADER.replace("@INNER@", str(inner))
+    with standing(tmp_path, node_red.direct_port, server, http=http) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (there.folder / "nodered-sec.toml").write_text('dashboards = ["/hall"]')
+        there.judged(PROXIED, "-k", "proxy-05 or dash-01")
+        report = there.report()
+    cases = re.findall(r'<testcase [^>]*name="test_no_other_way[^"]*?-([^"-]+)\]".*?</testcase>', report, re.DOTALL)
+    bodies = re.findall(r'<testcase [^>]*name="test_no_other_way.*?</testcase>', report, re.DOTALL)
+    failing = {case for case, body in zip(cases, bodies, strict=True) if "<failure" in body}
+    assert failing == found
 
 
 _FORM = "default_type text/html; return 200 '<form method=post><input name=user></form>';"

@@ -36,7 +36,7 @@ from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.origins import lookalike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.transport.look import Look
@@ -75,6 +75,7 @@ def attempt_access(
     body: str = "",
     *headers: str,
     write: Callable[[str], str] | None = None,
+    meant: str = "",
 ) -> AccessAttempt:
     """Ask one path of the admin or node root.
 
@@ -91,6 +92,7 @@ def attempt_access(
         body: request body, "" for none.
         *headers: further headers, each "Name: value".
         write: turns the absolute path into the form that is sent; None for the usual one.
+        meant: absolute path that headers name, where that is not the one that is asked; "" for none.
 
     Raises:
         ProbeError: no answer.
@@ -120,7 +122,8 @@ def attempt_access(
 
     def nowhere() -> Answer:
         other = view.root.rstrip("/") + random_path() + "".join(path.partition("?")[1:])
-        return look.answer(method, write(other) if write else other, headers=sent, body=body.encode() or None)
+        there = naming(sent, meant, view.root.rstrip("/") + random_path())
+        return look.answer(method, write(other) if write else other, headers=there, body=body.encode() or None)
 
     said = f"with the header {headers[0]}" if how == "claimed" and len(headers) == 1 else HOW.get(how, how)
     try:
@@ -146,8 +149,13 @@ def attempt_access(
         if attempt.kind is not Kind.SERVED:  # though every path be answered with it
             attempt = replace(attempt, classified=Classified(Kind.SERVED))
     elif which is Surface.DASHBOARD:
-        attempt = _unless_every_path_below(look, attempt, absolute, sent)
+        attempt = _unless_every_path_below(look, attempt, absolute, sent, meant)
     return with_hint(look, attempt, path) if which is Surface.DASHBOARD and how in HOW else attempt
+
+
+def naming(headers: Mapping[str, str], meant: str, other: str) -> dict[str, str]:
+    """Return headers that name another path where these name the one that is meant ("" where none does)."""
+    return {name: other if meant and value == meant else value for name, value in headers.items()}
 
 
 def _with_made_up_token(look: Look, admin: RootView, node: RootView, path: str) -> AccessAttempt:
@@ -232,13 +240,14 @@ def _beside_another_app(attempt: AccessAttempt) -> AccessAttempt:
 
 
 def _unless_every_path_below(
-    look: Look, attempt: AccessAttempt, absolute: str, headers: dict[str, str]
+    look: Look, attempt: AccessAttempt, absolute: str, headers: dict[str, str], meant: str
 ) -> AccessAttempt:
     """Compare a page that shows no dashboard with that of a random path below it, where a gate's own form stands."""
     if attempt.kind is not Kind.SERVED or not attempt.answer.strange_page:
         return attempt
-    below = absolute.partition("?")[0].rstrip("/")
-    canary = look.read(below + random_path(), headers)
+    below = (meant or absolute.partition("?")[0]).rstrip("/")
+    nowhere = below + random_path()
+    canary = look.read(absolute if meant else nowhere, naming(headers, meant, nowhere))
     if not alike(attempt.answer, canary):
         return attempt
     why = f"every path below {below} answers the same page, which is not a dashboard; {LET_IT_REFUSE}"

@@ -17,7 +17,7 @@ from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connec
 from pytest_nodered_sec.probes.channels.engineio import QUERY
 from pytest_nodered_sec.probes.channels.socketio import joined, knock
 from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe, upgrade
-from pytest_nodered_sec.probes.http.access import attempt_access, describe, not_mounted, unsigned_token
+from pytest_nodered_sec.probes.http.access import attempt_access, describe, naming, not_mounted, unsigned_token
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
 from pytest_nodered_sec.probes.http.refusals import dropped_parts, turns_away
 from pytest_nodered_sec.probes.transport.form import form_of
@@ -129,23 +129,28 @@ class Asking:
             seen = self._with(parts, said, headers)
             if seen.answer.dropped and len(parts) == 1:
                 dropped.update(names)
-            return seen if self._name in TALKS else self._unless_everywhere(seen, headers)
+            return seen if self._name in TALKS else self._unless_everywhere(seen, parts, headers)
 
-    def _unless_everywhere(self, seen: AccessAttempt, headers: dict[str, str]) -> AccessAttempt:
-        """Return what it amounts to where every path gets the same by these headers: nothing is opened.
+    def _unless_everywhere(self, seen: AccessAttempt, parts: Sequence[Part], headers: dict[str, str]) -> AccessAttempt:
+        """Return what it amounts to where every path gets the same by these parts: nothing is opened.
 
         So gates do that refuse programs with 401, and lead browsers to a login; and fronts that answer 5xx to what they
-        do not take, such as HTTP/1.0 (505).
+        do not take, such as HTTP/1.0 (505). A header that names the path that is meant names a random one here.
         """
         unlike = seen.kind is Kind.SERVED and not seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
         turned_away = seen.classified.cause is Cause.UNAVAILABLE and turns_away(seen.answer.status)
         if not (unlike or turned_away) and seen.classified.cause not in (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN):
             return seen
         root = self._absolute("/").rstrip("/")
-        everywhere = self._look.answer(seen.method, root + random_path(), headers=headers)
+        there = naming(headers, self._meant(parts), root + random_path())
+        everywhere = self._look.answer(seen.method, with_query(root + random_path(), parts), headers=there)
         if not alike(seen.answer, everywhere):
             return seen
         return replace(seen, classified=Classified(Kind.ABSENT, why="as every path that is asked so"))
+
+    def _meant(self, parts: Sequence[Part]) -> str:
+        """Return the path that headers of these parts name while another is asked; "" where none does."""
+        return self._absolute(self._asked) if any(part.rerouted for part in parts) else ""
 
     def _with(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
         if self._name in TALKS:
@@ -205,14 +210,25 @@ class Asking:
                 with joined(look, session, headers=headers):
                     pass  # and left at once: that a session is offered tells enough
             return seen
-        asked = random_path() if any(part.rerouted for part in parts) else path
-        asked = with_query(asked, parts)
+        meant = self._meant(parts)
+        asked = with_query(random_path() if meant else path, parts)
         method = next((part.method for part in parts if part.method), self._method)
         if self._name == "endpoint" and self._method != "GET":
             return attempt_endpoint(look, self._admin, self._node, self._method, asked, "unknown", headers, said, write)
         lines = (f"{name}: {value}" for name, value in headers.items())
         return attempt_access(
-            look, self._admin, self._node, self._surface.name, method, asked, said, "", "", *lines, write=write
+            look,
+            self._admin,
+            self._node,
+            self._surface.name,
+            method,
+            asked,
+            said,
+            "",
+            "",
+            *lines,
+            write=write,
+            meant=meant,
         )
 
     def enter(self, entrance: Entrance, said: str) -> AccessAttempt:
