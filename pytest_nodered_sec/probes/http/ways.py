@@ -6,8 +6,9 @@ where that is served there is nothing to pass, and where it is no answer nothing
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.ways import BASIC, NEWER, RETURNED, TRANSPORT
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.transport.look import Look
+
+
+NOT_SPOKEN: Final = ", and not in HTTP/2, on which the server agreed and which it did not speak,"
 
 
 def attempt_way(
@@ -58,12 +62,13 @@ def attempt_way(
     fitting = [part for part in parts_of(look.target, way) if _fits(look, surface, plain, part)]
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
-    together = _asked(asking, parts, plain)
+    together, asked = _asked(asking, parts, plain)
     asking.opened = together.kind is Kind.SERVED
     split = parts if len(parts) > 1 and not _same(together, plain) else []
     nowhere = asking.view.canary  # by a path that nobody serves: what comes of the headers alone is not known yet
     led = not any(part.rerouted for part in parts) or together.answer.status != nowhere.answer.status
-    alone = [(part, _asked(asking, [part], plain)) for part in (*split, *dropped) if led or not part.rerouted]
+    trials = ((part, *_asked(asking, [part], plain)) for part in (*split, *dropped) if led or not part.rerouted)
+    alone = [(part, seen) for part, seen, sent in trials if sent]
     for kind in (Kind.SERVED, Kind.NO_ANSWER):
         for part, seen in alone:
             if seen.kind is kind and asking.opened_by_its_slash(seen):
@@ -74,15 +79,20 @@ def attempt_way(
     if asking.opened_by_its_slash(together):
         return VariantAttempt(path, together, together)
     if together.kind is Kind.NO_ANSWER and split and alone:  # of which each part by itself is answered
-        together = alone[0][1]
-    _same_again(look, together, partial(asking.ask, parts))
-    return VariantAttempt(path, together, plain, tuple(part.name for part in fitting))
+        asked = [part for part, _ in alone]
+        together = replace(alone[0][1], how=f"{' and '.join(part.said for part in asked)}, each by itself,")
+    else:
+        _same_again(look, together, partial(asking.ask, asked))
+    if NEWER in parts and NEWER not in asked:
+        together = replace(together, how=f"{together.how}{NOT_SPOKEN}")
+    tried = (part.name for part in fitting if part in asked or part in dropped)
+    return VariantAttempt(path, together, plain, tuple(tried))
 
 
-def _asked(asking: Asking, parts: Sequence[Part], plain: AccessAttempt) -> AccessAttempt:
-    """Ask with these parts, and without HTTP/2 where a server that has agreed on it does not speak it."""
+def _asked(asking: Asking, parts: Sequence[Part], plain: AccessAttempt) -> tuple[AccessAttempt, Sequence[Part]]:
+    """Ask with these parts, without HTTP/2 where a server that has agreed on it does not speak it; return which."""
     try:
-        return asking.ask(parts) if parts else plain
+        return (asking.ask(parts) if parts else plain), parts
     except ProbeError as error:
         if NEWER not in parts or error.cause not in (Cause.PROTOCOL, Cause.CLOSED):
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import hostile
@@ -82,3 +83,27 @@ def test_a_front_that_does_not_reach_what_is_behind_it_has_refused_nothing(statu
         return
     with pytest.raises(ProbeError, match="answered 502"):
         seen.settle(target)
+
+
+def guarded(request: Request) -> Reply:
+    """Answer as a gate that believes nothing."""
+    believed = {"x-forwarded-for"}
+    return gated(replace(request, headers={n: v for n, v in request.headers.items() if n not in believed}))
+
+
+def test_http2_that_was_agreed_on_and_not_spoken_is_no_part_of_what_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Look, "speaks_http2", lambda look: True)  # over plain TCP nobody does
+    seen = asked(guarded, "browser")
+    assert "newer" not in seen.ways
+    assert {"browser", "preflight"} <= set(seen.ways)
+    assert "and in HTTP/2" not in seen.evidence()
+    assert "and not in HTTP/2, on which the server agreed and which it did not speak, answered 401" in seen.evidence()
+
+
+def test_parts_that_are_answered_by_themselves_alone_are_said_to_be_asked_so() -> None:
+    def front(request: Request) -> Reply:  # it breaks on two suspicious things at once
+        return page("no", 502) if {"x-forwarded-for", "via"} <= set(request.headers) else guarded(request)
+
+    seen = asked(front, "bearer")
+    assert "as if forwarded for 10.0.0.1, each by itself, answered 401" in seen.evidence()
+    assert way_opens_nothing(seen, Policy()) == ()
