@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.answers import Answer, Seen
 
 METHOD_REFUSED: Final = "as every request by this method here"
+BODY_REFUSED: Final = "as every request with a body here"
+TOO_LARGE: Final = 413  # of a body
 UNSUPPORTED: Final = (405, 501)  # of a method
 _ABSENT: Final = (404, 410)
 _SAYS_MORE: Final = (401, 403, *_ABSENT, 408, 429)  # of 4xx: who refuses, that nothing is there, or that it is too much

@@ -24,7 +24,7 @@ from pytest_nodered_sec.observations.answers import (
     alike,
     classify,
 )
-from pytest_nodered_sec.observations.refusals import may_refuse_method
+from pytest_nodered_sec.observations.refusals import BODY_REFUSED, TOO_LARGE, may_refuse_method
 from pytest_nodered_sec.probes.http.refusals import (
     closed_twice,
     dropped_parts,
@@ -140,7 +140,7 @@ def attempt_access(
         attempt = _unless_everywhere(look, attempt, sent)
     telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
     if telling and method not in (("GET",) if view.opaque else ("GET", "OPTIONS")):
-        attempt = beside_canary(look, attempt, method, sent, open_answer)
+        attempt = beside_canary(look, attempt, method, sent, open_answer, body.encode())
     if which is Surface.EDITOR:
         attempt = _beside_another_app(attempt)
     if which is Surface.ADMIN or (which is Surface.EDITOR and path != "/"):
@@ -195,9 +195,11 @@ def not_mounted(plain: AccessAttempt) -> bool:
 
 
 def beside_canary(
-    look: Look, attempt: AccessAttempt, method: str, headers: dict[str, str], open_answer: str
+    look: Look, attempt: AccessAttempt, method: str, headers: dict[str, str], open_answer: str, body: bytes = b""
 ) -> AccessAttempt:
     """Compare with a random path's answer to the same method: a gate may answer POST and GET differently.
+
+    A front that takes no bodies is seen by the same body at a random path; Node-RED takes 5 MB.
 
     Node-RED answers OPTIONS alike everywhere, so there it tells something only where no Node-RED was seen.
     """
@@ -205,13 +207,18 @@ def beside_canary(
     root = view.root.rstrip("/")
     key = f"{method} below {root}"
 
+    too_large = body if attempt.answer.status == TOO_LARGE else b""
+    key += " with a body" if too_large else ""
+
     def ask() -> Answer:
-        return look.answer(method, root + random_path(), headers=headers)
+        return look.answer(method, root + random_path(), headers=headers, body=too_large or None)
 
     try:
         canary = look.shared(key, ask)
     except ProbeError as error:
         canary = closed_twice(look, error, view, key, ask)
+    if too_large and canary.status == TOO_LARGE:
+        return replace(attempt, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=BODY_REFUSED))
     refused = method_refused(look, attempt.answer, method, view, canary)
     return replace(attempt, classified=refused or classify(attempt.answer, look.target, canary, open_answer))
 
