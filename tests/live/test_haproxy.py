@@ -45,6 +45,13 @@ RULES = {
     "whole URLs pass": "http-request auth realm plant if { url_beg / } !operator\n  default_backend login",
 }
 
+DROPS = {
+    "silent-drop": "http-request silent-drop",
+    "tarpit": "timeout tarpit 60s\n  http-request tarpit",
+    "reject": "http-request reject",
+    "500": "http-request deny deny_status 500",
+}
+
 
 @contextlib.contextmanager
 def haproxy(folder: Path, rules: str, node_red: int, bind: str = "") -> Iterator[int]:
@@ -134,22 +141,32 @@ def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red:
     assert {"admin-01", "dash-01"} <= with_outcome(controls, "compliant")
 
 
-@pytest.mark.parametrize(
-    "drop",
-    [
-        "http-request silent-drop",
-        "timeout tarpit 60s\n  http-request tarpit",
-        "http-request reject",
-        "http-request deny deny_status 500",
-    ],
-    ids=["silent-drop", "tarpit", "reject", "500"],
-)
+@pytest.mark.parametrize("drop", DROPS.values(), ids=DROPS)
 def test_what_is_dropped_in_silence_is_refused(drop: str, node_red: int, tmp_path: Path) -> None:
     rules = f"{drop} if {{ hdr(X-Forwarded-For) -m found }}\n  {RULES['closed']}"
     controls = judged(tmp_path, rules, node_red, cases="(no_other_way or identity_headers) and settings")
     assert controls == {"proxy-05": {"compliant"}}
     controls = judged(tmp_path, rules, node_red, cases="identity_headers and (X-Forwarded-For or Remote-User)")
     assert controls == {"admin-12": {"compliant"}}
+
+
+@pytest.mark.parametrize("account", [False, True], ids=["stranger", "account"])
+@pytest.mark.parametrize(
+    ("treating", "outcome"),
+    [*((drop, "compliant") for drop in DROPS.values()), ("use_backend dead", "could-not-look")],
+    ids=[*DROPS, "dead"],
+)
+def test_who_drops_other_sites_posts_refuses_them(
+    treating: str, outcome: str, account: bool, node_red: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if account:
+        monkeypatch.setenv("NODERED_USERNAME", "operator")
+        monkeypatch.setenv("NODERED_PASSWORD", PASSWORD)
+    rules = f"{treating} if {{ hdr(Sec-Fetch-Site) cross-site }}\n  {RULES['closed']}"
+    dead = f"\nbackend dead\n  server nobody 127.0.0.1:{ports.free_ports(1)[0]}"
+    controls = judged(tmp_path, rules + (dead if "dead" in treating else ""), node_red, cases="csrf-01")
+    known = account or outcome == "compliant"  # who has no account gets the same as any stranger before that backend
+    assert controls == {"csrf-01": {outcome if known else "not-judged"}}
 
 
 def test_a_tarpit_for_everybody_ends_soon_and_says_so(node_red: int, tmp_path: Path) -> None:

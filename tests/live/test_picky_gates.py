@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 OPEN = f"location / {{ {PASS} proxy_pass http://nodered; }}"
 GUARDED = f"auth_basic Operators; auth_basic_user_file @FILES@/htpasswd; {OPEN}"
-ANSWERS = ("400", "404", "405", "418", "421", "302 /blocked", "200 blocked")  # and 403, which says that it refuses
+# and 403, which says that it refuses
+ANSWERS = ("400", "404", "405", "418", "421", "444", "500", "501", "505", "302 /blocked", "200 blocked")
 
 
 @pytest.fixture(scope="module")

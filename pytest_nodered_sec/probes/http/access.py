@@ -55,7 +55,8 @@ HOW: Final = {
     "same-site": "as a form of this site, made to write nothing,",
 }
 
-_USUAL: Final = ("anonymous", "unwritten", "foreign", "sandboxed", "cross-site", "same-site")  # nothing is made up
+# nothing that a front turns away in silence
+_USUAL: Final = ("anonymous", "unwritten", "foreign", "sandboxed", "same-site")
 
 
 def _claimed(look: Look, how: str) -> bool:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.errors import Cause
+from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.answers import Classified, Kind, Refuser, alike
 from pytest_nodered_sec.observations.refusals import may_refuse_method
 from pytest_nodered_sec.probes.http.access import HOW, JSON, as_headers, attempt_access, beside_canary, describe
+from pytest_nodered_sec.probes.http.refusals import closed_twice, turns_away, unless_dropped
 from pytest_nodered_sec.probes.login.account import basic_login
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.origins import STRANGER
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import AccessAttempt
-    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.login.account import Visit
     from pytest_nodered_sec.probes.transport.look import Look
 
@@ -44,7 +46,8 @@ def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootVie
     login = basic_login(look, admin) if known else {}
     if login:
         seen = _post(look, admin, "cross-site", {**login, **as_headers(_FOREIGN)})
-    if seen.kind in (Kind.INDISTINCT, Kind.ABSENT) or seen.classified.cause is Cause.UNDECLARED_LOGIN:
+    broken = seen.classified.cause is Cause.UNAVAILABLE and turns_away(seen.answer.status)
+    if broken or seen.kind in (Kind.INDISTINCT, Kind.ABSENT) or seen.classified.cause is Cause.UNDECLARED_LOGIN:
         own = attempt_access(look, admin, node, Surface.ADMIN.name, "POST", "/flow", "same-site", *_FORM)
         if own.kind in (Kind.SERVED, Kind.REFUSED):
             seen = _unless_everywhere(look, admin, seen)
@@ -61,7 +64,8 @@ def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootVie
             otherwise = attempt_access(
                 look, admin, node, Surface.ADMIN.name, "POST", "/flow", "cross-site", *_FORM, *lines
             )
-        if otherwise.kind is Kind.SERVED:
+        unanswered = otherwise.kind is Kind.NO_ANSWER and otherwise.answer.status != seen.answer.status
+        if otherwise.kind is Kind.SERVED or unanswered:
             return VariantAttempt("/flow", otherwise)
         if own.kind is Kind.REFUSED and otherwise.answer.status == own.answer.status:
             return VariantAttempt("/flow", otherwise, own)
@@ -107,9 +111,20 @@ def read_across_origins(look: Look, admin: RootView, node: RootView, method: str
 def _post(look: Look, admin: RootView, how: str, headers: dict[str, str]) -> AccessAttempt:
     opened, body, kind = _FORM
     sent = {"Accept": "application/json", **as_headers([kind]), **headers}
-    got = look.ask("POST", look.target.admin("/flow"), headers=sent, body=body.encode(), secret=True)
+
+    def ask(path: str = "/flow") -> Answer:
+        got = look.ask("POST", look.target.admin(path), headers=sent, body=body.encode(), secret=True)
+        return look.reduce(got, path)
+
+    try:
+        elsewhere = partial(ask, random_path())
+        answer = unless_dropped(look, admin, HOW[how], ask, elsewhere) if how == "cross-site" else ask()
+    except ProbeError as error:
+        answer = closed_twice(look, error, admin, f"POST /flow {how} with the account", ask)
     said = f"{HOW[how].removesuffix(',')} and with the account,"
-    attempt = describe(look, Surface.ADMIN, "POST", "/flow", said, look.reduce(got, "/flow"), admin, opened)
+    attempt = describe(look, Surface.ADMIN, "POST", "/flow", said, answer, admin, opened)
     return (
-        beside_canary(look, attempt, "POST", {}, opened) if may_refuse_method(attempt.answer, admin.canary) else attempt
+        beside_canary(look, attempt, "POST", {}, opened, body.encode())
+        if may_refuse_method(attempt.answer, admin.canary)
+        else attempt
     )
