@@ -34,6 +34,9 @@ ADDRESSED: Final = (
 )
 
 
+OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
+
+
 def _from(address: str) -> Part:
     node = f'"[{address}]"' if ":" in address else address  # RFC 7239, 6
     return Part(
@@ -175,10 +178,10 @@ REWRITTEN: Final = Part(
     "rewritten",
     "with rewriting headers that name another path, method, host and scheme",
     (
-        ("X-Original-URL", "{random}.js"),
-        ("X-Rewrite-URL", "{random}.js"),
-        ("X-Original-URI", "{random}.js"),
-        ("X-Forwarded-Uri", "{random}.js"),
+        ("X-Original-URL", "{free}{random}.js"),
+        ("X-Rewrite-URL", "{free}{random}.js"),
+        ("X-Original-URI", "{free}{random}.js"),
+        ("X-Forwarded-Uri", "{free}{random}.js"),
         ("X-Forwarded-Prefix", "/"),
         ("X-Original-Method", "OPTIONS"),
         ("X-Forwarded-Method", "OPTIONS"),

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
 
 
+def free_path(target: Target) -> str:
+    """Return the absolute path of what the policy declares public first, without a slash at the end; "" for nothing."""
+    declared = (path.path for path in target.policy.public_paths if path.path.strip("/"))
+    return next((target.node(path) for path in declared), "").rstrip("/")
+
+
 def parts_of(target: Target, way: str) -> list[Part]:
     """Return what of a way is sent to a target: in calm mode what any visitor may send.
 
@@ -19,9 +25,7 @@ def parts_of(target: Target, way: str) -> list[Part]:
         target: whose first public path stands for a path that is often free, where it has one.
         way: its name in `WAYS`.
     """
-    free = next(
-        (target.node(public_path.path) for public_path in target.policy.public_paths if public_path.path.strip("/")), ""
-    ).rstrip("/")
+    free = free_path(target)
     known = replace(DOTTED, said=f"by way of {free}/..", write=lambda path: f"{free}/..{path}") if free else DOTTED
     parts = (known if part is DOTTED else part for part in WAYS[way].parts)
     return [part for part in parts if part.ordinary or target.policy.mode != "calm"]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.part import with_query, written
-from pytest_nodered_sec.data.ways import CREDENTIAL_SHAPED, UPGRADE
+from pytest_nodered_sec.data.ways import CREDENTIAL_SHAPED, OFTEN_FREE, UPGRADE
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Answer, Classified, Kind, Mark, Refuser, alike
@@ -22,6 +22,7 @@ from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
 from pytest_nodered_sec.probes.http.refusals import dropped_parts, turns_away
 from pytest_nodered_sec.probes.transport.form import form_of
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.registry.ways import free_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -276,6 +277,7 @@ def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str
     """Return the headers of these parts with what is only known now."""
     known = {"{origin}": look.target.origin, "{random}": random_path(), "{path}": path, "{page}": page}
     known["{token}"] = unsigned_token()
+    known["{free}"] = free_path(look.target) or OFTEN_FREE
     known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.handed_out.items())
     headers: dict[str, str] = {}
     for part in parts:
