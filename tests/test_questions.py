@@ -182,6 +182,8 @@ def test_every_surface_is_asked_by_every_way() -> None:
     itself = target("https://localhost")
     by_address = [ask.args for ask in CONTROLS["proxy-05"].asks(itself) if ask.probe == "by_address"]
     assert by_address == [(), ("no name",)]
+    assert asks[-1] == Ask("http3", label="HTTP/3")
+    assert "http3" not in {ask.probe for ask in CONTROLS["proxy-05"].asks(target("http://plant.example"))}
     by_number = target("https://192.0.2.7")
     assert "by_address" not in {ask.probe for ask in CONTROLS["proxy-05"].asks(by_number)}
 

@@ -159,6 +159,25 @@ class SeenCookies:
         return f"set by {self.answers} answers: {', '.join(cookie.line() for cookie in self.cookies)}"
 
 
+@dataclass(frozen=True)
+class Http3Offer:
+    """Whether the answers to all looks at a target offer HTTP/3, in which nothing is asked.
+
+    Attributes:
+        answers: how many answers there were.
+        offer: the first offer, 'h3=":443"', or "".
+    """
+
+    answers: int
+    offer: str
+
+    def evidence(self) -> str:
+        """Return one line for the evidence."""
+        if not self.offer:
+            return f"none of {self.answers} answers offered HTTP/3 (Alt-Svc), in which nothing is asked"
+        return f"answers offer HTTP/3 (Alt-Svc: {self.offer}), in which nothing is asked"
+
+
 # --- other doors ---------------------------------------------------------------------------------------------
 
 

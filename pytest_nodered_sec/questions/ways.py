@@ -69,7 +69,10 @@ def cross_origin_readers(target: Target) -> tuple[Ask, ...]:
 
 
 def other_ways(target: Target) -> tuple[Ask, ...]:
-    """Each surface by each way that a real gate was seen to let pass (proxy-05); rare ones at one page alone."""
+    """Each surface by each way that a real gate was seen to let pass (proxy-05); rare ones at one page alone.
+
+    HTTP/3 is no way that is asked: whether it is offered is told.
+    """
     spots = representatives(target)
     first_page = next((spot for spot in spots if spot.surface == "dashboard page"), None)
     asks = [
@@ -90,7 +93,8 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
         by_address.append(Ask("by_address", ("localhost",), "localhost as Host"))
     if target.named and target.tls:
         by_address.append(Ask("by_address", ("no name",), "no name in the TLS handshake"))
-    return (*asks, *by_address)
+    http3 = [Ask("http3", label="HTTP/3")] if target.tls else []
+    return (*asks, *by_address, *http3)
 
 
 def _above_public(target: Target) -> list[str]:

@@ -222,6 +222,7 @@ PROBES: Final[dict[str, Probe]] = {
     "cookies": Probe(
         "http.pages", "collect_cookies", lambda target, args: for_pages(target), ("admin",), stage=3, given=("plain",)
     ),
+    "http3": Probe("http.pages", "see_http3", lambda target, args: (), ("admin",), stage=3),
     "sign_in": Probe("login.account", "sign_in", for_sign_in, ("admin",), stage=1, given=("account",)),
     "installed": Probe("login.told", "list_installed", for_told, ("admin",), stage=1, given=("account", "told")),
     "admin_routes": Probe("login.told", "see_admin_routes", for_told, ("admin",), stage=1, given=("account", "told")),

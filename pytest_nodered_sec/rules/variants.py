@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.side_ports import Http3Offer
 from pytest_nodered_sec.remedies.lines import nginx_gate
 from pytest_nodered_sec.rules.access import refuses_access
-from pytest_nodered_sec.verdict import NotApplicable, Violation
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import VariantAttempt
@@ -118,8 +119,16 @@ _REMEDIES_ALIKE: Final = {
 }
 
 
-def way_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:
-    """No other form of a request opens a surface that refuses the plain request."""
+def way_opens_nothing(seen: VariantAttempt | Http3Offer, policy: Policy) -> Verdict:
+    """No other form of a request opens a surface that refuses the plain request; HTTP/3 is not asked."""
+    if isinstance(seen, Http3Offer):
+        if not seen.offer:
+            return NotApplicable(seen.evidence())
+        return NotJudged(
+            f"not judged: {seen.evidence()}: what it lets pass is not known. Turn it off (nginx: no listen with quic; "
+            "Caddy: servers { protocols h1 h2 }; HAProxy: no bind quic4@; Traefik: no http3), or see by hand that it "
+            "refuses what HTTPS refuses, and write that down as an attestation of proxy-05"
+        )
     attempt, plain = seen.attempt, seen.plain
     reason = policy.public_reason(seen.asked)
     if reason:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Announcements,
         ClosedPort,
         DirectDoors,
+        Http3Offer,
         SeenCookies,
         StrangeName,
     )
@@ -63,11 +64,12 @@ def test_declared_ports_are_closed(nodered_seen: ClosedPort, nodered_policy: Pol
 
 
 @control("proxy-05", severity=Severity.CRITICAL, asks=questions.other_ways)
-def test_no_other_way_opens_anything(nodered_seen: VariantAttempt, nodered_policy: Policy) -> None:
+def test_no_other_way_opens_anything(nodered_seen: VariantAttempt | Http3Offer, nodered_policy: Policy) -> None:
     """No header, spelling or address lets strangers past the login.
 
     Gates are written for requests as they should be. Each surface is asked with a bare `Upgrade`, a browser's headers,
     any bearer token, forwarding and rewriting headers; endpoints in other spellings; all under the address as Host.
+    HTTP/3 is not asked: where it is offered, that is not judged.
     """
     require(way_opens_nothing(nodered_seen, nodered_policy))
 

@@ -29,8 +29,10 @@ from pytest_nodered_sec.data.ways import PROXY_05, WAYS
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.answers import Answer
+from pytest_nodered_sec.observations.side_ports import Http3Offer
 from pytest_nodered_sec.policy.model import Policy, PublicPath
 from pytest_nodered_sec.rules.variants import _REMEDIES, _REMEDIES_ALIKE, way_opens_nothing
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import AccessAttempt
@@ -76,6 +78,15 @@ def test_an_endpoint_that_was_reached_answers_500() -> None:
     reached = replace(reached, classified=page(PAGE).classified)  # what the open answer makes of it
     seen = VariantAttempt("/api/orders", reached, page(PROXY_BASIC), ("bearer",))
     assert outcome(way_opens_nothing, seen, target()) == FAIL
+
+
+def test_http3_that_is_offered_is_not_judged() -> None:
+    nothing = way_opens_nothing(Http3Offer(200, ""), Policy())
+    assert type(nothing) is NotApplicable
+    assert "none of 200 answers offered HTTP/3" in nothing.reason
+    offered = way_opens_nothing(Http3Offer(200, 'h3=":443"'), Policy())
+    assert isinstance(offered, NotJudged)
+    assert offered.reason.startswith('not judged: answers offer HTTP/3 (Alt-Svc: h3=":443"), in which nothing is asked')
 
 
 def test_what_is_public_may_be_had_by_any_way() -> None:

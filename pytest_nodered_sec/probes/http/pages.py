@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import Mark
-from pytest_nodered_sec.observations.side_ports import Announcements, PageAnswers, SeenCookies
+from pytest_nodered_sec.observations.side_ports import Announcements, Http3Offer, PageAnswers, SeenCookies
 from pytest_nodered_sec.probes.http.access import JSON
 from pytest_nodered_sec.probes.transport.answers import follow
 from pytest_nodered_sec.probes.transport.http import CERTIFICATE_REQUIRED
@@ -93,3 +93,14 @@ def collect_cookies(look: Look, plain: PlainView, admin: RootView) -> SeenCookie
         with contextlib.suppress(ProbeError):  # a page without an answer sets no cookie
             look.read(path, {})
     return SeenCookies(look.station.answers, look.station.cookies)
+
+
+def see_http3(look: Look, admin: RootView) -> Http3Offer:
+    """Return whether any answer so far offered HTTP/3; nothing is asked.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root, which are asked in any case.
+    """
+    del admin
+    return Http3Offer(look.station.answers, look.station.http3)

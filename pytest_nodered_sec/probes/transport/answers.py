@@ -57,6 +57,7 @@ _BLOCK_MARKS: Final = re.compile(
     rb"_cf_chl_opt|cf-error-details|id=[\"']anubis_challenge|awsWafCookieDomainList|captcha-delivery\.com/c\.js|px-captcha"
     rb"|/_Incapsula_Resource\?[^\"']{0,300}incident_id="
 )
+_HTTP3: Final = re.compile(r"""(?<![\w-])h3(?:-\d{1,3})?="[\w.:\[\]-]{0,100}\"""")
 _BLOCK_HEADERS: Final = ("cf-mitigated", "x-amzn-waf-action", "x-sucuri-block", "x-datadome")
 
 
@@ -183,6 +184,12 @@ def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     told += [] if realm is None else [("basic-realm", realm)]
     cookies = dict.fromkeys(cookie.line() for cookie in cookies_of(got))
     return (*told, *(("set-cookie", line) for line in list(cookies)[:_COOKIES_SHOWN]))
+
+
+def announced_http3(got: Exchange) -> str:
+    """Return by what an answer offers HTTP/3 (RFC 7838, 3), 'h3=":443"'; "" where it does not."""
+    offer = _HTTP3.search(got.headers.get("alt-svc", "")[:_LONGEST])
+    return offer[0] if offer else ""
 
 
 def http_date(said: str) -> datetime | None:

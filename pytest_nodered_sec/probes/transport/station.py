@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
-from pytest_nodered_sec.probes.transport.answers import COOKIES, clock_offset, cookies_of
+from pytest_nodered_sec.probes.transport.answers import COOKIES, announced_http3, clock_offset, cookies_of
 from pytest_nodered_sec.probes.transport.contexts import Contexts, TurnedAwayError, shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client, Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
@@ -92,6 +92,7 @@ class Station:
         self._certificate = b""
         self._source = ""
         self.server = ""  # what the first answer with Server or Via said
+        self.http3 = ""  # the first offer of HTTP/3 in an answer
         self.clock_offset: int | None = None  # seconds by which the target's clock is ahead, by the first Date it sent
         self.answers = 0
         self.handed_out: dict[str, str] = {}  # cookies that refusals of strangers have set, with values; never shown
@@ -336,6 +337,7 @@ class Station:
             self.server = self.server or (got.headers.get("server") or got.headers.get("via", ""))[:200]
             if self.clock_offset is None:
                 self.clock_offset = clock_offset(got, datetime.now(UTC))
+            self.http3 = self.http3 or announced_http3(got)
             for cookie in cookies_of(got):
                 if len(self._cookies) < COOKIES:
                     self._cookies.setdefault(cookie, replace(cookie, where=f"{method} {path.partition('?')[0]}"))

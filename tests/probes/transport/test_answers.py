@@ -15,6 +15,7 @@ from pytest_nodered_sec.observations.answers import Mark
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.channels.engineio import offered, unframed
 from pytest_nodered_sec.probes.transport.answers import (
+    announced_http3,
     clock_offset,
     cookies_of,
     follow,
@@ -199,3 +200,20 @@ def test_a_redirect_of_a_whole_url_is_read_beside_it() -> None:
 
     follow(TARGET, "https://plant.example:443", "GET", "https://plant.example/ui/", ask)
     assert asked == ["https://plant.example/ui/", "/ui/login"]
+
+
+@pytest.mark.parametrize(
+    ("said", "offer"),
+    [
+        ('h3=":443"; ma=2592000', 'h3=":443"'),  # Caddy
+        ('h3=":8443"; ma=2592000,h3-29=":8443"; ma=2592000', 'h3=":8443"'),  # Traefik
+        ('h2="other.example:443", h3-29="[2001:db8::5]:443"', 'h3-29="[2001:db8::5]:443"'),
+        ("h3=:443", ""),
+        ("clear", ""),
+        ('h2=":443"', ""),
+        ('xh3=":443"', ""),
+        ("", ""),
+    ],
+)
+def test_an_offer_of_http3_is_known(said: str, offer: str) -> None:
+    assert announced_http3(Exchange(200, {"alt-svc": said}, b"")) == offer
