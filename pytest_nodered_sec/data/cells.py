@@ -37,9 +37,11 @@ COLUMNS: Final = {
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "
     "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
     "polling, 192.168.1.5, 127.0.0.1 and ::1 as a WebSocket",
-    "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Prefix; OPTIONS in "
-    "X-Original-Method, X-Forwarded-Method and X-HTTP-Method-Override; localhost in X-Forwarded-Host, "
-    "https in X-Forwarded-Proto",
+    "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
+    "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
+    "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
+    "X-Forwarded-Server, X-Original-Host and X-Host; https in X-Forwarded-Proto, X-Forwarded-Scheme and X-Url-Scheme, "
+    "X-Forwarded-Ssl and Front-End-Https",
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
     "`transport=websocket`; of the first page and the admin API on a connection by which an upgrade was refused",
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "

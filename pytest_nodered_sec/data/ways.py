@@ -174,20 +174,23 @@ BASIC: Final = Part(
     (("Authorization", "Basic bm9ib2R5Om5vYm9keQ=="),),  # nobody:nobody
     'nginx: if ($http_authorization !~ "^Basic ") { return 403; }',
 )
+_NAMING_PATHS: Final = (
+    *("X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Path"),
+    *("X-Replaced-Path", "X-Envoy-Original-Path"),  # Traefik, Envoy
+)
+_NAMING_METHODS: Final = (
+    *("X-Original-Method", "X-Forwarded-Method", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"),
+)
 REWRITTEN: Final = Part(
     "rewritten",
     "with rewriting headers that name another path, method, host and scheme",
     (
-        ("X-Original-URL", "{free}{random}.js"),
-        ("X-Rewrite-URL", "{free}{random}.js"),
-        ("X-Original-URI", "{free}{random}.js"),
-        ("X-Forwarded-Uri", "{free}{random}.js"),
+        *((name, "{free}{random}.js") for name in _NAMING_PATHS),
         ("X-Forwarded-Prefix", "/"),
-        ("X-Original-Method", "OPTIONS"),
-        ("X-Forwarded-Method", "OPTIONS"),
-        ("X-HTTP-Method-Override", "OPTIONS"),
-        ("X-Forwarded-Host", "localhost"),
-        ("X-Forwarded-Proto", "https"),
+        *((name, "OPTIONS") for name in _NAMING_METHODS),
+        *((name, "localhost") for name in ("X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host", "X-Host")),
+        *((name, "https") for name in ("X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Url-Scheme")),
+        *((name, "on") for name in ("X-Forwarded-Ssl", "Front-End-Https")),
         ("X-Forwarded-Port", "443"),
     ),
     "nginx: map $http_x_original_url $realm, map $http_x_forwarded_proto $realm { https off; }; login services that "

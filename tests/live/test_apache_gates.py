@@ -175,6 +175,7 @@ GATES = {
         "proxy-05:rewritten",
         by_env("RequestHeader unset X-Forwarded-Proto early\nSetEnvIf X-Forwarded-Proto https free"),
     ),
+    "old-scheme": Pair(by_env("SetEnvIf X-Forwarded-Ssl on free"), "proxy-05:rewritten", CLOSED),
     "query": Pair(
         by_env("RewriteEngine on\nRewriteCond %{QUERY_STRING} token=\nRewriteRule ^ - [E=free:1]"),
         "proxy-05:query",

@@ -70,6 +70,7 @@ GATES = {
         "proxy-05:browser",
         refusing("header Sec-Fetch-Site cross-site"),
     ),
+    "language": Pair(unless("not header Accept-Language *"), "proxy-05:browser", CLOSED),
     "cdn": Pair(
         f"@direct not header CF-Ray *\nrespond @direct 403\n{ON}",
         "proxy-05:cdn",

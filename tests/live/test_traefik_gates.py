@@ -104,6 +104,9 @@ GATES = {
         "admin-12:believed",
         'entry {"http": {"middlewares": ["unnamed@file"]}}\n' + CLOSED,
     ),
+    "path-told": Pair(
+        unless(says("X-Replaced-Path", "^/public/")), "proxy-05:rewritten", unless("PathPrefix(`/public/`)")
+    ),
     "neighbours": Pair(
         unless(says("X-Forwarded-For", "^10[.]"), TRUSTING),
         "proxy-05:forwarded",
