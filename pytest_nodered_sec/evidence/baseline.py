@@ -65,7 +65,8 @@ def lines(since: Since) -> list[str]:
         ("waived or not applicable now", _findings(since.dropped)),
         ("not looked at again", _findings(since.unknown)),
         ("unreachable", [f"{turn.target}: {turn.what}" for turn in since.unreachable]),
-        ("changed", [f"{turn.target}: {turn.what}" for turn in since.turns]),
+        ("changed", [f"{turn.target}: {turn.what}" for turn in (*since.turns, *since.added)]),
+        ("not in this run", [listed(since.absent)] if since.absent else []),
     )
     shown = [since.line]
     for kind, told in kinds:

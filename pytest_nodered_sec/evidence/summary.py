@@ -72,7 +72,8 @@ def _since(report: Report) -> list[str]:
         f"fixed: {_text(change.control)} {_text(change.code)} at {_text(listed(targets))}"
         for change, targets, _ in causes(since.fixed)
     ]
-    turns = [f"{_text(turn.target)}: {_text(turn.what)}" for turn in since.turns]
+    turns = [f"{_text(turn.target)}: {_text(turn.what)}" for turn in (*since.turns, *since.added)]
+    turns += [f"not in this run: {_text(listed(since.absent))}"] if since.absent else []
     return [
         *("", f"**Compared:** {_text(since.line)}"),
         *_section(f"New findings ({len(since.new)})", new),

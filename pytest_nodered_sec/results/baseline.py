@@ -106,8 +106,8 @@ class Since:
         unknown: findings of it that could not be looked for now.
         unreachable: targets that answered then and do not now.
         turns: what else changed at targets.
-        added: targets that it does not have.
-        absent: how many targets it has and neither this run nor another shard has.
+        added: targets that it does not have, each with what it calls the one of that URL, "" where it has none.
+        absent: targets that it has and neither this run nor another shard has.
     """
 
     baseline: str
@@ -118,8 +118,8 @@ class Since:
     unknown: tuple[Change, ...]
     unreachable: tuple[Turn, ...]
     turns: tuple[Turn, ...]
-    added: tuple[str, ...]
-    absent: int
+    added: tuple[Turn, ...]
+    absent: tuple[str, ...]
 
     @property
     def line(self) -> str:
@@ -135,7 +135,7 @@ class Since:
             f"{_counted(len(self.unreachable))} newly unreachable" if self.unreachable else "",
             f"{_counted(len({turn.target for turn in self.turns}))} changed" if self.turns else "",
             f"{_counted(len(self.added))} not in the baseline" if self.added else "",
-            f"{_counted(self.absent)} of the baseline not in this run" if self.absent else "",
+            f"{_counted(len(self.absent))} of the baseline not in this run" if self.absent else "",
         ]
         findings = ", ".join(filter(None, parts))
         return "; ".join(
@@ -204,6 +204,8 @@ def since(
         (_fate(change, cases.get((change.target, change.control, change.instance))), change) for change in gone.values()
     ]
     lost = _unreachable(before, records, here)
+    absent = tuple(name for name in before.targets if name not in here and name not in elsewhere)
+    renamed = {before.targets[name].get("url", ""): name for name in absent}
     return Since(
         baseline=before.said,
         new=tuple(
@@ -220,9 +222,18 @@ def since(
         unknown=tuple(change._replace(why=why) for (kind, why), change in sorted_out if kind == "unknown"),
         unreachable=lost,
         turns=tuple(_turns(before, records, targets)),
-        added=tuple(target["name"] for target in targets if target["name"] not in before.targets),
-        absent=len(before.targets.keys() - here - set(elsewhere)),
+        added=tuple(
+            Turn(target["name"], _as(renamed.get(target["url"], "")))
+            for target in targets
+            if target["name"] not in before.targets
+        ),
+        absent=absent,
     )
+
+
+def _as(name: str) -> str:
+    """Return what is said of a target that the baseline does not have."""
+    return "not in the baseline" + (f", which calls this URL {name}: its findings are new" if name else "")
 
 
 def _fate(finding: Change, record: Record | None) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class Record(TypedDict):
     `title` is the first line of the test's docstring; `reason` says why nothing was judged, or that a mark of the test
     expects the finding, and is "" otherwise; `findings` are all there are, `severity` that of the worst which is not
     waived; `waiver` is set where any is waived: the outcome is "waived" where all are. `started` is UTC in ISO 8601,
-    `seconds` how long the phase took that settled the outcome.
+    of what is judged again when it was looked at; `seconds` is how long the phase took that settled the outcome.
     """
 
     nodeid: str

@@ -19,6 +19,7 @@ from pytest_nodered_sec.session import audit, companions
 from pytest_nodered_sec.session.audit import narrowing
 from pytest_nodered_sec.session.skips import will_not_run
 from pytest_nodered_sec.session.state import (
+    AWAY,
     COLLECTED,
     CONTROLS,
     ELSEWHERE,
@@ -181,7 +182,10 @@ def check_wanted(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
         return
     for wanted in session.config.stash[WANTED]:
         if not any(_holds(wanted, item.nodeid) for item in items):
-            raise pytest.UsageError(f"not found: {wanted} (add --collect-only -q to list the ids)")
+            away = session.config.stash.get(AWAY, "")
+            raise pytest.UsageError(
+                f"not found: {wanted} (add --collect-only -q to list the ids{f'; {away}' if away else ''})"
+            )
 
 
 def note(item: pytest.Item) -> None:

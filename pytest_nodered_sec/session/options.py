@@ -141,6 +141,7 @@ OPTIONS: Final = (
     Option(
         "shard",
         "Test every N-th target by name, from the I-th on, e.g. 3/8; the other shards test the others",
+        once=True,
         metavar="I/N",
     ),
     Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,7 @@ from pytest_nodered_sec.session.state import (
     TODAY,
     case_of,
     control_of,
+    looked_at,
     of_suite,
     title_of,
 )
@@ -304,7 +304,7 @@ def _record(
         reason=reason,
         findings=_findings(control, error) if outcome in ("non-compliant", "waived") else [],
         waiver=accepted,
-        started=datetime.fromtimestamp(report.start, UTC).isoformat(timespec="milliseconds"),
+        started=looked_at(item, report.start),
         seconds=report.duration,
         policy_sha256=_policy_sha256(item.config, case.target) if case and case.target else "",
     )

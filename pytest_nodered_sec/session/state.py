@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -149,3 +149,10 @@ def case_of(item: pytest.Item) -> Case | None:
     """Return the case of a collected item, or None."""
     callspec = getattr(item, "callspec", None)
     return callspec.params.get(PARAMETER) if callspec else None
+
+
+def looked_at(item: pytest.Item, start: float) -> str:
+    """Return when a case was looked at, UTC: of what is judged again then, and not at its start now."""
+    stored = item.config.stash.get(REPLAYED, None)
+    then = stored.records.get(item.nodeid) if stored else None
+    return then["started"] if then else datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")

@@ -115,6 +115,29 @@ def test_findings_that_were_fixed_waived_or_left_out_are_told_apart(debts: Site)
     )
 
 
+def test_targets_that_came_went_or_got_another_name_are_named(debts: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(debts.path / "summary.md"))
+    renamed = POLICY.replace('name = "hall"', 'name = "hall-2"').replace("plant", "yard")
+    (debts.path / "nodered-sec.toml").write_text(renamed)
+    result = debts.run(*OWN, *NEW, "--nodered-report=page.html", "--nodered-job-summary", url=None)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    told = said(result)
+    assert any(
+        line.endswith(
+            "2 new, 0 fixed, 0 still open; 2 targets not in the baseline, 2 targets of the baseline not in this run"
+        )
+        for line in told
+    )
+    as_hall = "not in the baseline, which calls this URL hall: its findings are new"
+    assert f"changed: hall-2: {as_hall}" in told
+    assert "changed: yard: not in the baseline" in told
+    assert "not in this run: plant, hall" in told
+    page = (debts.path / "page.html").read_text()
+    assert f"<strong>hall-2</strong>: {as_hall}" in page
+    assert "<strong>plant</strong>: not in this run" in page
+    assert as_hall in (debts.path / "summary.md").read_text()
+
+
 def test_severities_waivers_and_audits_beside_a_baseline(debts: Site) -> None:
     debts.write(
         test_site=controls("good", "bad", "worse").replace(

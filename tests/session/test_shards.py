@@ -66,6 +66,18 @@ def test_wrong_use_is_one_sentence(fleet: Site, shard: str, sentence: str) -> No
     assert sentence in line
 
 
+def test_a_shard_is_one_and_says_why_a_test_is_not_there(fleet: Site) -> None:
+    result = fleet.pytester.runpytest_inprocess(*ALONE, "--nodered-shard=1/4", "--nodered-shard=2/4")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --nodered-shard is given 2 times (1/4, 2/4): a run accepts one;" in result.stderr.str()
+    away = "nodered-sec/test_reach.py::test_target_answers_throughout[hall]"
+    result = fleet.pytester.runpytest_inprocess("-p", "no:cacheprovider", "--nodered-shard=1/4", away)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: not found: {away} (add --collect-only -q to list the ids; shard 1/4 leaves out 4 of 6 targets)" in (
+        result.stderr.str()
+    )
+
+
 def test_a_shard_needs_targets_and_looks_itself(site: Site) -> None:
     result = site.run("--nodered-shard=1/2", url=None)
     assert "ERROR: --nodered-shard needs a target" in result.stderr.str()
@@ -138,6 +150,16 @@ def test_shards_judged_as_one_run_are_that_run(fleet: Site, workers: tuple[str, 
     assert line.endswith("): none differs")
     third = fleet.run(*OWN, "--nodered-replay=merged", "--nodered-exit=split", url=None)
     assert ending(third) == ending(whole)
+
+
+def test_what_is_judged_again_was_looked_at_then(fleet: Site) -> None:
+    fleet.run(*OWN, "--nodered-evidence=then", url=None)
+    fleet.run(*OWN, "--nodered-replay=then", "--nodered-evidence=now", url=None)
+    then, now = (
+        [(record["nodeid"], record["started"]) for record in map(json.loads, text.splitlines())]
+        for text in ((fleet.path / name / "results.jsonl").read_text() for name in ("then", "now"))
+    )
+    assert now == then
 
 
 def test_a_shard_that_is_missing_is_never_green(fleet: Site) -> None:
