@@ -221,6 +221,7 @@ class Renewal:
         reloads: what reloads the proxy afterwards, or "".
         other: the ACME client that runs instead, e.g. "Caddy" (which renews by itself).
         started: other clients that something starts, and what does, e.g. "acme.sh (/var/spool/cron/crontabs/root)".
+        excluded: the file by which certbot leaves the lineage served out when it renews, or "".
     """
 
     client: str
@@ -232,16 +233,18 @@ class Renewal:
     reloads: str = ""
     other: str = ""
     started: tuple[str, ...] = ()
+    excluded: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
+        left_out = f"; autorenew is off in {self.excluded}" if self.excluded else ""
         more = f"; there is {', '.join(self.started)}" if self.started else ""
         if not self.client:
             return "certbot is not installed" + (f"; {self.other} is" if self.other else "") + more
         return (
             f"certbot: lineage served: {self.served or 'none'} (of {', '.join(self.lineages) or 'none'}); "
             f"renewed by {self.schedule or 'nothing'} ({'on' if self.scheduled else 'off'}); "
-            f"last run: {self.result or 'not known'}; afterwards: {self.reloads or 'no reload'}{more}"
+            f"last run: {self.result or 'not known'}; afterwards: {self.reloads or 'no reload'}{left_out}{more}"
         )
 
 

@@ -229,6 +229,8 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
     if not seen.schedule or not seen.scheduled:
         timer = seen.schedule or "certbot.timer"
         faults.append(("not-scheduled", "an active timer (or a cron file)", f"systemctl enable --now {timer}"))
+    if seen.excluded:
+        faults.append(("excluded", "a lineage that certbot renew renews", f"delete autorenew from {seen.excluded}"))
     if seen.result not in ("", "success"):
         faults.append(
             ("failed", "a last run that succeeded", "certbot renew --dry-run shows why; journalctl -u certbot")

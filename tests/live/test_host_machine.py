@@ -221,7 +221,106 @@ CREDENTIAL = 'require("fs").readFileSync(process.env.CREDENTIALS_DIRECTORY + "/s
 RESTART = "systemctl daemon-reload && systemctl reset-failed nodered && systemctl restart nodered"
 HANDED = f"mkdir -p {DROP_INS} && cat >{DROP_INS}/secret.conf && (umask 077; %s >/etc/nodered.secret) && {RESTART}"
 
+NGINX_DROP_INS = "/run/systemd/system/nginx.service.d"
+SITE_FILE = "/etc/nginx/sites-available/plant"
+OF_NGINX = "host-04 host-12 host-13 host-15 host-17"
+# Nothing but cron renews: certbot's timer is off, and a cron of root's runs, which here only waits.
+CRON = (
+    "systemctl -q disable --now certbot.timer && cp /bin/sleep /usr/sbin/cron && "
+    "(setsid /usr/sbin/cron 6000 >/dev/null 2>&1 &) && "
+    "mkdir -p /etc/cron.d /etc/cron.daily /var/spool/cron/crontabs && "
+)
+NO_CRON = (
+    "pkill -x cron; rm -f /usr/sbin/cron /etc/cron.d/certbot* /etc/cron.daily/certbot* /var/spool/cron/crontabs/*; "
+    "systemctl -q enable --now certbot.timer"
+)
+
+
+def by_cron(fails: str, path: str, line: str, mode: str = "644", owner: str = "root") -> Weak:
+    """What renews is a file of cron's."""
+    return Weak(
+        fails, do=f"{CRON} cat >{path} && chmod {mode} {path} && chown {owner} {path}", given=line, undo=NO_CRON
+    )
+
+
+JOB = "0 3 * * * root certbot -q renew\n"
+SCRIPT = "#!/bin/sh\ncertbot -q renew\n"
+OWN_TIMER = """
+printf '[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' >/etc/systemd/system/letsencrypt.timer
+printf '[Service]\nType=oneshot\nExecStart=/usr/bin/certbot renew -q\n' >/etc/systemd/system/letsencrypt.service
+systemctl daemon-reload && systemctl -q disable --now certbot.timer && systemctl -q enable --now letsencrypt.timer
+"""
+
 WEAK = {
+    "a renewal by cron": by_cron("", "/etc/cron.d/certbot", JOB),
+    "a renewal by a script of cron's": by_cron("", "/etc/cron.daily/certbot", SCRIPT, "755"),
+    "a renewal by root's crontab": by_cron("", "/var/spool/cron/crontabs/root", "@daily certbot renew\n", "600"),
+    "a crontab of nobody's that says it renews": by_cron(
+        "host-14",
+        "/var/spool/cron/crontabs/nobody",
+        "@daily certbot renew && systemctl reload nginx\n",
+        "600",
+        "nobody",
+    ),
+    "a file that cron passes over": by_cron("host-14", "/etc/cron.d/certbot.bak", JOB),
+    "a script that cron passes over": by_cron("host-14", "/etc/cron.daily/certbot.sh", SCRIPT, "755"),
+    "a script that cron cannot run": by_cron("host-14", "/etc/cron.daily/certbot", SCRIPT),
+    "a job that only tries to renew": by_cron(
+        "host-14", "/var/spool/cron/crontabs/root", "@daily certbot renew --dry-run\n", "600"
+    ),
+    "a variable that has certbot's name": by_cron(
+        "host-14", "/etc/cron.d/certbot", "MAILTO=certbot-renew@plant.example\n"
+    ),
+    "a timer of one's own": Weak(
+        "",
+        do=OWN_TIMER,
+        undo="systemctl -q disable --now letsencrypt.timer; rm /etc/systemd/system/letsencrypt.*; "
+        "systemctl daemon-reload; systemctl -q enable --now certbot.timer",
+    ),
+    "a timer that only tries to renew": Weak(
+        "host-14",
+        do="cat >/etc/systemd/system/certbot.service.d/try.conf && systemctl daemon-reload",
+        given="[Service]\nExecStart=\nExecStart=/usr/bin/certbot -q renew --dry-run\n",
+        undo="rm /etc/systemd/system/certbot.service.d/try.conf && systemctl daemon-reload",
+    ),
+    "a lineage that certbot leaves out": Weak(
+        "host-14",
+        do=f"sed -i 's/^.renewalparams.$/&\\nautorenew = False/' {LINEAGE} && grep -q autorenew {LINEAGE}",
+        undo=f"sed -i /^autorenew/d {LINEAGE}",
+    ),
+    "an open site that nginx's service mounts": Weak(
+        "",
+        OF_NGINX,
+        do=f"sed 's/auth_basic /# auth_basic /' {SITE_FILE} >/srv/open && mkdir -p {NGINX_DROP_INS} && "
+        f"cat >{NGINX_DROP_INS}/mounts.conf && systemctl daemon-reload && systemctl restart nginx",
+        given=f"[Service]\nBindReadOnlyPaths=/srv/open:{SITE_FILE}\n",
+        undo=f"rm -r {NGINX_DROP_INS} /srv/open && systemctl daemon-reload && systemctl restart nginx",
+    ),
+    "an nginx in a machine of its own, with an open site": Weak(
+        "",
+        OF_NGINX.replace("host-17", "host-11"),
+        do=f"systemctl stop nginx && sed 's/auth_basic /# auth_basic /' {SITE_FILE} >/srv/open && (setsid unshare -pfm "
+        f"--mount-proc sh -c 'mount --bind /srv/open {SITE_FILE} && exec nginx -g \"daemon off;\"' "
+        ">/dev/null 2>&1 &) && "
+        "until ss -ltn | grep -q ':443 '; do sleep 0.1; done",
+        undo="pkill -x nginx; while pgrep -x nginx; do sleep 0.1; done; rm /srv/open; systemctl start nginx",
+    ),
+    "a file that another user can change, which nginx takes in": Weak(
+        "",
+        f"{OF_NGINX} host-11",
+        do="install -d -o nodered /srv/site && echo '# nothing yet' >/srv/site/a.conf && "
+        "echo 'include /srv/site/*.conf;' >/etc/nginx/conf.d/site.conf && reload-nginx",
+        undo="rm -r /srv/site /etc/nginx/conf.d/site.conf && reload-nginx",
+    ),
+    "a certificate that nginx would wait for": Weak(
+        "",
+        f"{OF_NGINX} host-11",
+        do=f"cp $(readlink -f {LIVE}/fullchain.pem) /srv/a.pem && cp $(readlink -f {LIVE}/privkey.pem) /srv/a.key && "
+        "chmod 600 /srv/a.key && cat >/etc/nginx/conf.d/late.conf && reload-nginx && "
+        "rm /srv/a.pem && mkfifo /srv/a.pem",
+        given="server { listen 127.0.0.1:9443 ssl; ssl_certificate /srv/a.pem; ssl_certificate_key /srv/a.key; }\n",
+        undo="rm /srv/a.* /etc/nginx/conf.d/late.conf && reload-nginx",
+    ),
     "what --nodered-fix writes for settings.js and the unit": Weak(
         "",
         settings=(
@@ -485,6 +584,62 @@ def test_nobodys_node_red_in_place_of_the_real_one_is_not_taken_for_it(user: str
     assert with_outcome(seen, "non-compliant") == ids("host-00 host-10")
     assert with_outcome(seen, "could-not-look") == ids(f"{OF_SETTINGS} host-17")
     assert "runs in place of nodered.service, whose user is another" in (tmp_path / "out.xml").read_text()
+
+
+ELSEWHERE = """
+systemctl -q disable --now nodered && cd /etc/systemd/system && mv nodered.service /srv && cat >line.service
+systemctl daemon-reload && systemctl -q enable --now line
+sed -i s/127.0.0.1:1880/127.0.0.1:3000/ @SITE@ && reload-nginx
+until ss -ltn | grep -q ':3000 '; do sleep 0.1; done
+install -d -o nobody /srv/evil /srv/evil/.node-red && cp /etc/nodered/settings.js /srv/evil/.node-red
+chown nobody /srv/evil/.node-red/settings.js
+setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH=/usr/bin:/bin HOME=/srv/evil node -e \
+    'process.title = "node-red"; require("http").createServer((_, to) => to.end("x")).listen(1880, "127.0.0.1")' \
+    >/dev/null 2>&1 & echo $! >/run/instead
+""".replace("@SITE@", SITE_FILE)
+BACK = f"""
+kill -9 $(cat /run/instead); rm -r /srv/evil /run/instead; systemctl -q disable --now line
+rm /etc/systemd/system/line.service; mv /srv/nodered.service /etc/systemd/system; systemctl daemon-reload
+systemctl -q enable --now nodered; sed -i s/127.0.0.1:3000/127.0.0.1:1880/ {SITE_FILE}; reload-nginx
+"""
+
+
+def test_nobodys_node_red_is_not_looked_at_in_place_of_one_that_hides_its_name(bench: Bench, tmp_path: Path) -> None:
+    """The real one has another title, service and port, and nginx leads there; nobody's has all that is usual."""
+    unit = UNIT.replace("env node-red", "env node-red --title line --port 3000")
+    try:
+        bench.bring(Weak("", do=ELSEWHERE, given=unit))
+        seen = bench.judged(tmp_path, Weak("", user="root"))
+        report = (tmp_path / "out.xml").read_text()
+        (tmp_path / "nodered-sec.toml").write_text('[[target]]\nurl = "https://plant.example"\ndirect_port = 3000\n')
+        named = bench.judged(tmp_path, Weak("", user="root"))
+    finally:
+        bench.machine.run(BACK, check=False)
+        bench.machine.wait_for_node_red()
+    assert with_outcome(seen, "compliant") == with_outcome(seen, "non-compliant") == set()
+    assert "no service vouches for it, and the nginx in front leads elsewhere" in report
+    assert with_outcome(named, "non-compliant") == ids("host-00")  # who calls himself so is told all the same
+    assert with_outcome(named, "could-not-look") == set()
+
+
+CROWD = """
+for name in nginx node-red caddy traefik; do cp /bin/sleep $name; done
+for n in $(seq 60); do ./nginx 600 & ./node-red 600 & ./caddy 600 & ./traefik 600 & done >/dev/null 2>&1
+"""
+
+
+def test_a_crowd_of_a_hostile_users_processes_keeps_nobody_from_looking(bench: Bench, tmp_path: Path) -> None:
+    try:
+        bench.bring(Weak("", do=intruder.START, given=f"cd {intruder.EVIL}\n{CROWD}"))
+        seen = bench.judged(tmp_path, Weak(""))
+    finally:
+        bench.machine.run(intruder.STOP)
+    assert with_outcome(seen, "non-compliant") == ids("host-00")
+    assert with_outcome(seen, "could-not-look") == set()
+    report = (tmp_path / "out.xml").read_text()
+    for name, most in (("nginx", 20), ("node-red", 30), ("caddy", 20)):
+        assert len(set(re.findall(rf"process (\d+) of user nobody calls itself {name};", report))) <= most
+        assert re.search(rf"\d+ more processes of other users call themselves {name}", report), name
 
 
 STRANGE = "/opt/strange"

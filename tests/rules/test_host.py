@@ -180,6 +180,7 @@ RENEWED = Renewal("certbot", ("plant.example",), "plant.example", "certbot.timer
         (replace(RENEWED, scheduled=False), ["not-scheduled"]),
         (replace(RENEWED, result="exit-code"), ["failed"]),
         (replace(RENEWED, reloads=""), ["no-reload"]),
+        (replace(RENEWED, excluded="/etc/letsencrypt/renewal/plant.example.conf"), ["excluded"]),
         (Renewal(""), ["no-acme-client"]),
     ],
 )

@@ -174,6 +174,7 @@ function imported(file, body, depth = 5) { // the files that a Caddyfile takes i
 
 function written(one) { // its file, adapted by the program that runs, which is root's own
   if (one.resume) return [null, "it resumed what it ran before (--resume), and its admin endpoint is off"];
+  if (one.elsewhere) return [null, one.elsewhere];
   const body = attempt(() => raw.readFileSync(one.file, "utf8"), null);
   if (body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
   const json = one.file.endsWith(".json") && !one.adapter;

@@ -13,7 +13,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host import Renewal
 from pytest_nodered_sec.observations.host_files import FileStep, KeyAccess
 from pytest_nodered_sec.probes.host import parse as text_of
-from pytest_nodered_sec.probes.host.gather import named
+from pytest_nodered_sec.probes.host.nginx import named
 from pytest_nodered_sec.probes.host.parse import Section
 from pytest_nodered_sec.probes.host.proxies import (
     check_nginx_is_seen,
@@ -22,6 +22,7 @@ from pytest_nodered_sec.probes.host.proxies import (
     nginx_masters,
     nginx_tree,
 )
+from pytest_nodered_sec.probes.host.schedules import lines_of, other_clients, reloaded_by, scheduled_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,12 +82,6 @@ _OF_ITSELF: Final = {  # what in a proxy's own configuration makes it an ACME cl
     "Apache httpd": re.compile(r"^[ \t]*<?MDomain", re.IGNORECASE | re.MULTILINE),
     "HAProxy": re.compile(r"^[ \t]*acme[ \t]", re.MULTILINE),
 }
-_CLIENT: Final = re.compile(r"acme\.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego\b")
-
-_STARTED_AT_BOOT: Final = ("enabled", "static", "generated", "indirect", "alias")
-
-
-_TIMERS: Final = ("certbot.timer", "certbot-renew.timer", "snap.certbot.renew.timer")
 
 
 def renewal_of(inside: Inside) -> Renewal:
@@ -104,7 +99,7 @@ def renewal_of(inside: Inside) -> Renewal:
                 'the policy: acme_client = "acme.sh"',
                 Cause.UNIDENTIFIED,
             )
-        started = _started(sections)
+        started = other_clients(sections)
         if not other and not started:
             _check_all_is_seen(inside)
         return Renewal("", other=other, started=started)
@@ -117,10 +112,26 @@ def renewal_of(inside: Inside) -> Renewal:
     _check_rights(sections, "certificates", "renewal", "hooks", "cron")
     names = tuple(sorted(set(_LINEAGE.findall(listed.text))))
     lineage = _lineage(certificates_on(inside).get(inside.served, ""))
-    schedule, on, result = _schedule(sections)
+    schedule, on, result = scheduled_by(sections)
     return Renewal(
-        "certbot", names, lineage, schedule, on, result, _reload(sections, lineage), other, _started(sections)
+        "certbot",
+        names,
+        lineage,
+        schedule,
+        on,
+        result,
+        reloaded_by(sections, lineage),
+        other,
+        other_clients(sections),
+        _excluded(sections, lineage),
     )
+
+
+def _excluded(sections: dict[str, Section], lineage: str) -> str:
+    """Return the file that says that certbot renews this lineage no more, or ""."""
+    path = f"/etc/letsencrypt/renewal/{lineage}.conf"
+    pattern = re.compile(r"autorenew\s*=\s*[\"']?(false|no|off|0)\b", re.IGNORECASE)
+    return next((path for file, _, line in lines_of(sections, "renewal") if file == path and pattern.match(line)), "")
 
 
 def _renews_itself(inside: Inside) -> str:
@@ -133,13 +144,6 @@ def _renews_itself(inside: Inside) -> str:
         if told and any(told.search(text) for text in (*texts, "\n".join(front.args))):
             return front.program
     return "Caddy" if inside.caddy else ""
-
-
-def _started(sections: dict[str, Section]) -> tuple[str, ...]:
-    """Return other clients than certbot that a cron file or a service names, with where that is."""
-    lines = [*_lines(sections, "cron"), *_lines(sections, "acme")]
-    pairs = [(client, path) for path, _, line in lines if (client := _CLIENT.search(line) or _CLIENT.search(path))]
-    return tuple(dict.fromkeys(f"{client[0]} ({path})" for client, path in pairs))
 
 
 def _check_all_is_seen(inside: Inside) -> None:
@@ -176,67 +180,6 @@ def _lineage(served: str) -> str:
     """Return the lineage that the certificate served belongs to, "" where it is none's."""
     match = re.search(r"/etc/letsencrypt/(?:live|archive)/([^/]+)/", served)
     return match[1] if match else ""
-
-
-def _schedule(sections: dict[str, Section]) -> tuple[str, bool, str]:
-    """Return what renews the certificate, whether it is enabled, and the result of its last run.
-
-    Raises:
-        ProbeError: no service manager tells, and no cron file does.
-    """
-    lines = _lines(sections, "cron")
-    running = "/comm" in sections.get("crond", Section("", 1)).text
-    try:
-        units = text_of.units(sections.get("units"))
-    except ProbeError:
-        if not any("certbot" in line for _, _, line in lines):
-            raise
-        units = {}
-    # Debian's own cron file leaves it to the timer wherever systemd runs
-    cron = [path for path, _, line in lines if "certbot" in line and not (units and "-d /run/systemd/system" in line)]
-    schedule, on, result = (cron[0], running, "") if cron else ("", False, "")
-    for name in _TIMERS:
-        timer = units.get(name)
-        if timer is None or timer.get("LoadState") not in ("loaded", "masked"):
-            continue
-        service = units.get(timer.get("Triggers") or name.replace(".timer", ".service"))
-        result = service.get("Result") if service is not None else ""
-        if not on:
-            states = (timer.get("LoadState"), timer.get("ActiveState"))
-            schedule, on = name, states == ("loaded", "active") and timer.get("UnitFileState") in _STARTED_AT_BOOT
-        break
-    return schedule, on, result
-
-
-def _reload(sections: dict[str, Section], lineage: str) -> str:
-    """Return what reloads the proxy after a renewal of this lineage, "" where nothing does."""
-    for_all = ("/etc/letsencrypt/cli.ini", "/etc/sysconfig/certbot")  # the latter read by the timer of Red Hat's
-    files = (*for_all, f"/etc/letsencrypt/renewal/{lineage}.conf")
-    for path, _, line in _lines(sections, "renewal"):
-        if path in files and re.match(r"(?i)((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
-            return line.strip()
-    for path, _, line in _lines(sections, "cron"):  # as its own argument, or by the next command
-        if "certbot" in line and re.search("nginx|caddy", line):
-            return path
-    runnable = {path for path, mode in _modes(sections) if mode & 0o111}
-    for path, _, _line in _lines(sections, "hooks"):
-        if re.match(r"/etc/letsencrypt/renewal-hooks/(deploy|post)/[^/]+$", path) and path in runnable:
-            return path  # certbot runs no other
-    return ""
-
-
-def _lines(sections: dict[str, Section], name: str) -> list[tuple[str, str, str]]:
-    """Return what grep found: path, ":" and line, each; comments say nothing."""
-    text = sections.get(name, Section("", 1)).text
-    lines = [line.partition(":") for line in text.split("\n") if line.startswith("/")]
-    return [line for line in lines if not line[2].lstrip().startswith("#")]
-
-
-def _modes(sections: dict[str, Section]) -> list[tuple[str, int]]:
-    lines = [line.strip().split(" ", 6) for line in sections["lineages"].text.split("\n")]
-    return [
-        (line[6].strip("'"), int(line[0], 8)) for line in lines if len(line) == 7 and re.fullmatch("[0-7]+", line[0])
-    ]
 
 
 def key_access(inside: Inside, place: str) -> KeyAccess:

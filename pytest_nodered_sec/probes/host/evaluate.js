@@ -191,6 +191,7 @@ function loader(environment, loaded, asked) {
     if (open) throw failure(`it is not run, because others than Node-RED's user can change ${printable(open)}`);
     loaded.push({ path: file, changed: changed(file) });
     if (ofPackage) packaged.add(file);
+    if (!regular(file)) throw failure(`${printable(file)} is no regular file`);
     if (fs.statSync(file).size > MOST << 3) throw failure(`${printable(file)} is larger than 8 MiB`);
     const body = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
     if (!ofPackage) asked.source += `${body}\n`;

@@ -49,6 +49,7 @@ class Front:
         since: when what it runs now was read.
         now: when it was looked at.
         trouble: why it cannot be looked at, or "".
+        unit: the service that it runs in, or "".
     """
 
     program: str
@@ -59,6 +60,7 @@ class Front:
     since: float = 0.0
     now: float = 0.0
     trouble: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,16 +122,25 @@ def start(front: Front) -> Start:
     return Start(root or "/", str(PurePosixPath(root or "/") / file), frozenset(defined), trouble)
 
 
-def running(sections: Mapping[str, Section], who: Me) -> list[Front]:
-    """Return the proxies that run on the host, and those that run in containers, which are not seen from here."""
+def running(sections: Mapping[str, Section], who: Me, port: int = 0) -> list[Front]:
+    """Return the proxies that run on the host, and those that run in containers, which are not seen from here.
+
+    What some user calls so, and no service does, is none where others alone listen on the URL's port.
+    """
+    listening = text_of.taken(sections).get(port, set())
     result = []
     for name, section in sections.items():
         if name.startswith("boxed ") and name[6:] in PROGRAMS:
             inside = f"it runs in the container {section.text.strip()[:12]}: its configuration lies in there"
             result.append(Front(PROGRAMS[name[6:]], 0, trouble=inside))
-        elif re.fullmatch(r"front \d+", name):
+        elif re.fullmatch(r"front \d+", name) and not _is_a_strangers(sections, name[6:], listening):
             result.append(_front(int(name[6:]), section, who))
     return result
+
+
+def _is_a_strangers(sections: Mapping[str, Section], pid: str, listening: set[int]) -> bool:
+    uid = sections.get(f"stranger {pid}", Section("", 1)).text.strip()
+    return uid.isdigit() and uid != "0" and bool(listening) and int(uid) not in listening
 
 
 def _front(pid: int, section: Section, who: Me) -> Front:
@@ -147,7 +158,9 @@ def _front(pid: int, section: Section, who: Me) -> Front:
         return Front(program, pid, trouble="its configuration is not read here; admin-01 and the like ask from outside")
     read = facts.get("read", "")
     since = max(who.now - who.uptime + newest / who.ticks, float(read) if read.isdigit() else 0.0)
-    return Front(program, pid, facts.get("exe") or "", args, facts.get("cwd") or "/", since, who.now)
+    return Front(
+        program, pid, facts.get("exe") or "", args, facts.get("cwd") or "/", since, who.now, unit=facts.get("unit", "")
+    )
 
 
 def paths(fronts: list[Front]) -> list[str]:

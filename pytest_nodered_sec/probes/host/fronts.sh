@@ -2,9 +2,9 @@
 # on the later trip, and nothing of theirs is run; a file that others than root can change leads to no other file.
 
 of_service() { # PID NAME: whether it is that program, the main process of a service, as the service manager says
-    unit=$(unit_of "$1") exe=$(executable "$1")
+    exe=$(executable "$1")
     case ${exe##*/} in "$2" | "$2"[-.0-9]*) ;; *) return 1 ;; esac
-    closed "$exe" && [ -n "$unit" ] && [ "$(systemctl show --no-pager -p MainPID --value "$unit" 2>/dev/null)" = "$1" ]
+    closed "$exe" && is_main "$1"
 }
 
 front() { # PID NAME: what it was started with, and when it and its newest and oldest workers were
@@ -12,6 +12,7 @@ front() { # PID NAME: what it was started with, and when it and its newest and o
     printf 'exe %s\n' "$(executable "$1" | tr '\n' ' ')"
     folder=$(root readlink "/proc/$1/cwd" 2>/dev/null)
     printf 'cwd %s\n' "$(printf %s "$folder" | tr '\n' ' ')"
+    printf 'unit %s\n' "$(unit_of "$1")"
     printf 'start %s\n' "$(identity "$1" | cut -d' ' -f1)"
     for worker in $(named "$2"); do
         [ "$(parent "$worker")" = "$1" ] && printf 'worker %s\n' "$(identity "$worker" | cut -d' ' -f1)"
@@ -21,9 +22,9 @@ front() { # PID NAME: what it was started with, and when it and its newest and o
         for file in /run/apache2/apache2.pid /run/httpd/httpd.pid; do
             [ "$(cat "$file" 2>/dev/null)" = "$1" ] && closed "$file" && printf 'read %s\n' "$(stat -c %Y "$file")"
         done
-        tr '\000\n' '\n ' <"/proc/$1/cmdline"
+        head -c 65536 "/proc/$1/cmdline" | tr '\000\n' '\n '
         ;;
-    *) tr '\000\n' '\n ' <"/proc/$1/cmdline" | masked ;;
+    *) head -c 65536 "/proc/$1/cmdline" | tr '\000\n' '\n ' | masked ;;
     esac | sed '/^read /!s/^/arg /'
 }
 

@@ -29,6 +29,8 @@ from pytest_nodered_sec.observations.host import Unit
 from pytest_nodered_sec.probes.flows.elsewhere import tables
 from pytest_nodered_sec.probes.host import fronts, nginx, processes
 from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.mounts import read_elsewhere
+from pytest_nodered_sec.probes.host.nginx import named, ports_of, words_of
 from pytest_nodered_sec.probes.host.starting import as_user, node_of
 from pytest_nodered_sec.probes.host.way import Way
 from pytest_nodered_sec.probes.transport.contexts import tls_context
@@ -110,8 +112,12 @@ def gather(look: Look) -> Inside:
         front = processes.caddies(sections, who)
         settings = _kept(lambda: evaluate(way, who, node_red, demands, sections, caddies(front, sections)))
         nginx = _kept(lambda: _nginx(sections, target.port))
+        leading = nginx.tree if isinstance(nginx, Nginx) and nginx.tree else ()
+        words = words_of(leading) if str(target.port) in ports_of(leading) else None
+        if not way.into_container:  # where its ports are others
+            processes.check_it_is_behind(sections, node_red, (target.port, target.direct_port), words)
         unit = node_red.process.unit
-        others = fronts.running(sections, who)
+        others = fronts.running(sections, who, target.port)
         paths = [*_paths(nginx), *fronts.paths(others), *(f"time:{path}" for path in files_of_unit(sections, unit))]
         paths += [step for path in environment_of_unit(sections, unit) for step in (path, *_above(path))]
         later = text_of.sections(way.script(SCRIPT, *first, *paths), mark) if paths else {}
@@ -214,8 +220,10 @@ def evaluate(
             "name one with the host's `node` in the policy; for rights see docs/sudoers",
             Cause.FORBIDDEN,
         )
-    if "settings" not in seen:
-        embedded = not node_red.comm.startswith("node-red") and not processes.claims(node_red)
+    titled = node_red.comm.startswith("node-red")
+    guessed = titled and bool(seen.get("starter")) and "there is no such file" in seen.get("trouble", "")
+    if "settings" not in seen and not guessed:
+        embedded = not titled and not processes.claims(node_red)
         raise ProbeError(
             f"{seen.get('file') or 'settings.js'} cannot be evaluated: {seen['trouble']}"
             + (
@@ -264,7 +272,7 @@ def _arguments(node_red: Candidate, sections: dict[str, Section]) -> tuple[str, 
     if node_red.process.manager:
         return ()
     started = text_of.starts(sections.get("starts"), node_red.process.unit)
-    return started if processes.is_plain(started) else started[:1]
+    return processes.plain(started) or started[:1]
 
 
 def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[str, Any]]:
@@ -276,6 +284,7 @@ def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[s
     result = []
     for candidate in front:
         words = sections.get(f"command {candidate.process.pid}", text_of.Section("", 1)).text.split("\n")
+        file = str(PurePosixPath(candidate.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile"))
         result.append(
             {
                 "exe": candidate.exe if candidate.closed else "",
@@ -283,7 +292,8 @@ def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[s
                 "admin": _admin(sections, candidate),
                 "resume": "--resume" in words,
                 "adapter": _option(words, "--adapter", "-a"),
-                "file": str(PurePosixPath(candidate.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile")),
+                "file": file,
+                "elsewhere": read_elsewhere("Caddy", sections, candidate.process.unit, (file,)),
             }
         )
     return result
@@ -348,11 +358,6 @@ def _nginx(sections: dict[str, Section], port: int) -> Nginx | None:
     return seen[0] if seen else None
 
 
-def ports_of(directives: tuple[Directive, ...]) -> set[str]:
-    """Return the ports that an nginx listens on, as written."""
-    return {address.rpartition(":")[2] for address in named(directives, "listen")}
-
-
 def _paths(nginx: Nginx | ProbeError | None) -> list[str]:
     """Return what nginx names: keys, every directory above them, certificates, files of its configuration."""
     if not isinstance(nginx, Nginx) or nginx.tree is None:
@@ -385,12 +390,6 @@ def _unit(sections: dict[str, Section], name: str) -> Unit:
 
 def _above(path: str) -> list[str]:
     return [str(parent) for parent in PurePosixPath(path).parents]
-
-
-def named(directives: tuple[Directive, ...], name: str) -> list[str]:
-    """Return the first argument of every directive of a name, wherever it stands."""
-    here = [directive.args[0] for directive in directives if directive.name == name and directive.args]
-    return here + [path for directive in directives for path in named(directive.block, name)]
 
 
 def files_of(directives: tuple[Directive, ...]) -> set[str]:

@@ -68,8 +68,10 @@ closed() { # PATH, USER ID or nothing: whether only root, who looks, or that use
 }
 for place in /usr/local/sbin /usr/local/bin; do closed "$place" && PATH=$PATH:$place; done
 
+numbers() { tr '\n' ' ' <"/proc/$1/stat" | sed 's/.*) //'; } # PID: what its stat has behind its name, which may hold anything
+
 identity() { # PID: its start in ticks, and its user where all four user ids are the same: a setuid program's differ
-    printf '%s %s' "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20)" \
+    printf '%s %s' "$(numbers "$1" 2>/dev/null | cut -d' ' -f20)" \
         "$(awk '/^Uid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print $2}' "/proc/$1/status" 2>/dev/null)"
 }
 
@@ -93,18 +95,75 @@ trusted() { # PID NAME: whether root (or who looks) runs it, and it is that prog
     closed "$exe" && [ "$before" = "$(identity "$1")" ]
 }
 
-named() { # NAME: process ids of all that call themselves so
-    grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3
+processes() { # id, parent, user id, name, and kind of place of each, tabs between; no name has two lines in status
+    {
+        grep -lE '[0-9a-f]{64}' /proc/[0-9]*/cgroup
+        grep -lF /user.slice /proc/[0-9]*/cgroup | sed 's/$/ /'
+        grep -HE '^(Name|PPid|Uid):' /proc/[0-9]*/status
+    } 2>/dev/null | awk -F'\t' '
+        { split($1, part, "/") }
+        $1 ~ /cgroup ?$/ { kind[part[3]] = /group$/ ? "box" : "session" }
+        $1 ~ /:Name:$/ { name = substr($0, index($0, "\t") + 1); gsub("\t", " ", name) }
+        $1 ~ /:PPid:$/ { above = $2 }
+        $1 ~ /:Uid:$/ { print part[3] "\t" above "\t" $3 "\t" name "\t" kind[part[3]] }'
 }
 
-parent() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f2; }
+# What strangers start by the thousand must not keep us from looking. So of all that calls itself something we look at no
+# more than this many of a user's: ten in sessions, where anybody starts what he likes, twenty elsewhere, and forty in all;
+# root's, containers', those of who looks, and workers of these apart.
+few='
+    NF > 1 { above[$1] = $2; user[$1] = $3; called[$1] = $4; kind[$1] = $5 }
+    function ours(id) { return user[id] == 0 || user[id] == own || kind[id] == "box" }
+    function taken(id) { return ours(id) || ++of[user[id]] <= (kind[id] == "session" ? 10 : 20) && ++all <= 40 }'
+
+named() { # NAME, "left" or nothing: process ids of those that call themselves so; or how many are left out
+    printf '%s\n' "$table" | awk -F'\t' -v name="$1" -v own="$own" -v asked="$2" "$few"'
+        $4 == name { ids[++count] = $1 }
+        END {
+            for (n = 1; n <= count; n++) {
+                id = ids[n]
+                if (called[above[id]] == name && ours(above[id]) || taken(id)) { if (!asked) print id } else left++
+            }
+            if (asked && left) print name, left
+        }'
+}
+
+candidates() { # "left" or nothing: what may be Node-RED: by title, then by the names of Node.js's threads, which keep theirs
+    {
+        printf '%s\n\n' "$table"
+        printf '%s\n' "$table" | awk -F'\t' '$4 ~ /^node-red/ { print $1 }'
+        grep -lxE 'node|nodejs|MainThread|libuv-worker|V8Worker|DelayedTaskSche' /proc/[0-9]*/task/[0-9]*/comm 2>/dev/null |
+            cut -d/ -f3
+    } | awk -F'\t' -v own="$own" -v asked="$1" "$few"'
+        NF == 1 && !seen[$1]++ { ids[++count] = $1 }
+        END {
+            for (n = 1; n <= count; n++) if (taken(ids[n]) && ++whole <= 100) { if (!asked) print ids[n] } else if (called[ids[n]] == "node-red") left++
+            if (asked && left) print "node-red", left
+        }'
+}
+
+parent() { sed -n 's/^PPid:[^0-9]*//p' "/proc/$1/status" 2>/dev/null; }
+
+has timeout && limit='timeout 5' || limit=
+bounded() { # FILE: how a regular file begins; nothing that others may put there in its place holds us up
+    if [ -f "$1" ]; then
+        $limit head -c 1048576 "$1"
+    elif [ -e "$1" ]; then
+        echo "$1 is no regular file"
+        return 1
+    else
+        ls -ld "$1"
+    fi
+}
 
 me() {
     id -u && id -un && uname -s && echo "$asked" && date +%s && cut -d' ' -f1 /proc/uptime &&
         { getconf CLK_TCK 2>/dev/null || echo 100; }
 }
 
-red_words() { tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -E 'node-red|red\.js' | masked; }
+words() { head -c 65536 "/proc/$1/cmdline" 2>/dev/null | tr '\000\n' '  '; } # PID: a stranger's may have megabytes
+
+red_words() { words "$1" | grep -E 'node-red|red\.js' | masked; }
 
 process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
     printf 'comm %s\n' "$(tr '\n' ' ' <"/proc/$1/comm")"
@@ -114,13 +173,14 @@ process() { # PID: of a Node.js; the arguments only where it may be Node-RED, wi
     printf 'parent %s\n' "$(tr '\n' ' ' <"/proc/$(parent "$1")/comm")"
     printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
     [ -e "/var/lib/systemd/linger/$(stat -c %U "/proc/$1" 2>/dev/null)" ] && echo 'lingers yes'
-    printf 'ticks %s\n' "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20)"
+    printf 'ticks %s\n' "$(numbers "$1" | cut -d' ' -f20)"
     printf 'cwd %s\n' "$(root readlink "/proc/$1/cwd" 2>/dev/null | tr '\n' ' ')"
-    exe=$(executable "$1")
+    link=$(root readlink "/proc/$1/exe" 2>/dev/null)
+    exe=${link% (deleted)}
     printf 'exe %s\n' "$(printf %s "$exe" | tr '\n' ' ')"
     closed "$exe" && echo 'closed yes'
     closed "$exe" "$(stat -c %u "/proc/$1" 2>/dev/null)" && echo 'theirs yes'
-    replaced "$1" && echo 'deleted yes'
+    [ "$link" != "$exe" ] && echo 'deleted yes'
     awk '/^Gid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print "gid", $2}' "/proc/$1/status"
     sed -n 's/^Groups:[^0-9]*/groups /p' "/proc/$1/status"
     sed 's/^/cgroup /' "/proc/$1/cgroup"
@@ -131,43 +191,75 @@ process() { # PID: of a Node.js; the arguments only where it may be Node-RED, wi
 }
 
 starter() { # PID: of a shell; the line of its script that starts Node-RED, and the script's words
-    script=$(tr '\000' '\n' <"/proc/$1/cmdline" | sed -n 2p)
+    script=$(head -c 65536 "/proc/$1/cmdline" | tr '\000' '\n' | sed -n 2p)
     case $script in /*) script=/proc/$1/root$script ;; *) script=/proc/$1/cwd/$script ;; esac
     # with a size: the kernel's own files have none, and to read /proc/kmsg takes what others wait for, without end
-    [ -f "$script" ] && [ -s "$script" ] && head -c 65536 "$script" | tr -d '\r' | sed -n '/red\.js/{s/^/starter /p;q;}' | grep . &&
-        printf 'given %s\n' "$(tr '\000\n' '  ' <"/proc/$1/cmdline" | masked)"
-}
-
-sockets() { # PID: what listens in its network namespace, by inode
-    for family in tcp tcp6; do
-        [ -r "/proc/$1/net/$family" ] && awk -v f=$family '$4 == "0A" {print f, $2, $10}' "/proc/$1/net/$family"
-    done
-    for family in udp udp6; do
-        [ -r "/proc/$1/net/$family" ] && awk -v f=$family '$4 == "07" {print f, $2, $10}' "/proc/$1/net/$family"
-    done
-    awk '$4 == "00010000" {print "unix", $8, $7}' "/proc/$1/net/unix"
+    [ -f "$script" ] && [ -s "$script" ] && $limit head -c 65536 "$script" | tr -d '\r' |
+        sed -n '/node \$NODE_OPTIONS .*red\.js --userDir \//{s/^/starter /p;q;}' | grep . &&
+        printf 'given %s\n' "$(words "$1" | masked)"
 }
 
 files() { # PID: the sockets among its open files; names escaped, so that no name can pass for another line
+    size=$(sed -n 's/^FDSize:[^0-9]*//p' "/proc/$1/status" 2>/dev/null)
+    if [ "${size:-0}" -gt 65536 ]; then
+        echo 'denied: more than 65536 open files are not listed'
+        return 1
+    fi
     if ls --version >/dev/null 2>&1; then root ls -lb "/proc/$1/fd"; else ls -l "/proc/$1/fd"; fi 2>&1 |
         grep -E -- '-> socket:\[[0-9]+\]$|denied|sudo:|cannot'
 }
 
-candidates() { # what may be Node-RED: by title, then by the names of Node.js's threads, which keep theirs under any title
-    grep -lE '^node-red' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3
-    grep -lxE 'node|nodejs|MainThread|libuv-worker|V8Worker|DelayedTaskSche' /proc/[0-9]*/task/[0-9]*/comm 2>/dev/null |
-        cut -d/ -f3 | uniq | head -40
+sockets() { # PID, its open files: those that listen in its network, by inode
+    {
+        printf '%s\n' "$2" | sed -n 's/.*socket:\[\([0-9]*\)\]$/own \1/p'
+        for family in tcp tcp6 udp udp6 unix; do
+            [ -r "/proc/$1/net/$family" ] && sed "1d; s/^/$family /" "/proc/$1/net/$family"
+        done
+    } | awk '
+        $1 == "own" { own[$2] = 1; next }
+        $1 == "unix" { if ($5 == "00010000" && $8 in own) print $1, $9, $8; next }
+        $5 == ($1 ~ /^tcp/ ? "0A" : "07") && $11 in own { print $1, $3, $11 }'
 }
 
-boxed() { # PID: whether it runs in a container that we do not
+listeners() { # PID: sections of both: of the open files only those that listen, and one that shows that they are seen
+    open=$(files "$1")
+    code=$? heard=$(sockets "$1" "$open")
+    section "sockets $1" told "$heard" 0
+    section "fd $1" told "$({
+        printf '%s\n' "$heard" | sed 's/.* /own /'
+        printf '%s\n' "$open"
+    } | awk '
+        $1 == "own" { own[$2] = 1; next }
+        match($0, /socket:\[[0-9]+\]$/) { if (!(substr($0, RSTART + 8, RLENGTH - 9) in own) && shown++) next }
+        NF')" $code
+}
+
+ports() { # which TCP ports are listened on here, by whom
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { sub(/.*:/, "", $2); print $2, $8 }' | sort -u
+}
+
+levels() { awk '/^NSpid:/ {print NF}' "/proc/$1/status" 2>/dev/null; }
+
+boxed() { # PID: whether it runs in a container that we do not: by its control group, or by a process name space of root's
     box=$(grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | tail -1)
-    [ -n "$box" ] && ! grep -q "$box" /proc/self/cgroup
+    if [ -n "$box" ]; then
+        ! grep -q "$box" /proc/self/cgroup
+        return
+    fi
+    # one that a user makes goes with a table of user ids of its own
+    box='(without id)' inner=$(levels "$1") outer=$(levels self)
+    [ "${inner:-0}" -gt "${outer:-0}" ] && [ "$(cat "/proc/$1/uid_map")" = "$(cat /proc/self/uid_map)" ] && ! is_main "$1"
+}
+
+is_main() { # PID: whether it is the main process of a service, as the service manager says
+    unit=$(unit_of "$1") && [ -n "$unit" ] &&
+        [ "$(systemctl show --no-pager -p MainPID --value "$unit" 2>/dev/null)" = "$1" ]
 }
 
 nginx_processes() { # PID...: each one's parent, start in ticks after boot, user, title
     for pid in "$@"; do
-        printf '%s %s %s %s\n' "$pid" "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f2,20)" \
-            "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$(tr '\000\n' '  ' <"/proc/$pid/cmdline" 2>/dev/null)"
+        printf '%s %s %s %s\n' "$pid" "$(numbers "$pid" 2>/dev/null | cut -d' ' -f2,20)" \
+            "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$(words "$pid")"
     done
 }
 
@@ -182,7 +274,7 @@ unit_of() { # PID: the service that it runs in, or nothing; not one of a user's 
 }
 
 configuration() { # PID: of an nginx that is trusted, in $exe; a file that its command line names must be root's as well
-    named=$(tr '\000\n' '  ' <"/proc/$1/cmdline" | grep -oE ' -[cp] [^ ]+' | tr '\n' ' ')
+    named=$(words "$1" | grep -oE ' -[cp] [^ ]+' | tr '\n' ' ')
     for word in $named; do
         case $word in -c | -p) continue ;; esac
         if ! closed "${word%/}" || [ "$(readlink -f "$word")" != "${word%/}" ]; then
@@ -190,11 +282,71 @@ configuration() { # PID: of an nginx that is trusted, in $exe; a file that its c
             return 1
         fi
     done
+    strange=$(changeable $named)
+    if [ -n "$strange" ]; then
+        echo "nginx -T is not run: others than root can change $strange, which nginx reads"
+        return 1
+    fi
     if [ -n "$named" ]; then
         "$exe" -T $named # without sudo, which docs/sudoers gives for no file that a command line names
     else
         root "$exe" -T
     fi
+}
+
+paths_in() { # FILE, DIRECTIVES: what nginx's directives of these names name in a file; comments within lines count as well
+    sed 's/^[[:space:]]*#.*//; s/[;{}]/& /g' "$1" 2>/dev/null | tr '\n\t\r' '   ' |
+        grep -oE "(^|[;{} ])[\"']?($2)[\"']? +[^;{}]+;" |
+        sed -E "s/^[^a-z]*[a-z_]+[\"']? +//; s/ *;\$//; s/^.* from +//; s/[\"']//g"
+}
+
+changeable() { # -c FILE -p PREFIX: the first that others than root can change of what an nginx, in $exe, takes in and loads
+    built=$("$exe" -V 2>&1 | tr ' ' '\n') prefix='' file=''
+    while [ $# -gt 1 ]; do
+        case $1 in -c) file=$2 ;; -p) prefix=$2 ;; esac
+        shift 2
+    done
+    prefix=${prefix:-$(printf '%s\n' "$built" | sed -n 's/^--prefix=//p')}
+    prefix=${prefix:-/usr/local/nginx}
+    file=${file:-$(printf '%s\n' "$built" | sed -n 's/^--conf-path=//p')}
+    file=${file:-conf/nginx.conf}
+    case $file in /*) ;; *) file=${prefix%/}/$file ;; esac
+    base=${file%/*} waiting=$file$newline seen=$newline
+    while [ -n "$waiting" ]; do
+        each=${waiting%%"$newline"*} waiting=${waiting#*"$newline"}
+        case $seen in *"$newline$each$newline"*) continue ;; esac
+        seen=$seen$each$newline
+        for path in "${each%/*}" "$each" "$(readlink -f "$each")"; do
+            case $seen in *"$newline/ $path$newline"*) continue ;; esac
+            seen="$seen/ $path$newline"
+            [ ! -e "$path" ] || closed "$path" || { printf '%s\n' "$path" && return; }
+        done
+        [ -f "$each" ] || continue
+        set -f
+        IFS=$newline
+        for path in $(paths_in "$each" '([a-z]+_)?ssl_[a-z_]*(certificate|key|dhparam|file|crl)'); do
+            [ ! -e "$path" ] || [ -f "$path" ] || { printf '%s, which is no file,\n' "$path" && return; } # nginx would wait for it
+        done
+        for path in $(paths_in "$each" 'include|load_module|js_import|js_include|perl_modules|perl_require'); do
+            case $path in /*) ;; *) path="$base/$path$newline${prefix%/}/$path" ;; esac
+            set +f
+            IFS=$newline
+            for path in $path; do
+                unset IFS
+                above=${path%/*}
+                case $above in *[*?[]*) ;; *) [ -d "$above" ] && ! closed "$above" && printf '%s\n' "$above" && return ;; esac
+                [ -e "$path" ] && waiting=$waiting$path$newline
+            done
+            set -f
+        done
+        unset IFS
+        set +f
+    done
+}
+
+crowd() { # how many that call themselves something are not looked at
+    for name in nginx caddy haproxy; do named $name left; done
+    candidates left
 }
 
 told() { printf '%s\n' "$1" && return "$2"; }
@@ -213,7 +365,7 @@ changed() { # PATH: when content and inode changed, of a link and of what it lea
 properties=Id,Names,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,Restart,User,UMask,Result
 properties=$properties,ExecMainStatus,NextElapseUSecRealtime,LastTriggerUSec,NoNewPrivileges,ProtectSystem,ProtectHome
 properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictSUIDSGID,Triggers,DropInPaths
-properties=$properties,EnvironmentFiles
+properties=$properties,EnvironmentFiles,BindPaths,BindReadOnlyPaths,TemporaryFileSystem,RootDirectory,RootImage
 
 security() { systemd-analyze security --no-pager "$1" | tail -1; }
 starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
@@ -286,24 +438,25 @@ if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "cert
             rest=${path#apache:}
             included "${rest%%:*}" "${rest#*:}"
             ;;
-        certificate:*) section "$path" cat "${path#certificate:}" ;;
+        certificate:*) section "$path" bounded "${path#certificate:}" ;;
         *) section "key:$path" root stat -L -c '%a %u %g %U %G %Y %n' "$path" ;;
         esac
     done
     section end true
     exit 0
 fi
+table=$(processes)
 section me me
+section ports ports
 section self cat /proc/self/cgroup
 section os cat /etc/os-release
 section marks marks
 section node program node
 docker=$(program docker)
 units=nodered.service keepers=
-for pid in $(candidates | awk '!seen[$0]++'); do
+for pid in $(candidates); do
     section "process $pid" process "$pid"
-    section "sockets $pid" sockets "$pid"
-    section "fd $pid" files "$pid"
+    listeners "$pid"
     unit=$(unit_of "$pid")
     [ -n "$unit" ] && units="$units $unit"
     user=$(stat -c %U "/proc/$pid" 2>/dev/null)
@@ -342,35 +495,41 @@ for pid in $(named caddy); do
         continue
     fi
     section "caddy $pid" process "$pid"
-    section "sockets $pid" sockets "$pid"
-    section "fd $pid" files "$pid"
-    section "command $pid" sh -c "tr '\\000\\n' '\\n ' </proc/$pid/cmdline"
+    listeners "$pid"
+    section "command $pid" sh -c "head -c 65536 /proc/$pid/cmdline | tr '\\000\\n' '\\n '"
     proxies="$proxies $(unit_of "$pid")"
 done
 others='haproxy|apache2|httpd|traefik|envoy|lighttpd|h2o|angie|varnishd|hitch|stunnel4|pound|openlitespeed'
-for name in $(cat /proc/[0-9]*/comm 2>/dev/null | grep -xE "$others" | sort -u); do
+for name in $(printf '%s\n' "$table" | cut -f4 | grep -xE "$others" | sort -u); do
     for pid in $(named $name); do
         grep -qx $name "/proc/$(parent "$pid")/comm" 2>/dev/null && continue # a worker
         if boxed "$pid"; then
             section "boxed $name" echo "$box"
         elif trusted "$pid" $name || of_service "$pid" $name; then
             section "front $pid" front "$pid" $name
+            proxies="$proxies $(unit_of "$pid")"
         elif [ -z "$(executable "$pid")" ] && [ "$(identity "$pid" | cut -d' ' -f2)" = 0 ]; then
             section "front $pid" sh -c "echo 'permission denied: whether this is $name is not to be seen (/proc/PID/exe)'; exit 1"
         elif [ $name = haproxy ]; then
             section "impostor $pid" impostor "$pid" $name
         else # such names are nothing to go by: busybox has an httpd
             section "front $pid" sh -c "echo 'whether this is $name, and not another program, cannot be told'; exit 1"
+            section "stranger $pid" stat -c %u "/proc/$pid"
         fi
     done
 done
+section crowd crowd
 section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk '{print \$2, \$3, \$4}'"
+renewers=$(grep -slE '^Exec.*certbot' /etc/systemd/system/*.service /run/systemd/system/*.service /usr/lib/systemd/system/*.service |
+    sed 's|.*/||' | grep -xE '[A-Za-z0-9_][A-Za-z0-9:_.@\-]*' | grep -v '@\.service$')
 if has systemctl; then
     section starts starts $units node-red.service
     section variables variables $units node-red.service
     section credentials credentials $units node-red.service
     section units systemctl show --no-pager -p "$properties" $units $keepers $proxies node-red.service nginx.service \
-        caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service
+        caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service \
+        $renewers '*.timer'
+    section renewers starts certbot.service certbot-renew.service snap.certbot.renew.service $renewers
     for unit in $(printf '%s\n' $units | sort -u); do
         has systemd-analyze && section "security $unit" security "$unit"
     done
@@ -399,11 +558,12 @@ done
 if [ -d /etc/letsencrypt ]; then
     section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
     section certificates root find -L /etc/letsencrypt -name 'cert*.pem' -exec grep -H . '{}' +
-    section renewal root grep -sHriE '^(renew|deploy|post).hook|^installer' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini /etc/sysconfig/certbot
+    section renewal root grep -sHriE '^(renew|deploy|post).hook|^installer|^autorenew' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini /etc/sysconfig/certbot
     section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
 fi
 has certbot && section certbot sh -c 'command -v certbot'
-section cron root grep -sHrE 'certbot|acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego' /etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron
+section cron root grep -sHrE 'certbot|acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego' /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/periodic /var/spool/cron
+section runnable find -L /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly -maxdepth 1 -type f -perm -100
 section acme grep -sHE '^Exec.*(acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego)' /etc/systemd/system/*.service /usr/lib/systemd/system/*.service
 section crond crons
 section end true

@@ -93,3 +93,19 @@ def _resolved(
 
 def _same_depth(name: str, pattern: str) -> bool:
     return name.count("/") == pattern.count("/")  # glob's * does not match a slash
+
+
+def ports_of(directives: tuple[Directive, ...]) -> set[str]:
+    """Return the ports that an nginx listens on, as written."""
+    return {address.rpartition(":")[2] for address in named(directives, "listen")}
+
+
+def words_of(directives: tuple[Directive, ...]) -> list[str]:
+    """Return every argument of directives, and of those within them."""
+    return [word for directive in directives for word in (*directive.args, *words_of(directive.block))]
+
+
+def named(directives: tuple[Directive, ...], name: str) -> list[str]:
+    """Return the first argument of every directive of a name, wherever it stands."""
+    here = [directive.args[0] for directive in directives if directive.name == name and directive.args]
+    return here + [path for directive in directives for path in named(directive.block, name)]

@@ -8,10 +8,13 @@ import ipaddress
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host import ListeningSocket, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,12 @@ def inodes(parts: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
     return result
 
 
-def taken(parts: dict[str, Section], pid: int) -> set[int]:
-    """Return the TCP ports that anybody listens on in the network that a process sees."""
-    lines = parts.get(f"sockets {pid}", Section("", 1)).text.split("\n")
-    words = [line.split(" ") for line in lines if line.startswith("tcp")]
-    return {_endpoint(line[1])[1] for line in words if len(line) > 1}
+def taken(parts: Mapping[str, Section]) -> dict[int, set[int]]:
+    """Return the TCP ports that anybody listens on there, each with the ids of the users that do."""
+    result: dict[int, set[int]] = {}
+    for port, uid in re.findall(r"^([0-9A-F]{4}) (\d+)$", parts.get("ports", Section("", 1)).text, re.MULTILINE):
+        result.setdefault(int(port, 16), set()).add(int(uid))
+    return result
 
 
 def denied(section: Section) -> bool:
@@ -235,5 +239,8 @@ def units(section: Section | None) -> dict[str, Unit]:
 def answer_of_node(text: str, mark: str) -> dict[str, Any]:
     """Return what settings.js's evaluator said, {} where it said nothing."""
     lines = [line for line in text.split("\n") if line.startswith(f"{mark} ")]
-    answer: dict[str, Any] = json.loads(lines[-1][len(mark) + 1 :]) if lines else {}
-    return answer
+    try:
+        answer = json.loads(lines[-1][len(mark) + 1 :]) if lines else {}
+    except (ValueError, RecursionError):  # Node-RED's own user may have put it there
+        return {}
+    return answer if isinstance(answer, dict) else {}

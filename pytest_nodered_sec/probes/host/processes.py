@@ -17,6 +17,8 @@ from pytest_nodered_sec.observations.host import NodeRedProcess
 from pytest_nodered_sec.probes.host import parse as text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_nodered_sec.observations.host import Unit
     from pytest_nodered_sec.policy.model import HostDemands
     from pytest_nodered_sec.probes.host.parse import Me, Section
@@ -37,6 +39,7 @@ _MANAGERS: Final = (  # by the name of the parent, or of the service that all of
 _MACHINE: Final = re.compile(r"/(machine\.slice|lxc|lxc\.payload[^/]*)/.*")  # LXC and systemd-nspawn
 # of the entrypoint.sh of Node-RED's own images
 _ENTRYPOINT: Final = re.compile(r'\S*/node \$NODE_OPTIONS \S*red\.js --userDir (/\S*) \$FLOWS "\$\{@\}" &')
+_BESIDE: Final = {"cd", "exec", "exit", "export", "sleep", "true", "ulimit", "umask", "wait"}  # change no argument
 _USERS: Final = "/user.slice/"  # where users may make control groups of any name
 
 
@@ -110,10 +113,17 @@ def impostors(sections: dict[str, Section], who: Me, node_red: Candidate) -> tup
         other = not candidate.vouched and candidate.process.uid != node_red.process.uid
         if candidate.process.pid != node_red.process.pid and claims(candidate, strange=strange) and (strange or other):
             lines.append(_impostor(str(candidate.process.pid), "node-red", candidate.process.user, candidate.exe))
+    lines += [f"{count} more processes of other users call themselves {name}" for name, count in _crowd(sections)]
     if service := _in_place_of(sections, node_red):
         pid, user = node_red.process.pid, node_red.process.user[:40]
         lines.append(f"process {pid} of user {user} runs in place of {service}, whose user is another")
     return tuple(lines)
+
+
+def _crowd(sections: dict[str, Section]) -> list[tuple[str, str]]:
+    """Return names by which more processes call themselves than are looked at, with how many more."""
+    lines = [line.split() for line in sections.get("crowd", text_of.Section("", 1)).text.split("\n")]
+    return [(line[0], line[1]) for line in lines if len(line) == 2 and line[1].isdigit()]
 
 
 def check_it_is_no_strangers(sections: dict[str, Section], node_red: Candidate) -> None:
@@ -126,6 +136,41 @@ def check_it_is_no_strangers(sections: dict[str, Section], node_red: Candidate) 
         raise ProbeError(
             f"{node_red.process.line()} runs in place of {service}, whose user is another: its settings are not taken "
             "for that service's; see host-00",
+            Cause.UNIDENTIFIED,
+        )
+
+
+def check_it_is_behind(
+    sections: dict[str, Section], node_red: Candidate, ports: tuple[int, ...], words: Iterable[str] | None
+) -> None:
+    """Refuse a Node-RED that nobody vouches for where nothing shows that it is the one behind the URL.
+
+    Args:
+        sections: what the script printed.
+        node_red: the process.
+        ports: the URL's, and Node-RED's own as it was named.
+        words: of the configuration of the nginx in front; None where none is.
+
+    Raises:
+        ProbeError: anybody might have started it to be looked at in place of the real one.
+    """
+    if node_red.vouched:
+        return
+    try:
+        sockets = text_of.listening(sections, node_red.process.pid)
+    except ProbeError:
+        return  # nothing of it is judged but what it lacks
+    ends = {f":{here.port}" if here.port else here.address for here in sockets}
+    if words is None:
+        behind = any(here.port in ports for here in sockets)
+    else:
+        behind = any(re.search(rf"{re.escape(end)}(?!\d)", word) for word in words for end in ends)
+    if not behind:
+        where = "the nginx in front leads elsewhere" if words is not None else "it is not on its port"
+        raise ProbeError(
+            f"the only Node-RED that is seen is {node_red.process.line()}: no service vouches for it, and {where} "
+            f"({', '.join(sorted(ends))}), so anybody may have started it; make the right one a service, or set "
+            "--nodered-direct-port to its port",
             Cause.UNIDENTIFIED,
         )
 
@@ -236,9 +281,19 @@ def _candidate(
     )
 
 
-def is_plain(words: tuple[str, ...]) -> bool:
-    """Whether a command is what it says: no shell's with more than words in it."""
-    return words[1:2] != ("-c",) or not re.search(r"[;&|<>()`\"'\\*?\[{~#]", " ".join(words))
+def plain(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a command comes to; of a shell's what starts Node-RED, () where only that shell could tell."""
+    if words[1:2] != ("-c",):
+        return words
+    text = " ".join(words[2:])
+    if re.search(r"[|<>()`\"'\\*?\[{~#]|(?<!&)&(?!&)", text):
+        return ()
+    each = [part.split() for part in re.split("&&|;", text)]
+    starting = [part for part in each if any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", word) for word in part)]
+    others = [part[0] for part in each if part and part not in starting]
+    if len(starting) > 1 or not set(others) <= _BESIDE:
+        return ()
+    return tuple(starting[0]) if starting else words[2:] if len(each) == 1 else ()
 
 
 def _plain_words(text: str, starter: str) -> tuple[str, ...]:
@@ -249,7 +304,7 @@ def _plain_words(text: str, starter: str) -> tuple[str, ...]:
     words = tuple(text.split())
     if (official := _ENTRYPOINT.fullmatch(starter.strip())) and words[1:2]:
         return ("red.js", "--userDir", official[1], "$FLOWS", *words[2:])
-    return words[2:] if words[1:2] == ("-c",) and is_plain(words) else ()
+    return plain(words) if words[1:2] == ("-c",) else ()
 
 
 def _manager(parent: str, unit: str) -> str:
@@ -302,9 +357,10 @@ def choose(
         ProbeError: none runs there, or it is not clear which.
     """
     if not candidates:
+        crowd = "".join(f"; {count} more call themselves {name}" for name, count in _crowd(sections))
         raise ProbeError(
             "no Node-RED runs on this host (no process node-red or red.js was found, and no Node.js on its port "
-            f"{direct_port}); is it the right host? "
+            f"{direct_port}{crowd}); is it the right host? "
             "A container on another one is looked into with --nodered-host=docker://NAME",
             Cause.UNIDENTIFIED,
         )

@@ -11,7 +11,9 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host_proxies import CaddyConfig, NginxConfig, NginxService
 from pytest_nodered_sec.probes.host import caddy, fronts
 from pytest_nodered_sec.probes.host import parse as text_of
-from pytest_nodered_sec.probes.host.gather import Nginx, files_of, ports_of
+from pytest_nodered_sec.probes.host.gather import Nginx, files_of
+from pytest_nodered_sec.probes.host.mounts import read_elsewhere
+from pytest_nodered_sec.probes.host.nginx import ports_of
 from pytest_nodered_sec.probes.host.parse import Section
 
 if TYPE_CHECKING:
@@ -91,6 +93,10 @@ def check_nginx_is_seen(inside: Inside) -> None:
         raise ProbeError(
             f"nginx -T does not show its configuration: {reason} (docs/host.md, docs/sudoers)", Cause.FORBIDDEN
         )
+    if inside.nginx is not None:
+        name = inside.found.get(f"unit-of {inside.nginx.master}", Section("", 1)).text.strip()
+        if why := read_elsewhere("nginx", inside.found, name, files_of(nginx_tree(inside))):
+            raise ProbeError(why, Cause.UNIDENTIFIED)
 
 
 def nginx_config(inside: Inside) -> NginxConfig:
@@ -121,7 +127,7 @@ def nginx_config(inside: Inside) -> NginxConfig:
 def _check_nobody_else_serves(inside: Inside) -> None:
     """Raise ProbeError where a program that is none of the known ones listens on the URL's port."""
     port, pid = int(_port(inside)), inside.node_red.process.pid
-    if port not in text_of.taken(inside.found, pid):
+    if port not in text_of.taken(inside.found):
         return
     own = text_of.listening(inside.found, pid)
     if not any(listener.port == port and listener.family.startswith("tcp") for listener in own):
@@ -190,6 +196,10 @@ def _front_in_front(inside: Inside) -> FrontConfig | None:
         try:
             sockets = text_of.listening(inside.found, inside.node_red.process.pid)
             config = fronts.config(front, inside.later, sockets)
+            if why := read_elsewhere(
+                front.program, inside.found, front.unit, {config.file, *files_of(config.directives)}
+            ):
+                raise ProbeError(why, Cause.UNIDENTIFIED)
         except ProbeError as error:
             trouble = error
             continue

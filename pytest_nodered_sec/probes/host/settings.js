@@ -203,7 +203,7 @@ function filesOf(userDir, loaded, flows, ofUnit) {
 
 function telemetry(userDir, environment) { // what was said outside settings.js: by a user of the editor, or at the start
   const file = path.join(userDir, ".config.runtime.json");
-  const known = attempt(() => JSON.parse(fs.readFileSync(file, "utf8")), null);
+  const known = attempt(() => JSON.parse(bounded(file, MOST)), null);
   if (!known && fs.existsSync(file)) return { chosen: "computed", silenced: false };
   const marks = [["instance", own(known).instanceId], ["secret", own(known)._credentialSecret]]
     .filter(([, value]) => typeof value === "string" && /^[0-9a-f]{16,128}$/.test(value)) // as Node-RED makes them: no words
@@ -229,7 +229,7 @@ function versions(pid, { own: mine, red, roots }) {
   const version = (name, places, all) => { // the first that is there; where that is a guess, all must be of one release
     const found = [...new Set(places.map((root) => path.join(root, name, "package.json")).filter(fs.existsSync)
       .map((file) => attempt(() => fs.realpathSync(file), file)))].slice(0, all ? undefined : 1);
-    const told = new Set(found.map((file) => attempt(() => JSON.parse(fs.readFileSync(file, "utf8")).version, "")));
+    const told = new Set(found.map((file) => attempt(() => JSON.parse(bounded(file, MOST)).version, "")));
     if (told.size !== 1) return "";
     // its directory's as well: what was replaced may have kept its own date
     const times = [found[0], path.dirname(found[0])].map((one) => fs.statSync(one).mtimeMs);
@@ -280,14 +280,14 @@ function inspectors(environment) { // ports that Node.js was told for its inspec
 async function main() {
   const environment = attempt(() => environmentOf(INPUT.pid), null);
   if (!environment) return say({ trouble: "the environment of Node-RED's process is shown to nobody but root, as where its "
-    + "service has capabilities (AmbientCapabilities=), or a group that its user by /etc/group has not", loaded: [] });
+    + "service has capabilities (AmbientCapabilities=), users of its own (PrivateUsers=), or a group that its user by /etc/group has not", loaded: [] });
   const { unit, files, environment: ofUnit } = ownUnit();
   const cwd = attempt(() => fs.readlinkSync(`/proc/${INPUT.pid}/cwd`), "/");
   const kept = keeper(environment);
   if (kept.args.length && !INPUT.args.length) INPUT.args = kept.args;
   INPUT.args = INPUT.args.flatMap((one) => { // a unit may leave words to the environment: $NODE_RED_OPTIONS
     const name = (/^\$\{?(\w+)\}?$/.exec(one) || [])[1];
-    return name ? (environment[name] || "").split(/\s+/).filter(Boolean) : [one];
+    return name ? (environment[name] || "").split(/\s+/).filter(Boolean) : [one.replace(/\$\{(\w+)\}/g, (_, part) => environment[part] || "")];
   });
   const found = place(environment, cwd);
   const known = JSON.stringify({ ...INPUT, environment, cwd, file: found.file, child: true });

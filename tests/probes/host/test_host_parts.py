@@ -312,6 +312,10 @@ ENTRY = '/usr/local/bin/node $NODE_OPTIONS node_modules/node-red/red.js --userDi
         ("supervisord", []),
         ("sh\ngiven sh -c node /opt/red.js -s /s.js", ["node", "/opt/red.js", "-s", "/s.js"]),
         ("supervisord\ngiven /bin/sh -c node-red -s /s.js", ["node-red", "-s", "/s.js"]),
+        ("bash\ngiven bash -c cd /srv && exec node-red -s /s.js; true", ["exec", "node-red", "-s", "/s.js"]),
+        ("bash\ngiven bash -c . /etc/x && node-red -s /s.js", ["/usr/bin/node-red", "-u", "/data"]),
+        ("bash\ngiven bash -c node-red -s /a.js; node-red -s /b.js", ["/usr/bin/node-red", "-u", "/data"]),
+        ("bash\ngiven bash -c node-red -s /s.js &", ["/usr/bin/node-red", "-u", "/data"]),
         ("sh\ngiven sh -c node-red -s '/s.js'; true", ["/usr/bin/node-red", "-u", "/data"]),  # only a shell can tell
         ("node-red\ngiven node-red", ["/usr/bin/node-red", "-u", "/data"]),
         (
@@ -680,10 +684,13 @@ def test_nginx_in_service_and_in_trouble() -> None:
 
 def test_what_serves_the_url_is_never_called_not_installed() -> None:
     """Tailscale, FrankenPHP, Envoy in a snap …: on the URL's port somebody listens who is none of the known proxies."""
-    theirs = sections_of(sockets_812=Section(sections_of()["sockets 812"].text + "\ntcp 00000000:01BB 999", 0))
+    theirs = sections_of(ports=Section("01BB 999", 0))
     assert "recognised; what it lets pass is asked from outside" in trouble(inside(theirs), "nginx")
     assert "listens on port 443: neither Node-RED nor a proxy" in trouble(inside(theirs), "way")
-    own = sections_of(sockets_812=Section(sections_of()["sockets 812"].text + "\ntcp 00000000:01BB 111", 0))
+    own = sections_of(
+        sockets_812=Section(sections_of()["sockets 812"].text + "\ntcp 00000000:01BB 111", 0),
+        ports=Section("01BB 998", 0),
+    )
     seen: NginxConfig = part(inside(own), "nginx")
     assert "no other proxy was found" in seen.other
 
@@ -714,6 +721,107 @@ def certbot(**more: Section) -> dict[str, Section]:
 
 
 CRON = "0 */12 * * * root test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew"
+
+
+RED_HAT = Section('NAME="Rocky"\nID="rocky"\nID_LIKE="rhel centos fedora"', 0)
+RUNNABLE = Section("/etc/cron.daily/certbot\n/etc/cron.daily/certbot.sh", 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "schedule", "more"),
+    [
+        ("/etc/cron.d/certbot:0 3 * * * root certbot -q renew", "/etc/cron.d/certbot", {}),
+        ("/etc/cron.d/certbot.bak:0 3 * * * root certbot -q renew", "", {}),
+        ("/etc/cron.d/certbot.conf:0 3 * * * root certbot renew", "/etc/cron.d/certbot.conf", {"os": RED_HAT}),
+        ("/etc/cron.d/certbot.rpmsave:0 3 * * * root certbot renew", "", {"os": RED_HAT}),
+        ("/etc/cron.d/certbot:MAILTO=certbot-renew@plant.example", "", {}),
+        ("/etc/cron.daily/certbot:certbot renew", "/etc/cron.daily/certbot", {"runnable": RUNNABLE}),
+        ("/etc/cron.daily/certbot:certbot \\", "/etc/cron.daily/certbot", {"runnable": RUNNABLE}),
+        ("/etc/cron.daily/certbot.sh:certbot renew", "", {"runnable": RUNNABLE}),
+        (
+            "/etc/cron.daily/certbot.sh:certbot renew",
+            "/etc/cron.daily/certbot.sh",
+            {"runnable": RUNNABLE, "os": RED_HAT},
+        ),
+        ("/etc/cron.weekly/certbot:certbot renew", "", {"runnable": RUNNABLE}),
+        (
+            "/etc/cron.weekly/certbot:certbot renew",
+            "/etc/cron.weekly/certbot",
+            {"runnable": Section("find: denied", 1)},
+        ),
+        ("/etc/periodic/daily/certbot:certbot renew", "/etc/periodic/daily/certbot", {"runnable": RUNNABLE}),
+        ("/var/spool/cron/root:@daily certbot renew", "/var/spool/cron/root", {}),
+        ("/var/spool/cron/crontabs/nobody:@daily certbot renew", "", {}),
+        ("/etc/crontab:@daily root certbot renew --dry-run", "", {}),
+        ("/etc/crontab:@daily root certbot certificates", "", {}),
+    ],
+)
+def test_what_cron_runs_and_renews(line: str, schedule: str, more: dict[str, Section]) -> None:
+    sections = {**certbot(cron=Section(line, 0), crond=Section("/proc/300/comm", 0)), **more}
+    del sections["units"]
+    if not schedule:
+        assert "no systemctl" in trouble(inside(sections, served=SERVED), "renewal")
+        return
+    seen: Renewal = part(inside(sections, served=SERVED), "renewal")
+    assert (seen.schedule, seen.scheduled) == (schedule, True)
+
+
+TIMER = "\n\nId=own.timer\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nTriggers=own.service"
+OWN = "Id=own.service\nExecStart={ path=/bin/certbot ; argv[]=/bin/certbot renew -q ; ignore_errors=no }"
+ITS = "Id=certbot.service\nExecStart={ path=/bin/certbot ; argv[]=/bin/certbot renew --dry-run ; ignore_errors=no }"
+
+
+@pytest.mark.parametrize(
+    ("units", "commands", "schedule", "on"),
+    [
+        (UNITS, "", "certbot.timer", True),
+        (UNITS, ITS, "", False),
+        (UNITS + TIMER, ITS, "", False),
+        (UNITS + TIMER, f"{ITS}\n\n{OWN}", "own.timer", True),
+        (UNITS.replace("ActiveState=active", "ActiveState=inactive") + TIMER, OWN, "own.timer", True),
+        (UNITS + TIMER.replace("active", "inactive"), OWN, "certbot.timer", True),
+    ],
+)
+def test_which_timers_renew(units: str, commands: str, schedule: str, on: bool) -> None:
+    sections = {**certbot(), "units": Section(units, 0), "renewers": Section(commands, 0)}
+    seen: Renewal = part(inside(sections, served=SERVED), "renewal")
+    assert (seen.schedule, seen.scheduled) == (schedule, on)
+
+
+@pytest.mark.parametrize(
+    ("line", "excluded"),
+    [
+        ("/etc/letsencrypt/renewal/plant.example.conf:autorenew = False", True),
+        ("/etc/letsencrypt/renewal/plant.example.conf:autorenew = True", False),
+        ("/etc/letsencrypt/renewal/other.example.conf:autorenew = False", False),
+    ],
+)
+def test_a_lineage_that_certbot_leaves_out(line: str, excluded: bool) -> None:
+    sections = {**certbot(), "renewal": Section(line, 0)}
+    seen: Renewal = part(inside(sections, served=SERVED), "renewal")
+    assert bool(seen.excluded) is excluded
+    assert ("autorenew is off" in seen.evidence()) is excluded
+
+
+MOUNTS = {
+    "BindPaths=/srv/open:/etc/nginx/sites/plant": "nginx.service mounts something over /etc/nginx/sites/plant",
+    "BindReadOnlyPaths=-/srv:/etc:rbind": "nginx.service mounts something over /etc",
+    "TemporaryFileSystem=/etc/nginx:ro": "nginx.service mounts something over /etc/nginx",
+    "RootDirectory=/srv/jail": "a root directory of its own (RootDirectory= of nginx.service)",
+    "RootDirectory=/": "",
+    "BindPaths=/srv/www:/var/www /etc/nginx:/etc/nginx": "",
+}
+
+
+@pytest.mark.parametrize("line", MOUNTS)
+def test_what_nginx_s_service_mounts_over_its_files(line: str) -> None:
+    units = UNITS.replace("Names=nginx.service\n", f"Names=nginx.service\n{line}\n")
+    sections = {**sections_of(), "units": Section(units, 0), "unit-of 70": Section("nginx.service", 0)}
+    gathered = inside(sections, nginx=Nginx(70, Section(NGINX, 0), tree(NGINX)))
+    if MOUNTS[line]:
+        assert MOUNTS[line] in trouble(gathered, "nginx")
+    else:
+        assert part(gathered, "nginx").other == ""
 
 
 def test_a_lineage_that_is_served_and_renewed() -> None:
@@ -880,6 +988,52 @@ def test_the_caddy_on_the_urls_port_is_the_proxy_in_front() -> None:
 
 
 HAPROXY = "name haproxy\ncwd /\nstart 1\narg haproxy\narg -f\narg /h.cfg"
+
+
+def test_what_some_user_calls_traefik_is_no_proxy_where_others_serve_the_url() -> None:
+    sections = sections_of(
+        front_70=Section("whether this is traefik, and not another program, cannot be told", 1),
+        stranger_70=Section("65534", 0),
+        ports=Section("01BB 0\n1F90 65534", 0),
+    )
+    assert fronts.running(sections, OPS, 443) == []
+    for port in (8080, 9443):  # his, and one that nobody is seen to listen on
+        [front] = fronts.running(sections, OPS, port)
+        assert (front.program, front.trouble[:17]) == ("Traefik", "whether this is t")
+
+
+def test_a_node_red_that_nobody_vouches_for_must_be_where_the_way_leads() -> None:
+    loose = PROCESS.replace("0::/system.slice/nodered.service", "0::/user.slice/user-998.slice/session-1.scope")
+    sections = {**sections_of(), "process 812": Section(loose, 0), "units": Section("", 1)}
+    [candidate] = processes.candidates(sections, OPS)
+    assert not candidate.vouched
+    for ports, words in (
+        ((443, 1880), None),
+        ((443, 1), ["http://127.0.0.1:1880/ui"]),
+        ((1, 2), ["unix:/run/nodered/nr.sock:/"]),
+    ):
+        processes.check_it_is_behind(sections, candidate, ports, words)
+    for ports, words, why in (
+        ((443, 3000), None, "it is not on its port"),
+        ((443, 1880), ["127.0.0.1:18800"], "the nginx in front leads elsewhere"),
+    ):
+        with pytest.raises(ProbeError, match=why):
+            processes.check_it_is_behind(sections, candidate, ports, words)
+    processes.check_it_is_behind({**sections, "fd 812": Section("denied", 2)}, candidate, (443, 3000), None)
+    units = Section(UNITS.replace("Restart=on-failure", "Restart=on-failure\nUser=nodered\nMainPID=812"), 0)
+    [vouched] = processes.candidates(sections_of(units=units), OPS)
+    processes.check_it_is_behind(sections_of(), vouched, (443, 3000), None)
+
+
+def test_a_crowd_is_counted() -> None:
+    crowd = sections_of(crowd=Section("nginx 580\nnode-red 40\nbad", 0))
+    [candidate] = processes.candidates(crowd, OPS)
+    assert processes.impostors(crowd, OPS, candidate) == (
+        "580 more processes of other users call themselves nginx",
+        "40 more processes of other users call themselves node-red",
+    )
+    with pytest.raises(ProbeError, match="580 more call themselves nginx; 40 more"):
+        choose([], crowd, HostDemands(), 1880)
 
 
 def test_the_haproxy_on_the_urls_port_is_the_proxy_in_front() -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -109,3 +110,23 @@ def test_no_file_of_the_kernels_is_read_as_a_script(tmp_path: Path) -> None:
             process.communicate()
             holder.kill()
     assert "starter " not in sections(done.stdout, MARK)[f"process {pid}"].text
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_neither_a_name_of_two_lines_nor_megabytes_of_arguments_hide_a_process(shell: list[str]) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    code = r"open('/proc/self/comm', 'w').write('node-red\n) S 1 '); print(flush=True); __import__('time').sleep(60)"
+    argv = [sys.executable, "-c", code, *["node-red " + "x" * 120_000] * 8]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            asked = [*shell, SCRIPT, MARK, "", "1F90"]
+            done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+        finally:
+            process.kill()
+    told = sections(done.stdout, MARK)[f"process {process.pid}"].text
+    facts = {key: value for key, _, value in (line.partition(" ") for line in told.split("\n"))}
+    assert (facts["ticks"].isdigit(), facts["PPid"], facts["same"]) == (True, str(os.getpid()), str(os.getuid()))
+    assert len(told) < 80_000
