@@ -6,6 +6,8 @@ Every gate has a port of its own, all of a table's in one server. What must be f
 from __future__ import annotations
 
 import contextlib
+import socket
+import ssl
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from pytest_nodered_sec.catalogue import catalogue
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.lab import deployments
 from pytest_nodered_sec.lab.node_red import flows
-from pytest_nodered_sec.lab.ports import accepts, free_ports
+from pytest_nodered_sec.lab.ports import free_ports
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.survey.survey import Survey
@@ -138,6 +140,19 @@ def open_node_red(folder: Path) -> Iterator[int]:
         yield running.deployments[0].direct_port
 
 
+def _speaks_tls(port: int) -> bool:
+    """Whether a port takes a TLS handshake: Traefik listens before it has read its routers."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=5) as sock,
+        context.wrap_socket(sock, server_hostname="localhost"),
+    ):
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def standing(
     folder: Path, pairs: Mapping[str, Pair], command: Callable[[Path, Mapping[str, tuple[int, str]]], list[str]]
@@ -162,7 +177,7 @@ def standing(
         process = subprocess.Popen(command(folder, gates), stdout=log, stderr=log)
     try:
         until = time.monotonic() + 20
-        while not all(accepts(port) for port in ports.values()):
+        while not all(_speaks_tls(port) for port in ports.values()):
             assert process.poll() is None, (folder / "log").read_text()[-3000:]
             assert time.monotonic() < until, (folder / "log").read_text()[-3000:]
             time.sleep(0.1)

@@ -246,7 +246,6 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         judging(folder) as judge,
         standing(folder, GATES, partial(command, port, judge)) as there,
     ):
-        time.sleep(1)  # it listens before it has read its routers
         yield there
 
 
