@@ -20,6 +20,7 @@ from pytest_nodered_sec.data.ways import MONITOR
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import HttpSettings, Target
 from pytest_nodered_sec.policy.model import Endpoint, Policy
+from pytest_nodered_sec.survey import signs
 from pytest_nodered_sec.survey.survey import Survey
 from pytest_nodered_sec.verdict import NotApplicable
 
@@ -52,6 +53,12 @@ SAID = {"http-06", "proxy-02", "cookie-01"}  # judged by what any answer says, w
 STEER = {"http-02", "http-04"}  # and these do not apply
 OTHERS = ALWAYS - TLS - ON_DEMAND
 BASIC = {"cred-02"}  # no Basic login is asked for: it does not apply, whoever answers
+
+
+@pytest.fixture(autouse=True)
+def rests_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signs, "_RESTS", (0.2,))
+    monkeypatch.setattr(signs, "_FORGOTTEN", 0.1)
 
 
 def judge(url: str, **settings: Any) -> tuple[dict[str, set[str]], list[str]]:

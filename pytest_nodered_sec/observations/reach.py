@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
-from pytest_nodered_sec.observations.answers import ALL_ALIKE, DECLARE_IT, LET_IT_REFUSE, Kind
+from pytest_nodered_sec.observations.answers import ALL_ALIKE, DECLARE_IT, LET_IT_REFUSE, Kind, Refuser
 from pytest_nodered_sec.observations.way_out import way_out
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 BEHIND_A_GATE: Final = (
     "everything under {root} is refused before Node-RED; the admin root may be wrong, or set "
     "--nodered-admin-api=proxied if a gate covers everything"
+)
+_BY_WHOM: Final = (
+    " and without asking for a login: by a list of machines, or because the front bans this one; open the URL with a "
+    "browser on this machine, and see whether that is what strangers get"
 )
 
 
@@ -49,12 +53,15 @@ class Reach:
         shown = (
             f"identified as Node-RED by {', '.join(self.identity)}"
             if self.identity
-            else "everything is refused before Node-RED"
+            else f"everything is refused before Node-RED{_BY_WHOM if self._asks_for_no_login() else ''}"
         )
         return (
             f"{self.address} answered from {self.first:%H:%M:%SZ} to {self.last:%H:%M:%SZ}, "
             f"{self.looks} looks between; {shown}{f'; {self.view.found}' if self.view.found else ''}"
         )
+
+    def _asks_for_no_login(self) -> bool:
+        return self.view.canary.classified.refuser is Refuser.UNNAMED
 
     def settle(self, target: Target) -> None:
         """Raise if nothing identifies Node-RED, unless the policy declares a gate before everything."""

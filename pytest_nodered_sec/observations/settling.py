@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Settling, Surface
 from pytest_nodered_sec.observations.access import AccessAttempt
-from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.answers import Kind, Refuser
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ def asked_again(seen: Observation, target: Target) -> str:
     if attempt.kind is not Kind.REFUSED or (page and attempt.path not in target.dashboards):
         return ""  # of a dashboard only page and channel: the server of its other paths is the same
     return target.node(attempt.path) + ("/?EIO=4&transport=polling" if channel else "")
+
+
+def may_be_a_limit(seen: Observation | ProbeError) -> bool:
+    """Whether an answer may come from a front that limits requests in place of what is asked: an unnamed refusal.
+
+    Such a front's refusals come between others, so the landmarks may be answered as ever while there are some.
+    """
+    attempt = getattr(seen, "attempt", seen)
+    return isinstance(attempt, AccessAttempt) and attempt.refuser is Refuser.UNNAMED and not attempt.like_canary
 
 
 def answered(observation: Observation | ProbeError, target: Target) -> Observation:

@@ -15,9 +15,9 @@ _TURNED_AWAY: Final = (
     "let the front pass the machine that runs the tests, or test behind the front (`connect` in the policy file)"
 )
 CLOSES_ALL: Final = (
-    "if every path is closed like this, a front closes what it does not know (nginx: return 444), or reaches nothing "
-    "behind it (stunnel): correct the host name of the URL, let the front pass the machine that runs the tests, or "
-    "start Node-RED"
+    "if every path is closed like this, a front closes what it does not know (nginx: return 444), bans this machine, "
+    "or reaches nothing behind it (stunnel): correct the host name of the URL, let the front pass the machine that "
+    "runs the tests, or start Node-RED"
 )
 _EMPTY: Final = (
     "an empty page, which fronts answer to names that they do not know, and some to strangers: correct the host name "
@@ -30,9 +30,13 @@ _DIGEST: Final = (
 _BY_STATUS: Final = {
     400: "the front takes none of these requests (nginx: return 400): correct the host name of the URL, or let the "
     "front pass the machine that runs the tests",
+    403: "a refusal that asks for no login: where strangers are shown one, the front bans this machine (fail2ban, "
+    "CrowdSec, a limit of requests); let it pass the machine that runs the tests",
     421: "the server does not serve this name on this connection: correct the host name of the URL",
     429: "a rate limit: let it pass the machine that runs the tests, or slow down (--nodered-pace=quiet)",
     451: "the front refuses the country or network of this machine: test from where the users are",
+    500: "the front, or what is behind it, breaks on every request (HAProxy's tarpit says so, too): see its log, or "
+    "let it pass the machine that runs the tests",
     502: "the proxy does not reach Node-RED: start it, or correct its address in the proxy",
     503: "maintenance, overload, or no Node-RED behind the proxy: test when it serves again",
     504: "the proxy gets no answer from Node-RED: see whether it runs, and its address in the proxy",

@@ -33,6 +33,11 @@ class Pending:
         """Whether it has come."""
         return self._outcome is not None or self._bug is not None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has come and is none."""
+        return isinstance(self._outcome, ProbeError)
+
     def settle(self, outcome: Observation | ProbeError | None, bug: BaseException | None = None) -> None:
         """Give the answer, or what broke in its place; what comes second is ignored."""
         with _TURN:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
-from pytest_nodered_sec.observations.addresses import BY_TURNS
-from pytest_nodered_sec.observations.settling import asked_again
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.once import Memo, Once
 from pytest_nodered_sec.registry import PROBES
 from pytest_nodered_sec.survey.landmarks import Landmarks
+from pytest_nodered_sec.survey.lanes import lanes
 from pytest_nodered_sec.survey.pending import Pending
+from pytest_nodered_sec.survey.signs import Signs
+from pytest_nodered_sec.survey.unconfirmed import Unconfirmed
+from pytest_nodered_sec.survey.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.logins import Logins
     from pytest_nodered_sec.probes.transport.station import Station
     from pytest_nodered_sec.survey.hosts import Hosts
+    from pytest_nodered_sec.survey.unconfirmed import Waiting
 
-CANARY_EVERY: Final = 25  # looks between two signs of life; about every third shares the request of another
 _ONE_BY_ONE: Final = 2  # the stage of log-ins that are guesses
 _COMPARING: Final = 4  # the stage in which all answers are compared
-_IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
 _SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
 
 
@@ -53,19 +53,25 @@ class Place:
         self._answers: dict[Ask, Pending] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
         self._open = Counter[str]()  # questions queued or in progress, by what confirms them
-        self._unconfirmed: dict[str, list[tuple[Ask, Observation]]] = {}  # by what confirms them
+        self._unconfirmed = Unconfirmed()
         self._confirming: set[str] = set()
         self._ready_to_guess = False
         self._failed = 0  # looks in a row that got no answer
         self._good = 0  # looks confirmed so far
         self._lost: ProbeError | None = None
+        self._reach: Ask | None = None  # the question that says what is wrong with all of the target
         self._node_red = ""
         self._begun = False  # whether anything was asked
         self._entered = False  # whether it is known that the target can be reached, or cannot
         self._waiting: list[Ask] = []  # questions that wait for that
-        self._resolution = Once(self._resolve)
-        self._arrival = Once(self._arrive)
+        self._way = Way(self._station, self._take_queue)
         self._landmarks = Landmarks(self._station)
+        self._signs = Signs(self._station, self._landmarks)
+        self._resting = False  # whether nothing is asked, because the target may be limiting us
+        self._rests = 0
+        self._parked: list[Ask] = []  # questions that wait for the end of that
+        self._twice: set[Ask] = set()  # questions that are asked a second time
+        self._pause = Once(self._signs.pause)
 
     def add(self, asks: Iterable[Ask]) -> None:
         """Queue the questions that are new."""
@@ -76,6 +82,7 @@ class Place:
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
             self._open.update(PROBES[ask.probe].confirmed_by for ask in now)
+            self._reach = next((ask for ask in fresh if ask.probe == "reach"), self._reach)
             begins = bool(fresh) and not self._begun
             self._begun = self._begun or begins
             entered = self._entered
@@ -88,30 +95,24 @@ class Place:
 
     def _come(self) -> None:
         """Find out where the target is, and wait for its host's turn."""
-        self._resolution.settle()
+        self._way.resolved.settle()
         self._put_job(self._enter)
+
+    def _take_queue(self, addresses: tuple[str, ...]) -> None:
+        """Take the queue of the target's host, by whose addresses its laws are shared with others that are there."""
+        self._queue = self._hosts.queue_of(self._target, addresses, self._station.calm_down)
 
     def _enter(self) -> None:
         """Reach the target, and queue what waited for that: one thread waits where nobody answers, not eight."""
-        self._arrival.settle()
+        self._way.arrived.settle()
         with self._lock:
             now, self._waiting, self._entered = self._waiting, [], True
         self._queue_up(now)
 
     def _queue_up(self, now: list[Ask]) -> None:
         """Queue questions of the first stage, and those of later ones where there are no others."""
-        now.sort(key=lambda ask: -PROBES[ask.probe].trips)
-        clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
-        tls = [ask for ask in now if "tls" in PROBES[ask.probe].given]  # one looks: others would only wait for it
-        apart = {*clear, *tls}
-        rest = [ask for ask in now if ask not in apart]
-        # Too many at once on the plain port would take the connections of the others, which would have to reconnect.
-        for lane in filter(None, (clear[number::_IN_CLEAR] for number in range(_IN_CLEAR))):
+        for lane in lanes(now):
             self._put(*lane)
-        if tls:
-            self._put(*tls)
-        for ask in rest:
-            self._put(ask)
         self._turn_to_later()
 
     def _stage(self, ask: Ask) -> int:
@@ -145,8 +146,8 @@ class Place:
         Raises:
             ProbeError: the target cannot be reached.
         """
-        self._resolution.settle()
-        self._arrival.get()
+        self._way.resolved.settle()
+        self._way.arrived.get()
         return self._station
 
     def identity(self) -> dict[str, Any]:
@@ -175,43 +176,67 @@ class Place:
             gone.drop()
             self._answers = dict.fromkeys(self._answers, gone)
         self._landmarks = Landmarks(self._station)
+        self._signs = Signs(self._station, self._landmarks)
         self._station.forget()
         return answers
 
     # --- looking
 
     def _look(self, ask: Ask) -> None:
-        kind = PROBES[ask.probe].confirmed_by
-        alone = self._queue.guessing if PROBES[ask.probe].stage == _ONE_BY_ONE else contextlib.nullcontext()
+        probe = PROBES[ask.probe]
+        guesses = probe.stage == _ONE_BY_ONE
+        with self._lock:
+            rests = self._rests
+            if self._resting:
+                self._parked.append(ask)
+                return
         try:
-            with alone:
-                seen = self._observe(ask)
+            with self._queue.guessing if guesses else contextlib.nullcontext():
+                seen: Observation | ProbeError = self._observe(ask)
         except ProbeError as error:
-            self._hand_out(ask, error)
-            self._note_failure(error)
+            seen = error
         except BaseException as bug:  # noqa: BLE001  handed to the test that asked, where it is raised as it is
             self._answers[ask].settle(None, bug)
-        else:
-            self._failed = 0
-            if kind:
-                with self._lock:
-                    self._unconfirmed.setdefault(kind, []).append((ask, seen))
-            else:
-                self._hand_out(ask, seen)
+            with self._lock:
+                self._open[probe.confirmed_by] -= 1
+            return
+        if (
+            isinstance(seen, ProbeError)
+            and seen.cause is Cause.CLOSED
+            and not (probe.landmarks or "admin" in probe.given)
+        ):
+            seen = self._as_all(seen)
+            if seen.cause is Cause.CLOSED and self._once_more(ask, open_still=True):
+                return
+        changed = ask.probe == "reach" and isinstance(seen, ProbeError) and seen.cause is Cause.CHANGED
+        if changed and isinstance(seen, ProbeError) and self._rest(seen, {"admin"}):
+            return self._put(ask)
+        silent = isinstance(seen, ProbeError) and seen.cause in _SILENT
         with self._lock:
-            self._open[kind] -= 1
+            if rests != self._rests and not guesses:  # it may be the limit's answer; passwords are tried once
+                return self._put(ask)
+            waits = bool(probe.confirmed_by) and (silent or not isinstance(seen, ProbeError))
+            if waits:
+                self._unconfirmed.add(ask, seen)
+            self._open[probe.confirmed_by] -= 1
+            self._failed = self._failed + (self._lost is None) if silent else 0
+            if self._station.pace.given_up:
+                self._lost = self._lost or ProbeError(self._station.pace.given_up, Cause.UNAVAILABLE)
+        if not waits:
+            self._hand_out(ask, seen)
+        if silent:
+            self._note_silence()
 
-    def _note_failure(self, error: ProbeError) -> None:
+    def _note_silence(self) -> None:
         """Ask a landmark after several looks without an answer: if the target has banned us, send nothing more."""
         with self._lock:
-            self._failed += error.cause in _SILENT and self._lost is None
             if self._failed < AT_ONCE:
                 return
             self._failed = 0
         with contextlib.suppress(ProbeError):  # no landmark was ever seen
-            trouble = self._changed({"admin"}, anew=True)
-            with self._lock:
-                self._lost = self._lost or trouble
+            trouble = self._signs.changed({"admin"}, self._good, anew=True)
+            if trouble:
+                self._rest(trouble, {"admin"})
 
     def _go_on(self) -> None:
         self._get_ready_to_guess()
@@ -243,9 +268,9 @@ class Place:
 
         probe = PROBES[ask.probe]
         if self._lost is not None and not (probe.by_turns and self._station.repeats.turns()):
-            raise self._lost.again()
+            raise self._told(ask, self._lost)
         try:
-            self._arrival.get()
+            self._way.arrived.get()
         except ProbeError as error:
             if ask.probe == "reach":
                 raise  # it carries the cause
@@ -266,6 +291,12 @@ class Place:
         self._node_red = self._node_red or getattr(outcome, "node_red", "")  # of those that know the release
         self._answers[ask].settle(outcome)
 
+    def _told(self, ask: Ask, trouble: ProbeError) -> ProbeError:
+        """Return what a question is told of trouble with all of the target: the sentence only where reach-01 asks."""
+        reach = None if self._reach in (None, ask) else self._answers.get(self._reach)
+        carried = reach is not None and (reach.failed or not reach.done)
+        return see_reach(self._target.name) if carried else trouble.again()
+
     def _turn_to_later(self) -> None:
         """Queue the next stage's questions when all earlier ones are answered; before guesses also confirmed."""
         with self._lock:
@@ -282,116 +313,88 @@ class Place:
 
     # --- landmarks
 
-    def _resolve(self) -> bool:
-        """Find the target's addresses, by which the laws of a host are shared with others that are there."""
-        from pytest_nodered_sec.probes.transport.look import Look
-
-        addresses = self._station.resolve(Look(self._station).deadline)
-        self._queue = self._hosts.queue_of(self._target, addresses, self._station.calm_down)
-        return True
-
-    def _arrive(self) -> bool:
-        from pytest_nodered_sec.probes.transport.look import Look
-
-        look = Look(self._station)
-        self._resolution.get()
-        self._station.arrive(look.deadline)
-        return True
-
-    def _due(self) -> list[tuple[Ask, Observation]]:
-        """Take the answers to confirm now: every 25 looks, and when no more of their kind are open.
-
-        Answers from other ports are confirmed at the end only, because that takes new connections.
-        """
+    def _due(self) -> list[Waiting]:
         with self._lock:
-            for kind, waiting in self._unconfirmed.items():
-                enough = kind != "doors" and len(waiting) >= CANARY_EVERY and self._open[kind] >= AT_ONCE
-                if kind not in self._confirming and (enough or not self._open[kind]):
-                    self._confirming.add(kind)
-                    return self._unconfirmed.pop(kind)
-        return []
+            return self._unconfirmed.due(self._open, self._confirming)
 
-    def _confirm(self, batch: list[tuple[Ask, Observation]]) -> None:
+    def _confirm(self, batch: list[Waiting]) -> None:
         """Release the waiting answers, all of one kind, if the canaries still answer as at the start."""
         kind = PROBES[batch[0][0].probe].confirmed_by
         try:
-            self._ask_again(batch)
+            self._signs.ask_again([seen for _, seen in batch])
             names = {name for ask, _ in batch for name in PROBES[ask.probe].landmarks}
-            trouble = self._changed(names, anew=kind == "doors")
+            trouble = self._signs.changed(names, self._good, anew=kind == "doors")
+            if trouble and self._rest(trouble, names, batch):
+                batch, trouble = [], None
         except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait forever
             for ask, _ in batch:
                 self._answers[ask].settle(None, bug)
             batch, trouble = [], None
         for ask, seen in batch:
-            self._hand_out(ask, trouble or seen)
+            closed = trouble is None and isinstance(seen, ProbeError) and seen.cause is Cause.CLOSED
+            if not (closed and self._once_more(ask)):
+                self._hand_out(ask, seen if trouble is None else self._told(ask, trouble))
         with self._lock:
             self._confirming.remove(kind)
             self._good += len(batch) if trouble is None else 0
-            self._lost = self._lost or trouble
 
-    def _ask_again(self, batch: list[tuple[Ask, Observation]]) -> None:
-        """Repeat the requests for the dashboards' pages and channels that were refused twice.
+    # --- limits that do not say so
 
-        Behind a load balancer the next server may serve them; the station compares the answers.
+    def _once_more(self, ask: Ask, *, open_still: bool = False) -> bool:
+        """Ask again, once, what got its connection closed: so do limits of requests now and then.
+
+        Where it counts as open still, it is a look at TLS: limits of new connections forget them after a pause.
         """
-        from pytest_nodered_sec.probes.http.addresses import ask_again
+        with self._lock:
+            if ask in self._twice or PROBES[ask.probe].stage == _ONE_BY_ONE:
+                return False
+            self._twice.add(ask)
+            self._open[PROBES[ask.probe].confirmed_by] += not open_still
+        if open_still:
+            self._pause.settle()
+        self._put(ask)
+        return True
 
-        paths = [path for path in (asked_again(seen, self._station.target) for _, seen in batch) if path]
-        with contextlib.suppress(ProbeError):  # the landmarks show the target's state
-            ask_again(self._station, [path for path in paths for _ in range(2)])  # two in a row: two servers
+    def _as_all(self, error: ProbeError) -> ProbeError:
+        """Return the error of a look at TLS that was closed; reach-01 says so where the landmarks are closed, too."""
+        try:
+            self._landmarks.get("admin")
+        except ProbeError as other:
+            return see_reach(self._target.name) if other.cause is Cause.CLOSED else error
+        return error
 
-    def _changed(self, names: set[str], *, anew: bool) -> ProbeError | None:
-        """Ask the landmarks again; return an error message if one no longer answers as at the start.
+    def _rest(self, trouble: ProbeError, names: set[str], batch: Iterable[Waiting] = ()) -> bool:
+        """Ask nothing for some seconds; return whether that helped, and these answers' questions are asked again.
 
-        Args:
-            names: the landmarks.
-            anew: whether a new connection must be accepted as well: a firewall may refuse new ones only.
+        Where it did not, nothing more is asked: the target has banned us (`trouble`, of one of these landmarks).
         """
-        known: list[Any] = []  # Any: landmarks are of several types
-        for name in sorted(names):
-            before = self._landmarks.get(name)
-            if not any(before is landmark for landmark in known):  # both roots may be the same
-                known.append(before)
-        now = (self._refused() if anew else "") or next(filter(None, map(self._otherwise, known)), "")
-        turns = self._station.repeats.turns()
-        if turns and (not now or any(self._as_before(landmark) for landmark in known)):
-            return ProbeError(
-                f"{BY_TURNS}: {turns[0].line()}; several servers behind one address?",
-                Cause.CHANGED,
-            )
-        if not now:
-            return None
-        return ProbeError(
-            f"{self._target.name} no longer answers as before since look {self._good}, "
-            f"{datetime.now(UTC):%H:%M:%SZ}: now {now}; banned, challenged, or down?",
-            Cause.CHANGED,
-        )
-
-    def _as_before(self, before: Any) -> bool:  # Any: as above
-        """Whether a landmark whose answer has changed answers as at the start in two more requests."""
-        return any(not self._otherwise(before) for _ in range(2))
-
-    def _refused(self) -> str:
-        """Return why the URL's port accepts no new connection, "" if it does."""
-        from pytest_nodered_sec.probes.transport.look import Look
-
+        with self._lock:
+            again = [ask for ask, _ in batch]
+            once = any(PROBES[ask.probe].stage == _ONE_BY_ONE for ask in (*again, *self._unconfirmed.asks()))
+            if self._lost is not None or once:
+                self._lost = self._lost or trouble
+                return False
+            self._open.update(PROBES[ask.probe].confirmed_by for ask in again)
+            if self._resting:
+                self._parked += again
+                return True
+            self._resting, self._rests = True, self._rests + 1
+        helped = False
         try:
-            self._station.connect_anew(Look(self._station).deadline)
-        except ProbeError as error:
-            return error.message
-        return ""
-
-    def _otherwise(self, before: Any) -> str:  # Any: as above
-        """Return a landmark's current answer, "" if it is the same as before."""
-        from pytest_nodered_sec.probes.http import landmarks
-        from pytest_nodered_sec.probes.transport.look import Look
-
-        look = Look(self._station)
-        try:
-            if isinstance(before, landmarks.PlainView):
-                again = landmarks.view_plain(look, before)
-                return "" if before.same_as(again) else "something else on the plain HTTP port"
-            seen = landmarks.see_again(look, before)
-            return "" if before.sign.same_as(seen) else seen.answer.line()
-        except ProbeError as error:
-            return error.message
+            helped = self._signs.limited(names)
+        finally:
+            with self._lock:
+                self._resting = False
+                if helped:
+                    waited = self._unconfirmed.asks()
+                    self._unconfirmed = Unconfirmed()
+                    self._open.update(PROBES[ask.probe].confirmed_by for ask in waited)
+                    again += waited
+                else:
+                    self._lost = trouble
+                    self._open.subtract(PROBES[ask.probe].confirmed_by for ask in again)
+                    again = []
+                parked, self._parked = self._parked, []
+                for ask in (*again, *parked):
+                    self._put(ask)
+        return helped

@@ -169,6 +169,58 @@ def test_who_drops_other_sites_posts_refuses_them(
     assert controls == {"csrf-01": {outcome if known else "not-judged"}}
 
 
+_KNOWN = "stick-table type ip size 100k expire 60s store {}\n  {} track-sc0 src\n  {}\n  "
+
+
+@pytest.mark.parametrize(
+    ("ban", "now"),
+    [
+        ("http-request deny if { sc_http_err_cnt(0) gt 20 }", "403 (text/html, 93 bytes)"),
+        ("http-request reject if { sc_http_err_cnt(0) gt 20 }", "closed without an answer"),
+    ],
+    ids=["deny", "reject"],
+)
+def test_a_ban_after_refusals_is_one_sentence(ban: str, now: str, node_red: int, tmp_path: Path) -> None:
+    rules = _KNOWN.format("http_err_cnt", "http-request", ban) + RULES["closed"]
+    controls = judged(tmp_path, rules, node_red, cases="test_reach or test_admin_api or test_dashboard")
+    assert with_outcome(controls, "non-compliant") == set()
+    errors = re.findall(r'<error message="([^"]*)', (tmp_path / "out.xml").read_text())
+    (told,) = [text for text in errors if "see reach-01" not in text]
+    assert now in told
+    assert "let its front pass the machine that runs the tests" in told
+    assert len(errors) > 50
+
+
+@pytest.mark.parametrize(
+    ("ban", "said"),
+    [
+        ("http-request deny deny_status 429", "to a random path; a rate limit: let it pass the machine"),
+        ("tcp-request connection reject", "reset by peer"),
+        ("http-request silent-drop", "ban"),
+    ],
+    ids=["429", "reject", "silent-drop"],
+)  # fmt: skip
+def test_a_ban_from_the_start_is_one_sentence(ban: str, said: str, node_red: int, tmp_path: Path) -> None:
+    judged(
+        tmp_path,
+        f"{ban} if {{ src 127.0.0.1 }}\n  {RULES['closed']}",
+        node_red,
+        cases="test_reach or test_tls or dash-01",
+    )
+    errors = re.findall(r'<error message="([^"]*)', (tmp_path / "out.xml").read_text())
+    told = [text for text in errors if "see reach-01" not in text]
+    assert len(told) == 1 or (ban.startswith("tcp") and len(told) < 4)  # of TLS, the port's own state
+    assert any(said in text for text in told)
+
+
+def test_a_ban_from_the_start_that_looks_like_a_gate_is_said(node_red: int, tmp_path: Path) -> None:
+    rules = f"http-request deny if {{ src 127.0.0.1 }}\n  {RULES['closed']}"
+    controls = judged(tmp_path, rules, node_red, cases="test_reach")
+    assert controls["reach-01"] == {"compliant"}
+    report = (tmp_path / "out.xml").read_text()
+    assert "without asking for a login: by a list of machines, or because the front bans this one" in report
+
+
 def test_a_tarpit_for_everybody_ends_soon_and_says_so(node_red: int, tmp_path: Path) -> None:
     begun = time.monotonic()
     rules = f"timeout tarpit 60s\n  http-request tarpit unless operator\n  {RULES['closed']}"

@@ -23,7 +23,8 @@ EVERYTHING = f"location / {{ auth_basic x; auth_basic_user_file @FILES@/htpasswd
 ARGS = ("--nodered-editor=protected", "--nodered-admin-api=proxied")
 ZONES = (
     "limit_req_zone $binary_remote_addr zone=requests:1m rate=10r/s; "
-    "limit_conn_zone $binary_remote_addr zone=connections:1m;"
+    "limit_conn_zone $binary_remote_addr zone=connections:1m; "
+    "limit_req_zone $binary_remote_addr zone=slow:1m rate=5r/s;"
 )
 
 
@@ -60,6 +61,23 @@ def test_a_limit_makes_the_run_slower_and_nothing_else(
     seen, _ = judged(tmp_path, node_red, limit, http=ZONES)
     assert with_outcome(seen, "could-not-look") == set()
     assert with_outcome(seen, "non-compliant") <= OF_THE_FRONT
+
+
+@pytest.mark.parametrize(
+    ("limit", "cases"),
+    [
+        ("limit_req zone=slow burst=20;", "proxy-03"),
+        ("limit_req zone=slow;", "proxy-03 or (proxy-05 and address)"),
+        ("limit_req_status 403; limit_req zone=requests burst=10 nodelay;", "admin-01 or reach-01"),
+        ("limit_req_status 444; limit_req zone=requests burst=10 nodelay;", "admin-01 or reach-01"),
+    ],
+    ids=["another name, delayed", "another name", "403", "closed"],
+)
+def test_a_slow_limit_is_waited_for(limit: str, cases: str, node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    seen, _ = judged(tmp_path, node_red, limit, "-k", cases, http=ZONES)
+    assert seen
+    assert with_outcome(seen, "could-not-look") == set()
+    assert with_outcome(seen, "non-compliant") == set()
 
 
 @pytest.mark.parametrize(

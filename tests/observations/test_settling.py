@@ -55,7 +55,7 @@ from pytest_nodered_sec.observations.answers import (
 from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 from pytest_nodered_sec.observations.reach import Reach, unidentified
-from pytest_nodered_sec.observations.settling import answered, asked_again, settle
+from pytest_nodered_sec.observations.settling import answered, asked_again, may_be_a_limit, settle
 from pytest_nodered_sec.observations.way_out import way_out
 from pytest_nodered_sec.policy.model import PublicPath
 from pytest_nodered_sec.probes.http.access import describe
@@ -706,3 +706,25 @@ def test_an_undeclared_login_of_some_paths_is_the_same_sentence_for_all(location
 def test_an_alert_for_want_of_a_certificate_has_no_status() -> None:
     alert = Answer(496, marks=frozenset({Mark.CERTIFICATE_DEMAND}))
     assert alert.line() == "a TLS alert"
+
+
+# --- a limit's refusals
+
+
+@pytest.mark.parametrize(
+    ("answer", "root", "doubtful"),
+    [
+        (FORBIDDEN, OPEN, True),
+        (FORBIDDEN, view(FORBIDDEN, FORBIDDEN, ()), False),  # the gate refuses everything like that
+        (PROXY_BASIC, OPEN, False),
+        (PAGE, OPEN, False),
+    ],
+)
+def test_an_unnamed_refusal_among_other_answers_may_be_a_limits(answer: Answer, root: RootView, doubtful: bool) -> None:
+    seen = attempt(Surface.ADMIN, "/flows", answer, root)
+    assert may_be_a_limit(seen) is doubtful
+    assert may_be_a_limit(VariantAttempt("/flows", seen)) is doubtful
+
+
+def test_an_error_is_no_limits_refusal() -> None:
+    assert not may_be_a_limit(ProbeError("closed", Cause.CLOSED))

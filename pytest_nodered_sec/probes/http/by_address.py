@@ -52,7 +52,8 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
     where = f"{host} without a name in the TLS handshake" if unnamed else f"the address {host}"
     way = "sni" if unnamed else name or "address"
     first: tuple[Asking, AccessAttempt] | None = None
-    with Entrance(look, address, target.dialled[1], host, tls=target.tls, where=where, named=not unnamed) as entrance:
+    port, pace = target.dialled[1], look.station.pace
+    with Entrance(look, address, port, host, tls=target.tls, where=where, named=not unnamed, pace=pace) as entrance:
         for surface, path in _places(target, name):
             asking = Asking(look, admin, node, surface, "GET", path)
             try:
@@ -125,7 +126,8 @@ def _in_clear(look: Look, address: str) -> PlainAnswer:
     port = look.station.plain_port
     host = _host(address, port, 80)
     first: PlainAnswer | None = None
-    with Entrance(look, address, port, host, tls=False, where=f"the address {host}") as entrance:
+    where, pace = f"the address {host}", look.station.client(address, verified=False)[1]
+    with Entrance(look, address, port, host, tls=False, where=where, pace=pace) as entrance:
         for path in paths(look)[1:]:
             try:
                 visit = entrance.visit(path)

@@ -25,7 +25,8 @@ def see_both_ends(look: Look, admin: RootView) -> Reach:
         what = "a random path" if admin.sign is admin.canary else admin.sign.path
         raise ProbeError(
             f"{look.target.url} answered {what} with {admin.sign.answer.line()} at the start and with "
-            f"{again.answer.line()} at the end",
+            f"{again.answer.line()} at the end: banned, limited, or down? If it is up, let its front pass the "
+            "machine that runs the tests, or slow down (--nodered-pace=quiet)",
             Cause.CHANGED,
         )
     station = look.station

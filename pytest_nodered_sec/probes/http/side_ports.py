@@ -46,10 +46,20 @@ class Entrance:
         tls: whether TLS is spoken.
         where: what a person calls it.
         named: whether the TLS handshake names the host (RFC 6066, 3); addresses never stand there.
+        pace: of the port, where it is asked otherwise as well; None where it is not.
     """
 
     def __init__(
-        self, look: Look, address: str, port: int, host: str, *, tls: bool, where: str, named: bool = True
+        self,
+        look: Look,
+        address: str,
+        port: int,
+        host: str,
+        *,
+        tls: bool,
+        where: str,
+        named: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         self.host = host
         self.tls = tls
@@ -59,7 +69,7 @@ class Entrance:
         self._address = address
         self._port = port
         self._client = Client(host, self.connect)
-        self.pace = look.station.pace if look.station.pace.quiet else Pace()
+        self.pace = pace or (look.station.pace if look.station.pace.quiet else Pace())
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +192,7 @@ def _own_port(look: Look, admin: RootView, address: str, port: int) -> Door:
         if entrance is None:
             return Door(address, PortState.CLOSED)
         visits = _tour(
-            entrance, paths(look), lambda visit: _beside_home(look, admin, visit), lambda visit: visit.ungated
+            look, entrance, paths(look), lambda visit: _beside_home(look, admin, visit), lambda visit: visit.ungated
         )
     return Door(address, state, entrance.tls, visits)
 
@@ -218,9 +228,15 @@ def _spoken(clear: Entrance, wrapped: Entrance) -> Entrance | None:
 
 
 def _tour(
-    entrance: Entrance, wanted: list[str], complete: Callable[[Visit], Visit], tells: Callable[[Visit], bool]
+    look: Look,
+    entrance: Entrance,
+    wanted: list[str],
+    complete: Callable[[Visit], Visit],
+    tells: Callable[[Visit], bool],
 ) -> tuple[Visit, ...]:
     """Ask for everything; a path that gets no answer is trouble only where nothing else tells enough.
+
+    Each answer gives the next path a time limit of its own: a front that delays its answers delays each.
 
     Raises:
         ProbeError: the first trouble, a close of one path among others aside.
@@ -230,6 +246,7 @@ def _tour(
     for path in wanted:
         try:
             visits.append(complete(entrance.visit(path)))
+            look.extend()
         except ProbeError as error:
             if error.cause is not Cause.CLOSED:
                 trouble.append(error)
@@ -268,7 +285,7 @@ def try_strange_name(look: Look, admin: RootView, node: RootView) -> StrangeName
     port = target.dialled[1]
     host = name if target.port == (443 if target.tls else 80) else f"{name}:{target.port}"
     where = f"the host name {name}"
-    with Entrance(look, station.address, port, host, tls=target.tls, where=where) as entrance:
+    with Entrance(look, station.address, port, host, tls=target.tls, where=where, pace=station.pace) as entrance:
         canary, *rest = paths(look)
         try:
             first = entrance.visit(canary)
@@ -278,7 +295,7 @@ def try_strange_name(look: Look, admin: RootView, node: RootView) -> StrangeName
                 raise
             return StrangeName(name, True, admin, Door(station.address, states[error.cause], target.tls))
         others = _tour(
-            entrance, rest, lambda visit: _beside_landmark(admin, first, visit), lambda visit: visit.node_red
+            look, entrance, rest, lambda visit: _beside_landmark(admin, first, visit), lambda visit: visit.node_red
         )
     return StrangeName(name, True, admin, Door(station.address, PortState.ANSWERED, target.tls, (first, *others)))
 

@@ -257,6 +257,7 @@ class Look:
             if time.monotonic() + wait >= self.deadline:
                 break
             time.sleep(wait)
+            self.deadline += wait * pace.patient  # waiting is not looking here either
         return got
 
     def answer(

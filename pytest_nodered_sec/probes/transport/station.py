@@ -112,8 +112,7 @@ class Station:
     def resolve(self, deadline: float) -> tuple[str, ...]:
         """Return the addresses of the host that is dialled, found once.
 
-        Raises:
-            ProbeError: the name does not resolve, or not in time.
+        Raises ProbeError if the name does not resolve, or not in time.
         """
         host = self.target.dialled[0]
         if self.target.http.proxy:
@@ -124,8 +123,7 @@ class Station:
     def arrive(self, deadline: float) -> None:
         """Resolve the name and find an address that accepts connections on the URL's port, with one retry.
 
-        Raises:
-            ProbeError: one sentence with the cause: no such name, refused, no answer, no TLS.
+        Raises ProbeError with the cause in one sentence: no such name, refused, no answer, no TLS.
         """
         port = self.target.dialled[1]
         self.resolve(deadline)
@@ -153,8 +151,7 @@ class Station:
     def at(self, address: str) -> Station:
         """Return a station for the same target at another address of its name, reached once.
 
-        Raises:
-            ProbeError: no connection to the URL's port can be made there; kept for all who ask.
+        Raises ProbeError, kept for all who ask, if no connection to the URL's port can be made there.
         """
         return self._elsewhere.get(address, lambda: self._arrived_at(address))
 
@@ -290,11 +287,7 @@ class Station:
                 self.client(None, verified=True)[0].prepare(deadline)
 
     def connect_anew(self, deadline: float) -> None:
-        """Make a new connection to the URL's port, and keep it for who asks next.
-
-        Raises:
-            ProbeError: none is accepted.
-        """
+        """Make a new connection to the URL's port, and keep it for who asks next; raise ProbeError if none can be."""
         with contextlib.suppress(CertificateWantedError):  # an answer too
             self.client(None, verified=bool(self.target.http.headers))[0].prepare(deadline)
         for there in [other for other in self._others.values() if other.address]:
@@ -387,13 +380,20 @@ class Station:
         for client in self._held():
             client.close()
 
+    def begin_again(self, interval: float) -> None:
+        """Ask everything anew, and slowly: what was answered may have been a limit's answer."""
+        self._let_go(self._asked, self.found)
+        for pace in (self.pace, *self._plain_pace.values()):
+            pace.keep(interval)
+
     def forget(self) -> None:
         """Let go of what was seen, apart from who answered; for a target that is asked nothing more."""
-        for memo in (self._asked, self.found, self._elsewhere):
-            memo.clear()
-        for known in (self._clients, self._others):
-            known.clear()
+        self._let_go(self._asked, self.found, self._elsewhere, self._clients, self._others)
         self.contexts = Contexts()
+
+    def _let_go(self, *known: Memo[Any] | dict[str, Any]) -> None:
+        for each in known:
+            each.clear()
         self.repeats = Repeats()
 
     def _held(self) -> list[Client | Station]:

@@ -367,7 +367,7 @@ def test_a_channel_that_opens_by_turns_is_no_refusal(survey: Survey) -> None:
     assert isinstance(channel, ProbeError)
     assert channel.message == (
         "answers differ from one question to the next: GET /ui/socket.io/ was answered 401, then 200; several servers "
-        "behind one address?"
+        "behind one address, or a rate limit?"
     )
     assert isinstance(seen, Addresses)
     assert seen.turns[0].open

@@ -1,0 +1,61 @@
+"""The answers of one target that wait until its landmarks are seen to answer as at the start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.observations.settling import may_be_a_limit
+from pytest_nodered_sec.probes.transport.net import AT_ONCE
+from pytest_nodered_sec.registry import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_nodered_sec.errors import ProbeError
+    from pytest_nodered_sec.model import Ask, Observation
+
+    Waiting = tuple[Ask, Observation | ProbeError]
+
+CANARY_EVERY: Final = 25  # looks between two signs of life; about every third shares the request of another
+
+
+class Unconfirmed:
+    """Such answers, by what confirms them; who uses it holds the lock of its place."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Waiting]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, ask: Ask, seen: Observation | ProbeError) -> None:
+        """Add an answer."""
+        self._waiting.setdefault(PROBES[ask.probe].confirmed_by, []).append((ask, seen))
+
+    def asks(self) -> list[Ask]:
+        """Return the questions of all."""
+        return [ask for waiting in self._waiting.values() for ask, _ in waiting]
+
+    def due(self, still_open: Mapping[str, int], confirming: set[str]) -> list[Waiting]:
+        """Take those to confirm now, of one kind: every 25 looks, and when no more of their kind are open.
+
+        Answers from other ports are confirmed at the end only, because that takes new connections, and so are those
+        that may be a limit's, which the landmarks tell sooner or later.
+
+        Args:
+            still_open: how many questions have no answer yet, by kind.
+            confirming: the kinds of which some are being confirmed; the one taken is added.
+        """
+        for kind, waiting in self._waiting.items():
+            sure = [each for each in waiting if not may_be_a_limit(each[1])]
+            enough = kind != "doors" and len(sure) >= CANARY_EVERY and still_open[kind] >= AT_ONCE
+            if kind in confirming or not (enough or not still_open[kind]):
+                continue
+            confirming.add(kind)
+            del self._waiting[kind]
+            if not enough:
+                return waiting
+            if len(sure) < len(waiting):
+                self._waiting[kind] = [each for each in waiting if may_be_a_limit(each[1])]
+            return sure
+        return []

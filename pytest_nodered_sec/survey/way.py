@@ -1,0 +1,45 @@
+"""The way to a target: where it is, and a first connection, each found once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_nodered_sec.probes.transport.once import Once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_nodered_sec.probes.transport.station import Station
+
+
+class Way:
+    """The way to one target.
+
+    Args:
+        station: the target's.
+        tell: called with its addresses.
+
+    Attributes:
+        resolved: whether its addresses are known.
+        arrived: whether it was reached.
+    """
+
+    def __init__(self, station: Station, tell: Callable[[tuple[str, ...]], None]) -> None:
+        self._station = station
+        self._tell = tell
+        self.resolved = Once(self._resolve)
+        self.arrived = Once(self._arrive)
+
+    def _resolve(self) -> bool:
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        self._tell(self._station.resolve(Look(self._station).deadline))
+        return True
+
+    def _arrive(self) -> bool:
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        look = Look(self._station)
+        self.resolved.get()
+        self._station.arrive(look.deadline)
+        return True
