@@ -140,7 +140,7 @@ def for_socket(target: Target, args: tuple[str, ...]) -> list[Request]:
 
 
 def for_dashboard_visit(target: Target, args: tuple[str, ...]) -> list[Request]:
-    """Return what the probe `dashboard_visit` may send, with the dashboards' account."""
+    """Return what the probe `dashboard_visit` may send, with the dashboards' account; the page without it as well."""
     (path,) = args
     base = path.rstrip("/")
     asked = [f"{base}/", f"{base}/<a script or style of the page>"]

@@ -46,9 +46,11 @@ def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
         *violations,
         Violation(
             "by-turns",
-            f"{told}: several servers answer at this address, and one of them serves what another refuses",
+            f"{told}: several servers answer at this address, and one of them serves what another refuses; or a cache "
+            "keeps what somebody with an account was answered",
             "the same request always gets the same answer",
-            "give every server behind the load balancer the same configuration, and the same login",
+            "give every server behind the load balancer the same configuration, and the same login; keep nothing that "
+            "needs a login in a cache: nginx: no proxy_cache where a login is, or before Node-RED's own",
         ),
     )
 
