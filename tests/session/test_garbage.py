@@ -28,20 +28,6 @@ def test_garbage(nodered_target):
         print(gc.get_threshold()[2], gc.get_freeze_count() > 10_000, file=seen)
     Log()
 """
-LEFT_OPEN = """
-class Log:
-    def __init__(self):
-        self.itself = self
-        self.file = open("left-open", "w")
-        self.gone = open("gone", "w")
-        self.gone.close()
-
-    def pytest_runtest_logreport(self, report):
-        self.file.write(report.when + "\\n")
-
-def pytest_configure(config):
-    config.pluginmanager.register(Log())
-"""
 MANY = """
 [[target]]
 name = "a"
@@ -78,16 +64,6 @@ def test_many_targets_are_searched_less_and_what_follows_as_before(site: Site) -
     finally:
         if frozen:
             gc.freeze()  # as it was
-
-
-def test_what_waits_in_a_file_that_nobody_closes_is_written_when_the_process_ends(site: Site) -> None:
-    (site.path / "policy.toml").write_text(MANY)
-    site.write(test_own=OWN, log=LEFT_OPEN)
-    result = site.run(
-        "-plog", "--nodered-suite=off", "--nodered-policy=policy.toml", "test_own.py", url=None, anew=True
-    )
-    assert result.ret == 0, result.stdout.str()
-    assert (site.path / "left-open").read_text().split() == ["setup", "call", "teardown"] * 2
 
 
 def test_one_target_changes_nothing(site: Site) -> None:
