@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.http import Exchange
 
 _ASSETS: Final = 2  # scripts and styles that are asked for: they stand at one place, behind one gate
+_ACCOUNT: Final = "the dashboards' account"
 _COUNTED: Final = "Basic login of dashboards"  # by this name attempts are counted
 _SAID: Final = {"": "without credentials, which nobody asks for,", "Basic": "with the dashboards' account"}
 _SAID_SESSION: Final = "with the session given for the dashboards"
@@ -87,14 +88,6 @@ class _Key:
         return _SAID.get(self.by, _SAID_SESSION)
 
 
-class _Refused:
-    """Where the password was refused in this run, "" for nowhere; of two dashboards the second waits for the first."""
-
-    def __init__(self) -> None:
-        self.turn = threading.Lock()
-        self.at = ""
-
-
 class _AsOperator(Look):
     """A look whose every request carries the account, over a verified channel; it follows no redirect with it."""
 
@@ -102,7 +95,7 @@ class _AsOperator(Look):
         super().__init__(look.station)
         self.deadline = look.deadline
         self.key = key
-        self.refused = look.shared("where the dashboards' password was refused", _Refused)
+        self.turn = look.shared("the turn of the dashboards' password", threading.Lock)  # of two the second waits
 
     def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Exchange:
         """Do as `Look.ask`, with the account, and keep the cookies that come."""
@@ -136,16 +129,16 @@ class _AsOperator(Look):
             ProbeError: it must not be sent.
         """
         began = time.monotonic()
-        with self.refused.turn:
+        with self.turn:
             self.deadline += time.monotonic() - began
             self._take()
             yield
 
     def _take(self) -> None:
         """Send the password from now on, unless it was refused: in this run once, or too often in those before."""
-        if self.refused.at:
+        if refused := self.station.basic_logins.get(_ACCOUNT):  # kept where all else is asked anew
             raise ProbeError(
-                f"the dashboards' account was refused at {self.refused.at}, so it is not sent again", Cause.NOT_ASKED
+                f"the dashboards' account was refused at {refused}, so it is not sent again", Cause.NOT_ASKED
             )
         wait = self.station.logins.note(self._counted())
         if wait:
@@ -159,7 +152,7 @@ class _AsOperator(Look):
     def note(self, answer: Answer, absolute: str) -> None:
         """Note what became of the password."""
         if answer.status in REFUSALS:
-            self.refused.at = absolute
+            self.station.basic_logins[_ACCOUNT] = absolute
         else:
             self.station.logins.forget(self._counted())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Ask, Credentials, Target
 from pytest_nodered_sec.observations.dashboards import DashboardVisit
 from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.channels.account import visit_dashboard
+from pytest_nodered_sec.probes.http.landmarks import view_admin
+from pytest_nodered_sec.probes.transport.logins import Logins
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.station import Station
 from pytest_nodered_sec.rules.dashboard import account_opens
 from pytest_nodered_sec.survey.survey import Survey
 
@@ -182,6 +188,32 @@ def test_a_wrong_password_is_sent_once_whatever_the_number_of_dashboards(tmp_pat
     [visited] = [view for view in seen if isinstance(view, DashboardVisit)]
     assert codes(visited) == ("account-refused",)
     assert "battery" not in repr(visited) + visited.evidence() + error.message
+
+
+def test_a_wrong_password_is_not_sent_again_when_all_is_asked_anew(tmp_path: Path) -> None:
+    wrong = Credentials("operator", "battery staple")
+    gate = Gate()
+    with hostile.serving(gate) as server:
+        target = Target(
+            "gate",
+            server.url,
+            Policy(dashboards=("/ui",)),
+            ca_file=str(hostile.default_ca().pem_path),
+            dashboard_credentials=lambda: wrong,
+        )
+        station = Station(target, Logins(tmp_path / "run"))
+        station.arrive(time.monotonic() + 10)
+        assert codes(_visited(station)) == ("account-refused",)
+        station.begin_again(0.0)
+        with pytest.raises(ProbeError, match="not sent again"):
+            _visited(station)
+        station.close()
+    assert len(gate.seen) == 1
+
+
+def _visited(station: Station) -> DashboardVisit:
+    admin = view_admin(Look(station))
+    return visit_dashboard(Look(station), admin, admin, "/ui")
 
 
 def test_a_right_password_may_be_sent_again_and_again(tmp_path: Path) -> None:
