@@ -22,6 +22,7 @@ _RESTS: Final = (2.0, 4.0, 6.0, 9.0)  # seconds; HAProxy's window of ten is forg
 _FORGOTTEN: Final = 3.0  # seconds that limits of new connections look back, as guides to HAProxy have it
 _WAY_OUT: Final = "pass the machine that runs the tests"
 _INTERVALS: Final = (0.5, 1.1)  # seconds between requests from then on
+_OTHERS: Final = 8  # new connections; slowly asked, one would do for all, and lead to one of several servers
 
 
 class Signs:
@@ -58,6 +59,8 @@ class Signs:
             anew: whether a new connection must be accepted as well: a firewall may refuse new ones only.
         """
         known = self._known(names)
+        if self._slowed:
+            self._station.rest()  # see `_OTHERS`
         now = self._now(known, anew=anew)
         turns = self._station.repeats.turns()
         if turns and (not now or any(self._as_before(landmark) for landmark in known)):
@@ -85,6 +88,11 @@ class Signs:
         Args:
             names: the landmarks.
         """
+        with contextlib.suppress(ProbeError):  # a landmark was never seen, or is not answered now
+            return self._limited(names)
+        return False
+
+    def _limited(self, names: Iterable[str]) -> bool:
         turns = self._station.repeats.turns()
         if self._station.pace.quiet or self._slowed == len(_INTERVALS) or any(turn.open for turn in turns):
             return False
@@ -97,17 +105,22 @@ class Signs:
                 break
         else:
             return False
-        if any(map(self._begun_limited, known)) or (turns and any(self._now(known, anew=False) for _ in range(4))):
+        interval = _INTERVALS[self._slowed]
+        self._station.pace.keep(interval)
+        if any(map(self._begun_limited, known)) or (turns and self._others_answer_otherwise(known)):
             return False
-        self._station.begin_again(_INTERVALS[self._slowed])
+        self._station.begin_again(interval)
         self._slowed += 1
         self._landmarks.forget("told")
         return True
 
     def pause(self) -> bool:
         """Wait until a limit of new connections has forgotten them; what is known of TLS is looked at again."""
+        from pytest_nodered_sec.probes.tls.handshake import SHARED
+
         time.sleep(_FORGOTTEN)
         self._landmarks.forget("tls")
+        self._station.found.drop(SHARED)
         return True
 
     def _unreached(self) -> ProbeError | None:
@@ -131,6 +144,14 @@ class Signs:
             if not any(before is landmark for landmark in known):  # both roots may be the same
                 known.append(before)
         return known
+
+    def _others_answer_otherwise(self, known: list[Any]) -> bool:
+        """Whether a landmark is answered otherwise on one of several new connections."""
+        for _ in range(_OTHERS):
+            self._station.rest()
+            if self._now(known, anew=False):
+                return True
+        return False
 
     def _now(self, known: list[Any], *, anew: bool) -> str:
         refused = self._refused() if anew else None

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import hostile
 import pytest
 from test_hostile_verdicts import judge
 
+from pytest_nodered_sec import questions
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.observations.addresses import Turn
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import pace
+from pytest_nodered_sec.probes.transport.once import Memo
 from pytest_nodered_sec.survey import signs
+from pytest_nodered_sec.survey.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +55,9 @@ def limited(refusal: Callable[[hostile.Request], hostile.Reply | None], most: in
     ids=["403", "404", "closed"],
 )
 def test_what_a_limit_refuses_is_asked_again_after_a_rest(
-    refusal: Callable[[hostile.Request], hostile.Reply | None],
+    refusal: Callable[[hostile.Request], hostile.Reply | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(signs, "_RESTS", (0.3,) * 10)  # on a busy machine what is on its way may come late
     with hostile.serving(limited(refusal, 30, 0.2)) as server:
         letters, sentences = judge(server.url, policy=GATE)
     assert sentences == []
@@ -70,6 +80,36 @@ def test_a_password_is_not_tried_again_after_a_rest() -> None:
     assert sentences
 
 
+class Balanced:
+    """A station of which every fourth new connection leads to another server."""
+
+    def __init__(self, *turns: Turn) -> None:
+        self.pace = pace.Pace()
+        self.repeats = SimpleNamespace(turns=lambda: turns)
+        self.connections = 0
+        self.forgotten = False
+
+    def rest(self) -> None:
+        self.connections += 1
+
+    def connect_anew(self, deadline: float) -> None:
+        del deadline
+
+    def begin_again(self, interval: float) -> None:
+        del interval
+        self.forgotten = True
+
+
+def test_one_of_several_servers_is_no_limit_that_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for turns in ((), (Turn("GET /x", ("401", "404"), open=False),)):
+        station = Balanced(*turns)
+        landmarks = SimpleNamespace(get=lambda name: SimpleNamespace(name=name), forget=lambda name: name)
+        seen = signs.Signs(station, landmarks)  # type: ignore[arg-type]  # what it needs of them
+        monkeypatch.setattr(seen, "_unreached", lambda: None)
+        monkeypatch.setattr(seen, "_otherwise", lambda before: "404" * (station.connections % 4 == 3))  # noqa: B023
+        assert seen.limited(["admin"]) is station.forgotten is (not turns)
+
+
 def test_a_ban_is_one_sentence_with_a_way_out() -> None:
     with hostile.serving(hostile.turns_after(hostile.FakeNodeRED(), 40, hostile.always(403))) as server:
         _, sentences = judge(server.url)
@@ -79,6 +119,41 @@ def test_a_ban_is_one_sentence_with_a_way_out() -> None:
         for sentence in said
     )
     assert len(sentences) > 20 * len(said)
+
+
+def test_another_certificate_at_the_start_ends_the_run() -> None:
+    def answers_once(request: hostile.Request) -> hostile.Reply:
+        reply = hostile.FakeNodeRED()(request)
+        return replace(reply, headers={**reply.headers, "Connection": "close"})
+
+    survey, said = Survey(), list[str]()
+    # as two servers behind one address
+    with hostile.serving(hostile.changes_certificate_after(1, answers_once)) as server:
+        target = Target("host", server.url, Policy(), ca_file=str(hostile.default_ca().pem_path))
+
+        def ask() -> None:
+            try:
+                survey.answer(target, questions.REACH[0])
+            except ProbeError as error:
+                said.append(error.message)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(30)
+        survey.close()
+    assert [f"the certificate of {target.url} changed during the run"] == said
+
+
+def test_a_handshake_that_was_closed_is_tried_again_after_the_pause() -> None:
+    def closed() -> str:
+        raise ProbeError("closed", Cause.CLOSED)
+
+    found: Memo[str] = Memo()
+    station, landmarks = SimpleNamespace(found=found), SimpleNamespace(forget=lambda name: name)
+    with pytest.raises(ProbeError):
+        found.get("handshake", closed)
+    assert signs.Signs(station, landmarks).pause()  # type: ignore[arg-type]  # what it needs of them
+    assert found.get("handshake", lambda: "done") == "done"
 
 
 def test_what_is_closed_now_and_then_is_asked_once_more() -> None:

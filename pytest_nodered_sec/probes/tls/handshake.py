@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.probes.transport.look import Look
 
+SHARED: Final = "handshake"  # by this name a target's looks share it
 _RECORD_LIMIT: Final = 65536
 _LEGACY_SERVER_CONNECT: Final = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT (OpenSSL, ssl.h.in): servers without RFC 5746
 _REQUEST: Final = b"read server certificate request"  # OpenSSL's name of the state, after the version
@@ -78,7 +79,7 @@ def shake_hands(look: Look) -> Handshake:
     Raises:
         ProbeError: what answered is not TLS, or nothing answered in time.
     """
-    return look.shared("handshake", lambda: _shake_hands(look))
+    return look.shared(SHARED, lambda: _shake_hands(look))
 
 
 def _shake_hands(look: Look) -> Handshake:

@@ -69,6 +69,11 @@ class Memo(Generic[_Value]):
             known = self._known.setdefault(key, Once(find))
         return known.get()
 
+    def drop(self, key: Hashable) -> None:
+        """Let go of the value with this key, or of the error that was met in its place."""
+        with self._lock:
+            self._known.pop(key, None)
+
     def clear(self) -> None:
         """Let go of all values."""
         with self._lock:
