@@ -111,7 +111,7 @@ class Addresses:
             return
         if self.turns:
             raise ProbeError(f"{BY_TURNS}: {self.evidence()}", Cause.CHANGED)
-        troubles = [f"{view.shown}: {view.trouble}" for view in self.views[1:] if view.trouble]
+        troubles = [f"{view.shown}: {view.trouble}" for view in self.views if view.trouble]
         if troubles:
             raise ProbeError(
                 f"not every address of {target.hostname} can be looked at from this machine ({'; '.join(troubles)}): "

@@ -57,6 +57,8 @@ def addresses_agree(seen: Addresses, policy: Policy) -> Verdict:
 
 def _of_tls(first: AddressView, view: AddressView, policy: Policy) -> list[Violation]:
     """Return what is wrong with another address's TLS and not with the first one's, which tls-01 to tls-07 judge."""
+    if first.trouble:
+        return []  # there is nothing to compare with
     violations = []
     if first.chain is not None and view.chain is not None:
         known = {fault.code for fault in _faults_of(first.chain, policy)}

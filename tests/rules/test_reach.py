@@ -105,6 +105,7 @@ def two(ours: Glance, theirs: Glance) -> Addresses:
         (two(REFUSED, ABSENT), FAIL),
         (two(REFUSED, BROKEN_DOWN), ERROR),
         (Addresses((AddressView(FOUR, (REFUSED,)), AddressView(FIVE, trouble="no route"))), ERROR),
+        (Addresses((AddressView(FOUR, (REFUSED,), "closed"), AddressView(FIVE, (REFUSED,), chain=chain()))), ERROR),
         (Addresses((AddressView(FOUR),), (Turn("GET /ui", ("401", "200"), True),)), FAIL),
         (Addresses((AddressView(FOUR),), (Turn("GET /ui", ("401", "404"), False),)), ERROR),
     ],
@@ -123,9 +124,10 @@ def test_addresses_agree(seen: Addresses, letter: str) -> None:
         (AddressView(FOUR, chain=chain()), AddressView(FIVE, chain=chain(errors=((10, 1),))), ["address-certificate"]),
         (AddressView(FOUR, chain=chain(errors=((10, 1),))), AddressView(FIVE, chain=chain(errors=((10, 1),))), []),
         (AddressView(FOUR), AddressView(FIVE, old_versions=("TLSv1.0",)), ["address-tls"]),
+        (AddressView(FOUR, trouble="closed"), AddressView(FIVE, old_versions=("TLSv1.0",)), []),
         (AddressView(FOUR, old_versions=("TLSv1.0",)), AddressView(FIVE, old_versions=("TLSv1.0",)), []),
     ],
-    ids=["alike", "not seen", "first not seen", "expired", "both", "old", "both old"],
+    ids=["alike", "not seen", "first not seen", "expired", "both", "old", "first in trouble", "both old"],
 )
 def test_the_tls_of_another_address_is_judged_where_the_first_ones_is_better(
     ours: AddressView, theirs: AddressView, codes: list[str]

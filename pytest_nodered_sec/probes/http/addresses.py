@@ -55,6 +55,7 @@ def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
         return Addresses((first, *map(AddressView, others)), turns)
     ours = _with_tls(station, AddressView(station.address, tuple(_glances(station, admin, node))))
     views = [_view(station, address) for address in others]
+    look.extend()
     if not see_again(look, admin).same_as(admin.sign):
         raise ProbeError(f"{look.target.url} no longer answers as at the start", Cause.CHANGED)
     return Addresses((ours, *views), station.repeats.turns())
@@ -66,7 +67,10 @@ def _view(station: Station, address: str) -> AddressView:
         admin = view_admin(Look(there))
         apart = there.target.node("/") != admin.root
         node = view_node(Look(there), admin) if apart else admin
-        return _with_tls(there, AddressView(address, tuple(_glances(there, admin, node))))
+        view = _with_tls(there, AddressView(address, tuple(_glances(there, admin, node))))
+        if not see_again(Look(there), admin).same_as(admin.sign):
+            return replace(view, trouble="it no longer answers as at the start")
+        return view
     except ProbeError as error:
         return AddressView(address, trouble=error.message)
 

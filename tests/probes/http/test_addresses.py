@@ -20,12 +20,16 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.lab.ports import accepts, free_ports
 from pytest_nodered_sec.model import HttpSettings, Target
 from pytest_nodered_sec.observations.access import AccessAttempt
-from pytest_nodered_sec.observations.addresses import Addresses
+from pytest_nodered_sec.observations.addresses import Addresses, AddressView
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.observations.cleartext import PlainAttempt, PortState
 from pytest_nodered_sec.observations.side_ports import DirectDoors
 from pytest_nodered_sec.policy.model import Endpoint, Policy
+from pytest_nodered_sec.probes.http import addresses
+from pytest_nodered_sec.probes.http.landmarks import view_admin
 from pytest_nodered_sec.probes.transport import station as station_module
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.station import Station
 from pytest_nodered_sec.rules.exposure import own_port_is_shut
 from pytest_nodered_sec.rules.reach import addresses_agree
 from pytest_nodered_sec.rules.transport import nothing_in_clear
@@ -382,3 +386,40 @@ def test_a_single_address_is_asked_nothing_more(survey: Survey) -> None:
         assert len(server.requests) == before
     assert codes == []
     assert seen.evidence() == "one address, 127.0.0.1; the same requests got the same answers"
+
+
+def arrived(server: hostile.Hostile) -> Station:
+    station = Station(Target("plant", server.url, Policy(dashboards=())))
+    station.resolve(time.monotonic() + 10)
+    station.arrive(time.monotonic() + 10)
+    station.addresses = (station.address, "192.0.2.1")
+    return station
+
+
+def test_the_comparison_may_take_longer_than_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        station = arrived(server)
+        admin, look = view_admin(Look(station)), Look(station)
+
+        def late(_: Station, address: str) -> AddressView:
+            look.deadline = time.monotonic() - 1
+            return AddressView(address)
+
+        monkeypatch.setattr(addresses, "_view", late)
+        assert len(addresses.compare_addresses(look, admin, admin).views) == 2
+        station.close()
+
+
+def test_another_address_has_to_answer_to_the_end_as_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    banned, gate = list[bool](), hostile.always(403)
+
+    def looked(*_: object) -> tuple[()]:
+        banned.append(True)
+        return ()
+
+    monkeypatch.setattr(addresses, "_glances", looked)
+    with hostile.serving(lambda request: (gate if banned else hostile.FakeNodeRED())(request)) as server:
+        station = arrived(server)
+        view = addresses._view(station, station.address)
+        station.close()
+    assert view.trouble == "it no longer answers as at the start"
