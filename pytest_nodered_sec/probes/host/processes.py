@@ -160,11 +160,12 @@ def check_it_is_behind(
         sockets = text_of.listening(sections, node_red.process.pid)
     except ProbeError:
         return  # nothing of it is judged but what it lacks
-    ends = {f":{here.port}" if here.port else here.address for here in sockets}
+    ends = {f":{here.port}" if here.port else f"unix:{here.address}" for here in sockets}
     if words is None:
         behind = any(here.port in ports for here in sockets)
     else:
-        behind = any(re.search(rf"{re.escape(end)}(?!\d)", word) for word in words for end in ends)
+        stop = {end: r"\D" if end.startswith(":") else ":" for end in ends}  # a socket's path may be as short as "p"
+        behind = any(re.search(f"{re.escape(end)}({stop[end]}|$)", word) for word in words for end in ends)
     if not behind:
         where = "the nginx in front leads elsewhere" if words is not None else "it is not on its port"
         raise ProbeError(

@@ -1019,6 +1019,10 @@ def test_a_node_red_that_nobody_vouches_for_must_be_where_the_way_leads() -> Non
     ):
         with pytest.raises(ProbeError, match=why):
             processes.check_it_is_behind(sections, candidate, ports, words)
+    for path in ("p", "/r", "unix:/r"):  # what a stranger may call his socket
+        his = {**sections, "sockets 812": Section(f"unix {path} 5", 0), "fd 812": Section("3 -> socket:[5]", 0)}
+        with pytest.raises(ProbeError, match="the nginx in front leads elsewhere"):
+            processes.check_it_is_behind(his, candidate, (443, 1880), ["http://unix:/run/nodered/nr.sock:/", "proxy"])
     processes.check_it_is_behind({**sections, "fd 812": Section("denied", 2)}, candidate, (443, 3000), None)
     units = Section(UNITS.replace("Restart=on-failure", "Restart=on-failure\nUser=nodered\nMainPID=812"), 0)
     [vouched] = processes.candidates(sections_of(units=units), OPS)
