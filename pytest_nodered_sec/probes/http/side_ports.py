@@ -96,11 +96,11 @@ class Entrance:
             return sock
         sock.settimeout(max(0.01, deadline - time.monotonic()))
         name = origin_of(f"https://{self.host}").split("://", 1)[1].rpartition(":")[0].strip("[]")
-        name = name if self._named else self._address
+        sent = name if self._named else None  # by a proxy, the address is the name
         try:
             context = self._look.station.context(verified=False)
             with ended_by(sock, deadline):
-                return cast("TimedTLS", context.wrap_socket(sock, server_hostname=name))
+                return cast("TimedTLS", context.wrap_socket(sock, server_hostname=sent))
         except TimeoutError:
             said, cause = "no answer to the TLS handshake", Cause.TIMEOUT
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # the second one with Python 3.11.2

@@ -15,6 +15,9 @@ from pytest_nodered_sec.model import HttpSettings, Target
 from pytest_nodered_sec.observations.cleartext import PortState
 from pytest_nodered_sec.observations.side_ports import ClosedPort, DirectDoors, StrangeName
 from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.http.side_ports import Entrance
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.station import Station
 from pytest_nodered_sec.rules.exposure import own_port_is_shut, port_is_closed, strange_name_is_turned_away
 from pytest_nodered_sec.survey.survey import Survey
 from pytest_nodered_sec.verdict import NotApplicable
@@ -258,6 +261,22 @@ def test_a_strange_name_gets_a_tls_alert(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen.door is not None
     assert seen.door.state is PortState.REJECTED
     assert strange_name_is_turned_away(seen, Policy()) == ()
+
+
+def test_without_a_name_none_is_sent_though_the_address_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str | None] = []
+    context = hostile.default_ca().new_context()
+    context.sni_callback = lambda _sock, name, _context: names.append(name)
+    monkeypatch.setattr(hostile.CA, "context", lambda self, which="first": context)
+    with hostile.serving(hostile.FakeNodeRED()) as server:
+        target = Target("host", server.url, Policy())
+        look = Look(Station(target))
+        host = look.station.host_header(target.port)
+        # as where a proxy resolves the name
+        with Entrance(look, "localhost", target.port, host, tls=True, where="x", named=False) as entrance:
+            assert entrance.visit("/settings").answer.status == 401
+        look.station.close()
+    assert names == [None]
 
 
 def test_an_address_has_no_other_name() -> None:
