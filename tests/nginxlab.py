@@ -84,7 +84,7 @@ def serving(
         rest = "" if "location / {" in server else "location / { return 204; }"
         also = f"listen [::1]:{running.port} ssl;" if ipv6 else ""
         text = f"""daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log notice;
-events {{}}
+events {{ worker_connections 4096; }}
 http {{
   access_log off; {places}
   {http.replace("@PORT@", str(running.port))}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
-_SILENCE: Final = 3.0  # seconds without an answer that tell something where answers come at once
+_SILENCE: Final = 4.0  # seconds without an answer that tell something; HAProxy says after 3 that a server is gone
 _SUSPECTED: Final = 1.5  # the same, of several things together, each of which is asked for afterwards
 _KNOWN: Final = 1.0  # the same, of what is dropped elsewhere
 _TIMES: Final = 4  # the slowest answer's
