@@ -51,6 +51,8 @@ _LONGEST: Final = (
     "live/test_examples.py",
     "live/test_servers.py",
     "live/test_guesses.py",
+    "live/test_haproxy.py",  # mostly waits, as the next one
+    "live/test_limited_gates.py",
 )
 # Those whose cases share no fixture: each goes to whichever worker is free.
 _APART: Final = ("live/test_find_fix_prove.py", "live/test_servers.py")
