@@ -327,7 +327,7 @@ changeable() { # -c FILE -p PREFIX: the first that others than root can change o
         for path in $(paths_in "$each" '([a-z]+_)?ssl_[a-z_]*(certificate|key|dhparam|file|crl)'); do
             [ ! -e "$path" ] || [ -f "$path" ] || { printf '%s, which is no file,\n' "$path" && return; } # nginx would wait for it
         done
-        for path in $(paths_in "$each" 'include|load_module|js_import|js_include|perl_modules|perl_require'); do
+        for path in $(paths_in "$each" 'include|load_module|js_import|js_include|perl_modules|perl_require|init_by_lua_file'); do
             case $path in /*) ;; *) path="$base/$path$newline${prefix%/}/$path" ;; esac
             set +f
             IFS=$newline

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CLIENT: Final = re.compile(r"acme\.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego\b")
 _STARTED_AT_BOOT: Final = ("enabled", "static", "generated", "indirect", "alias")
 _TIMERS: Final = ("certbot.timer", "certbot-renew.timer", "snap.certbot.renew.timer")
-_RENEWS: Final = re.compile(r"certbot.*(renew|certonly|--keep)|certbot.*\\$")
+_RENEWS: Final = re.compile(r"certbot.*(renew|certonly|--keep)|renew\S*certbot|certbot.*\\$")
 _TRIES: Final = "--dry-run"  # renews nothing
 _RUN_PARTS: Final = re.compile(r"/etc/(cron\.(hourly|daily|weekly|monthly)|periodic/[^/]+)")
 _NOT_RUN: Final = {  # names that cron and run-parts pass over

@@ -753,6 +753,7 @@ RUNNABLE = Section("/etc/cron.daily/certbot\n/etc/cron.daily/certbot.sh", 0)
         ("/var/spool/cron/root:@daily certbot renew", "/var/spool/cron/root", {}),
         ("/var/spool/cron/crontabs/nobody:@daily certbot renew", "", {}),
         ("/etc/crontab:@daily root certbot renew --dry-run", "", {}),
+        ("/etc/crontab:@daily root /usr/local/bin/renew-certbot.sh", "/etc/crontab", {}),
         ("/etc/crontab:@daily root certbot certificates", "", {}),
     ],
 )
