@@ -19,6 +19,7 @@ from pytest_nodered_sec.session import audit, companions
 from pytest_nodered_sec.session.audit import narrowing
 from pytest_nodered_sec.session.skips import will_not_run
 from pytest_nodered_sec.session.state import (
+    APART,
     AWAY,
     COLLECTED,
     CONTROLS,
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Ask, Target
 
+STAYS_OUT: Final = (
+    f"the bundled suite stays out, because paths are named: add {PREFIX} to them, or name the target with "
+    "--nodered-url (--nodered-suite=off says nothing)"
+)
 _TOLD: Final = pytest.StashKey[bool]()  # whether this worker has reported what it collected
 _TESTS: Final = pytest.StashKey[dict[str, str]]()  # control id: the test that bears it
 
@@ -120,7 +125,9 @@ def join(config: pytest.Config, suite: str, *, typed: bool, globs: tuple[str, ..
     part = tuple(path for path in named if path != PREFIX)
     config.stash[CONTROLS] = globs
     selected = ("--nodered-control",) if globs else ()
-    config.stash[LEFT_OUT] = ", ".join((*narrowing(config), *selected, *part))
+    config.stash[APART] = suite == "with" and bool(config.stash[TARGETS]) and not config.stash[WANTED]
+    paths = ("paths",) if config.stash[APART] else ()
+    config.stash[LEFT_OUT] = ", ".join((*narrowing(config), *selected, *part, *paths))
     config.stash[ELSEWHERE] = _own_left_out(config, suite)
     typed_paths = config.args if config.args_source is config.ArgsSource.ARGS and suite == "only" else ()
     config.stash[UNRUN] = tuple(arg for arg, name in zip(typed_paths, ids, strict=False) if not name)
@@ -138,8 +145,8 @@ def check_audit(config: pytest.Config, suite: str) -> None:
         pytest.UsageError: options leave tests out, or the advisories are too old.
     """
     left_out = config.stash[LEFT_OUT]
-    if not config.stash[WANTED] and suite != "off":
-        left_out = ", ".join(filter(None, (left_out, f"the paths, or add {PREFIX} to them")))
+    if config.stash[APART]:
+        left_out = f"{left_out.removesuffix('paths')}the paths, or add {PREFIX} to them"
     audit.check_audit(config, left_out, suite, config.stash[TODAY])
 
 

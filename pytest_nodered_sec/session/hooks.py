@@ -52,6 +52,7 @@ from pytest_nodered_sec.session.settings import (
     stay_in_one_process,
 )
 from pytest_nodered_sec.session.state import (
+    APART,
     ATTEMPTS,
     AWAY,
     BASELINE,
@@ -283,8 +284,7 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
         dropped = _RUN in config.stash and config.stash[_RUN].prepared
         return ["nodered-sec: the hook pytest_nodered_targets dropped every target"] if dropped else None
     lines = header(config.stash[_RUN], __version__, config.stash[TODAY])
-    unrun = config.stash[UNRUN]
-    if unrun:
+    if unrun := config.stash[UNRUN]:
         lines.append(f"nodered-sec: not run, because of --nodered-suite=only: {listed(unrun)}")
     if config.option.nodered_audit:
         lines.append("nodered-sec: audit: findings of every severity fail the run, whatever fail-on says")
@@ -388,6 +388,12 @@ def _reword(item: pytest.Item, report: pytest.TestReport) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
     return unseen.status(report)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash.get(APART, False):
+        terminalreporter.write_line(f"nodered-sec: {collection.STAYS_OUT}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -38,6 +38,7 @@ TODAY: Final = pytest.StashKey[date]()  # UTC, the same in every process of the 
 CONTROLS: Final = pytest.StashKey[tuple[str, ...]]()  # globs of the control ids that the run is about; () for all
 AWAY: Final = pytest.StashKey[str]()  # which targets the run leaves to others; "" for none
 LEFT_OUT: Final = pytest.StashKey[str]()  # the options that leave tests out; "" for none
+APART: Final = pytest.StashKey[bool]()  # whether the suite stays out because paths are named, and not it
 UNRUN: Final = pytest.StashKey[tuple[str, ...]]()  # paths that were named, and that --nodered-suite=only leaves out
 ELSEWHERE: Final = pytest.StashKey[str]()  # why the site's own tests are not all collected; "" where they are
 COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything was left out

@@ -120,6 +120,20 @@ def test_when_it_joins(site: Site, whole: list[str], monkeypatch: pytest.MonkeyP
     assert site.ids("unit", REACH, url=None) == [*own, REACH]
 
 
+def test_that_it_stays_out_is_said(site: Site) -> None:
+    (site.path / "unit").mkdir()
+    (site.path / "unit" / "test_own.py").write_text(OWN)
+    site.pytester.makeini("[pytest]\nnodered_url = https://plant.example")
+    said = "nodered-sec: the bundled suite stays out, because paths are named: add nodered-sec to them, or name *"
+    result = site.run("-q", "unit", "--junitxml=junit.xml", url=None)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines([said])
+    assert 'name="nodered_sec.narrowed" value="paths"' in (site.path / "junit.xml").read_text()
+    for args in (("unit", "--nodered-suite=off"), ("unit", REACH)):
+        result = site.run(*args, url=None)
+        result.stdout.no_fnmatch_line(said)
+
+
 def test_printed_ids_work_again(site: Site, whole: list[str]) -> None:
     assert site.ids(*whole) == whole
     assert site.ids(TLS, REACH) == [REACH, TLS]
