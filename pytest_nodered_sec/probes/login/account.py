@@ -189,8 +189,8 @@ def _take_a_turn(look: Look, username: str) -> None:
     while wait := look.station.logins.note(look.account_keys(TOKEN, username)):
         if time.monotonic() + _BETWEEN >= look.deadline:
             raise ProbeError(
-                f"`{username}` was refused or tried so often from here that the account might be locked; ask again "
-                f"in {wait:.0f} s, with the right password",
+                f"`{username}` was refused or tried so often from here that the account might be locked (published "
+                f"passwords count, too): your password was not sent; ask again in {wait:.0f} s, with the right one",
                 Cause.NOT_ASKED,
             )
         time.sleep(_BETWEEN)
