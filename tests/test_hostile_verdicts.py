@@ -19,6 +19,7 @@ from pytest_nodered_sec.data.ways import BASIC as MADE_UP
 from pytest_nodered_sec.data.ways import MONITOR
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import HttpSettings, Target
+from pytest_nodered_sec.observations.addresses import BY_TURNS
 from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.survey import signs
 from pytest_nodered_sec.survey.survey import Survey
@@ -217,7 +218,8 @@ def test_a_gate_that_closes_halfway(after: int, turn: str) -> None:
     with hostile.serving(hostile.turns_after(hostile.FakeNodeRED(), after, other)) as server:
         letters, sentences = judge(server.url)
     assert "P" not in letters["reach-01"]
-    assert any("no longer answers as before" in sentence for sentence in sentences)
+    # the second where a question was asked before and after, and the sign of life, a 404, is as it was
+    assert any("no longer answers as before" in said or said.startswith(BY_TURNS) for said in sentences), sentences
 
 
 def test_a_look_alike_of_a_hardened_node_red_is_green() -> None:
