@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from servers import running
 from suite_runs import installed
+
+from pytest_nodered_sec.lab.ports import accepts, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,7 @@ def serving(folder: Path, upstream: int, lines: str = "", modules: tuple[str, ..
         modules: that these need.
     """
     program = installed("apache2")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     loaded = "".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in (*_MODULES, *modules)
     )
@@ -38,13 +38,6 @@ def serving(folder: Path, upstream: int, lines: str = "", modules: tuple[str, ..
         f"DefaultRuntimeDir {folder}\nErrorLog {folder}/error.log\n{lines}"
         f"ProxyPass / http://127.0.0.1:{upstream}/ upgrade=websocket\n"
     )
-    process = subprocess.Popen([program, "-X", "-f", str(folder / "httpd.conf")], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
+    command = [program, "-X", "-f", str(folder / "httpd.conf")]  # one process
+    with running(command, folder / "httpd.log", partial(accepts, port)):
         yield port
-    finally:
-        process.kill()  # one process (-X), which otherwise waits for its connections
-        process.wait(10)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from servers import running
 from suite_runs import installed
 
 from pytest_nodered_sec.lab.ports import accepts, free_ports
@@ -26,13 +26,5 @@ def forward_proxy(folder: Path) -> Iterator[tuple[int, Path]]:
         f'Port {port}\nListen 127.0.0.1\nLogFile "{folder}/log"\nLogLevel Connect\nMaxClients 50\n'
         "BasicAuth plant hunter2-proxy\n"
     )
-    process = subprocess.Popen([program, "-d", "-c", str(folder / "conf")], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while not accepts(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with running([program, "-d", "-c", str(folder / "conf")], folder / "out", partial(accepts, port)):
         yield port, folder / "log"
-    finally:
-        process.terminate()
-        process.wait(10)

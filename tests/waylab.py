@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import subprocess
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nginxlab import write_chain
+from servers import running
 from suite_controls import CONTROLS, rule_of
 from tlslab import issue
 
@@ -136,8 +135,8 @@ def open_node_red(folder: Path) -> Iterator[int]:
         "telemetry: {enabled: false}};"
     )
     (folder / "flows.json").write_text(flows(deployments.Deployment()))
-    with lab.start([str(folder)], say=lambda line: None) as running:
-        yield running.deployments[0].direct_port
+    with lab.start([str(folder)], say=lambda line: None) as there:
+        yield there.deployments[0].direct_port
 
 
 def _speaks_tls(port: int) -> bool:
@@ -166,22 +165,8 @@ def standing(
     """
     write_chain(folder, "leaf", [_LEAF, _ROOT])
     (folder / "ca.pem").write_bytes(_ROOT.pem)
-    names = [f"{name} {which}" for name in pairs for which in ("weak", "sound")]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    gates = {
-        f"{name} {which}": (ports[f"{name} {which}"], getattr(pair, which))
-        for name, pair in pairs.items()
-        for which in ("weak", "sound")
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command(folder, gates), stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + 20
-        while not all(_speaks_tls(port) for port in ports.values()):
-            assert process.poll() is None, (folder / "log").read_text()[-3000:]
-            assert time.monotonic() < until, (folder / "log").read_text()[-3000:]
-            time.sleep(0.1)
+    lines = {f"{name} {which}": getattr(pair, which) for name, pair in pairs.items() for which in ("weak", "sound")}
+    ports = dict(zip(lines, free_ports(len(lines)), strict=True))
+    gates = {gate: (ports[gate], text) for gate, text in lines.items()}
+    with running(command(folder, gates), folder / "log", lambda: all(map(_speaks_tls, ports.values()))):
         yield Street(folder, ports, pairs)
-    finally:
-        process.kill()
-        process.wait(10)

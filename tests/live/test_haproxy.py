@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from nginxlab import write_chain
+from servers import running
 from suite_runs import installed, run, with_outcome
 from tlslab import issue
 
@@ -88,16 +89,9 @@ backend login
 backend free
   server node-red 127.0.0.1:{node_red}
 """)
-    process = subprocess.Popen([program, "-db", "-f", str(folder / "haproxy.cfg")])
-    try:
-        deadline = time.monotonic() + 10
-        while not ports.accepts(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    command = [program, "-db", "-f", str(folder / "haproxy.cfg")]
+    with running(command, folder / "haproxy.log", partial(ports.accepts, port)):
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")

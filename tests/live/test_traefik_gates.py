@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import subprocess
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import running
 from waylab import ELSEWHERE, HASH, Pair, open_node_red, standing
 
 from pytest_nodered_sec.lab import toolchain
@@ -224,18 +223,8 @@ def judging(folder: Path) -> Iterator[int]:
     head += "servers {\ntrusted_proxies static 127.0.0.1/32\n}\n"
     (folder / "Caddyfile").write_text(f"{{\n{head}}}\nhttp://:{port} {{\nbind 127.0.0.1\n{rules}}}\n")
     run = [str(toolchain.caddy()), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    with (folder / "judge.log").open("wb") as log:
-        process = subprocess.Popen(run, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + 20
-        while not accepts(port):
-            assert process.poll() is None, (folder / "judge.log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.05)
+    with running(run, folder / "judge.log", partial(accepts, port)):
         yield port
-    finally:
-        process.kill()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")

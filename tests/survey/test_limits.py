@@ -106,7 +106,7 @@ def test_one_of_several_servers_is_no_limit_that_has_passed(monkeypatch: pytest.
         landmarks = SimpleNamespace(get=lambda name: SimpleNamespace(name=name), forget=lambda name: name)
         seen = signs.Signs(station, landmarks)  # type: ignore[arg-type]  # what it needs of them
         monkeypatch.setattr(seen, "_unreached", lambda: None)
-        monkeypatch.setattr(seen, "_otherwise", lambda before: "404" * (station.connections % 4 == 3))  # noqa: B023
+        monkeypatch.setattr(seen, "_otherwise", lambda before: "404" * (station.connections % 4 == 3))  # noqa: B023  asked within this turn
         assert seen.limited(["admin"]) is station.forgotten is (not turns)
 
 

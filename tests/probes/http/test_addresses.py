@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import subprocess
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import hostile
 import nginxlab
 import pytest
+from servers import running
 from suite_runs import installed, need_nginx
 from tlslab import DAY, Issued, issue, now
 
@@ -170,7 +171,7 @@ def test_an_ipv6_listener_with_other_tls_is_a_finding(
         policy = Policy(dashboards=("/ui",), admin_api="proxied")
         seen, came = verdict(survey, at(nginx.port, ca_file=str(tmp_path / "ca.pem"), policy=policy))
     assert came == codes
-    assert all(says in violation.observed for violation in addresses_agree(seen, policy))  # type: ignore[union-attr]
+    assert all(says in violation.observed for violation in addresses_agree(seen, policy))  # type: ignore[union-attr]  # codes came: violations
 
 
 def test_an_endpoint_that_is_open_at_ipv6_alone_is_a_finding(
@@ -340,17 +341,9 @@ backend closed
 @contextlib.contextmanager
 def balancing(folder: Path, port: int) -> Iterator[None]:
     """Run HAProxy with the configuration in a folder."""
-    process = subprocess.Popen([installed("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")])
-    try:
-        deadline = time.monotonic() + 10
-        while not accepts(port):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.02)
+    command = [installed("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
+    with running(command, folder / "haproxy.log", partial(accepts, port)):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_a_channel_that_opens_by_turns_is_no_refusal(survey: Survey) -> None:
