@@ -200,22 +200,18 @@ class Place:
             with self._lock:
                 self._open[probe.confirmed_by] -= 1
             return
-        if (
-            isinstance(seen, ProbeError)
-            and seen.cause is Cause.CLOSED
-            and not (probe.landmarks or "admin" in probe.given)
-        ):
-            seen = self._as_all(seen)
-            if seen.cause is Cause.CLOSED and self._once_more(ask, open_still=True):
+        trouble = seen if isinstance(seen, ProbeError) else None
+        if trouble and trouble.cause is Cause.CLOSED and not (probe.landmarks or "admin" in probe.given):
+            seen = trouble = self._as_all(trouble)
+            if trouble.cause is Cause.CLOSED and self._once_more(ask, open_still=True):
                 return
-        changed = ask.probe == "reach" and isinstance(seen, ProbeError) and seen.cause is Cause.CHANGED
-        if changed and isinstance(seen, ProbeError) and self._rest(seen, {"admin"}):
+        if trouble and trouble.cause is Cause.CHANGED and ask.probe == "reach" and self._rest(trouble, {"admin"}):
             return self._put(ask)
-        silent = isinstance(seen, ProbeError) and seen.cause in _SILENT
+        silent = trouble is not None and trouble.cause in _SILENT
         with self._lock:
             if rests != self._rests and not guesses:  # it may be the limit's answer; passwords are tried once
                 return self._put(ask)
-            waits = bool(probe.confirmed_by) and (silent or not isinstance(seen, ProbeError))
+            waits = bool(probe.confirmed_by) and (silent or trouble is None)
             if waits:
                 self._unconfirmed.add(ask, seen)
             self._open[probe.confirmed_by] -= 1
