@@ -2,7 +2,8 @@
 
 Nobody is locked out: one attempt at a time, each sent once, counted where every process of the run looks. At a log-in
 that locks accounts, one for each user name and run, and none after the first sign of a lock-out; so three runs within
-ten minutes that know nothing of each other still leave the right password two. The site's own account gets none where
+ten minutes that know nothing of each other still leave the right password two, and runs on one machine, which do know,
+always leave it one. The site's own account gets none where
 its own password was refused, which was its attempt. A Basic login, where nothing is locked, gets three; at Node-RED's
 own, which hashes in its event loop, none follows for a user name whose hash takes long, and that is told.
 """
@@ -293,10 +294,10 @@ def _taken(look: Look, kind: Kind, login: str, place: str, realm: str = "") -> t
 
 
 def _note(look: Look, login: str, place: str, username: str) -> None:
-    wait = look.station.logins.note(look.account_keys(login, username))
+    wait = look.station.logins.note(look.account_keys(login, username), published=True)
     if wait:
         raise ProbeError(
-            f"{place}: `{username}` was tried so often from here that the account might be locked; ask again in "
+            f"{place}: `{username}` was tried so often from here that one more attempt could lock it; ask again in "
             f"{wait:.0f} s, or leave guesses out (--nodered-mode=calm)",
             Cause.NOT_ASKED,
         )

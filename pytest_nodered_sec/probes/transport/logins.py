@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _WINDOW: Final = 600.0  # seconds for which Node-RED counts attempts (editor-api, lib/auth/strategies.js)
 _RECENT: Final = 4  # attempts in it; Node-RED locks out after five, and one is for the person who owns the account
+_PUBLISHED: Final = _RECENT - 1  # of them those with published passwords: they leave one for the site's own
 _LIMIT: Final = 60.0  # seconds; a log-in and its log-out end by their own deadlines, which are shorter
 _SIGNALS: Final = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # not on Windows
 
@@ -60,15 +61,19 @@ class Logins:
                     return path.read_text(encoding="utf-8") or "another look"
         return ""
 
-    def note(self, keys: Iterable[tuple[str, ...]]) -> float:
+    def note(self, keys: Iterable[tuple[str, ...]], *, published: bool = False) -> float:
         """Note one attempt under every key, for later runs too; return 0, or the seconds until one may be made.
+
+        Args:
+            keys: what is counted.
+            published: whether it is one with a published password, and not with the site's own.
 
         Raises:
             ProbeError: it cannot be counted, so nothing may be tried.
         """
         with _countable(self._recent) as folder:
             for key in keys:
-                wait = _slot(folder / _name(key))
+                wait = _slot(folder / _name(key), _PUBLISHED if published else _RECENT)
                 if wait:
                     return wait
         return 0.0
@@ -228,10 +233,10 @@ def _created(path: Path, text: str) -> bool:
     return True
 
 
-def _slot(path: Path) -> float:
-    """Take one of the places of the last ten minutes; return 0, or the seconds until one is free."""
+def _slot(path: Path, places: int) -> float:
+    """Take one of the first places of the last ten minutes; return 0, or the seconds until one is free."""
     waits: list[float] = []
-    for number in range(_RECENT):
+    for number in range(places):
         slot = path.with_name(f"{path.name}-{number}")
         with contextlib.suppress(FileNotFoundError):
             wait = slot.stat().st_mtime + _WINDOW - time.time()

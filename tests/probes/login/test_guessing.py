@@ -317,15 +317,18 @@ def test_two_names_of_one_host_and_two_processes_share_the_count(tmp_path: Path)
     assert plant.attempts["admin"] == 1
 
 
-def test_a_fifth_run_within_ten_minutes_stops_before_the_lock_out(tmp_path: Path) -> None:
-    plant = NodeRED()
+def test_a_fourth_run_within_ten_minutes_leaves_the_last_attempt_to_the_sites_own_password(tmp_path: Path) -> None:
+    plant = NodeRED(("admin", "its-own"))
     with hostile.serving(plant) as server:
-        for number in range(4):
+        for number in range(3):
             assert isinstance(ask(target_of(server), tmp_path / f"run{number}")[0], Observation)
-        (seen,) = ask(target_of(server), tmp_path / "fifth")
-    assert isinstance(seen, ProbeError)
-    assert "`admin` was tried so often from here that the account might be locked" in seen.message
-    assert plant.attempts["admin"] == 4
+        (seen,) = ask(target_of(server), tmp_path / "fourth")
+        assert isinstance(seen, ProbeError)
+        assert "`admin` was tried so often from here that one more attempt could lock it" in seen.message
+        assert plant.attempts["admin"] == 3
+        ask(target_of(server, own=Credentials("admin", "its-own")), tmp_path / "with-the-account")
+    assert plant.begun == 1  # with the right one, after which Node-RED counts from the start
+    assert plant.attempts["admin"] == 5
 
 
 def test_where_attempts_cannot_be_counted_nothing_is_tried(tmp_path: Path) -> None:
