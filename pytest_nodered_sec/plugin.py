@@ -15,6 +15,7 @@ import pytest
 from pytest_nodered_sec.session import options
 
 if TYPE_CHECKING:
+    import warnings
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
@@ -98,6 +99,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if _CASE in metafunc.fixturenames or metafunc.definition.get_closest_marker(_MARK):
         _register(metafunc.config).pytest_generate_tests(metafunc)
+
+
+def pytest_warning_recorded(warning_message: warnings.WarningMessage, when: str) -> None:
+    if when == "config":  # where pytest says which ini keys nobody knows
+        options.refuse_misspelt_key(str(warning_message.message))
 
 
 def _is_used(config: pytest.Config) -> bool:

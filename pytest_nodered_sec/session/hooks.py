@@ -34,6 +34,7 @@ from pytest_nodered_sec.session import (
     selection,
     told,
     unseen,
+    wrong_use,
 )
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
@@ -140,15 +141,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if run.targets:
         config.stash[ATTEMPTS] = _attempts(config)
     suite = run.settings.one("suite", "with")
-    if not run.targets and (suite == "only" or (suite == "with" and run.settings.typed("suite"))):
-        raise pytest.UsageError(
-            f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
-        )
-    for name in ("plan", "audit", "fix", "control", "shard", "baseline"):
-        if getattr(config.option, f"nodered_{name}") and not run.targets:
-            raise pytest.UsageError(
-                f"--nodered-{name} needs a target: add --nodered-url=https://HOST, or a [[target]] to the policy file"
-            )
+    if not run.targets:
+        wrong_use.refuse_without_a_target(config, run.settings, dropped=bool(run.prepared))
     typed = run.settings.typed("url", "lab", "target", "flows", "replay")
     collection.join(config, suite, typed=typed, globs=run.settings.many("control"))
     if config.option.nodered_audit:
@@ -205,8 +199,6 @@ def _keep(config: pytest.Config, run: Run, book: ledger.Ledger | None) -> None:
     config.stash[RECORDING] = "evidence" in wanted or "report" in wanted
     if run.settings.typed("seal") and "evidence" not in wanted:
         raise pytest.UsageError("--nodered-seal signs an evidence folder: add --nodered-evidence=DIR")
-    if not run.targets and run.settings.typed(*wanted):
-        raise pytest.UsageError(f"--nodered-{next(iter(wanted))} needs a target: add --nodered-url=https://HOST")
     if book is None or not run.targets or only_shows(config):
         return
     stored = config.stash.get(REPLAYED, None)
@@ -394,6 +386,8 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.stash.get(APART, False):
         terminalreporter.write_line(f"nodered-sec: {collection.STAYS_OUT}")
+    for line in wrong_use.unread(config.stash[TARGETS]):
+        terminalreporter.write_line(f"nodered-sec: {line}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -316,18 +316,40 @@ def refuse_misspelt(parser: pytest.Parser, args: list[str]) -> None:
     strange = [arg for arg in args[:end] if arg.startswith("--node") and arg.partition("=")[0] not in known]
     if not strange:
         return
-    import difflib  # only where something is misspelt
-
     for arg in parser.parse_known_and_unknown_args(args)[1]:
         name, sign, _ = arg.partition("=")
-        word = name.lower().replace("_", "-").replace("node-red", "nodered").removeprefix("--nodered-")
-        near = difflib.get_close_matches(word, _NAMES, 1) if arg in strange else []
-        if near:
+        option, key = _meant(name.removeprefix("--")) if arg in strange else ("", "")
+        if option:
             shown = f"{name}{sign and '=…'}"
-            raise pytest.UsageError(f"{shown}: there is no such option; did you mean --nodered-{near[0]}?")
-        if arg in strange:
-            from pytest_nodered_sec.policy.schema import KEYS
+            raise pytest.UsageError(f"{shown}: there is no such option; did you mean --nodered-{option}?")
+        if key:
+            raise pytest.UsageError(f"{name}: there is no such option; write {key} into nodered-sec.toml")
 
-            key = word.replace("-", "_")
-            if key in KEYS:
-                raise pytest.UsageError(f"{name}: there is no such option; write {key} into nodered-sec.toml")
+
+def refuse_misspelt_key(warned: str) -> None:
+    """Name the ini key that was meant, where pytest warns of one that begins like ours; `warned` ends with its name.
+
+    Raises:
+        UsageError: there is such a key.
+    """
+    name = warned.split()[-1] if warned else ""
+    if not name.lower().replace("-", "_").startswith(("nodered_", "node_red_")):
+        return
+    option, key = _meant(name)
+    if option and option in (flag for flag, _ in FLAGS):
+        raise pytest.UsageError(f"{name}: there is no such ini key; put --nodered-{option} on the command line")
+    if option:
+        raise pytest.UsageError(f"{name}: there is no such ini key; did you mean {key_of(option)}?")
+    if key:
+        raise pytest.UsageError(f"{name}: there is no such ini key; write {key} into nodered-sec.toml")
+
+
+def _meant(name: str) -> tuple[str, str]:
+    """Return which option of ours a name is nearly, and which key of the policy file it is; "" where none."""
+    import difflib  # only where something is misspelt
+
+    from pytest_nodered_sec.policy.schema import KEYS  # as above
+
+    word = name.lower().replace("_", "-").replace("node-red", "nodered").removeprefix("nodered-")
+    key = word.replace("-", "_")
+    return next(iter(difflib.get_close_matches(word, _NAMES, 1)), ""), key if key in KEYS else ""

@@ -102,11 +102,15 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         ([URL, "--nodered-ca-file=."], "--nodered-ca-file=.: cannot be read (Is a directory)"),
         ([URL, "--nodered-ca-file=tox.ini"], "--nodered-ca-file=tox.ini: holds no PEM certificate"),
         ([URL, "--nodered-ca-file="], "--nodered-ca-file is empty*"),
+        (["--nodered-host=ssh://plant"], "--nodered-host needs a target: add --nodered-url=https://HOST, or *"),
+        (["--nodered-policy=empty.toml"], "--nodered-policy needs a target: add --nodered-url=https://HOST, or *"),
+        (["--nodered-dashboard", "/hmi"], "--nodered-dashboard needs a target: *"),
         ([URL, "--nodered-plan", "-pno:terminal"], "--nodered-plan needs pytest's terminal: leave out -p no:terminal"),
     ],
 )
 def test_wrong_use_is_one_sentence(pytester: pytest.Pytester, args: list[str], sentence: str) -> None:
     pytester.makeini("[pytest]")
+    pytester.makefile(".toml", empty="")
     result = pytester.runpytest_inprocess("-p", "no:randomly", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = [line for line in result.errlines if line]
@@ -308,7 +312,8 @@ def test_a_plan_by_pytests_own_variable(site: Site, monkeypatch: pytest.MonkeyPa
 
 def test_settings_without_a_target_hurt_nobody(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODERED_TIMEOUT", "soon")
-    assert targets(pytester, "--nodered-editor=protected") == ()
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nodered-editor=protected")
+    assert targets(pytester) == ()
 
 
 @pytest.mark.parametrize(
@@ -416,3 +421,45 @@ def test_a_hook_that_drops_every_target_is_named(site: Site) -> None:
     hook = "def pytest_nodered_targets(config, targets):\n    return []\n"
     site.write(conftest=(site.path / "conftest.py").read_text() + hook)
     site.run().stdout.fnmatch_lines(["nodered-sec: the hook pytest_nodered_targets dropped every target"])
+
+
+def test_options_in_addopts_are_for_the_runs_that_have_a_target(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\naddopts = --nodered-profile=strict -p no:randomly")
+    pytester.makepyfile("def test_own():\n    pass\n")
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nodered_urll = https://plant.example", "nodered_urll: there is no such ini key; did you mean nodered_url?"),
+        ("node_red_ca_file = x", "node_red_ca_file: there is no such ini key; did you mean nodered_ca_file?"),
+        ("nodered_sha256 = ab", "nodered_sha256: there is no such ini key; write sha256 into nodered-sec.toml"),
+        ("nodered_plann = 1", "nodered_plann: there is no such ini key; put --nodered-plan on the command line"),
+        ("nodered_zzz = 1", ""),
+        ("nodes_url = 1", ""),
+    ],
+)
+def test_a_misspelt_ini_key_is_told_which_was_meant(pytester: pytest.Pytester, line: str, said: str) -> None:
+    pytester.makeini(f"[pytest]\n{line}\n")
+    pytester.makepyfile("def test_own():\n    pass\n")
+    result = pytester.runpytest_inprocess("-p", "no:randomly")
+    assert result.ret == (pytest.ExitCode.USAGE_ERROR if said else pytest.ExitCode.OK)
+    assert result.errlines[:1] == ([f"ERROR: {said}"] if said else [])
+
+
+def test_a_short_variable_is_told_which_was_meant(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_USER", "hunter2")
+    monkeypatch.setenv("NODERED_CA", "hunter2")
+    said = [
+        f"nodered-sec: {name} is set, and nothing reads it; did you mean {meant}?"
+        for name, meant in (("NODERED_USER", "NODERED_USERNAME"), ("NODERED_CA", "NODERED_CA_FILE"))
+    ]
+    site.write(test_own="def test_own():\n    pass\n")
+    result = site.run("-q")
+    assert [line for line in result.outlines if "did you mean" in line] == said
+    assert "hunter2" not in result.stdout.str()
+    assert "did you mean" not in site.run(url=None).stdout.str()
+    monkeypatch.setenv("NODERED_USERNAME", "viewer")
+    monkeypatch.setenv("NODERED_PASSWORD", "hunter2")
+    assert [line for line in site.run("-q").outlines if "did you mean" in line] == said[1:]

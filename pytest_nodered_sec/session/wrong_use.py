@@ -1,0 +1,71 @@
+"""What would be ignored in silence: options of a run without a target, and variables that are nearly ours."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pytest_nodered_sec.session.options import OPTIONS, key_of
+from pytest_nodered_sec.session.settings import REPORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.session.settings import Settings
+
+_ALWAYS: Final = ("plan", "audit", "fix", "control", "shard", "baseline", *REPORTS)  # addopts included
+_TYPED: Final = ("policy", *(option.name for option in OPTIONS if option.sets))  # addopts may hold them for other runs
+
+_SHORT: Final = {  # variables that are no slip of the keys, and that others use, too; so they are told, not refused
+    "NODERED_USER": "NODERED_USERNAME",
+    "NODERED_PASS": "NODERED_PASSWORD",
+    "NODERED_PASSWD": "NODERED_PASSWORD",
+    "NODERED_PW": "NODERED_PASSWORD",
+    "NODERED_CA": "NODERED_CA_FILE",
+    "NODERED_CA_CERT": "NODERED_CA_FILE",
+}
+
+
+def refuse_without_a_target(config: pytest.Config, settings: Settings, *, dropped: bool) -> None:
+    """Refuse the options of a run that has no target.
+
+    Args:
+        config: pytest's.
+        settings: of the run.
+        dropped: whether targets were named, and the site's hook dropped them all.
+
+    Raises:
+        pytest.UsageError: one is given.
+    """
+    suite = settings.one("suite", "with")
+    if suite == "only" or (suite == "with" and settings.typed("suite")):
+        raise pytest.UsageError(
+            f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
+        )
+    named = [name for name in _ALWAYS if getattr(config.option, key_of(name))]
+    named += [name for name in _TYPED if not dropped and _is_typed(name, config.invocation_params.args)]
+    if named:
+        raise pytest.UsageError(
+            f"--nodered-{named[0]} needs a target: add --nodered-url=https://HOST, or a [[target]] to the policy file"
+        )
+
+
+def _is_typed(name: str, args: Iterable[str]) -> bool:
+    flag = f"--nodered-{name}"
+    return any(arg == flag or arg.startswith(f"{flag}=") for arg in args)
+
+
+def unread(targets: tuple[Target, ...]) -> list[str]:
+    """Return a sentence for each variable that is set, that nothing reads, and whose namesake a target lacks."""
+    return [
+        f"{name} is set, and nothing reads it; did you mean {meant}?"
+        for name, meant in _SHORT.items()
+        if os.environ.get(name) and any(_lacks(target, meant) for target in targets)
+    ]
+
+
+def _lacks(target: Target, variable: str) -> bool:
+    return not target.ca_file if variable == "NODERED_CA_FILE" else target.credentials is None
