@@ -214,13 +214,48 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     ),
     "denied": (location("Require all denied"), {}, {"403"}),
     "denied to accounts": (location(LOGIN.replace("valid-user", "method POST\nRequire valid-user")), {}, {"401"}),
+    "all users but one": (
+        location(BASIC, "<RequireAll>", "Require valid-user", "Require not user guest", "</RequireAll>"),
+        {"granted": True},
+        {"/ui/"},
+    ),
+    "all users but some": (
+        location(
+            BASIC,
+            "<RequireAll>",
+            "Require valid-user",
+            "<RequireNone>",
+            "Require group guests",
+            "Require user guest",
+            "</RequireNone>",
+            "</RequireAll>",
+        ),
+        {"granted": True},
+        {"/ui/"},
+    ),
+    "all users but those": (
+        location(BASIC, "<RequireAll>", "Require valid-user", "Require not user guest", "</RequireAll>"),
+        {},
+        {"401"},
+    ),
+    "nobody at all": (
+        location(BASIC, "<RequireAll>", "Require user a", "Require not valid-user", "</RequireAll>"),
+        {"granted": True},
+        {"401"},
+    ),
+    "a network of examples": (location("Require ip 203.0.113.0/24"), {}, {"403"}),
+    "all but a network of examples": (
+        location("<RequireAll>", "Require all granted", "Require not ip 203.0.113.0/24", "</RequireAll>"),
+        {},
+        {"/ui/"},
+    ),
     "never": (
         location(BASIC, "<RequireAll>", "Require valid-user", "Require method POST", "</RequireAll>"),
         {"granted": True},
         {"403"},
     ),
     "not": (
-        location("<RequireAll>", "Require all granted", "Require not ip 203.0.113.0/24", "</RequireAll>"),
+        location("<RequireAll>", "Require all granted", "Require not ip 211.77.9.0/24", "</RequireAll>"),
         {},
         {"403"},
     ),
@@ -233,13 +268,13 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     ),
     "none of these": (
         location(
-            "<RequireAll>", "Require all granted", "<RequireNone>", "Require ip 203", "</RequireNone>", "</RequireAll>"
+            "<RequireAll>", "Require all granted", "<RequireNone>", "Require ip 211", "</RequireNone>", "</RequireAll>"
         ),
         {},
         {"403"},
     ),
     "a strange group": (location("<RequireAny>", "Other x", "Require all granted", "</RequireAny>"), {}, {"/ui/?"}),
-    "near": (location("Require ip 203.0.113"), {}, {"/ui/"}),
+    "near": (location("Require ip 211.77.9"), {}, {"/ui/"}),
     "local": (location("Require local"), {}, {"403"}),
     "no network": (location("Require ip no:where"), {}, {"403?", "/ui/?"}),
     "near, granted": (location("Require ip 10"), {"granted": True}, {"403", "/ui/"}),
@@ -269,7 +304,7 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {"403", "/ui/"},
     ),
     "an address by the PROXY protocol, but not from there": (
-        f"RemoteIPProxyProtocol On\nRemoteIPProxyProtocolExceptions 203.0.113.0/24\n{location('Require ip 10')}",
+        f"RemoteIPProxyProtocol On\nRemoteIPProxyProtocolExceptions 211.77.9.0/24\n{location('Require ip 10')}",
         {},
         {"403"},
     ),
@@ -310,7 +345,7 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "ProxyPass with wildcards": (location("ProxyPass !", path="/u*/"), {}, {"/ui/?"}),
     # the older way
     "deny": (location("Order allow,deny", "Deny from all"), {}, {"403"}),
-    "allow": (location("Order allow,deny", "Allow from 203.0.113.0/24"), {}, {"/ui/"}),
+    "allow": (location("Order allow,deny", "Allow from 211.77.9.0/24"), {}, {"/ui/"}),
     "deny, then allow": (location("Deny from all", "Allow from 10"), {}, {"403"}),
     "deny nobody": (location("Order deny,allow"), {}, {"/ui/"}),
     "satisfy any": (location(LOGIN, "Satisfy any"), {}, {"/ui/"}),

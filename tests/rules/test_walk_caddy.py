@@ -117,7 +117,7 @@ CASES: dict[str, tuple[CaddyServer, dict[str, Any], set[str]]] = {
     "another host": (server(on(CaddyMatch(hosts=("*.b",)), RED)), {}, {"200"}),
     "method": (server(on(CaddyMatch(methods=("POST",)), RED)), {}, {"200"}),
     "protocol": (server(on(CaddyMatch(protocol="http"), RED)), {}, {"200"}),
-    "a network": (server(on(CaddyMatch(networks=("203.0.113.0/24",)), RED)), {}, {"/ui/"}),
+    "a network": (server(on(CaddyMatch(networks=("211.77.9.0/24",)), RED)), {}, {"/ui/"}),
     "a network, with every right": (
         server(on(CaddyMatch(networks=("10.0.0.0/8",)), RED)), {"granted": True}, {"/ui/", "200"}
     ),

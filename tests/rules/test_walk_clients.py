@@ -126,7 +126,7 @@ def test_haproxy_in_front_of_itself() -> None:
     [
         ({}, "closed"),
         ({"proxyProtocol": {"insecure": True}}, "open"),
-        ({"proxyProtocol": {"trustedIPs": ["203.0.113.0/24"]}}, "open"),
+        ({"proxyProtocol": {"trustedIPs": ["211.77.9.0/24"]}}, "open"),
         ({"proxyProtocol": {"trustedIPs": ["10.0.0.1"]}}, "closed"),
     ],
 )

@@ -60,7 +60,11 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a header's number": (deny("hdr_val(x-a) 5"), {"headers": {"x-a": "5"}}, {"403"}),
     "no number": (deny("hdr_val(x-a) 5"), {"headers": {"x-a": "five"}}, {"/ui/"}),
     "a whole header": (deny("req.fhdr(x-a) a,b"), {"headers": {"x-a": "a,b"}}, {"403"}),
-    "a cookie": (deny("cook(sid) 1"), {}, {"403?", "/ui/"}),
+    "a cookie": (deny("cook(sid) 42"), {}, {"403?", "/ui/"}),
+    "a cookie that anybody tries": (deny("cook(admin) 1"), {}, {"403", "/ui/"}),
+    "a header that anybody tries": (deny("req.hdr(authorization) -m beg Bearer"), {}, {"403", "/ui/"}),
+    "the same, however it is spelt": (deny("req.hdr(authorization) -i -m beg bearer"), {}, {"403", "/ui/"}),
+    "a header that nobody guesses": (deny("req.hdr(authorization) -m beg Token"), {}, {"403?", "/ui/"}),
     "no cookie": (deny("cook(sid) -m found"), {"headers": {}}, {"/ui/"}),
     "an argument": (deny("urlp(q) 1"), {"uri": "/ui/?p=0&q=1"}, {"403"}),
     "an argument, chosen": (deny("urlp(q) 1"), {}, {"403", "/ui/"}),
@@ -120,7 +124,7 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {"403", "/ui/"},
     ),
     "an address that is none": (
-        "http-request set-src str(x)\nhttp-request deny unless { src 203.0.113.9 }",
+        "http-request set-src str(x)\nhttp-request deny unless { src 211.77.9.9 }",
         {},
         {"/ui/"},
     ),
@@ -184,7 +188,7 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a redirect of nothing": ("http-request redirect code 301", {}, {"301"}),
     "statistics": ("stats enable\nstats uri /ui", {}, {"200"}),
     "statistics elsewhere": ("stats enable", {}, {"/ui/"}),
-    "a connection that is refused": ("tcp-request connection reject if { src 203.0.113.0/24 }", {}, {"0"}),
+    "a connection that is refused": ("tcp-request connection reject if { src 211.77.9.0/24 }", {}, {"0"}),
     "a connection that is accepted": (
         "tcp-request connection accept\ntcp-request connection reject\ntcp-request content track-sc0 src",
         {},
@@ -226,7 +230,7 @@ def test_a_rule(body: str, more: dict[str, Any], expected: set[str]) -> None:
         ("backend red\nserver a 127.0.0.1:8080\nlisten b\nbind :8080 ssl", {"0"}),
         (
             "backend red\nserver a /run/b send-proxy\nlisten b\nbind /run/b accept-proxy\n"
-            "http-request deny unless { src 203.0.113.9 }\nserver c 127.0.0.1:1880",
+            "http-request deny unless { src 211.77.9.9 }\nserver c 127.0.0.1:1880",
             {"/ui/"},
         ),
         ("backend red\nserver a /run/none", {"elsewhere"}),

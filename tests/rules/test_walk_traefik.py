@@ -63,7 +63,7 @@ RULES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a method": ("Method(`post`)", {}, {"404"}),
     "or": ('Path("/x\\"") || Path(`/ui/`)', {}, {"/ui/"}),
     "not, in brackets": ("!(Path(`/x`) || Path(`/y`))", {}, {"/ui/"}),
-    "near": ("ClientIP(`203.0.113.0/24`)", {}, {"/ui/"}),
+    "near": ("ClientIP(`211.77.9.0/24`)", {}, {"/ui/"}),
     "not near": ("ClientIP(`10.0.0.0/8`)", {}, {"404"}),
     "near, granted": ("ClientIP(`10.0.0.0/8`)", {"granted": True}, {"404", "/ui/"}),
     "no network": ("ClientIP(`all`)", {}, {"404?"}),
@@ -141,7 +141,7 @@ MIDDLEWARES: dict[str, tuple[Table, dict[str, Any], set[str]]] = {
     "asked elsewhere": ({"forwardAuth": {"address": "http://b"}}, {}, {"401"}),
     "a list": ({"ipAllowList": {"sourceRange": ["10.0.0.0/8"]}}, {}, {"403"}),
     "a list with a status": ({"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "rejectStatusCode": 404}}, {}, {"404"}),
-    "on the list": ({"ipWhiteList": {"sourceRange": ["203.0.113.9"]}}, {}, {"/ui/"}),
+    "on the list": ({"ipWhiteList": {"sourceRange": ["211.77.9.9"]}}, {}, {"/ui/"}),
     "a list of other addresses": (
         {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"depth": 1}}}, {}, {"403?", "/ui/?"}
     ),

@@ -277,18 +277,26 @@ def _came_to(visit: Visit, demand: Demand, within: str, *, user: bool) -> Verdic
     return _group(visit, demand.lines, "or", user=user)
 
 
-def _group(visit: Visit, lines: tuple[Directive, ...], how: str, *, user: bool) -> Verdict:
-    """Return what a group of Require directives comes to; as in Apache, only as far as is needed."""
+def _group(visit: Visit, lines: tuple[Directive, ...], how: str, *, user: bool, other: bool = False) -> Verdict:
+    """Return what a group of Require directives comes to; as in Apache, only as far as is needed.
+
+    Args:
+        visit: the request.
+        lines: the group.
+        how: "and", or "or".
+        user: whether somebody has logged in.
+        other: who is none of those that are named, as in <RequireNone>.
+    """
     results: list[Verdict] = []
     for line in lines:
         if line.name in _GROUPS:
-            inner: Verdict = _group(
-                visit, line.block, "or" if line.name == "requirenone" else _GROUPS[line.name], user=user
-            )
-            if line.name == "requirenone":
+            none = line.name == "requirenone"
+            joined = "or" if none else _GROUPS[line.name]
+            inner: Verdict = _group(visit, line.block, joined, user=user, other=other or none)
+            if none:
                 inner = _negated(inner)
         elif line.name == "require":
-            inner = _required(visit, line, user=user)
+            inner = _required(visit, line, user=user, other=other)
         else:
             visit.doubt(f"{line.name} ({line.where()}) is not followed")
             continue
@@ -314,14 +322,14 @@ def _negated(result: Verdict) -> Verdict:
     return "denied" if result == "granted" else "neutral"
 
 
-def _required(visit: Visit, line: Directive, *, user: bool) -> Verdict:
+def _required(visit: Visit, line: Directive, *, user: bool, other: bool) -> Verdict:
     args = list(line.args)
     negated = args[:1] == ["not"]
-    result = _provider(visit, args[negated:], line, user=user)
+    result = _provider(visit, args[negated:], line, user=user, other=other or negated)
     return _negated(result) if negated else result
 
 
-def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool) -> Verdict:
+def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool, other: bool) -> Verdict:
     name, values = "".join(args[:1]).lower(), args[1:]
     known = {
         "all": "".join(values[:1]).lower() == "granted",
@@ -332,7 +340,9 @@ def _provider(visit: Visit, args: list[str], line: Directive, *, user: bool) -> 
     if name in known:
         return "granted" if known[name] else "denied"
     if _BY_USER.fullmatch(name):
-        return "no user" if not user else "granted"
+        if not user:
+            return "no user"
+        return "denied" if other and name != "valid-user" else "granted"
     if name in ("ip", "local", "host", "forward-dns"):
         networks = ["127.0.0.0/8", "::1"] if name == "local" else values
         return "granted" if any([is_inside(visit, network, line) for network in networks]) else "denied"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import haproxy_samples as samples
 from pytest_nodered_sec.rules.walk import pcre
-from pytest_nodered_sec.rules.walk.conditions import is_from, kind
+from pytest_nodered_sec.rules.walk.conditions import TRIED, is_from, kind
 from pytest_nodered_sec.rules.walk.request import unknowns
 
 if TYPE_CHECKING:
@@ -207,6 +207,9 @@ def _text(
     *,
     ignore_case: bool,
 ) -> bool:
+    if unknowns(sample) and kind(sample) == "secret" and not any(map(unknowns, values)):
+        tried = [text for text in TRIED if _text(visit, text, method, values, words, line, ignore_case=ignore_case)]
+        return _chosen(visit, sample, words, line, present=bool(tried))
     if unknowns(sample) or any(unknowns(value) for value in values):
         return _chosen(visit, sample + "".join(values), words, line)
     if method == "reg":

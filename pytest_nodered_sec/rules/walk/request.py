@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.choices import Choices
     from pytest_nodered_sec.rules.walk.config import Config
 
-STRANGER: Final = "203.0.113.9"
-STRANGER_6: Final = "2001:db8::9"
+# Of the Internet, and of no network that examples name (RFC 5737, RFC 3849): `deny 203.0.113.0/24` keeps no stranger
+# out, `allow 203.0.113.0/24` lets none in. Nothing is ever sent there.
+STRANGER: Final = "211.77.9.9"
+STRANGER_6: Final = "2a0d:77:9::9"
 _UNKNOWN: Final = re.compile("\0([^\0]*)\0")
 
 
