@@ -82,7 +82,12 @@ def _front_files(planned: TargetPlan) -> dict[str, str]:
     if planned.target.flows:  # no server was asked, so nothing is known of one
         return {}
     needed = any(step.change.where is Where.FRONT or step.change.id in _WITH_FRONT for step in planned.steps)
-    return fronts.write(planned.site) if needed and not planned.unseen else {}
+    return fronts.write(planned.site) if needed and not planned.unseen and not _declares_only(planned) else {}
+
+
+def _declares_only(planned: TargetPlan) -> bool:
+    """Whether only the policy file is to change: then what stands in front may be right, and the next run asks it."""
+    return all(step.change.where is Where.POLICY for step in planned.steps)
 
 
 def fill(folder: Path, planned: TargetPlan, lab: str = "", *, beside: bool = True) -> Path | None:
@@ -200,6 +205,8 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
             f"Copy `{policy_file.FILE}` into your policy file first and uncomment the accounts there, then type them"
         )
     typed = [f"{first}, by name and password:", ""] if asked else []
+    if _declares_only(planned):
+        then = f"{_OPTIONS} It asks what the policy file lists now: what is open to anybody is a finding of that run."
     return ["## Run pytest again", "", *typed, "```console", *asked, f"$ {command}", "```", "", then + moved]
 
 

@@ -425,4 +425,5 @@ def test_a_gate_before_a_page_that_refuses_everybody_says_what_else_must_go() ->
 def test_what_the_policy_is_to_list_gets_its_gate_at_once() -> None:
     undeclared = record("flow-01", "undeclared-websocket")
     undeclared["findings"][0] |= {"observed": "the flows open WebSocket /ws/x, as seen"}
-    assert "/nr/ws/x" in fix.files(changes.of_target(TARGET, [undeclared], "nginx"))["nginx-node-red.conf"]
+    records = [undeclared, record("proxy-01", "answers")]
+    assert "/nr/ws/x" in fix.files(changes.of_target(TARGET, records, "nginx"))["nginx-node-red.conf"]

@@ -52,6 +52,18 @@ def test_a_policy_file_that_is_there_gets_what_it_lacks() -> None:
     assert "nodered-sec.toml" not in fix.files(changes.of_target(declared, GATED, "nginx"))
 
 
+def test_a_front_is_left_alone_where_only_the_policy_file_is_to_change() -> None:
+    declares = record("flow-01", "undeclared-websocket")
+    declares["findings"][0] |= {"observed": "the flows open WebSocket /ws/x, as seen"}
+    written = fix.files(changes.of_target(TARGET, [declares], "nginx"), beside=False)
+    assert sorted(written) == [fix.PAGE, "nodered-sec.toml"]
+    asked = "It asks what the policy file lists now: what is open to anybody is a finding of that run."
+    assert asked in written[fix.PAGE]
+    beside_others = fix.files(changes.of_target(TARGET, [declares, *GATED], "nginx"))
+    assert "nginx-node-red.conf" in beside_others
+    assert asked not in beside_others[fix.PAGE]
+
+
 def test_the_certificate_is_somebodys_to_decide_wherever_a_front_is_written() -> None:
     for target, code in ((TARGET, "served"), (replace(TARGET, url="http://plant.example"), "no-tls")):
         records = [*GATED, record("tls-01", code)]
