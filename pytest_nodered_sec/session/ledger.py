@@ -21,6 +21,7 @@ from pytest_nodered_sec.results.gate import Gate
 from pytest_nodered_sec.results.records import Record
 from pytest_nodered_sec.session.audit import NOT_YET, unapproved
 from pytest_nodered_sec.session.longrepr import represent
+from pytest_nodered_sec.session.skips import stopped
 from pytest_nodered_sec.session.state import (
     BASELINE,
     COLLECTED,
@@ -330,8 +331,7 @@ class Ledger:
                 f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something"
                 " other than a waiver made a pass or an expected failure of it: that counts"
             )
-        why = self._no_audit()
-        if why:
+        if why := self._no_audit():
             terminalreporter.write_line(f"nodered-sec: no audit: {why}")
         elif self._config.option.nodered_audit and self._run.left_out:
             terminalreporter.write_line(f"nodered-sec: {NOT_YET}")
@@ -360,7 +360,7 @@ class Ledger:
         nothing = "no question was answered, so nothing is proven"
         if answered:
             return [f"{nothing} of {line}" for line in lines]
-        return [f"{nothing}: {line}" for line in lines] or ([nothing] if self._demanded else [])
+        return [f"{nothing}: {line}" for line in lines] or ([nothing + stopped(self._config)] if self._demanded else [])
 
     def _cause(self, target: str) -> str:
         """Return why a target gave no answers: what reach-01 says, else what most of its cases say."""

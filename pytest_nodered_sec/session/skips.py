@@ -1,4 +1,4 @@
-"""Whether a collected test will run, as far as its marks show before pytest evaluates them in setup."""
+"""Whether a collected test will run: as far as its marks show before pytest evaluates them in setup, and in time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
+
+
+def stopped(config: pytest.Config) -> str:
+    """Return why pytest ends the run before all tests ran (-x, --maxfail), as a clause, "" where it does not."""
+    session = config.pluginmanager.get_plugin("session")
+    why = session and (session.shouldfail or session.shouldstop)
+    return f": the run ended before the suite's turn ({why}; -x or --maxfail)" if why else ""
 
 
 def will_not_run(item: pytest.Item) -> bool:

@@ -254,6 +254,14 @@ def test_absent(nodered_seen):
     assert site.run("-k", "chain_is_trusted", url=None).ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_a_run_that_ends_at_a_failure_of_the_sites_own_says_why_nothing_was_answered(site: Site) -> None:
+    site.write(test_own="def test_fails():\n    raise AssertionError\n")
+    result = site.run("-x", "--tb=no")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    said = "no question was answered, so nothing is proven: the run ended before the suite's turn"
+    result.stdout.fnmatch_lines([f"nodered-sec: {said} (stopping after 1 failures; -x or --maxfail)"])
+
+
 HALF_DEAD = """
 import pytest_nodered_sec.survey.survey
 

@@ -294,7 +294,9 @@ def _taken(look: Look, kind: Kind, login: str, place: str, realm: str = "") -> t
 
 
 def _note(look: Look, login: str, place: str, username: str) -> None:
-    wait = look.station.logins.note(look.account_keys(login, username), published=True)
+    # without an account it may be anybody's name; with one, that is tried first, and forgotten where it is right
+    reserve = look.target.credentials is None
+    wait = look.station.logins.note(look.account_keys(login, username), reserve=reserve)
     if wait:
         raise ProbeError(
             f"{place}: `{username}` was tried so often from here that one more attempt could lock it; ask again in "

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _WINDOW: Final = 600.0  # seconds for which Node-RED counts attempts (editor-api, lib/auth/strategies.js)
 _RECENT: Final = 4  # attempts in it; Node-RED locks out after five, and one is for the person who owns the account
-_PUBLISHED: Final = _RECENT - 1  # of them those with published passwords: they leave one for the site's own
 _LIMIT: Final = 60.0  # seconds; a log-in and its log-out end by their own deadlines, which are shorter
 _SIGNALS: Final = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # not on Windows
 
@@ -61,19 +60,19 @@ class Logins:
                     return path.read_text(encoding="utf-8") or "another look"
         return ""
 
-    def note(self, keys: Iterable[tuple[str, ...]], *, published: bool = False) -> float:
+    def note(self, keys: Iterable[tuple[str, ...]], *, reserve: bool = False) -> float:
         """Note one attempt under every key, for later runs too; return 0, or the seconds until one may be made.
 
         Args:
             keys: what is counted.
-            published: whether it is one with a published password, and not with the site's own.
+            reserve: whether the last attempt is left alone, for the site's own password.
 
         Raises:
             ProbeError: it cannot be counted, so nothing may be tried.
         """
         with _countable(self._recent) as folder:
             for key in keys:
-                wait = _slot(folder / _name(key), _PUBLISHED if published else _RECENT)
+                wait = _slot(folder / _name(key), _RECENT - 1 if reserve else _RECENT)
                 if wait:
                     return wait
         return 0.0

@@ -61,10 +61,10 @@ def test_later_runs_remember_four_attempts_for_ten_minutes(tmp_path: Path) -> No
         os.utime(file, (0, time.time() - 601))
     assert last.note(KEY) == 0
     assert last.note(KEY) > 0
-    assert last.note(KEY, published=True) > 0
+    assert last.note(KEY, reserve=True) > 0
     last.forget(KEY)
-    assert [last.note(KEY, published=True) for _ in range(4)][:3] == [0, 0, 0]
-    assert last.note(KEY, published=True) > 0
+    assert [last.note(KEY, reserve=True) for _ in range(4)][:3] == [0, 0, 0]
+    assert last.note(KEY, reserve=True) > 0
     assert last.note(KEY) == 0  # the site's own password has a place that published ones leave free
     assert last.note(KEY) > 0
     last.forget(KEY)
