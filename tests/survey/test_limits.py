@@ -121,6 +121,18 @@ def test_a_ban_is_one_sentence_with_a_way_out() -> None:
     assert len(sentences) > 20 * len(said)
 
 
+def test_a_server_that_answers_each_request_just_in_time_does_not_stretch_the_run() -> None:
+    begun = time.monotonic()
+    with hostile.serving(hostile.FakeNodeRED(delay=0.8)) as server:
+        letters, sentences = judge(server.url, timeout=1.0)
+    assert time.monotonic() - begun < 25
+    assert any(
+        "nothing more is asked. A longer time limit (--nodered-timeout) gives it more time" in said
+        for said in sentences
+    )
+    assert "F" not in letters["reach-01"] | letters["admin-01"]
+
+
 def test_another_certificate_at_the_start_ends_the_run() -> None:
     def answers_once(request: hostile.Request) -> hostile.Reply:
         reply = hostile.FakeNodeRED()(request)

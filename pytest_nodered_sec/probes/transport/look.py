@@ -244,8 +244,12 @@ class Look:
             pace.rest()
             try:
                 with pace.turn(self.deadline + time.monotonic() - asked):
-                    self.deadline += time.monotonic() - asked  # waiting is not looking
-                    got = send()
+                    begun = time.monotonic()
+                    self.deadline += begun - asked  # waiting is not looking
+                    try:
+                        got = send()
+                    finally:
+                        self.station.pace.spend(time.monotonic() - begun, self.target.timeout)
                 status = got.status
                 pace.slowest = max(pace.slowest, got.seconds if status < 500 else 0.0)
             finally:

@@ -125,6 +125,22 @@ def test_ten_minutes_after_the_first_objection_waiting_counts(clock: Clock) -> N
         pass
 
 
+def test_answers_that_take_long_together_end_the_asking() -> None:
+    fast, slow, limited, quiet = Pace(), Pace(), Pace(), Pace(quiet=True)
+    limited.slow_down()
+    for _ in range(210):  # questions of an ordinary run
+        fast.spend(3.0, 10)
+        quiet.spend(9.0, 10)
+    for _ in range(80):
+        slow.spend(9.0, 10)
+    for _ in range(10):  # one at a time
+        limited.spend(9.0, 10)
+    assert not fast.given_up
+    assert not quiet.given_up
+    assert slow.given_up.startswith("the target takes 9.0 s for an answer, on average")
+    assert "--nodered-timeout" in limited.given_up
+
+
 def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
     pace = Pace()
     pace.slow_down()
