@@ -193,15 +193,18 @@ class Client:
                 return
         sock.close()
 
-    def _take_kept(self) -> Timed | None:
-        """Return the most recently used kept connection that is still open."""
+    def _take_kept(self, deadline: float) -> Timed | None:
+        """Return the most recently used kept connection that is still open, and on which nothing was said meanwhile."""
         while True:
             with self._lock:
                 if not self._kept:
                     return None
                 sock = self._kept.pop()
-            if sock.take_up():
+            if not sock.take_up():
+                continue
+            if _silent(sock, deadline):
                 return sock
+            sock.close()
 
     def ask(
         self,
@@ -252,7 +255,7 @@ class Client:
             raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
         # Who took the connection for a WebSocket's does not judge any more what comes by it.
         keep = "upgrade" not in wanted and not form.behind
-        kept = self._behind(form.behind, deadline) if form.behind else self._take_kept()
+        kept = self._behind(form.behind, deadline) if form.behind else self._take_kept(deadline)
         if kept is not None:
             try:
                 return self._asked(kept, request, what, deadline, limit, keep=keep)
@@ -294,7 +297,7 @@ class Client:
         stream = Stream(sock)
         answered = False
         try:
-            with ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
+            with _ended(sock, deadline):
                 sock.sendall(request)
                 head = read_head(stream)
                 body, again = read_body(stream, head, what.partition(" ")[0], limit)
@@ -323,6 +326,27 @@ class Client:
         with self._lock:
             self._closed = True
         self.rest()
+
+
+def _silent(sock: Timed, deadline: float) -> bool:
+    """Whether a kept connection is open, and nothing came by it that would be taken for the next answer.
+
+    Load balancers say 408 before they close one that was idle.
+    """
+    sock.settimeout(0.0)
+    try:
+        with _ended(sock, deadline):
+            sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _ended(sock: Timed, deadline: float) -> contextlib.AbstractContextManager[None]:
+    """Have a connection ended at a deadline, where it has TLS; without, a time limit of the socket does."""
+    return ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext()
 
 
 def told(head: Head) -> dict[str, str]:

@@ -15,11 +15,16 @@ import hostile
 import pytest
 
 from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.transport.contexts import shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Client
 from pytest_nodered_sec.probes.transport.net import dial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_nodered_sec.probes.transport.net import Timed
 
 
 class Listener:
@@ -62,6 +67,15 @@ class Listener:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self.thread.join(5)
+
+
+def opened(port: int, deadline: float, *, tls: bool) -> Timed:
+    """Return a connection, with TLS or without."""
+    sock = dial("127.0.0.1", port, deadline)
+    if not tls:
+        return sock
+    context = tls_context(Target("t", f"https://localhost:{port}", Policy()), verified=False)
+    return shake_hands(sock, context, ("localhost", "t"), deadline)[0]
 
 
 @pytest.fixture
@@ -145,6 +159,33 @@ def test_nothing_else_is_sent(client: Client, listener: Listener, monkeypatch: p
     assert names == [always, always | {"content-length"}, always | {"content-length", "content-type"}]
     assert listener.heard[2].endswith(b"\r\n\r\n40")
     assert listener.accepted == 1
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("late", [b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b""])
+def test_what_comes_before_it_is_asked_for_is_no_answer(late: bytes, tls: bool) -> None:
+    said = threading.Event()
+
+    def impatient(request: hostile.Request) -> hostile.Reply:
+        def write(sock: socket.socket) -> None:
+            hostile._send(sock, hostile.Reply(200, {"X-Path": request.path}), keep=True)
+            time.sleep(0.05)  # the client has its answer, and keeps the connection
+            sock.sendall(late)
+            if not late:
+                socket.socket.shutdown(sock, socket.SHUT_WR)
+            said.set()
+            hostile._silence(sock)
+
+        return hostile.Reply(stream=write)
+
+    with hostile.serving(impatient, tls=tls) as server:
+        client = Client("plant.example", lambda deadline: opened(server.port, deadline, tls=tls))
+        for path in ("/a", "/b"):
+            got = client.ask("GET", path, time.monotonic() + 5, once=True)  # which is not sent a second time
+            assert (got.status, got.headers["x-path"]) == (200, path)
+            assert said.wait(5)
+            said.clear()
+        client.close()
 
 
 @pytest.mark.parametrize(
