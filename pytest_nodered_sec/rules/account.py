@@ -43,7 +43,7 @@ def sessions_are_short(seen: SignIn, policy: Policy) -> Verdict:
     if seen.refusal:
         return NotApplicable(f"no session began: {seen.evidence()} (see admin-08)")
     if seen.expires_in is None:
-        return NotApplicable(f"no session began: {seen.evidence()}")
+        return NotApplicable(f"no session whose life is known: {seen.evidence()}")
     allowed = policy.thresholds.session_days * _DAY
     if seen.expires_in <= allowed:
         return ()

@@ -17,6 +17,7 @@ from pytest_nodered_sec.observations.answers import Answer, Refuser, refuser_of
 from pytest_nodered_sec.observations.way_out import digest_login
 from pytest_nodered_sec.probes.login.session import TOKEN, Entry, json_object, session
 from pytest_nodered_sec.probes.login.view import limits, read_view
+from pytest_nodered_sec.texts import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
+_SHOWN: Final = 200  # characters of an account's permissions
 _BETWEEN: Final = 0.2  # seconds between two looks whether an attempt may be made
 RIGHT: Final = "right"  # what became of the account's password in this run; or at which target it was refused
 REFUSED: Final = "refused at "
@@ -234,4 +236,4 @@ def _permissions(told: Any) -> str:  # Any: JSON of the target
     scopes = [told] if isinstance(told, str) else told if isinstance(told, list) else []
     if scopes and all(isinstance(scope, str) and (scope == "read" or scope.endswith(".read")) for scope in scopes):
         return "read"
-    return ", ".join(scope for scope in scopes if isinstance(scope, str) and scope.isprintable())
+    return in_one_line(", ".join(scope for scope in scopes if isinstance(scope, str)), _SHOWN)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 TOKEN: Final = "POST /auth/token"  # noqa: S105  a route
+_LONGEST: Final = 10**11  # seconds of a session's life: more is no longer any worse
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,15 @@ def _log_in(look: Look, username: str, password: str, *, once: bool) -> Entry:
     return Entry(
         look.reduce(got),
         str(token) if won else "",
-        expires_in if won and isinstance(expires_in, int) else None,
+        _life(expires_in) if won else None,
         refused=got.status == 403 and issued.get("error") == "invalid_grant",
         locked_out=got.status == 429 or (got.status == 500 and b"Too many" in got.body),
     )
+
+
+def _life(told: Any) -> int | None:  # Any: JSON of the target
+    """Return a session's life in seconds; None where it is none, and no more than can be shown."""
+    return min(told, _LONGEST) if isinstance(told, int) and told > 0 else None
 
 
 def _log_out(look: Look, token: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tempfile
 import threading
 from pathlib import Path
@@ -158,6 +159,23 @@ def test_what_gives_no_answer_costs_only_what_needs_it(path: str, reply: Reply, 
     assert {name for name, letter in letters.items() if letter == "E"} == erring
     assert {letters[control] for control in set(CONTROLS) - erring} == {"P"}
     assert server.asked[-1] == "POST /auth/revoke"
+
+
+@pytest.mark.parametrize(
+    ("told", "letter"),
+    [("3600", "P"), ("9" * 4000, "F"), ("-" + "9" * 4000, "-"), ("0", "-"), ("NaN", "-"), ("1e999", "-"), ('"a"', "-")],
+)
+def test_a_life_that_no_session_has_is_not_taken_for_a_short_one(
+    told: str, letter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CONTROLS, "admin-09", (questions.SIGN_IN, account.sessions_are_short))
+    scopes = ["read", "x\x1b[2J", *map(str, range(3000))]
+    settings = TOLD["/settings"] | {"user": {"username": "viewer", "permissions": scopes}}
+    login = Reply(200, {}, f'{{"access_token": "{TOKEN}", "expires_in": {told}}}'.encode())
+    letters, said = judged(Guarded({"/settings": settings}, login=login))
+    assert letters["admin-09"] == letter
+    assert max(map(len, re.findall("admin-09: .*", said))) < 500
+    assert "\x1b" not in said
 
 
 def test_what_the_account_may_not_read_is_not_judged() -> None:
