@@ -215,8 +215,11 @@ class _Named(HTMLParser):
 def _assets_of(got: Exchange, absolute: str) -> list[str]:
     """Return absolute paths of the first scripts and styles below the page; a page chooses nothing else that we ask."""
     named = _Named()
-    named.feed(got.body.decode("utf-8", "replace"))
-    page = urljoin(f"https://page.invalid{absolute}", named.base)
+    with contextlib.suppress(AssertionError):  # of "<![x[", for example: what stands before it counts
+        named.feed(got.body.decode("utf-8", "replace"))
+    page = f"https://page.invalid{absolute}"
+    with contextlib.suppress(ValueError):  # a base that is no URL is none
+        page = urljoin(page, named.base)
     paths: list[str] = []
     for url in named.urls:
         try:

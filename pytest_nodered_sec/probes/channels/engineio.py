@@ -17,6 +17,8 @@ WEBSOCKET: Final = QUERY.replace("polling", "websocket")
 # they tell by these letters (node-red-dashboard 3.6, ui.js: url.indexOf("transport=websocket")).
 DISGUISED: Final = QUERY.replace("polling", "%77ebsocket")
 _RECORD: Final = "\x1e"
+_LENGTH: Final = re.compile(rb"((?:[0-9]\0){1,9}):\0")  # of a packet, in UTF-16
+_PACKETS: Final = 10_000  # of one payload; to whoever joins, dashboards send a few, and then what their flows tell
 
 
 def offered(body: bytes) -> tuple[str, bool] | None:
@@ -39,15 +41,15 @@ def farewell(*, old: bool) -> bytes:
 
 
 def unframed(text: str, *, old: bool) -> tuple[str, ...]:
-    """Split a payload; the lengths of version 3 count UTF-16 units."""
+    """Split a payload into its first packets; the lengths of version 3 count UTF-16 units."""
     if not old:
-        return tuple(text.split(_RECORD))
+        return tuple(text.split(_RECORD, _PACKETS)[:_PACKETS])
     packets: list[str] = []
     units = text.encode("utf-16-le")
-    while head := re.match(rb"((?:[0-9]\0){1,9}):\0", units):
-        end = head.end() + 2 * int(head[1].decode("utf-16-le"))
-        packets.append(units[head.end() : end].decode("utf-16-le", "replace"))
-        units = units[end:]
+    here = 0
+    while len(packets) < _PACKETS and (head := _LENGTH.match(units, here)):
+        here = head.end() + 2 * int(head[1].decode("utf-16-le"))
+        packets.append(units[head.end() : here].decode("utf-16-le", "replace"))
     return tuple(packets)
 
 

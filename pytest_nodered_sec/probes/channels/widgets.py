@@ -61,13 +61,16 @@ def show_widgets(look: Look, admin: RootView, node: RootView, path: str) -> Show
     seen = SocketAttempt(attempt, outcome(packets, socket), len(packets) - 1)
     if seen.channel is not Channel.OPEN:
         return ShownWidgets(path, seen)
-    told = list(_configurations(packets))
-    if not told:
+    products: list[Product] = []
+    counts: Counter[str] = Counter()
+    for product, data in _configurations(packets):  # one after the other: in memory they are many times as large
+        products.append(product)
+        counts.update(_kinds(product, data))
+    if not products:
         raise ProbeError(f"{seen.evidence()}, but no configuration of a dashboard that can be read", Cause.PROTOCOL)
-    counts = Counter(kind for product, data in told for kind in _kinds(product, data))
     if len(counts) > _TYPES:
         raise ProbeError(f"{seen.evidence()}, but its widgets are of more than {_TYPES} types", Cause.PROTOCOL)
-    shown = ShownWidgets(path, seen, told[0][0], tuple(sorted(counts.items())))
+    shown = ShownWidgets(path, seen, products[0], tuple(sorted(counts.items())))
     return replace(shown, read_only=_read_only(look)) if shown.product is Product.DASHBOARD_1 else shown
 
 

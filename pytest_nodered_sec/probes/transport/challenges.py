@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  RFC 9110's word for a name
+# What is possessive gives nothing back: a field of 60,000 spaces took seconds to read otherwise.
 _PART: Final = re.compile(
-    rf"""(?P<scheme>{_TOKEN})(?:[ \t]+|(?=[ \t]*(?:,|$)))(?![ \t]*=)
+    rf"""(?P<scheme>{_TOKEN})(?:[ \t]++(?!=)|(?=,|$))
     | (?P<name>{_TOKEN})[ \t]*=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?:"|$)|(?P<value>[^\s,"]*))
     | (?P<blob>[A-Za-z0-9._~+/-]+=*)(?=[ \t]*(?:,|$))
     """,

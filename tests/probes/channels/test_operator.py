@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 import hostile
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Ask, Credentials, Target
 from pytest_nodered_sec.observations.dashboards import DashboardVisit
 from pytest_nodered_sec.policy.model import Policy
-from pytest_nodered_sec.probes.channels.account import visit_dashboard
+from pytest_nodered_sec.probes.channels.account import _assets_of, visit_dashboard
 from pytest_nodered_sec.probes.http.landmarks import view_admin
+from pytest_nodered_sec.probes.transport.http import Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.station import Station
@@ -263,3 +266,20 @@ def test_without_an_account_it_is_not_looked_at() -> None:
         with pytest.raises(ProbeError, match="was given no account"):
             survey.answer(Target("host", server.url, Policy()), Ask("dashboard_visit", ("/ui",)))
         survey.close()
+
+
+@pytest.mark.parametrize("broken", ["<![x[", "<![", "<!x[", "<!--", "<?", "&#x110000;<a href='", "<" * 60_000])
+def test_a_page_that_breaks_off_names_what_stood_before(broken: str) -> None:
+    page = f'<link rel=stylesheet href="a.css"><script src="/ui/a.js"></script>{broken}<script src="b.js"></script>'
+    assert _assets_of(Exchange(200, {}, page.encode()), "/ui/") == ["/ui/a.css", "/ui/a.js"]
+
+
+def test_a_base_that_is_no_url_is_none() -> None:
+    page = b'<base href="https://[::1"><script src="a.js"></script>'
+    assert _assets_of(Exchange(200, {}, page), "/ui/") == ["/ui/a.js"]
+
+
+@given(st.lists(st.sampled_from([*"<>![]-=\"'/&;#? x", "<script src=", "<base href=", "<link rel=stylesheet href="])))
+def test_a_page_chooses_nothing_but_scripts_and_styles_below_it(parts: list[str]) -> None:
+    named = _assets_of(Exchange(200, {}, "".join(parts).encode()), "/ui/")
+    assert all(path.startswith("/ui/") and path.endswith((".js", ".css")) for path in named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -182,6 +183,13 @@ def test_any_body_is_a_handshake_of_engine_io_or_none(body: bytes) -> None:
     offered(body)
     for old in (True, False):
         unframed(body.decode("utf-8", "replace"), old=old)
+
+
+@pytest.mark.parametrize(("packet", "old"), [("\x1e", False), ("0:", True), ("2:40", True)])
+def test_of_millions_of_packets_the_first_are_read(packet: str, old: bool) -> None:
+    begun = time.process_time()
+    assert len(unframed(packet * (8_000_000 // len(packet)), old=old)) == 10_000
+    assert time.process_time() - begun < 2  # each of the old ones copied all that followed
 
 
 def test_json_that_would_fill_the_memory_is_none() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,14 @@ def test_each_challenge_has_its_own_parameters(value: str, line: str, realm: str
 )
 def test_who_refused_is_told_by_all_challenges(value: str, refuser: Refuser) -> None:
     assert refuser_of(shown(challenges(value))) is refuser
+
+
+@pytest.mark.parametrize("value", ["Basic a@=x", "Basic@=x", "Basic a@", "a@,", "/==@x", 'Basic realm="@\\', 'a=@"'])
+@pytest.mark.parametrize("many", [" ", "\t", "=", "a", "/", "\\", '"', ","])
+def test_a_long_field_takes_no_longer_than_its_length(value: str, many: str) -> None:
+    begun = time.process_time()
+    challenges(value.replace("@", many * 60_000))
+    assert time.process_time() - begun < 1  # 60,000 spaces before a = took four seconds, and no deadline ends that
 
 
 @given(st.one_of(st.text(max_size=200), st.text('Bb arel m=",\\\tx/', max_size=200)))
