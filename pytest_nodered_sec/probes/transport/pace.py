@@ -20,14 +20,15 @@ _LONGEST: Final = 120.0  # seconds that a turn is waited for; of the looks at a 
 _SILENT: Final = 4  # requests; upgrades to WebSockets that nobody serves are often not answered at all
 _SLOWEST: Final = 1.1  # seconds between two requests; just over what a limit of one a second wants
 _GRACE: Final = 600.0  # seconds after the first objection in which waiting costs no look its time
-_TOGETHER: Final = 8  # times a look's limit; a device that takes three seconds for each answer is asked everything
+_SLOWLY: Final = 1 / 3  # of a look's limit: answers that take less do not count, however many they are
+_TOGETHER: Final = 8  # times that limit, for the others together
 _LATE: Final = (
     "the target limits the request rate, and this request's turn did not come within the time limit: let its front "
     "pass the machine that runs the tests"
 )
 _SLOW: Final = (
-    "the target takes {:.1f} s for an answer, on average, which would stretch the run: nothing more is asked. A longer "
-    "time limit (--nodered-timeout) gives it more time"
+    "the target takes up to {:.1f} s for an answer, again and again, which would stretch the run: nothing more is "
+    "asked. A longer time limit (--nodered-timeout) gives it more time"
 )
 
 
@@ -54,9 +55,8 @@ class Pace:
         self._next = 0.0
         self._objected = 0.0
         self._first = 0.0  # when the first objection came, absolute monotonic seconds
-        self._answers = 0  # how many were waited for
-        self._waited = 0.0  # seconds, for all of them
-        self._spent = 0.0  # seconds of the run that they took: of those side by side each takes a part
+        self._longest = 0.0  # seconds that an answer was waited for
+        self._spent = 0.0  # seconds of the run that slow ones took: of those side by side each takes a part
 
     @property
     def patient(self) -> bool:
@@ -113,7 +113,7 @@ class Pace:
         self._rested = time.monotonic() + (_AFTER_SUCCESS if harmless else _AFTER_REFUSAL)
 
     def spend(self, seconds: float, limit: float) -> None:
-        """Note how long an answer was waited for; give up where all together take many times a look's limit.
+        """Note how long an answer was waited for; give up where slow ones together take many times a look's limit.
 
         A server that answers each request just in time would stretch a run to many minutes. At the quiet pace that is
         nothing.
@@ -122,14 +122,13 @@ class Pace:
             seconds: from when the request's turn came.
             limit: seconds that a look may take.
         """
-        if self.quiet:
+        if self.quiet or seconds < _SLOWLY * limit:
             return
         with self._line:
-            self._answers += 1
-            self._waited += seconds
+            self._longest = max(self._longest, seconds)
             self._spent += seconds / (1 if self._interval else AT_ONCE)
             if self._spent > _TOGETHER * limit and not self.given_up:
-                self.given_up = _SLOW.format(self._waited / self._answers)
+                self.given_up = _SLOW.format(self._longest)
 
     def slow_down(self) -> None:
         """Note an objection: from now on requests go out one at a time, spaced."""
