@@ -201,7 +201,7 @@ def for_page(target: Target, args: tuple[str, ...]) -> list[Request]:
 def for_tls(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probes of certificates send: handshakes."""
     del args
-    return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")] if target.tls else []
+    return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")]  # in clear, to see that it is
 
 
 def for_without_certificate(target: Target, args: tuple[str, ...]) -> list[Request]:

@@ -27,7 +27,9 @@ _SHUT: Final = (
     "if a `middleware` of ui or dashboard in settings.js does that, remove it, or it keeps out those who have logged in"
 )
 _PRESENT: Final = "present a certificate for this name, with its whole chain, renewed in time"
-_GIVEN: Final = "its CA is another than those in the file given with --nodered-ca-file: give its root, if it is yours"
+_GIVEN: Final = (
+    "the file given with --nodered-ca-file is of another CA than the certificate: give that CA's root, if it is yours"
+)
 _FROM_ELSEWHERE: Final = "and ask at the network address"
 _HERE: Final = f"{SAME_MACHINE[0].upper()}{SAME_MACHINE[1:]}; at a loopback address Node-RED's port stays open"
 CERTIFICATE: Final = "which certificate and key the proxy presents"
@@ -230,7 +232,7 @@ def change(name: str, site: Site, finding: Finding) -> Change:
         known = _KNOWN[name]
         return replace(known, title=f"{known.title}, {_FROM_ELSEWHERE}", breaks=f"{known.breaks}. {_HERE}")
     if name == "front.certificate" and OTHER_CA in finding.remedy:
-        return replace(_KNOWN[name], title=f"{_PRESENT} ({_GIVEN})")
+        return replace(_KNOWN[name], title=f"{_GIVEN}; otherwise {_PRESENT}")
     if name == "host.nodejs" and _NODE.match(finding.remedy):
         return replace(_KNOWN[name], title=finding.remedy)  # with the release to install
     if name in _KNOWN:

@@ -163,12 +163,13 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
             f"put the root `{last.issuer}` itself into the --nodered-ca-file",
         )
     if len(seen.certificates) == 1:
-        certain = "" if last.ca_issuers else f"; {_own_ca(seen, last.issuer)}"
+        send = f"the intermediate `{last.issuer}` ({_FULL_CHAIN})"
+        certain = f"{_own_ca(seen, last.issuer)}; or, if it is an intermediate, add {send}"
         return Violation(
             "incomplete-chain",
             f"the server sends the {last.named()} only; its issuer `{last.issuer}` is neither sent nor trusted",
             _TRUSTED,
-            f"add the intermediate `{last.issuer}` ({_FULL_CHAIN}){certain}",
+            f"add {send}" if last.ca_issuers else certain,
         )
     walked = {certificate.fingerprint for certificate in seen.path or seen.certificates}
     if any(certificate.fingerprint not in walked for certificate in seen.certificates):

@@ -318,10 +318,10 @@ def refuse_misspelt(parser: pytest.Parser, args: list[str]) -> None:
         return
     for arg in parser.parse_known_and_unknown_args(args)[1]:
         name, sign, _ = arg.partition("=")
-        option, key = _meant(name.removeprefix("--")) if arg in strange else ("", "")
-        if option:
+        near, key = _meant(name.removeprefix("--")) if arg in strange else ("", "")
+        if near:
             shown = f"{name}{sign and '=…'}"
-            raise pytest.UsageError(f"{shown}: there is no such option; did you mean --nodered-{option}?")
+            raise pytest.UsageError(f"{shown}: there is no such option; did you mean --nodered-{near}?")
         if key:
             raise pytest.UsageError(f"{name}: there is no such option; write {key} into nodered-sec.toml")
 
@@ -335,11 +335,11 @@ def refuse_misspelt_key(warned: str) -> None:
     name = warned.split()[-1] if warned else ""
     if not name.lower().replace("-", "_").startswith(("nodered_", "node_red_")):
         return
-    option, key = _meant(name)
-    if option and option in (flag for flag, _ in FLAGS):
-        raise pytest.UsageError(f"{name}: there is no such ini key; put --nodered-{option} on the command line")
-    if option:
-        raise pytest.UsageError(f"{name}: there is no such ini key; did you mean {key_of(option)}?")
+    near, key = _meant(name)
+    if near in (flag for flag, _ in FLAGS):
+        raise pytest.UsageError(f"{name}: there is no such ini key; put --nodered-{near} on the command line")
+    if near:
+        raise pytest.UsageError(f"{name}: there is no such ini key; did you mean {key_of(near)}?")
     if key:
         raise pytest.UsageError(f"{name}: there is no such ini key; write {key} into nodered-sec.toml")
 

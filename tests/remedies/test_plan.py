@@ -203,8 +203,9 @@ def test_the_plan_says_that_the_ca_file_is_of_another_ca() -> None:
     unknown = Finding("tls-01", "critical", "unknown-ca", remedy="if this CA is yours, pass its root")
     assert "for a private CA add --nodered-ca-file=ROOT" in change("front.certificate", SITE, unknown).title
     other = change("front.certificate", SITE, replace(unknown, remedy=f"it ends at `CN=x`, {OTHER_CA} other.pem: x"))
+    assert other.title.startswith("the file given with --nodered-ca-file is of another CA than the certificate: give ")
     assert other.title.endswith(
-        "in time (its CA is another than those in the file given with --nodered-ca-file: give its root, if it is yours)"
+        "; otherwise present a certificate for this name, with its whole chain, renewed in time"
     )
 
 

@@ -32,6 +32,7 @@ from pytest_nodered_sec.probes.tls.certificates import (
     windows_roots,
 )
 from pytest_nodered_sec.probes.tls.ocsp import read_staple
+from pytest_nodered_sec.probes.tls.suites import is_in_clear
 from pytest_nodered_sec.probes.transport.names import ascii_name, banner, is_address
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def shake_hands(look: Look) -> Handshake:
 
 def _shake_hands(look: Look) -> Handshake:
     target = look.target
-    if not target.tls:
+    if is_in_clear(look):
         return Handshake(PresentedChain(target.hostname, "", (), (), "", datetime.now(UTC), target.port))
     legacy = False
     try:

@@ -86,7 +86,7 @@ def see_offers(look: Look) -> TlsOffers:
     Raises:
         ProbeError: no TLS was seen there: something else answered, nothing did, or every ClientHello was refused.
     """
-    if not look.target.tls:
+    if is_in_clear(look):
         return TlsOffers()
     asker = Asker(look)
     lanes = [Once(partial(_see_versions, asker, versions)) for versions in _LANES]
@@ -102,6 +102,26 @@ def see_offers(look: Look) -> TlsOffers:
     _check_answered(look, offers)
     asker.confirm()
     return offers
+
+
+def is_in_clear(look: Look) -> bool:
+    """Whether a target is served without TLS, as its URL says; where that says http, one ClientHello shows it.
+
+    Raises:
+        ProbeError: the URL says http, and TLS answers: nothing can be said of either.
+    """
+    if not look.target.tls and look.shared("TLS in clear", lambda: _answers_tls(look)):
+        https = look.target.origin.replace("http:", "https:", 1)
+        raise ProbeError(f"{look.target.url} is a port for HTTPS: use `--nodered-url={https}`", Cause.PROTOCOL)
+    return not look.target.tls
+
+
+def _answers_tls(look: Look) -> bool:
+    try:
+        reply = Asker(look).ask(Version.TLSV1_2, _USUAL)
+    except ProbeError:  # such as what answers HTTP
+        return False
+    return reply.hello is not None or reply.alert is not None
 
 
 def old_versions(look: Look) -> tuple[str, ...]:

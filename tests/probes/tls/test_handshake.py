@@ -400,8 +400,9 @@ def test_sni_is_sent_for_names_and_not_for_addresses(good: tlslab.Server) -> Non
     assert good.names[::2] == good.names[1::2] == [HOST, "xn--fa-hia.test", HOST, None]
 
 
-def test_an_http_url_is_not_dialled() -> None:
-    seen = present_chain(look_at(1, scheme="http"))
+def test_an_http_url_without_tls_has_no_chain() -> None:
+    with tlslab.serving(tlslab.says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
+        seen = present_chain(look_at(server.port, scheme="http"))
     assert seen.certificates == ()
     assert codes(chain_is_trusted(seen, Policy())) == ["no-tls"]
     assert isinstance(names_the_host(seen, Policy()), NotApplicable)

@@ -263,9 +263,11 @@ def test_an_ipv6_literal_gets_no_name(tmp_path: Path) -> None:
         assert len(accepted(see_offers(look_at(nginx.port, host="[::1]")))) == 2
 
 
-def test_an_http_url_is_not_dialled() -> None:
-    look = cast("Look", LoopbackLook(Target("t", "http://nodered.test:1", Policy())))
-    offers = see_offers(look)
+def test_an_http_url_is_asked_once_whether_it_is_in_clear() -> None:
+    with tlslab.serving(tlslab.says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
+        look = cast("Look", LoopbackLook(Target("t", f"http://nodered.test:{server.port}", Policy())))
+        offers = see_offers(look)
+        assert not present_chain(look).certificates
     assert not offers.tls
     for asks, rule in CONTROLS.values():
         for ask in asks:
@@ -273,6 +275,18 @@ def test_an_http_url_is_not_dialled() -> None:
             settle(seen, look.target)
             assert seen.evidence() == "the target is served without TLS"
             assert rule(seen, Policy()) == NotApplicable("served without TLS: see tls-01")
+
+
+def test_an_http_url_of_a_port_for_https_is_said_so(tmp_path: Path) -> None:
+    need_nginx()
+    with nginxlab.serving(tmp_path, [EC, MIDDLE], server=f"{TODAY};") as nginx:
+        look = cast("Look", LoopbackLook(Target("t", f"http://{HOST}:{nginx.port}", Policy())))
+        for probe in (see_offers, present_chain):
+            with pytest.raises(ProbeError) as unseen:
+                probe(look)
+            url = f"http://{HOST}:{nginx.port}"
+            use = f"use `--nodered-url={url.replace('http', 'https')}`"
+            assert str(unseen.value) == f"{url} is a port for HTTPS: {use}"
 
 
 def test_too_many_suites_for_the_time_are_an_error_that_says_so(tmp_path: Path) -> None:
