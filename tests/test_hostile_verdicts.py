@@ -210,6 +210,20 @@ def test_a_gate_that_drops_every_upgrade_in_silence_refuses() -> None:
     assert "F" not in letters["proxy-05"]
 
 
+def test_a_channel_whose_packets_a_front_refuses_is_opened_by_nothing_that_is_offered_a_session() -> None:
+    def reads_only(request: hostile.Request) -> hostile.Reply | None:
+        if "/ui/socket.io/?" not in request.path or "upgrade" in request.headers:
+            return hostile.FakeNodeRED()(request)
+        offered = b'0{"sid":"abc","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000}'
+        taken = hostile.Reply(200, {"Content-Type": "text/plain"}, offered)
+        return taken if request.method == "GET" else hostile.Reply(403, {"Content-Type": "text/plain"}, b"no")
+
+    with hostile.serving(reads_only) as server:
+        letters, _ = judge(server.url, policy=Policy(dashboards=("/ui",)))
+    assert letters["dash-02"] == {"P"}
+    assert "F" not in letters["admin-12"] | letters["proxy-05"]
+
+
 @pytest.mark.parametrize("after", [15, 40, 70])
 @pytest.mark.parametrize("turn", ["challenge_everything", "basic_everything", "not_found", "refuse connections"])
 def test_a_gate_that_closes_halfway(after: int, turn: str) -> None:

@@ -14,8 +14,8 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Answer, Classified, Kind, Mark, Refuser, alike
 from pytest_nodered_sec.observations.channels import Channel
 from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connect_with, upgrade_channel
-from pytest_nodered_sec.probes.channels.engineio import QUERY
-from pytest_nodered_sec.probes.channels.socketio import joined, knock
+from pytest_nodered_sec.probes.channels.engineio import QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, joined, knock, not_taken
 from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe, upgrade
 from pytest_nodered_sec.probes.http.access import attempt_access, describe, naming, not_mounted, unsigned_token
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
@@ -73,6 +73,7 @@ class Asking:
         self._asked = path.rstrip("/") + "/" if surface == "dashboard page" else path
         self.opened = False  # whether a channel was joined already: once a run, because flows notice
         self.guarded = False  # whether the channel's own middleware refuses: then only joining tells
+        self.untaken = False  # whether a front offers the channel's session, and takes no packets: then, too
         behind_admin = self._surface is Surface.ADMIN
         self.view = admin if behind_admin else node
         self._absolute = look.target.admin if behind_admin else look.target.node
@@ -103,6 +104,8 @@ class Asking:
     def _judged(self, seen: SocketAttempt | ChannelAttempt) -> AccessAttempt:
         """Return the HTTP side, refused where Node-RED or the dashboard refused after the handshake."""
         if seen.channel in (Channel.OPEN, Channel.NO_CHANNEL):
+            closed = seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED
+            self.untaken = closed and seen.attempt.answer.status == 200
             return seen.attempt
         self.guarded = True
         return replace(seen.attempt, classified=_REFUSED_INSIDE)
@@ -207,10 +210,13 @@ class Asking:
             socket = f"{path.rstrip('/')}/socket.io"
             query = with_query(QUERY, parts)
             seen, session = knock(look, self._node, self._surface, socket, said, headers, query, write)
-            if session is not None:
-                with joined(look, session, headers=headers):
-                    pass  # and left at once: that a session is offered tells enough
-            return seen
+            if session is None:
+                return seen
+            try:
+                with joined(look, session, *([JOIN] if self.untaken else []), headers=headers):
+                    return seen  # and left at once: that a session is offered tells enough
+            except NotTakenError as error:
+                return replace(seen, classified=not_taken(error))
         meant = self._meant(parts)
         asked = with_query(random_path() if meant else path, parts)
         method = next((part.method for part in parts if part.method), self._method)
@@ -237,6 +243,8 @@ class Asking:
         if self._name == "/comms":
             return self._within(lambda: self._upgrade(said, {}, entrance), f"as a WebSocket, {said}")
         polling = self._name == "channel, polling"
+        if polling and self.untaken:
+            return self._within(lambda: self._upgrade(said, {}, entrance), f"as a WebSocket, {said}")
         path = self._path.rstrip("/") + f"/socket.io{QUERY}" if polling else self._path
         visit = entrance.visit(self._absolute(path))
         if visit.onward and visit.classified.refuser is not Refuser.LOGIN:
@@ -259,9 +267,11 @@ class Asking:
     ) -> AccessAttempt:
         dashboard = self._surface is Surface.DASHBOARD
         path = self._path.rstrip("/") + "/socket.io" if dashboard else self._path
-        talk = accept if self.opened and not self.guarded else TALKS[self._name]
+        talk = accept if self.opened and not self.guarded else TALKS.get(self._name, join)
         asked, adds = self._written(parts)(self._absolute(path)), partial(with_query, parts=parts)
-        if dashboard:
+        if dashboard and entrance:
+            answer, channel = upgrade(self._look, adds(asked + WEBSOCKET), headers, talk, "", entrance)
+        elif dashboard:
             answer, channel = upgrade_channel(self._look, asked, headers, talk, adds)
         else:
             answer, channel = upgrade(self._look, adds(asked), headers, talk, "", entrance)

@@ -66,6 +66,9 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
                 first = first or (asking, seen)
                 break
             opened = seen.kind is Kind.SERVED and (plain := asking.plainly()).kind is not Kind.SERVED
+            if opened and asking.untaken:  # a session tells nothing
+                seen = asking.enter(entrance, said)
+                opened = seen.kind is Kind.SERVED
             if opened and not asking.guarded:  # a middleware refuses by any name, after a session is offered
                 return VariantAttempt(path, seen, plain, (way,))
             first = first or (asking, seen)
