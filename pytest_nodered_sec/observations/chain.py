@@ -38,6 +38,7 @@ class CertificateFacts:
         for_servers: whether extendedKeyUsage, where there is one, lets servers use it.
         kind: kind of key by which a leaf is told from another one of the same server, "" where there is one only.
         key_sha256: SHA-256 of its public key (SubjectPublicKeyInfo), lower-case hex; "" where 0.1.0 looked.
+        further_names: how many entries of a very long SAN are not kept; none of them is the host asked for.
     """
 
     position: int
@@ -63,6 +64,7 @@ class CertificateFacts:
     for_servers: bool = True
     kind: str = ""
     key_sha256: str = ""
+    further_names: int = 0
 
     @property
     def self_signed(self) -> bool:

@@ -268,7 +268,8 @@ def _address(host: str) -> str:
 
 def _listed(leaf: CertificateFacts) -> str:
     names = (*leaf.dns_names, *leaf.ip_addresses)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    left = len(names) + leaf.further_names - _SHOWN
+    more = f" and {left} more" if left > 0 else ""
     return (", ".join(names[:_SHOWN]) or "no host") + more
 
 

@@ -182,6 +182,12 @@ def test_names_that_do_not_count(host: str, names: tuple[str, ...], addresses: t
     assert ("subjectAltName = IP:10.0.0.5" if host == "10.0.0.5" else "certbot") in fault.remedy
 
 
+def test_names_that_are_not_kept_are_counted() -> None:
+    leaf = replace(LEAF, dns_names=tuple(f"{n}.example" for n in range(100)), further_names=3900)
+    (fault,) = faults(names_the_host(chain(leaf, MID, host="plant.example"), Policy()))
+    assert "4.example and 3995 more, not for plant.example" in fault.observed
+
+
 def test_a_common_name_does_not_count() -> None:
     leaf = replace(LEAF, dns_names=(), has_san=False)
     (fault,) = faults(names_the_host(chain(leaf, MID), Policy()))

@@ -35,6 +35,9 @@ UNREADABLE: Final = (
     x509.UnsupportedGeneralNameType,
     Warning,  # cryptography warns of serial numbers below one; under `-W error` that is raised
 )
+_NAMES: Final = 100  # entries of a SAN that are kept; a public CA's certificates seldom have more
+_LISTS: Final = 4  # URLs of lists of revoked certificates; real certificates name one or two
+_WHOLE: Final = 1000  # characters of a name in full
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -86,13 +89,19 @@ def key_sha256(certificate: x509.Certificate) -> str:
     return ""
 
 
-def facts(position: int, certificate: x509.Certificate) -> CertificateFacts:
+def facts(position: int, certificate: x509.Certificate, host: str = "") -> CertificateFacts:
     """Return the contents of a certificate.
+
+    Args:
+        position: as `CertificateFacts` has it.
+        certificate: the certificate.
+        host: what is asked for; of many names in the SAN, those that look like it are kept in any case.
 
     Raises:
         UNREADABLE: it is not written as certificates are.
     """
     extensions = certificate.extensions
+    host = host.lower().rstrip(".")
     names: list[str] = []
     addresses: list[str] = []
     has_san = False
@@ -135,15 +144,15 @@ def facts(position: int, certificate: x509.Certificate) -> CertificateFacts:
         self_issued=certificate.subject == certificate.issuer,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        dns_names=tuple(names),
-        ip_addresses=tuple(addresses),
+        dns_names=(kept_names := _kept(names, host)),
+        ip_addresses=(kept_addresses := _kept(addresses, host)),
         has_san=has_san,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
         key_type=key_type,
         key_bits=key_bits,
         signature_hash=signature_hash,
         ca_issuers=ca_issuers,
-        names=(certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()),
+        names=(_in_full(certificate.subject), _in_full(certificate.issuer)),
         key_ids=(own_key.hex(), issuer_key.hex()),
         organisations=(_organisation(certificate.subject), _organisation(certificate.issuer)),
         must_staple=must_staple,
@@ -151,7 +160,25 @@ def facts(position: int, certificate: x509.Certificate) -> CertificateFacts:
         authority=authority,
         for_servers=for_servers,
         key_sha256=key_sha256(certificate),
+        further_names=len(names) + len(addresses) - len(kept_names) - len(kept_addresses),
     )
+
+
+def _kept(names: list[str], host: str) -> tuple[str, ...]:
+    """Return the first names; where there are too many, before them those that look like the host."""
+    if len(names) <= _NAMES:
+        return tuple(names)
+    return tuple(sorted(names, key=lambda name: not _looks_like(name.lower(), host))[:_NAMES])
+
+
+def _looks_like(name: str, host: str) -> bool:
+    return name in (host, f"*.{host}") or (name.startswith("*.") and host.endswith(name[1:]))
+
+
+def _in_full(name: x509.Name) -> str:
+    """Return a name as RFC 4514 text; of a very long one the beginning, and what tells it from others."""
+    text = name.rfc4514_string()
+    return text if len(text) <= _WHOLE else f"{text[:_WHOLE]}… {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _crls(extensions: x509.Extensions) -> tuple[str, ...]:
@@ -159,7 +186,9 @@ def _crls(extensions: x509.Extensions) -> tuple[str, ...]:
         points = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
         # A point with reasons leads to a list of some revoked certificates only (RFC 5280, 4.2.1.13).
         names = [name for point in points if not point.reasons for name in point.full_name or ()]
-        return tuple(str(name.value) for name in names if isinstance(name, x509.UniformResourceIdentifier))
+        urls = [str(name.value) for name in names if isinstance(name, x509.UniformResourceIdentifier)]
+        usable = [url for url in urls if len(url) <= _WHOLE]
+        return tuple(sorted(usable, key=lambda url: not url.startswith("http://"))[:_LISTS])
     return ()
 
 

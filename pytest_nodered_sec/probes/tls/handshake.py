@@ -285,7 +285,7 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
     connection = client.connection
     try:
         sent = connection.get_peer_cert_chain(as_cryptography=True) or []
-        certificates = tuple(facts(position, certificate) for position, certificate in enumerate(sent))
+        certificates = tuple(facts(position, certificate, client.host) for position, certificate in enumerate(sent))
         path = tuple(client.walked[depth].to_cryptography() for depth in sorted(client.walked))
         walked = path_of(certificates, path)
         staple = read_staple(client.staple, path) if client.staple else None

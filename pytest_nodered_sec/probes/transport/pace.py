@@ -21,7 +21,7 @@ _SILENT: Final = 4  # requests; upgrades to WebSockets that nobody serves are of
 _SLOWEST: Final = 1.1  # seconds between two requests; just over what a limit of one a second wants
 _GRACE: Final = 600.0  # seconds after the first objection in which waiting costs no look its time
 _SLOWLY: Final = 1 / 3  # of a look's limit: answers that take less do not count, however many they are
-_TOGETHER: Final = 8  # times that limit, for the others together
+_TOGETHER: Final = 7  # times that limit, for the others together
 _LATE: Final = (
     "the target limits the request rate, and this request's turn did not come within the time limit: let its front "
     "pass the machine that runs the tests"

@@ -12,6 +12,7 @@ import pytest
 import tlslab
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tlslab import LoopbackLook, issue
@@ -20,9 +21,10 @@ from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.identity import key_fingerprint
-from pytest_nodered_sec.probes.tls.certificates import UNREADABLE, facts
+from pytest_nodered_sec.probes.tls.certificates import UNREADABLE, _in_full, facts
 from pytest_nodered_sec.probes.tls.handshake import present_chain
 from pytest_nodered_sec.probes.tls.ocsp import read_staple
+from pytest_nodered_sec.probes.tls.revocation import _look_up
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,7 @@ LEAF = issue(
 DER = LEAF.certificate.public_bytes(Encoding.DER)
 NAME = DER.rindex(b"\x0c\x09localhost")  # the tag of the subject's common name
 STAPLE = tlslab.ocsp_response(LEAF, ROOT)
+LIST = tlslab.crl(ROOT, LEAF)
 CHANGES = st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=4)
 
 
@@ -67,6 +70,65 @@ def test_a_certificate_is_facts_or_unreadable(changes: list[tuple[int, int]]) ->
         seen = facts(0, x509.load_der_x509_certificate(der))
         assert seen.subject.isprintable()
     assert isinstance(key_fingerprint(der), str)
+
+
+def test_of_a_certificate_with_thousands_of_everything_little_is_kept() -> None:
+    many = [f"a{number}.example" for number in range(4000)]
+    leaf = issue(
+        "localhost",
+        ROOT,
+        organisation="Plant",
+        dns=[*many, "*.hall.plant.example", "LINE.hall.plant.example"],
+        ips=[f"10.0.{number // 250}.{number % 250}" for number in range(1000)],
+        crls=["ldap://localhost/x", *(f"http://localhost:1/{number}" for number in range(500))],
+    )
+    seen = facts(0, leaf.certificate, "line.hall.plant.example.")
+    assert seen.dns_names[:3] == ("*.hall.plant.example", "LINE.hall.plant.example", "a0.example")
+    assert "10.0.3.7" in facts(0, leaf.certificate, "10.0.3.7").ip_addresses
+    assert seen.further_names == 4002 + 1000 - 200
+    assert seen.crls == tuple(f"http://localhost:1/{number}" for number in range(4))
+    assert len(repr(seen)) < 8000
+
+
+def test_of_a_name_of_thousands_of_parts_the_beginning_is_kept_and_what_tells_it_apart() -> None:
+    subjects = [
+        x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, f"part {part}") for part in (*range(2000), last)])
+        for last in ("a", "b")
+    ]
+    first, second = map(_in_full, subjects)
+    assert first != second
+    assert first == _in_full(subjects[0])
+    assert len(first) < 1100
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(st.binary(max_size=60), st.lists(st.tuples(st.integers(0x80, 0xA8), st.binary(max_size=20)))))
+def test_whatever_stands_in_the_place_of_names_is_facts_or_unreadable(
+    names: bytes | list[tuple[int, bytes]],
+) -> None:
+    entries = names if isinstance(names, bytes) else b"".join(bytes([tag, len(name)]) + name for tag, name in names)
+    leaf = issue(
+        "localhost", ROOT, raw_san=b"\x30" + bytes([len(entries)]) + entries if len(entries) < 128 else entries
+    )
+    with warnings.catch_warnings(), contextlib.suppress(*UNREADABLE):
+        warnings.simplefilter("ignore")
+        seen = facts(0, leaf.certificate, "localhost")
+        assert all(name.isprintable() for name in (seen.subject, *seen.dns_names, *seen.ip_addresses))
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, len(LIST) - 1), st.integers(0, 255)), max_size=4))
+def test_a_list_tells_what_is_revoked_or_why_it_does_not(changes: list[tuple[int, int]]) -> None:
+    def listed(_url: str, _fetch: object) -> x509.CertificateRevocationList:
+        return x509.load_der_x509_crl(changed(LIST, changes))
+
+    look = cast("Look", SimpleNamespace(listed=listed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        seen = _look_up(look, facts(0, LEAF.certificate), LEAF.certificate, ROOT.certificate)
+    assert bool(seen.trouble) != bool(seen.url)
+    assert bool(seen.revoked) == (not seen.trouble)  # who changes anything breaks the signature
+    assert seen.trouble.isprintable()
 
 
 @settings(deadline=None, max_examples=400)
