@@ -104,7 +104,8 @@ def _come(look: Look, client: Client) -> CertificateDemand:
             if client.asked and any(word in error.reasons for word in _OF_CERTIFICATES):
                 return CertificateDemand(asked=True, alert=error.reasons)
             raise ProbeError(str(error), Cause.PROTOCOL) from None
-    status = _STATUS.match(got)
+    while (status := _STATUS.match(got)) and status[1].startswith(b"1"):  # 103 Early Hints; the answer follows
+        got = got.partition(b"\r\n\r\n")[2]
     if status is None:
         raise ProbeError(f"{target.url} answered GET {path} with something other than HTTP", Cause.PROTOCOL)
     return CertificateDemand(client.asked, status=int(status[1]), named=NO_CERTIFICATE.encode() in got)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import hostile
 import nginxlab
 import pytest
 import tlslab
@@ -569,6 +570,14 @@ def test_an_alert_is_a_demand(version: ssl.TLSVersion, authority: tuple[Issued, 
     )
     assert demands_client_certificate(seen, MUTUAL) == chain_is_trusted(presented, MUTUAL) == ()
     assert presented.wants_certificate
+
+
+def test_a_hint_before_the_answer_is_not_the_answer() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 2
+    refusal = hints + b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with hostile.serving(lambda request: hostile.Reply(stream=lambda sock: sock.sendall(refusal))) as server:
+        seen = come_without_certificate(look_at(server.port, hostile.default_ca().pem_path, MUTUAL))
+    assert seen.status == 403
 
 
 def test_the_targets_own_certificate_is_shown_for_the_chain_and_not_for_the_demand(
