@@ -175,6 +175,7 @@ def test_editor_is_as_expected(seen: EditorSettings, demands: dict[str, Any], ex
         ("empty", ["secret-empty"]),
         ("published", ["secret-published"]),
         ("missing", ["secret-missing"]),
+        ("guessable", ["secret-guessable"]),
     ],
 )
 def test_secret_is_set(kind: str, expected: list[str]) -> None:

@@ -62,7 +62,11 @@ function lax(file, fs_ = fs) { // whether a third party can change it: Node-RED'
 // the answers, without a module (`without`), and what comes out differently names its modules (`used`).
 class Asked {
   constructor(without = "", all = false, only = "") {
-    Object.assign(this, { without, all, only, names: new Set(), used: new Set(), held: new Map(), next: 1 });
+    Object.assign(this, { without, all, only, names: new Set(), used: new Set(), held: new Map(), next: 1, waiting: [], filling: [],
+      awaited: 0 });
+  }
+  waits(name, given) { // functions that are called later, if ever (later.js)
+    for (const act of given) if (typeof act === "function" && !act[INERT]) this.waiting.push([name, act]);
   }
   add(name) { this.names.add(name); }
   lacks(name, what) {
@@ -98,7 +102,8 @@ function inert(name, asked, id = 0, settled = false) {
       if (key === INERT) return name;
       if (key === HELD) return id;
       if (key === util.promisify.custom) return undefined;
-      if (key === "then") return settled ? undefined : (go) => Promise.resolve(go && go(inert(name, asked, 0, true)));
+      if (key === "then") return settled ? undefined : (go) => ++asked.awaited > 200 // a loop that waits for nothing else
+        ? new Promise(() => {}) : Promise.resolve(go && go(inert(name, asked, 0, true)));
       if (key === "catch" || key === "finally") return () => proxy;
       used();
       if (key === Symbol.iterator) return function* () { asked.add(name); };
@@ -110,12 +115,13 @@ function inert(name, asked, id = 0, settled = false) {
       if (!members.has(key)) members.set(key, inert(name, asked, asked.hold(name, String(key))));
       return members.get(key);
     },
-    apply: () => {
+    apply: (_, __, given) => {
       used();
+      asked.waits(name, given);
       return asked.lacks(name, "answer") ? undefined : inert(name, asked, asked.hold(name, null));
     },
     ownKeys: (target) => { asked.add(name); return Reflect.ownKeys(target); }, // spread, or assigned to something
-    construct: () => { used(); return inert(name, asked); }, set: () => true,
+    construct: (_, given) => { used(); asked.waits(name, given); return inert(name, asked); }, set: () => true,
     has: () => { asked.add(name); return true; },
   });
   return proxy;
@@ -127,7 +133,8 @@ const ACTIONS = new Set(["fs", "http", "https", "http2", "net", "dgram", "tls", 
   "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns",
   "winston", "winston-daily-rotate-file", "pino", "bunyan", "log4js", "loglevel", "debug", "@sentry/node", "prom-client"]);
 
-function timer() { // one that never ends
+function timer(name, asked, act) { // one that never ends
+  asked.waits(name, [act]);
   const itself = { hasRef: () => false, [Symbol.toPrimitive]: () => 0 };
   for (const key of ["ref", "unref", "refresh", "close"]) itself[key] = () => itself;
   return itself;
@@ -153,12 +160,18 @@ function loader(environment, loaded, asked) {
     const value = attempt(() => globalThis[key], undefined);
     if (value !== undefined) globals[key] = value;
   }
-  const variables = { ...environment };
+  vm.runInContext(CLOCK, context)(Date.now() - STARTED);
+  // one that is not there may be set by a module that is not run, which is there for that
+  const values = { ...environment }, variables = new Proxy(values, { get: (all, key) => {
+    if (typeof key === "string" && !Object.hasOwn(all, key)) for (const name of asked.filling) asked.add(name);
+    return all[key];
+  } });
   Object.assign(globals, {
     process: processOf(variables, asked), console: new Proxy({}, { get: () => () => {} }), fetch: inert("fetch", asked),
-    setTimeout: timer, setInterval: timer, setImmediate: timer, queueMicrotask: () => {}, Buffer,
+    Buffer, queueMicrotask: (act) => asked.waits("queueMicrotask", [act]),
     clearTimeout: () => {}, clearInterval: () => {}, clearImmediate: () => {}, global: globals,
   });
+  for (const key of ["setTimeout", "setInterval", "setImmediate"]) globals[key] = (act) => timer(key, asked, act);
   for (const key of ["WebSocket", "EventSource", "Worker", "BroadcastChannel"]) globals[key] = inert(key, asked);
   const [files, promises] = reading(asked);
   const commands = programs(asked), hashes = bcrypt(asked), main = mainModule(variables, asked);
@@ -200,11 +213,14 @@ function loader(environment, loaded, asked) {
     if (file.endsWith(".json")) return (module.exports = JSON.parse(body));
     module.require = requiring(file, module);
     const run = compiled(body, file);
-    Object.defineProperty(globals, "__run", { configurable: true, enumerable: false,
-      value: () => run.call(module.exports, module.exports, module.require, module, file, path.dirname(file)) });
-    vm.runInContext("__run()", context, { timeout: INPUT.limit });
+    bounded_(() => run.call(module.exports, module.exports, module.require, module, file, path.dirname(file)), INPUT.limit);
     return module.exports;
   }
+  function bounded_(act, limit) {
+    Object.defineProperty(globals, "__run", { configurable: true, enumerable: false, value: act });
+    vm.runInContext("__run()", context, { timeout: limit });
+  }
+  asked.run = bounded_;
   function computed(file, name, at, module) { // a package that only computes, or a part of one; undefined where that fails
     const known = COMPUTES.has(packageOf(name)) || packaged.has(file) || /^node-red\/settings(\.js)?$/.test(name);
     if (!known || !/^\/.*\.(js|cjs|json)$/.test(at) || !shared(at) || attempt(() => lax(at), at)) return undefined;
@@ -213,7 +229,7 @@ function loader(environment, loaded, asked) {
   function requiring(file, module) { // `require` of a file
     const require_ = (name) => {
       const bare = String(name).replace(/^node:/, "");
-      if (bare === "os") return own_os(variables);
+      if (bare === "os") return own_os(values);
       if (bare === "path" || bare === "path/posix") return own_path();
       if (bare === "child_process") return asked.lacks(bare, "module") ? undefined : commands;
       if (REAL.has(bare)) return require(bare);
@@ -230,7 +246,10 @@ function loader(environment, loaded, asked) {
         + `${printable(name)}, which is not installed where Node.js looks for it`), { code: "MODULE_NOT_FOUND" });
       if (HASHES.has(bare)) return hashes;
       if (!modules.has(bare)) modules.set(bare, computed(file, bare, at, module));
-      if (modules.get(bare) === undefined) modules.set(bare, inert(bare, asked, asked.hold(bare)));
+      if (modules.get(bare) === undefined) {
+        modules.set(bare, inert(bare, asked, asked.hold(bare)));
+        if (/(^|[/@.-])(dot)?envx?\b/i.test(bare)) asked.filling.push(bare);
+      }
       return asked.lacks(bare, "module") ? undefined : modules.get(bare);
     };
     require_.resolve = (name) => /^\.{0,2}\//.test(name) ? resolve(file, name) : String(name);
@@ -286,15 +305,18 @@ function form(settings) { // in what form it exports, of which Node-RED takes no
     ? "it exports its settings as `default`, where Node-RED does not look: it runs without them" : "";
 }
 
-function evaluate() {
+async function evaluate() {
+  for (const event of ["unhandledRejection", "uncaughtException"]) process.on(event, () => {}); // of what it left behind
   const loaded = [], asked = new Asked();
   try {
     const settings = loader(INPUT.environment, loaded, asked)(INPUT.file);
     const reduced = reduce(settings, asked);
     for (const file of BLIND) throw failure(`it reads ${printable(file.replace(ROOT, ""))}, which takes a group that Node-RED's process has, `
       + "and its user by /etc/group has not: look as root, or add the user to that group");
-    const decided = [...asked.decided(asked.source), ...deciding(reduced, asked.modules())];
-    say({ settings: reduced, loaded, form: form(settings), secretVariables: secretVariables(settings, INPUT.environment), asked: [...new Set(decided)].map(printable).slice(0, 20) });
+    const secrets = holding(settings);
+    const later = await changing(); // before evaluations in which a loop may wait for nothing
+    const decided = [...asked.decided(asked.source), ...deciding(reduced, asked.modules()), ...later];
+    say({ settings: reduced, loaded: [...loaded, ...stale(reduced)], secrets, form: form(settings), secretVariables: secretVariables(settings, INPUT.environment), asked: [...new Set(decided)].map(printable).slice(0, 20) });
   } catch (error) {
     say({ trouble: trouble(error), loaded });
   }

@@ -57,7 +57,7 @@ def _read(*names: str) -> str:
     return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
 
 
-_CHILD: Final = ("view", "evaluate", "stand_ins", "reduce")  # what evaluates settings.js needs no more
+_CHILD: Final = ("view", "evaluate", "stand_ins", "later", "reduce")  # what evaluates settings.js needs no more
 PROGRAM: Final = _read(*_CHILD, "caddy", "flows", "sending", "graph", "palette", "keepers", "settings")
 CHILD: Final = _read(*_CHILD) + "\nevaluate();\n"
 

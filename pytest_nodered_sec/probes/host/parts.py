@@ -192,7 +192,7 @@ def _login(inside: Inside) -> LoginSettings:
         for name in ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")
         if settings[name]["kind"] not in ("unset", "false", "function", "computed")
     ]
-    default = "" if auth["defaultKind"] in ("unset", "false") else auth["defaultPermissions"] or "*"
+    default = "" if auth["defaultKind"] in ("unset", "false", "powerless") else auth["defaultPermissions"] or "*"
     return LoginSettings(seen["file"], auth["kind"], auth["type"], tuple(hashes), default)
 
 

@@ -41,10 +41,24 @@ function hash(value) {
 const mark = (value) => require("crypto").createHash("sha256").update(`nodered-sec\n${value.replace(/^\$2[a-z]?/, "")}`).digest("hex");
 
 const MISSING = ["undefined", "null", "NaN", "[object Object]", "[object Promise]"]; // made of what was not there
-const secret = (value) => kindOf(value) === "computed" ? "computed" : Object.hasOwn(INPUT.known, value) ? "published"
-  : MISSING.includes(value) ? "missing" : kindOf(value);
+// What people write until they think of a secret, and what everybody tries first.
+const GUESSED = new RegExp("^((my|our|your|the|a)?[-_ ]?(own|super|top|very|long|new|some)?[-_ ]?(secret|pass(word)?|credential|encryption)"
+  + "([-_ ]?(secret|key|password|here))*[-_ ]?\\d{0,4}|(.*[^a-z])?(change|replace)[-_ ]?(me|this|it)([^a-z].*)?|node-?red\\d{0,4}"
+  + "|default|test(ing)?|example|x+|\\d{0,8}|<.*>)$", "i");
+
+function secret(given) {
+  const value = given instanceof Uint8Array ? Buffer.from(given).toString("utf8") : given; // of a file, read without its encoding
+  if (kindOf(value) === "computed") return "computed";
+  if (Object.hasOwn(INPUT.known, value)) return "published";
+  if (MISSING.includes(value)) return "missing";
+  if (typeof value !== "string" || !value && value === given) return kindOf(value);
+  return GUESSED.test(value.trim()) || INPUT.passwords.includes(value.trim().toLowerCase()) ? "guessable" : "set";
+}
 
 const rights = (value) => (Array.isArray(value) ? value : [value]).map(text).join(",");
+
+const powerless = (user) => kindOf(user) === "set" // whom Node-RED gives no right at all
+  && (Array.isArray(own(user).permissions) ? !own(user).permissions.length : !own(user).permissions);
 
 function login(value) {
   const part = own(value).module; // Node-RED puts it over the rest
@@ -58,7 +72,7 @@ function login(value) {
     users: users.map((user) => ({ permissions: rights(own(user).permissions), hash: hash(own(user).password) })),
     usersKind: Array.isArray(auth.users) ? "list" : kindOf(auth.users),
     decides: ["authenticate", "tokens"].filter((key) => ["function", "computed"].includes(kindOf(auth[key]))),
-    defaultKind: kindOf(fallback), defaultPermissions: rights(own(fallback).permissions),
+    defaultKind: powerless(fallback) ? "powerless" : kindOf(fallback), defaultPermissions: rights(own(fallback).permissions),
     sessionSeconds: typeof auth.sessionExpiryTime === "number" ? auth.sessionExpiryTime : 0,
   };
 }
@@ -127,10 +141,20 @@ function reduce(s, asked) {
   };
 }
 
-function secretVariables(s, environment) { // names of those whose values the settings keep secret
+function secretsOf(s) { // what the settings keep secret, and what hashes are made of at each start
   const users = listOf(own(s.adminAuth).users).concat(own(own(s.adminAuth).users));
   const secrets = [s.credentialSecret, ...users.map((one) => own(one).password),
     ...["httpAdminAuth", "httpNodeAuth", "httpStaticAuth", "httpAuth"].map((key) => own(s[key]).pass)].filter((one) => typeof one === "string");
-  const all = [...secrets, ...secrets.map((one) => HASHED.get(one)).filter((one) => typeof one === "string")];
+  return [...secrets, ...secrets.map((one) => HASHED.get(one)).filter((one) => typeof one === "string")];
+}
+
+function secretVariables(s, environment) { // names of those whose values the settings keep secret
+  const all = secretsOf(s);
   return Object.entries(environment).filter(([, value]) => value.length > 5 && all.some((one) => one.includes(value))).map(([name]) => printable(name));
+}
+
+function holding(s) { // files that settings.js reads such a secret from, but for those that a service manager hands over
+  const all = secretsOf(s).filter((one) => one.length > 5);
+  return [...LOOKED].filter((file) => !/^\/run\/(secrets|credentials)\//.test(file)
+    && attempt(() => fs.statSync(file).isFile() && fs.statSync(file).size <= MOST && all.some((one) => fs.readFileSync(file, "utf8").includes(one)), false));
 }

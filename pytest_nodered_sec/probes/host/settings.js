@@ -164,7 +164,7 @@ function flowsOf(userDir, settings, environment, cwd) { // the flows that run: a
   return name.startsWith("./") || fs.existsSync(beside) ? beside : path.join(userDir, name);
 }
 
-function filesOf(userDir, loaded, flows, ofUnit) {
+function filesOf(userDir, { loaded, secrets }, flows, ofUnit) {
   const { dir, name, ext } = path.parse(flows);
   const given = own(own(own(attempt(() => JSON.parse(bounded(path.join(dir, "package.json"), MOST)), null))["node-red"])
     .settings).credentialsFile; // of a project
@@ -172,7 +172,7 @@ function filesOf(userDir, loaded, flows, ofUnit) {
   const credentials = [...new Set([`${name}_cred${ext}`, text(given)].filter(Boolean)
     .flatMap((one) => [path.join(dir, one), path.join(userDir, one)]))];
   const kinds = {
-    settings: loaded.map((one) => one.path), "environment files": ofUnit, flows: [flows, backup(flows)],
+    settings: [...loaded.filter((one) => !one.read).map((one) => one.path), ...secrets], "environment files": ofUnit, flows: [flows, backup(flows)],
     credentials: credentials.flatMap((one) => [one, backup(one)]),
     sessions: [".sessions.json", ".flowfuse-assistant.json"].map((one) => path.join(userDir, one)), // tokens
     "runtime config": attempt(() => fs.readdirSync(userDir), []).filter((name) => /^\.config\./.test(name))
@@ -302,7 +302,7 @@ async function main() {
   const own_ = found.guessed && seen.settings && seen.settings.userDir; // an argument outweighs what the file says
   const userDir = own_ ? path.resolve(cwd, own_) : found.userDir;
   const flows = seen.settings && flowsOf(userDir, seen.settings, environment, cwd);
-  const listed = flows ? { ...filesOf(userDir, seen.loaded, flows, ofUnit), flows: graphOf(flows) } : { kinds: {}, types: {} };
+  const listed = flows ? { ...filesOf(userDir, seen, flows, ofUnit), flows: graphOf(flows) } : { kinds: {}, types: {} };
   const places = placesOf(INPUT.pid, cwd, userDir);
   const nodes = nodesIn([places.own, ...places.red.length ? places.red : places.roots.filter((one) => fs.existsSync(path.join(one, "node-red")))]);
   say({ ...seen, ...found, nodes, lock: lockOf(userDir), userDir, ...listed, groups: groups(), caddies: await caddies(),

@@ -5,20 +5,21 @@
 const place_ = (file) => path.resolve(INPUT.cwd, file instanceof URL ? require("url").fileURLToPath(file) : String(file));
 
 function read(file, options) { // a small regular file
-  const at = place_(file), stat = fs.statSync(at);
+  const at = reached(place_(file)), stat = fs.statSync(at);
   if (!stat.isFile() || stat.size > MOST) throw failure(`settings.js reads ${printable(file)}, which is no small file`);
   return fs.readFileSync(at, typeof options === "string" ? options : { encoding: options && options.encoding });
 }
 
 function reading(asked) { // node:fs, of which what reads works: within bounds, and of regular files
   const can = {
-    readFileSync: read, existsSync: (file) => fs.existsSync(place_(file)), constants: fs.constants,
-    statSync: (file, options) => fs.statSync(place_(file), options), Stats: fs.Stats,
-    lstatSync: (file, options) => fs.lstatSync(place_(file), options),
-    accessSync: (file, mode) => fs.accessSync(place_(file), (mode || 0) & ~fs.constants.W_OK),
+    readFileSync: read, existsSync: (file) => there(place_(file)), constants: fs.constants,
+    statSync: (file, options) => fs.statSync(reached(place_(file)), options), Stats: fs.Stats,
+    lstatSync: (file, options) => fs.lstatSync(reached(place_(file)), options),
+    accessSync: (file, mode) => fs.accessSync(reached(place_(file)), (mode || 0) & ~fs.constants.W_OK),
+    exists: (file, act) => asked.waits("fs.exists", [() => act(there(place_(file)))]),
     readdirSync: (folder, options) => fs.readdirSync(place_(folder), { withFileTypes: Boolean(own(options).withFileTypes) }),
     realpathSync: (file) => fs.realpathSync(place_(file)), readlinkSync: (file) => fs.readlinkSync(place_(file)),
-    readJsonSync: (file) => JSON.parse(read(file, "utf8")), pathExistsSync: (file) => fs.existsSync(place_(file)),
+    readJsonSync: (file) => JSON.parse(read(file, "utf8")), pathExistsSync: (file) => there(place_(file)),
   };
   can.realpathSync.native = can.realpathSync;
   const soon = (act) => async (...args) => act(...args);
@@ -41,7 +42,7 @@ function dotenv(environment) { // what dotenv does: reads the file it is told, o
     const parsed = {};
     let error;
     for (const file of files) {
-      const stat = attempt(() => fs.statSync(file), null);
+      const stat = attempt(() => fs.statSync(reached(file)), null);
       if (!stat || !stat.isFile() || stat.size > MOST) { error = new Error("no such file"); continue; }
       for (const [key, value] of Object.entries(parse(fs.readFileSync(file, "utf8"))))
         if (given.override || !Object.hasOwn(parsed, key)) parsed[key] = value;
@@ -61,15 +62,16 @@ function processOf(environment, asked) { // the running process as settings.js s
     if (!/^(_|binding|dlopen|mainModule|env|std|channel|permission|report|getBuiltinModule)/.test(key))
       shown[key] = typeof value === "function" ? () => undefined : value;
   }
-  const itself = () => shown;
+  const itself = (event, act) => { asked.waits(`process.on ${printable(event)}`, [act]); return shown; };
   for (const key of ["on", "once", "off", "addListener", "removeListener", "removeAllListeners", "prependListener",
     "prependOnceListener", "setMaxListeners"]) shown[key] = itself;
-  for (const key of ["getuid", "geteuid", "getgid", "getegid", "getgroups", "hrtime", "memoryUsage", "cpuUsage", "uptime",
+  for (const key of ["getuid", "geteuid", "getgid", "getegid", "getgroups", "hrtime", "memoryUsage", "cpuUsage",
     "resourceUsage", "constrainedMemory", "availableMemory"]) if (process[key]) shown[key] = process[key].bind(process);
   Object.assign(shown, {
-    env: environment, argv: argv(environment), pid: INPUT.pid, cwd: () => INPUT.cwd, exit: stop,
+    uptime: () => 0.5, env: environment, argv: argv(environment), pid: INPUT.pid, cwd: () => INPUT.cwd, exit: stop,
     reallyExit: stop, abort: stop, kill: () => true, umask: () => process.umask(), emit: () => false, listeners: () => [],
-    listenerCount: () => 0, emitWarning: () => {}, nextTick: () => {}, getBuiltinModule: () => undefined,
+    listenerCount: () => 0, emitWarning: () => {},
+    nextTick: (act) => asked.waits("nextTick", [act]), getBuiltinModule: () => undefined,
     loadEnvFile: (file) => { if (dotenv(environment).config({ path: file || ".env" }).error) throw new Error("no such file"); },
     stdin: inert("stdin", asked), stdout: inert("stdout", asked), stderr: inert("stderr", asked),
   });
@@ -138,7 +140,7 @@ function programs(asked) {
 const COMPUTES = new Set(["json5", "js-yaml", "yaml", "ini", "toml", "@iarna/toml", "smol-toml", "dotenv-expand", "config",
   "convict", "nconf", "rc", "env-var", "envalid", "cfenv", "lodash", "lodash.merge", "lodash.get", "lodash.defaultsdeep",
   "deepmerge", "merge-deep", "deep-extend", "defu", "merge", "extend", "deep-assign", "object-assign", "tslib", "ip",
-  "strip-json-comments", "comment-json", "jsonc-parser", "node-red"]);
+  "strip-json-comments", "comment-json", "jsonc-parser", "node-red", "dotenv-flow", "dotenv-safe", "dotenv-defaults"]);
 const packageOf = (name) => name.split("/").slice(0, name.startsWith("@") ? 2 : 1).join("/");
 
 const HASHED = new Map(); // hashes that settings.js makes at each start: the password of each

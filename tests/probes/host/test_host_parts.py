@@ -548,6 +548,14 @@ def test_logins_that_are_decided_at_run_time_cannot_be_looked_at(auth: dict[str,
     assert message in trouble(inside(sections_of(), settings={**SETTINGS, "settings": settings}), "login")
 
 
+def test_a_default_user_without_rights_is_none() -> None:
+    for default, permissions, expected in (("powerless", "", ""), ("set", "read", "read"), ("set", "", "*")):
+        auth = {"defaultKind": default, "defaultPermissions": permissions}
+        settings = {**SETTINGS["settings"], "adminAuth": {**SETTINGS["settings"]["adminAuth"], **auth}}
+        seen: LoginSettings = part(inside(sections_of(), settings={**SETTINGS, "settings": settings}), "login")
+        assert seen.default == expected
+
+
 @pytest.mark.parametrize("kind", ["function", "computed"])
 def test_a_middleware_in_place_of_a_login_has_no_hash(kind: str) -> None:
     middleware = {"kind": kind, "module": "", "hash": {"scheme": "unset", "cost": 0, "known": ""}}
