@@ -148,8 +148,8 @@ class Trail:
     Attributes:
         address: the address dialled.
         state: what connecting met.
-        hops: redirects in order, at most six.
-        end: the last answer where it was asked for, None where a redirect leads to another server.
+        hops: redirects in order, at most six; what HTTPS answers is not among them.
+        end: the last answer where that is no redirect, else None.
     """
 
     address: str
@@ -192,7 +192,7 @@ class RedirectTrails:
         return f"{self.method} {self.path} over plain HTTP, port {self.port}: {'; '.join(lines)}"
 
     def settle(self, target: Target) -> None:
-        """Raise where an address gave no answer; the end of a trail on HTTPS is not asked about here."""
+        """Raise where an address gave no answer."""
         del target
         for trail in self.trails:
             if not trail.hops and trail.end is not None and no_answer(trail.end):

@@ -23,6 +23,7 @@ from pytest_nodered_sec.registry.elsewhere import (
     for_own,
     for_page,
     for_pages,
+    for_plain,
     for_plain_channel,
     for_redirects,
     for_revocation,
@@ -161,7 +162,7 @@ PROBES: Final[dict[str, Probe]] = {
     "plain": Probe(
         "http.cleartext",
         "ask_in_clear",
-        lambda target, args: [in_clear(target, *args[1:])],
+        for_plain,
         ("admin", "plain"),
         doors=True,
     ),

@@ -27,6 +27,12 @@ def in_clear(target: Target, root: str, path: str, method: str = "GET") -> Reque
     return Request(Manner.READ if method in READS else Manner.WRITE, method, absolute, plain=True)
 
 
+def for_plain(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `plain` may send."""
+    asked = in_clear(target, *args[1:])
+    return [asked if asked.method == "GET" else replace(asked, path=f"{asked.path}?keep=<hex>")]
+
+
 def for_plain_channel(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `plain_channel` may send."""
     kind, root, path = args
@@ -44,9 +50,7 @@ def for_redirects(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `redirects` may send."""
     root, path, method = args
     asked = in_clear(target, root, path, method)
-    query = f"{asked.path}?keep=<hex>"
-    sides = (True, False) if method == "GET" else (True,)  # nothing else is followed
-    return [Request(asked.manner, method, query, plain) for plain in sides] if target.tls else []
+    return [replace(asked, path=f"{asked.path}?keep=<hex>")] if target.tls else []
 
 
 def for_sign_in(target: Target, args: tuple[str, ...]) -> list[Request]:

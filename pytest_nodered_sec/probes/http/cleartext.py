@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.http.landmarks import PlainView
+    from pytest_nodered_sec.probes.transport.http import Exchange
     from pytest_nodered_sec.probes.transport.look import Look
 
 _HOPS: Final = 6
 _STRANGER: Final = "stranger.invalid"  # RFC 6761: never assigned
 _SPOOFS: Final = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": _STRANGER, "Host": _STRANGER}
+_ADDED: Final = ("X-Forwarded-Proto", "X-Forwarded-Host")  # by a proxy, to what the client has sent
 _SAYING_THE_SAME: Final = {  # with X-Forwarded-Proto: nginx: if ($http_x_forwarded_ssl = "") { return 301 https://…; }
     "X-Forwarded-Ssl": "on",
     "Front-End-Https": "on",
@@ -55,6 +57,8 @@ def ask_in_clear(
 ) -> PlainAttempt:
     """Ask a surface's path on the plain HTTP port of every address.
 
+    What is no GET has a query, because that request is the one by which `follow_redirects` sees where it leads.
+
     Args:
         look: the look.
         admin: landmarks of the admin root; asking for them shows that the HTTPS side is alive.
@@ -67,7 +71,36 @@ def ask_in_clear(
     Raises:
         ProbeError: a port accepted and gave no answer.
     """
-    return _usual(look, plain, surface, _absolute(look, root, path), method)
+    if method == "GET":
+        return _usual(look, plain, surface, _absolute(look, root, path), method)
+    asked = _with_query(look, method, _absolute(look, root, path))
+    return _attempt(look, surface, asked, method, tuple(_once(look, at, asked, method) for at in plain.answers))
+
+
+def _once(look: Look, canary: PlainAnswer, asked: str, method: str) -> PlainAnswer:
+    if canary.state in UNREACHED:
+        return canary
+    try:
+        got = _exchange(look, canary.address, asked, method)
+    except ProbeError as error:
+        if error.cause is Cause.CLOSED:
+            return PlainAnswer(canary.address, PortState.CLOSED)
+        raise
+    return _beside(canary, PlainAnswer(canary.address, PortState.ANSWERED, look.reduce(got, asked, plain=True)))
+
+
+def _with_query(look: Look, method: str, path: str) -> str:
+    """Return a path with a query by which it is known again, the same for all who ask by this method."""
+    return look.shared(f"{method} {path} with a query", lambda: f"{path}?keep={secrets.token_hex(4)}")
+
+
+def _exchange(look: Look, address: str, asked: str, method: str) -> Exchange:
+    """Ask once over plain HTTP, without following redirects, for all who ask that.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    return look.shared(f"{method} {asked} at {address}", lambda: look.ask(method, asked, plain_address=address))
 
 
 def _usual(look: Look, plain: PlainView, surface: str, path: str, method: str) -> PlainAttempt:
@@ -103,6 +136,8 @@ def ask_write_in_clear(look: Look, admin: RootView, plain: PlainView, method: st
 def ask_spoofed(look: Look, admin: RootView, plain: PlainView, header: str) -> SpoofedAttempt:
     """Ask the admin root in clear, as it is and with a header that only a proxy should set.
 
+    Those that a proxy adds are sent together, once, and each by itself where together they change the answer.
+
     Args:
         look: the look.
         admin: as above.
@@ -112,11 +147,31 @@ def ask_spoofed(look: Look, admin: RootView, plain: PlainView, header: str) -> S
     Raises:
         ProbeError: a port accepted and gave no answer.
     """
-    path, value = _absolute(look, "admin", "/"), _SPOOFS[header]
-    more = _SAYING_THE_SAME if header == "X-Forwarded-Proto" else {}
-    said = f"{header}: {value}{' and headers that say the same' if more else ''}"
+    path = _absolute(look, "admin", "/")
     before = _usual(look, plain, "editor", path, "GET")
-    return SpoofedAttempt(said, before, _ask(look, plain, "editor", path, "GET", {header: value, **more}))
+
+    def ask(*names: str) -> PlainAttempt:
+        more = _SAYING_THE_SAME if "X-Forwarded-Proto" in names else {}
+        return _ask(look, plain, "editor", path, "GET", {**{name: _SPOOFS[name] for name in names}, **more})
+
+    said = f"{header}: {_SPOOFS[header]}{' and headers that say the same' if header == 'X-Forwarded-Proto' else ''}"
+    if header in _ADDED:
+        together = look.shared("spoofed together", lambda: ask(*_ADDED))
+        if _leads_alike(before, together):
+            others = (f"{name}: {_SPOOFS[name]}" for name in _ADDED if name != header)
+            return SpoofedAttempt(f"{said} and {' and '.join(others)}", before, together)
+    return SpoofedAttempt(said, before, ask(header))
+
+
+def _leads_alike(before: PlainAttempt, after: PlainAttempt) -> bool:
+    """Whether each address answers as before, and leads where it did."""
+    pairs = zip(before.answers, after.answers, strict=True)
+    return all(
+        was.state is now.state
+        and (was.answer and (was.answer.status, was.answer.location))
+        == (now.answer and (now.answer.status, now.answer.location))
+        for was, now in pairs
+    )
 
 
 def _absolute(look: Look, root: str, path: str) -> str:
@@ -157,16 +212,15 @@ def _beside(canary: PlainAnswer, seen: PlainAnswer) -> PlainAnswer:
 def follow_redirects(
     look: Look, admin: RootView, plain: PlainView, root: str, path: str, method: str
 ) -> RedirectTrails:
-    """Follow where plain HTTP sends a request, with a query that must survive.
+    """Follow where plain HTTP sends a request until that leads to HTTPS, with a query that must survive.
 
-    A GET is followed through clear text and on the URL's own origin; another method is not, nor does anything go to
-    another server.
+    A GET is followed through clear text; another method is not. What is there on HTTPS is asked by others.
 
     Raises:
         ProbeError: a port accepted and gave no answer.
     """
     target = look.target
-    asked = f"{_absolute(look, root, path)}?keep={secrets.token_hex(4)}"
+    asked = _with_query(look, method, _absolute(look, root, path))
     trails = tuple(
         Trail(canary.address, canary.state)
         if canary.state in UNREACHED
@@ -182,9 +236,8 @@ def _follow(look: Look, address: str, asked: str, method: str) -> Trail:
     wanted = path_and_query(here)
     hops: list[Hop] = []
     while True:
-        in_clear = here.startswith("http:")
         try:
-            got = look.ask(method, path_and_query(here), plain_address=address if in_clear else None)
+            got = _exchange(look, address, path_and_query(here), method)
         except ProbeError as error:
             if error.cause is Cause.CLOSED:
                 return Trail(address, PortState.CLOSED, tuple(hops))
@@ -194,8 +247,8 @@ def _follow(look: Look, address: str, asked: str, method: str) -> Trail:
             return Trail(address, PortState.ANSWERED, tuple(hops), look.reduce(got))
         shown = without_query(there)
         hops.append(Hop(got.status, shown, path_and_query(there) == wanted, is_login(shown, look.target)))
-        ours = origin_of(there) in (look.origin(plain=True), look.origin(plain=False))
-        if not ours or hops[-1].login or method != "GET" or len(hops) == _HOPS:
+        in_clear = origin_of(there) == look.origin(plain=True)
+        if not in_clear or hops[-1].login or method != "GET" or len(hops) == _HOPS:
             return Trail(address, PortState.ANSWERED, tuple(hops))
         here = there
 
