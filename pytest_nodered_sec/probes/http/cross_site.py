@@ -55,6 +55,8 @@ def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootVie
         return VariantAttempt("/flow", seen)
     if login:
         own = _post(look, admin, "same-site", login)
+    elif seen.refuser is Refuser.NODE_RED:
+        own = seen  # for want of a token, whoever asks
     else:
         own = attempt_access(look, admin, node, Surface.ADMIN.name, "POST", "/flow", "same-site", *_FORM)
     for lines in _FOREIGN_TOO if own.answer.status != seen.answer.status else ():

@@ -94,6 +94,8 @@ def view_admin(look: Look) -> RootView:
     settings, login = (
         _beside(look, path, answer, canary.answer) for path, answer in zip(paths[1:], others, strict=True)
     )
+    if settings.refuser is Refuser.NODE_RED:  # whatever Accept says: who asks as a program is answered already
+        look.station.once((settings.path, ("Accept", "application/json")), lambda: settings.answer)
     identity = [
         f"{seen.path} ({seen.answer.line()})"
         for seen in (login, settings)

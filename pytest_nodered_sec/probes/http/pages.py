@@ -56,6 +56,15 @@ def open_page(look: Look, admin: RootView, root: str, path: str) -> PageAnswers:
     return PageAnswers(absolute, target.tls, target.named, tuple(answers))
 
 
+def _read(look: Look, path: str) -> Answer:
+    """Ask for a page as others have asked already.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    return look.read(path, JSON if path == look.target.admin("/") else {})
+
+
 def read_versions(look: Look, admin: RootView, node: RootView, plain: PlainView) -> Announcements:
     """Gather answers of every kind: pages, random paths, plain HTTP.
 
@@ -75,7 +84,7 @@ def read_versions(look: Look, admin: RootView, node: RootView, plain: PlainView)
     silent: list[str] = []
     for path in look.target.pages:
         try:
-            answers.append((f"GET {path}", look.read(path, {})))
+            answers.append((f"GET {path}", _read(look, path)))
         except ProbeError as error:
             silent.append(error.message)
     return Announcements(tuple(answers), tuple(silent))
@@ -91,7 +100,7 @@ def collect_cookies(look: Look, plain: PlainView, admin: RootView) -> SeenCookie
     """
     for path in look.target.pages:
         with contextlib.suppress(ProbeError):  # a page without an answer sets no cookie
-            look.read(path, {})
+            _read(look, path)
     return SeenCookies(look.station.answers, look.station.cookies)
 
 
