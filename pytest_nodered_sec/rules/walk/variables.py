@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = re.compile(r"\$(?:([1-9])|\{(\w+)\}|(\w+))", re.ASCII)
 _EMPTY: Final = re.compile(r"ssl_client_|ssl_session_")
+_UNIQUE: Final = re.compile("fingerprint$|cert$|ssl_session_")  # of a certificate: what takes its key
+_OWN: Final = "5e" * 20
 
 
 def filled(request: Request, text: str, *, quote: bool = False) -> str:
@@ -85,9 +87,20 @@ def _own(request: Request, name: str) -> str | None:
     if name.startswith("proxy_protocol_"):
         known_ = request.relayed and not (request.told or client.granted) and name == "proxy_protocol_addr"
         return client.address if known_ else unknown("arg_address") if request.relayed else ""
-    if _EMPTY.match(name) and not client.granted and value(request.path, "ssl_verify_client") != ("optional_no_ca",):
-        return ""
+    if _EMPTY.match(name) and not client.granted:
+        return _of_a_certificate(request, name)
     return None
+
+
+def _of_a_certificate(request: Request, name: str) -> str:
+    """Return what a stranger's certificate says, "" without one: where nobody checks it any name, with a key of its own."""
+    if value(request.path, "ssl_verify_client") != ("optional_no_ca",) or not request.client.tls or not _made(request):
+        return ""
+    return _OWN if _UNIQUE.search(name) else unknown("arg_certificate")
+
+
+def _made(request: Request) -> bool:
+    return request.choices.whether("a certificate of the client's own making")
 
 
 def _verified(request: Request) -> str:
@@ -96,7 +109,7 @@ def _verified(request: Request) -> str:
         return ""
     if request.client.granted:
         return "SUCCESS"
-    bad = verify == ("optional_no_ca",) and request.choices.whether("a certificate of the client's own making")
+    bad = verify == ("optional_no_ca",) and _made(request)
     return "FAILED:self-signed certificate" if bad else "NONE"
 
 
