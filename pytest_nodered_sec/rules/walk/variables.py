@@ -93,7 +93,7 @@ def _own(request: Request, name: str) -> str | None:
 
 
 def _of_a_certificate(request: Request, name: str) -> str:
-    """Return what a stranger's certificate says, "" without one: where nobody checks it any name, with a key of its own."""
+    """Return what a stranger's certificate says, "" without one: unchecked, it has any names and a key of its own."""
     if value(request.path, "ssl_verify_client") != ("optional_no_ca",) or not request.client.tls or not _made(request):
         return ""
     return _OWN if _UNIQUE.search(name) else unknown("arg_certificate")
