@@ -128,9 +128,27 @@ class Pair:
         self.deadline = deadline
 
 
+def frame(first: int, payload: bytes, width: int, mask: bytes) -> bytes:
+    """Return a frame, its length written in so many bytes beyond the first, masked where there is a mask."""
+    size = {0: min(len(payload), 125), 2: 126, 8: 127}[width]
+    length = bytes([size | (0x80 if mask else 0)]) + (len(payload).to_bytes(width) if width else b"")
+    return bytes([first]) + length + mask + payload
+
+
+FRAMES = st.builds(
+    frame,
+    st.integers(0, 255),
+    st.one_of(st.binary(max_size=130), st.sampled_from([b"40", b'44{"message":"no"}', b"44/x,{}", b'{"auth":"fail"}'])),
+    st.sampled_from([0, 2, 8]),
+    st.sampled_from([b"", b"mask"]),
+)
+
+
 @given(
     st.one_of(
-        st.binary(max_size=300), st.lists(st.sampled_from([PONG, FAIL, NEWS, b"\x81\x7f" + b"\xff" * 8])).map(b"".join)
+        st.lists(FRAMES, max_size=9).map(b"".join),
+        st.binary(max_size=300),
+        st.lists(st.sampled_from([PONG, FAIL, NEWS, b"\x81\x7f" + b"\xff" * 8])).map(b"".join),
     )
 )
 @example(b"\x81\x02" + b"[[")
@@ -139,6 +157,9 @@ def test_any_frames_are_an_outcome_or_a_closed_channel(frames: bytes) -> None:
         pair: Any = Pair(frames)
         with contextlib.suppress(ConnectionResetError):
             assert talk(Wire(pair, Stream(pair))) in Channel
+    pair = Pair(frames)
+    with contextlib.suppress(ConnectionResetError):
+        assert join_namespace(Wire(pair, Stream(pair)), "/x").startswith(("40/x,", "44/x,"))
 
 
 def test_silence_as_at_a_random_path_is_absence_and_takes_no_longer() -> None:

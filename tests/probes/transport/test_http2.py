@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 import nginxlab
 import pytest
 from hyperframe.frame import (
+    ContinuationFrame,
     DataFrame,
+    ExtensionFrame,
     Frame,
     GoAwayFrame,
     HeadersFrame,
     PingFrame,
     PriorityFrame,
+    PushPromiseFrame,
     RstStreamFrame,
     SettingsFrame,
+    WindowUpdateFrame,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +157,12 @@ some_frames = st.one_of(
     st.builds(lambda data: PingFrame(0, data[:8].ljust(8)), bodies),
     st.builds(lambda code: GoAwayFrame(0, 1, code), st.integers(0, 20)),
     st.builds(lambda key, value: SettingsFrame(0, {key: value}), st.integers(0, 9), st.integers(0, 2**31 - 1)),
+    st.builds(lambda of, data, flags: ContinuationFrame(of or 1, data, flags=flags), streams,
+              st.one_of(st.just(HEAD), bodies), st.sampled_from([["END_HEADERS"], []])),
+    st.builds(lambda of, by: WindowUpdateFrame(of, window_increment=by), streams, st.integers(1, 2**31 - 1)),
+    st.builds(lambda of, new, data: PushPromiseFrame(of or 1, new, data, flags=["END_HEADERS"]), streams,
+              st.integers(0, 4), bodies),
+    st.builds(lambda kind, data: ExtensionFrame(kind, 1, 0, body=data), st.integers(10, 255), bodies),
 )  # fmt: skip
 
 
