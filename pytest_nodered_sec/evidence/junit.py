@@ -18,6 +18,7 @@ import pytest
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.evidence import changes, headline
 from pytest_nodered_sec.evidence.plans import told
+from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,9 +81,9 @@ def complete(
             properties = ET.Element("properties")
             suite.insert(0, properties)
         for own in properties:  # of record_testsuite_property
-            own.attrib.update({name: redaction.scrub(value) for name, value in own.attrib.items()})
+            own.attrib.update({name: readable(redaction.scrub(value)) for name, value in own.attrib.items()})
         for name, value in (*_properties(facts), *more, *_changes(plans)):
-            ET.SubElement(properties, "property", name=f"nodered_sec.{name}", value=value)
+            ET.SubElement(properties, "property", name=readable(f"nodered_sec.{name}"), value=readable(value))
         for case in suite.findall("testcase"):
             if _was_run_again(case):
                 suite.remove(case)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from session.conftest import Site
 
 STRANGE = "\x00\x1b[2J\x07\x9b31m \u2028line\x85next\x0b \u202egnp.exe\u2066 \ud800 \ufffe ]]> <b>"
+NAMED = STRANGE.replace("\ud800", "")  # no header holds half of a character
+SERVER = f"""
+_known = Survey.identity
+Survey.identity = lambda self, target: _known(self, target) | {{"server": {NAMED!a}}}
+"""
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ def strange(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site whose findings and errors are full of what no text should hold."""
     monkeypatch.setattr(test_evidence, "HOSTILE", STRANGE)
     sees = SEES.replace('"GET /orders got no answer within 10 s"', ascii(f"no answer {STRANGE}"))
-    (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + sees)
+    (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + sees + SERVER)
     site.write(test_site=test_evidence.controls("good", "bad", "absent", "error"))
     (site.path / "nodered-sec.toml").write_text(POLICY)
     return site

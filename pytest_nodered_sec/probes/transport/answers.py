@@ -34,15 +34,15 @@ _LONGEST: Final = 500  # characters of a location that are kept
 VALUES: Final = 1_000_000  # of one JSON text, about; the flows of 2,000 nodes have some 60,000
 COOKIES: Final = 32  # of one answer, and of one target
 _COOKIES_SHOWN: Final = 8  # in one answer's evidence: each observation holds its landmarks' as well
-_TOLD: Final = (
-    "access-control-allow-origin",
-    "access-control-allow-credentials",
-    "x-frame-options",
-    "x-content-type-options",
-    "strict-transport-security",
-    "server",
-    "x-powered-by",
-)
+_TOLD: Final = {  # fields of answers, and how many characters of them are kept
+    "access-control-allow-origin": 200,
+    "access-control-allow-credentials": 20,
+    "x-frame-options": 60,
+    "x-content-type-options": 20,
+    "strict-transport-security": 200,
+    "server": 100,
+    "x-powered-by": 60,
+}
 NO_CERTIFICATE: Final = "No required SSL certificate was sent"  # nginx, ngx_http_special_response.c
 # Bounded, so that no page, however it was written, takes more than a moment.
 _EDITOR: Final = re.compile(
@@ -177,13 +177,18 @@ def _challenges(got: Exchange) -> tuple[login.Challenge, ...]:
 
 def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     """Return what an answer tells; of what may hold nonces or secrets, only the harmless part."""
-    told = [(name, got.headers[name][:200]) for name in _TOLD if name in got.headers]
+    told = [(name, got.headers[name][:limit]) for name, limit in _TOLD.items() if name in got.headers]
     ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
     told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
     realm = login.basic_realm(_challenges(got))
     told += [] if realm is None else [("basic-realm", realm)]
     cookies = dict.fromkeys(cookie.line() for cookie in cookies_of(got))
     return (*told, *(("set-cookie", line) for line in list(cookies)[:_COOKIES_SHOWN]))
+
+
+def server_of(got: Exchange) -> str:
+    """Return what an answer says of the server, or else of the proxies it came through, fit to be shown."""
+    return in_one_line(got.headers.get("server") or got.headers.get("via", ""), 200)
 
 
 def announced_http3(got: Exchange) -> str:

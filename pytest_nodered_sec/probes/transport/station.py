@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
-from pytest_nodered_sec.probes.transport.answers import COOKIES, announced_http3, clock_offset, cookies_of
+from pytest_nodered_sec.probes.transport.answers import COOKIES, announced_http3, clock_offset, cookies_of, server_of
 from pytest_nodered_sec.probes.transport.contexts import Contexts, TurnedAwayError, shake_hands, tls_context
 from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client, Exchange
 from pytest_nodered_sec.probes.transport.logins import Logins
@@ -327,7 +327,7 @@ class Station:
         """Record the cookies that an answer sets; of each kind the first."""
         with self._lock:
             self.answers += 1
-            self.server = self.server or (got.headers.get("server") or got.headers.get("via", ""))[:200]
+            self.server = self.server or server_of(got)
             if self.clock_offset is None:
                 self.clock_offset = clock_offset(got, datetime.now(UTC))
             self.http3 = self.http3 or announced_http3(got)

@@ -24,6 +24,7 @@ from pytest_nodered_sec.probes.transport.answers import (
     json_of,
     reduced,
     retry_after,
+    server_of,
 )
 from pytest_nodered_sec.probes.transport.http import Exchange, told
 from pytest_nodered_sec.probes.transport.response import Head
@@ -208,6 +209,19 @@ def test_a_redirect_of_a_whole_url_is_read_beside_it() -> None:
 
     follow(TARGET, "https://plant.example:443", "GET", "https://plant.example/ui/", ask)
     assert asked == ["https://plant.example/ui/", "/ui/login"]
+
+
+@given(HEADERS)
+def test_what_a_server_calls_itself_is_fit_to_be_shown(headers: dict[str, str]) -> None:
+    shown = server_of(Exchange(200, headers, b""))
+    assert shown.isprintable()
+    assert len(shown) <= 200
+
+
+def test_a_server_that_does_not_name_itself_is_known_by_what_it_came_through() -> None:
+    assert server_of(Exchange(200, {"via": "1.1 Caddy"}, b"")) == "1.1 Caddy"
+    assert server_of(Exchange(200, {"via": "1.1 Caddy", "server": "x\x1b[2J"}, b"")) == "x\\x1b[2J"
+    assert server_of(Exchange(200, {}, b"")) == ""
 
 
 @pytest.mark.parametrize(
