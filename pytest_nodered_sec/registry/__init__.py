@@ -245,7 +245,7 @@ PROBES: Final[dict[str, Probe]] = {
     "flows": Probe(
         "login.told", "read_flows", for_flows, ("admin",), stage=1, given=("account", "told", "inside"), in_flows=True
     ),
-    "reach": Probe("http.reach", "see_both_ends", lambda target, args: (), given=("admin",), stage=3),
+    "reach": Probe("http.reach", "see_both_ends", lambda target, args: (), ("admin",), stage=3),
     "addresses": Probe(
         "http.addresses",
         "compare_addresses",

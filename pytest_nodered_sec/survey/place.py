@@ -205,13 +205,11 @@ class Place:
             seen = trouble = self._as_all(trouble)
             if trouble.cause is Cause.CLOSED and self._once_more(ask, open_still=True):
                 return
-        if trouble and trouble.cause is Cause.CHANGED and ask.probe == "reach" and self._rest(trouble, {"admin"}):
-            return self._put(ask)
         silent = trouble is not None and trouble.cause in _SILENT
         with self._lock:
             if rests != self._rests and not guesses:  # it may be the limit's answer; passwords are tried once
                 return self._put(ask)
-            waits = bool(probe.confirmed_by) and (silent or trouble is None)
+            waits = bool(probe.confirmed_by) and (trouble is None or (silent and ask != self._reach))
             if waits:
                 self._unconfirmed.add(ask, seen)
             self._open[probe.confirmed_by] -= 1
@@ -278,9 +276,12 @@ class Place:
             except ProbeError as error:
                 raise see_reach(self._target.name) from error
         marks = [self._landmarks.get(name) for name in names]
-        seen = probe.load()(Look(self._station), *marks, *ask.args)
+        look = Look(self._station)
+        seen = probe.load()(look, *marks, *ask.args)
         with self._lock:
             self._station.looks += 1
+            if not look.sent:
+                self._unconfirmed.note_shared(ask)
         return seen
 
     def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Waiting = tuple[Ask, Observation | ProbeError]
 
-CANARY_EVERY: Final = 25  # looks between two signs of life; about every third shares the request of another
+CANARY_EVERY: Final = 25  # looks between two signs of life, those that asked nothing because others had asked it aside
 
 
 class Unconfirmed:
@@ -24,6 +24,7 @@ class Unconfirmed:
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Waiting]] = {}
+        self._shared: set[Ask] = set()
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -32,12 +33,16 @@ class Unconfirmed:
         """Add an answer."""
         self._waiting.setdefault(PROBES[ask.probe].confirmed_by, []).append((ask, seen))
 
+    def note_shared(self, ask: Ask) -> None:
+        """Note that a look at this question sent nothing: others had asked it already."""
+        self._shared.add(ask)
+
     def asks(self) -> list[Ask]:
         """Return the questions of all."""
         return [ask for waiting in self._waiting.values() for ask, _ in waiting]
 
     def due(self, still_open: Mapping[str, int], confirming: set[str]) -> list[Waiting]:
-        """Take those to confirm now, of one kind: every 25 looks, and when no more of their kind are open.
+        """Take those to confirm now, of one kind: every 25 looks that asked, and when no more of a kind are open.
 
         Answers from other ports are confirmed at the end only, because that takes new connections, and so are those
         that may be a limit's, which the landmarks tell sooner or later.
@@ -48,7 +53,8 @@ class Unconfirmed:
         """
         for kind, waiting in self._waiting.items():
             sure = [each for each in waiting if not may_be_a_limit(each[1])]
-            enough = kind != "doors" and len(sure) >= CANARY_EVERY and still_open[kind] >= AT_ONCE
+            looks = sum(ask not in self._shared for ask, _ in sure)
+            enough = kind != "doors" and looks >= CANARY_EVERY and still_open[kind] >= AT_ONCE
             if kind in confirming or not (enough or not still_open[kind]):
                 continue
             confirming.add(kind)

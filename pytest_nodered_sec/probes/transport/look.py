@@ -50,6 +50,7 @@ class Look:
         deadline: absolute `time.monotonic()` seconds.
         form: how its requests are written.
         suspecting: whether they hold several things, each of which is asked for by itself where they come to nothing.
+        sent: how many requests it has sent.
     """
 
     def __init__(self, station: Station) -> None:
@@ -58,6 +59,7 @@ class Look:
         self.deadline = time.monotonic() + station.target.timeout
         self.form = USUAL
         self.suspecting = False
+        self.sent = 0
 
     @contextlib.contextmanager
     def formed(self, form: Form, *, suspecting: bool = False) -> Iterator[None]:
@@ -241,6 +243,7 @@ class Look:
         for left in range(retries, -1, -1):
             asked = time.monotonic()
             status = 0
+            self.sent += 1
             pace.rest()
             try:
                 with pace.turn(self.deadline + time.monotonic() - asked):
