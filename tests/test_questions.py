@@ -13,8 +13,7 @@ from suite_controls import CONTROLS
 from pytest_nodered_sec import plan, questions
 from pytest_nodered_sec.catalogue import catalogue
 from pytest_nodered_sec.data import editor_assets, guarded_get_routes, unasked_get_routes, unguarded_get_routes
-from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
-from pytest_nodered_sec.data.ways import PROXY_05
+from pytest_nodered_sec.data.ways import IDENTITY, PROXY_05
 from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.policy.model import Endpoint, Interface, PublicPath, Waiver
 from pytest_nodered_sec.registry import PROBES
@@ -145,7 +144,8 @@ def test_each_identity_header_is_a_question_and_other_surfaces_get_all_of_them()
     labels = [ask.label for ask in asks]
     assert labels[0] == "Remote-User"
     assert labels[-5:] == ["/ui", "/dashboard", "/ui/socket.io", "/dashboard/socket.io", "WebSocket /ws/line"]
-    assert len(asks[-5].args) == 4 + len(IDENTITY_HEADERS)
+    assert labels[-6] == "other address headers"
+    assert len(asks[-5].args) == 4 + len(IDENTITY.headers)
     assert asks[-2].args == ("channel, polling", "GET", "/dashboard", "identity")
 
 

@@ -26,11 +26,28 @@ BROWSER: Final = Part(
         ("Sec-Fetch-Site", "same-origin"),
         ("Sec-Fetch-Mode", "cors"),
         ("Sec-Fetch-Dest", "empty"),
+        ("TE", "trailers"),
         *_ANY_BROWSER,
     ),
     "nginx: if ($http_user_agent !~ Mozilla) { return 403; }, and the same by Referer, Origin, X-Requested-With, "
-    "Sec-Fetch-Site or Accept-Language; HAProxy: unless { req.hdr(Accept-Encoding) -m sub gzip }; Varnish: if "
+    "Sec-Fetch-Site, TE or Accept-Language; HAProxy: unless { req.hdr(Accept-Encoding) -m sub gzip }; Varnish: if "
     "(req.http.Cache-Control ~ no-cache) { return (pass); } in front of the login",
+    ordinary=True,
+)
+NAVIGATION: Final = Part(
+    "navigation",
+    "as a browser that opens a page, or loads one ahead",
+    (
+        ("Sec-Fetch-Site", "none"),  # typed, or a bookmark
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+        ("Sec-Fetch-User", "?1"),
+        ("Upgrade-Insecure-Requests", "1"),
+        ("Sec-Purpose", "prefetch"),
+        ("Purpose", "prefetch"),  # Chromium's name before that
+    ),
+    "nginx: map $http_sec_fetch_mode $realm { navigate off; default Operators; }, and the same by Sec-Fetch-Dest, "
+    "Sec-Fetch-User or Sec-Purpose",
     ordinary=True,
 )
 BROWSER_SOCKET: Final = Part(

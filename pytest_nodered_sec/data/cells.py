@@ -24,8 +24,8 @@ SURFACES: Final = (
 COLUMNS: Final = {
     "anybody": "without credentials",
     "spelling": "another letter case, a trailing slash, a root in capitals; not where Node-RED itself refuses",
-    "written": "`//` in place of the first slash, behind `/static/..` or the first public path of the policy, the "
-    "first letter percent-encoded; not where Node-RED itself refuses; of pages, endpoints and the admin API the "
+    "written": "`//` in place of the first slash with the first letter percent-encoded, behind `/static/..` or the "
+    "first public path of the policy; not where Node-RED itself refuses; of pages, endpoints and the admin API the "
     "whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
@@ -33,10 +33,11 @@ COLUMNS: Final = {
     "API key, the cookies that refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services "
     "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses; except on "
     "WebSockets a made-up token of the scheme Token",
-    "identity": "forged identity headers, and X-Forwarded-For: 127.0.0.1",
-    "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1 and, where "
-    "paths are asked in other forms, 127.0.0.1, ::1 and fd00::1; of channels all but 100.64.0.1 and fd00::1 by "
-    "polling, 192.168.1.5, 127.0.0.1 and ::1 as a WebSocket",
+    "identity": "forged identity headers, and 127.0.0.1 in those of the next column",
+    "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
+    "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
+    "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too; of the second page and further ones all but "
+    "100.64.0.1 and fd00::1",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
@@ -45,11 +46,13 @@ COLUMNS: Final = {
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
     "`transport=websocket`; of the first page and the admin API on a connection by which an upgrade was refused",
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
-    "Content-Type, Sec-Fetch-Site and Cache-Control; "
+    "Content-Type, Sec-Fetch-Site, TE and Cache-Control; "
     "except on WebSockets, the headers of a CORS preflight, a monitor's User-Agent, Via, X-Internal, X-Health-Check "
     "and `Accept: text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, "
-    "X-Azure-FDID and others); of pages, endpoints and the admin API `Accept: application/json`, Range, "
-    "If-None-Match and If-Modified-Since; of the first page and the admin API no User-Agent",
+    "X-Azure-FDID and others), Host in capitals with another port, the name of a style sheet in the query; of pages, "
+    "endpoints and the admin API `Accept: application/json`, Range, If-None-Match, If-Modified-Since, and a "
+    "navigation's Sec-Fetch-Mode, Sec-Fetch-Dest, Sec-Fetch-User and Sec-Purpose; of the first page and the admin API "
+    "no User-Agent",
     "form": "in HTTP/2, where the server agrees on it; with a body, by its length and Expect: 100-continue or in "
     "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",
@@ -110,7 +113,7 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "upgrade": f"-: {_IS_UPGRADE}",
         "form": f"-: {_HANDSHAKE}",
         **_SOCKETS,
-        **dict.fromkeys(("identity", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
+        **dict.fromkeys(("written", "identity", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
     },
     "/comms": {
         "anybody": "admin-06",

@@ -18,8 +18,9 @@ class Part:
         said: what they are, for the evidence.
         headers: name and value; in a value `{origin}` stands for the target's own origin, `{random}` for a path that
             nobody serves, `{free}` for what the policy declares public or is often free, `{path}` for the path that is
-            meant, `{page}` for the page from which a browser asks, `{token}` for a token that nobody issued,
-            `{cookies}` for the cookies that refusals have set. Cookies of several parts are sent together.
+            meant, `{page}` for the page from which a browser asks, `{token}` for a token that nobody issued, `{host}`
+            for another Host of the same name, `{cookies}` for the cookies that refusals have set. Cookies of several
+            parts are sent together.
         source: which real servers were seen to open for them.
         ordinary: whether any visitor may send them; the others have the form of an attack.
         query: what is put behind the path, "" for nothing.

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET
+from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, NAVIGATION
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.part import Part
 
 # Files that a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest)$
 ASSETS: Final = ("x.js", "x.css", "x.png", "x.svg", "x.ico", "x.woff2", "x.webmanifest", "manifest.json")
+USUAL_ASSETS: Final = ASSETS[:3]  # what every such list has; of further channels, because one list is for all of them
 
 
 ADDRESSED: Final = (
@@ -70,6 +71,20 @@ QUERY: Final = Part(
     query="token=nobody&access_token=nobody&accessToken=nobody&api_key=nobody&apikey=nobody&apiKey=nobody&key=nobody"
     "&auth=nobody&callback=nobody&kiosk=1&embed=1"
     "&r=/health/login/public/static/assets/.well-known/acme-challenge/x.js",
+)
+ENDING: Final = Part(
+    "ending",
+    "with a style sheet's name at the end of the query",
+    (),
+    'nginx: if ($request_uri ~ "\\.(css|png)$") { set $realm off; }, or a map of $request_uri that looks for "%"',
+    query="v=%2Fx.css",
+)
+HOST: Final = Part(
+    "host",
+    "with the name in capitals and another port in Host, or none",
+    (("Host", "{host}"),),
+    "HAProxy 2.6: http-request auth if { hdr(host) -m str plant.example }; nginx: map $http_host $realm "
+    "{ plant.example Operators; default off; }",
 )
 MONITOR: Final = Part(
     "monitor",
@@ -314,10 +329,11 @@ BEARER: Final = Part(
     (("Authorization", "Bearer {token}"),),
     "nginx: map $http_authorization $realm { ~^Bearer off; }; Node-RED: adminAuth.tokens that decodes only",
 )
+LOOPBACK: Final = tuple(line for line in _from("127.0.0.1").headers if line not in IDENTITY_HEADERS)
 IDENTITY: Final = Part(
     "believed",
     "with forged identity headers",
-    IDENTITY_HEADERS,
+    (*IDENTITY_HEADERS, *LOOPBACK),
     "nginx: map $http_remote_user $realm; see data/identity_headers.py",
 )
 
@@ -340,25 +356,26 @@ WAYS: Final = {
     for way in (
         Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
-        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, _from("10.0.0.1"))),
-        Way("basic", (BASIC, ABSOLUTE, PROGRAM, OLDER, _from("100.64.0.1"))),
-        Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, _from("10.0.0.1"))),
+        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
+        Way("basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1"))),
+        Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
-        Way("rerouted", (REROUTED, NAMELESS, BEHIND, _from("fd00::1"))),
-        Way("slashes", (SLASHES, _from("::1"))),
+        Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
+        Way("behind", (BEHIND, NAMELESS, _from("fd00::1"))),
+        Way("written", (ENCODED, SLASHES, CHUNKED, _from("::1"))),  # in this order: the letter first
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
-        Way("encoded", (ENCODED, CHUNKED, _from("127.0.0.1"))),
-        Way("head", (HEAD,)),
+        Way("head", (HEAD, _from("fd00::1"))),
         Way("identity", (IDENTITY,)),
     )
 }
-_WRITTEN: Final = ("slashes", "dotted", "encoded")
+_WRITTEN: Final = ("written", "dotted")
 PROXY_05: Final = {
-    "admin API": ("upgrade", "browser", "basic", "lan", "rerouted", *_WRITTEN),  # admin-02 asks with tokens
-    "dashboard page": ("upgrade", "browser", "bearer", "basic", "rerouted", *_WRITTEN),
+    "admin API": ("upgrade", "browser", "basic", "lan", "rerouted", "behind", *_WRITTEN),  # admin-02 asks with tokens
+    "dashboard page": ("upgrade", "browser", "bearer", "basic", "rerouted", "behind", *_WRITTEN),
     "channel, polling": ("upgrade", "browser", "bearer", *_WRITTEN),
-    "channel, WebSocket": ("socket", *_WRITTEN),
+    "channel, WebSocket": ("socket",),  # its path is that of the polling, which is asked in other forms
     "/comms": ("socket", *_WRITTEN),
     "endpoint": ("upgrade", "browser", "bearer", "basic", "head", *_WRITTEN),
     "WebSocket endpoint": ("socket", *_WRITTEN),
 }
+RARE: Final = ("basic", "rerouted", "behind", "dotted")  # of dashboards, asked at the first one that refuses

@@ -141,12 +141,14 @@ class VariantAttempt:
         attempt: the request in the other form, and its answer.
         plain: the answer to the plain request; None if it does not matter.
         ways: names of the ways of `data.ways` by which it was asked, where it was.
+        elsewhere: the dashboard that is asked in place of this one, "" where none is.
     """
 
     asked: str
     attempt: AccessAttempt
     plain: AccessAttempt | None = None
     ways: tuple[str, ...] = ()
+    elsewhere: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

@@ -47,6 +47,7 @@ class Mark(enum.Enum):
     DASHBOARD = "a Node-RED dashboard"
     NODES = "a list of Node-RED's nodes"
     EXPRESS = "Express's own 404 page"  # "Cannot GET /x": nobody in front answered
+    ECHO = "the path as it was sent, in that page"  # nobody in front has tidied it
     CLEARTEXT_REDIRECT = "a redirect to plain HTTP"
     VERSION = "an error page that names the server's version"
     CERTIFICATE_DEMAND = "a demand for a client certificate"

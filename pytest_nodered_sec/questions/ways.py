@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.roots import KNOWN_ROOTS, USUAL_DASHBOARDS
 from pytest_nodered_sec.data.spellings import PAGE_FILE, SPELLINGS, respelled_routes
-from pytest_nodered_sec.data.ways import PROXY_05
+from pytest_nodered_sec.data.ways import LOOPBACK, PROXY_05
 from pytest_nodered_sec.model import Ask, Surface
 from pytest_nodered_sec.questions.surfaces import askable_endpoints, dashboards_of, harmless_endpoints, representatives
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
 
 
-_RARE: Final = ("rerouted", "basic")
 _PREFIXES: Final = 3  # of public paths that are looked below
 
 
@@ -38,11 +37,17 @@ def respelled_pages(target: Target) -> tuple[Ask, ...]:
 
 
 def claimed_identities(target: Target) -> tuple[Ask, ...]:
-    """Each identity header at the admin API, and all of them at once at every other surface (admin-12)."""
-    every = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
+    """Each identity header at the admin API, and all of them at once at every other surface (admin-12).
+
+    Headers that name this machine's own address are among them; the less usual ones are one question.
+    """
+    claims = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
+    addresses = [f"{name}: {value}" for name, value in LOOPBACK]
+    every = [*claims, *addresses]
     others = [spot for spot in representatives(target) if spot.surface in ("channel, polling", "endpoint")]
     return (
-        *(Ask("claim", (header,), header.split(":")[0]) for header in every),
+        *(Ask("claim", (header,), header.split(":")[0]) for header in claims),
+        Ask("claim", tuple(addresses), "other address headers"),
         *(
             Ask("variant", (Surface.DASHBOARD.name, path, f"{path.rstrip('/')}/", "claimed", *every), path)
             for path in dashboards_of(target)
@@ -69,17 +74,15 @@ def cross_origin_readers(target: Target) -> tuple[Ask, ...]:
 
 
 def other_ways(target: Target) -> tuple[Ask, ...]:
-    """Each surface by each way that a real gate was seen to let pass (proxy-05); rare ones at one page alone.
+    """Each surface by each way that a real gate was seen to let pass (proxy-05); rare ones at one dashboard alone.
 
     HTTP/3 is no way that is asked: whether it is offered is told.
     """
     spots = representatives(target)
-    first_page = next((spot for spot in spots if spot.surface == "dashboard page"), None)
     asks = [
         Ask("way", (spot.surface, spot.method, spot.path, name), f"{spot.label} {name}")
         for spot in spots
         for name in PROXY_05[spot.surface]
-        if name not in _RARE or spot.surface != "dashboard page" or spot == first_page
     ]
     for spot in askable_endpoints(target):
         spelled = [spelling.write(spot.path.rstrip("/")) for spelling in SPELLINGS]

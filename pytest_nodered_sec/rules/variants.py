@@ -75,6 +75,10 @@ _REMEDIES: Final = {
     "credential-shaped": "check the session or key, not only its presence: nginx: auth_request for every request",
     "cdn": "require the login here too, or let the firewall admit the CDN's addresses only, or demand its client "
     "certificate: anybody can send its headers",
+    "host": "let every name get the login: HAProxy: http-request auth without hdr(host), http-request deny unless "
+    "{ hdr(host),field(1,:) -i NAME }; nginx: no map of $http_host in auth_basic",
+    "navigation": "require the login whatever Sec-Fetch-Mode and Sec-Purpose say: nginx: no map of "
+    "$http_sec_fetch_mode in auth_basic",
     "events": "require the login whatever Accept says: nginx: no map of $http_accept in auth_basic",
     "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
     "rewritten": 'drop rewriting headers before any access check: nginx: proxy_set_header X-Original-URL ""; '
@@ -111,6 +115,7 @@ _REMEDIES: Final = {
 }
 _REMEDIES_ALIKE: Final = {
     "rerouted": "rewritten",
+    "ending": "query",
     "encoded": "slashes",
     "dotted": "slashes",
     "flagged": "credential-shaped",
@@ -135,6 +140,8 @@ def way_opens_nothing(seen: VariantAttempt | Http3Offer, policy: Policy) -> Verd
         return NotApplicable(f"declared public: {reason}")
     if plain is not None and plain.kind is Kind.SERVED:
         return NotApplicable(f"{plain.evidence()}: served to a plain request too")
+    if seen.elsewhere:
+        return NotApplicable(f"asked at {seen.elsewhere}: a rare way, for which one dashboard that refuses is enough")
     opened = attempt.kind is Kind.SERVED and (attempt.answer.status < 400 or attempt.answer.status == 500)
     if opened and plain is not None:
         way = seen.ways[0]

@@ -43,6 +43,11 @@ RULES = {
         "http-request deny unless { hdr(host),field(1,:) -i localhost }\n"
         "  http-request auth realm plant if { ssl_fc_sni -i localhost } !operator\n  default_backend login"
     ),
+    "other forms of the name pass": (
+        "http-request deny unless { hdr(host),field(1,:) -i localhost }\n"
+        "  acl here hdr(host) -m reg ^localhost:[0-9]+$\n"
+        "  http-request auth realm plant if here !operator\n  default_backend login"
+    ),
     "whole URLs pass": "http-request auth realm plant if { url_beg / } !operator\n  default_backend login",
 }
 
@@ -125,6 +130,7 @@ def judged(
         ("neighbours pass", {"proxy-05"}),
         ("whole URLs pass", {"proxy-05"}),
         ("nameless handshakes pass", {"proxy-05"}),
+        ("other forms of the name pass", {"proxy-05"}),
     ],
 )
 def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red: int, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def by_map(name: str, what: str, pattern: str) -> tuple[str, str]:
 SOCKETS = {"/ui/socket.io WebSocket", "/comms", "WebSocket /ws/line"}
 TIDIED = f"location / {{ {PASS} proxy_pass http://nodered/; }}"  # the tidied path is forwarded
 ASKED = {"GET /settings", "/ui", "GET /api/orders"}
+WRITTEN = ASKED | {"/ui/socket.io", "/comms", "WebSocket /ws/line"}  # where paths are asked in other forms
 # gate: its lines, those of the http block, the findings' codes, and where they must be found
 GATES: dict[str, tuple[str, str, str, set[str]]] = {
     "clean": (GUARDED, "", "", set()),
@@ -63,15 +64,27 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
     "raw-path": (
         f"{LOGIN.replace('Operators', '$by_path')} {TIDIED}",
         'map $request_uri $by_path { default off; "~*^/(ui|api|settings|comms|ws)" Operators; }',
-        "slashes dotted encoded",
-        ASKED | SOCKETS | {"/ui/socket.io"},
+        "encoded dotted",
+        WRITTEN,
     ),
     "tidied-path": (f"{LOGIN} {TIDIED}", "", "", set()),
+    "slashes-kept": (  # by nginx behind the gate: // is nothing that Node-RED serves
+        f"merge_slashes off; {LOGIN.replace('Operators', '$by_kept')} {TIDIED}",
+        'map $request_uri $by_kept { default off; "~*^/(ui|api|settings|comms|ws|static)" Operators; }',
+        "encoded",
+        WRITTEN,
+    ),
+    "no-percent": (  # the same refusal for what is encoded
+        f"if ($by_percent) {{ return 403; }} {TIDIED}",
+        'map $request_uri $by_percent { default ""; "~*^/(ui|api|settings|comms|ws|static)|%" 1; }',
+        "slashes",
+        WRITTEN,
+    ),
     "free-prefix": (
         f"{LOGIN.replace('Operators', '$by_prefix')} {TIDIED}",
         'map $request_uri $by_prefix { default Operators; "~^/static/" off; }',
         "dotted",
-        ASKED | SOCKETS | {"/ui/socket.io"},
+        WRITTEN,
     ),
     "events": (*by_map("by_accept", "$http_accept", "^text/event-stream$"), "events", ASKED | {"/ui/socket.io"}),
     "page-by-agent": (
@@ -101,7 +114,7 @@ def by_address(header: str, network: str) -> tuple[str, str]:
 
 GATES |= {
     "token-in-query": (*by_map("by_argument", "$arg_token", "."), "query", EVERYWHERE),
-    "script-in-query": (*by_map("by_ending", "$request_uri", "[.](js|css)$"), "query", EVERYWHERE),
+    "script-in-query": (*by_map("by_ending", "$request_uri", "[.](js|css)$"), "query ending", EVERYWHERE),
     "monitor": (*by_map("by_monitor", "$http_user_agent", "^kube-probe"), "monitor", ASKED | {"/ui/socket.io"}),
     "cookie-of-refusal": (
         f"add_header Set-Cookie 'seen=41f2; Path=/' always; {by_map('by_seen', '$cookie_seen', '^41f2$')[0]}",
@@ -130,10 +143,10 @@ GATES |= {
         "browser",
         ASKED | {"/ui/socket.io"},
     ),
-    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "forwarded", EVERYWHERE),
-    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", EVERYWHERE),
+    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "", set()),  # admin-12 finds that
+    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
-    "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", {"GET /settings", "/ui"}),
+    "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", ASKED),
 }
 _POLLED = ASKED | {"/ui/socket.io"}
 GATES |= {
@@ -152,6 +165,23 @@ GATES |= {
     "preflight": (*by_map("by_preflight", "$http_access_control_request_method", "."), "preflight", _POLLED),
     "since": (*by_map("by_since", "$http_if_modified_since", "."), "program", ASKED),
     "head": (*by_map("by_head", "$request_method", "^HEAD$"), "head", {"GET /api/orders"}),
+    "navigation": (*by_map("by_fetch", "$http_sec_fetch_mode", "^navigate$"), "navigation", ASKED),
+    "ahead": (*by_map("by_purpose", "$http_sec_purpose", "prefetch"), "navigation", ASKED),
+    "trailers": (*by_map("by_trailers", "$http_te", "trailers"), "browser", _POLLED),
+    "style-in-query": (*by_map("by_style", "$request_uri", "[.]css$"), "ending", _POLLED),
+    "percent-in-query": (*by_map("by_escape", "$request_uri", "[?].*%"), "ending", _POLLED),
+    "host-as-usual": (
+        f"{LOGIN.replace('Operators', '$by_host')} location / {{ {TO_NODE_RED} }}",
+        'map $http_host $by_host { default off; "~^localhost(:[0-9]+)?$" Operators; }',
+        "host",
+        _POLLED,
+    ),
+    "host-without-port": (
+        f"{LOGIN.replace('Operators', '$by_port')} location / {{ {TO_NODE_RED} }}",
+        'map $http_host $by_port { default off; "~*^localhost$" Operators; }',
+        "host",
+        _POLLED,
+    ),
     "older-505": (f"if ($server_protocol = HTTP/1.0) {{ return 505; }} {GUARDED}", "", "", set()),
     "chunks-501": (f"if ($http_transfer_encoding) {{ return 501; }} {GUARDED}", "", "", set()),
     "head-of-the-front": (f"if ($request_method = HEAD) {{ return 200; }} {GUARDED}", "", "", set()),
@@ -288,7 +318,10 @@ def violations_of(target: Target, control: str, *probes: str) -> dict[str, list[
 @pytest.mark.parametrize("name", GATES)
 def test_a_gate_that_believes_a_handshake_opens(name: str, targets: Callable[[str], Target]) -> None:
     codes, places = GATES[name][2:]
-    seen = violations_of(targets(name), "proxy-05", "way")
+    target = targets(name)
+    if name == "host-without-port":  # as on port 443, with which Host names none
+        target = replace(target, connect=target.url.removeprefix("https://"), url="https://localhost")
+    seen = violations_of(target, "proxy-05", "way")
     assert {violation[0] for violations in seen.values() for violation in violations} == set(codes.split())
     assert {
         label.rpartition(" ")[0].replace("WebSocket /ui/socket.io", "/ui/socket.io WebSocket") for label in seen
@@ -343,6 +376,12 @@ def test_in_calm_mode_only_a_browsers_headers_are_sent(targets: Callable[[str], 
 def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str], Target]) -> None:
     seen = violations_of(targets("page-by-name"), "admin-12", "variant")
     assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {"/ui": ["believed"]}
+
+
+def test_a_gate_that_believes_it_is_asked_from_its_own_machine_is_found(targets: Callable[[str], Target]) -> None:
+    seen = violations_of(targets("loopback"), "admin-12")
+    assert {code for violations in seen.values() for code, _ in violations} == {"believed"}
+    assert set(seen) == {"other address headers", "/ui", "/ui/socket.io", "GET /api/orders", "WebSocket /ws/line"}
 
 
 @pytest.mark.parametrize("asset", ASSETS)

@@ -94,6 +94,13 @@ def test_what_is_public_may_be_had_by_any_way() -> None:
     assert outcome(way_opens_nothing, asked(PAGE, PROXY_BASIC), public) == SKIP
 
 
+def test_a_rare_way_that_another_dashboard_is_asked_by_does_not_apply_here() -> None:
+    seen = replace(asked(PROXY_BASIC, PROXY_BASIC), elsewhere="/ui")
+    verdict = way_opens_nothing(seen, Policy())
+    assert isinstance(verdict, NotApplicable)
+    assert verdict.reason == "asked at /ui: a rare way, for which one dashboard that refuses is enough"
+
+
 def test_behind_a_blanket_gate_absence_opens_nothing() -> None:
     gated = target(admin_api="proxied")
     away = attempt(Surface.ADMIN, "/random", NOT_FOUND, GATE)
@@ -140,6 +147,9 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("head", "<LimitExcept>"),
         ("behind", "return (pipe)"),
         ("sni", "ssl_fc_sni"),
+        ("host", "hdr(host)"),
+        ("navigation", "$http_sec_fetch_mode"),
+        ("ending", "$request_uri"),
     ],
 )
 def test_each_way_has_a_remedy_of_its_own(way: str, change: str) -> None:

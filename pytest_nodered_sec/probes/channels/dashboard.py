@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.ways import ASSETS
+from pytest_nodered_sec.data.ways import ASSETS, USUAL_ASSETS
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Kind
@@ -76,9 +76,10 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
     if look.target.policy.mode == "calm":
         return replace(seen, detour_left_out=True)
     up = "/.." * look.target.node(socket).count("/")
-    assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in ASSETS]
+    first = look.shared("the channel that is asked by all names of files", lambda: path) == path
+    assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in (ASSETS if first else USUAL_ASSETS)]
     for further, query in ((f"{up}/x", QUERY), *assets):
-        look.extend()  # nine one after the other, on a slow line or where each is held up: nginx: limit_req, no nodelay
+        look.extend()  # up to nine in a row, on a slow line or where each is held up: nginx: limit_req, no nodelay
         try:
             detour = _connect(look, node, f"{socket}{further}", query)
         except ProbeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -287,6 +288,7 @@ def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str
     """Return the headers of these parts with what is only known now."""
     known = {"{origin}": look.target.origin, "{random}": random_path(), "{path}": path, "{page}": page}
     known["{token}"] = unsigned_token()
+    known["{host}"] = _other_host(look)
     known["{free}"] = free_path(look.target) or OFTEN_FREE
     known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.handed_out.items())
     headers: dict[str, str] = {}
@@ -297,6 +299,13 @@ def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str
             together = name == "Cookie" and name in headers
             headers[name] = f"{headers[name]}; {value}" if together else value
     return headers
+
+
+def _other_host(look: Look) -> str:
+    """Return the target's own name as Host may have it, too: in capitals, and with a port where it has none."""
+    host = look.station.host_header(look.target.port).upper()
+    port = re.search(r":[0-9]+$", host)
+    return host[: port.start()] if port else f"{host}:{look.target.port}"
 
 
 def plain_endpoint(look: Look, admin: RootView, node: RootView, method: str, path: str) -> AccessAttempt:

@@ -10,15 +10,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
-from pytest_nodered_sec.data.ways import BASIC, NEWER, RETURNED, TRANSPORT
+from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEWER, RARE, RETURNED, TRANSPORT
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.addresses import BY_TURNS, Turn
-from pytest_nodered_sec.observations.answers import Kind, Refuser
+from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser
 from pytest_nodered_sec.probes.http.access import attempt_access
-from pytest_nodered_sec.probes.http.asking import TALKS, Asking, effect_of, plain_endpoint
+from pytest_nodered_sec.probes.http.asking import SURFACES, TALKS, Asking, effect_of, plain_endpoint
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
 from pytest_nodered_sec.probes.http.refusals import dropped_parts
 from pytest_nodered_sec.probes.http.variant import attempt_variant
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
+# Ways past a gate alone: nothing of theirs is looked at by Node-RED's own login, which the plain request got to.
+_PAST_GATES: Final = ("basic", "rerouted", "behind", "written", "dotted")
 NOT_SPOKEN: Final = ", and not in HTTP/2, on which the server agreed and which it did not speak,"
 
 
@@ -57,17 +58,21 @@ def attempt_way(
     plain = asking.plainly()
     if plain.kind is Kind.SERVED or plain.classified.cause is not None or asking.nothing_behind(plain):
         return VariantAttempt(path, plain, plain)
-    if way in ("rerouted", "slashes", "dotted", "encoded") and plain.refuser is Refuser.NODE_RED:
-        return VariantAttempt(path, plain, plain)  # it refuses by whatever path it is reached
+    if plain.kind is Kind.REFUSED and way in RARE:
+        for earlier in _earlier(look, surface, path):
+            if Asking(look, admin, node, surface, method, earlier).plainly().kind is Kind.REFUSED:
+                return VariantAttempt(path, plain, plain, elsewhere=earlier)
+    if way in _PAST_GATES and plain.refuser is Refuser.NODE_RED:
+        return VariantAttempt(path, plain, plain)
     fitting = [part for part in parts_of(look.target, way) if _fits(look, surface, plain, part)]
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
     together, asked = _asked(asking, parts, plain)
     asking.opened = together.kind is Kind.SERVED
-    split = parts if len(parts) > 1 and not _same(together, plain) else []
-    nowhere = asking.view.canary  # by a path that nobody serves: what comes of the headers alone is not known yet
-    led = not any(part.rerouted for part in parts) or together.answer.status != nowhere.answer.status
-    trials = ((part, *_asked(asking, [part], plain)) for part in (*split, *dropped) if led or not part.rerouted)
+    # Whoever refuses without a name may refuse one form of the path alone, by the same answer.
+    doubtful = way == "written" and plain.refuser is Refuser.UNNAMED
+    split = _apart(asking, parts, together, plain) if doubtful or not _same(together, plain) else []
+    trials = ((part, *_asked(asking, [part], plain)) for part in (*split, *dropped))
     alone = [(part, seen) for part, seen, sent in trials if sent]
     for kind in (Kind.SERVED, Kind.NO_ANSWER):
         for part, seen in alone:
@@ -87,6 +92,30 @@ def attempt_way(
         together = replace(together, how=f"{together.how}{NOT_SPOKEN}")
     tried = (part.name for part in fitting if part in asked or part in dropped)
     return VariantAttempt(path, together, plain, tuple(tried))
+
+
+def _earlier(look: Look, surface: str, path: str) -> tuple[str, ...]:
+    """Return the dashboards before this one, where it is a dashboard's surface."""
+    dashboards = look.target.dashboards
+    known = SURFACES[surface] is Surface.DASHBOARD and path in dashboards
+    return dashboards[: dashboards.index(path)] if known else ()
+
+
+def _apart(asking: Asking, parts: Sequence[Part], together: AccessAttempt, plain: AccessAttempt) -> Sequence[Part]:
+    """Return what of these parts, which together are answered otherwise, is asked for each by itself.
+
+    Another form of the path gets past many a gate to where nobody serves it. There the other parts are asked together,
+    without it. And where Express names the path as it was sent, nobody has tidied it, and nobody would tidy one form.
+    """
+    forms = [part for part in parts if part.write is not None]
+    others = [part for part in parts if part not in forms]
+    if len(parts) < 2:
+        return []
+    if not forms or len(others) < 2 or together.kind is Kind.NO_ANSWER:
+        return parts
+    differs = not _same(_asked(asking, others, plain)[0], plain)
+    untouched = Mark.ECHO in together.answer.marks
+    return [part for part in parts if (differs if part in others else not untouched)]
 
 
 def _asked(asking: Asking, parts: Sequence[Part], plain: AccessAttempt) -> tuple[AccessAttempt, Sequence[Part]]:
@@ -129,23 +158,26 @@ def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt
 
 
 def _same(seen: AccessAttempt, plain: AccessAttempt) -> bool:
-    return (seen.kind, seen.refuser, seen.answer.status) == (plain.kind, plain.refuser, plain.answer.status)
+    """Whether two answers have the same kind and status, and either both or neither are those of Express."""
+    if (seen.kind, seen.refuser, seen.answer.status) != (plain.kind, plain.refuser, plain.answer.status):
+        return False
+    return (Mark.EXPRESS in seen.answer.marks) == (Mark.EXPRESS in plain.answer.marks)
 
 
-def attempt_claim(look: Look, admin: RootView, node: RootView, header: str) -> VariantAttempt:
-    """Ask the admin API with every identity header at once; with this one alone where that makes a difference.
+def attempt_claim(look: Look, admin: RootView, node: RootView, *headers: str) -> VariantAttempt:
+    """Ask the admin API with every identity header at once; with these alone where that makes a difference.
 
     Args:
         look: the look.
         admin: landmarks of the admin root.
         node: landmarks of the node root.
-        header: "Name: value".
+        *headers: each "Name: value".
 
     Raises:
         ProbeError: no answer.
     """
     path, surface = "/settings", Surface.ADMIN.name
-    every = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
+    every = [f"{name}: {value}" for name, value in IDENTITY.headers]
 
     def ask(how: str, *headers: str) -> AccessAttempt:
         return attempt_access(look, admin, node, surface, "GET", path, how, "", "", *headers)
@@ -155,7 +187,7 @@ def attempt_claim(look: Look, admin: RootView, node: RootView, header: str) -> V
         seen = look.shared("every identity header", lambda: ask("claimed", *every))
         if _same(seen, plain):
             return VariantAttempt(path, seen)
-    return attempt_variant(look, admin, node, surface, path, path, "claimed", header)
+    return attempt_variant(look, admin, node, surface, path, path, "claimed", *headers)
 
 
 def attempt_spelled_endpoint(

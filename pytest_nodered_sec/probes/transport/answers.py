@@ -293,6 +293,8 @@ def _marks(got: Exchange, path: str) -> set[Mark]:
     text = got.body.decode("utf-8", "replace")
     if got.status == 404 and "<pre>Cannot " in text:
         marks.add(Mark.EXPRESS)
+        if f" {path.partition('?')[0]}</pre>" in text:
+            marks.add(Mark.ECHO)
     if got.status >= 300 and re.search(r"<(center|address)>[\w ().-]{1,60}/\d", text):  # nginx's, Apache's
         marks.add(Mark.VERSION)
     if got.status == CERTIFICATE_REQUIRED or (got.status >= 400 and NO_CERTIFICATE in text):
