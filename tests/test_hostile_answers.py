@@ -25,6 +25,9 @@ BROKEN: Mapping[str, hostile.Reply] = {
     "odd retry": hostile.Reply(429, {"Retry-After": "²"}),
     "odd date": hostile.Reply(401, {"Retry-After": "Mon, 99 Foo 0000", "Date": "Mon, 1 Jan 1 00:00:00 +9999"}),
     "long age": hostile.Reply(401, {"Set-Cookie": "a=b; Max-Age=" + "9" * 5000}),
+    "long challenge": hostile.Reply(401, {"WWW-Authenticate": f"Basic a{' ' * 60_000}=x"}),
+    "no status": hostile.Reply(999),
+    "other addresses": hostile.Reply(302, {"Location": "https:///x\x1b[2J\x00"}),
     "engine.io": hostile.Reply(200, {"Content-Type": "text/plain"}, b"9" * 5000 + b":0{}"),
     "json": hostile.Reply(200, {"Content-Type": "application/json"}, b'{"sid":' + b"9" * 5000 + b"}"),
 }
