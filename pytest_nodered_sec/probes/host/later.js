@@ -54,7 +54,7 @@ async function changing() { // what changes the settings later: timers, watchers
   };
   await turns();
   compare("an async function");
-  const until = Date.now() + INPUT.limit / 2;
+  const until = Date.now() + INPUT.limit;
   for (const [name, act] of asked.waiting.slice(0, 60)) {
     if (Date.now() > until) {
       names.add(name); // not tried
