@@ -24,11 +24,15 @@ _ROOTS: Final = (
     "/files",  # guides to reports and downloads
     "/config",  # Home Assistant's add-on: its user directory
     "/.node-red",  # the user directory's own name
+    "/nodered",  # guides to nginx that give Node-RED a path, and its folder with it
+    "/node-red",
 )
 
 USER_FILES: Final = (  # path below the site's root, regular expression
     ("/settings.js", _SETTINGS),
     *((f"{root}/settings.js", _SETTINGS) for root in _ROOTS),
+    # nginx 1.22: location /static { alias /data/static/; }, without the first slash at the end
+    ("/static../settings.js", _SETTINGS),
     ("/data/flows_cred.json", _CREDENTIALS),
     ("/settings.js.bak", _SETTINGS),
     ("/settings.js~", _SETTINGS),

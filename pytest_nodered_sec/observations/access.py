@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.errors import Cause, ProbeError, see_landmark, see_reach
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
-from pytest_nodered_sec.observations.reach import BEHIND_A_GATE, unidentified
+from pytest_nodered_sec.observations.reach import BEHIND_A_GATE, nobody_seen, prefixed, unidentified
 from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.answers import Answer, Classified, RootView
 
 _EVERYWHERE: Final = (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN, Cause.REJECTED)  # what may be the same on every path
+_SITES: Final = (Surface.NODE, Surface.DASHBOARD)  # of whose paths an absence is judged
 _LANDMARK: Final = (Surface.ADMIN, "GET", "/settings", "without credentials")
 
 
@@ -98,6 +99,9 @@ class AccessAttempt:
         self.settle_kind(target)
         if self.surface in (Surface.ADMIN, Surface.EDITOR):
             _settle_behind_gate(self, target, compared=compared)
+        absent = self.kind is Kind.ABSENT and self.surface in _SITES and Mark.EXPRESS not in self.answer.marks
+        if absent and not self.view.gated and nobody_seen(self.view, target):
+            raise see_reach(target.name)  # a gate may answer 404 for it, or the URL be wrong
         if self.kind is Kind.ABSENT and self.hint:
             raise ProbeError(
                 f"{self.evidence()}, yet {self.hint}: name your dashboards with --nodered-dashboard=/PATH "
@@ -108,7 +112,8 @@ class AccessAttempt:
     def settle_kind(self, target: Target) -> None:
         """Raise if there is no usable answer."""
         if self.classified.cause is not None:
-            if self.classified.cause in _EVERYWHERE and self.view.opaque:
+            led_on = prefixed(self.view.canary) and nobody_seen(self.view, target)  # what is no GET is not followed
+            if self.classified.cause in _EVERYWHERE and (self.view.opaque or led_on):
                 raise see_reach(target.name)
             raise unanswered(self.evidence(), self.answer, self.classified, target, self.absolute)
 

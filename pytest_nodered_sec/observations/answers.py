@@ -173,13 +173,13 @@ def refuser_of(challenge: str) -> Refuser:
 
 
 def alike(answer: Answer, other: Answer) -> bool:
-    """Whether two answers are the same page: status, type, redirect, product, and nine tenths of the body's words.
+    """Whether two answers are the same page: status (206 is 200), type, redirect, product, nine tenths of the words.
 
     Words that either page may have echoed, or that change with every answer (tokens, times), are left out.
     """
-    if (answer.status, answer.content_type, answer.location) != (other.status, other.content_type, other.location):
-        return False
-    if (answer.marks ^ other.marks) & _PRODUCTS:
+    of_a_kind = (answer.content_type, answer.location) == (other.content_type, other.location)
+    statuses, products = {answer.status, other.status}, (answer.marks ^ other.marks) & _PRODUCTS
+    if not of_a_kind or statuses not in ({answer.status}, {200, 206}) or products:
         return False
     aside = {*answer.aside, *other.aside}
     ours, theirs = set(answer.likeness) - aside, set(other.likeness) - aside

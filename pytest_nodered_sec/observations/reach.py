@@ -81,6 +81,9 @@ class Reach:
             detail = f"{ALL_ALIKE}, {canary.answer.line()}; {todo}"
         elif canary.classified.cause in (Cause.UNDECLARED_LOGIN, Cause.REJECTED):
             detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
+        elif prefix := prefixed(canary):
+            detail = f"every path is redirected to the same below {prefix}: if Node-RED is there, use "
+            detail += f"`--nodered-url={prefix}`"
         else:
             detail = (
                 "wrong URL or wrong --nodered-admin-root? If a gate answers strangers with 404, let it answer 401 or "
@@ -111,6 +114,13 @@ def login_page(canary: Seen) -> str:
     return first if canary.kind is Kind.SERVED and canary.path not in first and len(first) > 1 else ""
 
 
+def prefixed(canary: Seen) -> str:
+    """Return the URL below which every path is led to itself, "" where none is: a language (`/en/`), or Node-RED's."""
+    there = canary.answer.first.removesuffix(canary.path)
+    led = there != canary.answer.first and urlsplit(there).path
+    return f"{there}/" if led else ""
+
+
 def unidentified(view: RootView, target: Target, evidence: str) -> ProbeError:
     """Return the error of a question that proves nothing unless Node-RED was identified.
 
@@ -119,9 +129,14 @@ def unidentified(view: RootView, target: Target, evidence: str) -> ProbeError:
         target: the target.
         evidence: what was asked and answered, for where reach-01 passes.
     """
-    if view.settings is not None and _unshown(view.identity, view, target):  # the admin root, which reach-01 judges
+    if nobody_seen(view, target):
         return see_reach(target.name)
     return ProbeError(f"{evidence}; nothing at {target.url} identifies Node-RED", Cause.UNIDENTIFIED)
+
+
+def nobody_seen(view: RootView, target: Target) -> bool:
+    """Whether a view is of the admin root, which reach-01 judges, and reach-01 is an error."""
+    return view.settings is not None and _unshown(view.identity, view, target)
 
 
 def _unshown(identity: tuple[str, ...], view: RootView, target: Target) -> bool:

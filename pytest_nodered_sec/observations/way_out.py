@@ -40,6 +40,8 @@ _BY_STATUS: Final = {
     502: "the proxy does not reach Node-RED: start it, or correct its address in the proxy",
     503: "maintenance, overload, or no Node-RED behind the proxy: test when it serves again",
     504: "the proxy gets no answer from Node-RED: see whether it runs, and its address in the proxy",
+    505: "the front takes HTTP/2 alone, or no version that this tool speaks: let it take HTTP/1.1 from the machine "
+    "that runs the tests, or test behind the front (`connect` in the policy file)",
     511: "the network that this machine is in wants a login first: log in there, or test from another network",
 }
 

@@ -43,6 +43,7 @@ from pytest_nodered_sec.registry.requests import (
     for_cross_origin,
     for_dashboard_visit,
     for_endpoint,
+    for_file,
     for_foreign,
     for_interface,
     for_root_below,
@@ -147,12 +148,7 @@ PROBES: Final[dict[str, Probe]] = {
     "cross_site": Probe(
         "http.cross_site", "post_across_sites", for_cross_site, ("admin", "node"), stage=1, given=("account",)
     ),
-    "file": Probe(
-        "http.static",
-        "attempt_file",
-        lambda target, args: [Request(Manner.READ, "GET", target.path("/", args[0]))],
-        ("admin",),
-    ),
+    "file": Probe("http.static", "attempt_file", for_file, ("admin",)),
     "hole": Probe(
         "http.static",
         "attempt_hole",

@@ -251,6 +251,12 @@ def _way_path(parts: Sequence[Part], path: str) -> str:
     return "/<random>" if any(part.rerouted for part in parts) else path
 
 
+def for_file(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `file` sends."""
+    path, _ = args
+    return [Request(Manner.EXPLOIT if ".." in path else Manner.READ, "GET", target.path("/", path))]
+
+
 def for_claim(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `claim` may send."""
     del args

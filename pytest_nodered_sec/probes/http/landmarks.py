@@ -199,6 +199,7 @@ def _shown_elsewhere(look: Look, canary: Seen) -> list[str]:
     target = look.target
     paths = [target.admin("/uisettings"), target.node("/dashboard/_setup")]
     for path in paths:
+        look.extend()  # one after the other, and fronts may hold up refusals: nginx: auth_delay 2s
         seen = see(look, path, canary.answer)
         if seen.kind is Kind.SERVED and seen.answer.content_type == "application/json":
             return [f"{path} (JSON of a Node-RED dashboard)"]
@@ -208,6 +209,7 @@ def _shown_elsewhere(look: Look, canary: Seen) -> list[str]:
     gated: list[str] = []
     for base in target.policy.dashboards or ("/ui", "/dashboard"):
         path = target.node(base.rstrip("/") + "/socket.io" + QUERY)
+        look.extend()
         got = look.ask("GET", path)
         seen = _beside(look, path, look.reduce(got, path), canary.answer)
         elsewhere = canary.kind is Kind.ABSENT or (seen.answer.status and not canary.answer.status)

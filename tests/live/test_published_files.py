@@ -1,0 +1,59 @@
+"""Directories that a front publishes beside a guarded Node-RED: the user directory in them is found, a page is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from gatelab import PASS, standing
+from suite_runs import need_nginx
+
+from pytest_nodered_sec import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.live
+GUARDED = (
+    f"location / {{ auth_basic Operators; auth_basic_user_file @FILES@/htpasswd; {PASS} proxy_pass http://nodered; }}"
+)
+
+
+@pytest.fixture(scope="module")
+def node_red() -> Iterator[lab.RunningDeployment]:
+    """An open Node-RED: whatever refuses is the gate."""
+    need_nginx()
+    with lab.start(["fresh"], say=lambda line: None) as running:
+        yield running.deployments[0]
+
+
+@pytest.mark.parametrize(
+    ("location", "found"),
+    [
+        ("/nodered/ { alias @FILES@/home/; }", "/nodered/settings.js"),
+        ("/node-red/ { alias @FILES@/home/; autoindex on; }", "/node-red/settings.js"),
+        ("/static { alias @FILES@/home/static/; }", "/static../settings.js"),
+        ("/static/ { alias @FILES@/home/static/; }", ""),
+        ("/nodered/ { default_type text/html; return 200 '<title>module.exports = {}</title>'; }", ""),
+    ],
+    ids=["nodered", "node-red", "alias", "alias with its slash", "page"],
+)
+def test_a_user_directory_that_the_front_publishes_is_found(
+    node_red: lab.RunningDeployment, tmp_path: Path, location: str, found: str
+) -> None:
+    with standing(tmp_path, node_red.direct_port, f"location {location} {GUARDED}") as gate:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (tmp_path / "files" / "home" / "static").mkdir(parents=True)
+        (tmp_path / "files" / "home" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+        seen = gate.judged("--nodered-admin-api=proxied", "-k", "static-01")
+        report = gate.report()
+    assert seen == {"static-01": {"compliant", "non-compliant"} if found else {"compliant"}}
+    assert not found or f"GET {found} without credentials answered 200" in report
+
+
+def test_calm_mode_leaves_dot_segments_out(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    with standing(tmp_path, node_red.direct_port, GUARDED) as gate:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = gate.judged("--nodered-admin-api=proxied", "--nodered-mode=calm", "-k", "static-01")
+    assert seen == {"static-01": {"compliant", "not-judged"}}

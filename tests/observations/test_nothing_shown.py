@@ -1,0 +1,64 @@
+"""Absences and redirects where nothing identifies Node-RED: reach-01 says what that is, the rest refers to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from seen import GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.answers import Answer, RootView, alike
+from pytest_nodered_sec.observations.reach import Reach
+from pytest_nodered_sec.observations.settling import settle
+
+NOBODYS = Answer(404, "text/html", 146)
+LED = replace(NOBODYS, first="https://plant.example/en/random", hops=1)
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("surface", "answer", "root", "known"),
+    [
+        (Surface.DASHBOARD, NOBODYS, STRANGER, False),
+        (Surface.NODE, NOBODYS, STRANGER, False),
+        (Surface.DASHBOARD, NOT_FOUND, STRANGER, True),  # Express's own page: no front's
+        (Surface.DASHBOARD, NOBODYS, OPEN, True),
+        (Surface.DASHBOARD, NOBODYS, GATE, True),  # which refuses the rest
+        (Surface.DASHBOARD, NOBODYS, view(None, identity=()), True),  # a node root of its own: its control says so
+    ],
+)
+def test_an_absence_is_known_only_where_somebody_is(
+    surface: Surface, answer: Answer, root: RootView, known: bool
+) -> None:
+    seen = attempt(surface, "/ui", answer, root)
+    if known:
+        settle(seen, target())
+        return
+    with pytest.raises(ProbeError) as caught:
+        settle(seen, target())
+    assert caught.value.cause is Cause.SEE_REACH
+
+
+def test_a_site_that_leads_every_path_below_another_says_where() -> None:
+    root = view(LED, LED, ())
+    with pytest.raises(ProbeError, match=r"every path is redirected to the same below https://plant\.example/en/: "):
+        settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), root), target())
+    post = attempt(Surface.ADMIN, "/flow", Answer(302, location="https://plant.example/en/flow"), root)
+    with pytest.raises(ProbeError) as caught:
+        settle(post, target())
+    assert caught.value.cause is Cause.SEE_REACH
+
+
+@pytest.mark.parametrize("first", ["https://plant.example/random", "https://plant.example/login"])
+def test_a_redirect_to_the_path_itself_or_to_another_is_no_prefix(first: str) -> None:
+    root = view(NOBODYS, replace(NOBODYS, first=first, hops=1), ())
+    with pytest.raises(ProbeError, match="wrong URL or wrong --nodered-admin-root"):
+        settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, (), root), target())
+
+
+def test_all_of_a_page_as_a_part_is_that_page() -> None:
+    assert alike(replace(PAGE, status=206), PAGE)
+    assert not alike(replace(PAGE, status=404), PAGE)
