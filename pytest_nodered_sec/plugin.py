@@ -82,6 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_MARK}(control): a security control; set it with @control")
     for severity in _SEVERITIES:
         config.addinivalue_line("markers", f"nodered_{severity}: a control of this severity; set it with @control")
+    config.pluginmanager.register(Cases(config), "nodered-sec-cases")
     if _is_used(config) or any(map(_names_the_suite, config.args)):
         _register(config)
 
@@ -140,11 +141,20 @@ def _fixtures() -> Any:  # Any: as above
     return fixtures
 
 
-@pytest.fixture
-def _nodered_case(request: pytest.FixtureRequest) -> Turn:
-    """Target and question of this test case."""
-    turn: Turn = _fixtures().turn(request)
-    return turn
+class Cases:
+    """Has the fixture that all others are made of, and pytest's config.
+
+    It would have that from `request`, which costs a test as much as two fixtures: pytest makes three of it.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.fixture
+    def _nodered_case(self) -> Turn:
+        """Target and question of this test case."""
+        turn: Turn = _fixtures().turn(self._config)
+        return turn
 
 
 @pytest.fixture

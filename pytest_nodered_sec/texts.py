@@ -58,7 +58,10 @@ def readable_within(value: Any) -> Any:  # Any: plain values, as a report holds 
     if isinstance(value, str):
         return readable(value)
     if isinstance(value, dict):
-        return {key: readable_within(item) for key, item in value.items()}
+        return {
+            key: item if isinstance(item, str) and item.isprintable() else readable_within(item)  # nearly always
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return type(value)(readable_within(item) for item in value)
     return value

@@ -57,7 +57,7 @@ def of_all(folders: Sequence[Stored]) -> Stored:
             node: record
             for stored in folders
             for node, record in stored.records.items()
-            if last.get(record["target"], stored) is stored
+            if last.get(record.target, stored) is stored
         },
         replay=replay,
         fleet=Fleet(names),

@@ -93,7 +93,7 @@ class Comparison:
         lines = []
         for record in self._ledger.records:
             before = self._stored.records.get(record["nodeid"])
-            then, now = outcome_of(before) if before else "not run then", outcome_of(record)
+            then, now = before.outcome if before else "not run then", outcome_of(record)
             if then != now and (then, now) != ("not-judged", "compliant"):
                 lines.append(f"{record['nodeid']}: {then} → {now}")
         return lines

@@ -6,25 +6,26 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.evidence.folder import NEEDED, OBSERVATIONS, check
+from pytest_nodered_sec.evidence.folder import OBSERVATIONS, RESULTS, RUN, check
 from pytest_nodered_sec.model import Observation, Target
 from pytest_nodered_sec.observations import codec
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.fleet import Fleet
-from pytest_nodered_sec.results.records import Looked
+from pytest_nodered_sec.results.records import Looked, Was
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import date
 
     from pytest_nodered_sec.model import Ask, Credentials
     from pytest_nodered_sec.results.records import Record
 
-_Key = tuple[str, str, tuple[str, ...]]  # target, probe, arguments
+_Question = tuple[str, tuple[str, ...]]  # probe, arguments
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Stored:
     looks: Mapping[str, Looked]
     targets: tuple[Target, ...]
     policies: dict[str, str]
-    records: Mapping[str, Record]
+    records: Mapping[str, Was]
     replay: Replay
     fleet: Fleet
     omitted: tuple[str, ...]
@@ -75,24 +76,26 @@ class Replay:
     """The stored observations, in place of the survey; sends no requests."""
 
     def __init__(
-        self, outcomes: Mapping[_Key, Observation | ProbeError], identities: Mapping[str, dict[str, Any]]
+        self,
+        outcomes: Mapping[str, Mapping[_Question, Observation | ProbeError]],
+        identities: Mapping[str, dict[str, Any]],
     ) -> None:
-        self._outcomes = outcomes
+        self._outcomes = dict(outcomes)  # by target
         self._identities = identities
 
     def having(self, other: Replay, names: Collection[str]) -> Replay:
         """Return a replay that has these targets from another one, and the others as before."""
-        outcomes = {key: observation for key, observation in self._outcomes.items() if key[0] not in names}
-        outcomes |= {key: observation for key, observation in other._outcomes.items() if key[0] in names}
+        outcomes = {name: outcomes for name, outcomes in other._outcomes.items() if name in names}
         identities = {name: identity for name, identity in other._identities.items() if name in names}
-        return Replay(outcomes, {**self._identities, **identities})
+        kept = {name: outcomes for name, outcomes in self._outcomes.items() if name not in names}
+        return Replay({**kept, **outcomes}, {**self._identities, **identities})
 
     def ask_ahead(self, target: Target, asks: Iterable[Ask]) -> None:
         """Do nothing: whatever was asked is here."""
 
     def outcome(self, target: Target, ask: Ask) -> Observation | ProbeError:
         """Return what was seen, or why nothing was."""
-        observation = self._outcomes.get((target.name, ask.probe, ask.args))
+        observation = self._outcomes.get(target.name, {}).get((ask.probe, ask.args))
         if observation is None:
             question = " ".join(filter(None, (ask.probe, ask.label)))
             return ProbeError(f"{question} was not asked of {target.name} when the evidence was taken", Cause.NOT_ASKED)
@@ -103,7 +106,10 @@ class Replay:
         return self._identities.get(target.name)
 
     def let_go(self, target: Target, kept: Iterable[Ask]) -> None:
-        """Do nothing: all of it is needed for the judgement."""
+        """Let go of what was seen of a target, but for the answers to some questions."""
+        asked = self._outcomes.pop(target.name, {})
+        questions = ((ask.probe, ask.args) for ask in kept)
+        self._outcomes[target.name] = {question: asked[question] for question in questions if question in asked}
 
     def stop(self) -> None:
         """Do nothing: nothing is asked."""
@@ -120,14 +126,9 @@ def read(folder: Path) -> Stored:
     """
     check(folder, "--nodered-replay")
     try:
-        run, seen_then, results = ((folder / name).read_text(encoding="utf-8").split("\n") for name in NEEDED)
-        facts = json.loads("\n".join(run))
+        facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
         if facts["schema"] != codec.SCHEMA:
             raise PolicyError(f"{folder} has schema {facts['schema']}, and this version reads {codec.SCHEMA}")
-        seen = [_outcome(json.loads(line)) for line in seen_then if line]
-        outcomes = dict(seen)
-        if len(outcomes) < len(seen):
-            raise PolicyError(f"{folder / OBSERVATIONS} answers a question twice; nobody knows which answer was judged")
         looked, cut = _looked(facts), facts["unfinished"]
         targets = tuple(_target(target, folder) for target in facts["targets"])
         named = facts["facts"]["targets"]
@@ -146,12 +147,12 @@ def read(folder: Path) -> Stored:
             },
             targets=targets,
             policies={target["name"]: target["policy"] for target in named},
-            records={record["nodeid"]: record for record in map(json.loads, filter(None, results))},
-            replay=Replay(outcomes, {target["name"]: target["identity"] for target in named}),
+            records={record["nodeid"]: _was(record) for record in _lines(folder / RESULTS)},
+            replay=Replay(_outcomes(folder / OBSERVATIONS), {target["name"]: target["identity"] for target in named}),
             fleet=Fleet(tuple(map(str, fleet["names"])), str(fleet["shard"])),
             omitted=tuple(map(str, facts["facts"].get("omitted", ()))),  # as above
         )
-        _ = (stored.day, [outcome_of(record) for record in stored.records.values()])  # readable
+        _ = stored.day  # readable
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         if isinstance(error, PolicyError):
             raise
@@ -189,11 +190,38 @@ def _not_here() -> Credentials:
     raise ProbeError("a replay has no credentials", Cause.NOT_ASKED)
 
 
-def _outcome(line: Mapping[str, Any]) -> tuple[_Key, Observation | ProbeError]:  # Any: JSON
+def _lines(path: Path) -> Iterator[Any]:  # Any: JSON
+    """Return what each line of a file holds, one after the other: a fleet's file takes much memory as a whole."""
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            if line.strip("\n"):
+                yield json.loads(line)
+
+
+def _outcomes(path: Path) -> dict[str, dict[_Question, Observation | ProbeError]]:
+    """Return what was seen, by target.
+
+    Raises:
+        PolicyError: a question is answered twice.
+    """
+    outcomes: dict[str, dict[_Question, Observation | ProbeError]] = {}
+    for line in _lines(path):
+        of_target, question = outcomes.setdefault(line["target"], {}), (line["probe"], tuple(line["args"]))
+        if question in of_target:
+            raise PolicyError(f"{path} answers a question twice; nobody knows which answer was judged")
+        of_target[question] = _outcome(line)
+    return outcomes
+
+
+def _outcome(line: Mapping[str, Any]) -> Observation | ProbeError:  # Any: JSON
     outcome = codec.decode(line["outcome"])
     if not isinstance(outcome, (Observation, ProbeError)):
         raise codec.CodecError("an observation is something else")
-    return (line["target"], line["probe"], tuple(line["args"])), outcome
+    return outcome
+
+
+def _was(record: Record) -> Was:
+    return Was(intern(record["target"]), intern(outcome_of(record)), record["started"])
 
 
 def outcome_of(record: Record) -> str:

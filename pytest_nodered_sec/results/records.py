@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 
 class Finding(TypedDict):
@@ -52,6 +52,17 @@ class Record(TypedDict):
     started: str
     seconds: float
     policy_sha256: str
+
+
+class Was(NamedTuple):
+    """What became of a case in a run that is judged again, as far as the new one refers to it.
+
+    `outcome` names the findings, too; `started` is when it was looked at, UTC in ISO 8601.
+    """
+
+    target: str
+    outcome: str
+    started: str
 
 
 class CollectedCase(TypedDict):

@@ -27,6 +27,7 @@ from pytest_nodered_sec.session.state import (
     RAN,
     RECORDING,
     REPLAYED,
+    RUNNING,
     TARGETS,
     TODAY,
     Case,
@@ -52,18 +53,19 @@ _BESIDE: Final = pytest.StashKey[dict[Ask, list[tuple["Target", Any]]]]()  # ans
 _AHEAD: Final = pytest.StashKey[Ahead]()
 
 
-def turn(request: pytest.FixtureRequest) -> Turn:
+def turn(config: pytest.Config) -> Turn:
     """Return a test case, with target and question; raise without a target."""
-    case: Case = request.param if hasattr(request, "param") else _case_of_one(request.config)
-    if case.target is None:
-        if targets(request.config):
+    item = config.stash.get(RUNNING, None)  # None where no option of ours is given, and a test asks while it runs
+    case = (case_of(item) if item else None) or _case_of_one(config)
+    if item is None or case.target is None:
+        if targets(config):
             pytest.fail(
                 "no target: flows alone answer no request; name a deployment with --nodered-url=https://HOST, or "
                 "leave your own tests out with --nodered-suite=only",
                 pytrace=False,
             )
         pytest.fail("no target: name one with --nodered-url=https://HOST, or try --nodered-lab", pytrace=False)
-    return Turn(request, case)
+    return Turn(item, case)
 
 
 def _case_of_one(config: pytest.Config) -> Case:
@@ -115,24 +117,24 @@ def seen(turn: Turn, target: Target) -> Observation:
         ProbeError: it could not be looked at.
     """
     __tracebackhide__ = True
-    request, case = turn
+    item, case = turn
     _check_target(case, target)
     if case.ask is None:
         pytest.fail("nothing was asked: declare the question with @control(..., asks=[...])", pytrace=False)
     if not case.ask.probe:
-        use = request.node.stash[_SEEN] = _use_of_waiver(request.config, target, case.ask.label)
+        use = item.stash[_SEEN] = _use_of_waiver(item.config, target, case.ask.label)
         return use
-    survey = _survey(request.session)
-    _ahead(request.session).begin(target)
+    survey = _survey(item.session)
+    _ahead(item.session).begin(target)
     from pytest_nodered_sec.observations.settling import answered  # only where something was asked
 
-    outcome = _explained(request.session, target, survey.outcome(target, case.ask))
-    if request.config.stash.get(RECORDING, False) or (case.ask.beside and _is_worker(request.config)):
-        request.node.stash[LOOKED] = outcome
+    outcome = _explained(item.session, target, survey.outcome(target, case.ask))
+    if item.config.stash.get(RECORDING, False) or (case.ask.beside and _is_worker(item.config)):
+        item.stash[LOOKED] = outcome
     answer = answered(outcome, target)
     if case.ask.beside:
-        answer = _beside(request.session, target, case.ask, answer)
-    request.node.stash[_SEEN] = answer
+        answer = _beside(item.session, target, case.ask, answer)
+    item.stash[_SEEN] = answer
     return answer
 
 
@@ -215,7 +217,8 @@ def check_given(item: pytest.Item) -> None:
     if seen is not None:
         del item.stash[_SEEN]  # or every case would keep its own until the run ends
     given = getattr(item, "funcargs", {})
-    for name, value in sorted(given.items(), key=lambda pair: pair[0] != "nodered_seen"):  # others are made of it
+    names = dict.fromkeys(("nodered_seen", *given))  # it first: others are made of it
+    for name, value in ((name, given[name]) for name in names if name in given):
         if name.startswith("nodered_") and value is not ours.get(name, seen):
             raise _stands_in(name, case.target)
 

@@ -38,7 +38,6 @@ from pytest_nodered_sec.session import (
 )
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
-from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.outcome import annotate
 from pytest_nodered_sec.session.run import Run, demands_of, described, header, other_demands, policies_of, said
 from pytest_nodered_sec.session.settings import (
@@ -62,11 +61,11 @@ from pytest_nodered_sec.session.state import (
     LAB,
     RECORDING,
     REPLAYED,
+    RUNNING,
     TARGETS,
     TODAY,
     UNRUN,
     WANTED,
-    case_of,
     control_of,
     of_suite,
 )
@@ -334,6 +333,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     __tracebackhide__ = True
+    item.config.stash[RUNNING] = item
     yield
     if of_suite(item.nodeid) and not only_shows(item.config):
         fixtures.check_given(item)
@@ -357,24 +357,9 @@ def pytest_runtest_makereport(
     collection.tell_collected(item.config, report)
     annotate(item, call, report, item.config.stash[GATE])
     unseen.note(item, call, report)
-    _reword(item, report)
+    told.tell_remedy(item, report)
     told.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
     return report
-
-
-def _reword(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Show a finding with the remedy for the front that stands there."""
-    record, case = getattr(report, "nodered", None), case_of(item)
-    if not record or not record["findings"] or case is None or case.target is None:
-        return
-    from pytest_nodered_sec.evidence.reworded import reworded  # only where there is a finding
-
-    shown = getattr(report.longrepr, "reprcrash", None)
-    parts = record, case.target, told.server_of(item, case.target)
-    if hasattr(report, "wasxfail"):
-        report.wasxfail = reworded(report.wasxfail, *parts)
-    if shown is not None and shown.message != (other := reworded(shown.message, *parts)):
-        report.longrepr = represent(other, item.nodeid, (item.location[1] or 0) + 1)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,6 @@ the exit code are all derived from it.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +14,8 @@ import pytest
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.catalogue import bundled
-from pytest_nodered_sec.results import baseline, rollup
-from pytest_nodered_sec.results.baseline import counting, worse
+from pytest_nodered_sec.results import baseline, closing, rollup
+from pytest_nodered_sec.results.baseline import counting
 from pytest_nodered_sec.results.gate import Gate
 from pytest_nodered_sec.results.records import Record
 from pytest_nodered_sec.session.audit import NOT_YET, unapproved
@@ -33,8 +32,6 @@ from pytest_nodered_sec.session.state import (
     TODAY,
     of_suite,
 )
-from pytest_nodered_sec.texts import listed
-from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.results.records import Account, CollectedCase
     from pytest_nodered_sec.session.run import Run
 
-_REACH: Final = "reach-01"  # carries the cause where a target is dead
 UNSEEN: Final = 6  # exit code of a run without findings in which something could not be looked at
 BOTH: Final = 7  # exit code of a run with both
 _OTHERWISE: Final = "deselected"  # by a hook, not by an option
@@ -148,10 +144,12 @@ class Ledger:
 
     def _restore(self, record: Record, report: pytest.TestReport) -> None:
         """Keep a failure failed if another plugin changed its report; an xfail by a site's own mark stays xfailed."""
+        if report.failed or record["outcome"] not in ("non-compliant", "could-not-look"):
+            return
         bad = record["outcome"] == "non-compliant" and not record["reason"]
         place = record["target"], record["control"], record["instance"]
         bad = bad and not self._gate.tolerates(*place, counting(record))
-        if report.failed or not (bad or record["outcome"] == "could-not-look"):
+        if not bad and record["outcome"] == "non-compliant":
             return
         self._overruled.add(report.nodeid)
         if not hasattr(report, "wasxfail"):
@@ -344,56 +342,18 @@ class Ledger:
             judged = rollup.line(self.accounts(), self._why_left_out(), self._run.left_out)
             terminalreporter.write_line(f"nodered-sec: {judged}")
 
-    def _answered(self) -> set[str]:
+    def _answered(self) -> frozenset[str]:
         """Return the targets that answered a question."""
-        judged = (record for record in self.records if record["outcome"] in rollup.JUDGED)
-        return {record["target"] for record in judged if record["control"] != PAPERWORK}
+        return closing.answered(self.records, PAPERWORK)
 
     def _unanswered(self) -> list[str]:
         """Return a line for each cause why targets answered nothing."""
-        answered = self._answered()
-        causes = {name: self._cause(name) for name in self.policies if name not in answered}
-        lines = [
-            f"{listed([name for name in causes if causes[name] == cause])}: {cause}"
-            for cause in dict.fromkeys(filter(None, causes.values()))
-        ]
-        nothing = "no question was answered, so nothing is proven"
-        if answered:
-            return [f"{nothing} of {line}" for line in lines]
-        return [f"{nothing}: {line}" for line in lines] or ([nothing + stopped(self._config)] if self._demanded else [])
-
-    def _cause(self, target: str) -> str:
-        """Return why a target gave no answers: what reach-01 says, else what most of its cases say."""
-        own = (record for record in self.records if record["target"] == target)
-        unseen = [record for record in own if record["outcome"] == "could-not-look"]
-        reach = [record["reason"] for record in unseen if record["control"] == _REACH]
-        others = [record["reason"] for record in unseen if not record["reason"].endswith(f"see {_REACH}")]
-        said = Counter(others or [record["reason"] for record in unseen])
-        return next(iter(reach + [reason for reason, _ in said.most_common(1)]), "")
+        alone = closing.NOTHING + stopped(self._config) if self._demanded else ""
+        return closing.unanswered(self.records, self.policies, self._answered(), alone)
 
     def summary(self) -> str:
         """Return the counts by outcome, findings by severity."""
-        outcomes = Counter(record["outcome"] for record in self.records)
-        errors = {record["nodeid"] for record in self.records if record["outcome"] == "could-not-look"}
-        bad = Counter(record["severity"] for record in self.records if record["outcome"] == "non-compliant")
-        rated = [severity.value for severity in Severity if bad[severity.value]]
-        severities = ", ".join(f"{bad[severity]} {severity}" for severity in rated)
-        if any(worse(self._gate.fail_on, severity) for severity in rated):
-            severities += f"; failing from {self._gate.fail_on}"
-        severities += "; only new findings fail the run" if bad and self._gate.known is not None else ""
-        if marked := sum(1 for record in self.records if record["outcome"] == "non-compliant" and record["reason"]):
-            severities += f"; {marked} expected by a mark of the test, which is no waiver"
-        parts = [
-            _counted(len(self.policies), "target"),
-            f"{outcomes['compliant']} compliant",
-            f"{outcomes['non-compliant']} non-compliant" + (f" ({severities})" if severities else ""),
-            f"{outcomes['waived']} waived",
-            _counted(len(errors | {record["nodeid"] for record in self.lost()}), "error"),
-            f"{outcomes['not-applicable']} not applicable",
-        ]
-        if outcomes["not-judged"]:
-            parts.append(f"{outcomes['not-judged']} not judged")
-        return " · ".join(parts)
+        return closing.summary(self.records, self.lost(), len(self.policies), self._gate)
 
 
 def _counted(number: int, noun: str) -> str:

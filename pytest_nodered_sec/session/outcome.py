@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _RECORD: Final = pytest.StashKey[Record]()
 _DIGESTS: Final = pytest.StashKey[dict[str, str]]()  # of each target's policy
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
+_PACKAGE: Final = os.path.join(SUITE.parent, "")  # noqa: PTH118  as the beginning of a path
 _LOOKS: Final = "pytest_nodered_sec.probes"  # observations are fetched in setup
 
 
@@ -153,7 +154,7 @@ def _by_mark(mark: str) -> str:
 
 def _place_skip(item: pytest.Item, report: pytest.TestReport) -> None:
     """Show a skip raised by our code at the test's location, which is the same on every machine."""
-    if isinstance(report.longrepr, tuple) and SUITE.parent in Path(report.longrepr[0]).parents:
+    if isinstance(report.longrepr, tuple) and report.longrepr[0].startswith(_PACKAGE):
         report.longrepr = (item.nodeid.partition("::")[0], (item.location[1] or 0) + 1, report.longrepr[2])
 
 

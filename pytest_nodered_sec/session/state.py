@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Ask, Observation, Target
     from pytest_nodered_sec.results.baseline import Baseline
     from pytest_nodered_sec.results.gate import Gate
-    from pytest_nodered_sec.results.records import CollectedCase, Looked, Record
+    from pytest_nodered_sec.results.records import CollectedCase, Looked, Record, Was
 
 PAPERWORK: Final = "waiver-01"  # judges waivers, and asks no target
 PARAMETER: Final = "_nodered_case"
@@ -42,6 +42,7 @@ APART: Final = pytest.StashKey[bool]()  # whether the suite stays out because pa
 UNRUN: Final = pytest.StashKey[tuple[str, ...]]()  # paths that were named, and that --nodered-suite=only leaves out
 ELSEWHERE: Final = pytest.StashKey[str]()  # why the site's own tests are not all collected; "" where they are
 COLLECTED: Final = pytest.StashKey[list["CollectedCase"]]()  # before anything was left out
+RUNNING: Final = pytest.StashKey[pytest.Item]()  # the test whose turn it is, from its setup on
 RAN: Final = pytest.StashKey[dict[str, "Record"]]()  # outcomes of the cases that ran in this process, by node id
 
 
@@ -95,7 +96,7 @@ class StoredRun(Protocol):
         """The same of each target, by name."""
 
     @property
-    def records(self) -> Mapping[str, Record]:
+    def records(self) -> Mapping[str, Was]:
         """Outcome of each case, by node id."""
 
     def line(self) -> str:
@@ -121,9 +122,9 @@ class Case:
 
 
 class Turn(NamedTuple):
-    """A test case as it runs: its fixtures have pytest's request from here, because pytest makes each a new one."""
+    """A test case as it runs."""
 
-    request: pytest.FixtureRequest
+    item: pytest.Item
     case: Case
 
 
@@ -156,4 +157,4 @@ def looked_at(item: pytest.Item, start: float) -> str:
     """Return when a case was looked at, UTC: of what is judged again then, and not at its start now."""
     stored = item.config.stash.get(REPLAYED, None)
     then = stored.records.get(item.nodeid) if stored else None
-    return then["started"] if then else datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
+    return then.started if then else datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
