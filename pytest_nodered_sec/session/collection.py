@@ -75,9 +75,26 @@ class SuiteDirectory(pytest.Directory):
             nodeid = f"{PREFIX}/{path.name}"
             if any(nodeid_wanted.split("::")[0] in (PREFIX, nodeid) for nodeid_wanted in wanted):
                 module: SuiteModule = SuiteModule.from_parent(self, path=path, nodeid=nodeid)
-                yield from (
-                    test for test in module.collect() if any(_holds(selector, test.nodeid) for selector in wanted)
-                )
+                places: dict[str, tuple[str, int | None, str]] = {}
+                for test in module.collect():
+                    if any(_holds(selector, test.nodeid) for selector in wanted):
+                        _place(test, places)
+                        yield test
+
+
+def _place(test: pytest.Item | pytest.Collector, places: dict[str, tuple[str, int | None, str]]) -> None:
+    """Give a case the place of its function, which pytest searches for each case anew.
+
+    Args:
+        test: the case.
+        places: of the functions that are known, by name; added to.
+    """
+    assert isinstance(test, pytest.Function)  # noqa: S101  for the type checker: the suite has nothing else
+    known = places.get(test.originalname)
+    if known is None:
+        places[test.originalname] = test.location
+    else:
+        test.location = (*known[:2], test.name)
 
 
 def suite_below(session: pytest.Session) -> list[SuiteDirectory]:

@@ -12,12 +12,14 @@ _BEFORE: Final = pytest.StashKey[tuple[int, int, int]]()
 
 
 def search_less(config: pytest.Config) -> None:
-    """Search neither the tests that were collected nor, again and again, the reports, of which each case adds three.
+    """Search neither what is there nor, again and again, what is added: tests, and for each of them three reports.
+
+    Called before the tests are collected, and again when they are there.
 
     What lives shortly is searched as before. What has lived long and then becomes garbage, because it refers to itself
     in a circle, waits longer until it is let go: some 400 objects a target.
     """
-    before = config.stash[_BEFORE] = gc.get_threshold()
+    before = config.stash.setdefault(_BEFORE, gc.get_threshold())
     gc.freeze()
     gc.set_threshold(*before[:2], _RARELY)
 
