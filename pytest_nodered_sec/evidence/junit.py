@@ -173,7 +173,8 @@ def _since(since: Since | None) -> Iterator[tuple[str, str]]:
     if since is None:
         return
     yield "since", since.line
-    for kind, findings in (("new", since.new), ("fixed", since.fixed), ("unknown", since.unknown)):
+    kinds = (("new", since.new), ("fixed", since.fixed), ("dropped", since.dropped), ("unknown", since.unknown))
+    for kind, findings in kinds:
         for change in findings:
             words = (change.control, change.severity, change.code, change.instance, change.why)
             yield f"target.{change.target}.{kind}", " ".join(filter(None, words))
@@ -181,6 +182,10 @@ def _since(since: Since | None) -> Iterator[tuple[str, str]]:
         yield f"target.{turn.target}.unreachable", turn.what
     for turn in since.turns:
         yield f"target.{turn.target}.changed", turn.what
+    for turn in since.added:
+        yield f"target.{turn.target}.added", turn.what
+    for name in since.absent:
+        yield f"target.{name}.absent", "in the baseline, and not in this run"
 
 
 def _changes(plans: Sequence[TargetPlan]) -> Iterator[tuple[str, str]]:

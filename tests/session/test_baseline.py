@@ -92,6 +92,8 @@ def test_findings_that_were_fixed_waived_or_left_out_are_told_apart(debts: Site)
     (debts.path / "nodered-sec.toml").write_text(POLICY + WAIVER + 'target = "hall"\n')
     result = debts.run(*OWN, *NEW, "--nodered-evidence=day", url=None)
     assert result.ret == 0
+    [dropped] = properties(debts.path / "day/junit.xml")["target.hall.dropped"]
+    assert dropped.startswith("site-01 critical served bad waived until 2999-12-31: later")
     told = said(result)
     assert any(
         line.endswith("0 new, 1 fixed, 0 still open, 1 waived or not applicable now; 1 target changed") for line in told
@@ -119,7 +121,8 @@ def test_targets_that_came_went_or_got_another_name_are_named(debts: Site, monke
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(debts.path / "summary.md"))
     renamed = POLICY.replace('name = "hall"', 'name = "hall-2"').replace("plant", "yard")
     (debts.path / "nodered-sec.toml").write_text(renamed)
-    result = debts.run(*OWN, *NEW, "--nodered-report=page.html", "--nodered-job-summary", url=None)
+    reports = ("--nodered-report=page.html", "--nodered-job-summary", "--junitxml=junit.xml")
+    result = debts.run(*OWN, *NEW, *reports, url=None)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     told = said(result)
     assert any(
@@ -136,6 +139,12 @@ def test_targets_that_came_went_or_got_another_name_are_named(debts: Site, monke
     assert f"<strong>hall-2</strong>: {as_hall}" in page
     assert "<strong>plant</strong>: not in this run" in page
     assert as_hall in (debts.path / "summary.md").read_text()
+    junit = properties(debts.path / "junit.xml")
+    assert junit["target.hall-2.added"] == [as_hall]
+    assert junit["target.yard.added"] == ["not in the baseline"]
+    absent = {name: values for name, values in junit.items() if name.endswith(".absent")}
+    gone = ["in the baseline, and not in this run"]
+    assert absent == {"target.plant.absent": gone, "target.hall.absent": gone}
 
 
 def test_severities_waivers_and_audits_beside_a_baseline(debts: Site) -> None:
