@@ -38,6 +38,7 @@ from pytest_nodered_sec.session import (
 )
 from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
+from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.outcome import annotate
 from pytest_nodered_sec.session.run import Run, demands_of, described, header, other_demands, policies_of, said
 from pytest_nodered_sec.session.settings import (
@@ -66,6 +67,7 @@ from pytest_nodered_sec.session.state import (
     TODAY,
     UNRUN,
     WANTED,
+    case_of,
     control_of,
     of_suite,
 )
@@ -172,6 +174,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _keep(config, run, book)
     if run.targets:
         beside.register(config, book)
+    leaving.prepare(config)
     if book is not None:  # last: its terminal summary is to be the last line
         config.pluginmanager.register(book, "nodered-sec-ledger")
 
@@ -284,11 +287,6 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     return lines
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    leaving.prepare(session)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
@@ -362,9 +360,24 @@ def pytest_runtest_makereport(
     collection.tell_collected(item.config, report)
     annotate(item, call, report, item.config.stash[GATE])
     unseen.note(item, call, report)
-    told.tell_remedy(item, report)
+    _reword(item, report)
     told.tell_looked(item, report)  # redacted value by value, so that a secret such as 401 does not break JSON
     return report
+
+
+def _reword(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Show a finding with the remedy for the front that stands there."""
+    record, case = getattr(report, "nodered", None), case_of(item)
+    if not record or not record["findings"] or case is None or case.target is None:
+        return
+    from pytest_nodered_sec.evidence.reworded import reworded  # only where there is a finding
+
+    shown = getattr(report.longrepr, "reprcrash", None)
+    parts = record, case.target, told.server_of(item, case.target)
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = reworded(report.wasxfail, *parts)
+    if shown is not None and shown.message != (other := reworded(shown.message, *parts)):
+        report.longrepr = represent(other, item.nodeid, (item.location[1] or 0) + 1)
 
 
 @pytest.hookimpl(tryfirst=True)

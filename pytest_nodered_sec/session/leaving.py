@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 _REACH = Ask("reach")  # others refer to it
 
 
-def prepare(session: pytest.Session) -> None:
+def prepare(config: pytest.Config) -> None:
     """Make ready to collect the tests of several targets."""
-    if _are_several(session):
-        garbage.search_less(session.config)
+    if _are_several(config):
+        garbage.search_less(config)
 
 
-def _are_several(session: pytest.Session) -> bool:
-    return len(session.config.stash[TARGETS]) > 1 and not only_shows(session.config)
+def _are_several(config: pytest.Config) -> bool:
+    return len(config.stash[TARGETS]) > 1 and not only_shows(config)
 
 
 def register(session: pytest.Session) -> None:
     """Let go of targets one after the other, where there are several."""
-    if _are_several(session):
+    if _are_several(session.config):
         session.config.pluginmanager.register(Leaving(session), "nodered-sec-leaving")
         garbage.search_less(session.config)
 

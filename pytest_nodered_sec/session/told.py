@@ -1,4 +1,4 @@
-"""What a case's reports tell besides its record: who answered, the remedy, and for the evidence what was seen."""
+"""What a case's reports tell besides its record: who answered and for the evidence what was seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.session.fixtures import LOOKED, SURVEY
-from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.state import case_of
 
 if TYPE_CHECKING:
@@ -36,21 +35,6 @@ def server_of(item: pytest.Item, target: Target) -> str:
     survey = item.session.stash.get(SURVEY, None)
     known = survey.identity(target) if survey else None
     return str(known.get("server", "")) if known else ""
-
-
-def tell_remedy(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Show a finding with the remedy for the front that stands there."""
-    record, case = getattr(report, "nodered", None), case_of(item)
-    if not record or not record["findings"] or case is None or case.target is None:
-        return
-    from pytest_nodered_sec.evidence.reworded import reworded  # only where there is a finding
-
-    shown = getattr(report.longrepr, "reprcrash", None)
-    parts = record, case.target, server_of(item, case.target)
-    if hasattr(report, "wasxfail"):
-        report.wasxfail = reworded(report.wasxfail, *parts)
-    if shown is not None and shown.message != (other := reworded(shown.message, *parts)):
-        report.longrepr = represent(other, item.nodeid, (item.location[1] or 0) + 1)
 
 
 def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
