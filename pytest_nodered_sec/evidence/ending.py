@@ -255,7 +255,9 @@ def _fleet_wide(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> li
     if not causes:
         return []
     hint = "" if written else "; --nodered-fix=DIR writes a folder of each"
-    lines = [f"What to change at {len(plans)} targets, worst first{hint}:"]
+    needy = sum(bool(planned.steps) for planned in plans)
+    where = counted(len(plans), "target") if needy == len(plans) else f"{needy} of {counted(len(plans), 'target')}"
+    lines = [f"What to change at {where}, worst first{hint}:"]
     for place, cause in enumerate(causes[:_WIDE], 1):
         lines.append(
             f"{place:3}. {cause.severity} · {cause.what} · {counted(len(cause.targets), 'target')}: "

@@ -23,6 +23,7 @@ _ROOM: Final = 4096  # for what else this step writes, and for our own last line
 _ENOUGH: Final = 100  # lines of one kind, more than there are grave causes; the reports have the rest
 _LONG: Final = 400  # characters of one text
 _UNSEEN: Final = "could-not-look"
+_REACH: Final = "reach-01"  # carries the cause where a target is dead
 _MARKUP: Final = re.compile(
     r"""[^\w :,.;/?=%(){}"'…→·-]|_|:(?! )"""
 )  # what Markdown, HTML or an address might begin with
@@ -52,10 +53,21 @@ def markdown(report: Report) -> str:
         if account["outcome"] == "attested"
     ]
     lines += _section(f"Attested, not judged ({len(vouched)})", vouched)
-    unseen = Counter((case["target"], case["reason"] or case["observed"]) for case in report.with_outcome(_UNSEEN))
-    whys = [f"{_text(target or 'no target')}: {_text(why)} ({number})" for (target, why), number in unseen.items()]
-    lines += _section(f"Could not look ({sum(unseen.values())})", whys)
+    lines += _unseen(report)
     return _cut("\n".join(lines) + "\n")
+
+
+def _unseen(report: Report) -> list[str]:
+    """Return why what could not be looked at; what refers to reach-01 is counted with it, in one line."""
+    cases = report.with_outcome(_UNSEEN)
+    reach = {case["target"]: case["reason"] for case in cases if case["control"] == _REACH}
+    whys = Counter(
+        (case["target"], reach.get(case["target"], why) if why.endswith(f"see {_REACH}") else why)
+        for case in cases
+        for why in (case["reason"] or case["observed"],)
+    )
+    lines = [f"{_text(target or 'no target')}: {_text(why)} ({number})" for (target, why), number in whys.items()]
+    return _section(f"Could not look ({whys.total()})", lines)
 
 
 def _since(report: Report) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.results.records import Record
 
 NOTHING: Final = "no question was answered, so nothing is proven"
+_CAUSES: Final = 4  # that are told again; of each target its own line says it, too
 _UNSEEN: Final = "could-not-look"
 _REACH: Final = "reach-01"  # carries the cause where a target is dead
 
@@ -51,6 +52,8 @@ def unanswered(records: Iterable[Record], names: Iterable[str], answered: Collec
         f"{listed([name for name in causes if causes[name] == cause])}: {cause}"
         for cause in dict.fromkeys(filter(None, causes.values()))
     ]
+    if answered and len(lines) > _CAUSES:
+        return [f"{NOTHING} of {len(causes)} targets ({listed(causes)}): their lines above say why"]
     if answered:
         return [f"{NOTHING} of {line}" for line in lines]
     return [f"{NOTHING}: {line}" for line in lines] or list(filter(None, [alone]))

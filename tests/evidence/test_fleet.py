@@ -13,6 +13,7 @@ from pytest_nodered_sec.evidence import changes
 from pytest_nodered_sec.evidence.ending import Ending
 from pytest_nodered_sec.evidence.fleet import causes, standings
 from pytest_nodered_sec.evidence.html import html
+from pytest_nodered_sec.evidence.summary import markdown
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
 
@@ -67,7 +68,7 @@ def test_a_cause_of_many_targets_is_told_once() -> None:
     open_ones = [record("non-compliant", target=f"t{n:02}", number=n) for n in range(7)]
     rest = [record("compliant", target=f"t{n:02}") for n in range(7, 20)]
     text = ending(*open_ones, *rest)
-    assert "What to change at 20 targets, worst first; --nodered-fix=DIR writes a folder of each:" in text
+    assert "What to change at 7 of 20 targets, worst first; --nodered-fix=DIR writes a folder of each:" in text
     assert "\n  1. critical · settings.js: adminAuth" in text
     assert " · 7 targets: t00, t01, t02, t03 and 3 more\n" in text
     assert "     fixes 7 findings of admin-01 · pytest --nodered-guide, step 2" in text
@@ -77,6 +78,21 @@ def test_a_cause_of_many_targets_is_told_once() -> None:
     for number, entry in enumerate(many):
         entry["findings"][0]["remedy"] = f"mend {number}"
     assert "     and 10 changes more: --nodered-report=FILE has all" in ending(*many, quiet=1)
+
+
+def test_the_job_summary_has_one_line_for_a_target_that_is_dead() -> None:
+    dead = [
+        record("could-not-look", control, name, reason=why)
+        for name in ("a", "b")
+        for control, why in (("reach-01", "refused"), ("tls-01", "see reach-01"), ("tls-02", "see reach-01"))
+    ]
+    partly = record("could-not-look", "tls-01", "partly", reason="cut off")
+    part = markdown(report(*dead, partly)).partition("### Could not look (7)")[2].partition("###")[0]
+    assert [line for line in part.splitlines() if line] == [
+        "- a: refused (3)",
+        "- b: refused (3)",
+        "- partly: cut off (1)",
+    ]
 
 
 def test_causes_are_sorted_by_severity_and_then_by_how_many_have_them(whole: Report) -> None:

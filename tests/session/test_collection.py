@@ -38,6 +38,20 @@ def test_ids_follow_the_grammar(whole: list[str]) -> None:
     assert len(whole) == len(set(whole))
 
 
+PLACES = """
+def pytest_collection_finish(session):
+    for item in session.items:
+        assert item.location[1:] == item.reportinfo()[1:], item
+        assert "request" not in item.fixturenames  # pytest makes three of it for each case
+"""
+
+
+def test_cases_stand_where_their_functions_do_and_need_nothing_of_pytests_own(site: Site, whole: list[str]) -> None:
+    conftest = site.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + PLACES)
+    assert site.ids() == whole
+
+
 @pytest.mark.parametrize(
     "layout",
     ["venv/lib/site-packages", "src", "../elsewhere"],
