@@ -98,3 +98,41 @@ find {_GROUPS} -depth -type d -exec rmdir {{}} + 2>/dev/null
 rm -rf {EVIL} /usr/lib/waits
 true
 """
+
+
+# The only one that calls itself Node-RED is nobody's, and looks as if it stood where nginx leads: to a port of root's,
+# of a program that is not known here (simulated, as docker-proxy is one).
+_SERVES: Final = """import http.server
+http.server.ThreadingHTTPServer(("127.0.0.1", 1880), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+_NODE: Final = (
+    'node -e \'process.title = "node-red"; '
+    'require("http").createServer((_, to) => to.end("x")).listen(1880, process.argv[1])\' '
+)
+_APART: Final = f"unshare -rn sh -c 'ip link set lo up; exec \"$@\"' sh {_NODE} 127.0.0.1"
+_AS_EVIL: Final = f"{_AS_NOBODY} HOME={EVIL}"
+_OWN: Final = "/sys/fs/cgroup/user.slice/user-65534.slice/user@65534.service"  # which is its user's, with all below it
+_BOX: Final = f"{_OWN}/docker-{'5e' * 32}.scope"
+_CLAIM: Final = """
+inode=$(awk '$2 ~ /:0758$/ && $4 == "0A" {print $10}' /proc/net/tcp) name="denied socket:[$inode]" && : >"$name"
+"""
+ALONE: Final = {
+    "in a network of its own": f"{_AS_EVIL} {_APART}",
+    "on another address": f"{_AS_EVIL} {_NODE} 127.0.0.2",
+    "with a file that is called like a socket": f'{_CLAIM}{_AS_EVIL} {_NODE} 127.0.0.2 3<"$name"',
+    "in a control group that is called like a container": f"mkdir -p {_BOX} && chown -R 65534 {_OWN} && "
+    f"echo 0 >{_BOX}/cgroup.procs && exec {_AS_EVIL} {_APART}",
+}
+START_ALONE: Final = f"""
+systemctl stop nodered && install -d -o nobody {EVIL}/.node-red && cp /etc/nodered/settings.js {EVIL}/.node-red
+chown nobody {EVIL} {EVIL}/.node-red/settings.js && cat >/run/way
+printf '%s' '{_SERVES}' >/run/serves.py && cd /
+(setsid python3 /run/serves.py >/dev/null 2>&1 & echo $! >/run/serves)
+until ss -ltn | grep -q '127.0.0.1:1880 '; do sleep 0.1; done
+cd {EVIL} && (setsid sh /run/way >/dev/null 2>&1 &)
+until pgrep -u 65534 -x node-red; do sleep 0.1; done; sleep 0.3
+"""
+STOP_ALONE: Final = f"""
+pkill -KILL -u 65534; kill $(cat /run/serves); sleep 0.3; rm -rf {EVIL} /run/way /run/serves*
+find {_OWN} -depth -type d -exec rmdir {{}} + 2>/dev/null; systemctl start nodered
+"""

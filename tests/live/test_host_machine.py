@@ -312,6 +312,26 @@ WEAK = {
         "echo 'include /srv/site/*.conf;' >/etc/nginx/conf.d/site.conf && reload-nginx",
         undo="rm -r /srv/site /etc/nginx/conf.d/site.conf && reload-nginx",
     ),
+    "modules of JavaScript that another user can change": Weak(
+        "",
+        f"{OF_NGINX} host-11",
+        do="install -d -o nodered /srv/js && echo 'js_path /srv/js; js_import a.js;' >/etc/nginx/conf.d/js.conf",
+        undo="rm -r /srv/js /etc/nginx/conf.d/js.conf && reload-nginx",
+    ),
+    "a link to an empty directory that another user can replace": Weak(
+        "",
+        f"{OF_NGINX} host-11",
+        do="install -d -o nodered /srv/home && mkdir /srv/home/sites && ln -s /srv/home/sites /etc/nginx/sites && "
+        "echo 'include /etc/nginx/sites/*.conf;' >/etc/nginx/conf.d/site.conf && reload-nginx",
+        undo="rm -r /srv/home /etc/nginx/sites /etc/nginx/conf.d/site.conf && reload-nginx",
+    ),
+    "a log that another user made a link": Weak(  # root would make the file that it leads to
+        "",
+        f"{OF_NGINX} host-11",
+        do="install -d -o nodered /srv/log && echo 'access_log /srv/log/a.log;' >/etc/nginx/conf.d/log.conf && "
+        "reload-nginx && ln -sf /etc/nologin /srv/log/a.log",
+        undo="rm -r /srv/log /etc/nginx/conf.d/log.conf && reload-nginx && ! ls /etc/nologin",
+    ),
     "a certificate that nginx would wait for": Weak(
         "",
         f"{OF_NGINX} host-11",
@@ -586,6 +606,25 @@ def test_nobodys_node_red_in_place_of_the_real_one_is_not_taken_for_it(user: str
     assert "runs in place of nodered.service, whose user is another" in (tmp_path / "out.xml").read_text()
 
 
+@pytest.mark.parametrize("user", ["ops", "root"])
+@pytest.mark.parametrize("way", intruder.ALONE)
+def test_nobodys_node_red_that_only_looks_as_if_it_stood_behind_nginx_is_not_looked_at(
+    way: str, user: str, bench: Bench, tmp_path: Path
+) -> None:
+    try:
+        bench.bring(Weak(""))
+        bench.machine.run(intruder.START_ALONE, given=f"{intruder.ALONE[way]}\n")
+        seen = bench.judged(tmp_path, Weak("", user=user))
+    finally:
+        bench.machine.run(intruder.STOP_ALONE, check=False)
+        bench.machine.wait_for_node_red()
+    assert with_outcome(seen, "compliant") == with_outcome(seen, "non-compliant") == set()
+    assert (
+        "no service vouches for it, and the nginx in front is not seen to lead to it"
+        in (tmp_path / "out.xml").read_text()
+    )
+
+
 ELSEWHERE = """
 systemctl -q disable --now nodered && cd /etc/systemd/system && mv nodered.service /srv && cat >line.service
 systemctl daemon-reload && systemctl -q enable --now line
@@ -604,22 +643,36 @@ systemctl -q enable --now nodered; sed -i s/127.0.0.1:3000/127.0.0.1:1880/ {SITE
 """
 
 
-def test_nobodys_node_red_is_not_looked_at_in_place_of_one_that_hides_its_name(bench: Bench, tmp_path: Path) -> None:
+MORE = "server { listen 127.0.0.1:8099; location / { proxy_pass http://127.0.0.1:9; } }"
+STARTS = {"by its command": "/usr/bin/env node-red", "by nginx": "/usr/local/bin/line"}
+WRAPPER = "printf '#!/bin/sh\\nexec node-red \"$@\"\\n' >/usr/local/bin/line && chmod 755 /usr/local/bin/line\n"
+
+
+@pytest.mark.parametrize("way", STARTS)
+def test_a_node_red_that_hides_its_name_is_found_and_not_nobodys_in_its_place(
+    way: str, bench: Bench, tmp_path: Path
+) -> None:
     """The real one has another title, service and port, and nginx leads there; nobody's has all that is usual."""
-    unit = UNIT.replace("env node-red", "env node-red --title line --port 3000")
+    unit = UNIT.replace("/usr/bin/env node-red", f"{STARTS[way]} --title line --port 3000")
+    root = Weak("", user="root")
     try:
-        bench.bring(Weak("", do=ELSEWHERE, given=unit))
-        seen = bench.judged(tmp_path, Weak("", user="root"))
+        bench.bring(Weak("", do=WRAPPER + ELSEWHERE, given=unit))
+        seen = bench.judged(tmp_path, root)
+        bench.machine.run("cat >/etc/nginx/conf.d/more.conf && reload-nginx", given=MORE)
+        both = bench.judged(tmp_path, root)
         report = (tmp_path / "out.xml").read_text()
+        bench.machine.run("rm /etc/nginx/conf.d/more.conf && reload-nginx")
         (tmp_path / "nodered-sec.toml").write_text('[[target]]\nurl = "https://plant.example"\ndirect_port = 3000\n')
-        named = bench.judged(tmp_path, Weak("", user="root"))
+        named = bench.judged(tmp_path, root)
     finally:
-        bench.machine.run(BACK, check=False)
+        bench.machine.run(f"rm -f /etc/nginx/conf.d/more.conf /usr/local/bin/line; {BACK}", check=False)
         bench.machine.wait_for_node_red()
-    assert with_outcome(seen, "compliant") == with_outcome(seen, "non-compliant") == set()
-    assert "no service vouches for it, and the nginx in front leads elsewhere" in report
-    assert with_outcome(named, "non-compliant") == ids("host-00")  # who calls himself so is told all the same
-    assert with_outcome(named, "could-not-look") == set()
+    for judged in (seen, named):
+        assert with_outcome(judged, "non-compliant") == ids("host-00")  # who calls himself so is told all the same
+        assert with_outcome(judged, "could-not-look") == set()
+    if way == "by nginx":  # which now leads to something else as well
+        assert with_outcome(both, "compliant") == with_outcome(both, "non-compliant") == set()
+        assert "no service vouches for it, and the nginx in front is not seen to lead to it" in report
 
 
 CROWD = """

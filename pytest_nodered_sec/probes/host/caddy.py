@@ -1,10 +1,68 @@
-"""Caddy's servers, from what the program on the host made of its configuration (settings.js, `served`)."""
+"""Caddy: where its configuration is to be had on the host, and its servers, as the program there made them of it.
+
+That program is settings.js, whose part caddy.js is (`served`).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
 
+from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.observations.host_proxies import CaddyMatch, CaddyRoute, CaddyServer, CaddyStep
+from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.mounts import read_elsewhere
+
+if TYPE_CHECKING:
+    from pytest_nodered_sec.probes.host.candidate import Candidate
+    from pytest_nodered_sec.probes.host.parse import Section
+
+_ADMIN: Final = 2019  # port of its admin endpoint
+
+
+def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[str, Any]]:
+    """Return where each Caddy's configuration is to be had, for the program that runs on the host.
+
+    All of it comes from processes that are believed; a program that others than root can change, or that is no more
+    the one that runs, is not named.
+    """
+    result = []
+    for candidate in front:
+        words = sections.get(f"command {candidate.process.pid}", text_of.Section("", 1)).text.split("\n")
+        file = str(PurePosixPath(candidate.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile"))
+        result.append(
+            {
+                "exe": candidate.exe if candidate.closed else "",
+                "started": candidate.process.started,
+                "admin": _admin(sections, candidate),
+                "resume": "--resume" in words,
+                "adapter": _option(words, "--adapter", "-a"),
+                "file": file,
+                "elsewhere": read_elsewhere("Caddy", sections, candidate.process.unit, (file,)),
+            }
+        )
+    return result
+
+
+def _admin(sections: dict[str, Section], candidate: Candidate) -> dict[str, str | int] | None:
+    """Return address, port and inode of Caddy's own admin endpoint; None where it is elsewhere, or not ours to see.
+
+    The inode is compared before it is asked: in another network namespace anybody may listen there.
+    """
+    with contextlib.suppress(ProbeError):  # then its file has to tell
+        for here, inode in sorted(text_of.inodes(sections, candidate.process.pid).items()):
+            if here.port == _ADMIN and here.address in ("127.0.0.1", "::1"):
+                return {"address": here.address, "port": here.port, "inode": inode}
+    return None
+
+
+def _option(words: list[str], *names: str) -> str:
+    for place, word in enumerate(words):
+        name, given, value = word.partition("=")
+        if name in names:
+            return value if given else "".join(words[place + 1 : place + 2])
+    return ""
 
 
 def server(raw: dict[str, Any]) -> CaddyServer:

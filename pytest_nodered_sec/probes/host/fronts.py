@@ -125,25 +125,37 @@ def start(front: Front) -> Start:
 def running(sections: Mapping[str, Section], who: Me, port: int = 0) -> list[Front]:
     """Return the proxies that run on the host, and those that run in containers, which are not seen from here.
 
-    What some user calls so, and no service does, is none where others alone listen on the URL's port.
+    What some user calls so, or has in a container of his own, and no service does, is none where others alone listen on
+    the URL's port. What a service's user runs is the one in front only where nobody else listens there.
     """
     listening = text_of.taken(sections).get(port, set())
     result = []
     for name, section in sections.items():
-        if name.startswith("boxed ") and name[6:] in PROGRAMS:
+        if name.startswith("boxed ") and name[6:] in PROGRAMS and box_in_front(section, listening):
             inside = f"it runs in the container {section.text.strip()[:12]}: its configuration lies in there"
             result.append(Front(PROGRAMS[name[6:]], 0, trouble=inside))
-        elif re.fullmatch(r"front \d+", name) and not _is_a_strangers(sections, name[6:], listening):
-            result.append(_front(int(name[6:]), section, who))
+        elif re.fullmatch(r"front \d+", name):
+            uid = sections.get(f"stranger {name[6:]}", Section("", 1)).text.strip()
+            if not _is_a_strangers(uid, listening):
+                result.append(_front(int(name[6:]), section, who, listening))
     return result
 
 
-def _is_a_strangers(sections: Mapping[str, Section], pid: str, listening: set[int]) -> bool:
-    uid = sections.get(f"stranger {pid}", Section("", 1)).text.strip()
+def _is_a_strangers(uid: str, listening: set[int]) -> bool:
     return uid.isdigit() and uid != "0" and bool(listening) and int(uid) not in listening
 
 
-def _front(pid: int, section: Section, who: Me) -> Front:
+def box_in_front(box: Section, listening: set[int]) -> bool:
+    """Whether a container may hold the proxy in front: that of some user's own only where that user listens.
+
+    Args:
+        box: what the script printed of it: its id, and its user, where that is neither root nor who looks.
+        listening: the ids of the users that listen on the URL's port.
+    """
+    return not _is_a_strangers(box.text.strip().partition(" ")[2], listening)
+
+
+def _front(pid: int, section: Section, who: Me, listening: set[int]) -> Front:
     pairs = [line.partition(" ")[::2] for line in section.text.split("\n")]
     facts = dict(pairs)
     if section.code or facts.get("name") not in PROGRAMS:
@@ -151,6 +163,9 @@ def _front(pid: int, section: Section, who: Me) -> Front:
         return Front(program, pid, trouble=text_of.why(section))
     program = PROGRAMS[facts["name"]]
     kinds = ("start",) if program == "Apache httpd" else ("start", "worker")  # there workers come and go all the time
+    uid = facts.get("user", "0")
+    if uid != "0" and uid != str(who.uid) and {str(user) for user in listening} != {uid}:
+        return Front(program, pid, trouble=f"user {uid}, as whom it runs, is not the only one on the URL's port")
     starts = [value for key, value in pairs if key in kinds and value.isdigit()]
     newest = max(map(int, starts), default=0)  # a reload starts new workers
     args = tuple(value for key, value in pairs if key == "arg")

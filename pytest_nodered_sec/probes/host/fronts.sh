@@ -13,6 +13,7 @@ front() { # PID NAME: what it was started with, and when it and its newest and o
     folder=$(root readlink "/proc/$1/cwd" 2>/dev/null)
     printf 'cwd %s\n' "$(printf %s "$folder" | tr '\n' ' ')"
     printf 'unit %s\n' "$(unit_of "$1")"
+    printf 'user %s\n' "$(identity "$1" | cut -d' ' -f2)"
     printf 'start %s\n' "$(identity "$1" | cut -d' ' -f1)"
     for worker in $(named "$2"); do
         [ "$(parent "$worker")" = "$1" ] && printf 'worker %s\n' "$(identity "$worker" | cut -d' ' -f1)"

@@ -29,8 +29,9 @@ from pytest_nodered_sec.observations.host import Unit
 from pytest_nodered_sec.probes.flows.elsewhere import tables
 from pytest_nodered_sec.probes.host import fronts, nginx, processes
 from pytest_nodered_sec.probes.host import parse as text_of
-from pytest_nodered_sec.probes.host.mounts import read_elsewhere
-from pytest_nodered_sec.probes.host.nginx import named, ports_of, words_of
+from pytest_nodered_sec.probes.host.caddy import caddies
+from pytest_nodered_sec.probes.host.nginx import named, ports_of
+from pytest_nodered_sec.probes.host.places import check_it_is_behind, led_to, may_hold
 from pytest_nodered_sec.probes.host.starting import as_user, node_of
 from pytest_nodered_sec.probes.host.way import Way
 from pytest_nodered_sec.probes.transport.contexts import tls_context
@@ -41,13 +42,12 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.policy.model import HostDemands
+    from pytest_nodered_sec.probes.host.candidate import Candidate
     from pytest_nodered_sec.probes.host.parse import Me, Section
-    from pytest_nodered_sec.probes.host.processes import Candidate
     from pytest_nodered_sec.probes.transport.look import Look
 
 MODULES: Final = sorted({*ASSISTANTS, *(row.package for row in advisories())} - {"node-red"})
 _EVALUATION: Final = 3.0  # seconds that settings.js may take
-_ADMIN: Final = 2019  # of Caddy's admin endpoint
 SCRIPT: Final = "".join(
     resources.files(__package__).joinpath(name).read_text(encoding="ascii") for name in ("fronts.sh", "host.sh")
 )
@@ -107,15 +107,16 @@ def gather(look: Look) -> Inside:
         first = [mark, way.sudo, f"{port:04X}"]
         sections = text_of.sections(way.script(SCRIPT, *first), mark)
         who = text_of.me(sections["me"])
-        there = processes.candidates(sections, who, target.direct_port)
-        node_red = processes.choose(there, sections, demands, target.direct_port)
-        front = processes.caddies(sections, who)
-        settings = _kept(lambda: evaluate(way, who, node_red, demands, sections, caddies(front, sections)))
         nginx = _kept(lambda: _nginx(sections, target.port))
-        leading = nginx.tree if isinstance(nginx, Nginx) and nginx.tree else ()
-        words = words_of(leading) if str(target.port) in ports_of(leading) else None
+        tree = nginx.tree if isinstance(nginx, Nginx) and nginx.tree else ()
+        leading = tree if str(target.port) in ports_of(tree) else None
+        there = processes.candidates(sections, who, target.direct_port, led_to(leading or ()))
+        node_red = processes.choose(there, sections, demands, target.direct_port)
         if not way.into_container:  # where its ports are others
-            processes.check_it_is_behind(sections, node_red, (target.port, target.direct_port), words)
+            check_it_is_behind(sections, node_red, (target.port, target.direct_port), leading)
+        front = processes.caddies(sections, who)
+        serving = [each for each in front if way.into_container or may_hold(sections, each, target.port)]
+        settings = _kept(lambda: evaluate(way, who, node_red, demands, sections, caddies(serving, sections)))
         unit = node_red.process.unit
         others = fronts.running(sections, who, target.port)
         paths = [*_paths(nginx), *fronts.paths(others), *(f"time:{path}" for path in files_of_unit(sections, unit))]
@@ -273,50 +274,6 @@ def _arguments(node_red: Candidate, sections: dict[str, Section]) -> tuple[str, 
         return ()
     started = text_of.starts(sections.get("starts"), node_red.process.unit)
     return processes.plain(started) or started[:1]
-
-
-def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[str, Any]]:
-    """Return where each Caddy's configuration is to be had, for the program that runs on the host.
-
-    All of it comes from processes that are believed; a program that others than root can change, or that is no more
-    the one that runs, is not named.
-    """
-    result = []
-    for candidate in front:
-        words = sections.get(f"command {candidate.process.pid}", text_of.Section("", 1)).text.split("\n")
-        file = str(PurePosixPath(candidate.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile"))
-        result.append(
-            {
-                "exe": candidate.exe if candidate.closed else "",
-                "started": candidate.process.started,
-                "admin": _admin(sections, candidate),
-                "resume": "--resume" in words,
-                "adapter": _option(words, "--adapter", "-a"),
-                "file": file,
-                "elsewhere": read_elsewhere("Caddy", sections, candidate.process.unit, (file,)),
-            }
-        )
-    return result
-
-
-def _admin(sections: dict[str, Section], candidate: Candidate) -> dict[str, str | int] | None:
-    """Return address, port and inode of Caddy's own admin endpoint; None where it is elsewhere, or not ours to see.
-
-    The inode is compared before it is asked: in another network namespace anybody may listen there.
-    """
-    with contextlib.suppress(ProbeError):  # then its file has to tell
-        for here, inode in sorted(text_of.inodes(sections, candidate.process.pid).items()):
-            if here.port == _ADMIN and here.address in ("127.0.0.1", "::1"):
-                return {"address": here.address, "port": here.port, "inode": inode}
-    return None
-
-
-def _option(words: list[str], *names: str) -> str:
-    for place, word in enumerate(words):
-        name, given, value = word.partition("=")
-        if name in names:
-            return value if given else "".join(words[place + 1 : place + 2])
-    return ""
 
 
 def source(given: dict[str, Any]) -> str:

@@ -53,7 +53,9 @@ closed() { # PATH, USER ID or nothing: whether only root, who looks, or that use
         mode=${facts%% *} facts=${facts#* }
         uid=${facts%% *} facts=${facts#* }
         [ "$uid" = 0 ] || [ "$uid" = "$own" ] || [ "$uid" = "$theirs" ] || return 1
-        [ "$step" != "$1" ] && [ ${#mode} = 4 ] && case $mode in 1* | 3*) mode=0 ;; esac # sticky: only owners replace
+        # sticky: only owners replace what lies there, but others may have given a file of root's a name of their own
+        [ "$step" != "$1" ] && [ ${#mode} = 4 ] && { [ "$step" != "${1%/*}" ] || [ -d "$1" ]; } &&
+            case $mode in 1* | 3*) mode=0 ;; esac
         case $mode in
         *[2367]) return 1 ;;
         *[2367]?)
@@ -109,12 +111,12 @@ processes() { # id, parent, user id, name, and kind of place of each, tabs betwe
 }
 
 # What strangers start by the thousand must not keep us from looking. So of all that calls itself something we look at no
-# more than this many of a user's: ten in sessions, where anybody starts what he likes, twenty elsewhere, and forty in all;
-# root's, containers', those of who looks, and workers of these apart.
+# more than this many of a user's: ten in sessions, where anybody starts what he likes, under many ids if he was given them,
+# twenty elsewhere, and forty in all of either; root's, containers', those of who looks, and workers of these apart.
 few='
     NF > 1 { above[$1] = $2; user[$1] = $3; called[$1] = $4; kind[$1] = $5 }
     function ours(id) { return user[id] == 0 || user[id] == own || kind[id] == "box" }
-    function taken(id) { return ours(id) || ++of[user[id]] <= (kind[id] == "session" ? 10 : 20) && ++all <= 40 }'
+    function taken(id) { return ours(id) || ++of[user[id]] <= (kind[id] == "session" ? 10 : 20) && ++all[kind[id]] <= 40 }'
 
 named() { # NAME, "left" or nothing: process ids of those that call themselves so; or how many are left out
     printf '%s\n' "$table" | awk -F'\t' -v name="$1" -v own="$own" -v asked="$2" "$few"'
@@ -166,9 +168,8 @@ words() { head -c 65536 "/proc/$1/cmdline" 2>/dev/null | tr '\000\n' '  '; } # P
 red_words() { words "$1" | grep -E 'node-red|red\.js' | masked; }
 
 process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
+    before=$(identity "$1")
     printf 'comm %s\n' "$(tr '\n' ' ' <"/proc/$1/comm")"
-    identity "$1" | sed 's/.* /same /'
-    echo
     sed -n 's/^\(Uid\|PPid\):[^0-9]*\([0-9]*\).*/\1 \2/p' "/proc/$1/status"
     printf 'parent %s\n' "$(tr '\n' ' ' <"/proc/$(parent "$1")/comm")"
     printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
@@ -184,6 +185,8 @@ process() { # PID: of a Node.js; the arguments only where it may be Node-RED, wi
     awk '/^Gid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print "gid", $2}' "/proc/$1/status"
     sed -n 's/^Groups:[^0-9]*/groups /p' "/proc/$1/status"
     sed 's/^/cgroup /' "/proc/$1/cgroup"
+    printf 'box %s\n' "$(box_of "$1")"
+    [ "$before" = "$(identity "$1")" ] && printf 'same %s\n' "${before#* }" # else it is another program by now
     printf 'args %s\n' "$(red_words "$1")"
     # a shell that waits for it (npm start) still has what it overwrites with its title
     [ "$(identity "$1" | cut -d' ' -f2)" = "$(identity "$(parent "$1")" | cut -d' ' -f2)" ] &&
@@ -199,14 +202,14 @@ starter() { # PID: of a shell; the line of its script that starts Node-RED, and 
         printf 'given %s\n' "$(words "$1" | masked)"
 }
 
-files() { # PID: the sockets among its open files; names escaped, so that no name can pass for another line
+files() { # PID: the sockets among its open files; no file's name can pass for a socket, or for another line
     size=$(sed -n 's/^FDSize:[^0-9]*//p' "/proc/$1/status" 2>/dev/null)
     if [ "${size:-0}" -gt 65536 ]; then
         echo 'denied: more than 65536 open files are not listed'
         return 1
     fi
     if ls --version >/dev/null 2>&1; then root ls -lb "/proc/$1/fd"; else ls -l "/proc/$1/fd"; fi 2>&1 |
-        grep -E -- '-> socket:\[[0-9]+\]$|denied|sudo:|cannot'
+        awk '/^l[-r][-w]/ { if (/^[^>]* [0-9]+ -> socket:\[[0-9]+\]$/) print; next } /denied|sudo:|cannot/'
 }
 
 sockets() { # PID, its open files: those that listen in its network, by inode
@@ -221,10 +224,17 @@ sockets() { # PID, its open files: those that listen in its network, by inode
         $5 == ($1 ~ /^tcp/ ? "0A" : "07") && $11 in own { print $1, $3, $11 }'
 }
 
+owners() { # what it listens on: whose the paths are on the host; in mounts of his own anybody may have the same
+    printf '%s\n' "$1" | sed -n 's|^unix \(/.*\) [0-9]*$|\1|p' | head -20 | while IFS= read -r path; do
+        $limit stat -L -c '%u %n' "$path" 2>/dev/null
+    done
+}
+
 listeners() { # PID: sections of both: of the open files only those that listen, and one that shows that they are seen
     open=$(files "$1")
     code=$? heard=$(sockets "$1" "$open")
     section "sockets $1" told "$heard" 0
+    case $heard in *'unix /'*) section "owners $1" owners "$heard" ;; esac
     section "fd $1" told "$({
         printf '%s\n' "$heard" | sed 's/.* /own /'
         printf '%s\n' "$open"
@@ -234,16 +244,32 @@ listeners() { # PID: sections of both: of the open files only those that listen,
         NF')" $code
 }
 
-ports() { # which TCP ports are listened on here, by whom
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { sub(/.*:/, "", $2); print $2, $8 }' | sort -u
+ports() { # which TCP ports are listened on here, by whom, with which socket
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { sub(/.*:/, "", $2); print $2, $8, $10 }' | sort -u
 }
 
 levels() { awk '/^NSpid:/ {print NF}' "/proc/$1/status" 2>/dev/null; }
 
+box_of() { # PID: the container that its control group is named after; behind it who, but for root and us, made that group
+    grep -E '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | head -1 | while IFS= read -r line; do
+        path=${line#*:}
+        kind=${path%%:*} path=${path#*:} maker=''
+        case $path in *user*) maker=unknown ;; esac # where the tree of control groups is not to be seen
+        above=$(printf '%s\n' "$path" | sed -E 's|/[^/]*[0-9a-f]{64}.*||')
+        for tree in "/sys/fs/cgroup/${kind#name=}" /sys/fs/cgroup/unified /sys/fs/cgroup; do
+            [ -d "$tree$above" ] || continue
+            maker=$(stat -c %u "$tree$above")
+            closed "$tree$above" && maker=''
+            break
+        done
+        printf '%s %s' "$(printf '%s\n' "$path" | grep -oE '[0-9a-f]{64}' | tail -1)" "$maker"
+    done
+}
+
 boxed() { # PID: whether it runs in a container that we do not: by its control group, or by a process name space of root's
-    box=$(grep -oE '[0-9a-f]{64}' "/proc/$1/cgroup" 2>/dev/null | tail -1)
+    box=$(box_of "$1")
     if [ -n "$box" ]; then
-        ! grep -q "$box" /proc/self/cgroup
+        ! grep -q "${box%% *}" /proc/self/cgroup
         return
     fi
     # one that a user makes goes with a table of user ids of its own
@@ -300,6 +326,10 @@ paths_in() { # FILE, DIRECTIVES: what nginx's directives of these names name in 
         sed -E "s/^[^a-z]*[a-z_]+[\"']? +//; s/ *;\$//; s/^.* from +//; s/[\"']//g"
 }
 
+led() { # PATH: whether others made it a link, or something to wait for: nginx opens or makes what it writes to, even for -T
+    { [ -L "$1" ] || [ -p "$1" ]; } && ! closed "$(readlink -f "${1%/*}")"
+}
+
 changeable() { # -c FILE -p PREFIX: the first that others than root can change of what an nginx, in $exe, takes in and loads
     built=$("$exe" -V 2>&1 | tr ' ' '\n') prefix='' file=''
     while [ $# -gt 1 ]; do
@@ -312,6 +342,9 @@ changeable() { # -c FILE -p PREFIX: the first that others than root can change o
     file=${file:-conf/nginx.conf}
     case $file in /*) ;; *) file=${prefix%/}/$file ;; esac
     base=${file%/*} waiting=$file$newline seen=$newline
+    for path in $(printf '%s\n' "$built" | sed -nE 's/^--[a-z-]*(log|temp|pid|lock)-path=//p'); do
+        led "$path" && printf '%s, which is no file of its own,\n' "$path" && return
+    done
     while [ -n "$waiting" ]; do
         each=${waiting%%"$newline"*} waiting=${waiting#*"$newline"}
         case $seen in *"$newline$each$newline"*) continue ;; esac
@@ -327,15 +360,24 @@ changeable() { # -c FILE -p PREFIX: the first that others than root can change o
         for path in $(paths_in "$each" '([a-z]+_)?ssl_[a-z_]*(certificate|key|dhparam|file|crl)'); do
             [ ! -e "$path" ] || [ -f "$path" ] || { printf '%s, which is no file,\n' "$path" && return; } # nginx would wait for it
         done
-        for path in $(paths_in "$each" 'include|load_module|js_import|js_include|perl_modules|perl_require|init_by_lua_file'); do
+        for path in $(paths_in "$each" '[a-z]+_log|pid|lock_file|[a-z]+(_body)?_(temp|cache)_path'); do
+            unset IFS
+            path=${path%% *}
+            case $path in /*) ;; *) path=${prefix%/}/$path ;; esac
+            led "$path" && printf '%s, which is no file of its own,\n' "$path" && return
+        done
+        IFS=$newline
+        for path in $(paths_in "$each" 'include|load_module|js_import|js_include|js_path|perl_modules|perl_require|init_by_lua_file'); do
             case $path in /*) ;; *) path="$base/$path$newline${prefix%/}/$path" ;; esac
             set +f
             IFS=$newline
             for path in $path; do
                 unset IFS
-                above=${path%/*}
-                case $above in *[*?[]*) ;; *) [ -d "$above" ] && ! closed "$above" && printf '%s\n' "$above" && return ;; esac
-                [ -e "$path" ] && waiting=$waiting$path$newline
+                above=${path%%[*?[]*}
+                above=${above%/*}
+                [ -d "$above" ] && ! { closed "$above" && closed "$(readlink -f "$above")"; } && printf '%s\n' "$above" && return
+                [ -e "$path" ] && waiting=$waiting${path%/}$newline
+                [ -d "$path" ] && waiting=$waiting$(find -L "$path" -type f)$newline # of modules
             done
             set -f
         done
@@ -461,7 +503,9 @@ for pid in $(candidates); do
     [ -n "$unit" ] && units="$units $unit"
     user=$(stat -c %U "/proc/$pid" 2>/dev/null)
     case $user in '' | *[!A-Za-z0-9._-]*) ;; *) keepers="$keepers pm2-$user.service" ;; esac
-    id=$(grep -oE '[0-9a-f]{64}' "/proc/$pid/cgroup" 2>/dev/null | tail -1)
+    id=$(box_of "$pid")
+    id=${id% } # of one that somebody else made, docker is not asked
+    case $id in *' '*) id='' ;; esac
     if [ -n "$id" ] && [ -n "$docker" ]; then
         section "docker $pid" "$docker" inspect --format \
             '{{json .NetworkSettings.Ports}} {{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}' "$id"

@@ -135,9 +135,15 @@ def inodes(parts: dict[str, Section], pid: int) -> dict[ListeningSocket, str]:
 
 def taken(parts: Mapping[str, Section]) -> dict[int, set[int]]:
     """Return the TCP ports that anybody listens on there, each with the ids of the users that do."""
-    result: dict[int, set[int]] = {}
-    for port, uid in re.findall(r"^([0-9A-F]{4}) (\d+)$", parts.get("ports", Section("", 1)).text, re.MULTILINE):
-        result.setdefault(int(port, 16), set()).add(int(uid))
+    return {port: set(sockets.values()) for port, sockets in standing(parts).items()}
+
+
+def standing(parts: Mapping[str, Section]) -> dict[int, dict[str, int]]:
+    """Return the TCP ports that anybody listens on there, each with the inodes of the sockets and their users' ids."""
+    result: dict[int, dict[str, int]] = {}
+    text = parts.get("ports", Section("", 1)).text
+    for port, uid, inode in re.findall(r"^([0-9A-F]{4}) (\d+) (\d+)$", text, re.MULTILINE):
+        result.setdefault(int(port, 16), {})[inode] = int(uid)
     return result
 
 

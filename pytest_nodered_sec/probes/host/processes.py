@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host import NodeRedProcess
 from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.candidate import Candidate
+from pytest_nodered_sec.probes.host.places import holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_nodered_sec.observations.host import Unit
     from pytest_nodered_sec.policy.model import HostDemands
     from pytest_nodered_sec.probes.host.parse import Me, Section
@@ -40,61 +39,37 @@ _MACHINE: Final = re.compile(r"/(machine\.slice|lxc|lxc\.payload[^/]*)/.*")  # L
 # of the entrypoint.sh of Node-RED's own images
 _ENTRYPOINT: Final = re.compile(r'\S*/node \$NODE_OPTIONS \S*red\.js --userDir (/\S*) \$FLOWS "\$\{@\}" &')
 _BESIDE: Final = {"cd", "exec", "exit", "export", "sleep", "true", "ulimit", "umask", "wait"}  # change no argument
-_USERS: Final = "/user.slice/"  # where users may make control groups of any name
+_NAMED: Final = re.compile("node-?red|caddy")  # names of services
+_RED: Final = re.compile(r"(^|/)(red\.js|node-red(-pi)?)$")
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A process that may be Node-RED, or a proxy.
+def candidates(
+    sections: dict[str, Section], who: Me, direct_port: int = 0, led_to: frozenset[int] = frozenset()
+) -> list[Candidate]:
+    """Return the processes that are Node-RED, in order of their ids: by title, program or command, and by their place.
 
-    Attributes:
-        process: what the observation keeps.
-        exe: path of its program, "" where that was not ours to read.
-        cwd: its working directory, in the same way.
-        args: its arguments, where they are still there (Node-RED overwrites them with its title).
-        comm: its name.
-        vouched: whether root, a container engine, the service manager or we ourselves vouch for it.
-        gid: its group, None where its four group ids differ.
-        groups: its other groups.
-        closed: whether its program is still there, where only root, or who looks, can change it: else it is not run.
-        theirs: the same, but for its own user, who may run it: with no more rights than it has.
-        deleted: whether its program was deleted or replaced after it started.
-        given: the words by which a shell of the same user started it, which that shell still has.
-    """
-
-    process: NodeRedProcess
-    exe: str
-    cwd: str
-    args: tuple[str, ...]
-    comm: str = ""
-    vouched: bool = False
-    gid: int | None = None
-    groups: tuple[int, ...] = ()
-    closed: bool = False
-    theirs: bool = False
-    deleted: bool = False
-    given: tuple[str, ...] = ()
-
-
-def candidates(sections: dict[str, Section], who: Me, direct_port: int = 0) -> list[Candidate]:
-    """Return the processes that are Node-RED, in order of their ids: by title or program, and by their place.
-
-    A place is a service of that name, or Node-RED's own port: so one with another title is found, and an application of
-    somebody's own that embeds Node-RED. Those that nobody vouches for count only where there are no others.
+    A place is a service of that name, Node-RED's own port, or, of a service, all ports to which the nginx in front
+    leads (`led_to`): so one with another title is found, and an application of somebody's own that embeds Node-RED.
+    Those that nobody vouches for count only where there are no others.
     """
     named, placed = [], []
     for candidate in _processes(sections, "process", who):
         if candidate.exe and not _NODE_PROGRAM.fullmatch(_program(candidate)):
             continue  # whatever it calls itself
-        if claims(candidate):
+        if not candidate.settled:
+            continue
+        if claims(candidate) or (candidate.sure and _starts_it(sections, candidate.process)):
             named.append(candidate)
         elif (candidate.comm in _NODE or candidate.exe) and (
-            _is_main(sections, candidate) or _is_on(sections, candidate, direct_port)
+            _is_main(sections, candidate)
+            or _is_on(sections, candidate, direct_port)
+            or (candidate.vouched and _is_all_behind(sections, candidate, led_to))
         ):
             placed.append(candidate)
     for pool in (named, placed):
-        if vouched := [candidate for candidate in pool if candidate.vouched]:
-            return _sorted(vouched)
+        for vouched in ([red for red in pool if red.sure], [red for red in pool if red.vouched]):
+            if vouched:
+                return _sorted(vouched)
     return _sorted([*named, *placed])
 
 
@@ -140,42 +115,6 @@ def check_it_is_no_strangers(sections: dict[str, Section], node_red: Candidate) 
         )
 
 
-def check_it_is_behind(
-    sections: dict[str, Section], node_red: Candidate, ports: tuple[int, ...], words: Iterable[str] | None
-) -> None:
-    """Refuse a Node-RED that nobody vouches for where nothing shows that it is the one behind the URL.
-
-    Args:
-        sections: what the script printed.
-        node_red: the process.
-        ports: the URL's, and Node-RED's own as it was named.
-        words: of the configuration of the nginx in front; None where none is.
-
-    Raises:
-        ProbeError: anybody might have started it to be looked at in place of the real one.
-    """
-    if node_red.vouched:
-        return
-    try:
-        sockets = text_of.listening(sections, node_red.process.pid)
-    except ProbeError:
-        return  # nothing of it is judged but what it lacks
-    ends = {f":{here.port}" if here.port else f"unix:{here.address}" for here in sockets}
-    if words is None:
-        behind = any(here.port in ports for here in sockets)
-    else:
-        stop = {end: r"\D" if end.startswith(":") else ":" for end in ends}  # a socket's path may be as short as "p"
-        behind = any(re.search(f"{re.escape(end)}({stop[end]}|$)", word) for word in words for end in ends)
-    if not behind:
-        where = "the nginx in front leads elsewhere" if words is not None else "it is not on its port"
-        raise ProbeError(
-            f"the only Node-RED that is seen is {node_red.process.line()}: no service vouches for it, and {where} "
-            f"({', '.join(sorted(ends))}), so anybody may have started it; make the right one a service, or set "
-            "--nodered-direct-port to its port",
-            Cause.UNIDENTIFIED,
-        )
-
-
 def _in_place_of(sections: dict[str, Section], node_red: Candidate) -> str:
     process = node_red.process
     for name in () if node_red.vouched or process.unit else ("nodered.service", "node-red.service"):
@@ -216,9 +155,7 @@ def claims(candidate: Candidate, *, strange: bool = False) -> bool:
     titled = candidate.comm.startswith("node-red") and not candidate.comm.startswith("node-red-a")  # not node-red-admin
     if titled:
         return candidate.comm == "node-red" or not strange  # a shell script called node-red-start claims nothing
-    return candidate.comm in _NODE and any(
-        re.search(r"(^|/)(red\.js|node-red(-pi)?)$", arg) for arg in candidate.args[1:]
-    )
+    return candidate.comm in _NODE and any(map(_RED.search, candidate.args[1:]))
 
 
 def _processes(sections: dict[str, Section], kind: str, who: Me) -> list[Candidate]:
@@ -242,7 +179,7 @@ def _candidate(
     unit = next(
         (match[1] for match in map(_SERVICE.fullmatch, paths) if match and not match[1].startswith("user@")), ""
     )
-    box = next((match[0] for match in map(_CONTAINER.search, groups) if match), "")
+    box, _, maker = facts.get("box", "").partition(" ")
     user_unit = next((match[1] for match in map(_OF_USER.fullmatch, paths) if match), "")
     user = facts.get("user", "")
     process = NodeRedProcess(
@@ -256,15 +193,12 @@ def _candidate(
         lingers=facts.get("lingers") == "yes",
         manager=_manager(facts.get("parent", ""), unit or user_unit),
     )
-    engine = bool(process.container) and not any(_USERS in path for path in paths)
-    engine = engine or any(map(_MACHINE.fullmatch, paths))
+    engine = (bool(process.container) and not maker) or any(map(_MACHINE.fullmatch, paths))
     closed = facts.get("closed") == "yes"
-    vouched = facts.get("same") == facts["Uid"] and (
-        engine
-        or process.uid == who.uid
-        or (process.uid == 0 and closed and _is_what_it_says(facts))
-        or _is_of_its_service(sections, process, facts.get("PPid", ""))
-    )
+    settled = facts.get("same") == facts["Uid"]
+    itself = engine or process.uid == who.uid or (process.uid == 0 and closed and _is_what_it_says(facts))
+    served = _is_of_its_service(sections, process, facts.get("PPid", ""))
+    known = itself or (served and (_NAMED.match(process.unit) is not None or _starts_it(sections, process)))
     args = tuple(facts.get("args", "").split())
     return Candidate(
         process=process,
@@ -272,7 +206,10 @@ def _candidate(
         cwd=facts.get("cwd", ""),
         args=args,
         comm=facts.get("comm", ""),
-        vouched=vouched,
+        vouched=settled and (itself or served),
+        sure=settled and known,
+        settled=settled,
+        maker=maker if process.container else "",
         gid=int(facts["gid"]) if "gid" in facts else None,
         groups=tuple(map(int, re.findall(r"\d+", facts.get("groups", "")))),
         closed=closed and "deleted" not in facts,
@@ -290,7 +227,7 @@ def plain(words: tuple[str, ...]) -> tuple[str, ...]:
     if re.search(r"[|<>()`\"'\\*?\[{~#]|(?<!&)&(?!&)", text):
         return ()
     each = [part.split() for part in re.split("&&|;", text)]
-    starting = [part for part in each if any(re.search(r"(^|/)(red\.js|node-red(-pi)?)$", word) for word in part)]
+    starting = [part for part in each if any(map(_RED.search, part))]
     others = [part[0] for part in each if part and part not in starting]
     if len(starting) > 1 or not set(others) <= _BESIDE:
         return ()
@@ -327,7 +264,16 @@ def _is_of_its_service(sections: dict[str, Section], process: NodeRedProcess, pa
         "" if process.uid == 0 else process.user,
     ):
         return False
-    return unit.get("MainPID") in (str(process.pid), parent) or re.match("node-?red|caddy", process.unit) is not None
+    return unit.get("MainPID") in (str(process.pid), parent) or _NAMED.match(process.unit) is not None
+
+
+def _starts_it(sections: dict[str, Section], process: NodeRedProcess) -> bool:
+    """Whether the service that a process runs in says that it starts Node-RED."""
+    return any(map(_RED.search, text_of.starts(sections.get("starts"), process.unit)))
+
+
+def _is_all_behind(sections: dict[str, Section], candidate: Candidate, ports: frozenset[int]) -> bool:
+    return bool(ports and candidate.process.unit) and all(holds(sections, candidate, port) for port in ports)
 
 
 def _unit(sections: dict[str, Section], name: str) -> Unit | None:
@@ -343,7 +289,9 @@ def _is_main(sections: dict[str, Section], candidate: Candidate) -> bool:
 
 
 def _is_on(sections: dict[str, Section], candidate: Candidate, port: int) -> bool:
-    with contextlib.suppress(ProbeError):
+    if not candidate.sure:
+        return holds(sections, candidate, port)
+    with contextlib.suppress(ProbeError):  # a container has ports of its own
         sockets = text_of.listening(sections, candidate.process.pid)
         return any(here.port == port and here.family.startswith("tcp") for here in sockets)
     return False

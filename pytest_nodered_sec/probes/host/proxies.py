@@ -29,7 +29,8 @@ SLACK: Final = 2.0  # seconds: the kernel's start times are whole ticks after a 
 
 def check_no_box(inside: Inside, proxy: str) -> None:
     """Raise ProbeError where a proxy runs in a container, whose configuration the host does not show."""
-    if (section := inside.found.get(f"boxed {proxy}")) is not None:
+    section = inside.found.get(f"boxed {proxy}")
+    if section is not None and fronts.box_in_front(section, text_of.taken(inside.found).get(int(_port(inside)), set())):
         raise ProbeError(
             f"{proxy} runs in the container {section.text.strip()[:12]}: its configuration is inside and cannot be "
             "inspected from the host",

@@ -15,8 +15,8 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.host.parse import Section
 
 if TYPE_CHECKING:
+    from pytest_nodered_sec.probes.host.candidate import Candidate
     from pytest_nodered_sec.probes.host.parse import Me
-    from pytest_nodered_sec.probes.host.processes import Candidate
 
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _PATH: Final = "/usr/bin:/bin:/run/current-system/sw/bin:/run/wrappers/bin"

@@ -12,8 +12,8 @@ import pytest
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.credentials import without_secrets
 from pytest_nodered_sec.observations.host import NodeRedProcess
+from pytest_nodered_sec.probes.host.candidate import Candidate
 from pytest_nodered_sec.probes.host.parse import Me
-from pytest_nodered_sec.probes.host.processes import Candidate
 from pytest_nodered_sec.probes.host.starting import as_user
 from pytest_nodered_sec.probes.host.way import Way
 

@@ -35,7 +35,8 @@ from pytest_nodered_sec.observations.host_proxies import CaddyConfig, NginxConfi
 from pytest_nodered_sec.observations.host_settings import ChannelSettings, Egress, LoginSettings
 from pytest_nodered_sec.observations.twins import MachineMarks
 from pytest_nodered_sec.policy.model import HostDemands
-from pytest_nodered_sec.probes.host import fronts, parse, processes
+from pytest_nodered_sec.probes.host import fronts, parse, places, processes
+from pytest_nodered_sec.probes.host.candidate import Candidate
 from pytest_nodered_sec.probes.host.gather import SCRIPT, Inside, Nginx, environment_of_unit, evaluate
 from pytest_nodered_sec.probes.host.nginx import tree
 from pytest_nodered_sec.probes.host.parse import Me, Section
@@ -69,6 +70,9 @@ udp 00000000:14E9 114
 unix /run/nodered/nr.sock 115
 unix  116"""
 FILES = "\n".join(f"lrwx------ 1 nodered nodered 64 Nov 23 22 -> socket:[{number}]" for number in range(111, 117))
+PORTS = """0758 998 111
+0016 0 999
+10E0 998 112"""
 UNITS = """Id=nodered.service
 Names=nodered.service node-red.service
 LoadState=loaded
@@ -197,7 +201,8 @@ def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() 
     app = PROCESS.replace("comm node-red", "comm node").replace("args node-red", "args node /srv/app.js")
     alone = app.replace("cgroup 0::/system.slice/nodered.service", "cgroup 0::/system.slice/line.service")
     main = Section("Id=nodered.service\nMainPID=812\nUser=nodered", 0)
-    sections = {"sockets 812": Section(SOCKETS, 0), "fd 812": Section(FILES, 0), "units": main}
+    seen = {"sockets 812": Section(SOCKETS, 0), "fd 812": Section(FILES, 0)}
+    sections = {**seen, "units": main, "ports": Section(PORTS, 0)}
     for text, port, there in ((app, 0, True), (alone, 1880, True), (alone, 1881, False), (alone, 0, False)):
         assert bool(processes.candidates({"process 812": Section(text, 0), **sections}, OPS, port)) is there
     titled = {"process 812": Section(alone, 0), "process 900": Section(PROCESS, 0), **sections}
@@ -214,7 +219,8 @@ def test_one_that_ended_while_we_looked_is_none() -> None:
 def test_which_of_several_is_meant() -> None:
     two = sections_of(**{"process_900": Section(PROCESS.replace("/home/nodered", "/home/line2"), 0),
                    "sockets_900": Section("tcp 0100007F:0759 200", 0),
-                   "fd_900": Section("x -> socket:[200]", 0)})  # fmt: skip
+                   "fd_900": Section("x -> socket:[200]", 0),
+                   "ports": Section(f"{PORTS}\n0759 998 200", 0)})  # fmt: skip
     both = processes.candidates(two, OPS)
     assert choose(both, two, HostDemands(), 1880).process.pid == 812
     assert choose(both, two, HostDemands(), 1881).process.pid == 900
@@ -241,7 +247,7 @@ def test_answers_that_lie_or_break_off_are_no_answers() -> None:
 
 # --- containers (simulated)
 
-IN_BOX = PROCESS.replace("/system.slice/nodered.service", f"/system.slice/docker-{BOX}.scope")
+IN_BOX = PROCESS.replace("/system.slice/nodered.service", f"/system.slice/docker-{BOX}.scope") + f"\nbox {BOX} "
 EVERYWHERE = "tcp 00000000:0758 111"
 
 
@@ -387,9 +393,9 @@ def test_whose_rights_the_evaluator_gets() -> None:
         as_user(OPS, running(998, "nodered"), node, sudo=False)
 
 
-def running(uid: int, user: str, **more: Any) -> processes.Candidate:
+def running(uid: int, user: str, **more: Any) -> Candidate:
     process = NodeRedProcess(pid=812, uid=uid, user=user, started=0.0)
-    return processes.Candidate(process, exe="/usr/bin/node", cwd="/", args=(), **more)
+    return Candidate(process, exe="/usr/bin/node", cwd="/", args=(), **more)
 
 
 def test_an_nginx_that_shows_nothing_is_no_missing_one() -> None:
@@ -692,12 +698,12 @@ def test_nginx_in_service_and_in_trouble() -> None:
 
 def test_what_serves_the_url_is_never_called_not_installed() -> None:
     """Tailscale, FrankenPHP, Envoy in a snap …: on the URL's port somebody listens who is none of the known proxies."""
-    theirs = sections_of(ports=Section("01BB 999", 0))
+    theirs = sections_of(ports=Section("01BB 999 40", 0))
     assert "recognised; what it lets pass is asked from outside" in trouble(inside(theirs), "nginx")
     assert "listens on port 443: neither Node-RED nor a proxy" in trouble(inside(theirs), "way")
     own = sections_of(
         sockets_812=Section(sections_of()["sockets 812"].text + "\ntcp 00000000:01BB 111", 0),
-        ports=Section("01BB 998", 0),
+        ports=Section("01BB 998 111", 0),
     )
     seen: NginxConfig = part(inside(own), "nginx")
     assert "no other proxy was found" in seen.other
@@ -1003,7 +1009,7 @@ def test_what_some_user_calls_traefik_is_no_proxy_where_others_serve_the_url() -
     sections = sections_of(
         front_70=Section("whether this is traefik, and not another program, cannot be told", 1),
         stranger_70=Section("65534", 0),
-        ports=Section("01BB 0\n1F90 65534", 0),
+        ports=Section("01BB 0 40\n1F90 65534 41", 0),
     )
     assert fronts.running(sections, OPS, 443) == []
     for port in (8080, 9443):  # his, and one that nobody is seen to listen on
@@ -1011,31 +1017,131 @@ def test_what_some_user_calls_traefik_is_no_proxy_where_others_serve_the_url() -
         assert (front.program, front.trouble[:17]) == ("Traefik", "whether this is t")
 
 
-def test_a_node_red_that_nobody_vouches_for_must_be_where_the_way_leads() -> None:
-    loose = PROCESS.replace("0::/system.slice/nodered.service", "0::/user.slice/user-998.slice/session-1.scope")
-    sections = {**sections_of(), "process 812": Section(loose, 0), "units": Section("", 1)}
+LOOSE = PROCESS.replace("0::/system.slice/nodered.service", "0::/user.slice/user-998.slice/session-1.scope")
+FRONT = """# configuration file /etc/nginx/nginx.conf:
+http {{ server {{ listen 443 ssl; location / {{ proxy_pass {}; }} }} }}"""
+
+
+def behind(known: tuple[int, ...], way: str | None, **more: Section) -> None:
+    """Check a Node-RED of a session's where nginx leads so, or where none is in front."""
+    base = {"process 812": Section(LOOSE, 0), "units": Section("", 1), "ports": Section(PORTS, 0)}
+    sections = {**sections_of(), **base, **{name.replace("_", " ", 1): section for name, section in more.items()}}
     [candidate] = processes.candidates(sections, OPS)
     assert not candidate.vouched
-    for ports, words in (
-        ((443, 1880), None),
-        ((443, 1), ["http://127.0.0.1:1880/ui"]),
-        ((1, 2), ["unix:/run/nodered/nr.sock:/"]),
-    ):
-        processes.check_it_is_behind(sections, candidate, ports, words)
-    for ports, words, why in (
-        ((443, 3000), None, "it is not on its port"),
-        ((443, 1880), ["127.0.0.1:18800"], "the nginx in front leads elsewhere"),
-    ):
-        with pytest.raises(ProbeError, match=why):
-            processes.check_it_is_behind(sections, candidate, ports, words)
-    for path in ("p", "/r", "unix:/r"):  # what a stranger may call his socket
-        his = {**sections, "sockets 812": Section(f"unix {path} 5", 0), "fd 812": Section("3 -> socket:[5]", 0)}
-        with pytest.raises(ProbeError, match="the nginx in front leads elsewhere"):
-            processes.check_it_is_behind(his, candidate, (443, 1880), ["http://unix:/run/nodered/nr.sock:/", "proxy"])
-    processes.check_it_is_behind({**sections, "fd 812": Section("denied", 2)}, candidate, (443, 3000), None)
+    places.check_it_is_behind(sections, candidate, known, None if way is None else tree(FRONT.format(way)))
+
+
+HIDDEN = Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)
+RED_SOCKET = "http://unix:/run/nodered/nr.sock:/"
+
+
+def test_a_node_red_that_nobody_vouches_for_must_be_where_the_way_leads() -> None:
+    behind((443, 1880), None)
+    behind((443, 1880), None, fd_812=HIDDEN)  # by its user's id
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        behind((443, 1), f"http://{host}:1880/ui")
+    behind((1, 2), RED_SOCKET, owners_812=Section("998 /run/nodered/nr.sock", 0))
     units = Section(UNITS.replace("Restart=on-failure", "Restart=on-failure\nUser=nodered\nMainPID=812"), 0)
-    [vouched] = processes.candidates(sections_of(units=units), OPS)
-    processes.check_it_is_behind(sections_of(), vouched, (443, 3000), None)
+    [sure] = processes.candidates(sections_of(units=units), OPS)
+    places.check_it_is_behind(sections_of(), sure, (443, 3000), None)
+
+
+@pytest.mark.parametrize(
+    ("known", "way", "more", "why"),
+    [
+        ((443, 3000), None, {}, "it is not on its port"),
+        ((443, 3000), None, {"fd_812": HIDDEN}, "its open files are not seen"),
+        ((443, 1880), "http://127.0.0.1:18800", {}, "the nginx in front is not seen to lead to it"),
+        ((443, 1880), "http://10.0.0.7:1880", {}, "the nginx in front is not seen to lead to it"),  # another machine's
+        ((443, 1880), None, {"ports": Section("0758 0 40", 0)}, "it is not on its port"),  # his is in another network
+        ((443, 1880), None, {"ports": Section(f"{PORTS}\n0758 0 40", 0)}, "it is not on its port"),  # another address
+        ((443, 1880), None, {"ports": Section("0758 0 40", 0), "fd_812": HIDDEN}, "it is not on its port"),
+        ((443, 1880), RED_SOCKET, {}, "is not seen to lead to it"),  # the path is there in mounts of his own alone
+        ((443, 1880), RED_SOCKET, {"owners_812": Section("0 /run/nodered/nr.sock", 0)}, "is not seen to lead to it"),
+        ((443, 1880), RED_SOCKET, {"owners_812": Section("998 /r\n998 p", 0)}, "is not seen to lead to it"),
+    ],
+)
+def test_a_strangers_node_red_is_not_the_one_behind_the_url(
+    known: tuple[int, ...], way: str | None, more: dict[str, Section], why: str
+) -> None:
+    with pytest.raises(ProbeError, match=why):
+        behind(known, way, **more)
+
+
+OWN_BOX = f"0::/user.slice/user-1001.slice/user@1001.service/user.slice/libpod-{BOX}.scope/container"
+
+
+@pytest.mark.parametrize(("maker", "there"), [("1001", True), ("65534", False), ("unknown", False)])
+def test_a_container_of_some_users_own_is_where_that_user_listens(maker: str, there: bool) -> None:
+    """Simulated: rootless podman, whose network of its own rootlessport or pasta serves, as the user."""
+    text = LOOSE.replace("0::/user.slice/user-998.slice/session-1.scope", f"{OWN_BOX}\nbox {BOX} {maker}")
+    sections = {"process_812": Section(text, 0), "ports": Section("0758 1001 40", 0)}
+    if there:
+        behind((443, 1880), "http://127.0.0.1:1880", **sections)
+    else:
+        with pytest.raises(ProbeError, match="no service vouches for it"):
+            behind((443, 1880), "http://127.0.0.1:1880", **sections)
+
+
+def test_what_another_service_starts_is_a_node_red_only_where_the_way_leads() -> None:
+    """A service's own user may have it run what he likes; root's definition says whether that is to be Node-RED."""
+    unit = f"{UNITS}\n\nId=shop.service\nUser=nodered\nMainPID=812"
+    text = PROCESS.replace("nodered.service", "shop.service")
+    starts = Section("Id=shop.service\nExecStart={{ path=/x ; argv[]={} ; ignore_errors=no }}", 0)
+    for command, sure in (("/usr/bin/node /srv/shop.js", False), ("/usr/bin/env node-red -p 3000", True)):
+        told = replace(starts, text=starts.text.format(command).replace("{{", "{").replace("}}", "}"))
+        sections = sections_of(process_812=Section(text, 0), units=Section(unit, 0), starts=told)
+        [candidate] = processes.candidates(sections, OPS)
+        assert (candidate.vouched, candidate.sure) == (True, sure)
+        if sure:
+            places.check_it_is_behind(sections, candidate, (443, 1880), None)
+        else:
+            with pytest.raises(ProbeError, match=r"nothing says that shop.service is to start Node-RED, and it is not"):
+                places.check_it_is_behind(sections, candidate, (443, 1880), None)
+    hidden = Section(text.replace("comm node-red", "comm line"), 0)  # by the title, but not by the command
+    assert processes.candidates({**sections, "process 812": hidden}, OPS) != []
+    both = {**sections, "process 900": Section(PROCESS.replace("nodered.service", "web.service"), 0)}
+    assert [candidate.process.pid for candidate in processes.candidates(both, OPS)] == [812]
+
+
+@pytest.mark.parametrize(
+    ("ways", "ports"),
+    [
+        ("proxy_pass http://127.0.0.1:3000/ui;", {3000}),
+        ("proxy_pass http://red;", {3000, 80}),
+        ("proxy_pass http://other;", {80}),
+        ("proxy_pass https://[::1];", {443}),
+        ("proxy_pass http://red; proxy_pass http://127.0.0.1:4000;", {3000, 80, 4000}),
+        ("proxy_pass http://$red;", set()),
+        ("proxy_pass http://unix:/run/red:/;", set()),
+        ("proxy_pass http://sock;", set()),
+        ("return 404;", set()),
+    ],
+)
+def test_where_an_nginx_leads(ways: str, ports: set[int]) -> None:
+    text = (
+        "# configuration file /etc/nginx/nginx.conf:\nhttp { upstream red { server 127.0.0.1:3000; server a; } "
+        f"upstream sock {{ server unix:/run/red; }} server {{ listen 443 ssl; location / {{ {ways} }} }} }}"
+    )
+    assert places.led_to(tree(text)) == ports
+
+
+def test_one_that_hides_its_name_is_found_where_nginx_leads_and_nowhere_else() -> None:
+    """Simulated: `node-red --title line`, started by a script of a service's."""
+    unit = f"{UNITS}\n\nId=line.service\nUser=nodered\nMainPID=812"
+    hidden = PROCESS.replace("nodered.service", "line.service").replace("comm node-red", "comm line")
+    there = {"process_812": Section(hidden, 0), "units": Section(unit, 0), "ports": Section(PORTS, 0)}
+    for ports, text, found in (
+        ({1880}, hidden, True),
+        ({1880, 4320}, hidden, True),
+        ({1880, 22}, hidden, False),  # nginx leads to another program as well
+        (set(), hidden, False),
+        ({1880}, hidden.replace("line.service", "none"), False),  # in no service
+        ({1880}, hidden.replace("/usr/bin/node", "/usr/bin/python3"), False),
+        ({1880}, hidden.replace("same 998", "same "), False),  # it became something else while it was looked at
+    ):
+        sections = sections_of(**{**there, "process_812": Section(text, 0)})
+        assert bool(processes.candidates(sections, OPS, 0, frozenset(ports))) is found, (ports, text)
 
 
 def test_a_crowd_is_counted() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_nodered_sec.observations.host import NodeRedProcess
+from pytest_nodered_sec.probes.host.candidate import Candidate
 from pytest_nodered_sec.probes.host.gather import SCRIPT
 from pytest_nodered_sec.probes.host.parse import Me
-from pytest_nodered_sec.probes.host.processes import Candidate
 from pytest_nodered_sec.probes.host.starting import as_user
 
 SUDOERS = Path(__file__).parents[3] / "docs" / "sudoers"
