@@ -11,6 +11,7 @@ from typing import Final
 EVIL: Final = "/tmp/evil"  # noqa: S108  on a machine of its own
 _AS_NOBODY: Final = "setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH=/usr/bin:/bin"
 _TITLE: Final = f"nginx: master process /usr/sbin/nginx -c {EVIL}/nginx.conf"
+_CALLED: Final = f"docker-{'5e' * 32}.scope"  # as Docker calls the control group of a container
 _GROUPS: Final = "/sys/fs/cgroup/user.slice/user-65534.slice/user@65534.service/app.slice"
 
 _FILES: Final = f"""
@@ -77,9 +78,11 @@ cp /bin/sleep /usr/lib/waits && chmod 4755 /usr/lib/waits
 mkdir -p {EVIL} && chown 65534:65534 {EVIL}
 cat >/run/intruder
 {_AS_NOBODY} bash /run/intruder </dev/null >/dev/null 2>&1
-for name in 'nodered.service' '-H evil;touch injected;.service' 'x$(touch injected).service'; do
+for name in 'nodered.service' '-H evil;touch injected;.service' 'x$(touch injected).service' {_CALLED}; do
     mkdir -p "{_GROUPS}/$name"
     {_AS_NOBODY} bash -c 'exec -a node-red {EVIL}/node-red 600' >/dev/null 2>&1 &
+    echo $! >"{_GROUPS}/$name/cgroup.procs"
+    {_AS_NOBODY} bash -c 'exec {EVIL}/nginx 600' >/dev/null 2>&1 &
     echo $! >"{_GROUPS}/$name/cgroup.procs"
     {_AS_NOBODY} /usr/bin/node -e 'process.title = "node-red"; setTimeout(() => 0, 600000)' >/dev/null 2>&1 &
     echo $! >"{_GROUPS}/$name/cgroup.procs"
@@ -112,7 +115,7 @@ _NODE: Final = (
 _APART: Final = f"unshare -rn sh -c 'ip link set lo up; exec \"$@\"' sh {_NODE} 127.0.0.1"
 _AS_EVIL: Final = f"{_AS_NOBODY} HOME={EVIL}"
 _OWN: Final = "/sys/fs/cgroup/user.slice/user-65534.slice/user@65534.service"  # which is its user's, with all below it
-_BOX: Final = f"{_OWN}/docker-{'5e' * 32}.scope"
+_BOX: Final = f"{_OWN}/{_CALLED}"
 _CLAIM: Final = """
 inode=$(awk '$2 ~ /:0758$/ && $4 == "0A" {print $10}' /proc/net/tcp) name="denied socket:[$inode]" && : >"$name"
 """

@@ -33,6 +33,7 @@ from pytest_nodered_sec.probes.host.caddy import caddies
 from pytest_nodered_sec.probes.host.nginx import named, ports_of
 from pytest_nodered_sec.probes.host.places import check_it_is_behind, led_to, may_hold
 from pytest_nodered_sec.probes.host.starting import as_user, node_of
+from pytest_nodered_sec.probes.host.told import checked
 from pytest_nodered_sec.probes.host.way import Way
 from pytest_nodered_sec.probes.transport.contexts import tls_context
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
@@ -221,6 +222,7 @@ def evaluate(
             "name one with the host's `node` in the policy; for rights see docs/sudoers",
             Cause.FORBIDDEN,
         )
+    seen = checked(seen)
     titled = node_red.comm.startswith("node-red")
     guessed = titled and bool(seen.get("starter")) and "there is no such file" in seen.get("trouble", "")
     if "settings" not in seen and not guessed:

@@ -95,7 +95,7 @@ function lockOf(userDir) { // whether what the user directory has can be install
   if (!lock.endsWith(".json")) return seen;
   const locked = attempt(() => JSON.parse(bounded(path.join(folder, lock), FLOWS.limit)), null);
   if (!isRow(locked)) return { ...seen, broken: "it cannot be read, or is no JSON" };
-  seen.version = Number.isInteger(locked.lockfileVersion) ? locked.lockfileVersion : 0;
+  seen.version = Number.isSafeInteger(locked.lockfileVersion) ? locked.lockfileVersion : 0;
   const rows = Object.entries(own(locked.packages)).filter(([place, one]) => place && isRow(one));
   const byPlace = new Map(rows);
   const release = (name) => jsonOf(path.join(modules, name, "package.json")).version;

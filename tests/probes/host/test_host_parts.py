@@ -99,21 +99,36 @@ Names=certbot.service
 LoadState=loaded
 ActiveState=inactive
 Result=success"""
+UNSET = {"scheme": "unset", "cost": 0, "known": "", "mark": ""}
+WORDS = (
+    "httpRoot paletteInstall paletteUpload paletteEditable moduleInstall functionExternalModules telemetry assistant "
+    "credentialSecret"
+)
+LOCK: dict[str, Any] = {
+    "folder": "/home/nodered/.node-red", "lock": "", "broken": "", "version": 0, "silent": False,
+    "packages": [], "unlocked": [], "registries": [], "elsewhere": [], "scripts": [],
+}  # fmt: skip
 SETTINGS: dict[str, Any] = {
     "file": "/home/nodered/.node-red/settings.js",
     "userDir": "/home/nodered/.node-red",
     "loaded": [{"path": "/home/nodered/.node-red/settings.js", "changed": 1_699_000_000}],
-    "types": {"known": True, "dashboard1": True, "dashboard2": False, "webSockets": []},
+    "types": {"known": True, "dashboard1": True, "dashboard2": False, "pages": [], "webSockets": []},
     "versions": {"nodeRed": "5.0.7", "node": "24.1.0", "modules": [], "packages": []},
-    "ownUnit": {}, "guessed": False, "others": [], "starter": "", "define": False,
-    "kinds": {}, "groups": {}, "port": "", "inspectors": [],
+    "ownUnit": {}, "guessed": False, "named": False, "others": [], "starter": "", "define": False, "form": "",
+    "kinds": {}, "groups": {}, "apart": {}, "port": "", "inspectors": [], "asked": [], "secretVariables": [],
+    "kept": {"args": [], "restarts": None, "starts": None, "files": [], "trouble": ""},
+    "nodes": [], "lock": LOCK, "caddies": [], "telemetry": {"chosen": "unset", "silenced": False},
+    "flows": {"file": "/home/nodered/.node-red/flows.json", "nodes": [], "secrets": []},
     "settings": {
         "uiPort": "1880", "httpNodeRoot": "", "disableEditor": False, "httpAdminRoot": "",
-        "ui": {"middleware": "unset", "ioMiddleware": "function"},
-        "webSocketNodeVerifyClient": "unset",
+        "ui": {"path": "", "middleware": "unset", "ioMiddleware": "function"},
+        "dashboard": {"middleware": "unset", "ioMiddleware": "unset"},
+        "webSocketNodeVerifyClient": "unset", "audit": False, "catalogues": [], "adminCookie": [], "cors": [],
+        **dict.fromkeys(WORDS.split(), "unset"),
         "adminAuth": {"kind": "set", "module": "", "type": "credentials", "users": [], "usersKind": "list",
-                      "defaultKind": "unset", "defaultPermissions": ""},
-        **{name: {"kind": "unset"} for name in ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")},
+                      "defaultKind": "unset", "defaultPermissions": "", "decides": []},
+        **{name: {"kind": "unset", "module": "", "hash": UNSET}
+           for name in ("httpAdminAuth", "httpNodeAuth", "httpStaticAuth")},
     },
 }  # fmt: skip
 
@@ -580,7 +595,7 @@ def test_a_middleware_in_place_of_a_login_has_no_hash(kind: str) -> None:
         ),
         ({"starter": "pm2"}, "node-red", "is not known: pm2 starts it, with arguments that are not seen"),
         (
-            {"starter": "supervisord", "kept": {"trouble": "/etc/s.conf was changed"}},
+            {"starter": "supervisord", "kept": {**SETTINGS["kept"], "trouble": "/etc/s.conf was changed"}},
             "node-red",
             "supervisord starts it, with arguments that are not seen (/etc/s.conf was changed)",
         ),
