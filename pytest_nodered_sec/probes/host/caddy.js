@@ -175,10 +175,12 @@ function imported(file, body, depth = 5) { // the files that a Caddyfile takes i
 function written(one) { // its file, adapted by the program that runs, which is root's own
   if (one.resume) return [null, "it resumed what it ran before (--resume), and its admin endpoint is off"];
   if (one.elsewhere) return [null, one.elsewhere];
-  const body = attempt(() => raw.readFileSync(one.file, "utf8"), null);
+  const body = attempt(() => raw.statSync(one.file).isFile() ? raw.readFileSync(one.file, "utf8") : null, null);
   if (body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
   const json = one.file.endsWith(".json") && !one.adapter;
   for (const file of [one.file, ...json ? [] : imported(one.file, body)]) {
+    const open = attempt(() => lax(file, raw, one.uid), file);
+    if (open) return [null, `others than root, Caddy's user and Node-RED's can change ${printable(open)}, and its admin endpoint is off`];
     if (attempt(() => [raw.statSync(file), raw.lstatSync(file)], []).flatMap((stat) => [stat.mtimeMs, stat.ctimeMs])
       .some((at) => at / 1000 > one.started + 2))
       return [null, `${file} was changed after Caddy started, and its admin endpoint is off`];

@@ -35,6 +35,7 @@ def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[s
             {
                 "exe": candidate.exe if candidate.closed else "",
                 "started": candidate.process.started,
+                "uid": candidate.process.uid,
                 "admin": _admin(sections, candidate),
                 "resume": "--resume" in words,
                 "adapter": _option(words, "--adapter", "-a"),

@@ -196,7 +196,8 @@ def _candidate(
     engine = (bool(process.container) and not maker) or any(map(_MACHINE.fullmatch, paths))
     closed = facts.get("closed") == "yes"
     settled = facts.get("same") == facts["Uid"]
-    itself = engine or process.uid == who.uid or (process.uid == 0 and closed and _is_what_it_says(facts))
+    ours = process.uid == who.uid != 0
+    itself = engine or ours or (process.uid == 0 and closed and _is_what_it_says(facts))
     served = _is_of_its_service(sections, process, facts.get("PPid", ""))
     known = itself or (served and (_NAMED.match(process.unit) is not None or _starts_it(sections, process)))
     args = tuple(facts.get("args", "").split())

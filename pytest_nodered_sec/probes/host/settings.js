@@ -229,7 +229,7 @@ function versions(pid, { own: mine, red, roots }) {
   const version = (name, places, all) => { // the first that is there; where that is a guess, all must be of one release
     const found = [...new Set(places.map((root) => path.join(root, name, "package.json")).filter(fs.existsSync)
       .map((file) => attempt(() => fs.realpathSync(file), file)))].slice(0, all ? undefined : 1);
-    const told = new Set(found.map((file) => attempt(() => JSON.parse(bounded(file, MOST)).version, "")));
+    const told = new Set(found.map((file) => text(jsonOf(file).version)));
     if (told.size !== 1) return "";
     // its directory's as well: what was replaced may have kept its own date
     const times = [found[0], path.dirname(found[0])].map((one) => fs.statSync(one).mtimeMs);
@@ -277,7 +277,7 @@ function inspectors(environment) { // ports that Node.js was told for its inspec
   return words.flatMap((word) => (/^--(?:inspect(?:-brk|-wait|-port)?|debug-port)=(?:.*:)?(\d{1,5})$/.exec(word) || []).slice(1)).map(Number);
 }
 
-async function main() {
+async function everything() {
   const environment = attempt(() => environmentOf(INPUT.pid), null);
   if (!environment) return say({ trouble: "the environment of Node-RED's process is shown to nobody but root, as where its "
     + "service has capabilities (AmbientCapabilities=), users of its own (PrivateUsers=), or a group that its user by /etc/group has not", loaded: [] });
@@ -308,6 +308,11 @@ async function main() {
   say({ ...seen, ...found, nodes, lock: lockOf(userDir), userDir, ...listed, groups: groups(), caddies: await caddies(),
     ownUnit: unit, kept, loaded: [...seen.loaded, ...files, ...kept.files.map((one) => ({ path: one, changed: changed(one) }))], versions: versions(INPUT.pid, places), telemetry: telemetry(userDir, environment), port: option("port"),
     define: "define" in parsed().options, inspectors: inspectors(environment) });
+}
+
+async function main() { // whoever writes the files may give them any form
+  return everything().catch(() =>
+    say({ trouble: "what was read of it, or of the files beside it, has another form than is read here", loaded: [] }));
 }
 
 main();

@@ -254,6 +254,11 @@ def test_files_that_a_caddyfile_takes_in_are_what_runs_too(tmp_path: Path) -> No
         "a.caddy takes values from Caddy's environment, and its admin endpoint is off"
     )
     assert "cannot be read" in told(tmp_path / "none", now)
+    os.mkfifo(tmp_path / "pipe")
+    assert "cannot be read" in told(tmp_path / "pipe", now)
+    site.write_text("# nothing\n")
+    site.parent.chmod(0o777)  # who may replace the directory shows one that Caddy never read
+    assert told(main, time.time()).startswith("others than root, Caddy's user and Node-RED's can change ")
 
 
 SAYING = """

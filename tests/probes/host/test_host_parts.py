@@ -1032,6 +1032,30 @@ def test_what_some_user_calls_traefik_is_no_proxy_where_others_serve_the_url() -
         assert (front.program, front.trouble[:17]) == ("Traefik", "whether this is t")
 
 
+def test_what_a_services_user_runs_is_the_proxy_in_front_only_where_nobody_else_listens() -> None:
+    """He may start HAProxy with any file of root's that shows what he likes."""
+    for users, trouble in (
+        ("998 40", ""),
+        ("0 40", "is not the only one"),
+        ("998 40\n01BB 0 41", "is not the only one"),
+    ):
+        sections = {"front 70": Section(f"{HAPROXY}\nuser 998", 0), "ports": Section(f"01BB {users}", 0)}
+        [front] = fronts.running(sections, OPS, 443)
+        assert bool(front.trouble) is bool(trouble)
+        assert trouble in front.trouble
+    [front] = fronts.running({"front 70": Section(f"{HAPROXY}\nuser 0", 0)}, OPS, 443)
+    assert front.trouble == ""
+
+
+def test_a_proxy_in_a_users_own_container_is_in_front_only_where_he_listens() -> None:
+    for maker, users, there in (("", "0 40", True), ("1001", "1001 40", True), ("65534", "0 40", False)):
+        ports = Section(f"01BB {users}", 0)
+        sections = {"boxed haproxy": Section(f"{BOX} {maker}", 0), "ports": ports}
+        assert bool(fronts.running(sections, OPS, 443)) is there
+        gathered = inside(sections_of(**{"boxed_nginx": Section(f"{BOX} {maker}", 0), "ports": ports}))
+        assert ("nginx runs in the container 8f4e0c1d8f4e" in trouble(gathered, "nginx")) is there
+
+
 LOOSE = PROCESS.replace("0::/system.slice/nodered.service", "0::/user.slice/user-998.slice/session-1.scope")
 FRONT = """# configuration file /etc/nginx/nginx.conf:
 http {{ server {{ listen 443 ssl; location / {{ proxy_pass {}; }} }} }}"""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from importlib import resources
@@ -66,6 +68,63 @@ def test_the_logins_own_variables_change_nothing() -> None:
             argv = [program, *shell[1:], SCRIPT, MARK, "", "1F90"]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=environment)
             assert me(sections(done.stdout, MARK)["me"]).user, shell
+
+
+FUNCTIONS = (
+    (resources.files("pytest_nodered_sec.probes.host") / "host.sh").read_text().partition("\nif [ $# -gt 0 ]")[0]
+)
+
+
+def called(shell: list[str], what: str) -> subprocess.CompletedProcess[str]:
+    """Run a line behind the script's functions."""
+    argv = [*shell, "-c", f"{FUNCTIONS}\n{what}", "sh", MARK, "", "-"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files of root's take root")
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_file_of_roots_has_its_name_from_anybody_where_anybody_may_write(shell: list[str], tmp_path: Path) -> None:
+    """In /tmp a hard link to `sudo` may be called nginx, where the kernel allows such (fs.protected_hardlinks = 0)."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    shared = tmp_path / "shared"
+    (shared / "of-root").mkdir(parents=True)
+    shared.chmod(0o1777)
+    for place in (shared, shared / "of-root"):
+        (place / "nginx").write_text("")
+    lines = [f'closed "{place}"; echo $?' for place in (shared / "nginx", shared / "of-root", shared / "of-root/nginx")]
+    assert called(shell, "\n".join(lines)).stdout.split() == ["1", "0", "0"]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_many_user_ids_of_one_session_leave_room_for_services(shell: list[str]) -> None:
+    """Somebody with ids of his own (/etc/subuid) starts ten under each."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    crowd = [f"{1000 + number}\t1\t{100_000 + number // 5}\tnginx\tsession" for number in range(300)]
+    table = "\n".join([*crowd, "5000\t1\t998\tnginx\t"])
+    seen = called(shell, f"own=2001\ntable='{table}'\nnamed nginx\nnamed nginx left").stdout.split("\n")
+    assert (len(seen[:-2]), seen[-3:-1]) == (41, ["5000", "nginx 260"])
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_no_file_passes_for_a_socket_by_its_name(shell: list[str], tmp_path: Path) -> None:
+    sleep = shutil.which("sleep")
+    if shutil.which(shell[0]) is None or sleep is None:
+        pytest.skip(f"no {shell[0]} here")
+    names = ["denied socket:[4242]", "x -> socket:[4242]", "cannot\n9 -> socket:[4242]"]
+    for name in names:
+        (tmp_path / name).touch()
+    with contextlib.ExitStack() as opened:
+        held = [opened.enter_context((tmp_path / name).open()) for name in names]
+        own = opened.enter_context(socket.socket())
+        inode = os.fstat(own.fileno()).st_ino
+        kept = [own.fileno(), *(file.fileno() for file in held)]
+        process = opened.enter_context(subprocess.Popen([sleep, "60"], pass_fds=kept))
+        seen = called(shell, f"files {process.pid}").stdout
+        process.kill()
+    assert f"socket:[{inode}]" in seen
+    assert "4242" not in seen
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)

@@ -58,6 +58,23 @@ def test_what_the_program_prints_is_kept_as_far_as_it_is_used(answer: dict[str, 
         assert seen[key] == answer[key], key
 
 
+ESCAPES = """
+const out = require("util").inspect.constructor("return globalThis")();
+out.JSON.stringify = () => '{"settings": {"audit": true}}';
+module.exports = {};
+"""
+
+
+def test_settings_that_speak_for_the_program_end_in_a_sentence(evaluate: Evaluator, tmp_path: Path) -> None:
+    """What runs settings.js keeps nobody in who wants to get out; its user is Node-RED's in any case."""
+    assert "has another form" in checked(evaluate(ESCAPES))["trouble"]
+    (tmp_path / "node_modules" / "node-red-dashboard").mkdir()
+    (tmp_path / "node_modules" / "node-red-dashboard" / "package.json").write_text('{"version": {"x": 1}}')
+    (tmp_path / "package-lock.json").write_text('{"lockfileVersion": 1e300, "packages": []}')
+    seen = checked(evaluate("module.exports = {};"))
+    assert (seen["versions"]["modules"], seen["lock"]["version"]) == ([], 0)
+
+
 def refused(forged: dict[str, Any]) -> bool:
     """Whether it is no answer, which is the only thing that may be raised."""
     try:
