@@ -643,6 +643,36 @@ systemctl -q enable --now nodered; sed -i s/127.0.0.1:3000/127.0.0.1:1880/ {SITE
 """
 
 
+SHOP = """#!/bin/bash
+cp /bin/sleep /run/shop/caddy && /run/shop/caddy 600 &
+bash -c 'exec -a haproxy /usr/sbin/haproxy -f /etc/haproxy.cfg' &
+exec node -e 'process.title = "node-red"; require("http").createServer().listen(1880, "127.0.0.2")'
+"""
+SERVED = "frontend web\nbind 127.0.0.1:8443\ndefault_backend red\nbackend red\nserver red 127.0.0.1:1880\n"
+
+
+@pytest.mark.parametrize("user", ["ops", "root"])
+def test_what_another_service_s_user_starts_is_taken_for_nothing(user: str, bench: Bench, tmp_path: Path) -> None:
+    """The service manager vouches for it, and its user has it become what he likes: neither red nor could not look."""
+    unit = "[Service]\nUser=nobody\nRuntimeDirectory=shop\nExecStart=/usr/local/bin/shop\n"
+    path = "/usr/local/bin/shop"
+    start = f"cat >{path} && chmod 755 {path} && printf '{unit}' >/run/systemd/system/shop.service"
+    try:
+        bench.bring(Weak(""))
+        bench.machine.run("cat >/etc/haproxy.cfg", given=SERVED)
+        bench.machine.run(f"{start} && systemctl daemon-reload && systemctl start shop", given=SHOP)
+        bench.machine.run("until pgrep -u nobody -x haproxy && ss -ltn | grep -q '127.0.0.2:1880 '; do sleep 0.1; done")
+        seen = bench.judged(tmp_path, Weak("", user=user))
+    finally:
+        bench.machine.run(
+            "systemctl stop shop; rm -f /run/systemd/system/shop.service /usr/local/bin/shop /etc/haproxy.cfg; "
+            "systemctl daemon-reload",
+            check=False,
+        )
+    assert with_outcome(seen, "could-not-look") == set()
+    assert with_outcome(seen, "non-compliant") <= ids("host-00")
+
+
 MORE = "server { listen 127.0.0.1:8099; location / { proxy_pass http://127.0.0.1:9; } }"
 STARTS = {"by its command": "/usr/bin/env node-red", "by nginx": "/usr/local/bin/line"}
 WRAPPER = "printf '#!/bin/sh\\nexec node-red \"$@\"\\n' >/usr/local/bin/line && chmod 755 /usr/local/bin/line\n"

@@ -116,8 +116,9 @@ def gather(look: Look) -> Inside:
         if not way.into_container:  # where its ports are others
             check_it_is_behind(sections, node_red, (target.port, target.direct_port), leading)
         front = processes.caddies(sections, who)
-        serving = [each for each in front if way.into_container or may_hold(sections, each, target.port)]
-        settings = _kept(lambda: evaluate(way, who, node_red, demands, sections, caddies(serving, sections)))
+        if not way.into_container and target.port in text_of.taken(sections):
+            front = [each for each in front if may_hold(sections, each, target.port)]
+        settings = _kept(lambda: evaluate(way, who, node_red, demands, sections, caddies(front, sections)))
         unit = node_red.process.unit
         others = fronts.running(sections, who, target.port)
         paths = [*_paths(nginx), *fronts.paths(others), *(f"time:{path}" for path in files_of_unit(sections, unit))]

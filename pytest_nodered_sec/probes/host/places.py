@@ -91,14 +91,12 @@ def check_it_is_behind(
     if any(may_hold(sections, node_red, port) for port in ports) or _has_its_socket(sections, node_red, words):
         return
     where = "the nginx in front is not seen to lead to it" if front is not None else "it is not on its port"
-    if node_red.vouched:
-        where = f"nothing says that {node_red.process.unit} is to start Node-RED, and {where}"
-    else:
-        where = f"no service vouches for it, and {where}"
+    service = f"{node_red.process.unit} does not say that it starts Node-RED"
+    doubt = service if node_red.vouched else "no service vouches for it"
     raise ProbeError(
-        f"the only Node-RED that is seen is {node_red.process.line()}: {where} ({_shown(sections, node_red)}), so "
-        "anybody may have started it; make the right one a service that starts node-red itself, or set "
-        "--nodered-direct-port to its port",
+        f"the only Node-RED that is seen is {node_red.process.line()}: {doubt}, and {where} "
+        f"({_shown(sections, node_red)}), so anybody may have started it; make the right one a service that starts "
+        "node-red itself, or set --nodered-direct-port to its port",
         Cause.UNIDENTIFIED,
     )
 

@@ -1135,7 +1135,7 @@ def test_what_another_service_starts_is_a_node_red_only_where_the_way_leads() ->
         if sure:
             places.check_it_is_behind(sections, candidate, (443, 1880), None)
         else:
-            with pytest.raises(ProbeError, match=r"nothing says that shop.service is to start Node-RED, and it is not"):
+            with pytest.raises(ProbeError, match=r"shop.service does not say that it starts Node-RED, and it is not"):
                 places.check_it_is_behind(sections, candidate, (443, 1880), None)
     hidden = Section(text.replace("comm node-red", "comm line"), 0)  # by the title, but not by the command
     assert processes.candidates({**sections, "process 812": hidden}, OPS) != []
