@@ -79,7 +79,8 @@ def impostors(sections: dict[str, Section], who: Me, node_red: Candidate) -> tup
     for name, section in sections.items():
         if name.startswith("impostor "):
             claimed, uid, user, exe = [*section.text.strip().split(" ", 3), "", "", "", ""][:4]
-            lines.append(_impostor(name[9:], claimed, user if user not in ("", "UNKNOWN") else uid, exe))
+            if uid:  # else it ended while we looked
+                lines.append(_impostor(name[9:], claimed, user if user not in ("", "UNKNOWN") else uid, exe))
     for candidate in _processes(sections, "caddy", who):
         if not candidate.vouched and candidate.exe:
             lines.append(_impostor(str(candidate.process.pid), "caddy", candidate.process.user, candidate.exe))

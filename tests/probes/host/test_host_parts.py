@@ -1183,6 +1183,14 @@ def test_one_that_hides_its_name_is_found_where_nginx_leads_and_nowhere_else() -
         assert bool(processes.candidates(sections, OPS, 0, frozenset(ports))) is found, (ports, text)
 
 
+def test_one_that_ended_while_we_looked_is_no_impostor() -> None:
+    seen = {"impostor 70": Section("nginx   ", 0), "impostor 71": Section("nginx 33 www-data /srv/nginx", 0)}
+    sections = {**sections_of(), **seen}
+    [candidate] = processes.candidates(sections, OPS)
+    [line] = processes.impostors(sections, OPS, candidate)
+    assert line == "process 71 of user www-data calls itself nginx; its program is /srv/nginx"
+
+
 def test_a_crowd_is_counted() -> None:
     crowd = sections_of(crowd=Section("nginx 580\nnode-red 40\nbad", 0))
     [candidate] = processes.candidates(crowd, OPS)
