@@ -40,7 +40,7 @@ def known_pairs(kind: Kind) -> tuple[KnownPair, ...]:
         KnownPair(
             row["username"],
             row["password"],
-            f"the password that {row['source']} publishes" if row["password"] else "a blank password",
+            f"the password published by {row['source']}" if row["password"] else "a blank password",
         )
         for row in _table()[kind]
     )

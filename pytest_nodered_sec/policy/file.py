@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 
 
 FILE_NAME: Final = "nodered-sec.toml"
+_NOT_UTF_8: Final = "is not UTF-8 text (perhaps UTF-16, as some editors on Windows write): save it as UTF-8"
+_HINTS: Final = {  # by how tomllib's sentences begin
+    "Invalid value": 'texts stand in quotes, such as editor = "protected"',
+    "Invalid date": "dates are written as 2030-12-31, without quotes",
+    "Expected newline or end of document after a statement": "dates are written as 2030-12-31, texts in quotes",
+    "Cannot overwrite a value": "a key stands there twice",
+}
 LISTS: Final = ("target", "group", "waiver", "attestation", "inventory")  # tables with two brackets
 
 
@@ -156,13 +163,17 @@ def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyF
     """
     name = called or path.name
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin a file with a BOM
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a BOM
+        if "\0" in text:
+            raise PolicyError(f"{name}: {_NOT_UTF_8}")
+        content = tomllib.loads(text)
     except OSError as error:
         raise PolicyError(f"{name}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise PolicyError(f"{name}: is not UTF-8 text") from None
+        raise PolicyError(f"{name}: {_NOT_UTF_8}") from None
     except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"{name}: is not TOML: {error}") from None
+        hint = next((f"; {hint}" for start, hint in _HINTS.items() if str(error).startswith(start)), "")
+        raise PolicyError(f"{name}: is not TOML: {error}{hint}") from None
     targets, groups, waivers, attested, listings = (content.pop(key, []) for key in LISTS)
     fail_on = content.pop("fail_on", "")
     if fail_on:
@@ -201,6 +212,8 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
                 if name not in TABLES[key]:
                     raise PolicyError(f"{where.place}: [{key}]: {unknown_key(name, TABLES[key])}")
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        elif (table_of := next((name for name in TABLES if key in TABLES[name]), "")) and key not in KEYS:
+            raise PolicyError(f"{where.place}: {key} belongs below [{table_of}] (of one target: [target.{table_of}])")
         elif key not in KEYS or "." in key:
             known = [*(key for key in KEYS if "." not in key), *TABLES, *others]
             raise PolicyError(f"{where.place}: {unknown_key(key, known)}")

@@ -193,9 +193,8 @@ def _csv(inventory: Inventory, text: str) -> Iterable[_Row]:
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()  # of columns that are empty, as spreadsheets write them
             if len(row) != len(header):
-                raise PolicyError(
-                    f"{inventory.called}: line {rows.line_num}: has {len(row)} values for {len(header)} columns"
-                )
+                values = f"{len(row)} value{'' if len(row) == 1 else 's'}"
+                raise PolicyError(f"{inventory.called}: line {rows.line_num}: has {values} for {len(header)} columns")
             cells = {key: cell.strip() for key, cell in zip(header, row, strict=True) if cell.strip()}
             labels = {key: cell for key, cell in cells.items() if key not in _FIELDS}
             yield f"line {rows.line_num}", cells, labels

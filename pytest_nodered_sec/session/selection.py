@@ -73,6 +73,8 @@ def no_such_control(glob: str, there: Iterable[str] = ()) -> str:
         there: ids of the run's controls; of the bundled ones where none are given.
     """
     known = sorted(set(there) or bundled())
+    if below := fnmatch.filter(known, f"{glob.rstrip('-*').lower()}-*"):
+        return f"there is no control with such an id; did you mean {below[0].rpartition('-')[0]}-*?"
     near = difflib.get_close_matches(glob.lower().replace("_", "-"), known, 1)
     hint = f"did you mean {near[0]}?" if near else "pytest --nodered-controls lists the bundled ones"
     return f"there is no control with such an id; {hint}"

@@ -77,7 +77,7 @@ def _value(option: Option, texts: tuple[str, ...]) -> object:
     text = texts[-1]
     if option.sets not in ("http_port", "direct_port", "timeout"):
         return text
-    if text.isdecimal():
+    if text.removeprefix("-").isdecimal():
         return int(text)
     with contextlib.suppress(ValueError):
         return float(text)

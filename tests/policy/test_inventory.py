@@ -110,7 +110,7 @@ def test_what_an_inventory_script_prints_itself(tmp_path: Path) -> None:
         (FLEET, "name,url\n", "lists no target, and a run without targets proves nothing"),
         (HOSTS, '{"all": {}}', "lists no target, and a run without targets proves nothing; run it by hand to see why*"),
         (FLEET, "name,url\nx,https://x.example,3", "line 2: has 3 values for 2 columns"),
-        (FLEET, "name,url\nx", "line 2: has 1 values for 2 columns"),
+        (FLEET, "name,url\nx", "line 2: has 1 value for 2 columns"),
         (FLEET, 'name,url\n"x"y,z', "line 2: is not CSV: *"),
         (FLEET, "name,url\nx,ftp://x.example", 'line 2: url = "ftp://x.example": not an HTTP URL*'),
         (FLEET, "name,url\nx,https://a:hunter2@x.example", "line 2: url: credentials do not belong in a URL*"),

@@ -122,3 +122,5 @@ def test_every_control_can_be_printed() -> None:
     assert no_such_control("xyzzy") == (
         "there is no control with such an id; pytest --nodered-controls lists the bundled ones"
     )
+    for part in ("tls", "TLS-", "tls*"):
+        assert no_such_control(part) == "there is no control with such an id; did you mean tls-*?"

@@ -125,8 +125,7 @@ def test_a_session_that_was_won_is_ended_and_the_user_name_left(tmp_path: Path) 
     seen = guess(plant, tmp_path / "run")
     (violation,) = violations(known_password_cannot_log_in(seen, Policy()))
     assert (
-        "`admin` with the password that settings.js of Node-RED (adminAuth) publishes was accepted"
-        in violation.observed
+        "`admin` with the password published by settings.js of Node-RED (adminAuth) was accepted" in violation.observed
     )
     assert (plant.begun, plant.sessions) == (1, set())
     assert plant.attempts["admin"] == 1
@@ -140,7 +139,7 @@ def test_a_session_that_cannot_be_ended_is_told_with_the_finding(tmp_path: Path)
     plant.replies["/auth/revoke"] = hostile.always(500)
     seen = guess(plant, tmp_path / "run")
     assert isinstance(seen, ProbeError)
-    assert "`admin` with the password that" in seen.message
+    assert "`admin` with the password published by" in seen.message
     assert "was accepted, but a session of plant could not be ended" in seen.message
 
 
@@ -445,7 +444,7 @@ def test_where_node_red_takes_long_to_hash_the_user_name_is_left_alone_which_is_
     assert letters == "--E-"
     assert gate.tried == [("user", "password"), ("admin", "password")]
     assert (
-        "not tried: `admin` with the password that several images of Node-RED publishes, because an attempt for that "
+        "not tried: `admin` with the password published by several images of Node-RED, because an attempt for that "
         "user name kept Node-RED from everything else for "
     ) in seen[2].message
     assert "a look inside the host judges the hash (host-03" in seen[2].message
