@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Settling, Surface
 from pytest_nodered_sec.observations.access import AccessAttempt
 from pytest_nodered_sec.observations.answers import Kind, Refuser
@@ -31,12 +31,24 @@ def asked_again(seen: Observation, target: Target) -> str:
 
 
 def may_be_a_limit(seen: Observation | ProbeError) -> bool:
-    """Whether an answer may come from a front that limits requests in place of what is asked: an unnamed refusal.
+    """Whether an answer may come from a front that limits requests in place of what is asked.
 
-    Such a front's refusals come between others, so the landmarks may be answered as ever while there are some.
+    That is an unnamed refusal, or a 404. Such a front's answers come between others, so the landmarks may be answered
+    as ever while there are some.
     """
     attempt = getattr(seen, "attempt", seen)
-    return isinstance(attempt, AccessAttempt) and attempt.refuser is Refuser.UNNAMED and not attempt.like_canary
+    if not isinstance(attempt, AccessAttempt) or attempt.like_canary:
+        return False
+    return attempt.refuser is Refuser.UNNAMED or attempt.kind is Kind.ABSENT
+
+
+def may_come_again(seen: Observation | ProbeError, target: Target) -> bool:
+    """Whether a question that got no answer may get one later: a limit closed it, or answered 429, 503 or so."""
+    try:
+        answered(seen, target)
+    except ProbeError as error:
+        return error.cause in (Cause.CLOSED, Cause.UNAVAILABLE)
+    return False
 
 
 def answered(observation: Observation | ProbeError, target: Target) -> Observation:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.host.flows import HostFlows
     from pytest_nodered_sec.probes.transport.look import Look
     from pytest_nodered_sec.probes.transport.station import Station
 
+_PAUSE: Final = 1.0  # seconds
+_LIMITS: Final = (Cause.CLOSED, Cause.UNAVAILABLE)
 _NAMES: Final = ("admin", "node", "plain", "host", "inside", "account", "told", "tls")
 
 
@@ -40,12 +45,17 @@ class Landmarks:
         """
         return self._known[name].get()
 
-    def forget(self, name: str) -> None:
-        """Look for what bears this name again, when it is wanted."""
-        self._known[name] = Once(partial(self._find, name))
+    def forget(self, *names: str) -> None:
+        """Look for what bears one of these names again, when it is wanted."""
+        for name in names:
+            self._known[name] = Once(partial(self._find, name))
+
+    def knows(self, name: str) -> bool:
+        """Whether what bears this name was found."""
+        return self._known[name].known
 
     def _find(self, name: str) -> Any:  # Any: as above
-        from pytest_nodered_sec.probes.http import landmarks, roots
+        from pytest_nodered_sec.probes.http import landmarks
         from pytest_nodered_sec.probes.login import account, told
         from pytest_nodered_sec.probes.tls import suites
         from pytest_nodered_sec.probes.transport.look import Look
@@ -59,7 +69,7 @@ class Landmarks:
         if name == "tls":
             return suites.see_offers(Look(self._station))
         if name == "admin":
-            return roots.find_roots(self._station)
+            return self._roots()
         admin = self.get("admin")  # first: it settles where the roots are
         if name == "node" and self._station.target.node("/") == admin.root:
             return admin
@@ -70,6 +80,20 @@ class Landmarks:
             "told": lambda look: told.hear(look, admin),
         }
         return finders[name](Look(self._station))
+
+    def _roots(self) -> RootView:
+        """Look at the admin root, and once more, alone, where a limit may have answered: at the start we are eight."""
+        from pytest_nodered_sec.probes.http import roots
+
+        try:
+            return roots.find_roots(self._station)
+        except ProbeError as error:
+            if error.cause not in _LIMITS or self._station.pace.quiet:
+                raise
+        self._station.narrow()
+        with self._station.places.alone():
+            time.sleep(_PAUSE)
+            return roots.find_roots(self._station)
 
     def _flows_inside(self) -> HostFlows | None:
         if self._station.target.host is None:

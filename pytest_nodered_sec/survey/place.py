@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
+from pytest_nodered_sec.observations.settling import may_come_again
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.once import Memo, Once
 from pytest_nodered_sec.registry import PROBES
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 _ONE_BY_ONE: Final = 2  # the stage of log-ins that are guesses
 _COMPARING: Final = 4  # the stage in which all answers are compared
+_ENDED: Final = (Cause.CLOSED, Cause.CHANGED)
 _SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
+_MAY_PASS: Final = (*_SILENT, Cause.UNAVAILABLE)
 
 
 class Place:
@@ -48,6 +51,7 @@ class Place:
         if target.http.client_certificate is None:
             self._station.wants_certificate = lambda: turns_away(Look(self._station))
         self._station.beside = partial(self._put_job, next_one=True)
+        self._station.look_less = lambda most: hosts.workers.narrow(self._queue, most)
         self._queue = hosts.queue_of(target, (), self._station.calm_down)
         self._lock = threading.Lock()
         self._answers: dict[Ask, Pending] = {}
@@ -67,8 +71,7 @@ class Place:
         self._way = Way(self._station, self._take_queue)
         self._landmarks = Landmarks(self._station)
         self._signs = Signs(self._station, self._landmarks)
-        self._resting = False  # whether nothing is asked, because the target may be limiting us
-        self._rests = 0
+        self._resting, self._rests = False, 0  # whether nothing is asked because of a limit, and how often so far
         self._parked: list[Ask] = []  # questions that wait for the end of that
         self._twice: set[Ask] = set()  # questions that are asked a second time
         self._pause = Once(self._signs.pause)
@@ -190,6 +193,8 @@ class Place:
             if self._resting:
                 self._parked.append(ask)
                 return
+        if ask in self._twice:
+            self._station.narrow()
         try:
             with self._queue.guessing if guesses else contextlib.nullcontext():
                 seen: Observation | ProbeError = self._observe(ask)
@@ -201,15 +206,16 @@ class Place:
                 self._open[probe.confirmed_by] -= 1
             return
         trouble = seen if isinstance(seen, ProbeError) else None
-        if trouble and trouble.cause is Cause.CLOSED and not (probe.landmarks or "admin" in probe.given):
-            seen = trouble = self._as_all(trouble)
-            if trouble.cause is Cause.CLOSED and self._once_more(ask, open_still=True):
+        if trouble and trouble.cause in _ENDED and not (probe.landmarks or "admin" in probe.given):
+            seen = trouble = self._signs.as_all(trouble)
+            if trouble.cause in _ENDED and self._once_more(ask, open_still=True):
                 return
         silent = trouble is not None and trouble.cause in _SILENT
         with self._lock:
             if rests != self._rests and not guesses:  # it may be the limit's answer; passwords are tried once
                 return self._put(ask)
-            waits = bool(probe.confirmed_by) and (trouble is None or (silent and ask != self._reach))
+            late = trouble is None or (trouble.cause in _MAY_PASS and ask != self._reach)
+            waits = late and bool(probe.confirmed_by)
             if waits:
                 self._unconfirmed.add(ask, seen)
             self._open[probe.confirmed_by] -= 1
@@ -311,8 +317,10 @@ class Place:
     # --- landmarks
 
     def _due(self) -> list[Waiting]:
+        unwelcome = self._signs.unwelcome()
         with self._lock:
-            return self._unconfirmed.due(self._open, self._confirming)
+            wait = unwelcome and self._open.total()  # what is still asked may show that it is no ban
+            return [] if wait else self._unconfirmed.due(self._open, self._confirming)
 
     def _confirm(self, batch: list[Waiting]) -> None:
         """Release the waiting answers, all of one kind, if the canaries still answer as at the start."""
@@ -321,6 +329,8 @@ class Place:
             self._signs.ask_again([seen for _, seen in batch])
             names = {name for ask, _ in batch for name in PROBES[ask.probe].landmarks}
             trouble = self._signs.changed(names, self._good, anew=kind == "doors")
+            if trouble is None and (trouble := self._signs.unwelcome()):
+                self._lost = self._lost or trouble
             if trouble and self._rest(trouble, names, batch):
                 batch, trouble = [], None
         except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait forever
@@ -328,9 +338,10 @@ class Place:
                 self._answers[ask].settle(None, bug)
             batch, trouble = [], None
         for ask, seen in batch:
-            closed = trouble is None and isinstance(seen, ProbeError) and seen.cause is Cause.CLOSED
-            if not (closed and self._once_more(ask)):
-                self._hand_out(ask, seen if trouble is None else self._told(ask, trouble))
+            unsure = trouble is None and may_come_again(seen, self._target)
+            if not (unsure and self._once_more(ask)):
+                why = self._lost if unsure else trouble
+                self._hand_out(ask, seen if why is None else self._told(ask, why))
         with self._lock:
             self._confirming.remove(kind)
             self._good += len(batch) if trouble is None else 0
@@ -338,7 +349,7 @@ class Place:
     # --- limits that do not say so
 
     def _once_more(self, ask: Ask, *, open_still: bool = False) -> bool:
-        """Ask again, once, what got its connection closed: so do limits of requests now and then.
+        """Ask again, once and over fewer connections, what a limit may have answered.
 
         Where it counts as open still, it is a look at TLS: limits of new connections forget them after a pause.
         """
@@ -351,14 +362,6 @@ class Place:
             self._pause.settle()
         self._put(ask)
         return True
-
-    def _as_all(self, error: ProbeError) -> ProbeError:
-        """Return the error of a look at TLS that was closed; reach-01 says so where the landmarks are closed, too."""
-        try:
-            self._landmarks.get("admin")
-        except ProbeError as other:
-            return see_reach(self._target.name) if other.cause is Cause.CLOSED else error
-        return error
 
     def _rest(self, trouble: ProbeError, names: set[str], batch: Iterable[Waiting] = ()) -> bool:
         """Ask nothing for some seconds; return whether that helped, and these answers' questions are asked again.
@@ -378,7 +381,7 @@ class Place:
             self._resting, self._rests = True, self._rests + 1
         helped = False
         try:
-            helped = self._signs.limited(names)
+            helped = self._signs.limited(names, self._good)
         finally:
             with self._lock:
                 self._resting = False

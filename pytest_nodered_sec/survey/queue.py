@@ -40,6 +40,7 @@ class HostQueue:
         number: how many hosts were known before it.
         calm_downs: called when the pace becomes quiet, one for each target of the host.
         guessing: held while a password is tried at one of them.
+        most: how many look at once, each with one connection; one at a quiet host.
     """
 
     def __init__(self, number: int) -> None:
@@ -49,12 +50,13 @@ class HostQueue:
         self.guessing = threading.Lock()
         self.waiting: deque[Callable[[], object]] = deque()
         self.busy = 0
+        self.most = AT_ONCE
         self.merged: HostQueue | None = None  # with which other queue, if both are of one machine
 
     @property
     def runnable(self) -> bool:
-        """Whether a look may begin: eight at once, each with one connection; one at a quiet host."""
-        return bool(self.waiting) and self.busy < (AT_ONCE if self.pace is None else 1)
+        """Whether a look may begin."""
+        return bool(self.waiting) and self.busy < (self.most if self.pace is None else 1)
 
 
 class Workers:
@@ -99,6 +101,12 @@ class Workers:
                 slow_down(pace)
         return queue
 
+    def narrow(self, queue: HostQueue, most: int) -> None:
+        """Let no more than so many look at a host at once from now on."""
+        with self._wake:
+            queue = _final(queue)
+            queue.most = min(queue.most, most)
+
     def leave(self, queue: HostQueue, calm_down: Callable[[Pace], None]) -> None:
         """Forget a target of a host: it is asked nothing more."""
         with self._wake:
@@ -108,6 +116,7 @@ class Workers:
         other.merged = queue
         queue.pace = queue.pace or other.pace
         queue.busy += other.busy
+        queue.most = min(queue.most, other.most)
         queue.waiting += other.waiting
         queue.calm_downs |= other.calm_downs
         self._queues = [waiting for waiting in self._queues if waiting not in (queue, other)]

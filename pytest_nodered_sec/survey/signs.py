@@ -7,8 +7,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.addresses import BY_TURNS
+from pytest_nodered_sec.observations.answers import Refuser
+from pytest_nodered_sec.observations.reach import banned
 from pytest_nodered_sec.observations.settling import asked_again
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class Signs:
             Cause.CHANGED,
         )
 
-    def limited(self, names: Iterable[str]) -> bool:
+    def limited(self, names: Iterable[str], good: int) -> bool:
         """Whether the target answers as at its start after a rest: then ask slowly from now on, and all anew.
 
         So do fronts that limit requests with a status which does not say so (HAProxy's deny, nginx's
@@ -87,32 +89,60 @@ class Signs:
 
         Args:
             names: the landmarks.
+            good: how many looks were confirmed so far; where none was, the landmarks are looked at anew if it was a
+                limit that answered them.
         """
         with contextlib.suppress(ProbeError):  # a landmark was never seen, or is not answered now
-            return self._limited(names)
+            return self._limited(names, good)
         return False
 
-    def _limited(self, names: Iterable[str]) -> bool:
+    def _limited(self, names: Iterable[str], good: int) -> bool:
         turns = self._station.repeats.turns()
         if self._station.pace.quiet or self._slowed == len(_INTERVALS) or any(turn.open for turn in turns):
             return False
         known = self._known(names)
-        for seconds in _RESTS:
-            time.sleep(seconds)
-            if self._unreached() is not None:
-                return False
-            if not self._now(known, anew=False):
-                break
-        else:
-            return False
+        self._station.narrow()
         interval = _INTERVALS[self._slowed]
-        self._station.pace.keep(interval)
-        if any(map(self._begun_limited, known)) or (turns and self._others_answer_otherwise(known)):
-            return False
+        with self._station.places.alone():
+            for seconds in _RESTS:
+                time.sleep(seconds)
+                if self._unreached() is not None:
+                    return False
+                if not self._now(known, anew=False):
+                    begun_limited = False
+                    break
+            else:
+                begun_limited = any(map(_may_be_a_limit, known))
+                if not begun_limited:
+                    return False
+            self._station.pace.keep(interval)
+            begun_limited = begun_limited or any(map(self._begun_limited, known))
+            if (begun_limited and good) or (turns and self._others_answer_otherwise(known)):
+                return False
         self._station.begin_again(interval)
         self._slowed += 1
-        self._landmarks.forget("told")
+        self._landmarks.forget("told", *(() if self._landmarks.knows("tls") else ("tls",)))
+        if begun_limited:
+            self._station.closes = False
+            self._landmarks.forget("admin", "node", "plain")
         return True
+
+    def as_all(self, error: ProbeError) -> ProbeError:
+        """Return the error of a look at TLS that was closed; reach-01 says so where the landmarks are closed, too."""
+        try:
+            self._landmarks.get("admin")
+        except ProbeError as other:
+            return see_reach(self._station.target.name) if other.cause is Cause.CLOSED else error
+        return error
+
+    def unwelcome(self) -> ProbeError | None:
+        """Return the error of a target that may have banned us from the start; None where something shows a gate."""
+        from pytest_nodered_sec.probes.http.reach import unwelcome
+
+        if not self._landmarks.knows("admin"):
+            return None
+        admin = self._landmarks.get("admin")
+        return banned(admin, self._station.target) if unwelcome(self._station, admin) else None
 
     def pause(self) -> bool:
         """Wait until a limit of new connections has forgotten them; what is known of TLS is looked at again."""
@@ -185,3 +215,9 @@ class Signs:
             return "" if before.sign.same_as(seen) else seen.answer.line()
         except ProbeError as error:
             return error.message
+
+
+def _may_be_a_limit(before: Any) -> bool:  # Any: as above
+    """Whether a root's first answers may have been a limit's: nothing showed a Node-RED, or who refuses."""
+    canary = getattr(before, "canary", None)
+    return canary is not None and not before.identity and canary.refuser in (None, Refuser.UNNAMED)

@@ -213,12 +213,35 @@ def test_a_ban_from_the_start_is_one_sentence(ban: str, said: str, node_red: int
     assert any(said in text for text in told)
 
 
-def test_a_ban_from_the_start_that_looks_like_a_gate_is_said(node_red: int, tmp_path: Path) -> None:
+def test_a_ban_from_the_start_that_looks_like_a_gate_is_no_pass(node_red: int, tmp_path: Path) -> None:
     rules = f"http-request deny if {{ src 127.0.0.1 }}\n  {RULES['closed']}"
-    controls = judged(tmp_path, rules, node_red, cases="test_reach")
-    assert controls["reach-01"] == {"compliant"}
-    report = (tmp_path / "out.xml").read_text()
-    assert "without asking for a login: by a list of machines, or because the front bans this one" in report
+    controls = judged(tmp_path, rules, node_red, cases="reach-01 or admin-01 or admin-06 or dash-01 or dash-02")
+    assert with_outcome(controls, "compliant") == set()
+    errors = re.findall(r'<error message="([^"]*)', (tmp_path / "out.xml").read_text())
+    (told,) = [text for text in errors if "see reach-01" not in text]
+    assert "asks nobody for a login, as does a list of machines that may enter, and a ban of this one" in told
+    assert "let the front pass the machine that runs the tests" in told
+
+
+def test_a_login_anywhere_shows_that_a_refusal_is_no_ban(node_red: int, tmp_path: Path) -> None:
+    rules = f"http-request deny if {{ src 127.0.0.1 }} !{{ path_beg /ui }}\n  {RULES['closed']}"
+    controls = judged(tmp_path, rules, node_red, cases="reach-01 or admin-01 or admin-06 or dash-01 or dash-02")
+    assert with_outcome(controls, "could-not-look") == with_outcome(controls, "non-compliant") == set()
+    assert {"reach-01", "admin-01", "dash-01"} <= with_outcome(controls, "compliant")
+
+
+@pytest.mark.parametrize(
+    "objection",
+    ["http-request deny", "http-request reject", "http-request tarpit", "tcp-request connection reject"],
+)
+def test_a_limit_of_connections_makes_the_run_slower_and_nothing_else(
+    objection: str, node_red: int, tmp_path: Path
+) -> None:
+    limit = _KNOWN.format("conn_cur", "tcp-request connection", f"{objection} if {{ sc0_conn_cur gt 3 }}")
+    rules = f"timeout tarpit 5s\n  {limit}{RULES['closed']}"
+    controls = judged(tmp_path, rules, node_red, cases="test_reach or test_dashboard or test_tls")
+    assert with_outcome(controls, "could-not-look") == set()
+    assert {"reach-01", "dash-01", "dash-02", "tls-07"} <= with_outcome(controls, "compliant")
 
 
 def test_a_tarpit_for_everybody_ends_soon_and_says_so(node_red: int, tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str
     known["{token}"] = unsigned_token()
     known["{host}"] = _other_host(look)
     known["{free}"] = free_path(look.target) or OFTEN_FREE
-    known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.handed_out.items())
+    known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.noticed.handed_out.items())
     headers: dict[str, str] = {}
     for part in parts:
         for name, value in part.headers:

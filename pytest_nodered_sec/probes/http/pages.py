@@ -101,7 +101,7 @@ def collect_cookies(look: Look, plain: PlainView, admin: RootView) -> SeenCookie
     for path in look.target.pages:
         with contextlib.suppress(ProbeError):  # a page without an answer sets no cookie
             _read(look, path)
-    return SeenCookies(look.station.answers, look.station.cookies)
+    return SeenCookies(look.station.noticed.answers, look.station.noticed.cookies())
 
 
 def see_http3(look: Look, admin: RootView) -> Http3Offer:
@@ -112,4 +112,4 @@ def see_http3(look: Look, admin: RootView) -> Http3Offer:
         admin: landmarks of the admin root, which are asked in any case.
     """
     del admin
-    return Http3Offer(look.station.answers, look.station.http3)
+    return Http3Offer(look.station.noticed.answers, look.station.noticed.http3)

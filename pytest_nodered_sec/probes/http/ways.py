@@ -133,7 +133,7 @@ def _fits(look: Look, surface: str, plain: AccessAttempt, part: Part) -> bool:
     if part is TRANSPORT:
         return surface != "channel, polling"
     if part is RETURNED:
-        return bool(look.station.handed_out)
+        return bool(look.station.noticed.handed_out)
     if part is BASIC:  # where it is asked for, cred-02 guesses; a wrong password may lock an account
         return not plain.answer.challenge.lower().startswith("basic")
     if part.of_requests and surface in TALKS:

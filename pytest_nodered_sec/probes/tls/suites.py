@@ -90,7 +90,7 @@ def see_offers(look: Look) -> TlsOffers:
         return TlsOffers()
     asker = Asker(look)
     lanes = [Once(partial(_see_versions, asker, versions)) for versions in _LANES]
-    if look.target.policy.pace != "quiet":
+    if look.target.policy.pace != "quiet" and not look.station.narrowed:
         for lane in lanes[1:]:
             threads.start(lane.settle)
     seen = [lane.get() for lane in lanes]

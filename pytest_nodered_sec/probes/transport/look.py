@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.answers import (
-    COOKIES,
     follow,
-    handed_out,
     location_of,
     origin_of,
     reduced,
@@ -23,6 +21,7 @@ from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Exchange
 from pytest_nodered_sec.probes.transport.http2 import Http2
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.once import Once
+from pytest_nodered_sec.probes.transport.pace import RATE_LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +36,6 @@ _Found = TypeVar("_Found")
 _Given = TypeVar("_Given")
 
 _RETRIES: Final = 2
-_RATE_LIMITED: Final = (429, 503)
 _NOT_ACCEPTABLE: Final = 406
 
 
@@ -91,8 +89,16 @@ class Look:
         client = self.station.client(None, verified=verified)[0]
         return self.target.tls and self.shared("HTTP/2", lambda: client.speaks_http2(self.deadline, Http2))
 
+    def pause(self, seconds: float = 0.0) -> None:
+        """Wait until nobody wants to be alone (`Places.alone`), and so long after that; waiting is not looking."""
+        begun = time.monotonic()
+        self.station.places.wait()
+        time.sleep(seconds)
+        self.deadline += time.monotonic() - begun
+
     def connect(self) -> Timed:
         """Return a TCP connection to the URL's port."""
+        self.pause()
         return self.station.connect(self.deadline)
 
     def dial(self, port: int, *, tls: bool = False, verified: bool = False) -> Timed:
@@ -108,6 +114,7 @@ class Look:
         Raises:
             ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
         """
+        self.pause()
         if tls:
             sock = self.station.dial_wrapped(port, self.deadline, verified=verified)
         else:
@@ -148,10 +155,10 @@ class Look:
 
     def clock_offset(self) -> int | None:
         """Return by how many seconds the target's clock is ahead of ours; None where no answer of its tells."""
-        if self.station.clock_offset is None:
+        if self.station.noticed.clock_offset is None:
             with contextlib.suppress(ProbeError):
                 self.ask("GET", self.target.admin(random_path()))
-        return self.station.clock_offset
+        return self.station.noticed.clock_offset
 
     def extend(self) -> None:
         """Begin a new time limit: for undoing what the look has done, or for the next of several addresses."""
@@ -209,6 +216,8 @@ class Look:
         headers |= {"Accept": "*/*"} if headers.get("Accept") in not_taken else {}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
 
+        repeats = self.station.repeats  # before it is asked: where all is asked anew meanwhile, this counts no more
+
         def send() -> Exchange:
             return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
@@ -222,13 +231,11 @@ class Look:
             not_taken.add(headers["Accept"])  # nginx: if ($http_accept = application/json) { return 406; }
             ask = partial(self.ask, method, path, headers=headers, body=body)
             return ask(plain_address=plain_address, secret=secret, limit=limit)
-        self.station.notice(method, path, got)
-        if got.status >= 300 and not secret and len(self.station.handed_out) < COOKIES:
-            self.station.handed_out = {**self.station.handed_out, **handed_out(got)}  # anew: others may be reading
+        self.station.noticed.note(method, path, got, secret=secret)
         if method == "GET" and body is None and not secret:
             key = (plain_address, path, self.form, *sorted(headers.items()))
             where = f" over plain HTTP at {plain_address}" if plain_address else ""
-            self.station.repeats.note(key, f"GET {path.partition('?')[0]}{where}", got)
+            repeats.note(key, f"GET {path.partition('?')[0]}{where}", got)
         return got
 
     def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:
@@ -246,7 +253,7 @@ class Look:
             self.sent += 1
             pace.rest()
             try:
-                with pace.turn(self.deadline + time.monotonic() - asked):
+                with self._turn(pace, asked):
                     begun = time.monotonic()
                     self.deadline += begun - asked  # waiting is not looking
                     try:
@@ -257,15 +264,27 @@ class Look:
                 pace.slowest = max(pace.slowest, got.seconds if status < 500 else 0.0)
             finally:
                 pace.note(method, status)
-            if got.status not in _RATE_LIMITED or not left:
+            if got.status not in RATE_LIMITED or not left:
                 break
-            pace.slow_down()
+            if pace.slow_down():
+                self.station.narrow()
             wait = retry_after(got.headers, datetime.now(UTC))
             if time.monotonic() + wait >= self.deadline:
                 break
             time.sleep(wait)
             self.deadline += wait * pace.patient  # waiting is not looking here either
+        pace.finish(got.status)
         return got
+
+    @contextlib.contextmanager
+    def _turn(self, pace: Pace, asked: float) -> Iterator[None]:
+        """Wait for the right to send one request, while nobody wants to be alone (`Places.alone`)."""
+        while True:
+            alone = not self.station.places.wait()
+            with pace.turn(self.deadline + time.monotonic() - asked):
+                if alone or self.station.places.may_ask():
+                    yield
+                    return
 
     def answer(
         self,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _ADVICE: Final = {  # by why no connection was made
     Cause.UNREACHABLE: ". Start the server, or correct the port of the URL",
@@ -24,6 +24,7 @@ AT_ONCE: Final = 8  # connections to one target
 _PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
 _FATE: Final = threading.Lock()  # held while it is decided whether a kept connection is used or ended
 _PATIENCE: Final = 10.0  # seconds to wait for one; then a look that holds two goes on
+_LONGEST: Final = 40.0  # seconds to wait for who wants to be alone
 
 
 class Timed(socket.socket):
@@ -48,7 +49,7 @@ class Timed(socket.socket):
         """Keep it for a later question; until then it may be ended to make room."""
         self.idle_since = time.monotonic()
         if self.places is not None:
-            self.places.notify()
+            self.places.note_rest()
 
     def take_up(self) -> bool:
         """Whether it is still open; if so it is in use from now on, else it is closed."""
@@ -104,6 +105,53 @@ class Places:
         self._open: list[Timed] = []
         self._making = 0
         self._closed = False
+        self._most = AT_ONCE
+        self._alone: int | None = None  # the thread that wants to be alone
+
+    def narrow(self, most: int) -> None:
+        """Open no more than so many at once from now on, and end what nobody uses beyond that."""
+        with self._changed:
+            self._most = min(self._most, most)
+            self._trim()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other thread ask anything until the block ends, and end what nobody uses.
+
+        What is on its way is answered all the same.
+        """
+        with self._changed:
+            self._alone = threading.get_ident()
+            self._trim()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone = None
+                self._changed.notify_all()
+
+    def wait(self) -> bool:
+        """Wait until no other thread wants to be alone, and return whether that came.
+
+        Not for ever: the other one may wait for what this one finds.
+        """
+        with self._changed:
+            return self._changed.wait_for(self.may_ask, _LONGEST)
+
+    def may_ask(self) -> bool:
+        """Whether no other thread wants to be alone."""
+        return self._alone in (None, threading.get_ident()) or self._closed
+
+    def _trim(self) -> None:
+        """End what nobody uses, as far as there is too much of it."""
+        most = self._most if self._alone is None else 0
+        self._open = [sock for sock in self._open if sock.fileno() >= 0]
+        with _FATE:
+            idle = sorted((sock for sock in self._open if sock.idle_since is not None), key=_rested)
+            surplus = idle[: max(0, len(self._open) + self._making - most)]
+            for sock in surplus:
+                _end(sock)
+        self._open = [sock for sock in self._open if sock not in surplus]
 
     def open(self, make: Callable[[], Timed]) -> Timed:
         """Make room for a connection, and make it.
@@ -132,8 +180,15 @@ class Places:
         return made[0]
 
     def notify(self) -> None:
-        """Wake the threads that wait for room."""
+        """Wake a thread that waits for room."""
         with self._changed:
+            self._changed.notify()
+
+    def note_rest(self) -> None:
+        """Note that nobody uses a connection for now: it makes room, and may be one too many."""
+        with self._changed:
+            if self._most < AT_ONCE or self._alone is not None:
+                self._trim()
             self._changed.notify()
 
     def close(self) -> None:
@@ -142,26 +197,32 @@ class Places:
             self._closed = True
             for sock in self._open:
                 _end(sock)
+            self._changed.notify_all()
 
     def _has_room(self) -> bool:
         """Whether one more may be made; ends one that is not in use where that makes the room."""
         self._open = [sock for sock in self._open if sock.fileno() >= 0]
-        if len(self._open) + self._making < AT_ONCE:
+        if len(self._open) + self._making < self._most:
             return True
         with _FATE:
             rested = time.monotonic() - _PAUSE
             idle = [sock for sock in self._open if sock.idle_since is not None and sock.idle_since <= rested]
             if not idle:
                 return False
-            oldest = min(idle, key=lambda sock: sock.idle_since or 0.0)  # another may be taken up at any moment
+            oldest = min(idle, key=_rested)  # another may be taken up at any moment
             _end(oldest)
         self._open.remove(oldest)
-        return len(self._open) + self._making < AT_ONCE
+        return len(self._open) + self._making < self._most
 
     def _rests_in(self) -> float:
         """Return in how many seconds a kept connection has rested long enough to be ended; a long time for none."""
         idle = [sock.idle_since for sock in self._open if sock.idle_since is not None]
         return max(0.001, min(idle) + _PAUSE - time.monotonic()) if idle else _PATIENCE
+
+
+def _rested(sock: Timed) -> float:
+    """Return since when a connection is kept, absolute monotonic seconds."""
+    return sock.idle_since or 0.0
 
 
 def _end(sock: Timed) -> None:

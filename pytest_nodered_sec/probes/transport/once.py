@@ -42,6 +42,11 @@ class Once(Generic[_Value]):
         [value] = self._outcome
         return value
 
+    @property
+    def known(self) -> bool:
+        """Whether the value is there: found, not being found, and no error."""
+        return bool(self._outcome)
+
     def settle(self) -> None:
         """Find the value, unless somebody has found it or is about to: then wait for that."""
         with self._lock:

@@ -22,6 +22,11 @@ _SLOWEST: Final = 1.1  # seconds between two requests; just over what a limit of
 _GRACE: Final = 600.0  # seconds after the first objection in which waiting costs no look its time
 _SLOWLY: Final = 1 / 3  # of a look's limit: answers that take less do not count, however many they are
 _TOGETHER: Final = 7  # times that limit, for the others together
+RATE_LIMITED: Final = (429, 503)
+_ENOUGH: Final = 6  # requests, each repeated twice
+_TOO_SLOW: Final = (
+    "the target limits the request rate to less than one a second: let its front pass the machine that runs the tests"
+)
 _LATE: Final = (
     "the target limits the request rate, and this request's turn did not come within the time limit: let its front "
     "pass the machine that runs the tests"
@@ -50,6 +55,7 @@ class Pace:
         self._rested = 0.0  # absolute monotonic seconds
         self._line = threading.Condition()
         self._waiting: deque[object] = deque()  # first whose turn it is, then who waits, in the order they came
+        self._refused = 0  # how many requests in a row met an objection, their repetitions too
         self._unanswered = 0  # how many requests in a row had their turn and were not answered
         self._interval = 0.0  # seconds between the starts of two requests
         self._next = 0.0
@@ -130,15 +136,24 @@ class Pace:
             if self._spent > _TOGETHER * limit and not self.given_up:
                 self.given_up = _SLOW.format(self._longest)
 
-    def slow_down(self) -> None:
-        """Note an objection: from now on requests go out one at a time, spaced."""
+    def slow_down(self) -> bool:
+        """Note an objection, and return whether it is a new one: from now on requests go out one at a time, spaced."""
         now = time.monotonic()
         self._first = self._first or now
-        if now - self._objected > 0.5:  # seven more in flight say the same: one objection
+        new = now - self._objected > 0.5  # seven more in flight say the same: one objection
+        if new:
             self._objected = now
             self._interval = min(_SLOWEST, max(0.12, self._interval * 2))
+        return new
+
+    def finish(self, status: int) -> None:
+        """Note the last answer to a request: where several in a row object at the slowest pace, asking is in vain."""
+        objects = status in RATE_LIMITED and self._interval >= _SLOWEST
+        self._refused = self._refused + 1 if objects else 0
+        if self._refused >= _ENOUGH:
+            self.given_up = _TOO_SLOW
 
     def keep(self, interval: float) -> None:
-        """Send no two requests within so many seconds from now on."""
-        self._first = self._first or time.monotonic()
+        """Send no two requests within so many seconds from now on; 0 changes nothing."""
+        self._first = self._first or (time.monotonic() if interval else 0.0)
         self._interval = max(self._interval, interval)

@@ -9,20 +9,20 @@ import contextlib
 import hashlib
 import threading
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
-from pytest_nodered_sec.probes.transport.answers import COOKIES, announced_http3, clock_offset, cookies_of, server_of
+from pytest_nodered_sec.probes.transport.clients import Clients
 from pytest_nodered_sec.probes.transport.contexts import Contexts, TurnedAwayError, shake_hands, tls_context
-from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client, Exchange
+from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.names import ascii_name
-from pytest_nodered_sec.probes.transport.net import Places, advice, dial, resolve
+from pytest_nodered_sec.probes.transport.net import AT_ONCE, Places, advice, dial, resolve
+from pytest_nodered_sec.probes.transport.noticed import Noticed
 from pytest_nodered_sec.probes.transport.once import Memo
 from pytest_nodered_sec.probes.transport.pace import Pace
 from pytest_nodered_sec.probes.transport.proxy import dial_through
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.observations.answers import Answer
-    from pytest_nodered_sec.observations.side_ports import Cookie
     from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
+
+_FEW: Final = 2  # connections at once where a front objects
 
 
 class Station:
@@ -74,8 +75,10 @@ class Station:
         self.wants_certificate: Callable[[], bool] = lambda: False
         # Does something at the same time if it may: the survey gives the host eight connections, whoever needs them.
         self.beside: Callable[[Callable[[], None]], object] = threads.start
+        self.look_less: Callable[[int], object] = lambda most: None  # lets no more than so many look at once
+        self._most = AT_ONCE
         self.closes = False  # whether a random path gets the connection closed, while something else is answered
-        self._places = places or Places()
+        self.places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
         self._elsewhere: Memo[Station] = Memo()
         self.repeats = Repeats()
@@ -83,20 +86,14 @@ class Station:
         self.found: Memo[Any] = Memo()
         self._lock = threading.Lock()
         self._checking = threading.Lock()
-        self._plain_pace: dict[str, Pace] = {}
-        self._clients: dict[str, Client] = {}
+        self._clients = Clients()
         shared = None if target.http.client_certificate else contexts  # a certificate is for its own target only
         self.contexts = shared or Contexts()
         self._arrived: Timed | None = None  # the first connection, as long as nobody uses it
         self._leaf = ""
         self._certificate = b""
         self._source = ""
-        self.server = ""  # what the first answer with Server or Via said
-        self.http3 = ""  # the first offer of HTTP/3 in an answer
-        self.clock_offset: int | None = None  # seconds by which the target's clock is ahead, by the first Date it sent
-        self.answers = 0
-        self.handed_out: dict[str, str] = {}  # cookies that refusals of strangers have set, with values; never shown
-        self._cookies: dict[Cookie, Cookie] = {}
+        self.noticed = Noticed()
         target.http.hide()
 
     def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
@@ -107,7 +104,7 @@ class Station:
         """Keep the pace of a quiet host from now on, which the targets there share."""
         with self._lock:
             self.pace = pace
-            self._plain_pace = dict.fromkeys(self._plain_pace, pace)
+        self._clients.calm_down(pace)
 
     def resolve(self, deadline: float) -> tuple[str, ...]:
         """Return the addresses of the host that is dialled, found once.
@@ -156,9 +153,9 @@ class Station:
         return self._elsewhere.get(address, lambda: self._arrived_at(address))
 
     def _arrived_at(self, address: str) -> Station:
-        there = Station(self.target, self.logins, self.lists, self.pace, self._places, self.contexts)
+        there = Station(self.target, self.logins, self.lists, self.pace, self.places, self.contexts)
         there.addresses = (address,)
-        there.wants_certificate, there.beside = self.wants_certificate, self.beside
+        there.wants_certificate, there.beside, there.look_less = self.wants_certificate, self.beside, self.look_less
         self._others[address] = there
         try:
             there.arrive(time.monotonic() + self.target.timeout)
@@ -187,9 +184,21 @@ class Station:
                 f"{what}, but the URL's own port cannot be reached at that address either: see reach-02", error.cause
             ) from None
 
+    def narrow(self) -> None:
+        """Ask over two connections from now on, then over one: a front objects, which may count connections."""
+        with self._lock:
+            self._most = _FEW if self._most > _FEW else 1
+        self.places.narrow(self._most)
+        self.look_less(self._most)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether a front has objected."""
+        return self._most < AT_ONCE
+
     def hold(self, make: Callable[[], Timed]) -> Timed:
         """Make a connection that counts among those to this target."""
-        return self._places.open(make)
+        return self.places.open(make)
 
     def connect(self, deadline: float) -> Timed:
         """Open a TCP connection to the URL's port at the address found by `arrive`, or return the one made there."""
@@ -308,32 +317,19 @@ class Station:
             plain_address: the address to ask over plain HTTP.
             verified: whether what is sent is secret: then only a connection whose certificate verified will do.
         """
-        with self._lock:
-            key = plain_address or ("verified" if verified else "")
-            if key not in self._clients:
-                if plain_address is None:
-                    opens = partial(self.connect_wrapped, verified=verified)
-                    self._clients[key] = Client(self.host_header(self.target.port), opens)
-                else:
-                    port = self.plain_port
-                    self._clients[key] = Client(
-                        self.host_header(port), lambda deadline: self.dial(plain_address, port, deadline)
-                    )
-                own = plain_address is not None and not self.pace.quiet
-                self._plain_pace[key] = Pace() if own else self.pace
-            return self._clients[key], self._plain_pace[key]
+        port = self.target.port if plain_address is None else self.plain_port
+        if plain_address is None:
+            opens = partial(self.connect_wrapped, verified=verified)
+        else:
+            opens = partial(self.dial, plain_address, port)
+        own = plain_address is not None and not self.pace.quiet
+        key = plain_address or ("verified" if verified else "")
+        return self._clients.get(key, lambda: Client(self.host_header(port), opens), None if own else self.pace)
 
-    def notice(self, method: str, path: str, got: Exchange) -> None:
-        """Record the cookies that an answer sets; of each kind the first."""
-        with self._lock:
-            self.answers += 1
-            self.server = self.server or server_of(got)
-            if self.clock_offset is None:
-                self.clock_offset = clock_offset(got, datetime.now(UTC))
-            self.http3 = self.http3 or announced_http3(got)
-            for cookie in cookies_of(got):
-                if len(self._cookies) < COOKIES:
-                    self._cookies.setdefault(cookie, replace(cookie, where=f"{method} {path.partition('?')[0]}"))
+    @property
+    def welcome(self) -> bool:
+        """Whether anything was served, or a login asked for, at one of the addresses: who is banned gets neither."""
+        return self.noticed.welcome or any(there.welcome for there in list(self._others.values()))
 
     def identity(self) -> dict[str, Any]:
         """Return who answered so far, as `facts.Identity` has it, without the release of Node-RED."""
@@ -343,15 +339,9 @@ class Station:
             "source": self._source,
             "leaf_sha256": self._leaf,
             "key_sha256": key_fingerprint(self._certificate) if self._certificate else "",
-            "clock_offset": self.clock_offset,
-            "server": self.server,
+            "clock_offset": self.noticed.clock_offset,
+            "server": self.noticed.server,
         }
-
-    @property
-    def cookies(self) -> tuple[Cookie, ...]:
-        """The cookies set so far, each kind once."""
-        with self._lock:
-            return tuple(self._cookies.values())
 
     @property
     def _name(self) -> str:
@@ -371,30 +361,30 @@ class Station:
 
     def rest(self) -> None:
         """Close the connections that nobody uses: nothing is asked for now, and a fleet has many targets."""
-        for client in self._held():
-            client.rest()
+        self._clients.rest()
+        for there in list(self._others.values()):
+            there.rest()
 
     def close(self) -> None:
         """Close all connections."""
-        self._places.close()
-        for client in self._held():
-            client.close()
+        self.places.close()
+        self._clients.close()
+        for there in list(self._others.values()):
+            there.close()
 
     def begin_again(self, interval: float) -> None:
-        """Ask everything anew, and slowly: what was answered may have been a limit's answer."""
-        self._let_go(self._asked, self.found)
-        for pace in (self.pace, *self._plain_pace.values()):
-            pace.keep(interval)
+        """Ask everything anew, and slowly, at every address: what was answered may have been a limit's answer."""
+        self.rest()
+        self._let_go(self._asked, self.found, self._elsewhere, self._others)
+        self.pace.keep(interval)
+        self._clients.keep(interval)
 
     def forget(self) -> None:
         """Let go of what was seen, apart from who answered; for a target that is asked nothing more."""
         self._let_go(self._asked, self.found, self._elsewhere, self._clients, self._others)
         self.contexts = Contexts()
 
-    def _let_go(self, *known: Memo[Any] | dict[str, Any]) -> None:
+    def _let_go(self, *known: Memo[Any] | Clients | dict[str, Any]) -> None:
         for each in known:
             each.clear()
         self.repeats = Repeats()
-
-    def _held(self) -> list[Client | Station]:
-        return [*self._clients.values(), *self._others.values()]
