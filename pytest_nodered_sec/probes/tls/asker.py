@@ -142,11 +142,16 @@ class Asker:
     def _exchange(self, sent: bytes) -> Reply:
         where = self._look.target.url
         before = self._look.deadline
-        self._look.pause(_SPACED if self._look.station.narrowed else 0.0)
-        self._until += self._look.deadline - before
+        narrowed = self._look.station.narrowed
+        self._look.pause(_SPACED if narrowed else 0.0)
+        begun = time.monotonic()
         data = b""
-        until = time.monotonic() + max(0.0, self._until - time.monotonic()) / 2  # leaves time for the others
         with contextlib.closing(self._look.connect()) as sock:
+            now = time.monotonic()
+            if narrowed:  # what was waited for may have been room
+                self._look.deadline += now - begun
+            self._until += self._look.deadline - before
+            until = now + max(0.0, self._until - now) / 2  # leaves time for the others
             try:
                 sock.settimeout(_left(until))
                 sock.sendall(sent)
