@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
@@ -479,14 +480,19 @@ class LoopbackLook:
         target: the deployment.
         deadline: absolute `time.monotonic()` seconds.
         contexts: those of a run.
+        station: of it only that no front objects.
     """
 
     target: Target
     deadline: float = 0.0
     contexts: Contexts = field(default_factory=Contexts)
+    station: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(narrowed=False))
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.target.timeout
+
+    def pause(self, _seconds: float) -> None:
+        """Wait for nobody."""
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.target.port), timeout=1)
