@@ -43,8 +43,9 @@ COLUMNS: Final = {
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
     "X-Forwarded-Server, X-Original-Host and X-Host; https in X-Forwarded-Proto, X-Forwarded-Scheme and X-Url-Scheme, "
     "X-Forwarded-Ssl and Front-End-Https",
-    "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` without Upgrade, the query "
-    "`transport=websocket`; of the first page and the admin API on a connection by which an upgrade was refused",
+    "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` or a WebSocket's key without Upgrade, "
+    "the query `transport=websocket`; of the first page and the admin API on a connection by which an upgrade was "
+    "refused",
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
     "Content-Type, Sec-Fetch-Site, TE and Cache-Control; "
     "except on WebSockets, the headers of a CORS preflight, a monitor's User-Agent, Via, X-Internal, X-Health-Check "

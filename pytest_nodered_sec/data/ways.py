@@ -14,7 +14,7 @@ from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
 from pytest_nodered_sec.data.part import Part
 
 # Files that a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest)$
-ASSETS: Final = ("x.js", "x.css", "x.png", "x.svg", "x.ico", "x.woff2", "x.webmanifest", "manifest.json")
+ASSETS: Final = ("x.js", "x.css", "x.png", "x.svg", "favicon.ico", "x.woff2", "x.webmanifest", "manifest.json")
 USUAL_ASSETS: Final = ASSETS[:3]  # what every such list has; of further channels, because one list is for all of them
 
 
@@ -70,7 +70,7 @@ QUERY: Final = Part(
     "oauth2-proxy before 7.11: skip_auth_routes, which judged the query too (CVE-2025-54576)",
     query="token=nobody&access_token=nobody&accessToken=nobody&api_key=nobody&apikey=nobody&apiKey=nobody&key=nobody"
     "&auth=nobody&callback=nobody&kiosk=1&embed=1"
-    "&r=/health/login/public/static/assets/.well-known/acme-challenge/x.js",
+    "&r=/health/login/public/static/assets/api/webhook/hooks/socket.io/.well-known/acme-challenge/x.js",
 )
 ENDING: Final = Part(
     "ending",
@@ -95,6 +95,7 @@ MONITOR: Final = Part(
             "kube-probe/1.34 ELB-HealthChecker/2.0 GoogleHC/1.0 UptimeRobot/2.0 Uptime-Kuma/2.0 Pingdom.com_bot "
             "check_http/v2.4 Zabbix Blackbox-Exporter/0.27 Prometheus/3.5 StatusCake Better-Uptime Site24x7 "
             "Grafana/12.2 Telegraf/1.36 HomeAssistant/2026.11 Home Assistant/2026.11 okhttp/5.3 Alexa/3.0 "
+            "ESP8266HTTPClient ESP32HTTPClient Tasmota/15.1 Shelly/1.7 IFTTT "
             "Googlebot/2.1 (Linux; Android 16; Mobile; iPhone; wv)",
         ),
         ("Via", "1.1 internal"),
@@ -170,6 +171,13 @@ CONNECTION: Final = Part(
     "with Connection: Upgrade and no Upgrade",
     (("Connection", "Upgrade"),),
     "nginx: map $http_connection $realm { ~*upgrade off; }",
+)
+HANDSHAKE: Final = Part(
+    "handshake",
+    "with a WebSocket's key and version and no Upgrade",
+    (("Sec-WebSocket-Key", "bm9ib2R5bm9ib2R5bm9ibw=="), ("Sec-WebSocket-Version", "13")),
+    'nginx: map $http_sec_websocket_key $realm { "" Operators; default off; }; Apache httpd: Require expr '
+    "\"%{HTTP:Sec-WebSocket-Version} == '13'\"",
 )
 EVENTS: Final = Part(
     "events",
@@ -356,9 +364,12 @@ WAYS: Final = {
     for way in (
         Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, _from("172.17.0.1"))),
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
-        Way("bearer", (BEARER, CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
+        Way(
+            "bearer",
+            (BEARER, CONNECTION, HANDSHAKE, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1")),
+        ),
         Way("basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1"))),
-        Way("lan", (CONNECTION, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
+        Way("lan", (CONNECTION, HANDSHAKE, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
         Way("behind", (BEHIND, NAMELESS, _from("fd00::1"))),

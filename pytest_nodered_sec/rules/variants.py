@@ -66,6 +66,8 @@ _REMEDIES: Final = {
     "forwarded": "accept forwarding headers from the proxy in front only: nginx: set_real_ip_from ITS-ADDRESS, and no "
     "satisfy any; HAProxy: http-request del-header X-Forwarded-For",
     "connection": "require the login whatever Connection says: nginx: no map of $http_connection in auth_basic",
+    "handshake": "require the login whatever Sec-WebSocket-Key and -Version say: nginx: no map of "
+    "$http_sec_websocket_key in auth_basic",
     "query": "require the login whatever the query says: nginx: auth_basic in the location, no map of $arg_token or "
     "$request_uri in it",
     "monitor": "require the login of monitors, too, or let them ask a path of their own: nginx: no map of "

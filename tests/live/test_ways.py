@@ -150,6 +150,11 @@ GATES |= {
 }
 _POLLED = ASKED | {"/ui/socket.io"}
 GATES |= {
+    "key": (*by_map("by_key", "$http_sec_websocket_key:$http_upgrade", "^[^:]+:$"), "handshake", _POLLED),
+    "device": (*by_map("by_device", "$http_user_agent", "(ESP8266|Tasmota|Shelly)"), "monitor", _POLLED),
+    "hook-in-query": (*by_map("by_hook", "$request_uri", "[?].*/(api|webhook)/"), "query", EVERYWHERE),
+}
+GATES |= {
     "older": (*by_map("by_age", "$server_protocol", "^HTTP/1[.]0$"), "older", ASKED),
     "newer": (*by_map("by_youth", "$server_protocol", "^HTTP/2"), "newer", _POLLED),
     "newer-only": (

@@ -125,6 +125,7 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("bearer", "adminAuth.tokens"),
         ("basic", "auth_basic"),
         ("connection", "$http_connection"),
+        ("handshake", "$http_sec_websocket_key"),
         ("transport", "$arg_transport"),
         ("absolute", "path_beg in place of url_beg"),
         ("program", "$http_accept"),
