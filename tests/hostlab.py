@@ -30,6 +30,7 @@ from pytest_nodered_sec.lab.deployments import DEPLOYMENTS
 from pytest_nodered_sec.lab.node_red import flows, settings_js
 from pytest_nodered_sec.lab.proxies import nginx
 from pytest_nodered_sec.lab.rules import Front
+from pytest_nodered_sec.probes.host.gather import SCRIPT
 
 HERE: Final = Path(__file__).parent
 SUDOERS: Final = HERE.parent / "docs" / "sudoers"
@@ -352,10 +353,9 @@ class Machine:
 
 
 def record() -> str:
-    """Return what host.sh prints on the machine for the login `ops` with sudo: the recordings of the tests."""
-    script = (HERE.parent / "pytest_nodered_sec" / "probes" / "host" / "host.sh").read_text()
+    """Return what the script prints on the machine for the login `ops` with sudo: the recordings of the tests."""
     with tempfile.TemporaryDirectory(prefix="nrs-") as folder, Machine(Path(folder)) as machine:
-        machine.run("cat >/run/host.sh", given=script)
+        machine.run("cat >/run/host.sh", given=SCRIPT)
         return machine.run("runuser -u ops -- sh /run/host.sh == sudo 1F90")
 
 

@@ -39,6 +39,8 @@ def test_every_file_of_the_package_is_there_and_nothing_else(wheel: zipfile.Path
         "data/frameworks.toml",
         "data/hardening.md",
         "evidence/report.html.j2",
+        "evidence/report.css",
+        "probes/host/trust.sh",
         "lab/guardian.py",
     ]
     + [f"lab/npm/{major}/{file}" for major in (1, 4, 5, "contrib") for file in ("package.json", "package-lock.json")],

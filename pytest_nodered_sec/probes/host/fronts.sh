@@ -1,4 +1,4 @@
-# Functions for host.sh, before which they are sent: proxies that are neither nginx nor Caddy. Only their files are read,
+# Functions for host.sh, behind processes.sh: proxies that are neither nginx nor Caddy. Only their files are read,
 # on the later trip, and nothing of theirs is run; a file that others than root can change leads to no other file.
 
 of_service() { # PID NAME: whether it is that program, the main process of a service, as the service manager says

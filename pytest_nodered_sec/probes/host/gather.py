@@ -49,18 +49,17 @@ if TYPE_CHECKING:
 
 MODULES: Final = sorted({*ASSISTANTS, *(row.package for row in advisories())} - {"node-red"})
 _EVALUATION: Final = 3.0  # seconds that settings.js may take
-SCRIPT: Final = "".join(
-    resources.files(__package__).joinpath(name).read_text(encoding="ascii") for name in ("fronts.sh", "host.sh")
-)
 
 
-def _read(*names: str) -> str:
-    return "\n".join(resources.files(__package__).joinpath(f"{name}.js").read_text(encoding="ascii") for name in names)
+def _read(ending: str, *names: str) -> str:
+    files = [resources.files(__package__).joinpath(f"{name}.{ending}") for name in names]
+    return "\n".join(file.read_text(encoding="ascii") for file in files)
 
 
+SCRIPT: Final = _read("sh", "trust", "processes", "nginx", "fronts", "host")
 _CHILD: Final = ("view", "evaluate", "stand_ins", "later", "reduce")  # what evaluates settings.js needs no more
-PROGRAM: Final = _read(*_CHILD, "caddy", "flows", "sending", "graph", "palette", "keepers", "settings")
-CHILD: Final = _read(*_CHILD) + "\nevaluate();\n"
+PROGRAM: Final = _read("js", *_CHILD, "caddy", "flows", "sending", "graph", "palette", "keepers", "settings")
+CHILD: Final = _read("js", *_CHILD) + "\nevaluate();\n"
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_nodered_sec.probes.host.gather import SCRIPT
 from pytest_nodered_sec.probes.host.parse import me, sections
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPT = str(resources.files("pytest_nodered_sec.probes.host") / "host.sh")
 MARK = "==0123456789abcdef"
+ASKED = ("-c", SCRIPT, "sh", MARK, "", "1F90")  # of any shell
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
 CHANGES = (
     "openat,open,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat,renameat2,chown,fchown,fchownat,chmod,fchmod,"
@@ -33,7 +33,7 @@ CHANGES += "fchmodat,truncate,ftruncate,link,linkat,symlink,symlinkat,utimensat,
 def test_every_posix_shell_runs_it(shell: list[str]) -> None:
     if shutil.which(shell[0]) is None:
         pytest.skip(f"no {shell[0]} here")
-    done = subprocess.run([*shell, SCRIPT, MARK, "", "1F90"], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([*shell, *ASKED], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     parts = sections(done.stdout, MARK)
     assert me(parts["me"]).uptime > 0
@@ -46,7 +46,7 @@ def test_nothing_is_opened_for_writing(tmp_path: Path) -> None:
         pytest.skip("no strace here")
     log = tmp_path / "strace"
     subprocess.run(
-        [strace, "-f", "-qq", "-e", f"trace={CHANGES}", "-o", str(log), "sh", SCRIPT, MARK, "", "1F90"],
+        [strace, "-f", "-qq", "-e", f"trace={CHANGES}", "-o", str(log), "sh", *ASKED],
         capture_output=True,
         timeout=120,
         check=True,
@@ -65,14 +65,12 @@ def test_the_logins_own_variables_change_nothing() -> None:
     environment = {"PATH": "/tmp", "IFS": "x", "POSIXLY_CORRECT": "1", "SYSTEMD_LOG_LEVEL": "debug", "mark": "x"}  # noqa: S108  not used
     for shell in SHELLS:
         if program := shutil.which(shell[0]):
-            argv = [program, *shell[1:], SCRIPT, MARK, "", "1F90"]
+            argv = [program, *shell[1:], *ASKED]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True, env=environment)
             assert me(sections(done.stdout, MARK)["me"]).user, shell
 
 
-FUNCTIONS = (
-    (resources.files("pytest_nodered_sec.probes.host") / "host.sh").read_text().partition("\nif [ $# -gt 0 ]")[0]
-)
+FUNCTIONS = SCRIPT.partition("\nif [ $# -gt 0 ]")[0]
 
 
 def called(shell: list[str], what: str) -> subprocess.CompletedProcess[str]:
@@ -140,7 +138,7 @@ def test_a_script_that_waits_for_node_red_still_has_what_it_was_given(shell: lis
         assert process.stdout is not None
         pid = process.stdout.readline().strip()
         try:
-            asked = [*shell, SCRIPT, MARK, "", "1F90"]
+            asked = [*shell, *ASKED]
             done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
         finally:
             os.kill(int(pid), signal.SIGKILL)
@@ -162,7 +160,7 @@ def test_no_file_of_the_kernels_is_read_as_a_script(tmp_path: Path) -> None:
         assert process.stdout is not None
         pid = process.stdout.readline().strip()
         try:
-            asked = ["sh", SCRIPT, MARK, "", "1F90"]
+            asked = ["sh", *ASKED]
             done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
         finally:
             os.kill(int(pid), signal.SIGKILL)
@@ -181,7 +179,7 @@ def test_neither_a_name_of_two_lines_nor_megabytes_of_arguments_hide_a_process(s
         assert process.stdout is not None
         process.stdout.readline()
         try:
-            asked = [*shell, SCRIPT, MARK, "", "1F90"]
+            asked = [*shell, *ASKED]
             done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
         finally:
             process.kill()
