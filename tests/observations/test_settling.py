@@ -55,7 +55,7 @@ from pytest_nodered_sec.observations.answers import (
 from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 from pytest_nodered_sec.observations.reach import Reach, unidentified
-from pytest_nodered_sec.observations.settling import answered, asked_again, may_be_a_limit, settle
+from pytest_nodered_sec.observations.settling import answered, asked_again, may_be_a_limit, may_come_again, settle
 from pytest_nodered_sec.observations.way_out import way_out
 from pytest_nodered_sec.policy.model import PublicPath
 from pytest_nodered_sec.probes.http.access import describe
@@ -728,3 +728,16 @@ def test_an_unnamed_refusal_among_other_answers_may_be_a_limits(answer: Answer, 
 
 def test_an_error_is_no_limits_refusal() -> None:
     assert not may_be_a_limit(ProbeError("closed", Cause.CLOSED))
+
+
+@pytest.mark.parametrize(
+    ("seen", "again"),
+    [
+        (ProbeError("closed", Cause.CLOSED), True),
+        (ProbeError("silent", Cause.TIMEOUT), False),
+        (attempt(Surface.ADMIN, "/flows", Answer(503), OPEN), True),
+        (attempt(Surface.ADMIN, "/flows", BEARER, AUTH), False),
+    ],
+)
+def test_what_a_limit_closed_or_put_off_may_be_answered_later(seen: Observation | ProbeError, again: bool) -> None:
+    assert may_come_again(seen, target()) is again
