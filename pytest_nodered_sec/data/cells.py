@@ -36,8 +36,8 @@ COLUMNS: Final = {
     "identity": "forged identity headers, and 127.0.0.1 in those of the next column",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
     "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
-    "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too; of the second page and further ones all but "
-    "100.64.0.1 and fd00::1",
+    "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too, of /comms 127.0.0.1 in its place; of a "
+    "further page behind the same gate all but 100.64.0.1 and fd00::1",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "

@@ -143,8 +143,9 @@ GATES |= {
         "browser",
         ASKED | {"/ui/socket.io"},
     ),
-    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "", set()),  # admin-12 finds that
-    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN),
+    # admin-12 finds it elsewhere
+    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "forwarded", {"/comms"}),
+    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN - {"/comms"}),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
     "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", ASKED),
 }
@@ -186,6 +187,12 @@ GATES |= {
         'map $http_host $by_port { default off; "~*^localhost$" Operators; }',
         "host",
         _POLLED,
+    ),
+    "comms-by-loopback": (
+        f"{GUARDED} location /comms {{ {LOGIN.replace('Operators', '$by_near')} {TO_NODE_RED} }}",
+        'map $http_x_forwarded_for $by_near { "127.0.0.1" off; default Operators; }',
+        "forwarded",
+        {"/comms"},
     ),
     "older-505": (f"if ($server_protocol = HTTP/1.0) {{ return 505; }} {GUARDED}", "", "", set()),
     "chunks-501": (f"if ($http_transfer_encoding) {{ return 501; }} {GUARDED}", "", "", set()),
@@ -241,9 +248,20 @@ GATES["page-by-name"] = (
     "",
     set(),
 )
+FURTHER = {  # a gate of its own for the first dashboard, and one for all else that goes by the path as it was sent
+    name: f"location /dashboard {{ {first} }} set $realm Operators; "
+    f"if ($request_uri ~ ^/static/) {{ set $realm off; }} "
+    f"{LOGIN.replace('Operators', '$realm')} {TIDIED} "
+    f"location ~ ^/ui/.*[.]svg$ {{ auth_basic off; {TO_NODE_RED} }}"
+    for name, first in {
+        "further-forbidden": "return 403;",
+        "further-login": f"{LOGIN.replace('Operators', 'Halls')} {TO_NODE_RED}",
+        "further-node-red": "add_header WWW-Authenticate 'Bearer realm=\"Users\"' always; return 401;",
+    }.items()
+}
 # each lets one name of a file pass its login
 ASSET_GATES = {asset: f"{GUARDED} location ~ /{asset}$ {{ auth_basic off; {TO_NODE_RED} }}" for asset in ASSETS}
-LINES = {**ASSET_GATES, **{name: lines for name, (lines, _) in FRONTS.items()}, **BANS}
+LINES = {**FURTHER, **ASSET_GATES, **{name: lines for name, (lines, _) in FRONTS.items()}, **BANS}
 # what a server block for the address opens, and where it must be found over HTTPS and in clear
 BY_ADDRESS = {
     "channel": ("/ui/socket.io", "GET /ui/socket.io", True),
@@ -394,6 +412,17 @@ def test_a_channel_that_opens_by_the_name_of_a_file_is_found(asset: str, targets
     ((label, findings),) = violations_of(targets(asset), "dash-02", "socket").items()
     assert (label, [code for code, _ in findings]) == ("/ui", ["gate-passed"])
     assert f"/ui/socket.io/{asset}" in findings[0][1]
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_what_one_gate_refuses_says_nothing_of_anothers_dashboard(name: str, targets: Callable[[str], Target]) -> None:
+    target = targets(name)
+    target = replace(target, policy=replace(target.policy, dashboards=("/dashboard", "/ui")))
+    seen = violations_of(target, "proxy-05", "way")
+    assert "/ui dotted" in seen
+    ((label, findings),) = violations_of(target, "dash-02", "socket").items()
+    assert (label, [code for code, _ in findings]) == ("/ui", ["gate-passed"])
+    assert "/ui/socket.io/x.svg" in findings[0][1]
 
 
 def test_a_middleware_that_believes_any_cookie_is_found(targets: Callable[[str], Target]) -> None:

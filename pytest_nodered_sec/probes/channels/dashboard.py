@@ -76,7 +76,8 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
     if look.target.policy.mode == "calm":
         return replace(seen, detour_left_out=True)
     up = "/.." * look.target.node(socket).count("/")
-    first = look.shared("the channel that is asked by all names of files", lambda: path) == path
+    gate = f"{seen.attempt.refuser}, {seen.attempt.answer.status}, {seen.attempt.answer.challenge}"
+    first = look.shared(f"the channel that is asked by all names of files, refused by {gate}", lambda: path) == path
     assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in (ASSETS if first else USUAL_ASSETS)]
     for further, query in ((f"{up}/x", QUERY), *assets):
         look.extend()  # up to nine in a row, on a slow line or where each is held up: nginx: limit_req, no nodelay

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEWER, RARE, RETURNED, TRANSPORT
+from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEAR, NEAR_6, NEWER, RARE, RETURNED, TRANSPORT
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
@@ -60,7 +60,7 @@ def attempt_way(
         return VariantAttempt(path, plain, plain)
     if plain.kind is Kind.REFUSED and way in RARE:
         for earlier in _earlier(look, surface, path):
-            if Asking(look, admin, node, surface, method, earlier).plainly().kind is Kind.REFUSED:
+            if _of_one_gate(Asking(look, admin, node, surface, method, earlier).plainly(), plain):
                 return VariantAttempt(path, plain, plain, elsewhere=earlier)
     if way in _PAST_GATES and plain.refuser is Refuser.NODE_RED:
         return VariantAttempt(path, plain, plain)
@@ -101,6 +101,12 @@ def _earlier(look: Look, surface: str, path: str) -> tuple[str, ...]:
     return dashboards[: dashboards.index(path)] if known else ()
 
 
+def _of_one_gate(seen: AccessAttempt, plain: AccessAttempt) -> bool:
+    """Whether two refusals may come from the same gate: what is known of one says nothing of another."""
+    ours, theirs = ((each.kind, each.refuser, each.answer.status, each.answer.challenge) for each in (seen, plain))
+    return ours == theirs
+
+
 def _apart(asking: Asking, parts: Sequence[Part], together: AccessAttempt, plain: AccessAttempt) -> Sequence[Part]:
     """Return what of these parts, which together are answered otherwise, is asked for each by itself.
 
@@ -138,6 +144,8 @@ def _fits(look: Look, surface: str, plain: AccessAttempt, part: Part) -> bool:
         return not plain.answer.challenge.lower().startswith("basic")
     if part.of_requests and surface in TALKS:
         return False
+    if part in (NEAR, NEAR_6):  # the others from the former: admin-12
+        return part is (NEAR if surface == "/comms" else NEAR_6)
     return part is not NEWER or look.speaks_http2()
 
 
