@@ -136,6 +136,16 @@ def test_a_front_that_shows_nothing_is_one_sentence_and_no_finding(
     assert said in others.pop()
 
 
+def test_who_is_led_to_the_declared_login_by_one_page_is_not_banned(
+    node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    gate = "location = / { return 302 https://login.example/start?rd=$request_uri; } location / { return 403; }"
+    more = ("--nodered-admin-api=proxied", "--nodered-login-url=https://login.example/start")
+    seen, _ = judged(tmp_path, node_red, gate, *more)
+    assert with_outcome(seen, "could-not-look") == set()
+    assert {"reach-01", "admin-01", "dash-01"} <= with_outcome(seen, "compliant")
+
+
 def test_a_front_that_holds_up_refusals_is_looked_at(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
     with standing(tmp_path, node_red.direct_port, f"auth_delay 2s; {GUARDED}") as gate:
         (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
