@@ -104,8 +104,8 @@ class AccessAttempt:
             raise see_reach(target.name)  # a gate may answer 404 for it, or the URL be wrong
         if self.kind is Kind.ABSENT and self.hint:
             raise ProbeError(
-                f"{self.evidence()}, yet {self.hint}: name your dashboards with --nodered-dashboard=/PATH "
-                "(only those are asked then), or say --nodered-dashboard=none",
+                f"{self.evidence()}, yet {self.hint}: name your dashboards (--nodered-dashboard=/PATH, or none), or "
+                "what all of them stand below if httpNodeRoot is not / (--nodered-node-root=/PATH)",
                 Cause.UNIDENTIFIED,
             )
 
