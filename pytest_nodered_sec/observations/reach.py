@@ -20,10 +20,10 @@ BEHIND_A_GATE: Final = (
     "everything under {root} is refused before Node-RED; the admin root may be wrong, or set "
     "--nodered-admin-api=proxied if a gate covers everything"
 )
-_OR_BANNED: Final = (
-    "as does a list of machines that may enter, and a ban of this one (fail2ban, CrowdSec, a limit of requests). Open "
-    "the URL with a browser elsewhere: where a login is shown, let the front pass the machine that runs the tests; if "
-    "it is the same, let the gate answer 401 or redirect to its login, or test behind it (`connect` in the policy file)"
+_BY_WHOM: Final = (
+    " and without asking for a login: by a list of machines that may enter, or because the front bans this one "
+    "(fail2ban, CrowdSec, a limit of requests); open the URL with a browser elsewhere, and see whether that is what "
+    "strangers get"
 )
 
 
@@ -54,12 +54,15 @@ class Reach:
         shown = (
             f"identified as Node-RED by {', '.join(self.identity)}"
             if self.identity
-            else "everything is refused before Node-RED"
+            else f"everything is refused before Node-RED{_BY_WHOM if self._asks_for_no_login() else ''}"
         )
         return (
             f"{self.address} answered from {self.first:%H:%M:%SZ} to {self.last:%H:%M:%SZ}, "
             f"{self.looks} looks between; {shown}{f'; {self.view.found}' if self.view.found else ''}"
         )
+
+    def _asks_for_no_login(self) -> bool:
+        return self.view.canary.classified.refuser is Refuser.UNNAMED
 
     def settle(self, target: Target) -> None:
         """Raise if nothing identifies Node-RED, unless the policy declares a gate before everything."""
@@ -90,25 +93,6 @@ class Reach:
             if target.policy.dashboards is None:
                 detail += ", or name a dashboard that a login guards (--nodered-dashboard=/ui)"
         raise ProbeError(f"{target.url} answers, but nothing identifies Node-RED there: {detail}", Cause.UNIDENTIFIED)
-
-
-def may_be_banned(view: RootView, target: Target) -> bool:
-    """Whether a ban of this machine would look the same: all is refused, nobody asked for a login, under "proxied".
-
-    Args:
-        view: landmarks of the admin root.
-        target: the target; under any other policy such a gate is an error anyway.
-    """
-    unnamed = view.canary.classified.refuser is Refuser.UNNAMED
-    return target.policy.admin_api == "proxied" and view.blanket and unnamed and not view.identity
-
-
-def banned(view: RootView, target: Target) -> ProbeError:
-    """Return the error of a run to which nothing was served, and in which nobody asked for a login."""
-    return ProbeError(
-        f"{target.url} answers everything with {view.canary.answer.line()} and asks nobody for a login, {_OR_BANNED}",
-        Cause.UNIDENTIFIED,
-    )
 
 
 def moved_to(canary: Seen, target: Target) -> str:

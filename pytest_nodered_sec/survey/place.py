@@ -317,10 +317,8 @@ class Place:
     # --- landmarks
 
     def _due(self) -> list[Waiting]:
-        unwelcome = self._signs.unwelcome()
         with self._lock:
-            wait = unwelcome and self._open.total()  # what is still asked may show that it is no ban
-            return [] if wait else self._unconfirmed.due(self._open, self._confirming)
+            return self._unconfirmed.due(self._open, self._confirming)
 
     def _confirm(self, batch: list[Waiting]) -> None:
         """Release the waiting answers, all of one kind, if the canaries still answer as at the start."""
@@ -329,8 +327,6 @@ class Place:
             self._signs.ask_again([seen for _, seen in batch])
             names = {name for ask, _ in batch for name in PROBES[ask.probe].landmarks}
             trouble = self._signs.changed(names, self._good, anew=kind == "doors")
-            if trouble is None and (trouble := self._signs.unwelcome()):
-                self._lost = self._lost or trouble
             if trouble and self._rest(trouble, names, batch):
                 batch, trouble = [], None
         except BaseException as bug:  # noqa: BLE001  handed to the tests that wait, or they would wait forever

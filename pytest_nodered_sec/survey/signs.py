@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.addresses import BY_TURNS
 from pytest_nodered_sec.observations.answers import Refuser
-from pytest_nodered_sec.observations.reach import banned
 from pytest_nodered_sec.observations.settling import asked_again
 
 if TYPE_CHECKING:
@@ -134,15 +133,6 @@ class Signs:
         except ProbeError as other:
             return see_reach(self._station.target.name) if other.cause is Cause.CLOSED else error
         return error
-
-    def unwelcome(self) -> ProbeError | None:
-        """Return the error of a target that may have banned us from the start; None where something shows a gate."""
-        from pytest_nodered_sec.probes.http.reach import unwelcome
-
-        if not self._landmarks.knows("admin"):
-            return None
-        admin = self._landmarks.get("admin")
-        return banned(admin, self._station.target) if unwelcome(self._station, admin) else None
 
     def pause(self) -> bool:
         """Wait until a limit of new connections has forgotten them; what is known of TLS is looked at again."""

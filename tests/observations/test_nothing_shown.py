@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from seen import FORBIDDEN, GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
+from seen import GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import FileAttempt
 from pytest_nodered_sec.observations.answers import Answer, RootView, alike
-from pytest_nodered_sec.observations.reach import Reach, banned, may_be_banned
+from pytest_nodered_sec.observations.reach import Reach
 from pytest_nodered_sec.observations.settling import settle
 
 NOBODYS = Answer(404, "text/html", 146)
@@ -69,23 +69,3 @@ def test_something_else_in_a_files_place_is_judged_only_where_somebody_is() -> N
     with pytest.raises(ProbeError) as caught:
         settle(FileAttempt(attempt(Surface.NODE, "/settings.js", PAGE, STRANGER), found=False), target())
     assert caught.value.cause is Cause.SEE_REACH
-
-
-@pytest.mark.parametrize(
-    ("root", "admin_api", "doubtful"),
-    [
-        (view(FORBIDDEN, FORBIDDEN, ()), "proxied", True),
-        (view(FORBIDDEN, FORBIDDEN, ()), "protected", False),
-        (GATE, "proxied", False),  # it asks for a login
-        (OPEN, "proxied", False),
-    ],
-)
-def test_a_gate_that_asks_nobody_for_a_login_may_be_a_ban(root: RootView, admin_api: str, doubtful: bool) -> None:
-    plant = target(admin_api=admin_api)
-    assert may_be_banned(root, plant) is doubtful
-    if doubtful:
-        error = banned(root, plant)
-        assert error.cause is Cause.UNIDENTIFIED
-        assert error.message.startswith(
-            "https://plant.example answers everything with 403 (text/html, 153 bytes) and asks"
-        )

@@ -629,7 +629,7 @@ def test_settle_a_protected_editor_whose_landmark_gave_no_answer() -> None:
 
 def test_settle_a_dashboard_elsewhere_says_how_to_name_it() -> None:
     tried = replace(attempt(Surface.DASHBOARD, "/ui", NOT_FOUND, OPEN), hint="/uisettings shows one")
-    with pytest.raises(ProbeError, match="yet /uisettings shows one: name your dashboards with --nodered-dashboard"):
+    with pytest.raises(ProbeError, match="yet /uisettings shows one: name your dashboards \\(--nodered-dashboard"):
         settle(tried, target())
 
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.observations.reach import Reach, banned, may_be_banned
+from pytest_nodered_sec.observations.reach import Reach
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.transport.look import Look
-    from pytest_nodered_sec.probes.transport.station import Station
-
-
-def unwelcome(station: Station, admin: RootView) -> bool:
-    """Whether everything is refused without asking for a login, so far, and nothing shows that it is no ban."""
-    return may_be_banned(admin, station.target) and not station.welcome
 
 
 def see_both_ends(look: Look, admin: RootView) -> Reach:
@@ -24,12 +18,7 @@ def see_both_ends(look: Look, admin: RootView) -> Reach:
     Args:
         look: the look.
         admin: landmarks of the admin root.
-
-    Raises:
-        ProbeError: it may have banned this machine before that.
     """
-    if unwelcome(look.station, admin):
-        raise banned(admin, look.target)
     station = look.station
     return Reach(
         address=station.address,

@@ -9,14 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import is_login
 from pytest_nodered_sec.probes.transport.answers import (
     follow,
     location_of,
     origin_of,
     reduced,
     retry_after,
-    without_query,
 )
 from pytest_nodered_sec.probes.transport.form import USUAL, Form
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Exchange
@@ -234,9 +232,6 @@ class Look:
             ask = partial(self.ask, method, path, headers=headers, body=body)
             return ask(plain_address=plain_address, secret=secret, limit=limit)
         self.station.noticed.note(method, path, got, secret=secret)
-        with contextlib.suppress(ProbeError):  # what it points to is no URL
-            there = location_of(f"{self.origin(plain=plain_address is not None)}{path}", got)
-            self.station.noticed.welcome |= is_login(without_query(there), self.target)
         if method == "GET" and body is None and not secret:
             key = (plain_address, path, self.form, *sorted(headers.items()))
             where = f" over plain HTTP at {plain_address}" if plain_address else ""

@@ -1,11 +1,11 @@
-"""What a target's answers tell besides what was asked: who answers, its clock, its cookies, whether anybody gets in."""
+"""What a target's answers tell besides what was asked: who answers, its clock, its cookies."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.probes.transport.answers import (
     COOKIES,
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.side_ports import Cookie
     from pytest_nodered_sec.probes.transport.http import Exchange
 
-_ASKS_FOR_LOGIN: Final = 401
-
 
 class Noticed:
     """Such things of one target at one address.
@@ -32,7 +30,6 @@ class Noticed:
         http3: the first offer of HTTP/3.
         clock_offset: seconds by which the target's clock is ahead, by the first Date it sent; None for none.
         handed_out: cookies that refusals of strangers have set, with values; never shown.
-        welcome: whether anything was served, or a login asked for: who is banned gets neither.
     """
 
     def __init__(self) -> None:
@@ -42,7 +39,6 @@ class Noticed:
         self.http3 = ""
         self.clock_offset: int | None = None
         self.handed_out: dict[str, str] = {}
-        self.welcome = False
         self._cookies: dict[Cookie, Cookie] = {}
 
     def note(self, method: str, path: str, got: Exchange, *, secret: bool = False) -> None:
@@ -60,7 +56,6 @@ class Noticed:
             if self.clock_offset is None:
                 self.clock_offset = clock_offset(got, datetime.now(UTC))
             self.http3 = self.http3 or announced_http3(got)
-            self.welcome = self.welcome or 0 < got.status < 300 or got.status == _ASKS_FOR_LOGIN
             for cookie in cookies_of(got):
                 if len(self._cookies) < COOKIES:
                     self._cookies.setdefault(cookie, replace(cookie, where=f"{method} {path.partition('?')[0]}"))

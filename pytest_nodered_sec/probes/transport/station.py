@@ -326,11 +326,6 @@ class Station:
         key = plain_address or ("verified" if verified else "")
         return self._clients.get(key, lambda: Client(self.host_header(port), opens), None if own else self.pace)
 
-    @property
-    def welcome(self) -> bool:
-        """Whether anything was served, or a login asked for, at one of the addresses: who is banned gets neither."""
-        return self.noticed.welcome or any(there.welcome for there in list(self._others.values()))
-
     def identity(self) -> dict[str, Any]:
         """Return who answered so far, as `facts.Identity` has it, without the release of Node-RED."""
         return {
