@@ -194,7 +194,7 @@ class Place:
                 self._parked.append(ask)
                 return
         if ask in self._twice:
-            self._station.narrow()
+            self._station.try_again()
         try:
             with self._queue.guessing if guesses else contextlib.nullcontext():
                 seen: Observation | ProbeError = self._observe(ask)

@@ -16,10 +16,12 @@ from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.addresses import Turn
+from pytest_nodered_sec.observations.answers import Answer
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import pace
 from pytest_nodered_sec.probes.transport.net import Places
 from pytest_nodered_sec.probes.transport.once import Memo
+from pytest_nodered_sec.probes.transport.station import Station
 from pytest_nodered_sec.survey import signs
 from pytest_nodered_sec.survey.survey import Survey
 
@@ -189,6 +191,17 @@ def test_what_is_closed_now_and_then_is_asked_once_more() -> None:
     assert closed
     assert sentences == []
     assert "P" in letters["admin-01"]
+
+
+def test_who_is_asked_once_more_does_not_meet_the_error_that_was_kept_for_all() -> None:
+    def closed() -> Answer:
+        raise ProbeError("closed", Cause.CLOSED)
+
+    station = Station(Target("host", "https://host.example", Policy()))
+    with pytest.raises(ProbeError):
+        station.once("GET /nodes", closed)
+    station.try_again()
+    assert station.once("GET /nodes", lambda: Answer(401)).status == 401
 
 
 def test_a_limit_that_leaves_no_time_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

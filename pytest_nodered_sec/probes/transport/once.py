@@ -47,6 +47,11 @@ class Once(Generic[_Value]):
         """Whether the value is there: found, not being found, and no error."""
         return bool(self._outcome)
 
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be found."""
+        return self._trouble is not None
+
     def settle(self) -> None:
         """Find the value, unless somebody has found it or is about to: then wait for that."""
         with self._lock:
@@ -78,6 +83,11 @@ class Memo(Generic[_Value]):
         """Let go of the value with this key, or of the error that was met in its place."""
         with self._lock:
             self._known.pop(key, None)
+
+    def drop_errors(self) -> None:
+        """Let go of the errors that were met in place of values."""
+        with self._lock:
+            self._known = {key: known for key, known in self._known.items() if not known.failed}
 
     def clear(self) -> None:
         """Let go of all values."""

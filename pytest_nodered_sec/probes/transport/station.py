@@ -367,6 +367,12 @@ class Station:
         for there in list(self._others.values()):
             there.close()
 
+    def try_again(self) -> None:
+        """Let what came to nothing be asked again, over fewer connections."""
+        self.narrow()
+        self._asked.drop_errors()
+        self.found.drop_errors()
+
     def begin_again(self, interval: float) -> None:
         """Ask everything anew, and slowly, at every address: what was answered may have been a limit's answer."""
         self.rest()
