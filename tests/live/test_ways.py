@@ -80,6 +80,18 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
         "slashes",
         WRITTEN,
     ),
+    "percent-login": (  # the same login for what is encoded
+        f"{LOGIN.replace('Operators', '$by_code')} {TIDIED}",
+        'map $request_uri $by_code { default off; "~*^/(ui|api|settings|comms|ws|static)|%" Operators; }',
+        "slashes",
+        {"GET /settings"},
+    ),
+    "slashes-login": (
+        f"{LOGIN.replace('Operators', '$by_two')} {TIDIED}",
+        'map $request_uri $by_two { default off; "~*^/(ui|api|settings|comms|ws|static)|//" Operators; }',
+        "encoded",
+        {"GET /settings"},
+    ),
     "free-prefix": (
         f"{LOGIN.replace('Operators', '$by_prefix')} {TIDIED}",
         'map $request_uri $by_prefix { default Operators; "~^/static/" off; }',

@@ -69,8 +69,9 @@ def attempt_way(
     parts = [part for part in fitting if part not in dropped]
     together, asked = _asked(asking, parts, plain)
     asking.opened = together.kind is Kind.SERVED
-    # Whoever refuses without a name may refuse one form of the path alone, by the same answer.
-    doubtful = way == "written" and plain.refuser is Refuser.UNNAMED
+    # Whoever refuses without a name may refuse one form of the path alone, by the same answer. So may a login; where it
+    # is before everything, the admin API tells that for all.
+    doubtful = way == "written" and (plain.refuser is Refuser.UNNAMED or surface == "admin API")
     split = _apart(asking, parts, together, plain) if doubtful or not _same(together, plain) else []
     trials = ((part, *_asked(asking, [part], plain)) for part in (*split, *dropped))
     alone = [(part, seen) for part, seen, sent in trials if sent]
