@@ -64,7 +64,7 @@ INSIDE: Final = ("/settings", "/nodes", "/diagnostics", "/flows")  # what tells 
 
 
 def for_landmarks(target: Target) -> list[Request]:
-    """Return what is asked of every target: canaries at the start, every 25 looks and at the end, and who it is."""
+    """Return what is asked of every target: canaries at the start, every 30 looks and at the end, and who it is."""
     roots = dict.fromkeys((target.admin("/<random>"), target.node("/<random>")))
     shown = [target.admin("/settings"), target.admin("/auth/login")]
     perhaps = [target.admin("/uisettings"), target.node("/dashboard/_setup"), target.node("/")]

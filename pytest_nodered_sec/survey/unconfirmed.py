@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Waiting = tuple[Ask, Observation | ProbeError]
 
-CANARY_EVERY: Final = 25  # looks between two signs of life, those that asked nothing because others had asked it aside
+CANARY_EVERY: Final = 30  # looks between two signs of life, those that asked nothing because others had asked it aside
 
 
 class Unconfirmed:
@@ -42,7 +42,7 @@ class Unconfirmed:
         return [ask for waiting in self._waiting.values() for ask, _ in waiting]
 
     def due(self, still_open: Mapping[str, int], confirming: set[str]) -> list[Waiting]:
-        """Take those to confirm now, of one kind: every 25 looks that asked, and when no more of a kind are open.
+        """Take those to confirm now, of one kind: every 30 looks that asked, and when no more of a kind are open.
 
         Answers from other ports are confirmed at the end only, because that takes new connections, and so are those
         that may be a limit's, which the landmarks tell sooner or later.
