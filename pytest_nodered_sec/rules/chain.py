@@ -164,12 +164,14 @@ def _no_issuer(seen: PresentedChain, last: CertificateFacts) -> Violation:
         )
     if len(seen.certificates) == 1:
         send = f"the intermediate `{last.issuer}` ({_FULL_CHAIN})"
-        certain = f"{_own_ca(seen, last.issuer)}; or, if it is an intermediate, add {send}"
+        unsure = f"{_own_ca(seen, last.issuer)}; or, if it is an intermediate, add {send}"
+        if "intermediate" in last.issuer.lower():  # it says so itself
+            unsure = f"add {send}; {_own_ca(seen, last.issuer)}"
         return Violation(
             "incomplete-chain",
             f"the server sends the {last.named()} only; its issuer `{last.issuer}` is neither sent nor trusted",
             _TRUSTED,
-            f"add {send}" if last.ca_issuers else certain,
+            f"add {send}" if last.ca_issuers else unsure,
         )
     walked = {certificate.fingerprint for certificate in seen.path or seen.certificates}
     if any(certificate.fingerprint not in walked for certificate in seen.certificates):

@@ -64,6 +64,12 @@ def test_a_code_without_words_of_ours_is_told_by_its_number() -> None:
         (chain(LEAF, errors=((20, 0), (21, 0))), "incomplete-chain", "neither sent nor trusted", "--nodered-ca-file"),
         (chain(LEAF, errors=((21, 0),)), "incomplete-chain", "neither sent nor trusted", "--nodered-ca-file"),
         (
+            chain(replace(LEAF, issuer="CN=Plant Intermediate CA"), errors=((21, 0),)),
+            "incomplete-chain",
+            "neither sent nor trusted",
+            "add the intermediate `CN=Plant Intermediate CA` (",
+        ),
+        (
             chain(LEAF, ROOT, errors=((20, 0), (21, 0)), path=(LEAF,)),
             "incomplete-chain",
             "the server sends 2 certificates, but not the one that issued the leaf `CN=plant.example`: `CN=Mid`",
