@@ -93,9 +93,14 @@ LogLevel VERBOSE
 _TRUST: Final = "[Service]\nEnvironment=REQUESTS_CA_BUNDLE=/etc/ssl/api-ca.pem\n"
 # returns when a new worker runs, which read what is there now
 _RELOAD: Final = """#!/bin/sh
-before=$(pgrep -nx nginx)
+workers() { pgrep -f '^nginx: worker process$'; }
+until before=$(workers); do sleep 0.1; done
 systemctl reload nginx
-for _ in $(seq 300); do [ "$(pgrep -nx nginx)" != "$before" ] && exit 0; sleep 0.1; done
+for _ in $(seq 300); do # the old ones are told to go when all new ones have begun
+    now=$(workers) || { sleep 0.1 && continue; }
+    printf '%s\\n' "$now" | grep -qxF "$before" || exit 0
+    sleep 0.1
+done
 exit 1
 """
 HOOK: Final = "#!/bin/sh\nsystemctl reload nginx\n"
@@ -255,9 +260,6 @@ class Machine:
         self._start("boot", ["sh", "-c", script, "sh", str(self._cgroup), *unshare])
         for _ in range(300):
             if self._up():
-                # Until its boot has ended, sshd lets nobody but root in (pam_nologin, exit code 254); under load the
-                # unit that ends that was seen to fail.
-                self.run("systemctl start systemd-user-sessions; rm -f /run/nologin", check=False)
                 return
             assert self._processes[0].poll() is None, (self.folder / "boot.log").read_text()
             time.sleep(0.1)

@@ -329,8 +329,8 @@ WEAK = {
         "",
         f"{OF_NGINX} host-11",
         do="install -d -o nodered /srv/log && echo 'access_log /srv/log/a.log;' >/etc/nginx/conf.d/log.conf && "
-        "reload-nginx && ln -sf /etc/nologin /srv/log/a.log",
-        undo="rm -r /srv/log /etc/nginx/conf.d/log.conf && reload-nginx && ! ls /etc/nologin",
+        "reload-nginx && ln -sf /etc/made-by-root /srv/log/a.log",
+        undo="rm -r /srv/log /etc/nginx/conf.d/log.conf && reload-nginx && ! ls /etc/made-by-root",
     ),
     "a certificate that nginx would wait for": Weak(
         "",
