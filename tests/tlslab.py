@@ -92,6 +92,7 @@ def issue(
     path_length: int | None = None,
     ca_issuers: bool = False,
     raw_san: bytes = b"",
+    raw_features: bytes = b"",
     organisation: str = "",
     key_usage: x509.KeyUsage | None = None,
     must_staple: bool = False,
@@ -135,6 +136,9 @@ def issue(
     if raw_san:
         san = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, raw_san)
         builder = builder.add_extension(san, critical=False)
+    if raw_features:
+        features = x509.UnrecognizedExtension(x509.TLSFeature.oid, raw_features)
+        builder = builder.add_extension(features, critical=False)
     if permitted:
         constraints = x509.NameConstraints([x509.DNSName(permitted)], None)
         builder = builder.add_extension(constraints, critical=True)

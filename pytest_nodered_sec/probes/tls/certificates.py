@@ -29,6 +29,7 @@ UNREADABLE: Final = (
     ValueError,
     UnicodeError,
     TypeError,  # e.g. a common name of type BIT STRING
+    KeyError,  # a number in the extension TLSFeature (RFC 7633) that cryptography does not know
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,

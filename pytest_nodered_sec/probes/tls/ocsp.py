@@ -16,6 +16,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from pytest_nodered_sec.observations.chain import Staple
+from pytest_nodered_sec.probes.tls.certificates import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def read_staple(der: bytes, path: Sequence[x509.Certificate]) -> Staple:
         if trouble:
             return Staple(trouble=trouble)
         return Staple(single.certificate_status.name.lower(), single.this_update_utc, single.next_update_utc)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         return Staple(trouble=f"it cannot be read ({type(error).__name__})")
 
 

@@ -12,7 +12,7 @@ import pytest
 import tlslab
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tlslab import LoopbackLook, issue
@@ -44,6 +44,7 @@ LEAF = issue(
 )
 DER = LEAF.certificate.public_bytes(Encoding.DER)
 NAME = DER.rindex(b"\x0c\x09localhost")  # the tag of the subject's common name
+FEATURE = DER.index(b"\x30\x03\x02\x01\x05") + 4  # the number in its extension TLSFeature
 STAPLE = tlslab.ocsp_response(LEAF, ROOT)
 LIST = tlslab.crl(ROOT, LEAF)
 CHANGES = st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=4)
@@ -63,6 +64,7 @@ def changed(der: bytes, changes: list[tuple[int, int]]) -> bytes:
 @example([(NAME, 0x30)])
 @example([(NAME, 0x1E)])
 @example([(NAME, 0x45)])
+@example([(FEATURE, 0)])
 def test_a_certificate_is_facts_or_unreadable(changes: list[tuple[int, int]]) -> None:
     der = changed(DER, changes)
     with warnings.catch_warnings(), contextlib.suppress(*UNREADABLE):
@@ -129,6 +131,19 @@ def test_a_list_tells_what_is_revoked_or_why_it_does_not(changes: list[tuple[int
     assert bool(seen.trouble) != bool(seen.url)
     assert bool(seen.revoked) == (not seen.trouble)  # who changes anything breaks the signature
     assert seen.trouble.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("features", "san"),
+    [(b"\x30\x03\x02\x01\x00", b""), (b"\x05\x00", b""), (b"", b"\x05\x00")],
+    ids=["unknown feature", "no features", "no names"],
+)
+def test_a_responder_whose_certificate_cannot_be_read_has_no_say(features: bytes, san: bytes) -> None:
+    responder = issue("responder", ROOT, usage=ExtendedKeyUsageOID.OCSP_SIGNING, raw_features=features, raw_san=san)
+    response = tlslab.ocsp_response(LEAF, ROOT, signer=responder)
+    staple = read_staple(response, [LEAF.certificate, ROOT.certificate])
+    assert not staple.status
+    assert staple.trouble.startswith("it cannot be read (")
 
 
 @settings(deadline=None, max_examples=400)
