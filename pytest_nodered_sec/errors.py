@@ -33,7 +33,7 @@ class Cause(enum.Enum):
     CHANGED = "changed"  # the target stopped answering as it did at the start
     FORBIDDEN = "forbidden"  # a right or a tool is missing on the host
     NOT_ASKED = "not-asked"  # the question itself might do harm; the message says what to declare
-    SEE_REACH = "see-reach"  # the whole target cannot be looked at; reach-01 (or admin-01) carries the cause
+    SEE_REACH = "see-reach"  # another case carries the cause: reach-01 where the whole target cannot be looked at
 
 
 class ProbeError(Exception):
@@ -61,6 +61,16 @@ class ProbeError(Exception):
 def see_reach(target_name: str) -> ProbeError:
     """Return the error of a question that fails because the whole target does; reach-01 names the cause."""
     return ProbeError(f"{target_name} gave no usable answer: see reach-01", Cause.SEE_REACH)
+
+
+def see_case(target_name: str, case: str) -> ProbeError:
+    """Return the error of a question that fails for the reason that another case of the run tells.
+
+    Args:
+        target_name: name of the target.
+        case: the other case: id of its control, and after a comma its instance, if it has one.
+    """
+    return ProbeError(f"{target_name} gave no answer, for the same reason as another case: see {case}", Cause.SEE_REACH)
 
 
 def see_landmark(target_name: str) -> ProbeError:

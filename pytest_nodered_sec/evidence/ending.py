@@ -20,6 +20,7 @@ from pytest_nodered_sec.evidence.files import check_unused
 from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.remedies.model import SEVERITIES
+from pytest_nodered_sec.results.referring import reasons, referred
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.session.state import LAB, of_suite
 from pytest_nodered_sec.texts import listed
@@ -37,7 +38,6 @@ _CAUSES: Final = 6  # reasons for could-not-look that are shown
 _LONG: Final = 240  # characters of what was seen, which may be a list of cipher suites
 _WIDE: Final = 20  # changes that are shown of many targets
 _REACH: Final = "reach-01"  # carries the cause where nothing could be looked at
-_SEE: Final = f"see {_REACH}"
 
 
 def register(
@@ -217,14 +217,14 @@ def _more(cases: Sequence[tuple[Record, dict[str, str]]]) -> str:
 
 def _causes(records: Iterable[Record]) -> list[str]:
     """Return a line for each reason why something could not be looked at, with the controls that have it."""
-    reasons: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if record["outcome"] == "could-not-look" and not record["reason"].endswith(_SEE):
-            reasons[record["reason"]].append(record)
+    causes: dict[str, list[Record]] = defaultdict(list)
+    for record, reason in reasons(record for record in records if record["outcome"] == "could-not-look"):
+        if referred(record["reason"])[0] != _REACH:  # which stands for all
+            causes[reason].append(record)
     lines = [
-        f"could not look · {listed([record['target'] for record in reasons[reason]])}: {reason} "
-        f"({listed([record['control'] for record in reasons[reason]])})"
-        for reason in sorted(reasons, key=lambda reason: (not _explains(reasons[reason]), -len(reasons[reason])))
+        f"could not look · {listed([record['target'] for record in causes[reason]])}: {reason} "
+        f"({listed([record['control'] for record in causes[reason]])})"
+        for reason in sorted(causes, key=lambda reason: (not _explains(causes[reason]), -len(causes[reason])))
     ]
     more = len(lines) - _CAUSES
     return lines[:_CAUSES] + ([f"could not look · {counted(more, 'more reason')}: -v shows them"] if more > 0 else [])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from pytest_nodered_sec.evidence.headline import SEVERITIES
 from pytest_nodered_sec.evidence.plans import counted, told
+from pytest_nodered_sec.results.referring import reasons
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.session.state import PAPERWORK
 
@@ -101,7 +102,7 @@ def _silent(unseen: Sequence[Record]) -> str:
     reach = [record["reason"] for record in unseen if record["control"] == _REACH]
     if reach:
         return f"unreachable {since}: {reach[0]}"
-    return f"no question answered {since}: {Counter(record['reason'] for record in unseen).most_common(1)[0][0]}"
+    return f"no question answered {since}: {Counter(why for _, why in reasons(unseen)).most_common(1)[0][0]}"
 
 
 class Cause(NamedTuple):

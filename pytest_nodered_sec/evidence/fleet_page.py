@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.evidence.fleet import causes, standings
+from pytest_nodered_sec.results.referring import reasons
 from pytest_nodered_sec.results.rollup import ORDER
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def _tallies(report: Report) -> dict[str, Counter[str]]:
 def _alike(cases: Iterable[Record], key: Callable[[Record], str]) -> list[dict[str, Any]]:
     """Return cases that share their reason, and this key, as one: what most cases have comes first."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for case in cases:
-        groups[key(case), case["reason"] or case["observed"]].append(case)
+    for case, reason in reasons(cases):
+        groups[key(case), reason].append(case)
     rows = [
         {
             "outcome": group[0]["outcome"],

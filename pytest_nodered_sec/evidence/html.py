@@ -19,6 +19,7 @@ from pytest_nodered_sec.evidence.fleet import FEW, shared
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
 from pytest_nodered_sec.evidence.plans import alike, front, names, told
 from pytest_nodered_sec.evidence.requirements import frameworks_of
+from pytest_nodered_sec.results.referring import reasons
 from pytest_nodered_sec.results.rollup import ORDER
 from pytest_nodered_sec.texts import listed, readable
 
@@ -233,8 +234,7 @@ def _key(case: Record, finding: Finding) -> tuple[str, ...]:
 def _grouped(cases: Iterable[Record], key: Callable[[Record], object]) -> list[dict[str, Any]]:
     """Return cases that share their reason, and this key, as one."""
     groups: dict[object, dict[str, Any]] = {}
-    for case in cases:
-        reason = case["reason"] or case["observed"]
+    for case, reason in reasons(cases):
         entry = groups.setdefault((key(case), reason), {"case": case, "reason": reason, "all": []})
         entry["all"].append(case)
     return list(groups.values())

@@ -10,6 +10,7 @@ from pytest_nodered_sec.evidence.baseline import causes
 from pytest_nodered_sec.evidence.fleet import standings
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
 from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
+from pytest_nodered_sec.results.referring import reasons
 from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _ROOM: Final = 4096  # for what else this step writes, and for our own last line
 _ENOUGH: Final = 100  # lines of one kind, more than there are grave causes; the reports have the rest
 _LONG: Final = 400  # characters of one text
 _UNSEEN: Final = "could-not-look"
-_REACH: Final = "reach-01"  # carries the cause where a target is dead
 _MARKUP: Final = re.compile(
     r"""[^\w :,.;/?=%(){}"'…→·-]|_|:(?! )"""
 )  # what Markdown, HTML or an address might begin with
@@ -58,14 +58,8 @@ def markdown(report: Report) -> str:
 
 
 def _unseen(report: Report) -> list[str]:
-    """Return why what could not be looked at; what refers to reach-01 is counted with it, in one line."""
-    cases = report.with_outcome(_UNSEEN)
-    reach = {case["target"]: case["reason"] for case in cases if case["control"] == _REACH}
-    whys = Counter(
-        (case["target"], reach.get(case["target"], why) if why.endswith(f"see {_REACH}") else why)
-        for case in cases
-        for why in (case["reason"] or case["observed"],)
-    )
+    """Return why what could not be looked at; what refers to another case is counted with it, in one line."""
+    whys = Counter((case["target"], why) for case, why in reasons(report.with_outcome(_UNSEEN)))
     lines = [f"{_text(target or 'no target')}: {_text(why)} ({number})" for (target, why), number in whys.items()]
     return _section(f"Could not look ({whys.total()})", lines)
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.results.baseline import worse
+from pytest_nodered_sec.results.referring import reasons, referred
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.texts import listed
 from pytest_nodered_sec.verdict import Severity
@@ -62,7 +63,7 @@ def unanswered(records: Iterable[Record], names: Iterable[str], answered: Collec
 def _cause(unseen: Sequence[Record]) -> str:
     """Return why a target gave no answers: what reach-01 says, else what most of its cases say."""
     reach = [record["reason"] for record in unseen if record["control"] == _REACH]
-    others = [record["reason"] for record in unseen if not record["reason"].endswith(f"see {_REACH}")]
+    others = [why for record, why in reasons(unseen) if referred(record["reason"])[0] != _REACH]
     said = Counter(others or [record["reason"] for record in unseen])
     return next(iter(reach + [reason for reason, _ in said.most_common(1)]), "")
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_nodered_sec import private
 from pytest_nodered_sec.session.skips import may_not_run
-from pytest_nodered_sec.session.state import case_of, control_of
+from pytest_nodered_sec.session.state import case_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.session.state import Answers
 
 TARGETS_AHEAD: Final = 32  # more targets that are asked at once; those that do not answer cost one time limit together
-_REACH: Final = "reach-01"
 
 
 class Ahead:
@@ -33,7 +32,6 @@ class Ahead:
         self._answers = answers
         self._asks: dict[str, dict[Ask, None]] = {}  # by target, in the order of the first test of each
         self._targets: dict[str, Target] = {}
-        self._reach: set[str] = set()  # targets whose reach-01 is in the run
         self._asked: set[str] = set()
         self._reached: set[str] = set()  # targets of which a test has begun
         for item in session.items:
@@ -43,16 +41,9 @@ class Ahead:
         case = case_of(item)
         if case is None or case.target is None or case.ask is None or not case.ask.probe:
             return
-        control = control_of(item)
-        if control and control.id == _REACH:
-            self._reach.add(case.target.name)
         if not may_not_run(item):
             self._targets[case.target.name] = case.target
             self._asks.setdefault(case.target.name, {})[case.ask] = None
-
-    def says_why(self, target: Target) -> bool:
-        """Whether reach-01, which others refer to, is in the run for a target."""
-        return target.name in self._reach
 
     def begin(self, target: Target) -> None:
         """Ask what the tests of a target need, and of those that come next, when its first test begins."""

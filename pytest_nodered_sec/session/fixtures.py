@@ -6,7 +6,7 @@ Observations are fetched here, in setup, so that "could not look" is an error an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,6 +16,7 @@ from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.observations.twins import Beside
 from pytest_nodered_sec.observations.waivers import WaivedCase, WaiverUse
 from pytest_nodered_sec.session.ahead import Ahead
+from pytest_nodered_sec.session.carried import Carriers
 from pytest_nodered_sec.session.skips import will_not_run
 from pytest_nodered_sec.session.state import (
     ATTEMPTS,
@@ -33,6 +34,7 @@ from pytest_nodered_sec.session.state import (
     Case,
     Turn,
     case_of,
+    control_of,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ LOOKED: Final[pytest.StashKey[Observation | ProbeError]] = pytest.StashKey()  # 
 _SEEN: Final[pytest.StashKey[Observation]] = pytest.StashKey()  # what an item was given to judge
 _BESIDE: Final = pytest.StashKey[dict[Ask, list[tuple["Target", Any]]]]()  # answers by question; None where unseen
 _AHEAD: Final = pytest.StashKey[Ahead]()
+_CARRIED: Final = pytest.StashKey[Carriers]()
 
 
 def turn(config: pytest.Config) -> Turn:
@@ -128,10 +131,14 @@ def seen(turn: Turn, target: Target) -> Observation:
     _ahead(item.session).begin(target)
     from pytest_nodered_sec.observations.settling import answered  # only where something was asked
 
-    outcome = _explained(item.session, target, survey.outcome(target, case.ask))
+    outcome = survey.outcome(target, case.ask)
     if item.config.stash.get(RECORDING, False) or (case.ask.beside and _is_worker(item.config)):
         item.stash[LOOKED] = outcome
-    answer = answered(outcome, target)
+    try:
+        answer = answered(outcome, target)
+    except ProbeError as error:
+        control = control_of(item)
+        raise _carriers(item.session).told(target, control.id if control else "", case.ask, error) from None
     if case.ask.beside:
         answer = _beside(item.session, target, case.ask, answer)
     item.stash[_SEEN] = answer
@@ -186,20 +193,6 @@ def _is_elsewhere(target: Target, other: Target, ask: Ask) -> bool:
 def answer_from(session: pytest.Session, answers: Answers) -> None:
     """Take the answers from elsewhere than from a survey."""
     session.stash[SURVEY] = answers
-
-
-def _explained(session: pytest.Session, target: Target, outcome: Observation | ProbeError) -> Observation | ProbeError:
-    """Return the outcome; where it refers to reach-01 and that is not in the run, with what reach-01 would say."""
-    if not isinstance(outcome, ProbeError) or outcome.cause is not Cause.SEE_REACH:
-        return outcome
-    if _ahead(session).says_why(target):
-        return outcome
-    reach = _survey(session).outcome(target, Ask("reach"))  # known by now: nothing more is sent
-    return ProbeError(reach.message, Cause.SEE_REACH) if _says_why(reach) else outcome
-
-
-def _says_why(outcome: Observation | ProbeError) -> TypeGuard[ProbeError]:
-    return isinstance(outcome, ProbeError) and outcome.cause is not Cause.NOT_ASKED  # as in a replay
 
 
 def check_given(item: pytest.Item) -> None:
@@ -289,6 +282,12 @@ def _ahead(session: pytest.Session) -> Ahead:
         session.stash[_AHEAD] = Ahead(session, _survey(session))
         session.config.pluginmanager.register(session.stash[_AHEAD], "nodered-sec-ahead")
     return session.stash[_AHEAD]
+
+
+def _carriers(session: pytest.Session) -> Carriers:
+    if _CARRIED not in session.stash:
+        session.stash[_CARRIED] = Carriers(session.items, _survey(session))
+    return session.stash[_CARRIED]
 
 
 def let_go(session: pytest.Session, target: Target, kept: list[Ask]) -> None:

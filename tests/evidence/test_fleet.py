@@ -82,7 +82,7 @@ def test_a_cause_of_many_targets_is_told_once() -> None:
 
 def test_the_job_summary_has_one_line_for_a_target_that_is_dead() -> None:
     dead = [
-        record("could-not-look", control, name, reason=why)
+        record("could-not-look", control, name, reason=why, instance="")
         for name in ("a", "b")
         for control, why in (("reach-01", "refused"), ("tls-01", "see reach-01"), ("tls-02", "see reach-01"))
     ]

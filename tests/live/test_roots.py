@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,3 +59,30 @@ def test_a_told_root_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
         args = options(deployment)
         [controls] = run(tmp_path, *args, "--nodered-admin-api=disabled").values()
     assert with_outcome(controls, "non-compliant") == EXPECTED["adminoff"][0]
+
+
+PLANT = """module.exports = {
+  httpNodeRoot: "/plant", ui: {path: "hmi"},
+  httpNodeAuth: {user: "hmi", pass: "$2y$08$e8bqOVQ4IBGlBSjRR5LL1OZ.xjRz.A3a6zYgxQ5GZgkQn8xQe5hWe"},
+  adminAuth: {type: "credentials", users: [
+    {username: "eng", password: "$2y$08$e8bqOVQ4IBGlBSjRR5LL1OZ.xjRz.A3a6zYgxQ5GZgkQn8xQe5hWe", permissions: "*"}]},
+}"""
+MOVED = """[{"id": "tab", "type": "tab"}, {"id": "hmi", "type": "ui_tab", "name": "HMI"},
+  {"id": "group", "type": "ui_group", "name": "Group", "tab": "hmi"},
+  {"id": "text", "type": "ui_text", "z": "tab", "group": "group", "label": "x", "format": "{{msg.payload}}",
+   "wires": []}]"""
+
+
+def test_one_case_tells_that_the_dashboard_stands_below_another_root(tmp_path: Path) -> None:
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "settings.js").write_text(PLANT)
+    (tmp_path / "plant" / "flows.json").write_text(MOVED)
+    with lab.start([str(tmp_path / "plant")], say=lambda line: None) as running:
+        [deployment] = running.deployments
+        run(tmp_path, *options(deployment), "--nodered-editor=protected")
+    errors = Counter(re.findall(r'<error message="[^"]*could not look: ([^"]*)', (tmp_path / "out.xml").read_text()))
+    [told] = [reason for reason in errors if "see dash-01, /ui" not in reason]
+    assert errors[told] == 1
+    assert told.startswith("GET /ui without credentials answered 404")
+    assert "(--nodered-node-root=/PATH)" in told
+    assert errors.total() > 20  # all others name it

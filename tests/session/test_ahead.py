@@ -35,7 +35,7 @@ class Survey:
     def outcome(self, target, ask):
         note(f"needed {target.name}")
         if target.name == "dead":
-            return ProbeError("got no answer", Cause.SEE_REACH)
+            return ProbeError("got no answer: see reach-01", Cause.SEE_REACH)
         return Seen()
     def identity(self, target):
         return None
@@ -202,5 +202,5 @@ def test_whoever_keeps_an_error_does_not_keep_its_frames(site: Site) -> None:
     kept = [line for line in log if line.startswith("kept")]
     dead = [line for line in kept if "[dead-" in line]
     assert len(dead) == 4
-    assert all("ProbeError got no answer 0 " in line for line in dead)
+    assert all("ProbeError got no answer: see reach-01 0 " in line for line in dead)
     assert not any("tblen=0" in line for line in kept if line not in dead)  # a site's own failure stays as it is
