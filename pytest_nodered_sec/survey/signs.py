@@ -42,12 +42,14 @@ class Signs:
     def ask_again(self, seen: Sequence[Observation | ProbeError]) -> None:
         """Repeat the requests for the dashboards' pages and channels that were refused twice.
 
-        Behind a load balancer the next server may serve them; the station compares the answers.
+        Behind a load balancer the next server may serve them; the station compares the answers. What was refused as
+        often in other forms meanwhile was refused by every server.
         """
         from pytest_nodered_sec.probes.http.addresses import ask_again
 
         answers = [answer for answer in seen if not isinstance(answer, ProbeError)]
         paths = [path for path in (asked_again(answer, self._station.target) for answer in answers) if path]
+        paths = [path for path in paths if not self._station.repeats.refused_often(path.partition("?")[0])]
         with contextlib.suppress(ProbeError):  # the landmarks show the target's state
             ask_again(self._station, [path for path in paths for _ in range(2)])  # two in a row: two servers
 

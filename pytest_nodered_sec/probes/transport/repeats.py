@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.observations.addresses import Turn
@@ -18,6 +19,7 @@ _NO_ANSWERS: Final = (408, 429)
 _GATED: Final = {"refused", "redirected"}  # what is there one time and not the other may be the flow's own doing
 _KEPT: Final = 2000  # questions of which the first answer is remembered
 _SHOWN: Final = 20
+_ENOUGH: Final = 3  # refusals of one page or channel: as many as one that is asked twice more
 
 
 class Repeats:
@@ -27,6 +29,7 @@ class Repeats:
         self._lock = threading.Lock()
         self._first: dict[Hashable, tuple[str, str]] = {}
         self._turns: dict[Hashable, Turn] = {}
+        self._seen: dict[str, Counter[int]] = {}  # statuses by path, however it was asked for
 
     def note(self, key: Hashable, what: str, got: Exchange) -> None:
         """Compare an answer with the first one to the same question; what is no answer counts for nothing."""
@@ -39,6 +42,30 @@ class Repeats:
             before, line = self._first.setdefault(key, (kind, str(got.status)))
             if before != kind and {before, kind} & _GATED and key not in self._turns and len(self._turns) < _SHOWN:
                 self._turns[key] = Turn(what, (line, str(got.status)), "served" in (before, kind))
+
+    def tally(self, path: str, status: int) -> None:
+        """Note what a GET of a path was answered, whatever else was sent with it."""
+        with self._lock:
+            if len(self._seen) < _KEPT or path in self._seen:
+                self._seen.setdefault(path, Counter())[status] += 1
+
+    def refused_often(self, path: str) -> bool:
+        """Whether a dashboard's page or channel was refused three times by one status, and never answered otherwise.
+
+        A server behind the same address that has no login would have answered one of them: a page is asked for with a
+        slash at its end and by its file, too, and a channel by names of files.
+
+        Args:
+            path: absolute, without query; a channel's ends with a slash.
+        """
+        page = path.rstrip("/")
+        with self._lock:
+            if path == page:
+                spots = [page, f"{page}/", f"{page}/index.html"]
+            else:
+                spots = [spot for spot in self._seen if spot.startswith(path) and "/.." not in spot]
+            statuses: Counter[int] = sum((self._seen.get(spot, Counter()) for spot in spots), Counter())
+        return len(statuses) == 1 and all(status in _REFUSED and times >= _ENOUGH for status, times in statuses.items())
 
     def add(self, turn: Turn) -> None:
         """Record a difference that was found elsewhere."""
