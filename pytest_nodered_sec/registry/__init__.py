@@ -28,6 +28,7 @@ from pytest_nodered_sec.registry.elsewhere import (
     for_redirects,
     for_revocation,
     for_sign_in,
+    for_spoofed,
     for_strange_name,
     for_tls,
     for_told,
@@ -174,7 +175,7 @@ PROBES: Final[dict[str, Probe]] = {
     "spoofed": Probe(
         "http.cleartext",
         "ask_spoofed",
-        lambda target, args: [in_clear(target, "admin", "/")],
+        for_spoofed,
         ("admin", "plain"),
         doors=True,
     ),

@@ -30,7 +30,16 @@ def in_clear(target: Target, root: str, path: str, method: str = "GET") -> Reque
 def for_plain(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `plain` may send."""
     asked = in_clear(target, *args[1:])
-    return [asked if asked.method == "GET" else replace(asked, path=f"{asked.path}?keep=<hex>")]
+    kept = replace(asked, path=f"{asked.path}?keep=<hex>")
+    if asked.method != "GET":
+        return [kept]
+    return [kept, asked] if target.tls and asked.path in target.pages else [asked]
+
+
+def for_spoofed(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `spoofed` may send."""
+    del args
+    return for_plain(target, ("editor", "admin", "/"))
 
 
 def for_plain_channel(target: Target, args: tuple[str, ...]) -> list[Request]:

@@ -57,7 +57,8 @@ def ask_in_clear(
 ) -> PlainAttempt:
     """Ask a surface's path on the plain HTTP port of every address.
 
-    What is no GET has a query, because that request is the one by which `follow_redirects` sees where it leads.
+    What is no GET has a query, because that request is the one by which `follow_redirects` sees where it leads; so has
+    a page, and where that leads to HTTPS, it is not asked for again.
 
     Args:
         look: the look.
@@ -71,10 +72,21 @@ def ask_in_clear(
     Raises:
         ProbeError: a port accepted and gave no answer.
     """
+    absolute = _absolute(look, root, path)
     if method == "GET":
-        return _usual(look, plain, surface, _absolute(look, root, path), method)
-    asked = _with_query(look, method, _absolute(look, root, path))
+        return _in_clear(look, plain, surface, absolute)
+    asked = _with_query(look, method, absolute)
     return _attempt(look, surface, asked, method, tuple(_once(look, at, asked, method) for at in plain.answers))
+
+
+def _in_clear(look: Look, plain: PlainView, surface: str, path: str) -> PlainAttempt:
+    """Ask for a page by the request of `follow_redirects`; as it is where that does not lead to HTTPS everywhere."""
+    if look.target.tls and path in look.target.pages:
+        asked = _with_query(look, "GET", path)
+        seen = tuple(_once(look, at, asked, "GET") for at in plain.answers)
+        if all(each.answer is None or each.answer.location.startswith("https:") for each in seen):
+            return _attempt(look, surface, asked, "GET", seen)
+    return look.shared(f"GET {path} in clear", lambda: _ask(look, plain, surface, path, "GET"))
 
 
 def _once(look: Look, canary: PlainAnswer, asked: str, method: str) -> PlainAnswer:
@@ -101,11 +113,6 @@ def _exchange(look: Look, address: str, asked: str, method: str) -> Exchange:
         ProbeError: no answer.
     """
     return look.shared(f"{method} {asked} at {address}", lambda: look.ask(method, asked, plain_address=address))
-
-
-def _usual(look: Look, plain: PlainView, surface: str, path: str, method: str) -> PlainAttempt:
-    """Ask without further headers, once for all who ask that."""
-    return look.shared(f"{method} {path} in clear", lambda: _ask(look, plain, surface, path, method))
 
 
 def ask_write_in_clear(look: Look, admin: RootView, plain: PlainView, method: str, path: str) -> PlainAttempt:
@@ -148,11 +155,11 @@ def ask_spoofed(look: Look, admin: RootView, plain: PlainView, header: str) -> S
         ProbeError: a port accepted and gave no answer.
     """
     path = _absolute(look, "admin", "/")
-    before = _usual(look, plain, "editor", path, "GET")
+    before = _in_clear(look, plain, "editor", path)
 
     def ask(*names: str) -> PlainAttempt:
         more = _SAYING_THE_SAME if "X-Forwarded-Proto" in names else {}
-        return _ask(look, plain, "editor", path, "GET", {**{name: _SPOOFS[name] for name in names}, **more})
+        return _ask(look, plain, "editor", before.path, "GET", {**{name: _SPOOFS[name] for name in names}, **more})
 
     said = f"{header}: {_SPOOFS[header]}{' and headers that say the same' if header == 'X-Forwarded-Proto' else ''}"
     if header in _ADDED:
