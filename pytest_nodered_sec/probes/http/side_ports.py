@@ -8,6 +8,7 @@ import ssl
 import string
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
 
 _POLLING: Final = f"/socket.io{QUERY}"
+_MISDIRECTED: Final = 421  # which is said of a name, whatever the path (RFC 9110, 15.5.20)
 _OF_NODE_RED: Final = (Refuser.NODE_RED, Refuser.NODE_RED_BASIC)
 
 
@@ -294,10 +296,17 @@ def try_strange_name(look: Look, admin: RootView, node: RootView) -> StrangeName
             if error.cause not in states:
                 raise
             return StrangeName(name, True, admin, Door(station.address, states[error.cause], target.tls))
-        others = _tour(
-            look, entrance, rest, lambda visit: _beside_landmark(admin, first, visit), lambda visit: visit.node_red
+        tour = partial(
+            _tour,
+            look,
+            entrance,
+            complete=lambda visit: _beside_landmark(admin, first, visit),
+            tells=lambda visit: visit.node_red,
         )
-    return StrangeName(name, True, admin, Door(station.address, PortState.ANSWERED, target.tls, (first, *others)))
+        visits = (first, *tour(rest[:1]))
+        if any(visit.answer.status != _MISDIRECTED for visit in visits):
+            visits += tour(rest[1:])
+    return StrangeName(name, True, admin, Door(station.address, PortState.ANSWERED, target.tls, visits))
 
 
 def _beside_landmark(admin: RootView, first: Visit, visit: Visit) -> Visit:

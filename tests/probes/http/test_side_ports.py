@@ -210,6 +210,18 @@ def test_a_strange_name_gets_something_else(name: str) -> None:
     assert strange_name_is_turned_away(seen, Policy()) == ()
 
 
+@pytest.mark.parametrize("but", ["", "/settings"])
+def test_a_name_that_is_said_not_to_be_served_is_asked_twice(but: str) -> None:
+    def misdirected(request: hostile.Request) -> hostile.Reply:
+        return hostile.FakeNodeRED()(request) if request.path == but else hostile.Reply(421)
+
+    with hostile.serving(by_host(misdirected)) as server:
+        seen = strange(server.url)
+    assert seen.door is not None
+    assert (len(seen.door.visits) > 2) is bool(but)
+    assert bool(strange_name_is_turned_away(seen, Policy())) is bool(but)
+
+
 def test_a_strange_name_gets_node_red() -> None:
     hosts = set()
 
