@@ -275,7 +275,6 @@ class Look:
                 break
             time.sleep(wait)
             self.deadline += wait * pace.patient  # waiting is not looking here either
-        pace.finish(got.status)
         return got
 
     @contextlib.contextmanager

@@ -23,9 +23,11 @@ _GRACE: Final = 600.0  # seconds after the first objection in which waiting cost
 _SLOWLY: Final = 1 / 3  # of a look's limit: answers that take less do not count, however many they are
 _TOGETHER: Final = 7  # times that limit, for the others together
 RATE_LIMITED: Final = (429, 503)
-_ENOUGH: Final = 6  # requests, each repeated twice
-_TOO_SLOW: Final = (
-    "the target limits the request rate to less than one a second: let its front pass the machine that runs the tests"
+_SPELL: Final = 8  # requests at that pace; more than one objection in each of three spells, and asking is in vain
+_SPELLS: Final = 3  # a limit that counts the last ten seconds objects throughout the first one only
+_IN_VAIN: Final = (
+    "the target goes on answering 429 or 503 to requests that are more than a second apart: it allows fewer, is "
+    "overloaded, or is several servers of which one is down: let its front pass the machine that runs the tests"
 )
 _LATE: Final = (
     "the target limits the request rate, and this request's turn did not come within the time limit: let its front "
@@ -55,7 +57,7 @@ class Pace:
         self._rested = 0.0  # absolute monotonic seconds
         self._line = threading.Condition()
         self._waiting: deque[object] = deque()  # first whose turn it is, then who waits, in the order they came
-        self._refused = 0  # how many requests in a row met an objection, their repetitions too
+        self._objections: deque[bool] = deque(maxlen=_SPELLS * _SPELL)  # whether the last ones did, at the slowest pace
         self._unanswered = 0  # how many requests in a row had their turn and were not answered
         self._interval = 0.0  # seconds between the starts of two requests
         self._next = 0.0
@@ -114,9 +116,22 @@ class Pace:
         CrowdSec's buckets for probing and for refused log-ins leak once in ten seconds, the one for crawling twice a
         second (hub: http-probing, http-generic-bf, http-crawl-non_statics); a GET without a password that gets 401
         counts as neither. fail2ban counts wrong passwords only (filter nginx-http-auth).
+
+        Asking is given up where the slowest pace does not end a rate limiter's objections.
         """
         harmless = 0 < status < 400 or (status == 401 and method in ("GET", "HEAD", "OPTIONS"))
         self._rested = time.monotonic() + (_AFTER_SUCCESS if harmless else _AFTER_REFUSAL)
+        if self._interval >= _SLOWEST:
+            self._judge(status)
+
+    def _judge(self, status: int) -> None:
+        """Give up where the slowest pace does not end the objections; answers may come between them."""
+        with self._line:
+            self._objections.append(status in RATE_LIMITED)
+            last = list(self._objections)
+        spells = [sum(last[begin : begin + _SPELL]) for begin in range(0, len(last), _SPELL)]
+        if len(last) == _SPELLS * _SPELL and min(spells) > 1 and not self.given_up:
+            self.given_up = _IN_VAIN
 
     def spend(self, seconds: float, limit: float) -> None:
         """Note how long an answer was waited for; give up where slow ones together take many times a look's limit.
@@ -145,13 +160,6 @@ class Pace:
             self._objected = now
             self._interval = min(_SLOWEST, max(0.12, self._interval * 2))
         return new
-
-    def finish(self, status: int) -> None:
-        """Note the last answer to a request: where several in a row object at the slowest pace, asking is in vain."""
-        objects = status in RATE_LIMITED and self._interval >= _SLOWEST
-        self._refused = self._refused + 1 if objects else 0
-        if self._refused >= _ENOUGH:
-            self.given_up = _TOO_SLOW
 
     def keep(self, interval: float) -> None:
         """Send no two requests within so many seconds from now on; 0 changes nothing."""

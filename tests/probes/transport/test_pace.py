@@ -141,6 +141,27 @@ def test_answers_that_take_long_together_end_the_asking() -> None:
     assert "--nodered-timeout" in limited.given_up
 
 
+@pytest.mark.parametrize(
+    ("answers", "in_vain"),
+    [
+        ([503] * 24, True),
+        ([429, 401] * 12, True),  # several servers, one of them down
+        ([503, 503, 401] * 8, True),
+        ([429] * 10 + [401] * 200, False),  # a window of ten seconds
+        ([401] * 100 + [429] * 10 + [401] * 100, False),  # somebody else asks, too
+        (([429] + [401] * 11) * 20, False),
+    ],
+)
+def test_objections_at_the_slowest_pace_end_the_asking(answers: list[int], in_vain: bool) -> None:
+    fast, slow = Pace(), Pace()
+    slow.keep(module._SLOWEST)
+    for status in answers:
+        fast.note("GET", status)
+        slow.note("GET", status)
+    assert not fast.given_up
+    assert ("goes on answering 429 or 503" in slow.given_up) is in_vain
+
+
 def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
     pace = Pace()
     pace.slow_down()
