@@ -16,8 +16,8 @@ from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.session.inventories import as_stored
 from pytest_nodered_sec.session.run import Run
 from pytest_nodered_sec.session.settings import REPORTS, Settings, fail_on, severity
+from pytest_nodered_sec.session.targets import check_waivers, with_waivers
 from pytest_nodered_sec.session.targets import prepare as targets_of
-from pytest_nodered_sec.session.targets import with_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -71,6 +71,7 @@ def prepare(settings: Settings) -> tuple[Run, Stored]:
         )
         for target in stored.targets
     )
+    check_waivers(file, targets)
     lowest = fail_on(settings, file)
     run = Run(settings, file, tuple(prepared), targets, lowest, file.assessment, stored.fleet, stored.omitted)
     return run, stored

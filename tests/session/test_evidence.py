@@ -377,6 +377,10 @@ def test_a_replay_takes_no_settings_of_how_to_ask(kept: Site) -> None:
     (kept.path / "other.toml").write_text('[[target]]\nurl = "https://else.example"\n')
     result = kept.run(*OWN, "--nodered-replay=ev", "--nodered-policy=other.toml", url=None)
     assert "other.toml has no [[target]] called plant" in result.stderr.str()
+    waiver = '\n[[waiver]]\ncontrol = "dash-02"\nfinding = "x"\nreason = "x"\nexpires = 2099-01-01\ntarget = "plnat"\n'
+    (kept.path / "same.toml").write_text((kept.path / "ev/policy.toml").read_text() + waiver)
+    result = kept.run(*OWN, "--nodered-replay=ev", "--nodered-policy=same.toml", url=None)
+    assert "[[waiver]] dash-02: target = plnat: no target has that name or label" in result.stderr.str()
 
 
 def test_a_host_is_not_looked_at_in_a_replay(kept: Site) -> None:
