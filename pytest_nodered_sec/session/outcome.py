@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation
 from pytest_nodered_sec.results.records import Finding, Record, Waived
 from pytest_nodered_sec.session import collection, shared
-from pytest_nodered_sec.session.longrepr import represent
+from pytest_nodered_sec.session.longrepr import represent, while_looking, without_locals
 from pytest_nodered_sec.session.state import (
     PAPERWORK,
     RAN,
@@ -43,7 +42,6 @@ _RECORD: Final = pytest.StashKey[Record]()
 _DIGESTS: Final = pytest.StashKey[dict[str, str]]()  # of each target's policy
 _VERDICTS: Final = (AssertionError, pytest.fail.Exception)  # NonCompliant among them
 _PACKAGE: Final = os.path.join(SUITE.parent, "")  # noqa: PTH118  as the beginning of a path
-_LOOKS: Final = "pytest_nodered_sec.probes"  # observations are fetched in setup
 
 
 def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, gate: Gate) -> None:
@@ -81,8 +79,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         report.longrepr = texts.readable(str(error))
     if control is None:
         return
-    if error and report.failed and report.when == "setup" and _while_looking(error):
-        report.longrepr = texts.readable(_without_locals(control, error))
+    if error and report.failed and report.when == "setup" and while_looking(error):
+        report.longrepr = texts.readable(without_locals(control, error))
     if report.when == "teardown":  # the last report of a case: JUnit writes its properties, passed or not
         record = item.stash.get(_RECORD, None)  # None with --setup-only
         report.user_properties.extend(shared.properties(item.config, record))
@@ -120,16 +118,9 @@ def _warn_of_stale(item: pytest.Item, control: Control, report: pytest.TestRepor
     return None
 
 
-def _while_looking(error: BaseException) -> bool:
-    """Whether an exception is a bug in a probe: raised there, and neither ProbeError nor pytest's."""
-    frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
-    return not isinstance(error, ProbeError) and any(name.startswith(_LOOKS) for name in frames)
-
-
-def _without_locals(control: Control, error: BaseException) -> str:
-    """Return where a probe broke, without its variables even under `--showlocals`: they hold answers, cookies, keys."""
-    lines = "".join(traceback.format_exception(error, chain=False))
-    return f"{control.id} {control.severity.value} · could not look: {type(error).__name__}, a bug\n{lines}"
+def _is_verdict(error: BaseException | None) -> bool:
+    """Whether an exception of a test's body says that something is bad; pytest-timeout says that it took long."""
+    return isinstance(error, _VERDICTS) and not str(error).endswith("from pytest-timeout.")
 
 
 def _taken_mark(report: pytest.TestReport) -> str | None:
@@ -184,7 +175,7 @@ def _waive(
             f"  waiver    {exact[0].line(today)}\n"
             f"  remedy    remove the [[waiver]] of {exact[0]} from the policy file"
         )
-    if not report.failed or not isinstance(error, _VERDICTS):
+    if not report.failed or not _is_verdict(error):
         return None
     findings = _findings(control, error)
     used = [waiver for waiver in waivers if any(waiver.names(finding["code"]) for finding in findings)]
@@ -239,7 +230,7 @@ def _soften(
     gate: Gate,
 ) -> bool:
     """Turn findings that fail nothing into an expected failure; return whether they are such."""
-    if not isinstance(error, _VERDICTS) or not report.failed:
+    if not _is_verdict(error) or not report.failed:
         return False
     case, codes = case_of(item), accepted["findings"] if accepted else ()
     left = [finding for finding in _findings(control, error) if finding["code"] not in codes]
@@ -365,17 +356,17 @@ def _outcome(
     `finding_counts` is set where a finding counts although the test is an expected failure.
     """
     called = report.when == "call"
-    if called and isinstance(error, _VERDICTS) and finding_counts:
+    if called and _is_verdict(error) and finding_counts:
         return "non-compliant"
     if isinstance(error, ProbeError) or (report.failed and not called):
         return "could-not-look"
-    if called and isinstance(error, _VERDICTS):
+    if called and _is_verdict(error):
         return "waived" if report.skipped else "non-compliant"
     if called and error is None:
         return "compliant"  # even if an unneeded waiver fails the test
     if isinstance(error, pytest.skip.Exception) and (called or nothing_to_ask) and not isinstance(error, Unjudged):
         return "not-applicable"
-    if error and not isinstance(error, (pytest.skip.Exception, *_VERDICTS)):
+    if error and not isinstance(error, pytest.skip.Exception) and not _is_verdict(error):
         return "could-not-look"  # the test broke or gave no verdict, even if a mark expects that
     return "not-judged"  # no account or host was given, or a mark or fixture skipped it
 

@@ -142,6 +142,16 @@ def test_a_plain_assertion_can_be_waived(site: Site) -> None:
     result.stdout.fnmatch_lines(["XFAIL *asserts* - site-02 low · AssertionError: assert 'good' == 'bad'"])
 
 
+def test_a_body_that_pytest_timeout_ends_is_no_finding(site: Site) -> None:
+    ends = "import pytest; pytest.fail('Timeout (>0.3s) from pytest-timeout.')"  # as pytest-timeout 2.4 ends a test
+    site.write(test_site=ASSERTS.replace('assert nodered_seen.how == "bad"', ends))
+    write(site, waiver("site-02", "assert"))
+    result = site.run("--nodered-suite=off", "--junitxml=junit.xml")
+    result.assert_outcomes(errors=1)
+    assert [outcome for _, outcome in seen(site).values()] == ["could-not-look"]
+    result.stdout.fnmatch_lines(["*judged 0 of *1 could not be looked at"])
+
+
 def test_what_is_left_is_judged_by_its_own_severity(site: Site) -> None:
     site.write(
         test_site='''
