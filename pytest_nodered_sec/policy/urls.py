@@ -22,7 +22,8 @@ def split_url(url: str, where: Where) -> SplitResult:
     shown = url.split("?", 1)[0].split("#", 1)[0]  # a query may hold a token
     parts, problem = _split(url)
     # An @ after the first /, ? or # may end a password that contains such a character: refuse that, too.
-    if "@" in url and (problem or shown != url or "@" in url.split("://", 1)[-1].split("/", 1)[0]):
+    host = url.split("://", 1)[-1].split("/", 1)[0]
+    if "%40" in host or ("@" in url and (problem or shown != url or "@" in host)):
         raise where.hides(
             "credentials do not belong in a URL (ids and logs would show them); "
             "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
@@ -31,12 +32,11 @@ def split_url(url: str, where: Where) -> SplitResult:
         raise where.says(shown, problem)
     if "?" in url or "#" in url:
         raise where.says(f"{shown}…", "remove the part from ? or #")
-    host = parts.hostname or ""
     try:
-        name = _a_label(host)
+        name = _a_label(parts.hostname or "")
     except ValueError as error:
-        raise where.says(shown, f"{host} is not a valid host name ({error})") from None
-    if name == host:
+        raise where.says(shown, f"{parts.hostname} is not a valid host name ({error})") from None
+    if name == parts.hostname:
         return parts
     return parts._replace(netloc=name + (f":{parts.port}" if parts.port else ""))
 

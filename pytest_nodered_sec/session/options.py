@@ -319,6 +319,11 @@ def refuse_misspelt(parser: pytest.Parser, args: list[str]) -> None:
     for arg in parser.parse_known_and_unknown_args(args)[1]:
         name, sign, _ = arg.partition("=")
         near, key = _meant(name.removeprefix("--")) if arg in strange else ("", "")
+        if arg in strange and (variable := _of_account(name.removeprefix("--"))):
+            raise pytest.UsageError(
+                f"{name}: an account does not belong on the command line, which process lists and logs show; set "
+                f"{variable} in the environment"
+            )
         if near:
             shown = f"{name}{sign and '=…'}"
             raise pytest.UsageError(f"{shown}: there is no such option; did you mean --nodered-{near}?")
@@ -335,6 +340,8 @@ def refuse_misspelt_key(warned: str) -> None:
     name = warned.split()[-1] if warned else ""
     if not name.lower().replace("-", "_").startswith(("nodered_", "node_red_")):
         return
+    if variable := _of_account(name):
+        raise pytest.UsageError(f"{name}: an account does not belong in this file; set {variable} in the environment")
     near, key = _meant(name)
     if near in (flag for flag, _ in FLAGS):
         raise pytest.UsageError(f"{name}: there is no such ini key; put --nodered-{near} on the command line")
@@ -344,12 +351,23 @@ def refuse_misspelt_key(warned: str) -> None:
         raise pytest.UsageError(f"{name}: there is no such ini key; write {key} into nodered-sec.toml")
 
 
+def _of_account(name: str) -> str:
+    """Return the variable for a part of an account that a name would give, "" where it is no such name."""
+    parts = {"user": "USERNAME", "pass": "PASSWORD", "passwd": "PASSWORD"}
+    part = parts.get(_word(name), _word(name).upper())
+    return f"NODERED_{part}" if part in ("USERNAME", "PASSWORD", "TOKEN") else ""
+
+
+def _word(name: str) -> str:
+    return name.lower().replace("_", "-").replace("node-red", "nodered").removeprefix("nodered-")
+
+
 def _meant(name: str) -> tuple[str, str]:
     """Return which option of ours a name is nearly, and which key of the policy file it is; "" where none."""
     import difflib  # only where something is misspelt
 
     from pytest_nodered_sec.policy.schema import KEYS  # as above
 
-    word = name.lower().replace("_", "-").replace("node-red", "nodered").removeprefix("nodered-")
+    word = _word(name)
     key = word.replace("-", "_")
     return next(iter(difflib.get_close_matches(word, _NAMES, 1)), ""), key if key in KEYS else ""

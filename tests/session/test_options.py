@@ -60,6 +60,7 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         (["--nodered-url=https://user:hunter2@[bad"], "*credentials do not belong in a URL*"),
         (["--nodered-url=https://user:hunter2@plant.example:99999"], "*credentials do not belong in a URL*"),
         (["--nodered-url=https://u:hunter2@a@plant.example/"], "*credentials do not belong in a URL*"),
+        (["--nodered-url=https://u:hunter2%40plant.example/"], "*credentials do not belong in a URL*"),
         (["--nodered-url=https://2001:db8::7"], "*: an IPv6 address stands in brackets in a URL, such as https://*"),
         (["--nodered-url=https://user:hunter2:x@plant.example"], "*credentials do not belong in a URL*"),
         ([URL, URL], "two targets are called plant.example: remove one*"),
@@ -393,6 +394,11 @@ def test_an_option_for_one_value_is_given_once(site: Site) -> None:
         ("--nodered_ca_file", "--nodered_ca_file: there is no such option; did you mean --nodered-ca-file?"),
         ("--nodered-sha256=ab", "--nodered-sha256: there is no such option; write sha256 into nodered-sec.toml"),
         ("--nodered-connect", "--nodered-connect: there is no such option; write connect into nodered-sec.toml"),
+        (
+            "--nodered-password=hunter2",
+            "--nodered-password: an account does not belong on the command line, which process lists and logs show; "
+            "set NODERED_PASSWORD in the environment",
+        ),
         ("--nodered-zzz", ""),
         ("--nodered-mine=x", ""),
         ("--other", ""),
@@ -439,6 +445,10 @@ def test_options_in_addopts_are_for_the_runs_that_have_a_target(pytester: pytest
         ("node_red_ca_file = x", "node_red_ca_file: there is no such ini key; did you mean nodered_ca_file?"),
         ("nodered_sha256 = ab", "nodered_sha256: there is no such ini key; write sha256 into nodered-sec.toml"),
         ("nodered_plann = 1", "nodered_plann: there is no such ini key; put --nodered-plan on the command line"),
+        (
+            "nodered_user = hunter2",
+            "nodered_user: an account does not belong in this file; set NODERED_USERNAME in the environment",
+        ),
         ("nodered_zzz = 1", ""),
         ("nodes_url = 1", ""),
     ],
