@@ -39,6 +39,8 @@ def narrowing(config: pytest.Config) -> tuple[str, ...]:
         "--sw": getattr(option, "stepwise", False),
         "-x": maxfail == 1 and not spelt_out,
         "--maxfail": maxfail > 1 or (maxfail == 1 and spelt_out),
+        "--setup-only": getattr(option, "setuponly", False) and not getattr(option, "setupplan", False),
+        "--setup-plan": getattr(option, "setupplan", False),
     }
     return tuple(name for name, value in given.items() if value)
 

@@ -223,7 +223,7 @@ def answers_are_due(config: pytest.Config, *, typed: bool) -> bool:
     """Whether a run without answers must fail: not if the user named no target and selected other tests."""
     option = config.option
     chosen = any(getattr(option, name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
-    return not only_shows(config) and not option.setuponly and (typed or not chosen)
+    return not only_shows(config) and not getattr(option, "setuponly", False) and (typed or not chosen)
 
 
 REPORTS: Final = (  # options that name where one is written

@@ -180,6 +180,8 @@ def test_sleeps():
     [
         (["-k", "tls"], "-k"),
         (["-m", "x", "--deselect", "y"], "-m, --deselect"),
+        (["--setup-only"], "--setup-only"),
+        (["--setup-plan"], "--setup-plan"),
         (["-x"], "-x"),
         (["--maxfail=1"], "--maxfail"),
         (["--maxfail=3"], "--maxfail"),
