@@ -52,6 +52,7 @@ class View:
         flows: what a reading of the flows shows; None where not told.
         projects: whether Projects are enabled; None where not told.
         routes: asked for what no release fixes: path, whether it was refused before Node-RED, and the answer.
+        node_root: httpNodeRoot; "" where not told.
     """
 
     asker: str
@@ -67,6 +68,7 @@ class View:
     flows: FlowsRead | None = field(default=None, repr=False)
     projects: bool | None = None
     routes: tuple[tuple[str, bool, str], ...] = ()
+    node_root: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.errors import see_reach
+from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import Kind, alike
 from pytest_nodered_sec.observations.reach import unidentified
 from pytest_nodered_sec.observations.way_out import unanswered
@@ -75,11 +75,13 @@ class UndeclaredPlaces:
         places: each of them.
         asked: what was asked for such places, and what each said, in a few words.
         view: landmarks of the target's admin root.
+        untested: why a root that the target names has to be declared before it is known what stands there; else "".
     """
 
     places: tuple[UndeclaredPlace, ...]
     asked: tuple[str, ...]
     view: RootView
+    untested: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -93,6 +95,8 @@ class UndeclaredPlaces:
         """
         if any(place.shown for place in self.places):
             return
+        if self.untested:
+            raise ProbeError(self.untested, Cause.UNIDENTIFIED)
         if self.view.opaque:
             raise see_reach(target.name)
         for place in self.places:

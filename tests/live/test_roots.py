@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from suite_runs import ALSO_ON_4, EXPECTED, by_the_calendar, run, with_outcome
+from suite_runs import ALSO_ON_4, EXPECTED, by_the_calendar, need_nginx, run, with_outcome
 
 from pytest_nodered_sec import lab
 
@@ -65,12 +65,46 @@ PLANT = """module.exports = {
   httpNodeRoot: "/plant", ui: {path: "hmi"},
   httpNodeAuth: {user: "hmi", pass: "$2y$08$e8bqOVQ4IBGlBSjRR5LL1OZ.xjRz.A3a6zYgxQ5GZgkQn8xQe5hWe"},
   adminAuth: {type: "credentials", users: [
-    {username: "eng", password: "$2y$08$e8bqOVQ4IBGlBSjRR5LL1OZ.xjRz.A3a6zYgxQ5GZgkQn8xQe5hWe", permissions: "*"}]},
+    {username: "eng", password: "$2b$08$GIFMiPsH0S48.emIGBx9qOzKnIV.vj3q.4x3sr2aJ0nmWHhLnNPNK", permissions: "*"}]},
 }"""
 MOVED = """[{"id": "tab", "type": "tab"}, {"id": "hmi", "type": "ui_tab", "name": "HMI"},
   {"id": "group", "type": "ui_group", "name": "Group", "tab": "hmi"},
   {"id": "text", "type": "ui_text", "z": "tab", "group": "group", "label": "x", "format": "{{msg.payload}}",
    "wires": []}]"""
+
+
+GUARDED = """location / {
+  proxy_pass http://127.0.0.1:1880; proxy_http_version 1.1; proxy_set_header Host $http_host;
+  proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+  location /plant/ { auth_basic "plant"; auth_basic_user_file /etc/htpasswd; proxy_pass http://127.0.0.1:1880; }
+}"""
+
+
+@pytest.mark.parametrize(("guard", "outcome"), [("", "non-compliant"), (GUARDED, "could-not-look")])
+def test_a_node_root_that_the_account_is_told_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: str, outcome: str
+) -> None:
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "settings.js").write_text(PLANT.replace("httpNodeAuth", "httpNodeAuth" if not guard else "_"))
+    (tmp_path / "plant" / "flows.json").write_text(MOVED)
+    if guard:
+        need_nginx()
+        (tmp_path / "plant" / "nginx.conf").write_text(guard)
+    monkeypatch.setenv("NODERED_USERNAME", "eng")
+    monkeypatch.setenv("NODERED_PASSWORD", "eng-pass-1")
+    with lab.start([str(tmp_path / "plant")], say=lambda line: None) as running:
+        [deployment] = running.deployments
+        args = (*options(deployment), "--nodered-editor=protected", "--nodered-mode=calm", "--nodered-control=roots-01")
+        [controls] = run(tmp_path, *args).values()
+        told = (tmp_path / "out.xml").read_text()
+        [declared] = run(tmp_path, *args, "--nodered-node-root=/plant", "--nodered-dashboard=/hmi").values()
+    assert outcome in controls["roots-01"]
+    if guard:
+        assert "tells httpNodeRoot /plant, and /plant/" in told
+        assert "add `--nodered-node-root=/plant`" in told
+    else:  # httpNodeAuth guards no live channel of Dashboard 1
+        assert "GET below /plant/hmi, which GET /settings as eng (httpNodeRoot /plant) names" in told
+    assert not declared["roots-01"] & {"non-compliant", "could-not-look"}
 
 
 def test_one_case_tells_that_the_dashboard_stands_below_another_root(tmp_path: Path) -> None:

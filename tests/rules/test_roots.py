@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,13 @@ def test_what_a_random_path_gets_is_nothing_of_its_own(root: RootView, letter: s
     answer = root.canary.answer
     seen = UndeclaredPlaces((UndeclaredPlace("/nodered", (glimpse(answer, canary=answer),), root),), (), root)
     assert outcome(nothing_answers_undeclared, seen, target()) == letter
+
+
+def test_a_root_that_is_told_and_not_declared_is_not_judged_but_what_answers_there_is() -> None:
+    undeclared = UndeclaredPlaces((), (), ADMIN, "add `--nodered-node-root=/plant`")
+    assert outcome(nothing_answers_undeclared, undeclared, target()) == ERROR
+    answers = replace(undeclared, places=below(glimpse(SETTINGS, "Node-RED's settings")).places)
+    assert outcome(nothing_answers_undeclared, answers, target()) == FAIL
 
 
 def test_what_is_declared_public_may_answer() -> None:

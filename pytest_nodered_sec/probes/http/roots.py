@@ -41,7 +41,7 @@ def _admin_elsewhere(station: Station) -> RootView | None:
     given = station.target
     source = given.node("/dashboard/_setup")
     told = _json(Look(station), source).get("RED")
-    root = _root(told.get("httpAdminRoot") if isinstance(told, dict) else None)
+    root = root_of(told.get("httpAdminRoot") if isinstance(told, dict) else None)
     if not root or root == given.admin_root:
         return None
     station.target = replace(given, admin_root=root)
@@ -56,7 +56,7 @@ def _admin_elsewhere(station: Station) -> RootView | None:
 def _node_elsewhere(station: Station, view: RootView) -> str:
     given = station.target
     source = given.admin("/settings")
-    root = _root(_json(Look(station), source).get("httpNodeRoot"))
+    root = root_of(_json(Look(station), source).get("httpNodeRoot"))
     if not root or root == given.node_root or _has_dashboard(station):
         return ""
     station.target = replace(given, node_root=root)
@@ -80,7 +80,7 @@ def _json(look: Look, path: str) -> dict[str, Any]:  # Any: JSON of the target
     return settings if isinstance(settings, dict) else {}
 
 
-def _root(told: Any) -> str:  # Any: JSON of the target
+def root_of(told: Any) -> str:  # Any: JSON of the target
     """Return a root in normal form, "" if the value is not a root."""
     usable = isinstance(told, str) and len(told) < 100 and re.fullmatch(r"(/[\w.~-]+)*/?", told) and ".." not in told
     return (told.rstrip("/") or "/") if usable else ""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.data.roots import EVERYTHING, USUAL_DASHBOARDS
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, classify
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike, classify
 from pytest_nodered_sec.observations.channels import Channel
 from pytest_nodered_sec.observations.roots import Glimpse, UndeclaredPlace, UndeclaredPlaces
 from pytest_nodered_sec.probes.channels.dashboard import connect_channel, outcome
@@ -23,6 +24,9 @@ from pytest_nodered_sec.probes.flows.entries import usable_path
 from pytest_nodered_sec.probes.http.access import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_nodered_sec.observations.account import View
     from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.host.flows import HostFlows
     from pytest_nodered_sec.probes.login.account import Visit
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
     from pytest_nodered_sec.probes.transport.once import Once
 
+_BELOW: Final = 6  # dashboards that are asked below a root that was told
 _SOCKET: Final = "/socket.io"
 _CHANNEL: Final = "a dashboard's live channel"
 _GUARDED_CHANNEL: Final = "a dashboard's live channel, which its own middleware refuses"
@@ -176,7 +181,46 @@ def look_where_told(
             continue
         look.extend()
         places.append(_dashboard(look, admin, node, path, source))
-    return UndeclaredPlaces(tuple(places), tuple(asked), admin)
+    below, untested = _below_told_root(look, admin, node, views, named)
+    return UndeclaredPlaces((*places, *below), tuple(asked), admin, untested)
+
+
+def _below_told_root(
+    look: Look, admin: RootView, node: RootView, views: Sequence[View | None], named: Iterable[str]
+) -> tuple[list[UndeclaredPlace], str]:
+    """Ask below the httpNodeRoot that the admin API tells, if nobody named a root and no dashboard stands at "/".
+
+    Return the dashboards that answer there, and what to declare before anything else there is tested.
+    """
+    target = look.target
+    told = next(((view.node_root, view.asker) for view in views if view and view.node_root), ("", ""))
+    root = told[0]
+    if not target.find_roots or target.node_root != "/" or root in ("", "/"):
+        return [], ""
+    if any(_stands(look, node, path) for path in target.dashboards):  # a proxy may map the root to another path
+        return [], ""
+    source = f"GET {target.admin('/settings')} as {told[1]}"
+    places, lines = list[UndeclaredPlace](), list[str]()
+    for path in list(dict.fromkeys((*target.dashboards, *named)))[:_BELOW]:
+        look.extend()
+        place = replace(_dashboard(look, admin, node, root + path, ""), told=f"{source} (httpNodeRoot {root})")
+        places += [place] if place.shown else []
+        lines += [
+            glimpse.line() for glimpse in place.glimpses if glimpse.classified.kind in (Kind.SERVED, Kind.REFUSED)
+        ]
+    if not lines:
+        return [], ""
+    return places, (
+        f"{source} tells httpNodeRoot {root}, and {lines[0]}; nothing else was tested there: add "
+        f"`--nodered-node-root={root}` (or the path to which a proxy maps it, which may be /)"
+    )
+
+
+def _stands(look: Look, node: RootView, path: str) -> bool:
+    """Whether something answers at a dashboard's path that does not answer everywhere."""
+    answer = look.read(look.target.node(path), {})
+    kind = classify(answer, look.target, node.canary.answer).kind
+    return kind in (Kind.SERVED, Kind.REFUSED) and not alike(answer, node.canary.answer)
 
 
 def _told(look: Look, source: str) -> tuple[Answer, dict[str, Any]]:  # Any: JSON of the target

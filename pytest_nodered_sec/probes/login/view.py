@@ -16,6 +16,7 @@ from pytest_nodered_sec.observations.account import Palette, View
 from pytest_nodered_sec.probes.flows import reading
 from pytest_nodered_sec.probes.flows.reading import read_flows
 from pytest_nodered_sec.probes.flows.shape import text
+from pytest_nodered_sec.probes.http.roots import root_of
 from pytest_nodered_sec.probes.transport.answers import VALUES, json_of, values_in
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _with(view: View, path: str, told: Any, what: str) -> View:
         edited = "context" in told  # the runtime's api/settings.js: of an enabled editor only
         palette = _palette(told) if edited else None
         projects = "git" in told or _at(told, "editorTheme", "projects", "enabled") is True
-        view = replace(view, projects=projects if edited else None)
+        view = replace(view, projects=projects if edited else None, node_root=root_of(told["httpNodeRoot"]))
         return replace(view, release=release(told.get("version")), editor=edited, palette=palette)
     if path == "/diagnostics":
         said = view.release or release(_at(told, "runtime", "version"))
