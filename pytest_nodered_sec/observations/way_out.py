@@ -19,6 +19,10 @@ CLOSES_ALL: Final = (
     "or reaches nothing behind it (stunnel): correct the host name of the URL, let the front pass the machine that "
     "runs the tests, or start Node-RED"
 )
+NEWER_ALONE: Final = (
+    "the front takes HTTP/2 alone: let it take HTTP/1.1, too (Caddy: `protocols h1 h2`), or test behind the front "
+    "(`connect` in the policy file)"
+)
 _EMPTY: Final = (
     "an empty page, which fronts answer to names that they do not know, and some to strangers: correct the host name "
     "of the URL, or let the front answer 401"

@@ -9,7 +9,9 @@ import pytest
 from suite_controls import CONTROLS
 from waylab import HASH, PATHS, Pair, open_node_red, standing
 
+from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.observations.side_ports import Http3Offer
 from pytest_nodered_sec.rules.variants import way_opens_nothing
 from pytest_nodered_sec.survey.survey import Survey
@@ -209,3 +211,20 @@ def test_where_http3_is_offered_it_is_not_judged(which: str, kind: type[NotAppli
     assert type(verdict) is kind, verdict
     if kind is NotJudged:
         assert f'offer HTTP/3 (Alt-Svc: h3=":{target.port}"), in which nothing is asked' in verdict.reason
+
+
+def _in_http2_alone(folder: Path, gates: Mapping[str, tuple[int, str]]) -> list[str]:
+    started = command(0, folder, {name.replace("alone", "head"): gate for name, gate in gates.items()})
+    file = folder / "Caddyfile"
+    text = file.read_text().replace("admin off", "admin off\nservers {\nprotocols h2\n}")
+    file.write_text(text.replace("h1 h2", "h2"))
+    return started
+
+
+def test_a_front_that_takes_http2_alone_is_called_so(tmp_path: Path) -> None:
+    pairs = {"alone": Pair("respond 404", "", "respond 404")}
+    with standing(tmp_path, pairs, _in_http2_alone) as street, pytest.raises(ProbeError) as caught:
+        Survey().answer(street.target("alone", "weak"), Ask("reach"))
+    assert "closed without an answer; in HTTP/2 it answered 404" in caught.value.message
+    assert "(Caddy: `protocols h1 h2`)" in caught.value.message
+    assert "return 444" not in caught.value.message

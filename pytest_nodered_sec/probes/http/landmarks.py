@@ -24,8 +24,9 @@ from pytest_nodered_sec.observations.answers import (
     steadied,
 )
 from pytest_nodered_sec.observations.cleartext import PlainAnswer, PortState
-from pytest_nodered_sec.observations.way_out import CLOSES_ALL, way_out
+from pytest_nodered_sec.observations.way_out import CLOSES_ALL, NEWER_ALONE, way_out
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
+from pytest_nodered_sec.probes.transport.form import Form
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
 
@@ -88,7 +89,7 @@ def view_admin(look: Look) -> RootView:
         if error.cause is Cause.CLOSED and (view := _amid_closed(look, paths)):
             return view
         if error.cause is Cause.CLOSED:
-            raise ProbeError(f"{error.message}; {CLOSES_ALL}", error.cause) from None
+            raise ProbeError(f"{error.message}; {_newer_alone(look, paths[0]) or CLOSES_ALL}", error.cause) from None
         raise error
     canary = _steadied(look, _distinct(look, _beside(look, paths[0], first, None)), target.admin)
     settings, login = (
@@ -120,6 +121,16 @@ def _held_up(look: Look, error: ProbeError) -> ProbeError:
         "--nodered-timeout gives more time",
         error.cause,
     )
+
+
+def _newer_alone(look: Look, path: str) -> str:
+    """Return the way out where what is closed in HTTP/1.1 is answered in HTTP/2; "" where it is not."""
+    look.extend()
+    with contextlib.suppress(ProbeError):
+        if look.speaks_http2():
+            with look.formed(Form(version="HTTP/2")):
+                return f"in HTTP/2 it answered {look.answer('GET', path).line()}: {NEWER_ALONE}"
+    return ""
 
 
 def _amid_closed(look: Look, paths: Sequence[str]) -> RootView | None:
