@@ -58,6 +58,11 @@ HOW: Final = {
 # nothing that a front turns away in silence
 _USUAL: Final = ("anonymous", "unwritten", "foreign", "sandboxed", "same-site")
 
+# Of what the editor serves below one first part of the path, in one block of Node-RED's, what is asked first. Where
+# Express itself says that nobody serves that, a front has passed it on, and Node-RED has mounted nothing of the rest
+# (@node-red/editor-api/lib/editor/index.js: `if (!settings.disableEditor)`).
+_LEADING: Final = {"red": "/red/red.min.js", "icons": "/icons"}
+
 
 def _claimed(look: Look, how: str) -> bool:
     """Whether it is one of several identity headers that are known to be dropped together."""
@@ -99,6 +104,11 @@ def attempt_access(
         ProbeError: no answer.
     """
     which = Surface[surface]
+    leading = _LEADING.get(path.split("/")[1], path) if which is Surface.EDITOR and how == "anonymous" else path
+    if leading != path:
+        first = attempt_access(look, admin, node, Surface.EDITOR.name, "GET", leading, "anonymous")
+        if not_mounted(first):
+            return replace(first, how=f"without credentials, for all of the editor's below /{path.split('/')[1]},")
     if how in ("forged", "unsigned") and method == "GET":
         plain = attempt_access(look, admin, node, surface, method, path, "anonymous")
         if not_mounted(plain):

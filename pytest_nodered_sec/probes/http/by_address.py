@@ -7,7 +7,9 @@ Whoever answers there may be another site: only what shows a Node-RED, or opens 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -27,12 +29,16 @@ if TYPE_CHECKING:
 
 
 UNNAMED: Final = "no name"
+_UNNAMED: Final = ("admin API", "dashboard page")  # what is asked under another name, and without
 
 
 def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = "") -> VariantAttempt:
     """Ask for admin API, a page, live channels and an endpoint under the target's address in place of the name.
 
     The first that is served there and not under the name is returned, else the first of all.
+
+    No handshake names an address. Where the same login is asked for there as under the name, it was not for that name
+    in the handshake, and the target's own name is not asked without.
 
     Args:
         look: the look.
@@ -44,6 +50,25 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
     Raises:
         ProbeError: silence, or no TLS.
     """
+    if name and name != UNNAMED:
+        return _under(look, admin, node, name)
+    addressed = partial(look.shared, "under the address", partial(_under, look, admin, node, ""))
+    if not name:
+        return addressed()
+    with contextlib.suppress(ProbeError):
+        seen = addressed()
+        if set(_places(look.target, name)) <= _asked_to_log_in(look):
+            said = f"{seen.attempt.how}, and so without one in the TLS handshake,"
+            return replace(seen, attempt=replace(seen.attempt, how=said), ways=("sni",))
+    return _under(look, admin, node, name)
+
+
+def _asked_to_log_in(look: Look) -> set[tuple[str, str]]:
+    """Return the places where a login is asked for under the address as under the name, to be added to."""
+    return look.shared("asked to log in under the address", set)
+
+
+def _under(look: Look, admin: RootView, node: RootView, name: str) -> VariantAttempt:
     target, address = look.target, look.station.address
     unnamed = name == UNNAMED
     host = look.station.host_header(target.port) if unnamed else _host(name or address, target.port, _usual(target))
@@ -71,9 +96,17 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
                 opened = seen.kind is Kind.SERVED
             if opened and not asking.guarded:  # a middleware refuses by any name, after a session is offered
                 return VariantAttempt(path, seen, plain, (way,))
+            if surface in _UNNAMED and not name and _same_login(seen, asking.plainly()):
+                _asked_to_log_in(look).add((surface, path))
             first = first or (asking, seen)
     assert first is not None, "there is always an admin API to ask for"  # noqa: S101  for the type checker
     return VariantAttempt("/settings", first[1], first[0].plainly(), (way,))
+
+
+def _same_login(seen: AccessAttempt, plain: AccessAttempt) -> bool:
+    """Whether two answers ask for the same login."""
+    ours, theirs = ((each.refuser, each.answer.status, each.answer.challenge) for each in (seen, plain))
+    return seen.kind is Kind.REFUSED and bool(seen.answer.challenge) and ours == theirs
 
 
 def _usual(target: Target) -> int:
