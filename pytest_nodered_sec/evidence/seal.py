@@ -79,14 +79,16 @@ def command_of(text: str) -> list[str]:
     return words
 
 
-def seal(words: list[str], sums: Path) -> str:
-    """Run the site's command over SHA256SUMS, in its folder; return what went wrong, "" for nothing.
+def seal(words: list[str], sums: Path, begun_in: Path) -> str:
+    """Run the site's command over SHA256SUMS; return what went wrong, "" for nothing.
 
-    Its path stands where the command has {}, else at its end. The command gets no password of a target.
+    Its path stands where the command has {}, else at its end. The command gets no password of a target, and nothing
+    that it prints is shown: it may repeat its arguments, a key's passphrase among them.
 
     Args:
         words: program and arguments; no shell.
         sums: the file to sign.
+        begun_in: where pytest was started: the command's own files are named from there.
     """
     path = str(sums.resolve())
     argv = [word.replace(_PLACE, path) for word in words]
@@ -94,11 +96,11 @@ def seal(words: list[str], sums: Path) -> str:
         argv.append(path)
     try:
         done = subprocess.run(  # noqa: S603  the site's own command, from its command line, without a shell
-            argv, cwd=sums.parent, timeout=_LIMIT, check=False, env=without_secrets(_OWN), stdin=subprocess.DEVNULL,
+            argv, cwd=begun_in, timeout=_LIMIT, check=False, env=without_secrets(_OWN), stdin=subprocess.DEVNULL,
             capture_output=True,
         )  # fmt: skip
     except OSError as error:
         return f"{argv[0]} cannot be run: {error.strerror}"
     except subprocess.TimeoutExpired:
         return f"{argv[0]} took over {_LIMIT} s"
-    return f"{argv[0]} ended with status {done.returncode}" if done.returncode else ""
+    return f"{argv[0]} ended with status {done.returncode}; run it by hand to see why" if done.returncode else ""

@@ -48,6 +48,8 @@ def _split(url: str) -> tuple[SplitResult, str]:
         parts = urlsplit(url)
     except ValueError:
         return SplitResult("", "", "", "", ""), none
+    if re.search(r"\s\w+://", url):
+        return parts, "more than one URL: give each by itself"
     if parts.netloc.count(":") > 1 and "[" not in parts.netloc:
         return parts, "an IPv6 address stands in brackets in a URL, such as https://[2001:db8::7]:8443"
     if not parts.hostname or not url.isprintable() or " " in url or "\\" in url:

@@ -25,7 +25,7 @@ HTTP_NODE_AUTH: Final = (
 OTHER_CA: Final = "another CA than those in"  # a file that was given
 # a loopback address reaches what no other machine can
 SAME_MACHINE: Final = (
-    'you are asking from the same machine: set `connect` to its network address (connect = "192.0.2.2:443"), or ask '
+    'you are asking from the same machine: set `connect` to its network address (connect = "192.0.2.2"), or ask '
     "from another machine"
 )
 NO_DOTS: Final = r'if ($request_uri ~* "^[^?]*(/|%2f)(\.|%2e)+(/|%2f|\?|$)") { return 404; }'

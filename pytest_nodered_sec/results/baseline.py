@@ -26,9 +26,9 @@ _UNSEEN: Final = "could-not-look"
 _REACH: Final = "reach-01"  # carries the cause where a target is dead
 _WORD: Final = re.compile(r"port \d+|[^\s,;()\[\]{}\"'<>…·]+")
 _THING: Final = re.compile(r"port \d+|/|\d+\.\d+\.\d+\.\d+(?::\d+)?|(?=.*[A-Za-z]).*[\d/_.@=:-].*")
-_NO_THING: Final = re.compile(  # media types, times, random paths, digests, measures
+_NO_THING: Final = re.compile(  # media types, times, random paths and names, digests, measures
     r"(?:text|application|image|font|multipart)/.*|charset=.*|\d{4}-\d\d-\d\d.*|\d\d:\d\d.*|.*/[a-z]{24}|"
-    r".*[0-9a-fA-F]{32,}.*|\d+[A-Za-z]{1,3}"
+    r"[a-z]{16}\.invalid\.?|.*[0-9a-fA-F]{32,}.*|\d+[A-Za-z]{1,3}"
 )
 _QUERY: Final = re.compile(r"\?.*")  # some are random
 _RELEASE: Final = re.compile(r"(?<![\d.])\d+\.\d+(?:\.\d+)?(?![\d.])")

@@ -38,6 +38,7 @@ def keys(*observed: str) -> list[Key]:
             "GET /bamocsywcaqnsyiilxhbgiey 404; GET /settings 200",
             "GET /qamocsywcaqnsyiilxhbgiez 404; GET /settings 200",
         ),
+        ("a login, as at dzfrydbkdxebmcee.invalid", "a login, as at lzppfqgwjiiagzxd.invalid"),
         ("Node-RED 4.0.9 is behind", "Node-RED 4.1.2 is behind"),
         ("nginx/1.24.0 is named", "nginx/1.26 is named"),
         (f"leaf {'ab' * 32} is unknown", f"leaf {'cd' * 32} is unknown"),
