@@ -162,7 +162,9 @@ class Writer:
                 self._said.append(f"the evidence is not complete: {error.filename or name}: {error.strerror}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
         if self._seal and not any("not complete" in line for line in self._said):
-            wrong = seal(self._seal, self._places["evidence"] / evidence_folder.SUMS, session.config.invocation_params.dir)
+            wrong = seal(
+                self._seal, self._places["evidence"] / evidence_folder.SUMS, session.config.invocation_params.dir
+            )
             self._said.append(f"the evidence is not sealed: {wrong}" if wrong else f"sealed by {self._seal[0]}")
             if wrong:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR

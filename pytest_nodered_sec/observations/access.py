@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.errors import Cause, ProbeError, see_landmark, see_reach
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
-from pytest_nodered_sec.observations.reach import BEHIND_A_GATE, nobody_seen, prefixed, unidentified
+from pytest_nodered_sec.observations.reach import BEHIND_A_GATE, nobody_seen, of_a_dashboard, prefixed, unidentified
 from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
@@ -210,6 +210,9 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target, *, compared: bool) 
         settle_blanket(seen, target, compared=compared)
     if seen.kind is Kind.REFUSED:
         return
+    editor = Mark.EDITOR in seen.answer.marks
+    if of_a_dashboard(view, target) and (seen.kind is Kind.ABSENT or (seen.surface is Surface.EDITOR and not editor)):
+        raise unidentified(view, target, seen.evidence())
     known = (
         view.identity
         or seen.answer.marks & (NODE_RED_MARKS | {Mark.NODES})
@@ -219,7 +222,6 @@ def _settle_behind_gate(seen: AccessAttempt, target: Target, *, compared: bool) 
         raise unidentified(view, target, seen.evidence())
     if seen.surface is not Surface.EDITOR:
         return
-    editor = Mark.EDITOR in seen.answer.marks
     if view.api_absent and expected != "disabled" and not editor:
         raise ProbeError(
             f"{seen.evidence()}, but there is no admin API at {view.root} either: the admin root may be wrong; "

@@ -20,6 +20,7 @@ BEHIND_A_GATE: Final = (
     "everything under {root} is refused before Node-RED; the admin root may be wrong, or set "
     "--nodered-admin-api=proxied if a gate covers everything"
 )
+DASHBOARD_PAGE: Final = "a dashboard's page"  # as what identifies Node-RED
 _BY_WHOM: Final = (
     " and without asking for a login: by a list of machines that may enter, or because the front bans this one "
     "(fail2ban, CrowdSec, a limit of requests); open the URL with a browser elsewhere, and see whether that is what "
@@ -66,9 +67,11 @@ class Reach:
 
     def settle(self, target: Target) -> None:
         """Raise if nothing identifies Node-RED, unless the policy declares a gate before everything."""
-        if not _unshown(self.identity, self.view, target):
+        if not _unshown(self.view, target):
             return
         canary = self.view.canary
+        if wrong := of_a_dashboard(self.view, target):
+            raise ProbeError(wrong, Cause.UNIDENTIFIED)
         if self.view.blanket:
             todo = way_out(canary.answer)
             detail = f"every path answers {canary.answer.line()}: {BEHIND_A_GATE.format(root=self.view.root)}"
@@ -78,7 +81,7 @@ class Reach:
         elif page := login_page(canary):
             detail = f"every path is redirected to {page}: if that is your login page, add `--nodered-login-url={page}`"
         elif canary.kind is Kind.SERVED:
-            todo = _speaks_tls(canary.answer, target) or way_out(canary.answer) or f"{LET_IT_REFUSE}; {DECLARE_IT}"
+            todo = speaks_tls(canary.answer, target) or way_out(canary.answer) or f"{LET_IT_REFUSE}; {DECLARE_IT}"
             detail = f"{ALL_ALIKE}, {canary.answer.line()}; {todo}"
         elif canary.classified.cause in (Cause.UNDECLARED_LOGIN, Cause.REJECTED):
             detail = f"every path answers {canary.answer.line()}: {canary.classified.why}"
@@ -103,7 +106,7 @@ def moved_to(canary: Seen, target: Target) -> str:
     return origin if another and canary.classified.cause is Cause.UNDECLARED_LOGIN else ""
 
 
-def _speaks_tls(answer: Answer, target: Target) -> str:
+def speaks_tls(answer: Answer, target: Target) -> str:
     """Return the advice for plain HTTP that is answered 400 (nginx, Apache httpd and Caddy do on a port for HTTPS)."""
     https = target.origin.replace("http:", "https:", 1)
     return "" if target.tls or answer.status != 400 else f"if the port is one for HTTPS, use `--nodered-url={https}`"
@@ -137,9 +140,25 @@ def unidentified(view: RootView, target: Target, evidence: str) -> ProbeError:
 
 def nobody_seen(view: RootView, target: Target) -> bool:
     """Whether a view is of the admin root, which reach-01 judges, and reach-01 is an error."""
-    return view.settings is not None and _unshown(view.identity, view, target)
+    return view.settings is not None and _unshown(view, target)
 
 
-def _unshown(identity: tuple[str, ...], view: RootView, target: Target) -> bool:
+def of_a_dashboard(view: RootView, target: Target) -> str:
+    """Return what to use where the URL is a dashboard's, as its users' browsers show it; "" where it is Node-RED's."""
+    policy = target.policy
+    meant = policy.admin_api == "disabled" or "/" in (policy.dashboards or ()) or target.admin_root != "/"
+    path = urlsplit(target.url).path.rstrip("/")
+    if meant or not path or not view.api_absent or not any(DASHBOARD_PAGE in shown for shown in view.identity):
+        return ""
+    above = path.rpartition("/")[0]
+    return (
+        f"{target.url} is the page of a dashboard, and no admin API is below it: use "
+        f"`--nodered-url={target.origin}{above}`, from where dashboards are looked for at /ui and /dashboard"
+    )
+
+
+def _unshown(view: RootView, target: Target) -> bool:
     """Whether reach-01 is an error: nothing identifies Node-RED, and the policy declares no gate before everything."""
-    return not identity and not (view.gated and target.policy.admin_api == "proxied")
+    if of_a_dashboard(view, target):
+        return True
+    return not view.identity and not (view.gated and target.policy.admin_api == "proxied")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike, classify
-from pytest_nodered_sec.observations.reach import login_page, moved_to
+from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser, alike, classify
+from pytest_nodered_sec.observations.reach import login_page, moved_to, of_a_dashboard, speaks_tls
 from pytest_nodered_sec.policy import json_schema
 from pytest_nodered_sec.policy.file import FILE_NAME
 from pytest_nodered_sec.policy.merge import DEFAULTS
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.station import Station
 
 _ADMIN_ROOTS: Final = ("/admin", "/red", "/nodered", "/node-red", "/editor")  # as guides and images choose them
+_LOGINS: Final = {Mark.LOGIN_OPEN, Mark.LOGIN_CONFIGURED}
 _DASHBOARDS: Final = ("/ui", "/dashboard")
 
 
@@ -111,7 +112,9 @@ def _inspected(target: Target, said: Mapping[str, Any]) -> tuple[list[str], list
         login = [*_login(view, target, said), *_dashboard_logins(station, view, said)]
         groups = (_trust(target, unverified), admin, login, _dashboards(station, view, said))
         doubts = [f"{unverified}: {_NO_TRUST}"] if unverified else []
-        doubts += [] if identified else [f"nothing at {view.root} identifies Node-RED: {_NOT_THERE}"]
+        nowhere = f"nothing at {view.root} identifies Node-RED: {speaks_tls(view.canary.answer, target) or _NOT_THERE}"
+        wrong = of_a_dashboard(view, target) or ("" if identified else nowhere)
+        doubts += [wrong] if wrong else []
         return [line for group in groups if group for line in (*group, "")], doubts
     finally:
         station.close()
@@ -231,7 +234,7 @@ def _other_root(station: Station) -> str:
     """Return another admin root whose `/auth/login` is Node-RED's, "" if none is found."""
     for root in _ADMIN_ROOTS:
         answer = _seen(station, station.target.path(root, "/auth/login"))
-        if answer and (answer.marks & NODE_RED_MARKS or answer.challenge == 'Bearer realm="Users"'):
+        if answer and (answer.marks & _LOGINS or answer.challenge == 'Bearer realm="Users"'):
             return root
     return ""
 

@@ -432,3 +432,23 @@ def test_init_of_nobody_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "ERROR: --nodered-init: https://127.0.0.1" in done.stderr
     assert not (tmp_path / "nodered-sec.toml").exists()
+
+
+@pytest.mark.parametrize("path", ["/ui", "/dashboard"])
+def test_the_url_of_a_dashboard_is_named_as_such(path: str, tmp_path: Path) -> None:
+    with lab.start(["ungated"], say=lambda line: None) as running:
+        there = running.deployments[0]
+        args = [f"--nodered-url={there.url}{path}", f"--nodered-ca-file={there.ca_file}"]
+        pytest_there = [sys.executable, "-m", "pytest", "-q", *args]
+        todo = f"is the page of a dashboard, and no admin API is below it: use `--nodered-url={there.url}`"
+        told = subprocess.run(
+            [*pytest_there, "--nodered-init"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert todo in told.stdout
+        assert "httpAdminRoot: /auth/login answers there" not in (tmp_path / "nodered-sec.toml").read_text()
+        (tmp_path / "nodered-sec.toml").unlink()
+        ran = subprocess.run(
+            [*pytest_there, "--nodered-suite=only"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert todo in ran.stdout
+        assert "adminAuth" not in ran.stdout

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from seen import GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
+from seen import BEARER, EDITOR, FLOWS, GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model import Surface, Target
 from pytest_nodered_sec.observations.access import FileAttempt
 from pytest_nodered_sec.observations.answers import Answer, RootView, alike
-from pytest_nodered_sec.observations.reach import Reach
+from pytest_nodered_sec.observations.reach import DASHBOARD_PAGE, Reach, of_a_dashboard
 from pytest_nodered_sec.observations.settling import settle
 
 NOBODYS = Answer(404, "text/html", 146)
@@ -69,3 +69,37 @@ def test_something_else_in_a_files_place_is_judged_only_where_somebody_is() -> N
     with pytest.raises(ProbeError) as caught:
         settle(FileAttempt(attempt(Surface.NODE, "/settings.js", PAGE, STRANGER), found=False), target())
     assert caught.value.cause is Cause.SEE_REACH
+
+
+OF_A_DASHBOARD = view(NOT_FOUND, identity=(f"/ui/ ({DASHBOARD_PAGE})",), root="/ui/")
+
+
+@pytest.mark.parametrize(("url", "above"), [("https://a.example/ui", ""), ("https://a.example/nr/ui/", "/nr")])
+def test_the_url_of_a_dashboard_is_told_from_node_reds(url: str, above: str) -> None:
+    there = target(url)
+    with pytest.raises(ProbeError, match=rf"use `--nodered-url=https://a\.example{above}`, from where") as caught:
+        settle(Reach("127.0.0.1", ("127.0.0.1",), NOW, NOW, 7, OF_A_DASHBOARD.identity, OF_A_DASHBOARD), there)
+    assert caught.value.cause is Cause.UNIDENTIFIED
+    for seen in (
+        attempt(Surface.ADMIN, "/settings", NOT_FOUND, OF_A_DASHBOARD, there),
+        attempt(Surface.EDITOR, "/", PAGE, OF_A_DASHBOARD, there),
+    ):
+        with pytest.raises(ProbeError) as caught:
+            settle(seen, there)
+        assert caught.value.cause is Cause.SEE_REACH
+    settle(attempt(Surface.ADMIN, "/flows", FLOWS, OF_A_DASHBOARD, there), there)  # served is served
+    settle(attempt(Surface.EDITOR, "/", EDITOR, OF_A_DASHBOARD, there), there)
+
+
+@pytest.mark.parametrize(
+    ("there", "root"),
+    [
+        (target("https://a.example"), OF_A_DASHBOARD),  # a dashboard at /
+        (target("https://a.example/hmi", dashboards=("/",)), OF_A_DASHBOARD),
+        (target("https://a.example/hmi", admin_api="disabled"), OF_A_DASHBOARD),
+        (target("https://a.example/hmi"), view(BEARER, identity=OF_A_DASHBOARD.identity)),
+        (target("https://a.example/nr"), STRANGER),
+    ],
+)
+def test_the_url_of_a_node_red_may_show_a_dashboard(there: Target, root: RootView) -> None:
+    assert of_a_dashboard(root, there) == ""

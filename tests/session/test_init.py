@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hostile import FakeNodeRED, default_ca, everything_404, serving
+from hostile import FakeNodeRED, default_ca, everything_404, page, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +102,13 @@ def test_what_must_be_settled_before_a_run_is_said(pytester: pytest.Pytester) ->
         (pytester.path / "nodered-sec.toml").unlink()
         trusted = init(pytester, there.url, f"--nodered-ca-file={default_ca().pem_path}")
         assert "verify" not in trusted.stdout.str() + (pytester.path / "nodered-sec.toml").read_text()
+
+
+def test_http_on_a_port_for_https_is_said(pytester: pytest.Pytester) -> None:
+    with serving(lambda request: page("The plain HTTP request was sent to HTTPS port", 400), tls=False) as nginx:
+        result = init(pytester, nginx.url)
+        https = nginx.url.replace("http:", "https:")
+        result.stdout.fnmatch_lines([f"*: nothing at / identifies Node-RED: *use `--nodered-url={https}`"])
 
 
 def test_ports_that_nobody_set_are_there_to_check(pytester: pytest.Pytester) -> None:

@@ -107,8 +107,11 @@ def _of_stamps(step: str) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "wrong"),
     [
-        (f"{sys.executable} -c 'raise SystemExit(3)'", "ended with status 3; run it by hand to see why"),
-        (f"{sys.executable} -c 'import os; assert \"NODERED_PASSWORD\" in os.environ'", "ended with status 1; run it by hand to see why"),
+        (f"{sys.executable} -c 'raise SystemExit(3)'", "ended with status 3"),
+        (
+            f"{sys.executable} -c 'import os; assert \"NODERED_PASSWORD\" in os.environ'",
+            "ended with status 1",
+        ),
     ],
 )
 def test_a_folder_that_could_not_be_sealed_says_so(
@@ -118,7 +121,8 @@ def test_a_folder_that_could_not_be_sealed_says_so(
     monkeypatch.setenv("NODERED_PASSWORD", "y")
     result = own.run(*OWN, "--nodered-evidence=ev", f"--nodered-seal={command}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert any(line.startswith("the evidence is not sealed: ") and line.endswith(wrong) for line in said(result))
+    [told] = [line for line in said(result) if line.startswith("the evidence is not sealed: ")]
+    assert told.endswith(f"{wrong}; run it by hand to see why")
     assert (own.path / "ev/SHA256SUMS").exists()
 
 

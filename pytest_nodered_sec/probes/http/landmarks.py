@@ -24,6 +24,7 @@ from pytest_nodered_sec.observations.answers import (
     steadied,
 )
 from pytest_nodered_sec.observations.cleartext import PlainAnswer, PortState
+from pytest_nodered_sec.observations.reach import DASHBOARD_PAGE
 from pytest_nodered_sec.observations.way_out import CLOSES_ALL, NEWER_ALONE, way_out
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.transport.form import Form
@@ -103,7 +104,7 @@ def view_admin(look: Look) -> RootView:
         if (seen.kind is Kind.SERVED and seen.answer.marks & NODE_RED_MARKS) or seen.refuser is Refuser.NODE_RED
     ]
     if not identity and Mark.DASHBOARD in canary.answer.marks:
-        identity = [f"every path ({canary.answer.line()}, a dashboard's page)"]
+        identity = [f"every path ({canary.answer.line()}, {DASHBOARD_PAGE})"]
     if not identity:
         identity = _shown_elsewhere(look, canary)
     turned_away = settings.kind is Kind.ABSENT or settings.refuser is Refuser.UNNAMED
@@ -216,7 +217,7 @@ def _shown_elsewhere(look: Look, canary: Seen) -> list[str]:
             return [f"{path} (JSON of a Node-RED dashboard)"]
     top = target.node("/")
     if Mark.DASHBOARD in look.read(top, {"Accept": "application/json"}).marks:
-        return [f"{top} (a dashboard's page)"]
+        return [f"{top} ({DASHBOARD_PAGE})"]
     gated: list[str] = []
     for base in target.policy.dashboards or ("/ui", "/dashboard"):
         path = target.node(base.rstrip("/") + "/socket.io" + QUERY)
