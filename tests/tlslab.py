@@ -29,6 +29,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from pytest_nodered_sec.probes.transport.contexts import Contexts
+from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -485,12 +486,14 @@ class LoopbackLook:
         deadline: absolute `time.monotonic()` seconds.
         contexts: those of a run.
         station: of it only that no front objects.
+        known: what is shared.
     """
 
     target: Target
     deadline: float = 0.0
     contexts: Contexts = field(default_factory=Contexts)
     station: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(narrowed=False))
+    known: dict[str, Once[Any]] = field(default_factory=dict)  # Any: whatever is shared among looks
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.target.timeout
@@ -501,8 +504,8 @@ class LoopbackLook:
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.target.port), timeout=1)
 
-    def shared(self, _key: str, find: Callable[[], Any]) -> Any:  # Any: whatever is shared among looks
-        return find()
+    def shared(self, key: str, find: Callable[[], Any]) -> Any:  # Any: whatever is shared among looks
+        return self.known.setdefault(key, Once(find)).get()
 
     def listed(self, _url: str, fetch: Callable[[], Any]) -> Any:  # Any: as above
         return fetch()

@@ -31,8 +31,8 @@ from pytest_nodered_sec.probes.tls.certificates import (
     system_store,
     windows_roots,
 )
+from pytest_nodered_sec.probes.tls.in_clear import is_in_clear
 from pytest_nodered_sec.probes.tls.ocsp import read_staple
-from pytest_nodered_sec.probes.tls.suites import is_in_clear
 from pytest_nodered_sec.probes.transport.names import ascii_name, banner, is_address
 
 if TYPE_CHECKING:
@@ -164,14 +164,14 @@ class Client:
         staple: the OCSP response in DER, b"" for none.
         asked: whether the server asked for a client certificate.
         trust: what is trusted.
+        received: the beginning of what came, by which it is named where it is no TLS.
     """
 
     def __init__(self, look: Look, *, legacy: bool = False, authentication: str = "", certificate: bool = True) -> None:
         self.faults: dict[tuple[int, int], None] = {}
         self.walked: dict[int, crypto.X509] = {}
         self.staple = b""
-        self.asked = False
-        self._received = b""  # the beginning of what came, to name what is no TLS
+        self.asked, self.received = False, b""
         self.host = ascii_name(look.target.hostname)
         self._look = look
         target = look.target
@@ -203,7 +203,7 @@ class Client:
         try:
             self._drive(sock, self.connection.do_handshake, "the TLS handshake")
         except SSL.Error as error:
-            raise _explain(where, error, self._received) from None
+            raise _explain(where, error, self.received) from None
 
     def exchange(self, sock: socket.socket, request: bytes, limit: int) -> bytes:
         """Send something when hands are shaken, and read the beginning of what comes back.
@@ -242,14 +242,14 @@ class Client:
                 sock.settimeout(self._left())
                 data = sock.recv(_RECORD_LIMIT)
             except TimeoutError:
-                got = f"{len(self._received)} bytes" if self._received else "nothing"
+                got = f"{len(self.received)} bytes" if self.received else "nothing"
                 raise ProbeError(f"{what} with {where} did not end in time: {got} came back", Cause.TIMEOUT) from None
             except OSError as error:
                 raise ProbeError(f"{where} ended {what}: {(error.strerror or 'reset').lower()}", Cause.CLOSED) from None
             if not data:
-                count = len(self._received)
+                count = len(self.received)
                 raise ProbeError(f"{where} closed the connection during {what}, after {count} bytes", Cause.CLOSED)
-            self._received = (self._received + data)[:64]
+            self.received = (self.received + data)[:64]
             self.connection.bio_write(data)
 
     def _flush(self, sock: socket.socket) -> None:

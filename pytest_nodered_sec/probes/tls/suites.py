@@ -8,6 +8,7 @@ that is refused now, somebody stopped talking to us, and what was not seen yet i
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ from pytest_nodered_sec.observations.tls import (
 )
 from pytest_nodered_sec.probes.tls.asker import PROTOCOL_VERSION, Asker, label_of, weakest_first
 from pytest_nodered_sec.probes.tls.clienthello import CURVE, Version, exchange_of
+from pytest_nodered_sec.probes.tls.handshake import Client, Incompatible, shake_hands
+from pytest_nodered_sec.probes.tls.in_clear import USUAL, is_in_clear
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
@@ -49,11 +52,10 @@ _SUITES: Final = (
 )
 _TLS13: Final = (0x1301, 0x1302, 0x1303, 0x1304, 0x1305, 0x1306, 0x1307, 0x00C6, 0x00C7, 0xC0B4, 0xC0B5)
 _FEW: Final = 64  # suites in a ClientHello of less than 512 bytes: old middleboxes and servers take no longer one
-_USUAL: Final = (  # of which every server has one, unless it has none at all
-    *(0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9, 0xC009, 0xC00A, 0xC013, 0xC014, 0xC023, 0xC024, 0xC027, 0xC028),
-    *(0x009C, 0x009D, 0x009E, 0x009F, 0x002F, 0x0035, 0x003C, 0x003D, 0x0033, 0x0039, 0x0067, 0x006B, 0x000A, 0x0016),
-    *(0x0004, 0x0005, 0xC007, 0xC011, 0xC008, 0xC012, 0x0041, 0x0084, 0x0045, 0x0088, 0x0096, 0x009A, 0x0009, 0x0015),
-    *(0x0001, 0x0002, 0x003B, 0x0018, 0x001B, 0x0034, 0x003A, 0xC018, 0xC019, 0x0003, 0x0006, 0x0008, 0x0014, 0x0017),
+_HANDSHAKE: Final = b"\x16"  # type of a record
+# with which every client of OpenSSL's shakes hands, and so any server that is one
+_COMMON: Final = frozenset(
+    (*_TLS13[:3], 0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9, 0x009C, 0x009D, 0x009E, 0x009F)
 )
 _LANES: Final = (  # what is asked one after the other
     (Version.TLSV1_3,),
@@ -90,9 +92,11 @@ def see_offers(look: Look) -> TlsOffers:
         return TlsOffers()
     asker = Asker(look)
     lanes = [Once(partial(_see_versions, asker, versions)) for versions in _LANES]
+    unfinished = Once(partial(_why_unfinished, look))
     if look.target.policy.pace != "quiet" and not look.station.narrowed:
         for lane in lanes[1:]:
             threads.start(lane.settle)
+        threads.start(unfinished.settle)
     seen = [lane.get() for lane in lanes]
     offers = TlsOffers(
         tuple(offer for part in seen for offer in part.versions),
@@ -101,27 +105,27 @@ def see_offers(look: Look) -> TlsOffers:
     )
     _check_answered(look, offers)
     asker.confirm()
+    common = {suite.code for version in offers.versions for suite in version.suites} & _COMMON
+    if common and (trouble := unfinished.get()):
+        raise ProbeError(
+            f"{look.target.url} answers every ClientHello and completes no handshake, so what it accepts is not known: "
+            f"{trouble.message}",
+            trouble.cause,
+        )
     return offers
 
 
-def is_in_clear(look: Look) -> bool:
-    """Whether a target is served without TLS, as its URL says; where that says http, one ClientHello shows it.
-
-    Raises:
-        ProbeError: the URL says http, and TLS answers: nothing can be said of either.
-    """
-    if not look.target.tls and look.shared("TLS in clear", lambda: _answers_tls(look)):
-        https = look.target.origin.replace("http:", "https:", 1)
-        raise ProbeError(f"{look.target.url} is a port for HTTPS: use `--nodered-url={https}`", Cause.PROTOCOL)
-    return not look.target.tls
-
-
-def _answers_tls(look: Look) -> bool:
+def _why_unfinished(look: Look) -> ProbeError | None:
+    """Return why a handshake that the server begins does not get as far as its certificate, None where it does."""
     try:
-        reply = Asker(look).ask(Version.TLSV1_2, _USUAL)
-    except ProbeError:  # such as what answers HTTP
-        return False
-    return reply.hello is not None or reply.alert is not None
+        shake_hands(look)
+    except ProbeError as error:
+        client = Client(look, legacy=True)
+        with contextlib.suppress(ProbeError, Incompatible), contextlib.closing(look.connect()) as sock:
+            client.shake_hands(sock)
+        begun = client.received[:1] == _HANDSHAKE
+        return error if begun and not client.walked else None
+    return None
 
 
 def old_versions(look: Look) -> tuple[str, ...]:
@@ -131,7 +135,7 @@ def old_versions(look: Look) -> tuple[str, ...]:
         ProbeError: no connection, no answer in time, or something else than TLS.
     """
     asker = Asker(look)
-    return tuple(version.label for version in _LANES[-1] if asker.ask(version, _USUAL).hello is not None)
+    return tuple(version.label for version in _LANES[-1] if asker.ask(version, USUAL).hello is not None)
 
 
 def _check_answered(look: Look, offers: TlsOffers) -> None:
@@ -204,7 +208,7 @@ def _begin(asker: Asker, version: Version) -> tuple[Reply, list[tuple[int, ...]]
     Raises:
         ProbeError: no answer in time, or none of TLS.
     """
-    everything, usual = (_TLS13, _TLS13[:3]) if version == Version.TLSV1_3 else (_SUITES, _USUAL)
+    everything, usual = (_TLS13, _TLS13[:3]) if version == Version.TLSV1_3 else (_SUITES, USUAL)
     silence: ProbeError | None = None
     reply: Reply | None = None
     try:

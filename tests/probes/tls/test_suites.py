@@ -221,8 +221,9 @@ def test_a_good_server_hardly_notices(server: str, chains: tuple[Issued, ...], m
     need_nginx()
     lines = parameters(server, tmp_path)
     with nginxlab.serving(tmp_path, *([issued, MIDDLE] for issued in chains), server=lines) as nginx:
-        present_chain(look_at(nginx.port))
-        see_offers(look_at(nginx.port))
+        look = look_at(nginx.port)
+        present_chain(look)
+        see_offers(look)
         assert nginx.accepted() <= most
         assert nginx.logged() == []
 
@@ -597,6 +598,20 @@ def test_a_server_that_takes_no_long_hello_is_asked_in_portions(behaviour: Any, 
         offers = see_offers(look_at(server.port, timeout=4))
     assert {version: len(names) for version, names in accepted(offers).items()} == {"TLSv1.3": 3, "TLSv1.2": 4}
     assert judged(offers) == {"tls-14": {"TLSv1.2"}}
+
+
+def test_a_server_that_answers_hellos_alone_is_no_proof_of_tls() -> None:
+    chosen = bytes.fromhex("009c")  # AES128-GCM-SHA256, which needs no more than this message
+    hello = b"\x02\x00\x00\x26\x03\x03" + bytes(32) + b"\x00" + chosen + b"\x00"
+
+    def handle(sock: socket.socket) -> None:
+        said = sock.recv(65536)
+        accepts = offered(said) == 0x0303 and chosen in said
+        sock.sendall(b"\x16\x03\x03\x00\x2a" + hello if accepts else b"\x15\x03\x03\x00\x02\x02\x46")
+
+    with tlslab.serving(handle) as server, pytest.raises(ProbeError) as caught:
+        see_offers(look_at(server.port, timeout=4))
+    assert "answers every ClientHello and completes no handshake, so what it accepts is not known" in str(caught.value)
 
 
 def test_a_server_that_closes_for_old_versions_refuses_them(good: int) -> None:
