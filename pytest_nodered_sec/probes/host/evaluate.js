@@ -103,7 +103,7 @@ function inert(name, asked, id = 0, settled = false) {
       if (key === HELD) return id;
       if (key === util.promisify.custom) return undefined;
       if (key === "then") return settled ? undefined : (go) => ++asked.awaited > 200 // a loop that waits for nothing else
-        ? new Promise(() => {}) : Promise.resolve(go && go(inert(name, asked, 0, true)));
+        ? new Promise(() => {}) : Promise.resolve().then(() => go && go(inert(name, asked, 0, true)));
       if (key === "catch" || key === "finally") return () => proxy;
       used();
       if (key === Symbol.iterator) return function* () { asked.add(name); };
@@ -171,7 +171,9 @@ function loader(environment, loaded, asked) {
     Buffer, queueMicrotask: (act) => asked.waits("queueMicrotask", [act]),
     clearTimeout: () => {}, clearInterval: () => {}, clearImmediate: () => {}, global: globals,
   });
-  for (const key of ["setTimeout", "setInterval", "setImmediate"]) globals[key] = (act) => timer(key, asked, act);
+  for (const key of ["setTimeout", "setInterval", "setImmediate"]) globals[key] = Object.assign((act) => timer(key, asked, act),
+    { [util.promisify.custom]: () => inert("timers/promises", asked) });
+  Object.defineProperty(globals, "__import", { value: async (name) => inert(printable(name), asked, 0, true) });
   for (const key of ["WebSocket", "EventSource", "Worker", "BroadcastChannel"]) globals[key] = inert(key, asked);
   const [files, promises] = reading(asked);
   const commands = programs(asked), hashes = bcrypt(asked), main = mainModule(variables, asked);
@@ -206,7 +208,8 @@ function loader(environment, loaded, asked) {
     if (ofPackage) packaged.add(file);
     if (!regular(file)) throw failure(`${printable(file)} is no regular file`);
     if (fs.statSync(file).size > MOST << 3) throw failure(`${printable(file)} is larger than 8 MiB`);
-    const body = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "");
+    const body = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, "").replace(/^#!.*/, "")
+      .replace(/(?<![\w$.])import(?=\s*\()/g, "__import"); // which a script in a context of its own may not do
     if (!ofPackage) asked.source += `${body}\n`;
     const module = { exports: {}, id: file, filename: file, path: path.dirname(file), paths: [], children: [], loaded: false, parent };
     cache.set(file, module);
@@ -270,7 +273,6 @@ const ERRORS = ["Error", "TypeError", "ReferenceError", "SyntaxError", "RangeErr
 function trouble(error) { // in our own words: a file's may quote a value, or be shaped like ours
   if (error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return `it did not end within ${INPUT.limit / 1000} s`;
   if (ours.has(error)) return error.message;
-  if (attempt(() => error.code, "") === "ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING") return "it uses import(), which is not done here";
   const name = attempt(() => ERRORS.find((one) => one === error.name), "") || "something";
   const missing = name === "ReferenceError" && /^([A-Za-z_]\w{0,39}) is not defined$/.exec(String(attempt(() => error.message, "")));
   return missing ? `it needs ${missing[1]}, which is not there when it is read` : `it throws ${name}`;
@@ -309,7 +311,8 @@ async function evaluate() {
   for (const event of ["unhandledRejection", "uncaughtException"]) process.on(event, () => {}); // of what it left behind
   const loaded = [], asked = new Asked();
   try {
-    const settings = loader(INPUT.environment, loaded, asked)(INPUT.file);
+    const settings = loader(INPUT.environment, loaded, asked)(INPUT.file), anew = made(settings);
+    if (anew) throw failure(`it makes ${printable(anew)} by a getter or a Proxy, which Node-RED asks anew with each request: write the value down`);
     const reduced = reduce(settings, asked);
     for (const file of BLIND) throw failure(`it reads ${printable(file.replace(ROOT, ""))}, which takes a group that Node-RED's process has, `
       + "and its user by /etc/group has not: look as root, or add the user to that group");

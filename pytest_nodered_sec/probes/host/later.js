@@ -39,6 +39,26 @@ function stale(reduced) { // files that have come or changed since, and without 
   return files;
 }
 
+// What is made anew whenever it is asked for, as Node-RED asks for adminAuth with each request: by a getter, or a Proxy. A
+// getter that only names something, as compilers write it for what a file exports, is as good as a value (`changing`).
+const NAMING = /^(get [\w$]+|function( [\w$]+)?)?\s*\(\)\s*(=>)?\s*(\{\s*return [\w$.[\]]+;?\s*\}|[\w$.[\]]+)$|\[native code\]/;
+const FREE = new Set(["functionGlobalContext", "logging", "contextStorage", "storageModule"]); // of nodes and others
+
+function made(value, name = "", depth = 4) { // which setting, "" for none
+  if (value === null || typeof value !== "object" || kindOf(value) === "computed") return "";
+  if (util.types.isProxy(value)) return name || "all settings";
+  for (let here = value; here && (here === value || !(here instanceof Object)); here = Object.getPrototypeOf(here)) { // not Node's classes
+    for (const key of Object.getOwnPropertyNames(here).slice(0, 500)) {
+      if (!name && FREE.has(key)) continue;
+      const { get, value: part } = Object.getOwnPropertyDescriptor(here, key), where = name || key;
+      if (get && !NAMING.test(Function.prototype.toString.call(get))) return where;
+      const inside = depth && here === value ? made(part, where, depth - 1) : "";
+      if (inside) return inside;
+    }
+  }
+  return "";
+}
+
 const turn = () => new Promise((go) => setImmediate(go));
 const turns = async () => { for (let round = 0; round < 5; round++) await turn(); };
 

@@ -31,6 +31,16 @@ LATER = {
         "an async function",
     ),
     "an async function": (f"(async () => {{ await 1; {OPEN}; }})()", "an async function"),
+    "import()": (f"import('fs').then(() => {{ {OPEN}; }})", "an async function"),
+    "a timer as a promise": (
+        f"require('timers/promises').setTimeout(9).then(() => {{ {OPEN}; }})",
+        "an async function",
+    ),
+    "a timer made a promise": (
+        f"require('util').promisify(setTimeout)(9).then(() => {{ {OPEN}; }})",
+        "an async function",
+    ),
+    "a name that is looked up": (f"require('dns').promises.lookup('x').then(() => {{ {OPEN}; }})", "an async function"),
     "a watcher": (f"fs.watchFile(__filename, () => {{ {OPEN}; }})", "fs"),
     "a signal": (f"process.on('SIGUSR2', () => {{ {OPEN}; }})", "process.on SIGUSR2"),
     "the next turn": (f"process.nextTick(() => {{ {OPEN}; }})", "nextTick"),
@@ -62,12 +72,46 @@ def test_what_changes_the_settings_later_is_named(name: str, evaluate: Evaluator
         "const {setTimeout: wait} = require('timers/promises'); (async () => { while (true) await wait(1000); })()",
         "(async () => { for (;;) await new Promise((go) => setTimeout(go, 9)); })()",
         "require('fs').readFile(__filename, () => {})",
+        "import('fs').then((fs) => { module.exports.functionGlobalContext = {fs}; })",
     ],
 )
 def test_what_changes_no_setting_later_decides_nothing(text: str, evaluate: Evaluator) -> None:
     seen = evaluate(f"module.exports = {{adminAuth: {LOGIN}}}; {text};", limit=3000)
     assert seen["settings"]["adminAuth"]["kind"] == "set"
     assert [name for name in seen["asked"] if name != "fs.readFile"] == []
+
+
+MADE = {
+    "a getter": f"module.exports = {{get adminAuth() {{ return Date.now() > 1e15 ? null : {LOGIN}; }}}}",
+    "a getter inside": f"const l = {LOGIN}; l.users[0] = {{get password() {{ return '{HASH}' + ''; }}}}; "
+    "exports.adminAuth = l",
+    "a getter of a class": f"module.exports = new (class {{ get adminAuth() {{ return Date.now() && {LOGIN}; }} }})()",
+    "a Proxy": f"module.exports = {{adminAuth: new Proxy({LOGIN}, {{}})}}",
+    "settings that are a Proxy": f"module.exports = new Proxy({{adminAuth: {LOGIN}}}, {{}})",
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_anew_with_each_request_is_not_judged(name: str, evaluate: Evaluator) -> None:
+    trouble = evaluate(MADE[name])["trouble"]
+    what = "all settings" if name.startswith("settings") else "adminAuth"
+    assert trouble.startswith(f"it makes {what} by a getter or a Proxy, which Node-RED asks anew with each request")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [  # TypeScript; esbuild; a copy
+        f"const y_1 = {{a: {LOGIN}}}; Object.defineProperty(exports, 'adminAuth', "
+        "{enumerable: true, get: function () { return y_1.a; }})",
+        f"const a = {LOGIN}; Object.defineProperty(exports, 'adminAuth', {{enumerable: true, get: () => a}})",
+        f"module.exports = {{...{{get adminAuth() {{ return Date.now() && {LOGIN}; }}}}}}",
+        f"module.exports = {{adminAuth: {LOGIN}, functionGlobalContext: new Proxy({{}}, {{}})}}",
+        f"module.exports = {{adminAuth: {LOGIN}, https: {{key: Buffer.from('x')}}, x: new Map([[1, new Date()]])}}",
+        f"module.exports = Object.assign(Object.create(null), {{adminAuth: {LOGIN}, hasOwnProperty: () => true}})",
+    ],
+)
+def test_getters_that_name_a_value_are_as_good_as_one(text: str, evaluate: Evaluator) -> None:
+    assert evaluate(text)["settings"]["adminAuth"]["kind"] == "set"
 
 
 def dated(file: Path, seconds: float) -> None:
