@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import quote, unquote, urlsplit
 
 from pytest_nodered_sec import redaction, texts
+from pytest_nodered_sec.data.letters import mixed_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -241,8 +242,8 @@ class Credentials:
             redaction.learn(part.partition("=")[2].strip())
 
 
-def root_in_capitals(target: Target, surface: str, plain: str, path: str) -> str:
-    """Return the absolute path below the root in capitals, once for each root and dashboard; "" where none is asked.
+def root_in_mixed_case(target: Target, surface: str, plain: str, path: str) -> str:
+    """Return the absolute path below the root in mixed letter case, once for each root and dashboard, or "".
 
     Express mounts httpAdminRoot and httpNodeRoot in any letter case, and a proxy's location /admin/ guards one
     (measured on Node-RED 5.0.7). What the URL itself puts before the root is the proxy's own, and stays.
@@ -254,5 +255,6 @@ def root_in_capitals(target: Target, surface: str, plain: str, path: str) -> str
         path: the spelling that is asked.
     """
     root = target.admin_root if surface == Surface.ADMIN.name else target.node_root
-    first = path == plain.rstrip("/").upper() and (surface == Surface.DASHBOARD.name or plain == "/settings")
-    return target.path(root.upper(), plain) if first and root != root.upper() else ""
+    first = path == mixed_case(plain.rstrip("/")) and (surface == Surface.DASHBOARD.name or plain == "/settings")
+    mixed = mixed_case(root)
+    return target.path(mixed, plain) if first and mixed != root else ""

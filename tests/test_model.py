@@ -8,7 +8,7 @@ import pytest
 from seen import target
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.model import Credentials, HttpSettings, Surface, Target, root_in_capitals
+from pytest_nodered_sec.model import Credentials, HttpSettings, Surface, Target, root_in_mixed_case
 from pytest_nodered_sec.policy.model import Policy, PublicPath
 
 
@@ -28,14 +28,14 @@ def test_a_url_comes_to_host_port_and_scheme(
     assert (seen.origin, seen.hostname, seen.named, seen.port, seen.tls) == (origin, hostname, named, port, tls)
 
 
-def test_a_root_is_asked_in_capitals_once_for_each_surface() -> None:
+def test_a_root_is_asked_in_mixed_letter_case_once_for_each_surface() -> None:
     seen = replace(target("https://plant.example/line"), admin_root="/admin", node_root="/hmi")
     admin, dashboard = Surface.ADMIN.name, Surface.DASHBOARD.name
-    assert root_in_capitals(seen, admin, "/settings", "/SETTINGS") == "/line/ADMIN/settings"
-    assert root_in_capitals(seen, dashboard, "/ui", "/UI") == "/line/HMI/ui"
-    assert root_in_capitals(seen, admin, "/flows", "/FLOWS") == ""
-    assert root_in_capitals(seen, admin, "/settings", "/settings/") == ""
-    assert root_in_capitals(target(), admin, "/settings", "/SETTINGS") == ""
+    assert root_in_mixed_case(seen, admin, "/settings", "/sEtTiNgS") == "/line/aDmIn/settings"
+    assert root_in_mixed_case(seen, dashboard, "/ui", "/uI") == "/line/hMi/ui"
+    assert root_in_mixed_case(seen, admin, "/flows", "/fLoWs") == ""
+    assert root_in_mixed_case(seen, admin, "/settings", "/settings/") == ""
+    assert root_in_mixed_case(target(), admin, "/settings", "/sEtTiNgS") == ""
 
 
 @pytest.mark.parametrize(

@@ -127,12 +127,15 @@ def findings(target: Target) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def open_node_red(folder: Path) -> Iterator[int]:
-    """Run a Node-RED without any login, whose /ui takes any WebSocket; yield its TCP port."""
+def open_node_red(folder: Path, logins: str = "") -> Iterator[int]:
+    """Run a Node-RED with no login but those in these lines of settings.js, whose /ui takes any WebSocket.
+
+    Yields its TCP port.
+    """
     folder.mkdir()
     (folder / "settings.js").write_text(
         "module.exports = {ui: {ioMiddleware: (socket, next) => next()}, webSocketNodeVerifyClient: () => true, "
-        "telemetry: {enabled: false}};"
+        f"telemetry: {{enabled: false}}, {logins}}};"
     )
     (folder / "flows.json").write_text(flows(deployments.Deployment()))
     with lab.start([str(folder)], say=lambda line: None) as there:

@@ -23,8 +23,10 @@ SURFACES: Final = (
 )
 COLUMNS: Final = {
     "anybody": "without credentials",
-    "spelling": "another letter case, a trailing slash, a root in capitals; not where Node-RED itself refuses",
-    "written": "`//` in place of the first slash with the first letter percent-encoded, behind `/static/..` or the "
+    "spelling": "small letters and capitals by turns, in the path or the root, a trailing slash; not where Node-RED "
+    "itself refuses",
+    "written": "`//` in place of the first slash with the first letter percent-encoded (each by itself at the first "
+    "surface that a gate refuses), behind `/static/..` or the "
     "first public path of the policy; not where Node-RED itself refuses; of pages, endpoints and the admin API the "
     "whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
@@ -33,11 +35,13 @@ COLUMNS: Final = {
     "API key, the cookies that refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services "
     "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses; except on "
     "WebSockets a made-up token of the scheme Token",
-    "identity": "forged identity headers, and 127.0.0.1 in those of the next column",
+    "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets the dashboards' "
+    "channels and the first declared one",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
     "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
     "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too, of /comms 127.0.0.1 in its place; of a "
-    "further page behind the same gate all but 100.64.0.1 and fd00::1",
+    "further page behind the same gate all but 100.64.0.1 and fd00::1; X-Forwarded-For has 10.0.0.1 before "
+    "100.64.0.1 and 192.168.1.5 before fd00::1",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
@@ -114,7 +118,8 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "upgrade": f"-: {_IS_UPGRADE}",
         "form": f"-: {_HANDSHAKE}",
         **_SOCKETS,
-        **dict.fromkeys(("written", "identity", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
+        "identity": "admin-12",
+        **dict.fromkeys(("written", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
     },
     "/comms": {
         "anybody": "admin-06",

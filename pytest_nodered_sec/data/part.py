@@ -1,4 +1,4 @@
-"""What a part of a way is: headers, or another form of a request, that may open a gate by themselves."""
+"""What a way past a gate is, and a part of it: headers, or another form of a request, that may open it."""
 
 from __future__ import annotations
 
@@ -60,6 +60,19 @@ class Part:
     def rewrites(self) -> bool:
         """Whether it changes the form of the path."""
         return self.write is not None or self.absolute
+
+
+@dataclass(frozen=True)
+class Way:
+    """One question: parts that are sent together, and each by itself where together they are answered otherwise.
+
+    Attributes:
+        name: what a person calls it; part of a test's id.
+        parts: what is sent.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
 
 
 def written(parts: Sequence[Part], path: str, origin: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data import guarded_get_routes
+from pytest_nodered_sec.data.letters import mixed_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,18 +25,28 @@ class Spelling:
         name: what it is called.
         write: turns the plain path, which ends without a slash, into this spelling.
         passes: proxy rules that it was seen to pass.
+        labelled: turns the plain path into what the question is called. Ids last, and what is asked may not.
     """
 
     name: str
     write: Callable[[str], str]
     passes: str
+    labelled: Callable[[str], str]
 
 
 SPELLINGS: Final = (
     Spelling(
-        "letter case", str.upper, "nginx: location = /flows, location /flows, location ^~ /ui/; Caddy: path_regexp"
+        "letter case",
+        mixed_case,
+        "nginx: location = /flows, location /flows, location ^~ /ui/, location ~ ^/(api|API); Caddy: path_regexp",
+        str.upper,
     ),
-    Spelling("trailing slash", lambda path: f"{path}/", "nginx: location = /flows; Caddy: path /flows"),
+    Spelling(
+        "trailing slash",
+        lambda path: f"{path}/",
+        "nginx: location = /flows; Caddy: path /flows",
+        lambda path: f"{path}/",
+    ),
 )
 
 # Both dashboards serve their folder by express.static, and Dashboard 2 its page at every path below its own: seen with

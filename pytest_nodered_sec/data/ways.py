@@ -6,15 +6,18 @@ surfaces and ways is in `data.cells`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, NAVIGATION
 from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
-from pytest_nodered_sec.data.part import Part
+from pytest_nodered_sec.data.part import Part, Way
 
-# Files that a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest)$
-ASSETS: Final = ("x.js", "x.css", "x.png", "x.svg", "favicon.ico", "x.woff2", "x.webmanifest", "manifest.json")
+# What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|txt|jpg)$;
+# location ~ /health$
+ASSETS: Final = (
+    *("x.js", "x.css", "x.png", "x.svg", "favicon.ico", "x.woff2", "x.webmanifest", "manifest.json"),
+    *("x.txt", "x.jpg", "health"),
+)
 USUAL_ASSETS: Final = ASSETS[:2]  # what every such list has; of further channels, because one list is for all of them
 
 
@@ -38,14 +41,22 @@ ADDRESSED: Final = (
 OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
 
 
-def _from(address: str) -> Part:
+def _from(address: str, before: str = "") -> Part:
+    """Return an address in all of these headers, with another one before it in X-Forwarded-For, "" for none.
+
+    Fronts that believe the last address, or any, see no difference; those that believe the last but one see the other.
+    """
     node = f'"[{address}]"' if ":" in address else address  # RFC 7239, 6
     return Part(
         "forwarded",
         f"as if forwarded for {address}",
-        (*((name, address) for name in ADDRESSED), ("Forwarded", f"for={node}")),
+        (
+            ("X-Forwarded-For", f"{before}, {address}" if before else address),
+            *((name, address) for name in ADDRESSED[1:]),
+            ("Forwarded", f"for={node}"),
+        ),
         "nginx 1.22: set_real_ip_from 0.0.0.0/0 with satisfy any and allow 192.168.0.0/16, by any of these as "
-        "real_ip_header; HAProxy: hdr_ip",
+        "real_ip_header; HAProxy: hdr_ip; Traefik 3: ipStrategy.depth",
     )
 
 
@@ -348,19 +359,6 @@ IDENTITY: Final = Part(
 )
 
 
-@dataclass(frozen=True)
-class Way:
-    """One question: parts that are sent together, and each by itself where together they are answered otherwise.
-
-    Attributes:
-        name: what a person calls it; part of a test's id.
-        parts: what is sent.
-    """
-
-    name: str
-    parts: tuple[Part, ...]
-
-
 WAYS: Final = {
     way.name: way
     for way in (
@@ -370,14 +368,14 @@ WAYS: Final = {
             "bearer",
             (BEARER, CONNECTION, HANDSHAKE, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1")),
         ),
-        Way("basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1"))),
+        Way("basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1", before="10.0.0.1"))),
         Way("lan", (CONNECTION, HANDSHAKE, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
-        Way("behind", (BEHIND, NAMELESS, _from("fd00::1"))),
+        Way("behind", (BEHIND, NAMELESS, _from("fd00::1", before="192.168.1.5"))),
         Way("written", (ENCODED, SLASHES, CHUNKED, NEAR, NEAR_6)),  # in this order: the letter first
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
-        Way("head", (HEAD, _from("fd00::1"))),
+        Way("head", (HEAD, _from("fd00::1", before="192.168.1.5"))),
         Way("identity", (IDENTITY,)),
     )
 }
@@ -391,4 +389,4 @@ PROXY_05: Final = {
     "endpoint": ("upgrade", "browser", "bearer", "basic", "head", *_WRITTEN),
     "WebSocket endpoint": ("socket", *_WRITTEN),
 }
-RARE: Final = ("basic", "rerouted", "behind", "dotted")  # of dashboards, asked at the first one that refuses
+RARE: Final = ("basic", "rerouted", "behind")  # of dashboards, asked at the first one that refuses

@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
 
 
+_CLAIMING: Final = ("channel, polling", "channel, WebSocket", "endpoint")  # surfaces; pages have their slash
 _PREFIXES: Final = 3  # of public paths that are looked below
 
 
 def _respelled(surface: Surface, plain: str, *below: str) -> tuple[Ask, ...]:
-    spelled = [*(spelling.write(plain.rstrip("/")) for spelling in SPELLINGS), *below]
+    bare = plain.rstrip("/")
+    spelled = [
+        *((spelling.write(bare), spelling.labelled(bare)) for spelling in SPELLINGS),
+        *((path, path) for path in below),
+    ]
     return tuple(
-        Ask("variant", (surface.name, plain, path), f"GET {path}") for path in spelled if path not in ("", plain)
+        Ask("variant", (surface.name, plain, path), f"GET {label}")
+        for path, label in spelled
+        if path not in ("", plain)
     )
 
 
@@ -44,7 +51,7 @@ def claimed_identities(target: Target) -> tuple[Ask, ...]:
     claims = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
     addresses = [f"{name}: {value}" for name, value in LOOPBACK]
     every = [*claims, *addresses]
-    others = [spot for spot in representatives(target) if spot.surface in ("channel, polling", "endpoint")]
+    others = [spot for spot in representatives(target) if spot.surface in _CLAIMING]
     return (
         *(Ask("claim", (header,), header.split(":")[0]) for header in claims),
         Ask("claim", tuple(addresses), "other address headers"),
@@ -85,11 +92,11 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
         for name in PROXY_05[spot.surface]
     ]
     for spot in askable_endpoints(target):
-        spelled = [spelling.write(spot.path.rstrip("/")) for spelling in SPELLINGS]
+        bare = spot.path.rstrip("/")
         asks += [
-            Ask("spelled_endpoint", (spot.method, spot.path, path), f"{spot.method} {path} spelling")
-            for path in spelled
-            if path != spot.path
+            Ask("spelled_endpoint", (spot.method, spot.path, path), f"{spot.method} {spelling.labelled(bare)} spelling")
+            for spelling in SPELLINGS
+            if (path := spelling.write(bare)) != spot.path
         ]
     by_address = [Ask("by_address", label="the address as Host")] if target.named else []
     if target.named and target.hostname != "localhost":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT
-from pytest_nodered_sec.model import Surface, root_in_capitals
+from pytest_nodered_sec.model import Surface, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
@@ -200,8 +200,8 @@ def for_variant(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `variant` may send."""
     surface, plain, path, *how = args
     seen = for_access(target, (surface, "GET", path, *(how or ["anonymous"])))
-    capitals = "" if how else root_in_capitals(target, surface, plain, path)
-    seen += [Request(Manner.READ, "GET", capitals)] if capitals else []
+    mixed = "" if how else root_in_mixed_case(target, surface, plain, path)
+    seen += [Request(Manner.READ, "GET", mixed)] if mixed else []
     return [*seen, *for_access(target, (surface, "GET", plain, "anonymous"))]
 
 

@@ -117,6 +117,8 @@ GATES = {
         unless("ClientIP(`192.168.0.0/16`)", TRUSTING),
     ),
     "depth": Pair(f"{TRUSTING}\nPathPrefix(`/`) -> depth", "proxy-05:forwarded", "PathPrefix(`/`) -> depth"),
+    "depth-of-two": Pair(f"{TRUSTING}\nPathPrefix(`/`) -> second", "proxy-05:forwarded", "PathPrefix(`/`) -> second"),
+    "depth-at-home": Pair(f"{TRUSTING}\nPathPrefix(`/`) -> home", "proxy-05:forwarded", "PathPrefix(`/`) -> home"),
     "trusted": Pair(
         'entry {"forwardedHeaders": {"trustedIPs": ["127.0.0.0/8"]}}\nPathPrefix(`/`) -> depth',
         "proxy-05:forwarded",
@@ -194,6 +196,8 @@ def command(node_red: int, judge: int, folder: Path, gates: Mapping[str, tuple[i
                 "unnamed": {"headers": {"customRequestHeaders": {"X-Forwarded-User": ""}}},
                 "strip": {"stripPrefix": {"prefixes": ["/nodered"]}},
                 "depth": {"ipAllowList": depth},
+                "second": {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"depth": 2}}},
+                "home": {"ipAllowList": {"sourceRange": ["192.168.0.0/16"], "ipStrategy": {"depth": 2}}},
                 "excluded": {"ipAllowList": excluded},
                 **{name: {"forwardAuth": told} for name, told in asking.items()},
             },

@@ -216,6 +216,21 @@ GATES |= {
         {"GET /settings", "/ui"},
     ),
 }
+GATES |= {
+    # a dashboard's WebSocket alone; admin-12 finds it
+    "socket-by-loopback": (
+        f"{GUARDED} location /ui/socket.io {{ {LOGIN.replace('Operators', '$by_socket')} {TO_NODE_RED} }}",
+        'map $http_upgrade:$http_x_forwarded_for $by_socket { "websocket:127.0.0.1" off; default Operators; }',
+        "",
+        set(),
+    ),
+    "cases": (  # guards a list, in lower and in upper case
+        f"{LOGIN.replace('Operators', '$by_case')} location / {{ {TO_NODE_RED} }}",
+        'map $uri $by_case { default off; "~^/(ui|api|settings|comms|ws|UI|API|SETTINGS|COMMS|WS)(/|$)" Operators; }',
+        "",
+        set(),
+    ),
+}
 OAUTH = f"""absolute_redirect off; location = /auth {{ internal; return 401; }}
 location @start {{ return 302 /oauth2/start?rd=$request_uri; }}
 location /oauth2/ {{ return 302 https://login.example/authorize?state=$request_id; }}
@@ -267,6 +282,7 @@ FURTHER = {  # a gate of its own for the first dashboard, and one for all else t
     f"location ~ ^/ui/.*[.]svg$ {{ auth_basic off; {TO_NODE_RED} }}"
     for name, first in {
         "further-forbidden": "return 403;",
+        "further-same": f"{LOGIN} {TO_NODE_RED}",
         "further-login": f"{LOGIN.replace('Operators', 'Halls')} {TO_NODE_RED}",
         "further-node-red": "add_header WWW-Authenticate 'Bearer realm=\"Users\"' always; return 401;",
     }.items()
@@ -416,7 +432,25 @@ def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str]
 def test_a_gate_that_believes_it_is_asked_from_its_own_machine_is_found(targets: Callable[[str], Target]) -> None:
     seen = violations_of(targets("loopback"), "admin-12")
     assert {code for violations in seen.values() for code, _ in violations} == {"believed"}
-    assert set(seen) == {"other address headers", "/ui", "/ui/socket.io", "GET /api/orders", "WebSocket /ws/line"}
+    sockets = {"WebSocket /ui/socket.io", "WebSocket /ws/line"}
+    assert set(seen) == {"other address headers", "/ui", "/ui/socket.io", "GET /api/orders"} | sockets
+
+
+def test_a_websocket_alone_that_believes_an_address_is_found(targets: Callable[[str], Target]) -> None:
+    ((label, findings),) = violations_of(targets("socket-by-loopback"), "admin-12").items()
+    assert (label, [code for code, _ in findings]) == ("WebSocket /ui/socket.io", ["believed"])
+
+
+@pytest.mark.parametrize(
+    ("control", "asked"),
+    [("dash-04", "/uI"), ("proxy-05", "/aPi/oRdErS"), ("admin-05", "/sEtTiNgS")],
+)
+def test_a_list_in_small_letters_and_in_capitals_is_not_all(
+    control: str, asked: str, targets: Callable[[str], Target]
+) -> None:
+    seen = violations_of(targets("cases"), control)
+    observed = [text for findings in seen.values() for code, text in findings if code == "spelling"]
+    assert any(text.startswith(f"GET {asked} without credentials answered 200") for text in observed), seen
 
 
 @pytest.mark.parametrize("asset", ASSETS)
@@ -432,6 +466,9 @@ def test_what_one_gate_refuses_says_nothing_of_anothers_dashboard(name: str, tar
     target = replace(target, policy=replace(target.policy, dashboards=("/dashboard", "/ui")))
     seen = violations_of(target, "proxy-05", "way")
     assert "/ui dotted" in seen
+    if name == "further-same":  # of a further channel that the same gate refuses, not every name of a file is asked
+        assert "/ui/socket.io dotted" in seen
+        return
     ((label, findings),) = violations_of(target, "dash-02", "socket").items()
     assert (label, [code for code, _ in findings]) == ("/ui", ["gate-passed"])
     assert "/ui/socket.io/x.svg" in findings[0][1]

@@ -80,7 +80,7 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
     first = look.shared(f"the channel that is asked by all names of files, refused by {gate}", lambda: path) == path
     assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in (ASSETS if first else USUAL_ASSETS)]
     for further, query in ((f"{up}/x", QUERY), *assets):
-        look.extend()  # up to nine in a row, on a slow line or where each is held up: nginx: limit_req, no nodelay
+        look.extend()  # up to twelve in a row, on a slow line or where each is held up: nginx: limit_req, no nodelay
         try:
             detour = _connect(look, node, f"{socket}{further}", query)
         except ProbeError as error:

@@ -63,13 +63,13 @@ class Asking:
     """
 
     def __init__(self, look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str) -> None:
-        self._look = look
+        self.look = look
         self._admin = admin
         self._node = node
         self._name = surface
         self._surface = SURFACES[surface]
         self._method = method
-        self._path = path
+        self.path = path
         # No header follows the redirect by which Express adds the slash to a page.
         self._asked = path.rstrip("/") + "/" if surface == "dashboard page" else path
         self.opened = False  # whether a channel was joined already: once a run, because flows notice
@@ -79,27 +79,31 @@ class Asking:
         self.view = admin if behind_admin else node
         self._absolute = look.target.admin if behind_admin else look.target.node
 
+    def of(self, surface: str, path: str) -> Asking:
+        """Return another surface of the same target."""
+        return Asking(self.look, self._admin, self._node, surface, "GET", path)
+
     def plainly(self) -> AccessAttempt:
         """Return what strangers get without any headers."""
         if self._name.startswith("channel"):
-            return self._judged(connect_channel(self._look, self._admin, self._node, self._path))
+            return self._judged(connect_channel(self.look, self._admin, self._node, self.path))
         if self._name in TALKS:
             talk = "subscribe" if self._name == "/comms" else "accept"
             return self._judged(
-                attempt_channel(self._look, self._admin, self._node, self._surface.name, self._path, talk)
+                attempt_channel(self.look, self._admin, self._node, self._surface.name, self.path, talk)
             )
         if self._name == "endpoint":
-            return plain_endpoint(self._look, self._admin, self._node, self._method, self._path)
+            return plain_endpoint(self.look, self._admin, self._node, self._method, self.path)
         return attempt_access(
-            self._look, self._admin, self._node, self._surface.name, self._method, self._path, "anonymous"
+            self.look, self._admin, self._node, self._surface.name, self._method, self.path, "anonymous"
         )
 
     def opened_by_its_slash(self, seen: AccessAttempt) -> bool:
         """Whether a page is served without any headers, too, with the slash that the ways put behind it."""
-        if seen.kind is not Kind.SERVED or self._asked == self._path:
+        if seen.kind is not Kind.SERVED or self._asked == self.path:
             return False
         surface = self._surface.name
-        bare = attempt_access(self._look, self._admin, self._node, surface, "GET", self._asked, "anonymous")
+        bare = attempt_access(self.look, self._admin, self._node, surface, "GET", self._asked, "anonymous")
         return bare.kind is Kind.SERVED
 
     def _judged(self, seen: SocketAttempt | ChannelAttempt) -> AccessAttempt:
@@ -123,12 +127,12 @@ class Asking:
 
     def ask(self, parts: Sequence[Part]) -> AccessAttempt:
         """Ask with the headers of all these parts."""
-        headers = _filled(self._look, parts, self._absolute(self._asked), self._page())
+        headers = _filled(self.look, parts, self._absolute(self._asked), self._page())
         said = " and ".join(part.said for part in parts)
-        names, dropped = {part.name for part in parts}, dropped_parts(self._look)
+        names, dropped = {part.name for part in parts}, dropped_parts(self.look)
         if len(parts) == 1 and names <= dropped:
             dropped.add(said)  # at another address, at another surface
-        with self._look.formed(form_of(parts, self._absolute(random_path())), suspecting=len(parts) > 1):
+        with self.look.formed(form_of(parts, self._absolute(random_path())), suspecting=len(parts) > 1):
             if any(part.rewrites for part in parts):
                 return self._rewritten(parts, said, headers)
             seen = self._with(parts, said, headers)
@@ -148,7 +152,7 @@ class Asking:
             return seen
         root = self._absolute("/").rstrip("/")
         there = naming(headers, self._meant(parts), root + random_path())
-        everywhere = self._look.answer(seen.method, with_query(root + random_path(), parts), headers=there)
+        everywhere = self.look.answer(seen.method, with_query(root + random_path(), parts), headers=there)
         if not alike(seen.answer, everywhere):
             return seen
         return replace(seen, classified=Classified(Kind.ABSENT, why="as every path that is asked so"))
@@ -166,14 +170,14 @@ class Asking:
 
     def _within(self, ask: Callable[[], AccessAttempt], said: str) -> AccessAttempt:
         """Ask for an upgrade, in less time than the look has; there is more to ask in that."""
-        look = self._look
+        look = self.look
         try:
             with look.within(_UPGRADE_LIMIT):
                 seen = ask()
         except ProbeError as error:
             if error.cause not in (Cause.CLOSED, Cause.TIMEOUT):
                 raise
-            seen = describe(look, self._surface, self._method, self._path, said, Answer(0), self.view)
+            seen = describe(look, self._surface, self._method, self.path, said, Answer(0), self.view)
         if seen.answer.status and seen.answer.status < 500:
             return seen
         # It was taken for a WebSocket, which nobody serves there (see `attempt_channel`): that opens nothing.
@@ -187,23 +191,23 @@ class Asking:
         except ProbeError as error:
             if error.cause is not Cause.CLOSED:
                 raise
-            nowhere = describe(self._look, self._surface, self._method, self._path, said, Answer(0), self.view)
+            nowhere = describe(self.look, self._surface, self._method, self.path, said, Answer(0), self.view)
             return replace(nowhere, classified=nothing)
         leads_on = 300 <= seen.answer.status < 400 and seen.kind is not Kind.REFUSED
         return replace(seen, classified=nothing) if leads_on or seen.kind is Kind.INDISTINCT else seen
 
     def _written(self, parts: Sequence[Part]) -> Callable[[str], str]:
-        return partial(written, parts, origin=self._look.target.origin)
+        return partial(written, parts, origin=self.look.target.origin)
 
     def _page(self) -> str:
         """Return the page from which a browser would ask: a dashboard's own, before endpoints the first one's."""
-        target = self._look.target
+        target = self.look.target
         if self._surface is Surface.NODE and target.dashboards:
             return target.node(target.dashboards[0].rstrip("/") + "/")
-        return self._absolute(self._path.rstrip("/") + "/" if self._surface is Surface.DASHBOARD else "/")
+        return self._absolute(self.path.rstrip("/") + "/" if self._surface is Surface.DASHBOARD else "/")
 
     def _send(self, parts: Sequence[Part], said: str, headers: dict[str, str]) -> AccessAttempt:
-        look, path, write = self._look, self._asked, self._written(parts)
+        look, path, write = self.look, self._asked, self._written(parts)
         if self._name == "channel, polling" and self.guarded:
             claim = json.dumps({"token": unsigned_token()}) if CREDENTIAL_SHAPED in parts else ""
             return self._judged(connect_with(look, self._node, path, said, headers, claim))
@@ -246,11 +250,11 @@ class Asking:
         polling = self._name == "channel, polling"
         if polling and self.untaken:
             return self._within(lambda: self._upgrade(said, {}, entrance), f"as a WebSocket, {said}")
-        path = self._path.rstrip("/") + f"/socket.io{QUERY}" if polling else self._path
+        path = self.path.rstrip("/") + f"/socket.io{QUERY}" if polling else self.path
         visit = entrance.visit(self._absolute(path))
         if visit.onward and visit.classified.refuser is not Refuser.LOGIN:
             visit = entrance.visit(self._absolute(path) + "/")
-        seen = describe(self._look, self._surface, "GET", path.partition("?")[0], said, visit.answer, self.view)
+        seen = describe(self.look, self._surface, "GET", path.partition("?")[0], said, visit.answer, self.view)
         if visit.classified.refuser is Refuser.LOGIN:  # on this name's own host
             return replace(seen, classified=visit.classified)
         if visit.homeward or (seen.kind is Kind.SERVED and not self._ours(entrance, visit)):
@@ -267,16 +271,16 @@ class Asking:
         self, said: str, headers: dict[str, str], entrance: Entrance | None = None, parts: Sequence[Part] = ()
     ) -> AccessAttempt:
         dashboard = self._surface is Surface.DASHBOARD
-        path = self._path.rstrip("/") + "/socket.io" if dashboard else self._path
+        path = self.path.rstrip("/") + "/socket.io" if dashboard else self.path
         talk = accept if self.opened and not self.guarded else TALKS.get(self._name, join)
         asked, adds = self._written(parts)(self._absolute(path)), partial(with_query, parts=parts)
         if dashboard and entrance:
-            answer, channel = upgrade(self._look, adds(asked + WEBSOCKET), headers, talk, "", entrance)
+            answer, channel = upgrade(self.look, adds(asked + WEBSOCKET), headers, talk, "", entrance)
         elif dashboard:
-            answer, channel = upgrade_channel(self._look, asked, headers, talk, adds)
+            answer, channel = upgrade_channel(self.look, asked, headers, talk, adds)
         else:
-            answer, channel = upgrade(self._look, adds(asked), headers, talk, "", entrance)
-        seen = describe(self._look, self._surface, "GET", path, f"as a WebSocket, {said}", answer, self.view)
+            answer, channel = upgrade(self.look, adds(asked), headers, talk, "", entrance)
+        seen = describe(self.look, self._surface, "GET", path, f"as a WebSocket, {said}", answer, self.view)
         if channel not in (None, Channel.OPEN):  # past the gate, where Node-RED or the dashboard refuses
             return replace(seen, classified=_REFUSED_INSIDE)
         if channel is None and seen.kind is Kind.SERVED:  # whatever it is, no WebSocket is open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.model import root_in_capitals
+from pytest_nodered_sec.model import root_in_mixed_case
 from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.answers import Kind, Refuser
 from pytest_nodered_sec.probes.http.access import attempt_access, not_mounted
@@ -46,10 +46,10 @@ def attempt_variant(
         if not_mounted(usual) or usual.refuser is Refuser.NODE_RED:  # whose routes know no letter case
             return VariantAttempt(plain, usual)
     seen = attempt_access(look, admin, node, surface, "GET", path, how, "", "", *headers)
-    capitals = root_in_capitals(look.target, surface, plain, path)
-    if seen.kind is not Kind.SERVED and how == "anonymous" and capitals:
-        said = f"without credentials, as {capitals},"
-        seen = attempt_access(look, admin, node, surface, "GET", plain, said, "", "", write=lambda _: capitals)
+    mixed = root_in_mixed_case(look.target, surface, plain, path)
+    if seen.kind is not Kind.SERVED and how == "anonymous" and mixed:
+        said = f"without credentials, as {mixed},"
+        seen = attempt_access(look, admin, node, surface, "GET", plain, said, "", "", write=lambda _: mixed)
     if seen.kind is not Kind.SERVED:
         return VariantAttempt(plain, seen)
     if how != "anonymous" and path != plain:  # a slash at the end, which may be all that opens it: dash-04 judges that

@@ -6,11 +6,12 @@ where that is served there is nothing to pass, and where it is no answer nothing
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEAR, NEAR_6, NEWER, RARE, RETURNED, TRANSPORT
+from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEAR, NEAR_6, NEWER, RARE, RETURNED, SLASHES, TRANSPORT
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
-# Ways past a gate alone: nothing of theirs is looked at by Node-RED's own login, which the plain request got to.
-_PAST_GATES: Final = ("basic", "rerouted", "behind", "written", "dotted")
+# Ways past a gate alone, where Node-RED's own login got the plain request. By the others a front may log in for us.
+_PAST_GATES: Final = ("rerouted", "behind", "written", "dotted")
 NOT_SPOKEN: Final = ", and not in HTTP/2, on which the server agreed and which it did not speak,"
 
 
@@ -67,12 +68,30 @@ def attempt_way(
     fitting = [part for part in parts_of(look.target, way) if _fits(look, surface, plain, part)]
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
+    if way == "written" and SLASHES in parts and _may_tell_apart(asking, surface, path, plain):
+        parts.remove(SLASHES)
+        seen = _by(asking, parts, dropped, plain)
+        if seen.attempt.kind is Kind.SERVED:
+            return seen
+        doubled = _by(asking, [SLASHES], [], plain)
+        if doubled.attempt.kind in (Kind.SERVED, Kind.NO_ANSWER):
+            return doubled
+        how = f"{seen.attempt.how} and, by itself, {SLASHES.said}"
+        both = replace(seen.attempt, how=how) if _same(seen.attempt, doubled.attempt) else seen.attempt
+        return replace(seen, attempt=both, ways=(*seen.ways, SLASHES.name))
+    return _by(asking, parts, dropped, plain)
+
+
+def _by(asking: Asking, parts: Sequence[Part], dropped: Sequence[Part], plain: AccessAttempt) -> VariantAttempt:
+    """Ask by these parts together; where that is answered otherwise than without them, and of those dropped, by each.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    look, path = asking.look, asking.path
     together, asked = _asked(asking, parts, plain)
     asking.opened = together.kind is Kind.SERVED
-    # Whoever refuses without a name may refuse one form of the path alone, by the same answer. So may a login; where it
-    # is before everything, the admin API tells that for all.
-    doubtful = way == "written" and (plain.refuser is Refuser.UNNAMED or surface == "admin API")
-    split = _apart(asking, parts, together, plain) if doubtful or not _same(together, plain) else []
+    split = [] if _same(together, plain) else _apart(asking, parts, together, plain)
     trials = ((part, *_asked(asking, [part], plain)) for part in (*split, *dropped))
     alone = [(part, seen) for part, seen, sent in trials if sent]
     for kind in (Kind.SERVED, Kind.NO_ANSWER):
@@ -91,8 +110,25 @@ def attempt_way(
         _same_again(look, together, partial(asking.ask, asked))
     if NEWER in parts and NEWER not in asked:
         together = replace(together, how=f"{together.how}{NOT_SPOKEN}")
-    tried = (part.name for part in fitting if part in asked or part in dropped)
-    return VariantAttempt(path, together, plain, tuple(tried))
+    return VariantAttempt(path, together, plain, tuple(part.name for part in (*asked, *dropped)))
+
+
+def _may_tell_apart(asking: Asking, surface: str, path: str, plain: AccessAttempt) -> bool:
+    """Whether both forms of a path may get what the plain one gets, where one of them alone is let past.
+
+    So whoever refuses without a name may do, and a login: of that the first surface that it refuses tells.
+    """
+    if plain.refuser is Refuser.UNNAMED or surface == "admin API":
+        return True
+    pages = asking.look.target.dashboards
+    if surface == "dashboard page" and path in pages:
+        pages = pages[: pages.index(path)]
+    earlier = (("admin API", "/settings"), *(("dashboard page", page) for page in pages))
+    for name, page in earlier:
+        with contextlib.suppress(ProbeError):  # other controls carry why there is no answer
+            if _of_one_gate(asking.of(name, page).plainly(), plain):
+                return False
+    return True
 
 
 def _earlier(look: Look, surface: str, path: str) -> tuple[str, ...]:
@@ -142,7 +178,7 @@ def _fits(look: Look, surface: str, plain: AccessAttempt, part: Part) -> bool:
     if part is RETURNED:
         return bool(look.station.noticed.handed_out)
     if part is BASIC:  # where it is asked for, cred-02 guesses; a wrong password may lock an account
-        return not plain.answer.challenge.lower().startswith("basic")
+        return plain.refuser is not Refuser.NODE_RED and not plain.answer.challenge.lower().startswith("basic")
     if part.of_requests and surface in TALKS:
         return False
     if part in (NEAR, NEAR_6):  # the others from the former: admin-12
