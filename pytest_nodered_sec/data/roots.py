@@ -28,6 +28,7 @@ class KnownRoot:
 USUAL_DASHBOARDS: Final = ("/ui", "/dashboard")  # Dashboard 1, Dashboard 2
 _LOGIN: Final = "/auth/login"
 _CHANNELS: Final = ("/ui/socket.io", "/dashboard/socket.io")
+BESIDE: Final = ("/", _LOGIN)  # asked below a directory to which a page leads
 EVERYTHING: Final = ("/auth/login", "/settings", "/dashboard/_setup", *_CHANNELS)
 
 KNOWN_ROOTS: Final = (

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data.releases import unfixed
+from pytest_nodered_sec.data.roots import BESIDE
 from pytest_nodered_sec.registry.requests import (
     INSIDE,
     POLLING,
@@ -120,10 +121,11 @@ def for_by_address_in_clear(target: Target, args: tuple[str, ...]) -> list[Reque
 
 def for_told_places(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `told_places` may send."""
-    told = (target.admin("/uisettings"), target.node("/dashboard/_setup"))
+    told = (target.admin("/uisettings"), target.node("/dashboard/_setup"), "/")
     what = "pages and channels" if target.policy.join_channels else "pages"
     places = Request(Manner.HANDSHAKE, "GET", f"{what} of the dashboards that these and the flows name")
-    return [*(Request(Manner.READ, "GET", path) for path in told), *for_flows(target, args), places]
+    beside = Request(Manner.READ, "GET", f"{', '.join(BESIDE)} below the directories to which an open page at / leads")
+    return [*(Request(Manner.READ, "GET", path) for path in told), *for_flows(target, args), places, beside]
 
 
 def for_cross_site(target: Target, args: tuple[str, ...]) -> list[Request]:

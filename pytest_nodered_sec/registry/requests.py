@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
+from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT
 from pytest_nodered_sec.model import Surface, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
@@ -254,7 +255,11 @@ def _way_path(parts: Sequence[Part], path: str) -> str:
 def for_file(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `file` sends."""
     path, _ = args
-    return [Request(Manner.EXPLOIT if ".." in path else Manner.READ, "GET", target.path("/", path))]
+    asked = [Request(Manner.EXPLOIT if ".." in path else Manner.READ, "GET", target.path("/", path))]
+    if path != USER_FILES[0][0]:
+        return asked
+    below = Request(Manner.READ, "GET", f"{path} below the directories to which an open page at / leads")
+    return [*asked, Request(Manner.READ, "GET", "/"), below]
 
 
 def for_claim(target: Target, args: tuple[str, ...]) -> list[Request]:

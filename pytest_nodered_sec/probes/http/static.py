@@ -7,11 +7,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import FileAttempt
 from pytest_nodered_sec.observations.answers import Classified, Kind, alike
 from pytest_nodered_sec.probes.http.access import describe
+from pytest_nodered_sec.probes.http.links import linked_directories
 from pytest_nodered_sec.probes.http.refusals import closed_twice
 from pytest_nodered_sec.probes.transport.names import random_path
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAttempt:
-    """Ask for a file below the site's root.
+    """Ask for a file below the site's root; for the first of all also in the directories to which a page there leads.
 
     Args:
         look: the look.
@@ -33,7 +35,15 @@ def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAt
     Raises:
         ProbeError: no answer.
     """
-    return _attempt(look, admin, Surface.NODE, look.target.path("/", path), path, pattern)
+    seen = _attempt(look, admin, Surface.NODE, look.target.path("/", path), path, pattern)
+    if path != USER_FILES[0][0] or seen.found:
+        return seen
+    for folder in linked_directories(look):
+        look.extend()
+        there = _attempt(look, admin, Surface.NODE, folder.rstrip("/") + path, path, pattern)
+        if there.found:
+            return there
+    return seen
 
 
 def attempt_hole(look: Look, admin: RootView, hole: str, path: str, pattern: str, closed_by: str) -> FileAttempt:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec.data.roots import EVERYTHING, USUAL_DASHBOARDS
+from pytest_nodered_sec.data.roots import BESIDE, EVERYTHING, KNOWN_ROOTS, USUAL_DASHBOARDS
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike, classify
 from pytest_nodered_sec.observations.channels import Channel
@@ -22,6 +22,7 @@ from pytest_nodered_sec.probes.channels.engineio import QUERY, offered
 from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, Session, hear, joined
 from pytest_nodered_sec.probes.flows.entries import usable_path
 from pytest_nodered_sec.probes.http.access import JSON
+from pytest_nodered_sec.probes.http.links import linked_directories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _BELOW: Final = 6  # dashboards that are asked below a root that was told
 _SOCKET: Final = "/socket.io"
+_LINKED: Final = 8  # roots to which a page leads
 _CHANNEL: Final = "a dashboard's live channel"
 _GUARDED_CHANNEL: Final = "a dashboard's live channel, which its own middleware refuses"
 
@@ -136,7 +138,7 @@ def _dashboard(look: Look, admin: RootView, node: RootView, path: str, told: str
 def look_where_told(
     look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView, node: RootView
 ) -> UndeclaredPlaces:
-    """Ask for every dashboard that the target itself names and nobody declared.
+    """Ask for every dashboard that the target itself names and nobody declared, and where an open page at / leads.
 
     Dashboard 1 names its path at `/uisettings`, Dashboard 2 its channel's at `/dashboard/_setup`, the flows those of
     all of Dashboard 2's bases (measured on 4.1.15 and 5.0.7).
@@ -181,6 +183,12 @@ def look_where_told(
             continue
         look.extend()
         places.append(_dashboard(look, admin, node, path, source))
+    for path in _beside(look):
+        look.extend()
+        asked.append(f"the page at / names {path}")
+        (place,) = look_below(look, admin, path, *BESIDE).places
+        if place.shown:  # whatever else is there is another's
+            places.append(replace(place, told="the page at /"))
     below, untested = _below_told_root(look, admin, node, views, named)
     return UndeclaredPlaces((*places, *below), tuple(asked), admin, untested)
 
@@ -221,6 +229,16 @@ def _stands(look: Look, node: RootView, path: str) -> bool:
     answer = look.read(look.target.node(path), {})
     kind = classify(answer, look.target, node.canary.answer).kind
     return kind in (Kind.SERVED, Kind.REFUSED) and not alike(answer, node.canary.answer)
+
+
+def _beside(look: Look) -> list[str]:
+    """Return the roots to which the page at / leads, and those above them, that nobody else asks for."""
+    target = look.target
+    own = [target.admin("/"), target.node("/"), *map(target.node, target.dashboards)]
+    known = {"", *(path.rstrip("/") for path in own), *(root.path for root in KNOWN_ROOTS)}
+    parts = [path.strip("/").split("/") for path in linked_directories(look)]
+    roots = ("/" + "/".join(part[:deep]) for part in parts for deep in range(1, len(part) + 1))
+    return [root for root in dict.fromkeys(roots) if root not in known][:_LINKED]
 
 
 def _told(look: Look, source: str) -> tuple[Answer, dict[str, Any]]:  # Any: JSON of the target

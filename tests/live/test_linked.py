@@ -1,0 +1,56 @@
+"""What an open page at / leads to: a Node-RED below a name of the site's own, and a directory with its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from gatelab import PASS, standing
+from suite_runs import need_nginx
+
+from pytest_nodered_sec import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.live
+LOGIN = "auth_basic Operators; auth_basic_user_file @FILES@/htpasswd;"
+PORTAL = """location = / { default_type text/html; return 200
+'<h1>Hall 7</h1><a href="https://elsewhere.example/x/">maker</a> <a href=Plant/NodeRED/>flows</a>'; }"""
+LISTING = "location = / { root @FILES@/share; autoindex on; } location /old/ { root @FILES@/share; autoindex on; }"
+REST = f"location / {{ {LOGIN} {PASS} proxy_pass http://nodered; }}"
+
+
+@pytest.fixture(scope="module")
+def node_red() -> Iterator[lab.RunningDeployment]:
+    """An open Node-RED: whatever refuses is the gate."""
+    need_nginx()
+    with lab.start(["fresh"], say=lambda line: None) as running:
+        yield running.deployments[0]
+
+
+@pytest.mark.parametrize("gate", ["", LOGIN], ids=["open", "guarded"])
+def test_a_node_red_to_which_an_open_page_leads_is_found(
+    node_red: lab.RunningDeployment, tmp_path: Path, gate: str
+) -> None:
+    second = f"location /Plant/NodeRED/ {{ {gate} proxy_pass http://nodered/; }}"
+    with standing(tmp_path, node_red.direct_port, PORTAL + second + REST) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged("--nodered-admin-api=proxied", "-k", "roots-01")
+        report = there.report()
+    assert seen == {"roots-01": {"compliant"} if gate else {"compliant", "non-compliant"}}
+    assert gate or "GET below /Plant/NodeRED, which the page at / names, without credentials: " in report
+
+
+@pytest.mark.parametrize("name", ["settings.js", "notes.js"])
+def test_a_user_directory_in_a_listing_is_found(node_red: lab.RunningDeployment, tmp_path: Path, name: str) -> None:
+    with standing(tmp_path, node_red.direct_port, LISTING + REST) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (tmp_path / "files" / "share" / "old" / "line 7").mkdir(parents=True)
+        (tmp_path / "files" / "share" / "old" / "line 7" / name).write_text("module.exports = {uiPort: 1880}\n")
+        seen = there.judged("--nodered-admin-api=proxied", "-k", "static-01 or roots-01")
+        report = there.report()
+    weak = name == "settings.js"
+    assert seen == {"static-01": {"compliant", "non-compliant"} if weak else {"compliant"}, "roots-01": {"compliant"}}
+    assert not weak or "GET /old/line%207/settings.js without credentials answered 200" in report
