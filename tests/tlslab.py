@@ -29,6 +29,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from pytest_nodered_sec.probes.transport.contexts import Contexts
+from pytest_nodered_sec.probes.transport.net import Places
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
@@ -492,7 +493,7 @@ class LoopbackLook:
     target: Target
     deadline: float = 0.0
     contexts: Contexts = field(default_factory=Contexts)
-    station: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(narrowed=False))
+    station: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(narrowed=False, places=Places()))
     known: dict[str, Once[Any]] = field(default_factory=dict)  # Any: whatever is shared among looks
 
     def __post_init__(self) -> None:

@@ -116,6 +116,9 @@ class AccessAttempt:
             if self.classified.cause in _EVERYWHERE and (self.view.opaque or led_on):
                 raise see_reach(target.name)
             raise unanswered(self.evidence(), self.answer, self.classified, target, self.absolute)
+        nobody = self.refuser is Refuser.UNNAMED and self.like_canary and self.view.blanket
+        if nobody and nobody_seen(self.view, target):
+            raise see_reach(target.name)  # a limit or a ban may refuse so, whatever stands behind it
 
 
 @dataclass(frozen=True)

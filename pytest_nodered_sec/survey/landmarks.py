@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.answers import Refuser
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
@@ -85,15 +86,24 @@ class Landmarks:
         """Look at the admin root, and once more, alone, where a limit may have answered: at the start we are eight."""
         from pytest_nodered_sec.probes.http import roots
 
+        limited = False
         try:
-            return roots.find_roots(self._station)
+            seen = roots.find_roots(self._station)
         except ProbeError as error:
-            if error.cause not in _LIMITS or self._station.pace.quiet:
+            limited = error.cause in _LIMITS
+            if not limited or self._station.pace.quiet:
                 raise
-        self._station.narrow()
+            self._station.narrow()
+        else:
+            if self._station.pace.quiet or not may_be_a_limit(seen):
+                return seen
         with self._station.places.alone():
             time.sleep(_PAUSE)
-            return roots.find_roots(self._station)
+            self._station.begin_again(0.0)
+            again = roots.find_roots(self._station)
+        if not (limited or may_be_a_limit(again)):
+            self._station.narrow()
+        return again
 
     def _flows_inside(self) -> HostFlows | None:
         if self._station.target.host is None:
@@ -101,3 +111,9 @@ class Landmarks:
         from pytest_nodered_sec.probes.host.flows import flows_inside  # imports testinfra, as above
 
         return flows_inside(self.get("host"))
+
+
+def may_be_a_limit(seen: Any) -> bool:  # Any: as above
+    """Whether a root's first answers may have been a limit's: nothing showed a Node-RED, or who refuses."""
+    canary = getattr(seen, "canary", None)
+    return canary is not None and not seen.identity and canary.refuser in (None, Refuser.UNNAMED)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.addresses import BY_TURNS
-from pytest_nodered_sec.observations.answers import Refuser
 from pytest_nodered_sec.observations.settling import asked_again
+from pytest_nodered_sec.survey.landmarks import may_be_a_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,7 +113,7 @@ class Signs:
                     begun_limited = False
                     break
             else:
-                begun_limited = any(map(_may_be_a_limit, known))
+                begun_limited = any(map(may_be_a_limit, known))
                 if not begun_limited:
                     return False
             self._station.pace.keep(interval)
@@ -207,9 +207,3 @@ class Signs:
             return "" if before.sign.same_as(seen) else seen.answer.line()
         except ProbeError as error:
             return error.message
-
-
-def _may_be_a_limit(before: Any) -> bool:  # Any: as above
-    """Whether a root's first answers may have been a limit's: nothing showed a Node-RED, or who refuses."""
-    canary = getattr(before, "canary", None)
-    return canary is not None and not before.identity and canary.refuser in (None, Refuser.UNNAMED)

@@ -17,7 +17,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.addresses import Turn
 from pytest_nodered_sec.observations.answers import Answer
-from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.probes.transport import pace
 from pytest_nodered_sec.probes.transport.net import Places
 from pytest_nodered_sec.probes.transport.once import Memo
@@ -65,6 +65,30 @@ def test_what_a_limit_refuses_is_asked_again_after_a_rest(
         letters, sentences = judge(server.url, policy=GATE)
     assert sentences == []
     assert letters["admin-01"] == letters["reach-01"] == {"P"}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_a_limit_refuses_at_the_start_is_asked_again_alone(status: int) -> None:
+    refused = hostile.always(status)
+
+    def gate(request: hostile.Request) -> hostile.Reply | None:
+        return (refused if request.number <= 4 else hostile.FakeNodeRED())(request)
+
+    with hostile.serving(gate) as server:
+        letters, sentences = judge(server.url)
+    assert sentences == []
+    assert "P" in letters["admin-01"]
+
+
+@pytest.mark.parametrize("control", ["admin-01", "dash-01", "dash-02", "dash-04", "node-01", "live-01", "proxy-05"])
+def test_a_ban_from_the_start_is_no_refusal_of_anything(control: str) -> None:
+    policy = Policy(protected_paths=(Endpoint("/api/orders", effect="none"),))
+    with hostile.serving(hostile.always(403)) as server:
+        letters, sentences = judge(server.url, policy=policy)
+    assert "E" in letters[control]
+    assert not letters[control] & {"P", "F"}
+    [told] = [said for said in sentences if "see reach-01" not in said]
+    assert "every path answers 403" in told
 
 
 def test_a_password_is_not_tried_again_after_a_rest() -> None:
@@ -215,13 +239,9 @@ def test_a_limit_that_leaves_no_time_is_one_sentence(monkeypatch: pytest.MonkeyP
     assert len(sentences) > 20
 
 
-@pytest.mark.parametrize("retry_after", ["0", ""])
-def test_a_server_that_is_busy_every_second_time_is_one_sentence(
-    retry_after: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_is_busy_every_second_time_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "_SLOWEST", 0.02)
-    headers = {"Retry-After": retry_after} if retry_after else {}
-    busy = hostile.always(503, headers=headers)
+    busy = hostile.always(503, headers={"Retry-After": "0"})
 
     def answer(request: hostile.Request) -> hostile.Reply | None:
         return (busy if request.number % 2 else hostile.FakeNodeRED())(request)

@@ -74,12 +74,17 @@ class Reply:
 
 
 class Asker:
-    """Sends ClientHellos, each over a connection of its own; used by several threads."""
+    """Sends ClientHellos, each over a connection of its own; used by several threads.
+
+    Attributes:
+        closed: versions of which a ClientHello was answered by closing: so do limits of connections.
+    """
 
     def __init__(self, look: Look) -> None:
         self._look = look
         host = ascii_name(look.target.hostname)
         self._name = b"" if is_address(host) else host.rstrip(".").encode("ascii")
+        self.closed: set[Version] = set()
         self._accepted: tuple[Version, int] | None = None
         self._until = look.deadline - _LAST_SHARE * (look.deadline - time.monotonic())
         self.disputed = suite_table().disputed(look.target.policy.thresholds.tls_suites)
@@ -95,6 +100,7 @@ class Asker:
         reply = self._exchange(sent)
         hello = reply.hello
         if hello is None:
+            self.closed |= {version} if reply.alert is None else set()
             return reply
         if hello.suite not in suites or hello.version > version:
             raise ProbeError(
@@ -121,6 +127,11 @@ class Asker:
                 Cause.CHANGED,
             )
         return again
+
+    @property
+    def accepted(self) -> bool:
+        """Whether any version was accepted."""
+        return self._accepted is not None
 
     def confirm(self) -> None:
         """Offer once more what was accepted first.

@@ -2,7 +2,8 @@
 
 A ClientHello offers one version and every suite there is. What the server chooses is left out of the next, until it
 refuses: as many connections as suites, and one more. A refusal is an alert that says so; where a server says nothing
-of the kind (it closes, or resets), it must do so twice. At the end what was accepted first is offered once more: where
+of the kind (it closes, or resets), it must do so twice, and again alone after a rest, because limits of connections
+close, too. At the end what was accepted first is offered once more: where
 that is refused now, somebody stopped talking to us, and what was not seen yet is not known.
 """
 
@@ -57,6 +58,7 @@ _HANDSHAKE: Final = b"\x16"  # type of a record
 _COMMON: Final = frozenset(
     (*_TLS13[:3], 0xC02B, 0xC02C, 0xC02F, 0xC030, 0xCCA8, 0xCCA9, 0x009C, 0x009D, 0x009E, 0x009F)
 )
+_REST: Final = 1.0  # seconds in which others' connections end
 _LANES: Final = (  # what is asked one after the other
     (Version.TLSV1_3,),
     (Version.TLSV1_2,),
@@ -98,6 +100,12 @@ def see_offers(look: Look) -> TlsOffers:
             threads.start(lane.settle)
         threads.start(unfinished.settle)
     seen = [lane.get() for lane in lanes]
+    unsure = [place for place, versions in enumerate(_LANES) if asker.closed & set(versions)]
+    if unsure and asker.accepted:
+        with look.station.places.alone():
+            look.pause(_REST)
+            for place in unsure:
+                seen[place] = _see_versions(asker, _LANES[place])
     offers = TlsOffers(
         tuple(offer for part in seen for offer in part.versions),
         tuple(group for part in seen for group in part.groups.values()),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REFUSED: Final = (401, 403)
 _ABSENT: Final = (404, 410)
+_A_LIMITS: Final = "403"  # what HAProxy's deny, mod_evasive and CrowdSec answer whoever asks too much
 _NO_ANSWERS: Final = (408, 429)
 _GATED: Final = {"refused", "redirected"}  # what is there one time and not the other may be the flow's own doing
 _KEPT: Final = 2000  # questions of which the first answer is remembered
@@ -41,7 +42,8 @@ class Repeats:
                 return
             before, line = self._first.setdefault(key, (kind, str(got.status)))
             if before != kind and {before, kind} & _GATED and key not in self._turns and len(self._turns) < _SHOWN:
-                self._turns[key] = Turn(what, (line, str(got.status)), "served" in (before, kind))
+                answers = (line, str(got.status))
+                self._turns[key] = Turn(what, answers, "served" in (before, kind) and _A_LIMITS not in answers)
 
     def tally(self, path: str, status: int) -> None:
         """Note what a GET of a path was answered, whatever else was sent with it."""

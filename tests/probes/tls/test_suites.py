@@ -621,6 +621,22 @@ def test_a_server_that_closes_for_old_versions_refuses_them(good: int) -> None:
     assert {offer.refusal for offer in offers.versions if not offer.accepted} == {"closed the connection after 0 bytes"}
 
 
+@pytest.mark.parametrize("kept", [0, 1], ids=["from the start", "in between"])
+def test_what_a_limit_of_connections_closes_is_asked_again_alone(kept: int, good: int) -> None:
+    """So does HAProxy (tcp-request connection reject), and TLS 1.2 seemed to be refused, or to have one suite."""
+    asked: list[bytes] = []
+
+    def decide(hello: bytes, _: int) -> Any:
+        if offered(hello) != 0x0303:
+            return None
+        asked.append(hello)
+        return refuses if kept < len(asked) < kept + 3 else None
+
+    with in_front_of(good, decide) as server:
+        offers = see_offers(look_at(server.port))
+    assert {version: len(names) for version, names in accepted(offers).items()} == {"TLSv1.3": 3, "TLSv1.2": 4}
+
+
 def test_a_server_that_closes_where_it_should_refuse_is_asked_everything(good: int) -> None:
     def decide(hello: bytes, _: int) -> Any:
         return refuses if offered(hello) == 0x0303 and b"\xc0\x09" not in hello and b"\xc0\x2b" not in hello else None
