@@ -171,30 +171,35 @@ _BITS: Final = (
 CA_USAGE: Final = usages("key_cert_sign", "crl_sign")
 
 
-def issue_by_openssl(folder: Path, name: str, by: Issued, digest: str, *, ca: bool = False) -> Issued:
-    """Return a certificate signed with an old digest ("sha1", "md5"), as cryptography no longer does.
+def issue_by_openssl(
+    folder: Path, name: str, by: Issued, digest: str = "sha256", *, ca: bool = False, serial: int = 77, host: str = ""
+) -> Issued:
+    """Return a certificate as cryptography makes none: of an old digest ("sha1", "md5"), a long name, serial number 0.
 
     Args:
         folder: where files go.
-        name: common name, and of a leaf the only name.
+        name: common name.
         by: the issuer.
         digest: as openssl calls it.
         ca: whether it is an intermediate.
+        serial: its number.
+        host: of a leaf the name in its SAN; "" for the common name.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    request = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+    attribute = x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)
+    request = x509.CertificateSigningRequestBuilder(x509.Name([attribute]))
     (folder / "request.pem").write_bytes(request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     (folder / "by.pem").write_bytes(by.pem)
     (folder / "by.key").write_bytes(by.key_pem)
     own = (
         "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign"
         if ca
-        else f"subjectAltName=DNS:{name}"
+        else f"subjectAltName=DNS:{host or name}"
     )
     (folder / "extensions").write_text(f"{own}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     options = ["-req", "-in", "request.pem", "-CA", "by.pem", "-CAkey", "by.key", "-days", "90", f"-{digest}"]
     done = subprocess.run(
-        ["openssl", "x509", *options, "-set_serial", "77", "-extfile", "extensions"],  # noqa: S607  by PATH
+        ["openssl", "x509", *options, "-set_serial", str(serial), "-extfile", "extensions"],  # noqa: S607  by PATH
         cwd=folder,
         capture_output=True,
         timeout=30,

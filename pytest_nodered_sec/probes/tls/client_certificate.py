@@ -15,7 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.certificates import CertificateDemand
-from pytest_nodered_sec.probes.tls.handshake import Client, Incompatible, shake_hands
+from pytest_nodered_sec.probes.tls.failures import Incompatible
+from pytest_nodered_sec.probes.tls.handshake import Client, shake_hands
 from pytest_nodered_sec.probes.transport.answers import NO_CERTIFICATE
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path

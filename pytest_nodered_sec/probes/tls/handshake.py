@@ -29,11 +29,13 @@ from pytest_nodered_sec.probes.tls.certificates import (
     plain,
     public_roots,
     system_store,
+    tolerate,
     windows_roots,
 )
+from pytest_nodered_sec.probes.tls.failures import Incompatible, explained, reasons_of
 from pytest_nodered_sec.probes.tls.in_clear import is_in_clear
 from pytest_nodered_sec.probes.tls.ocsp import read_staple
-from pytest_nodered_sec.probes.transport.names import ascii_name, banner, is_address
+from pytest_nodered_sec.probes.transport.names import ascii_name, is_address
 
 if TYPE_CHECKING:
     import socket
@@ -136,18 +138,6 @@ def _told_apart(seen: PresentedChain) -> PresentedChain:
     return replace(seen, certificates=(leaf, *seen.certificates[1:]), path=tuple(path))
 
 
-class Incompatible(Exception):
-    """The peer speaks TLS but no parameters were agreed on.
-
-    Attributes:
-        reasons: OpenSSL's; an alert of the peer's has "alert" in them.
-    """
-
-    def __init__(self, where: str, reasons: str) -> None:
-        super().__init__(f"no TLS handshake with {where}: {reasons}")
-        self.reasons = reasons
-
-
 class Client:
     """A TLS client that accepts every certificate and records its verification errors.
 
@@ -203,7 +193,7 @@ class Client:
         try:
             self._drive(sock, self.connection.do_handshake, "the TLS handshake")
         except SSL.Error as error:
-            raise _explain(where, error, self.received) from None
+            raise explained(where, error, self.received) from None
 
     def exchange(self, sock: socket.socket, request: bytes, limit: int) -> bytes:
         """Send something when hands are shaken, and read the beginning of what comes back.
@@ -221,7 +211,7 @@ class Client:
         except SSL.ZeroReturnError:
             pass  # it said good-bye
         except SSL.Error as error:
-            raise Incompatible(where, _reasons(error)) from None
+            raise Incompatible(where, reasons_of(error)) from None
         except ProbeError:
             if not parts:  # of an answer, the beginning is enough
                 raise
@@ -283,6 +273,7 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
                     Cause.PROTOCOL,
                 ) from None
     connection = client.connection
+    tolerate()
     try:
         sent = connection.get_peer_cert_chain(as_cryptography=True) or []
         certificates = tuple(facts(position, certificate, client.host) for position, certificate in enumerate(sent))
@@ -384,17 +375,3 @@ def _show_certificate(context: SSL.Context, target: Target) -> None:
                 "key, without a password",
                 Cause.UNAVAILABLE,
             ) from None
-
-
-def _explain(where: str, error: SSL.Error, received: bytes) -> Exception:
-    if what := banner(received):
-        return ProbeError(f"no TLS at {where}: {what} answered", Cause.PROTOCOL)
-    if received[:1] not in (b"\x15", b"\x16"):  # neither an alert nor a handshake record
-        return ProbeError(f"no TLS at {where}: something else answered ({received[:16]!r})", Cause.PROTOCOL)
-    return Incompatible(where, _reasons(error))
-
-
-def _reasons(error: SSL.Error) -> str:
-    queue = error.args[0] if error.args else ()
-    reasons = [reason for *_, reason in queue] if isinstance(queue, list) else []  # SysCallError has a number there
-    return ", ".join(reasons) or "failed"

@@ -28,7 +28,8 @@ from pytest_nodered_sec.observations.tls import (
 )
 from pytest_nodered_sec.probes.tls.asker import PROTOCOL_VERSION, Asker, label_of, weakest_first
 from pytest_nodered_sec.probes.tls.clienthello import CURVE, Version, exchange_of
-from pytest_nodered_sec.probes.tls.handshake import Client, Incompatible, shake_hands
+from pytest_nodered_sec.probes.tls.failures import Incompatible
+from pytest_nodered_sec.probes.tls.handshake import Client, shake_hands
 from pytest_nodered_sec.probes.tls.in_clear import USUAL, is_in_clear
 from pytest_nodered_sec.probes.transport.once import Once
 

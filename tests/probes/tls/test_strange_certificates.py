@@ -8,6 +8,7 @@ import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import nginxlab
 import pytest
 import tlslab
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from suite_runs import need_nginx
 from tlslab import LoopbackLook, issue
 
 from pytest_nodered_sec.errors import ProbeError
@@ -163,3 +165,20 @@ def test_a_server_whose_certificate_has_a_common_name_of_bits_is_an_error(tmp_pa
         target = Target("t", f"https://localhost:{server.port}", Policy(), ca_file=str(tmp_path / "ca.pem"))
         with pytest.raises(ProbeError, match=r"a certificate that .* sends cannot be read: TypeError"):
             present_chain(cast("Look", LoopbackLook(target)))
+
+
+@pytest.mark.parametrize(("name", "serial"), [("x" * 80, 1), ("localhost", 0)], ids=["a long name", "serial number 0"])
+def test_what_breaks_rfc_5280_and_hides_nothing_is_judged(name: str, serial: int, tmp_path: Path) -> None:
+    need_nginx()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        odd = tlslab.issue_by_openssl(tmp_path, name, ROOT, serial=serial, host="localhost")
+    (tmp_path / "ca.pem").write_bytes(ROOT.pem)
+    (tmp_path / "nginx").mkdir()
+    with nginxlab.serving(tmp_path / "nginx", [odd]) as nginx:
+        target = Target("t", f"https://localhost:{nginx.port}", Policy(), ca_file=str(tmp_path / "ca.pem"))
+        seen = present_chain(cast("Look", LoopbackLook(target)))  # under `-W error`, as all tests here
+    assert seen.leaf.subject == f"CN={name}"
+    assert seen.leaf.dns_names == ("localhost",)
+    assert seen.verify_errors == ()
+    assert key_fingerprint(odd.certificate.public_bytes(Encoding.DER)) == seen.leaf.key_sha256
