@@ -163,11 +163,12 @@ class Ending:
         folded = [record for record in records if of_suite(record["nodeid"]) and record["target"] in judged]
         if self._quiet > 1:
             folded = []
-        shown = [] if self._show_all else [*_findings(folded, each=self._style == "line"), *_causes(folded)]
+        alone = len(self._plans) == 1
+        found_there = _findings(folded, each=self._style == "line", alone=alone)
+        shown = [] if self._show_all else [*found_there, *_causes(folded)]
         many = len(self._plans) > fleet.FEW
         tell = _fleet_wide if many else _changes
         plans = tell(self._plans, self._quiet, written=self._folder is not None)
-        alone = len(self._plans) == 1
         summed = [
             standing.line(alone=alone)
             for standing in fleet.standings(self._plans, records)
@@ -181,8 +182,8 @@ def _is_folded(report: Any) -> bool:  # Any: pytest's reports
     return getattr(report, "nodered", None) is not None and of_suite(report.nodeid)
 
 
-def _findings(records: Iterable[Record], *, each: bool) -> list[str]:
-    """Return a line for each control and code, or for each finding, worst first."""
+def _findings(records: Iterable[Record], *, each: bool, alone: bool) -> list[str]:
+    """Return a line for each control and code, or for each finding, worst first; with a target that is not alone."""
     groups: dict[tuple[str, str, str], list[tuple[Record, dict[str, str]]]] = defaultdict(list)
     for record in records:
         if record["outcome"] == "non-compliant":
@@ -193,15 +194,20 @@ def _findings(records: Iterable[Record], *, each: bool) -> list[str]:
     ordered = sorted(groups, key=lambda group: (SEVERITIES.index(group[1]), group[0]))
     if each:
         return [
-            f"{control} {severity} {code} · {finding['observed']}"
-            for control, severity, code in ordered
-            for _, finding in groups[control, severity, code]
+            f"{' '.join(group)} · {_at(record, alone=alone)}{finding['observed']}"
+            for group in ordered
+            for record, finding in groups[group]
         ]
-    return [
-        f"{control} {severity} {code} · {_brief(groups[control, severity, code][0][1]['observed'])}"
-        + _more(groups[control, severity, code])
-        for control, severity, code in ordered
-    ]
+    lines = []
+    for group in ordered:
+        record, finding = groups[group][0]
+        observed = _at(record, alone=alone) + _brief(finding["observed"])
+        lines.append(f"{' '.join(group)} · {observed}{_more(groups[group])}")
+    return lines
+
+
+def _at(record: Record, *, alone: bool) -> str:
+    return "" if alone else f"{record['target']}: "
 
 
 def _brief(text: str) -> str:
@@ -238,7 +244,8 @@ def _explains(records: Iterable[Record]) -> bool:
 def _changes(plans: Sequence[TargetPlan], quiet: int, *, written: bool) -> list[str]:
     """Return the changes, worst first; targets that need the same share one list."""
     lines: list[str] = []
-    for group in alike(plans) if quiet < 2 else ():
+    groups = sorted(alike(plans), key=lambda group: SEVERITIES.index(group[0].steps[0].severity))
+    for group in groups if quiet < 2 else ():
         files = not written and any(fix.configuration(planned) for planned in group)
         hint = "; --nodered-fix=DIR writes it as files" if files else ""
         lines.append(f"What to change at {names(group)} ({front(group[0])}{hint}):")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_nodered_sec.session.options import OPTIONS, key_of
+from pytest_nodered_sec.session.options import OPTIONS, beside, key_of
 from pytest_nodered_sec.session.settings import REPORTS
 
 if TYPE_CHECKING:
@@ -43,14 +43,24 @@ def refuse_without_a_target(config: pytest.Config, settings: Settings, *, droppe
     suite = settings.one("suite", "with")
     if suite == "only" or (suite == "with" and settings.typed("suite")):
         raise pytest.UsageError(
-            f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab"
+            f"--nodered-suite={suite} needs a target: add --nodered-url=https://HOST or --nodered-lab{_above(config)}"
         )
     named = [name for name in _ALWAYS if getattr(config.option, key_of(name))]
     named += [name for name in _TYPED if not dropped and _is_typed(name, config.invocation_params.args)]
     if named:
         raise pytest.UsageError(
             f"--nodered-{named[0]} needs a target: add --nodered-url=https://HOST, or a [[target]] to the policy file"
+            f"{_above(config)}"
         )
+
+
+def _above(config: pytest.Config) -> str:
+    """Return where a policy file is, if none is where it is looked for and one is above; "" otherwise."""
+    expected = beside(config)
+    if config.option.nodered_policy or expected.is_file():
+        return ""
+    there = next((path for folder in expected.parent.parents if (path := folder / expected.name).is_file()), None)
+    return f"; {there} is not read from here: run pytest beside it, or add --nodered-policy={there}" if there else ""
 
 
 def _is_typed(name: str, args: Iterable[str]) -> bool:

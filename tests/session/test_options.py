@@ -477,3 +477,14 @@ def test_a_short_variable_is_told_which_was_meant(site: Site, monkeypatch: pytes
     monkeypatch.setenv("NODERED_USERNAME", "viewer")
     monkeypatch.setenv("NODERED_PASSWORD", "hunter2")
     assert [line for line in site.run("-q").outlines if "did you mean" in line] == said[1:]
+
+
+def test_a_policy_file_above_is_named_where_there_is_no_target(pytester: pytest.Pytester) -> None:
+    above = pytester.path / "nodered-sec.toml"
+    above.write_text('[[target]]\nname = "a"\nurl = "https://a.example"\n')
+    pytester.mkdir("sub")
+    (pytester.path / "sub" / "pytest.ini").write_text("[pytest]\n")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-c", "sub/pytest.ini", "--nodered-suite=only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = f"*; {above} is not read from here: run pytest beside it, or add --nodered-policy={above}"
+    result.stderr.fnmatch_lines([told])
