@@ -218,6 +218,7 @@ OPTIONS: Final = (
 )
 _LAB_DEFAULT: Final = "fresh"
 LISTED: Final = "list"  # of controls, where no glob is given
+_VERY_NEARLY: Final = 0.85  # likeness by difflib: "urll" is nearly "url", "port" is not nearly "report"
 _BARE: Final = {"--nodered-lab": _LAB_DEFAULT, "--nodered-controls": LISTED}  # options whose value may be left out
 FLAGS: Final = (
     (
@@ -332,7 +333,9 @@ def refuse_misspelt(parser: pytest.Parser, args: list[str]) -> None:
 
 
 def refuse_misspelt_key(warned: str) -> None:
-    """Name the ini key that was meant, where pytest warns of one that begins like ours; `warned` ends with its name.
+    """Name the ini key that was meant, where pytest warns of one that is very nearly ours; `warned` ends with its name.
+
+    It warns of what no plugin has registered; others than ours may have keys that begin like ours (`nodered_port`).
 
     Raises:
         UsageError: there is such a key.
@@ -342,7 +345,7 @@ def refuse_misspelt_key(warned: str) -> None:
         return
     if variable := _of_account(name):
         raise pytest.UsageError(f"{name}: an account does not belong in this file; set {variable} in the environment")
-    near, key = _meant(name)
+    near, key = _meant(name, _VERY_NEARLY)
     if near in (flag for flag, _ in FLAGS):
         raise pytest.UsageError(f"{name}: there is no such ini key; put --nodered-{near} on the command line")
     if near:
@@ -362,7 +365,7 @@ def _word(name: str) -> str:
     return name.lower().replace("_", "-").replace("node-red", "nodered").removeprefix("nodered-")
 
 
-def _meant(name: str) -> tuple[str, str]:
+def _meant(name: str, likeness: float = 0.6) -> tuple[str, str]:
     """Return which option of ours a name is nearly, and which key of the policy file it is; "" where none."""
     import difflib  # only where something is misspelt
 
@@ -370,4 +373,4 @@ def _meant(name: str) -> tuple[str, str]:
 
     word = _word(name)
     key = word.replace("-", "_")
-    return next(iter(difflib.get_close_matches(word, _NAMES, 1)), ""), key if key in KEYS else ""
+    return next(iter(difflib.get_close_matches(word, _NAMES, 1, likeness)), ""), key if key in KEYS else ""

@@ -452,6 +452,9 @@ def test_options_in_addopts_are_for_the_runs_that_have_a_target(pytester: pytest
         ),
         ("nodered_zzz = 1", ""),
         ("nodes_url = 1", ""),
+        ("nodered_port = 1", ""),  # another plugin's, which is not installed here
+        ("nodered_log_file = x", ""),
+        ("nodered_host_key = x", ""),
     ],
 )
 def test_a_misspelt_ini_key_is_told_which_was_meant(pytester: pytest.Pytester, line: str, said: str) -> None:
@@ -460,6 +463,17 @@ def test_a_misspelt_ini_key_is_told_which_was_meant(pytester: pytest.Pytester, l
     result = pytester.runpytest_inprocess("-p", "no:randomly")
     assert result.ret == (pytest.ExitCode.USAGE_ERROR if said else pytest.ExitCode.OK)
     assert result.errlines[:1] == ([f"ERROR: {said}"] if said else [])
+
+
+def test_an_ini_key_that_another_plugin_has_registered_is_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nnodered_urls = https://plant.example\nnodered_port = 1880\n")
+    pytester.makeconftest("""
+def pytest_addoption(parser):
+    parser.addini("nodered_urls", "addresses")
+    parser.addini("nodered_port", "where it listens")
+""")
+    pytester.makepyfile("def test_own(pytestconfig):\n    assert pytestconfig.getini('nodered_port') == '1880'\n")
+    pytester.runpytest_inprocess("-p", "no:randomly", "-Werror").assert_outcomes(passed=1)
 
 
 def test_a_short_variable_is_told_which_was_meant(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
