@@ -110,11 +110,16 @@ processes() { # id, parent, user id, name, and kind of place of each, tabs betwe
 
 # What strangers start by the thousand must not keep us from looking. So of all that calls itself something we look at no
 # more than this many of a user's: ten in sessions, where anybody starts what he likes, under many ids if he was given them,
-# twenty elsewhere, and forty in all of either; root's, containers', those of who looks, and workers of these apart.
+# twenty elsewhere, and forty in all of either; eighty in control groups that are called like a container's, as any user
+# can call one whose service may make some (Delegate=yes). Root's, those of who looks, and workers of these apart.
 few='
     NF > 1 { above[$1] = $2; user[$1] = $3; called[$1] = $4; kind[$1] = $5 }
-    function ours(id) { return user[id] == 0 || user[id] == own || kind[id] == "box" }
-    function taken(id) { return ours(id) || ++of[user[id]] <= (kind[id] == "session" ? 10 : 20) && ++all[kind[id]] <= 40 }'
+    function ours(id) { return user[id] == 0 || user[id] == own }
+    function taken(id) {
+        if (ours(id)) return 1
+        if (kind[id] == "box") return ++boxes[user[id]] <= 80
+        return ++of[user[id]] <= (kind[id] == "session" ? 10 : 20) && ++all[kind[id]] <= 40
+    }'
 
 named() { # NAME, "left" or nothing: process ids of those that call themselves so; or how many are left out
     printf '%s\n' "$table" | awk -F'\t' -v name="$1" -v own="$own" -v asked="$2" "$few"'
@@ -122,7 +127,7 @@ named() { # NAME, "left" or nothing: process ids of those that call themselves s
         END {
             for (n = 1; n <= count; n++) {
                 id = ids[n]
-                if (called[above[id]] == name && ours(above[id]) || taken(id)) { if (!asked) print id } else left++
+                if (called[above[id]] == name && ours(above[id]) || taken(id)) { if (!asked) print id } else if (kind[id] != "box") left++
             }
             if (asked && left) print name, left
         }'

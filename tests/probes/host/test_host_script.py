@@ -106,6 +106,23 @@ def test_many_user_ids_of_one_session_leave_room_for_services(shell: list[str]) 
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_many_control_groups_that_are_called_like_containers_leave_room_for_others(shell: list[str]) -> None:
+    """A service that may make control groups (Delegate=yes) calls thousands of them so, and its processes nginx."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    crowd = [
+        line
+        for number in range(1000, 3000)
+        for line in (f"{number}\t1\t997\tnginx\tbox", f"{number + 2000}\t1\t997\tnode-red\tbox")
+    ]
+    table = "\n".join([*crowd, "9000\t1\t0\tnginx\tbox", "9001\t9000\t101\tnginx\tbox", "9002\t1\t996\tnode-red\t"])
+    seen = called(shell, f"own=2001\ntable='{table}'\nnamed nginx\nnamed nginx left\necho\ncandidates").stdout
+    nginx, red = ([line for line in part.split("\n") if line] for part in seen.split("\n\n", 1))
+    assert (len(nginx), nginx[-2:]) == (82, ["9000", "9001"])  # those of root's container, whoever its workers are
+    assert (len([pid for pid in red if pid in table]) >= 81, "9002" in red) == (True, True)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_no_file_passes_for_a_socket_by_its_name(shell: list[str], tmp_path: Path) -> None:
     sleep = shutil.which("sleep")
     if shutil.which(shell[0]) is None or sleep is None:
