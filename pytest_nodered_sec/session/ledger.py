@@ -20,6 +20,7 @@ from pytest_nodered_sec.results.gate import Gate
 from pytest_nodered_sec.results.records import Record
 from pytest_nodered_sec.session.audit import NOT_YET, unapproved
 from pytest_nodered_sec.session.longrepr import represent
+from pytest_nodered_sec.session.run import expired
 from pytest_nodered_sec.session.skips import stopped
 from pytest_nodered_sec.session.state import (
     BASELINE,
@@ -335,12 +336,19 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: {NOT_YET}")
         if self.incomplete():
             terminalreporter.write_line(f"nodered-sec: {self.incomplete()}")
+        if ended := self._expired():
+            terminalreporter.write_line(f"nodered-sec: {ended}")
         if self._config.option.nodered_job_summary and self.policies and not os.environ.get("GITHUB_STEP_SUMMARY"):
             terminalreporter.write_line("nodered-sec: no job summary: GITHUB_STEP_SUMMARY names no file here")
         if self.records or self._crashed:
             terminalreporter.write_line(f"nodered-sec: {self.summary()}")
             judged = rollup.line(self.accounts(), self._why_left_out(), self._run.left_out)
             terminalreporter.write_line(f"nodered-sec: {judged}")
+
+    def _expired(self) -> str:
+        """Return which waivers have expired, "" where none has or their own control says so."""
+        said = any(record["control"] == PAPERWORK and record["outcome"] in rollup.JUDGED for record in self.records)
+        return "" if said or not self.records else expired(self._config.stash[TARGETS], self._config.stash[TODAY])
 
     def _answered(self) -> frozenset[str]:
         """Return the targets that answered a question."""

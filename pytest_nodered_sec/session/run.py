@@ -168,3 +168,14 @@ def _waivers_counted(run: Run, today: date) -> list[str]:
         left = (expires - today).days
         parts.append(f"next to expire: {waiver} of {name} after {expires} ({left} day{'s' if left != 1 else ''} left)")
     return [f"nodered-sec: {', '.join(parts)}"]
+
+
+def expired(targets: tuple[Target, ...], today: date) -> str:
+    """Return in one line which waivers have expired, "" for none."""
+    ended = [(waiver, target.name) for target in targets for waiver in target.policy.waivers]
+    ended = [(waiver, name) for waiver, name in ended if not waiver.in_force(today)]
+    if not ended:
+        return ""
+    verb = "waivers have" if len(ended) > 1 else "waiver has"
+    named = listed([f"{waiver} of {name} after {waiver.expires}" for waiver, name in ended])
+    return f"{len(ended)} {verb} expired: {named}"

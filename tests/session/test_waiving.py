@@ -132,6 +132,13 @@ def test_an_expired_waiver_accepts_nothing(site_with_control: Site) -> None:
             "nodered-sec: 2 waivers, 1 expired, next to expire: site-01 cors of plant.example after * (0 days left)",
         ]
     )
+    quiet = site.run("-q", "--nodered-suite=off").outlines  # without a header, and without waiver-01
+    assert [line for line in quiet if "expired" in line] == [
+        f"nodered-sec: 1 waiver has expired: site-01 served of plant.example after {TODAY - timedelta(1)}"
+    ]
+    judged = site.run("-q").outlines
+    assert any("waiver-01" in line and "expired" in line for line in judged)
+    assert not any("has expired" in line for line in judged)
 
 
 def test_a_plain_assertion_can_be_waived(site: Site) -> None:
