@@ -77,23 +77,20 @@ def _variables(prefix: str) -> tuple[str, str, str]:
     return username, password, token
 
 
-def from_command(
-    argv: Sequence[str], target: str, variables: Sequence[str] = (), *, dashboards: bool = False
-) -> Credentials:
+def from_command(argv: Sequence[str], variables: Sequence[str] = (), *, dashboards: bool = False) -> Credentials:
     """Run a command whose output is `{"username": …, "password": …}` or `{"token": …}`, as JSON.
 
     It inherits only the few environment variables that most programs need, so that it sees no other target's password.
 
     Args:
         argv: program and arguments; no shell.
-        target: name of the target, for the sentence.
         variables: names of further environment variables that it inherits.
         dashboards: whether it is for the dashboards' account, for which it may print `{"cookie": …}` instead.
 
     Raises:
         ProbeError: it cannot be run, fails, takes over 60 s, or says something else. Its output is not shown.
     """
-    what = f"the credentials command of {target} ({argv[0]})"
+    what = f"the command of {'dashboard_' if dashboards else ''}credentials ({argv[0]})"
     try:
         done = subprocess.run(  # noqa: S603  the site's own command, from its policy file, without a shell
             list(argv),

@@ -52,29 +52,29 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], t
     ],
 )
 def test_a_command(text: str, expected: Credentials) -> None:
-    known = credentials.from_command(printing(text), "plant")
+    known = credentials.from_command(printing(text))
     assert known == expected
-    assert re.fullmatch(r"what the credentials command of plant \(.+\) prints", known.origin)
+    assert re.fullmatch(r"what the command of credentials \(.+\) prints", known.origin)
 
 
 @pytest.mark.parametrize("text", ["", "hunter2", '{"password": "hunter2"}', '{"token": 3}', '["hunter2"]'])
 def test_a_command_that_says_something_else(text: str) -> None:
-    with pytest.raises(ProbeError, match=r"the credentials command of plant .* must print") as caught:
-        credentials.from_command(printing(text), "plant")
+    with pytest.raises(ProbeError, match=r"the command of credentials .* must print") as caught:
+        credentials.from_command(printing(text))
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_command_that_fails() -> None:
     with pytest.raises(ProbeError, match="ended with status 3"):
-        credentials.from_command(printing("hunter2", 3), "plant")
+        credentials.from_command(printing("hunter2", 3))
     with pytest.raises(ProbeError, match="cannot be run: No such file or directory"):
-        credentials.from_command(["/no/such/program"], "plant")
+        credentials.from_command(["/no/such/program"])
 
 
 def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "_COMMAND_LIMIT", 0.2)
     with pytest.raises(ProbeError, match="took over 0 s"):
-        credentials.from_command([sys.executable, "-c", "import time; time.sleep(9)"], "plant")
+        credentials.from_command([sys.executable, "-c", "import time; time.sleep(9)"])
 
 
 def test_the_dashboards_account_may_be_a_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +88,9 @@ def test_the_dashboards_account_may_be_a_cookie(monkeypatch: pytest.MonkeyPatch)
     assert credentials.from_environment("P").cookie == ""
     assert redaction.scrub("0123456789abcdef") == "[redacted]"
     said = printing('{"cookie": "a=b"}')
-    assert credentials.from_command(said, "plant", dashboards=True).cookie == "a=b"
+    assert credentials.from_command(said, dashboards=True).cookie == "a=b"
     with pytest.raises(ProbeError, match="must print"):
-        credentials.from_command(said, "plant")
+        credentials.from_command(said)
     monkeypatch.setenv("P_TOKEN", "t")
     assert credentials.missing("P", dashboards=True) == "P_COOKIE and another of its variables are set; set one"
 
@@ -105,7 +105,7 @@ def test_a_command_inherits_no_secret_of_another_target(monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", "/home/operator")
 
     def given(*variables: str) -> set[str]:
-        return set(credentials.from_command([sys.executable, "-c", TELL], "plant", variables).token.split())
+        return set(credentials.from_command([sys.executable, "-c", TELL], variables).token.split())
 
     assert {"PATH", "HOME", "LC_TIME"} <= given() <= {"LC_CTYPE", *credentials._PASSED_ON, "LC_TIME", "LC_ALL"}
     assert given("VAULT_TOKEN", "NOT_SET") - given() == {"VAULT_TOKEN"}
@@ -113,8 +113,8 @@ def test_a_command_inherits_no_secret_of_another_target(monkeypatch: pytest.Monk
 
 def test_a_command_that_fails_says_what_it_may_have_missed() -> None:
     with pytest.raises(ProbeError, match=r"status 3; if it needs .* environment = \["):
-        credentials.from_command(printing("", 3), "plant")
+        credentials.from_command(printing("", 3))
     with pytest.raises(ProbeError, match="status 3; NOT_SET of its environment is not set"):
-        credentials.from_command(printing("", 3), "plant", ["PATH", "NOT_SET"])
+        credentials.from_command(printing("", 3), ["PATH", "NOT_SET"])
     with pytest.raises(ProbeError, match=r"status 3$"):
-        credentials.from_command(printing("", 3), "plant", ["PATH"])
+        credentials.from_command(printing("", 3), ["PATH"])

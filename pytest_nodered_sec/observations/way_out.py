@@ -77,6 +77,6 @@ def unanswered(evidence: str, answer: Answer, classified: Classified, target: Ta
     """
     login = answer.location.removesuffix(path)
     if classified.cause is Cause.UNDECLARED_LOGIN and login.startswith("https:"):
-        return ProbeError(f"{target.name} redirects strangers to {login}: {elsewhere(login, target)}", classified.cause)
+        return ProbeError(f"the target redirects strangers to {login}: {elsewhere(login, target)}", classified.cause)
     why = f": {classified.why}" if classified.why else ""
     return ProbeError(f"{evidence}{why}", classified.cause or Cause.UNAVAILABLE)

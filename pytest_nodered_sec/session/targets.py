@@ -190,7 +190,7 @@ def _credentials(
 
     if "command" in source:
         inherited = source.get("environment", ())
-        return lambda: credentials.from_command(source["command"], name, inherited, dashboards=dashboards)
+        return lambda: credentials.from_command(source["command"], inherited, dashboards=dashboards)
     trouble = credentials.missing(source["env"], dashboards=dashboards)
     if trouble:
         raise PolicyError(f"target {name}: {trouble}")

@@ -700,7 +700,7 @@ def test_an_undeclared_login_of_some_paths_is_the_same_sentence_for_all(location
     with pytest.raises(ProbeError) as caught:
         attempt(Surface.DASHBOARD, "/flows", Answer(302, location=location), root).settle(target())
     advice = f"if that is your login page, add `--nodered-login-url={login}`"
-    assert caught.value.message == f"plant redirects strangers to {login}: {advice}"
+    assert caught.value.message == f"the target redirects strangers to {login}: {advice}"
 
 
 def test_an_alert_for_want_of_a_certificate_has_no_status() -> None:
