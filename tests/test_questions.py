@@ -143,13 +143,13 @@ def test_each_identity_header_is_a_question_and_other_surfaces_get_all_of_them()
     asks = asked("admin-12", websockets=("/ws/line", "/ws/hall"))
     labels = [ask.label for ask in asks]
     assert labels[0] == "Remote-User"
-    assert labels[-7:] == [
+    assert labels[-8:] == [
         *("/ui", "/dashboard", "/ui/socket.io", "/dashboard/socket.io"),
-        *("WebSocket /ui/socket.io", "WebSocket /dashboard/socket.io", "WebSocket /ws/line"),
+        *("WebSocket /ui/socket.io", "WebSocket /dashboard/socket.io", "/comms", "WebSocket /ws/line"),
     ]
-    assert labels[-8] == "other address headers"
-    assert len(asks[-7].args) == 4 + len(IDENTITY.headers)
-    assert asks[-4].args == ("channel, polling", "GET", "/dashboard", "identity")
+    assert labels[-9] == "other address headers"
+    assert len(asks[-8].args) == 4 + len(IDENTITY.headers)
+    assert asks[-5].args == ("channel, polling", "GET", "/dashboard", "identity")
 
 
 def test_every_surface_is_asked_by_every_way() -> None:

@@ -35,11 +35,11 @@ COLUMNS: Final = {
     "API key, the cookies that refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services "
     "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses; except on "
     "WebSockets a made-up token of the scheme Token",
-    "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets the dashboards' "
-    "channels and the first declared one",
+    "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets /comms, the "
+    "dashboards' channels and the first declared one",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
     "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
-    "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too, of /comms 127.0.0.1 in its place; of a "
+    "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too; of a "
     "further page behind the same gate all but 100.64.0.1 and fd00::1; X-Forwarded-For has 10.0.0.1 before "
     "100.64.0.1 and 192.168.1.5 before fd00::1",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
@@ -129,7 +129,8 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "plain": "http-05",
         "address": "proxy-05",
         **_SOCKETS,
-        **dict.fromkeys(("identity", "rewritten", "roots"), f"-: {_AS_ADMIN}"),
+        "identity": "admin-12",
+        **dict.fromkeys(("rewritten", "roots"), f"-: {_AS_ADMIN}"),
     },
     "other channels": {
         "anybody": "live-01",

@@ -348,9 +348,7 @@ BEARER: Final = Part(
     (("Authorization", "Bearer {token}"),),
     "nginx: map $http_authorization $realm { ~^Bearer off; }; Node-RED: adminAuth.tokens that decodes only",
 )
-NEAR: Final = _from("127.0.0.1")
-NEAR_6: Final = _from("::1")
-LOOPBACK: Final = tuple(line for line in NEAR.headers if line not in IDENTITY_HEADERS)
+LOOPBACK: Final = tuple(line for line in _from("127.0.0.1").headers if line not in IDENTITY_HEADERS)
 IDENTITY: Final = Part(
     "believed",
     "with forged identity headers",
@@ -373,7 +371,7 @@ WAYS: Final = {
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
         Way("behind", (BEHIND, NAMELESS, _from("fd00::1", before="192.168.1.5"))),
-        Way("written", (ENCODED, SLASHES, CHUNKED, NEAR, NEAR_6)),  # in this order: the letter first
+        Way("written", (ENCODED, SLASHES, CHUNKED, _from("::1"))),  # in this order: the letter first
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
         Way("head", (HEAD, _from("fd00::1", before="192.168.1.5"))),
         Way("identity", (IDENTITY,)),

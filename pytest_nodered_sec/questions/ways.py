@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
 
 
-_CLAIMING: Final = ("channel, polling", "channel, WebSocket", "endpoint")  # surfaces; pages have their slash
+_CLAIMING: Final = ("channel, polling", "channel, WebSocket", "/comms", "endpoint")  # surfaces; pages have their slash
 _PREFIXES: Final = 3  # of public paths that are looked below
 
 

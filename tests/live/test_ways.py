@@ -156,8 +156,8 @@ GATES |= {
         ASKED | {"/ui/socket.io"},
     ),
     # admin-12 finds it elsewhere
-    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "forwarded", {"/comms"}),
-    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN - {"/comms"}),
+    "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "", set()),
+    "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
     "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", ASKED),
 }
@@ -203,8 +203,8 @@ GATES |= {
     "comms-by-loopback": (
         f"{GUARDED} location /comms {{ {LOGIN.replace('Operators', '$by_near')} {TO_NODE_RED} }}",
         'map $http_x_forwarded_for $by_near { "127.0.0.1" off; default Operators; }',
-        "forwarded",
-        {"/comms"},
+        "",
+        set(),
     ),
     "older-505": (f"if ($server_protocol = HTTP/1.0) {{ return 505; }} {GUARDED}", "", "", set()),
     "chunks-501": (f"if ($http_transfer_encoding) {{ return 501; }} {GUARDED}", "", "", set()),
@@ -217,7 +217,13 @@ GATES |= {
     ),
 }
 GATES |= {
-    # a dashboard's WebSocket alone; admin-12 finds it
+    # WebSockets alone; admin-12 finds them
+    "comms-by-name": (
+        f"{GUARDED} location /comms {{ {LOGIN.replace('Operators', '$by_admin')} {TO_NODE_RED} }}",
+        "map $http_remote_user $by_admin { admin off; default Operators; }",
+        "",
+        set(),
+    ),
     "socket-by-loopback": (
         f"{GUARDED} location /ui/socket.io {{ {LOGIN.replace('Operators', '$by_socket')} {TO_NODE_RED} }}",
         'map $http_upgrade:$http_x_forwarded_for $by_socket { "websocket:127.0.0.1" off; default Operators; }',
@@ -432,13 +438,23 @@ def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str]
 def test_a_gate_that_believes_it_is_asked_from_its_own_machine_is_found(targets: Callable[[str], Target]) -> None:
     seen = violations_of(targets("loopback"), "admin-12")
     assert {code for violations in seen.values() for code, _ in violations} == {"believed"}
-    sockets = {"WebSocket /ui/socket.io", "WebSocket /ws/line"}
+    sockets = {"WebSocket /ui/socket.io", "/comms", "WebSocket /ws/line"}
     assert set(seen) == {"other address headers", "/ui", "/ui/socket.io", "GET /api/orders"} | sockets
 
 
-def test_a_websocket_alone_that_believes_an_address_is_found(targets: Callable[[str], Target]) -> None:
-    ((label, findings),) = violations_of(targets("socket-by-loopback"), "admin-12").items()
-    assert (label, [code for code, _ in findings]) == ("WebSocket /ui/socket.io", ["believed"])
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("socket-by-loopback", "WebSocket /ui/socket.io"),
+        ("comms-by-name", "/comms"),
+        ("comms-by-loopback", "/comms"),
+    ],
+)
+def test_a_websocket_alone_that_believes_who_asks_is_found(
+    name: str, place: str, targets: Callable[[str], Target]
+) -> None:
+    ((label, findings),) = violations_of(targets(name), "admin-12").items()
+    assert (label, [code for code, _ in findings]) == (place, ["believed"])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEAR, NEAR_6, NEWER, RARE, RETURNED, SLASHES, TRANSPORT
+from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEWER, RARE, RETURNED, SLASHES, TRANSPORT
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
@@ -190,8 +190,6 @@ def _fits(look: Look, surface: str, plain: AccessAttempt, part: Part) -> bool:
         return plain.refuser is not Refuser.NODE_RED and not plain.answer.challenge.lower().startswith("basic")
     if part.of_requests and surface in TALKS:
         return False
-    if part in (NEAR, NEAR_6):  # the others from the former: admin-12
-        return part is (NEAR if surface == "/comms" else NEAR_6)
     return part is not NEWER or look.speaks_http2()
 
 
