@@ -223,7 +223,7 @@ def secret_is_set(seen: SecretSettings, policy: Policy) -> Verdict:
     why = {
         "false": "credentials are stored in clear text",
         "published": "it is the sample of Node-RED's own settings.js",
-        "guessable": "it is blank, or one of the words that are tried first",
+        "guessable": "it is blank, a placeholder that was never replaced, or one of the words that are tried first",
         "missing": "it is the text that a variable or file that was not there came to",
     }.get(seen.kind, "the key is in .config.runtime.json")
     return (

@@ -46,13 +46,18 @@ const GUESSED = new RegExp("^((my|our|your|the|a)?[-_ ]?(own|super|top|very|long
   + "([-_ ]?(secret|key|password|here))*[-_ ]?\\d{0,4}|(.*[^a-z])?(change|replace)[-_ ]?(me|this|it)([^a-z].*)?|node-?red\\d{0,4}"
   + "|default|test(ing)?|example|x+|\\d{0,8}|<.*>)$", "i");
 
+// What stands in examples for the secret itself, and was never replaced: of a template, a shell, an instruction.
+const LEFT_OVER = /^(\$\{?[A-Z][A-Z0-9_]*(:?-.*)?\}?|\$\(.*\)|`.*`|\{\{.*\}\}|\{%.*%\}|%[A-Z_]+%|@[A-Z_]+@|__[A-Z_]+__|\[[^\]]*\])$/;
+const INSTRUCTS = new RegExp("^(process\\.env[.[].*|openssl rand.*|todo|fixme|none|(insert|put|enter|type|paste|add)[-_ ].*here|(fill|set)[-_ ](me|this|it)"
+  + "([-_ ]in)?|generate[-_ ](me|one|this)|(a|some|my|your)[-_ ](long[-_ ])?random[-_ ](string|secret|key|value|text)|replace[-_ ]with[-_ ].*)$", "i");
+
 function secret(given) {
   const value = given instanceof Uint8Array ? Buffer.from(given).toString("utf8") : given; // of a file, read without its encoding
   if (kindOf(value) === "computed") return "computed";
   if (Object.hasOwn(INPUT.known, value)) return "published";
   if (MISSING.includes(value)) return "missing";
   if (typeof value !== "string" || !value && value === given) return kindOf(value);
-  return GUESSED.test(value.trim()) || INPUT.passwords.includes(value.trim().toLowerCase()) ? "guessable" : "set";
+  return [LEFT_OVER, INSTRUCTS, GUESSED].some((form) => form.test(value.trim())) || INPUT.passwords.includes(value.trim().toLowerCase()) ? "guessable" : "set";
 }
 
 const rights = (value) => (Array.isArray(value) ? value : [value]).map(text).join(",");
