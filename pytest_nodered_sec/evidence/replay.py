@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.session.state import StoredRun
 
 _OF_LOOKING: Final = ("ca_file", "credentials", "dashboard_credentials")  # who judges need not have them
-_JUDGES: Final = ("replay", "policy", "fail-on", "baseline", "suite", "exit")
+_JUDGES: Final = ("replay", "policy", "fail-on", "baseline", "suite", "control", "exit")
 _SHOWS: Final = ("junit", "seal", "fix", "show", *REPORTS)
 
 

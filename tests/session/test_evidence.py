@@ -258,6 +258,14 @@ def test_a_replay_finds_no_answer_to_what_was_not_asked(kept: Site) -> None:
     assert any(line.endswith(": 1 differ; 8 were not run now") for line in said(result))
 
 
+def test_a_replay_of_some_controls_judges_those(kept: Site) -> None:
+    result = kept.run("--nodered-replay=ev", "--nodered-control=site-02", "--nodered-suite=off", url=None)
+    assert any(
+        line.startswith("judged 2 of 4 ") and line.endswith("; 2 not selected (--nodered-control)")
+        for line in said(result)
+    )
+
+
 def _append(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
 
