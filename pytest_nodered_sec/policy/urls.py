@@ -28,6 +28,8 @@ def split_url(url: str, where: Where) -> SplitResult:
             "credentials do not belong in a URL (ids and logs would show them); "
             "remove the part before the @ and set NODERED_USERNAME and NODERED_PASSWORD"
         )
+    if url.startswith("#"):
+        raise where.hides("a comment needs a line of its own; remove it, or begin the URL with https://")
     if problem:
         raise where.says(shown, problem)
     if "?" in url or "#" in url:

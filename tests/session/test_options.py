@@ -62,6 +62,7 @@ def targets(pytester: pytest.Pytester, *args: str) -> tuple[Target, ...]:
         (["--nodered-url=https://u:hunter2@a@plant.example/"], "*credentials do not belong in a URL*"),
         (["--nodered-url=https://u:hunter2%40plant.example/"], "*credentials do not belong in a URL*"),
         (["--nodered-url=https://a.example https://b.example:8443"], "*: more than one URL: give each by itself"),
+        (["--nodered-url=#hunter2"], "--nodered-url: a comment needs a line of its own; *"),
         (["--nodered-url=https://2001:db8::7"], "*: an IPv6 address stands in brackets in a URL, such as https://*"),
         (["--nodered-url=https://user:hunter2:x@plant.example"], "*credentials do not belong in a URL*"),
         ([URL, URL], "two targets are called plant.example: remove one*"),
