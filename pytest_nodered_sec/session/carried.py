@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pytest_nodered_sec.errors import Cause, ProbeError, see_case
+from pytest_nodered_sec.errors import Cause, ProbeError, see_case, see_reach
 from pytest_nodered_sec.model import Ask, Surface
 from pytest_nodered_sec.session.skips import may_not_run
 from pytest_nodered_sec.session.state import case_of, control_of, of_suite
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.session.state import Answers
 
 _CARRIERS: Final = ("reach-01", "admin-01", "admin-08", "host-00", "dash-01")
+_SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
+_MANY: Final = (*_SILENT, Cause.UNAVAILABLE, Cause.PROTOCOL)  # of which one sentence may stand in many cases
 _LANDMARK: Final = "GET /settings"  # the case of admin-01 that tells what is wrong with the admin root
 _BY_NAME: Final = {
     "see reach-01": Ask("reach"),
@@ -48,6 +50,7 @@ class Carriers:
     def __init__(self, items: Iterable[pytest.Item], answers: Answers) -> None:
         self._answers = answers
         self._there: dict[str, list[_Carrier]] = defaultdict(list)
+        self._first: dict[tuple[str, str], _Carrier] = {}  # by target and sentence, who was the first to tell it
         for item in items:
             case, control = case_of(item), control_of(item)
             if case is None or case.target is None or case.ask is None or control is None:
@@ -78,7 +81,11 @@ class Carriers:
             why = self._reason(target, carrier.ask)
             if why is not None and (why.message == error.message or _of_one_dashboard(carrier, ask, why, error)):
                 return see_case(target.name, carrier.name)
-        return error
+            if why is not None and _of_all(carrier, ask, why, error):
+                return see_reach(target.name)
+        first = self._first.setdefault((target.name, error.message), _Carrier(control, ask))
+        same = error.cause not in _MANY or (first.control, first.ask) == (control, ask)
+        return error if same else see_case(target.name, first.name)
 
     def _reason(self, target: Target, ask: Ask) -> ProbeError | None:
         """Return why a question has no answer, None where it has one; the targets' tests run, so nothing is new."""
@@ -89,6 +96,12 @@ class Carriers:
         except ProbeError as error:
             return error
         return None
+
+
+def _of_all(carrier: _Carrier, ask: Ask, why: ProbeError, error: ProbeError) -> bool:
+    """Whether a question got no answer because nothing of the target answers any more, which reach-01 tells."""
+    lost = carrier.control == "reach-01" and why.cause in (*_SILENT, Cause.CHANGED)
+    return lost and error.cause in _SILENT and ask.needs != "host"
 
 
 def _of_one_dashboard(carrier: _Carrier, ask: Ask, why: ProbeError, error: ProbeError) -> bool:

@@ -29,10 +29,12 @@ class Behind(Survey):
 pytest_nodered_sec.survey.survey.Survey = Behind
 """
 
+_FEW = ("--nodered-control=reach-01", "--nodered-control=tls-09", "--nodered-control=host-07")
 
-def _told(site: Site, *args: str) -> dict[str, list[str]]:
+
+def _told(site: Site, *args: str, more: str = LOGIN) -> dict[str, list[str]]:
     """Return what each control's cases say that could not look."""
-    site.write(conftest=(site.path / "conftest.py").read_text() + LOGIN)
+    site.write(conftest=(site.path / "conftest.py").read_text() + more)
     site.run("--nodered-host=ssh://plant", "--junitxml=out.xml", *args)
     told = defaultdict[str, list[str]](list)
     for error in ElementTree.parse(site.path / "out.xml").iter("error"):  # noqa: S314  our own file
@@ -54,4 +56,32 @@ def test_cases_of_one_dashboard_name_the_one_that_asks_its_page(site: Site) -> N
 def test_a_case_that_is_not_in_the_run_is_not_named(site: Site) -> None:
     told = _told(site, "--nodered-control=dash-04", "--nodered-control=host-07")
     assert all(reason.endswith("leads to a login") for reason in told["dash-04"])
-    assert set(told["host-07"]) == {"host ssh://plant cannot be reached"}
+    assert told["host-07"][0] == "host ssh://plant cannot be reached"
+    assert {reason.rpartition(": ")[2] for reason in told["host-07"][1:]} <= {"see host-07, settings"}
+
+
+SILENT = """
+class Gone(Survey):
+    def outcome(self, target, ask):
+        if ask.probe == "reach":
+            return @SEEN@
+        if ask.probe == "tls" or ask.needs == "host":
+            return ProbeError("connecting to 192.0.2.5 port 443 got no answer", Cause.TIMEOUT)
+        return ProbeError("plant gave no usable answer: see reach-01", Cause.SEE_REACH)
+
+pytest_nodered_sec.survey.survey.Survey = Gone
+"""
+
+
+def test_what_got_no_answer_from_a_target_that_is_lost_names_reach_01(site: Site) -> None:
+    lost = 'ProbeError("plant no longer answers as before since look 31: banned, or down?", Cause.CHANGED)'
+    told = _told(site, *_FEW, more=SILENT.replace("@SEEN@", lost))
+    assert set(told["tls-09"]) == {"plant.example gave no usable answer: see reach-01"}
+    assert told["host-07"][0] == "connecting to 192.0.2.5 port 443 got no answer"  # of another machine
+
+
+def test_a_sentence_of_many_cases_is_told_by_the_first(site: Site) -> None:
+    told = _told(site, *_FEW[:2], more=SILENT.replace("@SEEN@", 'Seen("reach")'))
+    first, *others = told["tls-09"]
+    assert first == "connecting to 192.0.2.5 port 443 got no answer"
+    assert {reason.rpartition(": ")[2] for reason in others} == {"see tls-09, SSLv3"}
