@@ -38,3 +38,35 @@ IDENTITY_HEADERS: Final = (
     ("X-Forwarded-For", "127.0.0.1"),  # "satisfy any; allow 127.0.0.1" with a real_ip module that trusts anybody
     ("X-Real-IP", "127.0.0.1"),
 )
+# Less usual ones, sent together: at the admin API with the addresses of `data.ways.LOOPBACK`, elsewhere with all others.
+FURTHER_HEADERS: Final = (
+    ("X-Ingress-Path", "/api/hassio_ingress/nobody"),  # Home Assistant's Supervisor: ingress, as the next four
+    ("X-Hass-Source", "core.ingress"),
+    ("X-Remote-User-Id", "admin"),
+    ("X-Remote-User-Name", "admin"),
+    ("X-Remote-User-Display-Name", "admin"),
+    ("Remote-Name", "admin"),  # Authelia, as the next
+    ("Remote-Email", "admin@localhost"),
+    ("X-Authentik-Email", "admin@localhost"),
+    ("X-Authentik-Groups", "admin|admins"),
+    ("X-Authentik-Uid", "admin"),
+    ("X-Auth-Request-Email", "admin@localhost"),  # oauth2-proxy behind nginx auth_request, as the next two
+    ("X-Auth-Request-Groups", "admin,admins"),
+    ("X-Auth-Request-Preferred-Username", "admin"),
+    ("X-Auth-Username", "admin"),  # Louketo (Keycloak's gatekeeper), as the next three
+    ("X-Auth-Userid", "admin"),
+    ("X-Auth-Email", "admin@localhost"),
+    ("X-Auth-Roles", "admin"),
+    ("X-Pomerium-Claim-Email", "admin@localhost"),
+    ("X-Amzn-Oidc-Identity", "admin"),  # AWS application load balancer
+    ("X-MS-CLIENT-PRINCIPAL-ID", "admin"),  # Azure App Service
+    ("OIDC_CLAIM_sub", "admin"),  # Apache httpd's mod_auth_openidc, as the next two
+    ("OIDC_CLAIM_email", "admin@localhost"),
+    ("OIDC_CLAIM_preferred_username", "admin"),
+    ("X-Authenticated", "true"),  # written by hand
+    ("X-SSL-Client-DN", "CN=admin"),  # HAProxy's manual, as the next two
+    ("X-SSL-Client-Has-Cert", "1"),
+    ("X-SSL-Client-Serial", "01"),
+    ("Ssl-Client-Subject-Dn", "CN=admin"),  # ingress-nginx
+    ("X-Client-DN", "CN=admin"),  # nginx $ssl_client_s_dn, under a shorter name
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, NAVIGATION
-from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.part import Part, Way
 
 # What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|txt|jpg)$;
@@ -164,6 +164,8 @@ FLAGGED: Final = Part(
 TOKEN_HEADERS: Final = (
     *("X-Auth-Token", "X-Access-Token", "X-Token"),
     *("X-JWT-Assertion", "Cf-Access-Jwt-Assertion", "X-Goog-IAP-JWT-Assertion", "X-Amzn-Oidc-Data"),
+    *("X-Pomerium-Jwt-Assertion", "Teleport-Jwt-Assertion", "X-Authentik-Jwt", "X-MS-TOKEN-AAD-ID-TOKEN"),
+    *("X-Forwarded-Access-Token", "X-Auth-Request-Access-Token"),  # oauth2-proxy
 )
 CREDENTIAL_SHAPED: Final = Part(
     "credential-shaped",
@@ -352,7 +354,7 @@ LOOPBACK: Final = tuple(line for line in _from("127.0.0.1").headers if line not 
 IDENTITY: Final = Part(
     "believed",
     "with forged identity headers",
-    (*IDENTITY_HEADERS, *LOOPBACK),
+    (*IDENTITY_HEADERS, *FURTHER_HEADERS, *LOOPBACK),
     "nginx: map $http_remote_user $realm; see data/identity_headers.py",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.identity_headers import IDENTITY_HEADERS
+from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.roots import KNOWN_ROOTS, USUAL_DASHBOARDS
 from pytest_nodered_sec.data.spellings import PAGE_FILE, SPELLINGS, respelled_routes
 from pytest_nodered_sec.data.ways import LOOPBACK, PROXY_05
@@ -49,12 +49,12 @@ def claimed_identities(target: Target) -> tuple[Ask, ...]:
     Headers that name this machine's own address are among them; the less usual ones are one question.
     """
     claims = [f"{name}: {value}" for name, value in IDENTITY_HEADERS]
-    addresses = [f"{name}: {value}" for name, value in LOOPBACK]
-    every = [*claims, *addresses]
+    rarer = [f"{name}: {value}" for name, value in (*FURTHER_HEADERS, *LOOPBACK)]
+    every = [*claims, *rarer]
     others = [spot for spot in representatives(target) if spot.surface in _CLAIMING]
     return (
         *(Ask("claim", (header,), header.split(":")[0]) for header in claims),
-        Ask("claim", tuple(addresses), "other address headers"),
+        Ask("claim", tuple(rarer), "other address headers"),
         *(
             Ask("variant", (Surface.DASHBOARD.name, path, f"{path.rstrip('/')}/", "claimed", *every), path)
             for path in dashboards_of(target)

@@ -157,6 +157,12 @@ GATES |= {
     ),
     # admin-12 finds it elsewhere
     "loopback": (*by_map("by_loopback", "$http_cf_connecting_ip", "^127"), "", set()),
+    "ingress": (*by_map("by_ingress", "$http_x_ingress_path", "."), "", set()),
+    "assertion": (
+        *by_map("by_assertion", "$http_x_pomerium_jwt_assertion", "^eyJ"),
+        "credential-shaped",
+        EVERYWHERE,
+    ),
     "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
     "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", ASKED),
@@ -435,8 +441,9 @@ def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str]
     assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {"/ui": ["believed"]}
 
 
-def test_a_gate_that_believes_it_is_asked_from_its_own_machine_is_found(targets: Callable[[str], Target]) -> None:
-    seen = violations_of(targets("loopback"), "admin-12")
+@pytest.mark.parametrize("name", ["loopback", "ingress"])
+def test_a_gate_that_believes_a_rarer_header_is_found(name: str, targets: Callable[[str], Target]) -> None:
+    seen = violations_of(targets(name), "admin-12")
     assert {code for violations in seen.values() for code, _ in violations} == {"believed"}
     sockets = {"WebSocket /ui/socket.io", "/comms", "WebSocket /ws/line"}
     assert set(seen) == {"other address headers", "/ui", "/ui/socket.io", "GET /api/orders"} | sockets
