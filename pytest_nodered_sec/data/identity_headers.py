@@ -38,7 +38,7 @@ IDENTITY_HEADERS: Final = (
     ("X-Forwarded-For", "127.0.0.1"),  # "satisfy any; allow 127.0.0.1" with a real_ip module that trusts anybody
     ("X-Real-IP", "127.0.0.1"),
 )
-# Less usual ones, sent together: at the admin API with the addresses of `data.ways.LOOPBACK`, elsewhere with all others.
+# Less usual ones, sent together: at the admin API with the addresses of `data.ways.LOOPBACK`, elsewhere with all
 FURTHER_HEADERS: Final = (
     ("X-Ingress-Path", "/api/hassio_ingress/nobody"),  # Home Assistant's Supervisor: ingress, as the next four
     ("X-Hass-Source", "core.ingress"),

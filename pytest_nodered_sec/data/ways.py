@@ -12,10 +12,12 @@ from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, NAVIGATION
 from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.part import Part, Way
 
+# Folders that a gate may let pass wherever they stand: nginx: location ~ /(public|static)/; Caddy: not path */static/*
+FOLDERS: Final = "public/static/assets/images/img/css/js/fonts/icons/vendor/api/webhook/hooks/login/auth/oauth2"
 # What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|txt|jpg)$;
 # location ~ /health$
 ASSETS: Final = (
-    *("x.js", "x.css", "x.png", "x.svg", "favicon.ico", "x.woff2", "x.webmanifest", "manifest.json"),
+    *("x.js", "x.css", "x.png", "x.svg", f"{FOLDERS}/favicon.ico", "x.woff2", "x.webmanifest", "manifest.json"),
     *("x.txt", "x.jpg", "health"),
 )
 USUAL_ASSETS: Final = ASSETS[:2]  # what every such list has; of further channels, because one list is for all of them

@@ -60,7 +60,7 @@ def channel_refuses(seen: SocketAttempt, policy: Policy) -> Verdict:
         code, gate = "gate-passed", f"{NO_DOTS} in the server block"
     elif detour:
         code = "gate-passed"
-        gate = f"before the location that lets file names pass (location ~* \\.(js|css)$): {gate}"
+        gate = f"before the location that lets such a path pass (location ~* \\.(js|css)$, location ~ /static/): {gate}"
     else:
         code = "channel-open" if seen.channel is Channel.OPEN else "channel-answers"
     return (
