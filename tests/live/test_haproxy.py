@@ -223,7 +223,7 @@ def test_a_ban_from_the_start_that_looks_like_a_gate_is_said(node_red: int, tmp_
     assert "by a list of machines that may enter, or because the front bans this one" in report
 
 
-@pytest.mark.parametrize("objection", ["http-request reject", "http-request tarpit"])
+@pytest.mark.parametrize("objection", ["http-request reject", "http-request tarpit", "tcp-request connection reject"])
 def test_a_limit_of_connections_makes_the_run_slower_and_nothing_else(
     objection: str, node_red: int, tmp_path: Path
 ) -> None:
@@ -232,6 +232,7 @@ def test_a_limit_of_connections_makes_the_run_slower_and_nothing_else(
     controls = judged(tmp_path, rules, node_red, cases="test_reach or test_dashboard or test_tls")
     assert with_outcome(controls, "could-not-look") == set()
     assert {"reach-01", "dash-01", "dash-02", "tls-07"} <= with_outcome(controls, "compliant")
+    assert "compliant" in controls["tls-16"]  # it does not apply without TLS 1.2
 
 
 def test_a_tarpit_for_everybody_ends_soon_and_says_so(node_red: int, tmp_path: Path) -> None:
