@@ -85,7 +85,7 @@ class Entrance:
         Raises:
             ProbeError: as `_open`.
         """
-        return self._look.station.hold(lambda: self._open(deadline))
+        return self._look.station.hold(lambda: self._open(deadline), deadline)
 
     def _open(self, deadline: float) -> Timed:
         """Connect, and shake hands where TLS is spoken.

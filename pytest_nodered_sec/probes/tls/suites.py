@@ -95,11 +95,9 @@ def see_offers(look: Look) -> TlsOffers:
         return TlsOffers()
     asker = Asker(look)
     lanes = [Once(partial(_see_versions, asker, versions)) for versions in _LANES]
-    unfinished = Once(partial(_why_unfinished, look))
     if look.target.policy.pace != "quiet" and not look.station.narrowed:
         for lane in lanes[1:]:
             threads.start(lane.settle)
-        threads.start(unfinished.settle)
     seen = [lane.get() for lane in lanes]
     unsure = [place for place, versions in enumerate(_LANES) if asker.closed & set(versions)]
     if unsure and asker.accepted:
@@ -115,7 +113,7 @@ def see_offers(look: Look) -> TlsOffers:
     _check_answered(look, offers)
     asker.confirm()
     common = {suite.code for version in offers.versions for suite in version.suites} & _COMMON
-    if common and (trouble := unfinished.get()):
+    if common and (trouble := _why_unfinished(look)):
         raise ProbeError(
             f"{look.target.url} answers every ClientHello and completes no handshake, so what it accepts is not known: "
             f"{trouble.message}",

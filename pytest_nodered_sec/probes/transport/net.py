@@ -23,7 +23,7 @@ _ADVICE: Final = {  # by why no connection was made
 AT_ONCE: Final = 8  # connections to one target
 _PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
 _FATE: Final = threading.Lock()  # held while it is decided whether a kept connection is used or ended
-_PATIENCE: Final = 10.0  # seconds to wait for one; then a look that holds two goes on
+_PATIENCE: Final = 10.0  # seconds to wait for one at least; then a look gives up, which may hold another
 _LONGEST: Final = 40.0  # seconds to wait for who wants to be alone
 
 
@@ -153,15 +153,22 @@ class Places:
                 _end(sock)
         self._open = [sock for sock in self._open if sock not in surplus]
 
-    def open(self, make: Callable[[], Timed]) -> Timed:
+    def open(self, make: Callable[[], Timed], deadline: float) -> Timed:
         """Make room for a connection, and make it.
 
+        Args:
+            make: makes it.
+            deadline: until when it is waited for, absolute `time.monotonic()` seconds; for some seconds in any case.
+
         Raises:
-            ProbeError: as `make`; the run has ended.
+            ProbeError: as `make`; no room in time; the run has ended.
         """
         with self._changed:
-            until = time.monotonic() + _PATIENCE
-            while not self._has_room() and (left := until - time.monotonic()) > 0:
+            until = max(deadline, time.monotonic() + _PATIENCE)
+            while not self._has_room():
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise ProbeError(f"the {self._most} connections to one target gave no room in time", Cause.TIMEOUT)
                 self._changed.wait(min(left, self._rests_in()))
             self._making += 1
         made: list[Timed] = []

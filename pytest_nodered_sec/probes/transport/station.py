@@ -196,9 +196,9 @@ class Station:
         """Whether a front has objected."""
         return self._most < AT_ONCE
 
-    def hold(self, make: Callable[[], Timed]) -> Timed:
+    def hold(self, make: Callable[[], Timed], deadline: float) -> Timed:
         """Make a connection that counts among those to this target."""
-        return self.places.open(make)
+        return self.places.open(make, deadline)
 
     def connect(self, deadline: float) -> Timed:
         """Open a TCP connection to the URL's port at the address found by `arrive`, or return the one made there."""
@@ -214,7 +214,7 @@ class Station:
 
     def dial(self, address: str, port: int, deadline: float) -> Timed:
         """Open a TCP connection to a port of the target, by way of its proxy where it has one."""
-        return self.hold(lambda: self.dial_apart(address, port, deadline))
+        return self.hold(lambda: self.dial_apart(address, port, deadline), deadline)
 
     def dial_apart(self, address: str, port: int, deadline: float) -> Timed:
         """Do as `dial` for a connection that `hold` counts."""
@@ -233,7 +233,7 @@ class Station:
             raise ProbeError(f"nothing secret is sent to {self.target.url}, which is not https", Cause.UNVERIFIED)
         if not self.target.tls:
             return self.connect(deadline)
-        return self.hold(lambda: self._wrapped(deadline, verified=verified, newer=newer))
+        return self.hold(lambda: self._wrapped(deadline, verified=verified, newer=newer), deadline)
 
     def _wrapped(self, deadline: float, *, verified: bool, newer: bool) -> Timed:
         pinned = self.target.policy.certificate
@@ -263,7 +263,7 @@ class Station:
             sock = self.dial_apart(self.address, port, deadline)
             return self._shake_hands(sock, f"{self.target.hostname}:{port}", deadline, (verified, False))[0]
 
-        return self.hold(make)
+        return self.hold(make, deadline)
 
     def context(self, *, verified: bool, newer: bool = False) -> ssl.SSLContext:
         """Return what `tls_context` makes for the target, made once.

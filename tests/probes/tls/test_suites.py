@@ -295,11 +295,11 @@ def test_too_many_suites_for_the_time_are_an_error_that_says_so(tmp_path: Path) 
     lines = parameters(LEGACY, tmp_path)
 
     def slow(sock: socket.socket) -> None:
-        time.sleep(0.1)  # a long way
+        time.sleep(0.2)  # a long way
         lead(sock, nginx.port)
 
     with nginxlab.serving(tmp_path, [RSA, MIDDLE], server=lines) as nginx, tlslab.serving(slow) as server:
-        offers = see_offers(look_at(server.port, timeout=2.0))
+        offers = see_offers(look_at(server.port, timeout=4.0))
     trouble = offers.of("TLSv1.2").trouble
     assert trouble is not None
     assert re.search(r"\(after \d+ suites of TLSv1.2; --nodered-timeout gives more time\)", trouble.message)
