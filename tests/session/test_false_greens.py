@@ -182,7 +182,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pytest_nodered_sec.observations.reach import Reach
 
-REACH = Reach("192.0.2.1", (), datetime.now(UTC), datetime.now(UTC), 7, ("x",), VIEW)
+REACH = Reach("192.0.2.1", (), datetime.now(UTC), datetime.now(UTC), 7, ("x",), replace(VIEW, identity=("x",)))
 
 class Reaches(Sees):
     def outcome(self, target, ask):
