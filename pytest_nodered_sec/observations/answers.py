@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause
+from pytest_nodered_sec.observations.login_urls import is_login, place_of
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -198,30 +199,6 @@ def steadied(answer: Answer, again: Answer) -> Answer:
     return replace(answer, aside=tuple(sorted({*answer.aside, *changed})), varying=varying)
 
 
-def is_login(location: str, target: Target) -> bool:
-    """Whether `location` (absolute, without query) lies under a declared login URL, which must be HTTPS."""
-    wanted = _place(location)
-    if wanted is None or wanted[0] != "https":
-        return False
-    for declared in target.policy.login_urls:
-        there = _place(declared if "://" in declared else target.origin + declared)
-        if there is None or wanted[:3] != there[:3]:
-            continue
-        prefix = there[3].rstrip("/")
-        if wanted[3] == prefix or wanted[3].startswith(prefix + "/"):
-            return True
-    return False
-
-
-def _place(url: str) -> tuple[str, str, int, str] | None:
-    """Return scheme, host, port and path of a URL; None where it is none."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.path
-    except ValueError:
-        return None
-
-
 def classify(answer: Answer, target: Target, canary: Answer | None = None, open_answer: str = "") -> Classified:
     """Return what an answer is.
 
@@ -280,7 +257,7 @@ def _begins_login(answer: Answer, canary: Answer | None, target: Target) -> bool
     """
     if canary is None or not canary.first or not is_login(canary.location, target):
         return False
-    begun, seen = _place(canary.first), _place(answer.location)
+    begun, seen = place_of(canary.first), place_of(answer.location)
     return begun is not None and seen is not None and (seen[0], seen[3]) == ("https", begun[3])
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from seen import AUTH, GATE, NO_ADMIN, target
 
-from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Mark, Refuser, Seen, classify, is_login
+from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Mark, Refuser, Seen, classify
+from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.observations.refusals import METHOD_REFUSED, refused_method
 
 

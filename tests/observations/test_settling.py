@@ -48,12 +48,12 @@ from pytest_nodered_sec.observations.answers import (
     Seen,
     alike,
     classify,
-    is_login,
     refuser_of,
     steadied,
 )
 from pytest_nodered_sec.observations.chain import PresentedChain
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
+from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.observations.reach import Reach, unidentified
 from pytest_nodered_sec.observations.settling import answered, asked_again, may_be_a_limit, may_come_again, settle
 from pytest_nodered_sec.observations.way_out import way_out
@@ -205,6 +205,10 @@ def test_a_strange_page(answer: Answer, strange: bool) -> None:
         ("http://sso.example/login", "http://sso.example/login", False),
         ("/sso", "https://plant.example/sso", True),
         ("/sso", "https://other.example/sso", False),
+        ("/", "https://plant.example/", True),
+        ("/", "https://plant.example/ui/", False),
+        ("https://plant.example", "https://plant.example/ui/", False),
+        ("https://plant.example:8443", "https://plant.example:8443/ui/", True),
     ],
 )
 def test_is_login(declared: str, location: str, is_one: bool) -> None:

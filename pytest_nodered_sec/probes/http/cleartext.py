@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import alike, is_login
+from pytest_nodered_sec.observations.answers import alike
 from pytest_nodered_sec.observations.cleartext import (
     UNREACHED,
     Hop,
@@ -19,6 +19,7 @@ from pytest_nodered_sec.observations.cleartext import (
     SpoofedAttempt,
     Trail,
 )
+from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
 from pytest_nodered_sec.probes.channels.websocket import accept, upgrade
 from pytest_nodered_sec.probes.http.endpoint import STOPPED, UNPARSABLE

@@ -19,8 +19,9 @@ from pytest_nodered_sec import redaction
 from pytest_nodered_sec.data.known_credentials import left_out, to_try
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.observations.answers import Mark, Refuser, is_login, no_answer
+from pytest_nodered_sec.observations.answers import Mark, Refuser, no_answer
 from pytest_nodered_sec.observations.known_passwords import BasicGuesses, Guess, LoginGuesses
+from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.probes.http.access import JSON, describe, read_login_offer
 from pytest_nodered_sec.probes.login.account import REFUSED, RIGHT, basic_login, log_in, own_attempt
 from pytest_nodered_sec.probes.login.session import TOKEN, session

@@ -17,7 +17,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import REFUSALS, Answer, Mark, is_login
+from pytest_nodered_sec.observations.answers import REFUSALS, Answer, Mark
+from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.observations.side_ports import Cookie
 from pytest_nodered_sec.probes.transport import challenges as login
 from pytest_nodered_sec.probes.transport.http import CERTIFICATE_REQUIRED
