@@ -67,6 +67,8 @@ def test_a_gate_that_answers_with_a_form_is_one_could_not_look(
     assert "if that is a login page, make the proxy answer 401 or redirect to the login" in others[0]
 
 
+_LEADS_PROGRAMS = """if ($http_accept ~ json) { return 418; } error_page 418 =200 @programs;
+return 200 "<h1>Plant</h>"; } location @programs { default_type application/json; return 200 '{}';"""
 _TURNED = "<!doctype html><title>Just a moment...</title><script>window._cf_chl_opt = {cRay: 1}</script>"
 
 
@@ -80,6 +82,7 @@ _TURNED = "<!doctype html><title>Just a moment...</title><script>window._cf_chl_
         ("return 400;", "400 (text/html, 150 bytes); the front takes none of these requests (nginx: return 400)"),
         ("return 200;", "200 (text/html, 0 bytes); an empty page, which fronts answer to names that they do not know"),
         ("return 421;", "the server does not serve this name on this connection: correct the host name of the URL"),
+        (_LEADS_PROGRAMS, "every path answers the same page, 200 (text/html, "),
         ("return 429;", "a rate limit: let it pass the machine that runs the tests, or slow down"),
         ("return 451 'here not';", "the front refuses the country or network of this machine"),
         ("return 503 '<h1>Back soon</h1>';", "maintenance, overload, or no Node-RED behind the proxy"),

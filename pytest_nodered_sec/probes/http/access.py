@@ -150,7 +150,7 @@ def attempt_access(
     if how == "claimed" and turns_away(attempt.answer.status):
         attempt = _unless_everywhere(look, attempt, sent)
     telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
-    if telling and method not in (("GET",) if view.opaque else ("GET", "OPTIONS")):
+    if telling and (method not in (("GET",) if view.opaque else ("GET", "OPTIONS")) or _for_programs(attempt)):
         attempt = beside_canary(look, attempt, method, sent, open_answer, body.encode())
     if which is Surface.EDITOR:
         attempt = _beside_another_app(attempt)
@@ -203,6 +203,13 @@ def not_mounted(plain: AccessAttempt) -> bool:
     Where Node-RED has a route, its login answers before that; and the request got past every gate.
     """
     return plain.kind is Kind.ABSENT and Mark.EXPRESS in plain.answer.marks
+
+
+def _for_programs(attempt: AccessAttempt) -> bool:
+    """Whether JSON was served where nothing shows a Node-RED: a login may answer every request for JSON with 200."""
+    served = attempt.kind is Kind.SERVED and attempt.answer.content_type == "application/json"
+    below_admin = attempt.surface in (Surface.ADMIN, Surface.EDITOR)
+    return served and attempt.method == "GET" and below_admin and not attempt.view.identity
 
 
 def beside_canary(
