@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from seen import BEARER, EDITOR, FLOWS, GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
+from seen import BEARER, EDITOR, FLOWS, FORBIDDEN, GATE, NOT_FOUND, OPEN, PAGE, STRANGER, attempt, target, view
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface, Target
@@ -69,6 +69,15 @@ def test_something_else_in_a_files_place_is_judged_only_where_somebody_is() -> N
     with pytest.raises(ProbeError) as caught:
         settle(FileAttempt(attempt(Surface.NODE, "/settings.js", PAGE, STRANGER), found=False), target())
     assert caught.value.cause is Cause.SEE_REACH
+
+
+@pytest.mark.parametrize("surface", [Surface.DASHBOARD, Surface.NODE])
+def test_a_403_for_everything_may_be_a_limit_or_a_ban(surface: Surface) -> None:
+    seen = attempt(surface, "/ui", FORBIDDEN, view(FORBIDDEN, FORBIDDEN, ()))
+    with pytest.raises(ProbeError) as caught:
+        settle(seen, target())
+    assert caught.value.cause is Cause.SEE_REACH
+    settle(seen, target(admin_api="proxied"))
 
 
 OF_A_DASHBOARD = view(NOT_FOUND, identity=(f"/ui/ ({DASHBOARD_PAGE})",), root="/ui/")
