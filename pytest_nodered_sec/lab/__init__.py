@@ -22,14 +22,14 @@ from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, Deployment
 from pytest_nodered_sec.lab.errors import DamagedError, LabError
 from pytest_nodered_sec.lab.listing import listing
 from pytest_nodered_sec.lab.parts import plant, prepare
-from pytest_nodered_sec.lab.ports import accepts, free_ports
+from pytest_nodered_sec.lab.ports import accepts, free_ports, held
 from pytest_nodered_sec.lab.proxies import PROXIES, refused_by_caddy
 from pytest_nodered_sec.lab.running import DEFAULT_PROXY, RunningDeployment, Spec
 from pytest_nodered_sec.lab.servers import BEHIND, SERVERS
 from pytest_nodered_sec.lab.toolchain import MAJORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
     "Lab",
@@ -148,6 +148,13 @@ class Lab:
         assert self._guardian.stdout is not None  # noqa: S101  opened with a pipe; for the type checker
         with self._guardian.stdout as told:
             self.folder = Path(told.readline().rstrip("\n"))
+        self._idle = contextlib.ExitStack()
+
+    def hold(self, ports: Iterable[int]) -> None:
+        """Keep ports at which nobody is to answer from being taken by others while the lab runs."""
+        for port in ports:
+            with contextlib.suppress(OSError):  # somebody was faster, which the run will show
+                self._idle.enter_context(held(port))
 
     def launch(self, commands: Sequence[dict[str, Any]]) -> None:
         """Let the guardian start these: argv, cwd, env (added to ours) and log of each; may be called once."""
@@ -161,6 +168,7 @@ class Lab:
         with contextlib.suppress(BrokenPipeError):
             self._guardian.stdin.close()
         self._guardian.wait(15)
+        self._idle.close()
 
     def __enter__(self) -> Self:
         return self
@@ -263,6 +271,7 @@ def _start(wanted: Sequence[Spec], modules: Mapping[int | str, Path], nodes: Map
             own = (next(ports), next(ports))
             node = nodes[specs[0].deployment.node]
             red = plant(specs[0], modules, lab.folder, own, password, hashed, commands, node)
+            lab.hold(red.idle)
             for spec in specs:
                 first = "" if spec == specs[0] else specs[0].label
                 running[spec] = prepare(spec, red, lab.folder, (next(ports), next(ports)), commands, first, authority)

@@ -27,7 +27,10 @@ _ASIDE: Final = "127.0.0.2"  # loopback, and not where the target's own port is 
 
 @dataclass(frozen=True)
 class Plant:
-    """A Node-RED that is about to start: where it listens, where its files are, and who may log in."""
+    """A Node-RED that is about to start: where it listens, where its files are, and who may log in.
+
+    `idle` are the ports at which nobody is to answer.
+    """
 
     listen: str
     direct_port: int
@@ -37,6 +40,7 @@ class Plant:
     hashed: str
     admin_root: str
     node_root: str
+    idle: tuple[int, ...]
 
 
 def plant(
@@ -86,7 +90,9 @@ def plant(
     environment = {"HOME": str(here), "NODE_COMPILE_CACHE": str(compiled)}
     commands.append({"argv": red, "cwd": str(user_dir), "env": environment, "log": str(here / "node-red.log")})
     roots = (site.admin_root, site.node_root) if site else (deployment.admin_root, deployment.node_root)
-    return Plant(listen, direct_port, inspector_port, here, password, hashed, *roots)
+    idle = [direct_port] if hidden or aside else []
+    idle += [] if deployment.inspector else [inspector_port]
+    return Plant(listen, direct_port, inspector_port, here, password, hashed, *roots, tuple(idle))
 
 
 def prepare(

@@ -22,6 +22,21 @@ def free_ports(count: int) -> list[int]:
         return [connection.getsockname()[1] for connection in held]
 
 
+def held(port: int) -> socket.socket:
+    """Return a socket that keeps a loopback port without listening: who connects is refused, and nobody can take it.
+
+    Raises:
+        OSError: somebody has it.
+    """
+    connection = socket.socket()
+    try:
+        connection.bind(("127.0.0.1", port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 def accepts(port: int) -> bool:
     """Whether somebody accepts connections on a loopback port."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
