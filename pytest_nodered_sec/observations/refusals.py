@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.answers import Answer, Seen
 
 METHOD_REFUSED: Final = "as every request by this method here"
+NOT_NODE_REDS: Final = "something else than Node-RED refuses the method"
 BODY_REFUSED: Final = "as every request with a body here"
 TOO_LARGE: Final = 413  # of a body
 UNSUPPORTED: Final = (405, 501)  # of a method
@@ -29,6 +30,19 @@ def may_refuse_method(answer: Answer, usual: Seen) -> bool:
         theirs = usual.kind is Kind.REFUSED or Mark.EXPRESS in usual.answer.marks
         return theirs and Mark.EXPRESS not in answer.marks
     return answer.status in UNSUPPORTED or (400 <= answer.status < 500 and answer.status not in _SAYS_MORE)
+
+
+def is_no_node_reds(answer: Answer, usual: Seen) -> bool:
+    """Whether a 405 or 501 from one of Node-RED's own routes is of something else in front of it.
+
+    Node-RED's only one (POST /flows/state, runtime/lib/api/flows.js) comes as JSON.
+
+    Args:
+        answer: what came.
+        usual: what a GET of a random path gets. Where that is a page, a login's form may answer so.
+    """
+    other = answer.status in UNSUPPORTED and answer.content_type != "application/json"
+    return other and usual.kind in (Kind.REFUSED, Kind.ABSENT)
 
 
 def refused_method(answer: Answer, canary: Answer, usual: Seen) -> Classified | None:

@@ -9,7 +9,7 @@ from seen import AUTH, GATE, NO_ADMIN, target
 
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Mark, Refuser, Seen, classify
 from pytest_nodered_sec.observations.login_urls import is_login
-from pytest_nodered_sec.observations.refusals import METHOD_REFUSED, refused_method
+from pytest_nodered_sec.observations.refusals import METHOD_REFUSED, is_no_node_reds, refused_method
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,20 @@ def test_a_method_that_a_front_takes_nowhere_is_refused(
     seen = refused_method(answer, canary, usual)
     assert (seen is not None) == refused
     assert seen is None or (seen.kind, seen.why) == (Kind.REFUSED, METHOD_REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "usual", "others"),
+    [
+        (Answer(405), EXPRESS, True),  # Traefik's own dashboard, at /dashboard beside Node-RED
+        (Answer(501, "text/html"), GATED, True),
+        (Answer(405, "application/json"), EXPRESS, False),
+        (Answer(405), FORM, False),
+        (Answer(404), EXPRESS, False),
+    ],
+)
+def test_a_405_is_none_of_node_reds_routes(answer: Answer, usual: Seen, others: bool) -> None:
+    assert is_no_node_reds(answer, usual) is others
 
 
 LOGIN = "https://sso.example/authorize"

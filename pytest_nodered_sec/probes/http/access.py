@@ -24,7 +24,13 @@ from pytest_nodered_sec.observations.answers import (
     alike,
     classify,
 )
-from pytest_nodered_sec.observations.refusals import BODY_REFUSED, TOO_LARGE, may_refuse_method
+from pytest_nodered_sec.observations.refusals import (
+    BODY_REFUSED,
+    NOT_NODE_REDS,
+    TOO_LARGE,
+    is_no_node_reds,
+    may_refuse_method,
+)
 from pytest_nodered_sec.probes.http.refusals import (
     closed_twice,
     dropped_parts,
@@ -237,6 +243,8 @@ def beside_canary(
         canary = closed_twice(look, error, view, key, ask)
     if too_large and canary.status == TOO_LARGE:
         return replace(attempt, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=BODY_REFUSED))
+    if attempt.surface is Surface.ADMIN and is_no_node_reds(attempt.answer, view.canary):
+        return replace(attempt, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=NOT_NODE_REDS))
     refused = method_refused(look, attempt.answer, method, view, canary)
     return replace(attempt, classified=refused or classify(attempt.answer, look.target, canary, open_answer))
 
