@@ -51,11 +51,15 @@ class Nginx:
         """Return what it has written to its error log, at level notice and above, since it listens."""
         return self._log().splitlines()[self._logged :]
 
-    def begin(self) -> None:
-        """Leave aside what starting logged and asked."""
-        counted = self.accepted()  # which adds its own to those before
+    def begin(self) -> bool:
+        """Leave aside what starting logged and asked; return whether it has begun."""
+        try:
+            counted = self.accepted()  # which adds its own to those before
+        except ConnectionError:
+            return False
         self._before += counted
         self._logged = len(self._log().splitlines())
+        return True
 
     def _log(self) -> str:
         return (self.folder / "error.log").read_text(encoding="utf-8", errors="replace")
@@ -96,8 +100,9 @@ http {{
         program = [str(toolchain.nginx()), "-p", str(folder), "-e", str(folder / "start.log")]
         process = subprocess.Popen([*program, "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
         try:
-            if _listens(process, status_port):  # where `begin` asks next: connections to one port are counted in order
-                running.begin()
+            # `begin` asks where `_listens` did: connections to one port are counted in order. Who gets all its ports
+            # but one takes connections, and ends.
+            if _listens(process, status_port) and running.begin():
                 yield running
                 return
             logs = (folder / "start.log", folder / "error.log")  # the second one is begun after reading the file

@@ -333,9 +333,9 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     (folder / "users").write_text("operator:{PLAIN}right\n")
     (folder / "ca.pem").write_bytes(ROOT.pem)
     names = (*GATES, *BY_ADDRESS, *LINES)
-    free = free_ports(2 * len(names))  # at once: a second call may give what the first one gave
-    ports, clear = (dict(zip(names, half, strict=True)) for half in (free[: len(names)], free[len(names) :]))
     with lab.start([str(site)], say=lambda line: None) as running:
+        free = free_ports(2 * len(names))  # at once: a second call may give what the first one gave
+        ports, clear = (dict(zip(names, half, strict=True)) for half in (free[: len(names)], free[len(names) :]))
         text = _servers(ports, clear, running.deployments[0].direct_port).replace("@FILES@", str(folder))
         with nginxlab.serving(folder, [LEAF], http=text):
 
