@@ -17,6 +17,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.addresses import Turn
 from pytest_nodered_sec.observations.answers import Answer
+from pytest_nodered_sec.observations.settling import answered
 from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.probes.transport import pace
 from pytest_nodered_sec.probes.transport.net import Places
@@ -186,6 +187,17 @@ def test_another_certificate_at_the_start_ends_the_run() -> None:
         asking.join(30)
         survey.close()
     assert [f"the certificate of {target.url} changed during the run"] == said
+
+
+def test_who_is_alone_waits_for_nobody() -> None:
+    """The same page at every path may be a limit's, so it is looked at once more, alone."""
+    survey = Survey()
+    with hostile.serving(hostile.catch_all_page) as server:
+        target = Target("host", server.url, Policy(), ca_file=str(hostile.default_ca().pem_path))
+        with pytest.raises(ProbeError) as caught:
+            answered(survey.answer(target, questions.REACH[0]), target)
+        survey.close()
+    assert caught.value.cause is Cause.UNIDENTIFIED  # and not TIMEOUT
 
 
 def test_a_handshake_that_was_closed_is_tried_again_after_the_pause() -> None:

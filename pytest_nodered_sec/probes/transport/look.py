@@ -325,6 +325,8 @@ class Look:
     def side_by_side(self, act: Callable[[Look, _Given], _Found], given: Sequence[_Given]) -> list[_Found]:
         """Do the same for each of these, side by side where the host's pace and its eight connections allow.
 
+        Who is alone (`Places.alone`) does it by itself: others would wait for the end of that.
+
         Args:
             act: what to do, with a look whose time begins when it is its turn.
             given: what to do it for.
@@ -333,7 +335,7 @@ class Look:
             ProbeError: as the first of them that raises one.
         """
         asked = [Once(partial(self._afresh, act, request)) for request in given]
-        if not self.station.pace.quiet:
+        if not (self.station.pace.quiet or self.station.places.is_ours):
             for once in asked[1:]:
                 self.station.beside(once.settle)
         return [once.get() for once in asked]

@@ -138,6 +138,11 @@ class Places:
         with self._changed:
             return self._changed.wait_for(self.may_ask, _LONGEST)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this thread is alone."""
+        return self._alone == threading.get_ident()
+
     def may_ask(self) -> bool:
         """Whether no other thread wants to be alone."""
         return self._alone in (None, threading.get_ident()) or self._closed
