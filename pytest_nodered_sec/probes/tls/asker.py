@@ -157,7 +157,13 @@ class Asker:
         self._look.pause(_SPACED if narrowed else 0.0)
         begun = time.monotonic()
         data = b""
-        with contextlib.closing(self._look.connect()) as sock:
+        try:
+            connected = self._look.connect()
+        except ProbeError as error:  # a reset may come before the ClientHello is sent, or after it
+            if error.cause is not Cause.CLOSED:
+                raise
+            return Reply(refusal="ended the connection (reset)")
+        with contextlib.closing(connected) as sock:
             now = time.monotonic()
             if narrowed:  # what was waited for may have been room
                 self._look.deadline += now - begun
