@@ -59,7 +59,7 @@ class Carriers:
             if control.id in _CARRIERS and told and of_suite(item.nodeid) and not may_not_run(item):
                 self._there[case.target.name].append(_Carrier(control.id, case.ask))
 
-    def told(self, target: Target, control: str, ask: Ask, error: ProbeError) -> ProbeError:
+    def told(self, target: Target, control: str, ask: Ask, error: ProbeError, *, shown: bool) -> ProbeError:
         """Return what a case says that could not look: its reason, or which other case tells that.
 
         Args:
@@ -67,6 +67,7 @@ class Carriers:
             control: the id of its control.
             ask: its question.
             error: why it has no answer.
+            shown: whether the case is one of the suite that is shown as an error.
         """
         there = self._there[target.name]
         if error.cause is Cause.SEE_REACH:
@@ -75,7 +76,7 @@ class Carriers:
                 return error
             why = self._reason(target, _BY_NAME[named])
             return ProbeError(why.message, Cause.SEE_REACH) if why and why.cause is not Cause.NOT_ASKED else error
-        for carrier in there:
+        for carrier in () if ask.beside else there:  # asked last: what others saw is let go by then
             if (carrier.control, carrier.ask) == (control, ask):
                 return error
             why = self._reason(target, carrier.ask)
@@ -83,7 +84,8 @@ class Carriers:
                 return see_case(target.name, carrier.name)
             if why is not None and _of_all(carrier, ask, why, error):
                 return see_reach(target.name)
-        first = self._first.setdefault((target.name, error.message), _Carrier(control, ask))
+        own = _Carrier(control, ask)
+        first = (self._first.setdefault if shown else self._first.get)((target.name, error.message), own)
         same = error.cause not in _MANY or (first.control, first.ask) == (control, ask)
         return error if same else see_case(target.name, first.name)
 
@@ -108,4 +110,5 @@ def _of_one_dashboard(carrier: _Carrier, ask: Ask, why: ProbeError, error: Probe
     """Whether a question is about the dashboard of a case of dash-01, and fails as that does."""
     page = carrier.ask.label.rstrip("/").lower()
     there = any(arg.lower() == page or arg.lower().startswith(f"{page}/") for arg in ask.args)
-    return carrier.control == "dash-01" and bool(page) and there and why.cause is error.cause
+    alike = why.cause is error.cause and why.cause not in _MANY  # of which each sentence may have a reason of its own
+    return carrier.control == "dash-01" and bool(page) and there and alike

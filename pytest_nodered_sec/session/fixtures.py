@@ -35,6 +35,7 @@ from pytest_nodered_sec.session.state import (
     Turn,
     case_of,
     control_of,
+    of_suite,
 )
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ def seen(turn: Turn, target: Target) -> Observation:
         answer = answered(outcome, target)
     except ProbeError as error:
         control = control_of(item)
-        raise _carriers(item.session).told(target, control.id if control else "", case.ask, error) from None
+        shown = of_suite(item.nodeid) and next(item.iter_markers("xfail"), None) is None
+        told = _carriers(item.session).told(target, control.id if control else "", case.ask, error, shown=shown)
+        raise told from None
     if case.ask.beside:
         answer = _beside(item.session, target, case.ask, answer)
     item.stash[_SEEN] = answer
@@ -286,8 +289,13 @@ def _ahead(session: pytest.Session) -> Ahead:
 
 def _carriers(session: pytest.Session) -> Carriers:
     if _CARRIED not in session.stash:
-        session.stash[_CARRIED] = Carriers(session.items, _survey(session))
+        session.stash[_CARRIED] = Carriers(() if _may_stop(session.config) else session.items, _survey(session))
     return session.stash[_CARRIED]
+
+
+def _may_stop(config: pytest.Config) -> bool:
+    """Whether the run may end before the case that others would name (-x, --maxfail, --sw)."""
+    return bool(config.option.maxfail or getattr(config.option, "stepwise", False))
 
 
 def let_go(session: pytest.Session, target: Target, kept: list[Ask]) -> None:

@@ -243,9 +243,9 @@ def beside_canary(
         canary = closed_twice(look, error, view, key, ask)
     if too_large and canary.status == TOO_LARGE:
         return replace(attempt, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=BODY_REFUSED))
-    if attempt.surface is Surface.ADMIN and is_no_node_reds(attempt.answer, view.canary):
-        return replace(attempt, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=NOT_NODE_REDS))
     refused = method_refused(look, attempt.answer, method, view, canary)
+    if not refused and attempt.surface is Surface.ADMIN and is_no_node_reds(attempt.answer, view.canary):
+        refused = Classified(Kind.REFUSED, Refuser.UNNAMED, why=NOT_NODE_REDS)
     return replace(attempt, classified=refused or classify(attempt.answer, look.target, canary, open_answer))
 
 

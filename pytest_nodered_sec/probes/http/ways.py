@@ -78,16 +78,17 @@ def _attempt(
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
     if way == "written" and SLASHES in parts and _may_tell_apart(asking, surface, path, plain):
-        parts.remove(SLASHES)
-        seen = _by(asking, parts, dropped, plain)
-        if seen.attempt.kind is Kind.SERVED:
-            return seen
-        doubled = _by(asking, [SLASHES], [], plain)
-        if doubled.attempt.kind in (Kind.SERVED, Kind.NO_ANSWER):
-            return doubled
-        how = f"{seen.attempt.how} and, by itself, {SLASHES.said}"
-        both = replace(seen.attempt, how=how) if _same(seen.attempt, doubled.attempt) else seen.attempt
-        return replace(seen, attempt=both, ways=(*seen.ways, SLASHES.name))
+        others = [part for part in parts if part.write is None]  # which a front may refuse as the gate does
+        forms = [[part] for part in parts if part.write is not None]
+        seen, *further = (_by(asking, some, dropped if some is others else [], plain) for some in (others, *forms))
+        for kind in (Kind.SERVED, Kind.NO_ANSWER):
+            for each in (seen, *further):
+                if each.attempt.kind is kind:
+                    return each
+        alike = [each for each in further if _same(each.attempt, seen.attempt)]
+        how = " and, by itself, ".join(each.attempt.how for each in (seen, *alike))
+        names = [name for each in (seen, *further) for name in each.ways]
+        return replace(seen, attempt=replace(seen.attempt, how=how), ways=tuple(names))
     return _by(asking, parts, dropped, plain)
 
 

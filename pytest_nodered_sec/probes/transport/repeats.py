@@ -26,9 +26,11 @@ _ENOUGH: Final = 3  # refusals of one page or channel: as many as one that is as
 class Repeats:
     """What each question was answered first, and which were answered otherwise later; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Repeats | None = None) -> None:
         self._lock = threading.Lock()
-        self._first: dict[Hashable, tuple[str, str]] = {}
+        # What was served once is served, whatever is forgotten: no limit answers a page that a login guards.
+        self._first: dict[Hashable, tuple[str, str]] = dict(before.served if before else {})
+        self.served: dict[Hashable, tuple[str, str]] = dict(self._first)
         self._turns: dict[Hashable, Turn] = {}
         self._seen: dict[str, Counter[int]] = {}  # statuses by path, however it was asked for
 
@@ -43,6 +45,8 @@ class Repeats:
             before, line = self._first.setdefault(key, (kind, str(got.status)))
             if before != kind and {before, kind} & _GATED and key not in self._turns and len(self._turns) < _SHOWN:
                 answers = (line, str(got.status))
+                if "served" in (before, kind):
+                    self.served[key] = ("served", line if before == "served" else str(got.status))
                 self._turns[key] = Turn(what, answers, "served" in (before, kind) and _A_LIMITS not in answers)
 
     def tally(self, path: str, status: int) -> None:

@@ -388,4 +388,4 @@ class Station:
     def _let_go(self, *known: Memo[Any] | Clients | dict[str, Any]) -> None:
         for each in known:
             each.clear()
-        self.repeats = Repeats()
+        self.repeats = Repeats(self.repeats)
