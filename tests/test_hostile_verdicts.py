@@ -338,7 +338,7 @@ def test_a_path_is_asked_as_it_is_spelled() -> None:
     refused = hostile.Reply(403, {"Content-Type": "text/plain"}, b"no")
     with hostile.serving(hostile.FakeNodeRED(replies={"/flows": refused})) as server:
         judge(server.url)
-    assert {"GET /fLoWs HTTP/1.1", "GET /flows/ HTTP/1.1"} <= set(server.requests)
+    assert {"GET /FlOwS HTTP/1.1", "GET /flows/ HTTP/1.1"} <= set(server.requests)
     assert "GET /NODES HTTP/1.1" not in server.requests  # which Node-RED itself refuses
     assert "GET /DASHBOARD HTTP/1.1" not in server.requests  # Express itself says that there is none
 

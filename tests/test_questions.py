@@ -134,7 +134,7 @@ def test_spellings_are_of_literal_routes_and_of_dashboards() -> None:
     routes = [ask.label for ask in asked("admin-05")]
     assert routes[:2] == ["GET /FLOWS", "GET /flows/"]
     assert not [label for label in routes if "?" in label or "NOPE" in label]
-    hmi = [("DASHBOARD", "/hmi/", "/hMi"), ("DASHBOARD", "/hmi/", "/hmi/index.html")]
+    hmi = [("DASHBOARD", "/hmi/", "/HmI"), ("DASHBOARD", "/hmi/", "/hmi/index.html")]
     assert [ask.args for ask in asked("dash-04", dashboards=("/hmi/",))] == hmi
     assert [ask.args[2] for ask in asked("dash-04", dashboards=("/ui",))] == ["/uI", "/ui/", "/ui/index.html"]
 
@@ -174,9 +174,9 @@ def test_every_surface_is_asked_by_every_way() -> None:
     }
     assert {args[3] for args in ways if args[0] == "endpoint"} == set(PROXY_05["endpoint"])
     assert [ask.args for ask in asks if ask.probe == "spelled_endpoint"] == [
-        ("GET", "/api/a", "/aPi/a"),
+        ("GET", "/api/a", "/ApI/a"),
         ("GET", "/api/a", "/api/a/"),
-        ("POST", "/api/b", "/aPi/b"),
+        ("POST", "/api/b", "/ApI/b"),
         ("POST", "/api/b", "/api/b/"),
         ("POST", "/do/c", "/dO/c"),
         ("POST", "/do/c", "/do/c/"),

@@ -15,7 +15,7 @@ from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT
 from pytest_nodered_sec.model import Surface, root_in_mixed_case
-from pytest_nodered_sec.registry.ways import OWN_ORIGIN, parts_of
+from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -192,11 +192,9 @@ def for_upgrade(target: Target, surface: str, path: str) -> list[Request]:
 def for_foreign(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `foreign` may send."""
     kind, path = args
-    surface, way = OWN_ORIGIN[kind]
-    own = for_way(target, (surface, "GET", path, way))
     if kind == "dashboard":
-        return [*joining(target, path.rstrip("/") + "/socket.io"), *own]
-    return [*for_upgrade(target, "ADMIN" if kind == "comms" else "NODE", path), *own]
+        return joining(target, path.rstrip("/") + "/socket.io")
+    return for_upgrade(target, "ADMIN" if kind == "comms" else "NODE", path)
 
 
 def for_variant(target: Target, args: tuple[str, ...]) -> list[Request]:

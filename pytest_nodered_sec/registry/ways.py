@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data.ways import DOTTED, WAYS
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.data.part import Part
     from pytest_nodered_sec.model import Target
-
-# By which way a live channel is asked with the target's own Origin: its surface, and the way.
-OWN_ORIGIN: Final = {
-    "dashboard": ("channel, polling", "browser"),
-    "comms": ("/comms", "socket"),
-    "websocket": ("WebSocket endpoint", "socket"),
-}
 
 
 def free_path(target: Target) -> str:

@@ -11,10 +11,10 @@ from pytest_nodered_sec.data.letters import mixed_case
     ("path", "mixed"),
     [
         ("/ui", "/uI"),
-        ("/api/orders-2/a", "/aPi/oRdErS-2/a"),
+        ("/api/orders-2/a", "/ApI/OrDeRs-2/a"),
         ("/a", "/A"),
-        ("/aPi", "/ApI"),
-        ("/API/", "/aPi/"),
+        ("/ApI", "/aPi"),
+        ("/API/", "/ApI/"),
         ("/123", "/123"),
         ("/", "/"),
     ],

@@ -472,7 +472,7 @@ def test_a_websocket_alone_that_believes_who_asks_is_found(
 
 @pytest.mark.parametrize(
     ("control", "asked"),
-    [("dash-04", "/uI"), ("proxy-05", "/aPi/oRdErS"), ("admin-05", "/sEtTiNgS")],
+    [("dash-04", "/uI"), ("proxy-05", "/ApI/OrDeRs"), ("admin-05", "/SeTtInGs")],
 )
 def test_a_list_in_small_letters_and_in_capitals_is_not_all(
     control: str, asked: str, targets: Callable[[str], Target]

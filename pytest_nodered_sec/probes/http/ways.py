@@ -43,8 +43,6 @@ def attempt_way(
 ) -> VariantAttempt:
     """Ask a surface by one way; where its parts together are answered otherwise than without them, by each part.
 
-    It is asked once for all who want to know.
-
     Args:
         look: the look.
         admin: landmarks of the admin root.
@@ -57,13 +55,6 @@ def attempt_way(
     Raises:
         ProbeError: no answer.
     """
-    ask = partial(_attempt, look, admin, node, surface, method, path, way)
-    return look.shared(f"{surface}: {method} {path} {way}", ask)
-
-
-def _attempt(
-    look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str, way: str
-) -> VariantAttempt:
     asking = Asking(look, admin, node, surface, method, path)
     plain = asking.plainly()
     if plain.kind is Kind.SERVED or plain.classified.cause is not None or asking.nothing_behind(plain):

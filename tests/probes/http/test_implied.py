@@ -12,7 +12,6 @@ from pytest_nodered_sec import questions
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.access import AccessAttempt, VariantAttempt
 from pytest_nodered_sec.observations.answers import Kind
-from pytest_nodered_sec.observations.channels import Channel, ForeignAttempt
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.survey.survey import Survey
 
@@ -89,27 +88,3 @@ def test_the_name_is_left_out_of_the_handshake_where_the_address_does_not_ask_fo
     assert unnamed.attempt.kind is Kind.REFUSED
     assert "without" in unnamed.evidence()
     assert strange.count("name") == (2 if asked else 1)
-
-
-@pytest.mark.parametrize("opens", [False, True], ids=["to nobody", "to any Origin"])
-def test_a_foreign_origin_is_tried_only_where_the_sites_own_opens(survey: Survey, opens: bool) -> None:
-    origins: list[str] = []
-
-    def gated(request: hostile.Request) -> hostile.Reply:
-        path, _, query = request.path.partition("?")
-        if path != "/ui/socket.io/":
-            return hostile.FakeNodeRED()(request)
-        origins.append(request.headers.get("origin", "none"))
-        if not opens or "origin" not in request.headers:
-            return hostile.basic_everything(request)
-        body = b'40{"sid":"x"}' if "sid=" in query else b'0{"sid":"abc","upgrades":[],"pingInterval":25000}'
-        return hostile.Reply(200, {"Content-Type": "text/plain"}, b"ok" if request.method == "POST" else body)
-
-    asks = [ask for ask in questions.foreign_origins(NAMED) if ask.args[0] == "dashboard"]
-    with hostile.serving(gated) as server:
-        [seen] = seen_of(survey, server, asks)
-        assert isinstance(seen, ForeignAttempt)
-        assert any(origin not in ("none", server.url) for origin in origins) is opens
-    assert seen.login_first is not opens
-    assert (seen.seen.channel is Channel.OPEN) is opens
-    assert opens or "with the site's own Origin answered 401" in seen.evidence()
