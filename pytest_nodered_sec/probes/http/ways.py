@@ -61,7 +61,7 @@ def attempt_way(
         return VariantAttempt(path, plain, plain)
     if plain.kind is Kind.REFUSED and way in RARE:
         for earlier in _earlier(look, surface, path):
-            if _of_one_gate(Asking(look, admin, node, surface, method, earlier).plainly(), plain):
+            if _of_one_gate(asking.of(surface, earlier).plainly(), plain):
                 return VariantAttempt(path, plain, plain, elsewhere=earlier)
     if way in _PAST_GATES and plain.refuser is Refuser.NODE_RED:
         return VariantAttempt(path, plain, plain)
@@ -69,18 +69,32 @@ def attempt_way(
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
     if way == "written" and SLASHES in parts and _may_tell_apart(asking, surface, path, plain):
-        others = [part for part in parts if part.write is None]  # which a front may refuse as the gate does
-        forms = [[part] for part in parts if part.write is not None]
-        seen, *further = (_by(asking, some, dropped if some is others else [], plain) for some in (others, *forms))
-        for kind in (Kind.SERVED, Kind.NO_ANSWER):
-            for each in (seen, *further):
-                if each.attempt.kind is kind:
-                    return each
-        alike = [each for each in further if _same(each.attempt, seen.attempt)]
-        how = " and, by itself, ".join(each.attempt.how for each in (seen, *alike))
-        names = [name for each in (seen, *further) for name in each.ways]
-        return replace(seen, attempt=replace(seen.attempt, how=how), ways=tuple(names))
+        return _form_by_form(asking, parts, dropped, plain)
     return _by(asking, parts, dropped, plain)
+
+
+def _form_by_form(
+    asking: Asking, parts: Sequence[Part], dropped: Sequence[Part], plain: AccessAttempt
+) -> VariantAttempt:
+    """Ask by the headers together, then by each form of the path: a front may refuse one of them as the gate does.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    headers = [part for part in parts if part.write is None]
+    forms = [part for part in parts if part.write is not None]
+    seen: list[VariantAttempt] = []
+    for some, by_itself in ((headers, dropped), *(([form], ()) for form in forms)):
+        seen.append(_by(asking, some, by_itself, plain))
+        if seen[-1].attempt.kind is Kind.SERVED:
+            return seen[-1]
+    first = seen[0].attempt
+    for each in seen:
+        if each.attempt.kind is Kind.NO_ANSWER:
+            return each
+    how = " and, by itself, ".join(each.attempt.how for each in seen if _same(each.attempt, first))
+    names = tuple(name for each in seen for name in each.ways)
+    return replace(seen[0], attempt=replace(first, how=how), ways=names)
 
 
 def _by(asking: Asking, parts: Sequence[Part], dropped: Sequence[Part], plain: AccessAttempt) -> VariantAttempt:
@@ -121,9 +135,7 @@ def _may_tell_apart(asking: Asking, surface: str, path: str, plain: AccessAttemp
     """
     if plain.refuser is Refuser.UNNAMED or surface == "admin API":
         return True
-    pages = asking.look.target.dashboards
-    if surface == "dashboard page" and path in pages:
-        pages = pages[: pages.index(path)]
+    pages = _earlier(asking.look, surface, path) if surface == "dashboard page" else asking.look.target.dashboards
     earlier = (("admin API", "/settings"), *(("dashboard page", page) for page in pages))
     for name, page in earlier:
         with contextlib.suppress(ProbeError):  # other controls carry why there is no answer

@@ -145,7 +145,7 @@ class Places:
 
     def may_ask(self) -> bool:
         """Whether no other thread wants to be alone."""
-        return self._alone in (None, threading.get_ident()) or self._closed
+        return self._alone is None or self.is_ours or self._closed
 
     def _trim(self) -> None:
         """End what nobody uses, as far as there is too much of it."""
