@@ -7,26 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
-from suite_runs import need_nginx, run, with_outcome
+from suite_runs import run, with_outcome
 
-from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import deployments
 from pytest_nodered_sec.lab.node_red import flows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_nodered_sec import lab
 
 pytestmark = pytest.mark.live
 OF_THE_FRONT = {"http-06", "tls-14", "tls-15"}  # what this nginx leaves as it is by default
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED with both dashboards: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 _AUTH = f"""location = /auth {{ internal; return 401; }}

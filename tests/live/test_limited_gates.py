@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
-from suite_runs import need_nginx, with_outcome
-
-from pytest_nodered_sec import lab
+from suite_runs import with_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_nodered_sec import lab
 
 pytestmark = pytest.mark.live
 OF_THE_FRONT = {"http-06", "tls-14", "tls-15"}  # what this nginx leaves as it is by default
@@ -26,14 +25,6 @@ ZONES = (
     "limit_conn_zone $binary_remote_addr zone=connections:1m; "
     "limit_req_zone $binary_remote_addr zone=slow:1m rate=5r/s;"
 )
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED with both dashboards: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 def judged(

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
-from suite_runs import need_nginx
-
-from pytest_nodered_sec import lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_nodered_sec import lab
 
 pytestmark = pytest.mark.live
 LOGIN = "auth_basic Operators; auth_basic_user_file @FILES@/htpasswd;"
@@ -20,14 +18,6 @@ PORTAL = """location = / { default_type text/html; return 200
 '<h1>Hall 7</h1><a href="https://elsewhere.example/x/">maker</a> <a href=Plant/NodeRED/>flows</a>'; }"""
 LISTING = "location = / { root @FILES@/share; autoindex on; } location /old/ { root @FILES@/share; autoindex on; }"
 REST = f"location / {{ {LOGIN} {PASS} proxy_pass http://nodered; }}"
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 @pytest.mark.parametrize("gate", ["", LOGIN], ids=["open", "guarded"])

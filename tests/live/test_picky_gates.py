@@ -7,27 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
-from suite_runs import need_nginx, run, with_outcome
-
-from pytest_nodered_sec import lab
+from suite_runs import run, with_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_nodered_sec import lab
 
 pytestmark = pytest.mark.live
 OPEN = f"location / {{ {PASS} proxy_pass http://nodered; }}"
 GUARDED = f"auth_basic Operators; auth_basic_user_file @FILES@/htpasswd; {OPEN}"
 # and 403, which says that it refuses
 ANSWERS = ("400", "404", "405", "418", "421", "444", "500", "501", "505", "302 /blocked", "200 blocked")
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 def judged(folder: Path, node_red: lab.RunningDeployment, server: str, *args: str) -> tuple[dict[str, set[str]], str]:

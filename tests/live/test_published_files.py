@@ -6,26 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
-from suite_runs import need_nginx
-
-from pytest_nodered_sec import lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_nodered_sec import lab
 
 pytestmark = pytest.mark.live
 GUARDED = (
     f"location / {{ auth_basic Operators; auth_basic_user_file @FILES@/htpasswd; {PASS} proxy_pass http://nodered; }}"
 )
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from pytest_nodered_sec.lab.node_red import flows
 from pytest_nodered_sec.lab.ports import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.live
@@ -24,14 +23,6 @@ PROXIED = "--nodered-admin-api=proxied"
 FORWARD = f"{PASS} proxy_pass http://nodered;"
 LOGIN = 'auth_basic "Operators"; auth_basic_user_file @FILES@/htpasswd;'
 EVERYTHING = f"location / {{ {LOGIN} {FORWARD} }}"
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED with both dashboards: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 def judged_as(seen: dict[str, set[str]]) -> set[str]:

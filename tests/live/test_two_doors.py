@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
-from suite_runs import need_nginx
-
-from pytest_nodered_sec import lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pytest_nodered_sec import lab
 
 pytestmark = pytest.mark.live
 _LOGIN = 'auth_basic "Operators"; auth_basic_user_file @FILES@/htpasswd;'
@@ -40,14 +38,6 @@ socket.getaddrinfo = _both
 _PAIR = """upstream pair {{ server unix:{folder}/first.sock; server unix:{folder}/second.sock; }}
 server {{ listen unix:{folder}/first.sock; {first} }}
 server {{ listen unix:{folder}/second.sock; {second} }}"""
-
-
-@pytest.fixture(scope="module")
-def node_red() -> Iterator[lab.RunningDeployment]:
-    """An open Node-RED with both dashboards: whatever refuses is the gate."""
-    need_nginx()
-    with lab.start(["fresh"], say=lambda line: None) as running:
-        yield running.deployments[0]
 
 
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "open"])

@@ -1,0 +1,21 @@
+"""What several files of live tests start alike, once for each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from suite_runs import need_nginx
+
+from pytest_nodered_sec import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def node_red() -> Iterator[lab.RunningDeployment]:
+    """An open Node-RED with both dashboards, for tests of nginx: whatever refuses is the gate."""
+    need_nginx()
+    with lab.start(["fresh"], say=lambda line: None) as running:
+        yield running.deployments[0]
