@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 Nodes = list[dict[str, Any]]  # Any: JSON, as flows are
+Flow = list[dict[str, Any] | Nodes]  # Any: JSON
 SECRET: Final = "hunter2-Plant-9"  # planted; it must not be seen anywhere
 
 
@@ -19,6 +20,25 @@ def node(ident: str, kind: str, *onward: str, tab: str | None = "tab", **more: A
 
 def tab(ident: str = "tab", **more: Any) -> dict[str, Any]:
     return {"id": ident, "type": "tab", "label": "Line", **more}
+
+
+def value(said: str) -> list[dict[str, str]]:
+    """An environment of one variable."""
+    return [{"name": "W", "type": "str", "value": said}]
+
+
+def inside(ident: str, *nodes: dict[str, Any], into: str, out: str, **more: Any) -> Nodes:
+    """A subflow of one input and one output."""
+    ways = {"in": [{"wires": [{"id": into}]}], "out": [{"wires": [{"id": out, "port": 0}]}]}
+    return [
+        {"id": ident, "type": "subflow", "name": "Step", **ways, **more},
+        *({**inner, "z": ident} for inner in nodes),
+    ]
+
+
+def flows_of(flow: Flow) -> Nodes:
+    """The nodes of a flow, with its tab."""
+    return [tab(), *(each for part in flow for each in (part if isinstance(part, list) else [part]))]
 
 
 def entry(*onward: str, url: str = "/run", method: str = "post", **more: Any) -> dict[str, Any]:

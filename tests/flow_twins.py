@@ -1,31 +1,15 @@
 """Flows in which what comes in reaches something that runs or opens it, each with a twin in which it does not.
 
 The verdicts were written down before the reading was run. It must tell each from its twin by its file, by what an
-account gets, and by what leaves a host.
+account gets, and by what leaves a host. What code decides stands in flow_twins_code.py.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from flow_pairs import Nodes, change, entry, execute, function, node, rule, switch, tab
-
-Flow = list[dict[str, Any] | Nodes]  # Any: JSON
-
-
-def value(said: str) -> list[dict[str, str]]:
-    """An environment of one variable."""
-    return [{"name": "W", "type": "str", "value": said}]
-
-
-def inside(ident: str, *nodes: dict[str, Any], into: str, out: str, **more: Any) -> Nodes:
-    """A subflow of one input and one output."""
-    ways = {"in": [{"wires": [{"id": into}]}], "out": [{"wires": [{"id": out, "port": 0}]}]}
-    return [
-        {"id": ident, "type": "subflow", "name": "Step", **ways, **more},
-        *({**inner, "z": ident} for inner in nodes),
-    ]
-
+from flow_pairs import Flow, change, entry, execute, function, inside, node, rule, switch, tab, value
+from flow_twins_code import IN_CODE
 
 # what it is about: the flow that does it, and its harmless twin
 TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
@@ -111,34 +95,6 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
             entry("switch"),
             switch({"t": "eq", "v": "start", "vt": "str"}, prop="payload.cmd", onward="set"),
             change(rule("payload", "payload.cmd", "msg")),
-            execute(),
-        ],
-    ),
-    "jsonata $$.payload": (
-        [entry("set"), change(rule("payload", "$$.payload.cmd", "jsonata")), execute()],
-        [entry("set"), change(rule("payload", "$$.topic", "jsonata")), execute()],
-    ),
-    "jsonata $.payload": (
-        [entry("set"), change(rule("payload", "'ls ' & $.payload.dir", "jsonata")), execute()],
-        [entry("set"), change(rule("payload", "'ls ' & $string($millis())", "jsonata")), execute()],
-    ),
-    "jsonata lookup": (
-        [entry("set"), change(rule("payload", "$lookup($, 'payload')", "jsonata")), execute()],
-        [entry("set"), change(rule("payload", "$flowContext('fixed')", "jsonata")), execute()],
-    ),
-    "jsonata flowContext": (
-        [
-            entry("set"),
-            change(rule("cmd", "payload", "msg", of="flow"), onward=()),
-            node("t", "inject", "take"),
-            change(rule("payload", "$flowContext('cmd')", "jsonata"), ident="take"),
-            execute(),
-        ],
-        [
-            entry("set"),
-            change(rule("cmd", "payload", "msg", of="flow"), onward=()),
-            node("t", "inject", "take"),
-            change(rule("payload", "$flowContext('other')", "jsonata"), ident="take"),
             execute(),
         ],
     ),
@@ -308,114 +264,6 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
             execute(),
         ],
     ),
-    "append": (
-        [entry("do"), function("msg.payload += '\\n';\nreturn msg;", "exec"), execute()],
-        [entry("do"), function("msg.payload = 'a' + '\\n';\nreturn msg;", "exec"), execute()],
-    ),
-    "default value": (
-        [entry("do"), function("if (!msg.payload) { msg.payload = 'all'; }\nreturn msg;", "exec"), execute()],
-        [entry("do"), function("msg.topic = msg.payload; msg.payload = 'all';\nreturn msg;", "exec"), execute()],
-    ),
-    "default value, no braces": (
-        [entry("do"), function("if (!msg.payload) msg.payload = 'all';\nreturn msg;", "exec"), execute()],
-        [
-            entry("do"),
-            function("if (msg.payload == 'x') { return null; }\nmsg.payload = 'all';\nreturn msg;", "exec"),
-            execute(),
-        ],
-    ),
-    "early return": (
-        [
-            entry("do"),
-            function("if (msg.payload.x) { return msg; }\nmsg.payload = 'all';\nreturn msg;", "exec"),
-            execute(),
-        ],
-        [entry("do"), function("if (msg.payload.x) { return; }\nmsg.payload = 'all';\nreturn msg;", "exec"), execute()],
-    ),
-    "if else": (
-        [
-            entry("do"),
-            function(
-                "if (msg.payload === 'on') { msg.payload = 'start'; } else { msg.topic = 'stop'; }\nreturn msg;", "exec"
-            ),
-            execute(),
-        ],
-        [
-            entry("do"),
-            function(
-                "if (msg.payload === 'on') { msg.payload = 'start'; } else { msg.payload = 'stop'; }\nreturn msg;",
-                "exec",
-            ),
-            execute(),
-        ],
-    ),
-    "ternary": (
-        [entry("do"), function("msg.payload = msg.payload ? msg.payload : 'x';\nreturn msg;", "exec"), execute()],
-        [
-            entry("do"),
-            function("msg.payload = msg.payload === 'on' ? 'start' : 'stop';\nreturn msg;", "exec"),
-            execute(),
-        ],
-    ),
-    "nullish": (
-        [entry("do"), function("msg.url ??= msg.payload.url;\nreturn msg;", "g"), node("g", "http request", url="")],
-        [
-            entry("do"),
-            function("msg.url = 'https://plc.example/';\nreturn msg;", "g"),
-            node("g", "http request", url=""),
-        ],
-    ),
-    "another message first": (
-        [entry("do"), function("node.send({payload: 'log'});\nreturn msg;", "exec"), execute()],
-        [entry("do"), function("return {payload: 'log'};", "exec"), execute()],
-    ),
-    "payload as message": (
-        [entry("do"), function("return msg.payload;", "g"), node("g", "http request", url="")],
-        [entry("do"), function("return msg;", "g"), node("g", "http request", url="")],
-    ),
-    "parsed as message": (
-        [
-            entry("do"),
-            function("const m = JSON.parse(msg.payload);\nnode.send(m);", "g"),
-            node("g", "http request", url=""),
-        ],
-        [
-            entry("do"),
-            function("const m = {payload: JSON.parse(msg.payload)};\nnode.send(m);", "g"),
-            node("g", "http request", url=""),
-        ],
-    ),
-    "by key of another object": (
-        [
-            entry("do"),
-            function("const o = {};\no['filename'] = msg.payload.f;\nreturn o;", "f"),
-            node("f", "file", filename="filename", filenameType="msg"),
-        ],
-        [
-            entry("do"),
-            function("const o = {};\no['filename'] = '/tmp/x';\nreturn o;", "f"),
-            node("f", "file", filename="filename", filenameType="msg"),
-        ],
-    ),
-    "child process under another name": (
-        [entry("do"), function("const cp = global.get('cp');\ncp.exec(msg.payload);")],
-        [entry("do"), function("const cp = global.get('cp');\ncp.exec('uptime');")],
-    ),
-    "spawn under another name": (
-        [entry("do"), function("global.get('tools').execSync(msg.payload);")],
-        [entry("do"), function("const re = global.get('re'); const m = /x/.exec(msg.payload);")],
-    ),
-    "fs in a function": (
-        [entry("do"), function("v0.readFile(msg.payload.f, (e, d) => node.send({payload: d}));", libs=("fs",))],
-        [entry("do"), function("v0.readFile('/etc/hostname', (e, d) => node.send({payload: d}));", libs=("fs",))],
-    ),
-    "axios in a function": (
-        [entry("do"), function("v0.get(msg.payload.url).then(r => node.send(r));", libs=("axios",))],
-        [
-            entry("do"),
-            function("v0.get('https://plc.example/').then(r => node.send({payload: r.data}));", libs=("axios",)),
-        ],
-    ),
     "MSSQL out field": (
         [entry("q"), node("q", "MSSQL", "exec", query="SELECT 1", queryOptType="editor", outField="rows"), execute()],
         [
@@ -475,20 +323,6 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
             execute(),
         ],
     ),
-    "delete after copy": (
-        [
-            entry("set"),
-            change(
-                rule("x", "payload", "msg"), {"t": "delete", "p": "payload", "pt": "msg"}, rule("payload", "x", "msg")
-            ),
-            execute(),
-        ],
-        [
-            entry("set"),
-            change(rule("x", "payload", "msg"), {"t": "delete", "p": "x", "pt": "msg"}, rule("payload", "x", "msg")),
-            execute(),
-        ],
-    ),
     "move to sub property": (
         [entry("set"), change(rule("req.query.a", "payload.a", "msg", act="move")), execute()],
         [entry("set"), change(rule("req", "topic", "msg", act="move"), rule("payload", "s", "str")), execute()],
@@ -524,29 +358,6 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
         [entry("switch"), switch({"t": "btwn", "v": "a", "vt": "str", "v2": "z", "v2t": "str"}), execute()],
         [entry("switch"), switch({"t": "btwn", "v": "1", "vt": "num", "v2": "9", "v2t": "num"}), execute()],
     ),
-    "whitelist in a switch statement": (
-        [
-            entry("do"),
-            function("switch (msg.payload) {\ncase 'a': msg.payload = 'x'; break;\n}\nreturn msg;", "exec"),
-            execute(),
-        ],
-        [
-            entry("do"),
-            function(
-                "switch (msg.payload) {\ncase 1: msg.payload = 'x'; break;\ndefault: msg.payload = 2;\n}\nreturn msg;",
-                "exec",
-            ),
-            execute(),
-        ],
-    ),
-    "a function of too many statements to read": (
-        [entry("do"), function("msg.cmd = msg.payload;\n" * 3100, "exec"), execute(addpay="cmd")],
-        [entry("do"), function("msg.cmd = msg.payload;\n" * 3100, "exec"), execute(addpay="")],
-    ),
-    "one that has a module for files": (
-        [entry("do"), function("msg.cmd = 1;\n" * 3100, libs=("fs",))],
-        [entry("do"), function("msg.cmd = 1;\n" * 3100, libs=("moment",))],
-    ),
     "a widget of Dashboard 2": (
         [node("w", "ui-switch", "g"), node("g", "http request", url="")],
         [node("w", "ui_switch", "g"), node("g", "http request", url="")],
@@ -555,20 +366,8 @@ TWINS: Final[dict[str, tuple[Flow, Flow]]] = {
         [node("w", "ui-button", "exec"), execute(addpay="command")],
         [node("w", "ui-button", "exec"), execute()],
     ),
-    "clone": (
-        [
-            entry("do"),
-            function("const m = RED.util.cloneMessage(msg);\nm.payload = m.payload.cmd;\nnode.send(m);", "exec"),
-            execute(),
-        ],
-        [
-            entry("do"),
-            function("const m = RED.util.cloneMessage(msg);\nm.payload = 'x';\nnode.send(m);", "exec"),
-            execute(),
-        ],
-    ),
+    **IN_CODE,
 }
-
 
 # flows, and the ways in that they open
 ENTRIES: Final[list[tuple[Flow, list[str]]]] = [
@@ -592,8 +391,3 @@ UNVERIFIED: Final[list[tuple[Flow, list[str]]]] = [
     ([change(rule("options", '{"rejectUnauthorized": false}', "jsonata"), onward=())], ["unverified"]),
     ([change(rule("options", '{"rejectUnauthorized": true}', "jsonata"), onward=())], []),
 ]
-
-
-def flows_of(flow: Flow) -> Nodes:
-    """The nodes of a flow, with its tab."""
-    return [tab(), *(each for part in flow for each in (part if isinstance(part, list) else [part]))]

@@ -9,8 +9,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, node, tab
-from flow_twins import ENTRIES, TWINS, UNVERIFIED, flows_of
+from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, flows_of, node, tab
+from flow_twins import ENTRIES, TWINS, UNVERIFIED
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.lab import toolchain

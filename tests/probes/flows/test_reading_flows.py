@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, function, node, subflow, tab
-from flow_twins import ENTRIES, TWINS, UNVERIFIED, flows_of
+from flow_pairs import KINDS, PAIRS, REACHING, SECRET, Nodes, entry, execute, flows_of, function, node, subflow, tab
+from flow_twins import ENTRIES, TWINS, UNVERIFIED
 from seen import violations
 
 from pytest_nodered_sec.observations.codec import encode
