@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from policy import test_policyfile
+from policy import test_mistakes
 
 from pytest_nodered_sec.policy import json_schema
 
@@ -51,7 +51,7 @@ def texts_of_examples() -> list[str]:
 
 
 def cases_of_mistakes() -> list[tuple[str, str]]:
-    [mark] = vars(test_policyfile.test_a_mistake_is_one_sentence)["pytestmark"]
+    [mark] = vars(test_mistakes.test_a_mistake_is_one_sentence)["pytestmark"]
     return [case for case in mark.args[1] if can_be_read(case[0])]
 
 
