@@ -113,6 +113,10 @@ scope = "line 7"
 """
 
 
+URL = "--nodered-url=https://plant.example"
+WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
+
+
 class Site:
     """A user's folder, and pytest runs in it."""
 

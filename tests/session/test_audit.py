@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session.conftest import ASSESSMENT, AUDIT_WITHOUT, DUMP
+from session.conftest import ASSESSMENT, AUDIT_WITHOUT, DUMP, WORKERS
 
 from pytest_nodered_sec.data.releases import advisories_checked
 from pytest_nodered_sec.session.audit import check_audit
@@ -21,7 +21,6 @@ from pytest_nodered_sec.session.audit import check_audit
 if TYPE_CHECKING:
     from session.conftest import Site
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 CONTROLS = '''
 from pytest_nodered_sec import Ask, Severity, Violation, control, require
 

@@ -8,13 +8,12 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from session.conftest import ALONE, Site
+from session.conftest import ALONE, WORKERS, Site
 from session.test_evidence import OWN, SEES, controls, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 NEW = ("--nodered-baseline=night", "--nodered-fail-on=new")
 POLICY = '[[target]]\nname = "plant"\nurl = "https://plant.example"\n[[target]]\nname = "hall"\nurl = "https://hall.example"\n'
 WAIVER = (

@@ -7,13 +7,12 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from session.conftest import DUMP
+from session.conftest import DUMP, WORKERS
 from session.test_evidence import SEES, controls, said
 
 if TYPE_CHECKING:
     from session.conftest import Site
 
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 OWN = ("--nodered-suite=off", "test_site.py")
 
 

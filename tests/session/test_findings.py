@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
+from session.conftest import WORKERS
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -22,8 +23,6 @@ site-01 critical cors · any origin may read it
   remedy    settings.js: httpNodeCors"""
 ERROR = "site-01 critical · could not look: GET / got no answer within 10 s"
 SUMMARY = "nodered-sec: 1 target · 1 compliant · 2 non-compliant (2 critical) · 0 waived · 1 error · 1 not applicable"
-
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 
 
 def junit(site: Site) -> dict[str, ET.Element]:

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
+from session.conftest import WORKERS
 
 from pytest_nodered_sec.policy.show import digest
 from pytest_nodered_sec.policy.toml import toml
@@ -27,7 +28,6 @@ name = "south"
 url = "https://south.example:8443/red/"
 editor = "protected"
 """
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 
 
 @pytest.fixture

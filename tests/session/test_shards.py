@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session.conftest import ALONE, Site
+from session.conftest import ALONE, WORKERS, Site
 from session.test_evidence import OWN, SEES, controls, lines, said
 
 from pytest_nodered_sec.evidence import stored
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = ("plant", "hall", "Yard", "line-10", "line-9", "office")  # by name: Yard, hall, line-10, line-9, office, plant
-WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 ASSESSMENT = '[assessment]\nassessor = "J. Doe"\nscope = "{}"\n'
 
 
