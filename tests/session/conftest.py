@@ -8,6 +8,7 @@ import time
 
 import pytest
 import warm
+from session.evidence_site import POLICY, SEES, controls
 
 from pytest_nodered_sec.session import audit
 from pytest_nodered_sec.survey import survey
@@ -187,4 +188,13 @@ def site(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Site:
 def site_with_control(site: Site) -> Site:
     """The same with a user's own control, answered in every way."""
     site.write(test_site=SITE)
+    return site
+
+
+@pytest.fixture
+def two_targets(site: Site) -> Site:
+    """Two targets, a waiver, and a control that comes to everything."""
+    (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + SEES)
+    site.write(test_site=controls("good", "bad", "absent", "error"))
+    (site.path / "nodered-sec.toml").write_text(POLICY)
     return site

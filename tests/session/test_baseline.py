@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from session.conftest import ALONE, WORKERS, Site
-from session.test_evidence import OWN, SEES, controls, said
+from session.evidence_site import OWN, SEES, controls, said
 
 if TYPE_CHECKING:
     from pathlib import Path

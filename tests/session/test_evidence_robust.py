@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from session.test_evidence import SEES, controls, said
+from session.evidence_site import SEES, controls, said
 
 from pytest_nodered_sec.evidence import files
 from pytest_nodered_sec.policy.model import PolicyError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from session.conftest import DUMP, WORKERS
-from session.test_evidence import SEES, controls, said
+from session.evidence_site import SEES, controls, said
 
 if TYPE_CHECKING:
     from session.conftest import Site

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from session.test_evidence import OWN, SEES, controls, said
+from session.evidence_site import OWN, SEES, controls, said
 from suite_runs import installed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from session.conftest import ALONE, WORKERS, Site
-from session.test_evidence import OWN, SEES, controls, lines, said
+from session.evidence_site import OWN, SEES, controls, lines, said
 
 from pytest_nodered_sec.evidence import stored
 

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from session import test_evidence
-from session.test_evidence import OWN, POLICY, SEES, lines, said
+from session import evidence_site
+from session.evidence_site import OWN, POLICY, SEES, lines, said
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -24,10 +24,10 @@ Survey.identity = lambda self, target: _known(self, target) | {{"server": {NAMED
 @pytest.fixture
 def strange(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site whose findings and errors are full of what no text should hold."""
-    monkeypatch.setattr(test_evidence, "HOSTILE", STRANGE)
+    monkeypatch.setattr(evidence_site, "HOSTILE", STRANGE)
     sees = SEES.replace('"GET /orders got no answer within 10 s"', ascii(f"no answer {STRANGE}"))
     (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + sees + SERVER)
-    site.write(test_site=test_evidence.controls("good", "bad", "absent", "error"))
+    site.write(test_site=evidence_site.controls("good", "bad", "absent", "error"))
     (site.path / "nodered-sec.toml").write_text(POLICY)
     return site
 
@@ -65,7 +65,7 @@ def learns():
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 def test_a_password_that_is_a_number_breaks_no_evidence(site: Site, workers: tuple[str, ...]) -> None:
     site.write(conftest=(site.path / "conftest.py").read_text() + SEES + SHORT)
-    site.write(test_site=test_evidence.controls("good"))
+    site.write(test_site=evidence_site.controls("good"))
     result = site.run(*OWN, "--nodered-evidence=ev", *workers)
     assert result.ret == pytest.ExitCode.OK
     [seen] = lines(site.path / "ev/observations.jsonl")
@@ -113,7 +113,7 @@ def test_a_finding_that_a_mark_of_the_test_expects_is_no_waived_one(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(site.path / "summary.md"))
     (site.path / "conftest.py").write_text((site.path / "conftest.py").read_text() + SEES)
     marked = "import pytest\npytestmark = pytest.mark.xfail(reason='not before spring')\n"
-    site.write(test_site=marked + test_evidence.controls("bad"))
+    site.write(test_site=marked + evidence_site.controls("bad"))
     site.run("--nodered-suite=off", "test_site.py", "--nodered-evidence=ev", "--nodered-job-summary")
     assert "expected to fail by a mark of the test: not before spring" in (site.path / "summary.md").read_text()
     page = (site.path / "ev/report.html").read_text()
