@@ -143,6 +143,14 @@ def nobody_seen(view: RootView, target: Target) -> bool:
     return view.settings is not None and _unshown(view, target)
 
 
+def turned_away(view: RootView, target: Target) -> bool:
+    """Whether reach-01 is an error, and all of a root is refused without a login: a limit or a ban may refuse so.
+
+    Whatever stands behind it, nobody has seen it.
+    """
+    return view.blanket and view.canary.refuser is Refuser.UNNAMED and nobody_seen(view, target)
+
+
 def of_a_dashboard(view: RootView, target: Target) -> str:
     """Return what to use where the URL is a dashboard's, as its users' browsers show it; "" where it is Node-RED's."""
     policy = target.policy

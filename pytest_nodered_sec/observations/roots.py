@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import Kind, alike
-from pytest_nodered_sec.observations.reach import unidentified
+from pytest_nodered_sec.observations.reach import turned_away, unidentified
 from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class UndeclaredPlaces:
             return
         if self.untested:
             raise ProbeError(self.untested, Cause.UNIDENTIFIED)
-        if self.view.opaque:
+        if self.view.opaque or turned_away(self.view, target):
             raise see_reach(target.name)
         for place in self.places:
             for glimpse in place.glimpses:

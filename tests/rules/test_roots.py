@@ -10,6 +10,7 @@ from seen import (
     BROKEN,
     ERROR,
     FAIL,
+    FORBIDDEN,
     GATE,
     LOGIN,
     NOT_FOUND,
@@ -67,6 +68,7 @@ def test_a_root(seen: UndeclaredPlaces, letter: str) -> None:
         (view(PAGE, PAGE, ()), ERROR),  # and where none was: see reach-01
         (view(NOT_FOUND, NOT_FOUND, ()), ERROR),  # nothing here shows a Node-RED
         (GATE, PASS),
+        (view(FORBIDDEN, FORBIDDEN, ()), ERROR),  # see reach-01: whoever refuses so may be a limit
     ],
 )
 def test_what_a_random_path_gets_is_nothing_of_its_own(root: RootView, letter: str) -> None:
