@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.errors import Cause, ProbeError, see_landmark, see_reach
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
-from pytest_nodered_sec.observations.reach import BEHIND_A_GATE, nobody_seen, of_a_dashboard, prefixed, unidentified
+from pytest_nodered_sec.observations.reach import (
+    BEHIND_A_GATE,
+    nobody_seen,
+    of_a_dashboard,
+    prefixed,
+    turned_away,
+    unidentified,
+)
 from pytest_nodered_sec.observations.way_out import unanswered
 
 if TYPE_CHECKING:
@@ -116,9 +123,8 @@ class AccessAttempt:
             if self.classified.cause in _EVERYWHERE and (self.view.opaque or led_on):
                 raise see_reach(target.name)
             raise unanswered(self.evidence(), self.answer, self.classified, target, self.absolute)
-        nobody = self.refuser is Refuser.UNNAMED and self.like_canary and self.view.blanket
-        if nobody and nobody_seen(self.view, target):
-            raise see_reach(target.name)  # a limit or a ban may refuse so, whatever stands behind it
+        if self.refuser is Refuser.UNNAMED and self.like_canary and turned_away(self.view, target):
+            raise see_reach(target.name)
 
 
 @dataclass(frozen=True)
@@ -196,8 +202,8 @@ class FileAttempt:
         """Raise unless it is known whether the file is served."""
         attempt = self.attempt
         gated = attempt.view.gated and target.policy.admin_api in ("proxied", "disabled")
-        if self.hole and gated and attempt.kind is Kind.ABSENT:
-            return  # the intended gate before everything does not handle such paths
+        if self.hole and gated and attempt.kind in (Kind.ABSENT, Kind.SERVED):
+            return  # the intended gate before everything does not handle such paths, or serves something else there
         attempt.settle(target)
         here = attempt.view.gated or Mark.EXPRESS in attempt.answer.marks
         if attempt.kind is Kind.ABSENT and here and not self.hole:

@@ -32,7 +32,7 @@ def refuses_access(seen: AccessAttempt, policy: Policy) -> Verdict:
     if seen.kind is Kind.REFUSED:
         return ()
     if not seen.view.api_absent:
-        return NotApplicable("this Node-RED has no such route")
+        return NotApplicable(seen.evidence() if seen.classified.why else "this Node-RED has no such route")
     if seen.path != "/settings":
         return NotApplicable(f"no admin API at {seen.view.root}: see the instance GET /settings")
     return (

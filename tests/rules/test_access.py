@@ -142,6 +142,9 @@ def test_one_route_404_landmark_refused() -> None:
     assert admin("/flows/state", NOT_FOUND, AUTH) == SKIP
     verdict = refuses_access(attempt(Surface.ADMIN, "/flows/state", NOT_FOUND, AUTH), Policy())
     assert verdict == NotApplicable("this Node-RED has no such route")
+    seen = attempt(Surface.ADMIN, "/library/x.json", NOT_FOUND, AUTH)
+    told = replace(seen, classified=replace(seen.classified, why="as to every path that ends with .json"))
+    assert refuses_access(told, Policy()) == NotApplicable(told.evidence())
 
 
 @pytest.mark.parametrize(("status", "letter"), [(400, FAIL), (405, FAIL), (500, ERROR)])

@@ -103,6 +103,7 @@ BAD_REQUEST = Answer(400, "text/html", 150)
         (PROXY_BASIC, False, GATE, {}, ERROR),
         (PROXY_BASIC, False, GATE, {"admin_api": "proxied"}, PASS),
         (NOT_FOUND, False, GATE, {"admin_api": "proxied"}, PASS),
+        (PACKAGE, False, GATE, {"admin_api": "proxied"}, PASS),
         (NOT_FOUND, False, GATE, {}, ERROR),
         (BROKEN, False, AUTH, {}, ERROR),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import time
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pytest_nodered_sec.observations.access import AccessAttempt, LoginOffer
 from pytest_nodered_sec.observations.answers import (
     ALL_THE_SAME,
     LET_IT_REFUSE,
+    NODE_RED_MARKS,
     Classified,
     Kind,
     Mark,
@@ -156,7 +158,8 @@ def attempt_access(
     if how == "claimed" and turns_away(attempt.answer.status):
         attempt = _unless_everywhere(look, attempt, sent)
     telling = attempt.kind is Kind.SERVED or may_refuse_method(answer, view.canary)
-    if telling and (method not in (("GET",) if view.opaque else ("GET", "OPTIONS")) or _for_programs(attempt)):
+    usual = method in (("GET",) if view.opaque else ("GET", "OPTIONS"))
+    if telling and (not usual or _for_programs(attempt) or _of_a_kind(attempt)):
         attempt = beside_canary(look, attempt, method, sent, open_answer, body.encode())
     if which is Surface.EDITOR:
         attempt = _beside_another_app(attempt)
@@ -218,24 +221,37 @@ def _for_programs(attempt: AccessAttempt) -> bool:
     return served and attempt.method == "GET" and below_admin and not attempt.view.identity
 
 
+def _of_a_kind(attempt: AccessAttempt) -> bool:
+    """Whether it is a file of the editor's: a front may answer all files of a kind, by what their names end with."""
+    served = attempt.kind is Kind.SERVED and attempt.method == "GET" and not attempt.answer.marks & NODE_RED_MARKS
+    return served and attempt.surface is Surface.EDITOR and bool(_ending(attempt.path))
+
+
+def _ending(path: str) -> str:
+    """Return what a path's last name ends with, such as ".json"; "" for nothing."""
+    ending = re.search(r"\.[a-z]+$", path.partition("?")[0])
+    return ending[0] if ending else ""
+
+
 def beside_canary(
     look: Look, attempt: AccessAttempt, method: str, headers: dict[str, str], open_answer: str, body: bytes = b""
 ) -> AccessAttempt:
     """Compare with a random path's answer to the same method: a gate may answer POST and GET differently.
 
-    A front that takes no bodies is seen by the same body at a random path; Node-RED takes 5 MB.
+    The random path ends as the path does, because fronts choose a content type, or an answer, by that (nginx: `types`,
+    `location ~ [.]json$`). A front that takes no bodies is seen by the same body there; Node-RED takes 5 MB.
 
     Node-RED answers OPTIONS alike everywhere, so there it tells something only where no Node-RED was seen.
     """
     view = attempt.view
-    root = view.root.rstrip("/")
-    key = f"{method} below {root}"
+    root, ending = view.root.rstrip("/"), _ending(attempt.path)
+    key = f"{method} {ending} below {root}"
 
     too_large = body if attempt.answer.status == TOO_LARGE else b""
     key += " with a body" if too_large else ""
 
     def ask() -> Answer:
-        return look.answer(method, root + random_path(), headers=headers, body=too_large or None)
+        return look.answer(method, root + random_path() + ending, headers=headers, body=too_large or None)
 
     try:
         canary = look.shared(key, ask)
@@ -246,7 +262,11 @@ def beside_canary(
     refused = method_refused(look, attempt.answer, method, view, canary)
     if not refused and attempt.surface is Surface.ADMIN and is_no_node_reds(attempt.answer, view.canary):
         refused = Classified(Kind.REFUSED, Refuser.UNNAMED, why=NOT_NODE_REDS)
-    return replace(attempt, classified=refused or classify(attempt.answer, look.target, canary, open_answer))
+    classified = refused or classify(attempt.answer, look.target, canary, open_answer)
+    if ending and classified.kind is Kind.INDISTINCT and view.canary.kind in (Kind.REFUSED, Kind.ABSENT):
+        why = f"the front's own answer, as to every path here that ends with {ending}"
+        classified = Classified(Kind.ABSENT, why=why)
+    return replace(attempt, classified=classified)
 
 
 def unless_a_page(attempt: AccessAttempt) -> AccessAttempt:
