@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from seen import target, violations
 
 from pytest_nodered_sec.observations.host import ListeningSocket
 from pytest_nodered_sec.observations.host_fronts import FrontConfig
-from pytest_nodered_sec.probes.host.haproxy import tree
+from pytest_nodered_sec.observations.host_proxies import Directive
+from pytest_nodered_sec.probes.host.haproxy import patterns, tree
 from pytest_nodered_sec.rules.proxy import gate, way_is_guarded
 from pytest_nodered_sec.rules.walk import choices, haproxy
 from pytest_nodered_sec.rules.walk.haproxy_visit import Sections
@@ -199,6 +201,12 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "an empty line of rules": ("http-request set-header\nhttp-request set-var(a)\nuse_backend", {}, {"/ui/"}),
     "a backend by format": ("use_backend %[path,field(2,/)]", {"uri": "/red/"}, {"/red/"}),
     "a backend that is nobody's": ("use_backend %[path,field(2,/)]", {}, {"/ui/"}),
+    "no header": (
+        "http-request del-header X-Forwarded-For\n" + deny("hdr_ip(x-forwarded-for) 10.0.0.0/8"),
+        {},
+        {"/ui/"},
+    ),
+    "a map's number by default": (deny("path,map_str_int(/x) gt 6"), {}, {"403?", "/ui/?"}),
     "a backend by a table": ("use_backend %[hdr(host),map(/x)]", {}, {"/ui/?"}),
 }
 
@@ -206,6 +214,52 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
 @pytest.mark.parametrize(("body", "more", "expected"), CASES.values(), ids=CASES)
 def test_a_rule(body: str, more: dict[str, Any], expected: set[str]) -> None:
     assert ends(body, **more) == expected
+
+
+def with_files(seen: FrontConfig, **lists: str) -> FrontConfig:
+    more = tuple(patterns(f"/{name}", text) for name, text in lists.items())
+    return replace(seen, directives=(*seen.directives, *more))
+
+
+LOGIN = "http-request auth if !{ http_auth(u) }"
+MAPPED = {
+    "a list of paths": (f"acl own path_beg -i -f /l\n{LOGIN} own", "/ui\n/dashboard", [], "closed"),
+    "a list in small letters": (f"acl own path_beg -f /l\n{LOGIN} own", "/ui\n/dashboard", ["letter-case"], "open"),
+    "a list of free paths": (f"acl free path_beg -f /l\n{LOGIN} !free", "/ui/\n/x", [], "open"),
+    "a map of paths": (f"acl own path_beg -i /ui /dashboard\n{LOGIN} own\nhttp-request set-path %[path,map(/l)] if "
+                       "{ path,map(/l) -m found }", "/panel /ui/\n/p /x", ["alias"], "open"),
+    "a map of names": (f"{LOGIN} !{{ hdr(host),map_end(/l,no) yes }}", ".plant.example yes", [], "open"),
+    "a map of names and paths": (f"{LOGIN} !{{ base,map_beg(/l) -m found }}", "plant.example/ui/ yes", [], "open"),
+    "a list of networks": (f"{LOGIN} !{{ src -f /l }}", "10.0.0.0/8\n" * 400 + "192.168.0.0/16", [], "closed"),
+    "a map of networks": (f"{LOGIN} !{{ src,map_ip(/l,no) yes }}", "211.0.0.0/8 yes\n211.77.0.0/16 no", [], "closed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "text", "expected", "way"), MAPPED.values(), ids=MAPPED)
+def test_lists_and_maps(body: str, text: str, expected: list[str], way: str) -> None:
+    seen = with_files(front(body), l=text)
+    assert (sorted(set(codes(seen))), gate(seen, "/ui")) == (expected, way)
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "why"),
+    [
+        (f"{LOGIN} !{{ path -f /l }}", "/x\n" * 301, "what /l holds is not known: it holds more than 300 patterns"),
+        (f"{LOGIN} !{{ path,map(/l,x) y }}", "/x y\n" * 301, "more than 300 patterns"),
+        (f"{LOGIN} !{{ path,map_reg(/l) -m found }}", "(?R) y", "a pattern in /l cannot be read"),
+        (f"{LOGIN} !{{ path,map_regm(/l) -m found }}", "^/(ui) \\1", "HAProxy's map_regm"),
+        (f"{LOGIN} !{{ path,map(/other,x) y }}", "", "what /other holds is not known: it was not read"),
+    ],
+)
+def test_lists_and_maps_that_are_not_known(body: str, text: str, why: str) -> None:
+    verdict = way_is_guarded(with_files(front(body), l=text), target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert why in verdict.reason
+    unread = front(f"{LOGIN} !{{ path -f /l }}")
+    unread = replace(unread, directives=(*unread.directives, Directive("unread", ("/l", "it is newer"))))
+    verdict = way_is_guarded(unread, target().policy)
+    assert isinstance(verdict, NotJudged)
+    assert "what /l holds is not known: it is newer" in verdict.reason
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from loopback import ask, free_ports, listens
 from walks import answers, examples
 
 from pytest_nodered_sec.observations.host import ListeningSocket
-from pytest_nodered_sec.probes.host.haproxy import tree
+from pytest_nodered_sec.probes.host.haproxy import pattern_files, patterns, tree
 from pytest_nodered_sec.rules.walk import haproxy
 from pytest_nodered_sec.rules.walk.choices import every
 from pytest_nodered_sec.rules.walk.haproxy_visit import Sections
@@ -53,7 +53,22 @@ CRITERIA: Final = (
     "pathq -m sub ?q", "path -m reg ^/[[:alpha:]]+/$", "path,upper -m sub UI",
     "req.hdr(upgrade) -i websocket", "hdr_val(x-tag) gt 0", "ssl_c_verify 0", "path_beg -- -x /api",
     "path,regsub(/ui,/x) -m beg /x", "path_reg '^/ui(/|$)'", 'path_beg "/ui/"',
+    "path_beg -i -f @FILES@/paths", "path -f @FILES@/paths -f @FILES@/more /api", "path_dir -f @FILES@/more",
+    "path_reg -f @FILES@/patterns", "src -f @FILES@/networks", "path -M -f @FILES@/map", "hdr(host) -f @FILES@/names",
+    "path,map(@FILES@/map) -m found", "path,map_beg(@FILES@/map,none) red", "path,lower,map_dir(@FILES@/map) -m beg el",
+    "path,map_reg(@FILES@/patterns.map) red", "src,map_ip(@FILES@/networks.map,none) red",
+    "hdr(host),map_end(@FILES@/names.map,none) -m str red", "path,map_sub(@FILES@/map,none) -m sub re",
+    "path,map_str_int(@FILES@/numbers.map,7) gt 6", "base,map_beg(@FILES@/bases.map) -m found",
 )  # fmt: skip
+FILES: Final = {
+    "paths": "# /api\n/UI\n  /a \n/dash\r\n\n #/ui\n", "more": "/a/b\n/ui/\n", "patterns": "^/a(/|$)\n\\.JS$\n",
+    "networks": "10.0.0.0/8\n127.0.0.0/8\n", "names": "t.example\ns.example\n",
+    "map": "/ui\telse\n/ui/ red  \n/a\tred\n/api else # x\n/a else\n/dashboard\n",
+    "patterns.map": "^/u else\n^/ui red\n^/a red\n",
+    "networks.map": "127.0.0.0/8 else\n127.0.0.1/32 red\n", "names.map": ".example red\n",
+    "numbers.map": "/a 9\n/ui 3\n",
+    "bases.map": "s.example/ui x\ns.example/a y\n",
+}  # fmt: skip
 ASKED: Final = (
     "/", "/ui", "/ui/", "/UI/", "/ui/socket.io/", "/ui/x.js", "/dashboard/", "/dashboard/socket.io/", "/api", "/API/v",
     "/a", "/a/", "/a/b", "/dash", "//ui//", "/%75i/", "/a/../ui/", "/ui.js", "/xui/", "/x/ui", "/panel/ui/", "/ui;x",
@@ -74,7 +89,9 @@ ACTIONS: Final = (
 def compare(backs: list[str], fronts: list[Front]) -> Iterator[str]:
     """Yield what differs."""
     with haproxy_running(backs, [body for body, _ in fronts]) as (ports, text, red):
-        seen = Sections(tree([("haproxy.cfg", text)]), (ListeningSocket("tcp", "127.0.0.1", red),))
+        sections = tree([("haproxy.cfg", text)])
+        lists = [patterns(file, FILES[file.rpartition("/")[2]]) for file in pattern_files(sections)]
+        seen = Sections((*sections, *lists), (ListeningSocket("tcp", "127.0.0.1", red),))
         for port, (body, requests) in zip(ports, fronts, strict=True):
             for method, uri, tagged, granted in requests:
                 sent = ["X-Tag: one"] * tagged + ["Authorization: Basic b3BlcmF0b3I6c2VjcmV0"] * granted
@@ -114,7 +131,17 @@ def a_proxy(random: Random, *, front: bool) -> list[str]:
         lines.append("stats uri /api")
     if front:
         for _ in range(random.choice((0, 1, 2))):
-            name = random.choice(("red", "else", "guarded", "varied", "twice", "bk_%[path,field(2,/)]"))
+            name = random.choice(
+                (
+                    "red",
+                    "else",
+                    "guarded",
+                    "varied",
+                    "twice",
+                    "bk_%[path,field(2,/)]",
+                    "%[path,map_beg(@FILES@/map,guarded)]",
+                )
+            )
             lines.append(f"use_backend {name}{a_condition(random, names)}")
         if random.randrange(8):
             lines.append(f"default_backend {random.choice(('red', 'else', 'guarded', 'varied', 'twice'))}")
@@ -164,6 +191,9 @@ def haproxy_running(backs: list[str], fronts: list[str]) -> Iterator[tuple[list[
         for number, (port, body) in enumerate(zip(ports, fronts, strict=True))
     )
     with tempfile.TemporaryDirectory() as name:
+        for file, lines in FILES.items():
+            (Path(name) / file).write_text(lines)
+        text = text.replace("@FILES@", name)
         path = Path(name) / "haproxy.cfg"
         path.write_text(text + behind(red, "red") + behind(other, "else"))
         assert HAPROXY is not None

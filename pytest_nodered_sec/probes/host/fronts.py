@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host_fronts import FrontConfig
+from pytest_nodered_sec.observations.host_proxies import Directive
 from pytest_nodered_sec.probes.host import apache, haproxy, traefik
 from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.parse import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pytest_nodered_sec.observations.host import ListeningSocket
-    from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.probes.host.parse import Me
 
 SLACK: Final = 2.0  # seconds: the kernel's start times are whole ticks after a boot time in whole seconds
@@ -83,18 +83,15 @@ class Start:
 def files(front: Front) -> tuple[str, ...]:
     """Return the files and directories that an HAProxy was told to read."""
     words = list(front.args[1:])
-    folder = PurePosixPath(front.cwd)
     result = []
     while words:
         word = words.pop(0)
         if word == "--":
             result += words
             break
-        if word == "-C" and words:
-            folder /= words.pop(0)
-        elif word == "-f" and words:
+        if word == "-f" and words:
             result.append(words.pop(0))
-    return tuple(str(folder / path) for path in result)
+    return tuple(str(PurePosixPath(front.cwd) / path) for path in result)  # where -C has led by now
 
 
 def start(front: Front) -> Start:
@@ -188,7 +185,7 @@ def paths(fronts: list[Front]) -> list[str]:
         elif front.program == "Traefik" and not front.trouble:
             result += _traefik_paths(front)
         else:
-            result += [f"config:{path}" for path in files(front)]
+            result += [f"haproxy:{front.cwd}:{path}" for path in files(front)]
     return result
 
 
@@ -207,7 +204,24 @@ def config(front: Front, later: Mapping[str, Section], sockets: tuple[ListeningS
     if not files(front):
         raise ProbeError(f"{front.program} was started without the name of a file: not judged", Cause.UNIDENTIFIED)
     texts = [text for path in files(front) for text in _texts(front, path, later)]
-    return FrontConfig(front.program, files(front)[0], haproxy.tree(texts), sockets)
+    directives = haproxy.tree(texts)
+    return FrontConfig(front.program, files(front)[0], (*directives, *_patterns(front, directives, later)), sockets)
+
+
+def _patterns(front: Front, directives: tuple[Directive, ...], later: Mapping[str, Section]) -> Iterator[Directive]:
+    """Yield an HAProxy's files of patterns: their lines, or why they are not known."""
+    changing = haproxy.changed_by_rules(directives)
+    elsewhere = any(line.name == "default-path" for section in directives for line in section.block)
+    for file in haproxy.pattern_files(directives):
+        path = str(PurePosixPath(front.cwd) / file)
+        try:
+            if file in changing:
+                raise ProbeError("rules change it while HAProxy runs", Cause.CHANGED)
+            if elsewhere and not file.startswith("/"):
+                raise ProbeError("default-path is not followed: name it from /", Cause.PROTOCOL)
+            yield haproxy.patterns(file, _text(front, f"config:{path}", later))
+        except ProbeError as error:
+            yield Directive("unread", (file, error.message))
 
 
 def _apache(front: Front, later: Mapping[str, Section], sockets: tuple[ListeningSocket, ...]) -> FrontConfig:
@@ -304,7 +318,10 @@ def _dynamic_files(front: Front, path: str, later: Mapping[str, Section]) -> lis
 
 def _texts(front: Front, path: str, later: Mapping[str, Section]) -> list[tuple[str, str]]:
     """Return the texts of a file, or of the files of a directory, in their order."""
-    below = sorted(name for name in later if name.startswith(f"config:{path.rstrip('/')}/") and name.endswith(".cfg"))
+    head = f"config:{path.rstrip('/')}/"
+    below = sorted(
+        name for name in later if name.startswith(head) and re.fullmatch(r"[^/.][^/]*\.cfg", name[len(head) :])
+    )
     names = [f"config:{path}"] if f"config:{path}" in later else below
     if not names:
         raise ProbeError(f"{front.program}: {path} holds no file that can be read", Cause.FORBIDDEN)

@@ -78,6 +78,29 @@ configured() { # PATH: a file of a proxy's configuration, or those in a director
     fi
 }
 
+listed() { # cwd, PATH: HAProxy's files, and those of the lists and maps in which they look up paths, names and addresses
+    configured "$2"
+    if [ -d "$2" ]; then set -- "$1" "$2"/*.cfg; fi
+    folder=${1%/}
+    shift
+    for file in "$@"; do closed "$file" && closed "$(readlink -f "$file")" && patterns "$file"; done | sort -u | head -40 |
+        while read -r each; do
+            case $each in /*) ;; *) each=$folder/$each ;; esac
+            section "config:$each" content "$each"
+        done
+}
+
+patterns() { # FILE: those that a file of HAProxy's names; not those of headers, cookies and arguments, which may be secret
+    what='(path|base|url|uri|src|dst|method|(req[._])?ssl_fc_sni|req[._]ssl_sni|(req\.)?f?hdr(_[a-z]+)?\([Hh]ost'
+    what="(^|[^A-Za-z0-9._])$what|var\([a-z]+\.[a-z_]*(host|path|url|uri|base|src|domain|name))"
+    flag='[[:space:]]+-([inM]|[mu][[:space:]]+[a-z0-9]+)'
+    {
+        grep -oE "$what[^[:space:]]*($flag|[[:space:]]+-f[[:space:]]+[^[:space:]]+)*[[:space:]]+-f[[:space:]]+[^[:space:]]+" "$1" |
+            grep -oE -e '-f[[:space:]]+[^[:space:]]+' | sed -E 's/^-f[[:space:]]+//'
+        grep -oE "$what[^[:space:]]*,map(_[a-z]+)*\([^,()]+" "$1" | sed 's/.*(//'
+    } | tr -d "\"'"
+}
+
 content() { # PATH: when it changed, then what it holds, without passwords: only what nobody but root can change
     real=$(readlink -f "$1") above=${1%/*}
     if [ ! -e "$1" ] && { [ ! -d "$above" ] || [ -x "$above" ]; }; then

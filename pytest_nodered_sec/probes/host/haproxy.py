@@ -6,6 +6,7 @@ What a section inherits from `defaults` stands before its own lines. Users and p
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -22,6 +23,8 @@ _PROXIES: Final = ("frontend", "backend", "listen")
 _SECRET_SECTIONS: Final = ("userlist", "peers", "mailers", "program")
 _WORD: Final = re.compile(r"""\\x[0-9a-fA-F]{2}|\\.|"(?:\\.|[^"\\])*"|'[^']*'|\s+|\#.*|[^\s"'\\\#]+|.""", re.DOTALL)
 _IN_DOUBLE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)|\$\{?(\w+)(?:\[\*\])?(?:-[^}]*)?\}?", re.DOTALL)
+_MAP: Final = re.compile(r",map(?:_\w+)?\(([^,()]+)")
+_CHANGES: Final = re.compile(r"(?:set|add|del)-(?:map|acl)\(([^()]+)\)")
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", " ": " ", "\\": "\\", "#": "#", '"': '"', "'": "'"}
 
 
@@ -50,6 +53,26 @@ def tree(files: Sequence[tuple[str, str]]) -> tuple[Directive, ...]:
             elif sections:
                 sections[-1][1].append(Directive(name, _open(name, args), (), file, number))
     return tuple(_inheriting(sections))
+
+
+def pattern_files(directives: Sequence[Directive]) -> tuple[str, ...]:
+    """Return the files of patterns that rules name: lists of ACLs (-f), and maps."""
+    lines = [line.args for section in directives for line in section.block]
+    lists = [file for args in lines for option, file in pairwise(args) if option == "-f"]
+    return tuple(dict.fromkeys([*lists, *(file for args in lines for word in args for file in _MAP.findall(word))]))
+
+
+def changed_by_rules(directives: Sequence[Directive]) -> set[str]:
+    """Return the files of patterns that rules change as requests come: what stands in them is not what counts."""
+    words = [word for section in directives for line in section.block for word in line.args]
+    return {match[1] for match in map(_CHANGES.match, words) if match}
+
+
+def patterns(file: str, text: str) -> Directive:
+    """Return a file of patterns as a section: a line for each, as HAProxy reads them."""
+    lines = (line.rstrip("\r") for line in text.split("\n") if not line.startswith("#"))
+    kept = (line.lstrip(" \t") for line in lines)
+    return Directive("patterns", (file,), tuple(Directive(line, (), (), file) for line in kept if line), file)
 
 
 def _inheriting(sections: list[tuple[Directive, list[Directive]]]) -> list[Directive]:

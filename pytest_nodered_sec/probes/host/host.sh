@@ -91,6 +91,10 @@ if [ $# -gt 0 ]; then # a later trip: paths of keys; of certificates after "cert
         case $path in
         time:*) section "$path" changed "${path#time:}" ;;
         config:*) configured "${path#config:}" ;;
+        haproxy:*)
+            rest=${path#haproxy:}
+            listed "${rest%%:*}" "${rest#*:}"
+            ;;
         routes:*) routes "${path#routes:}" ;;
         traefik:*)
             rest=${path#traefik:}

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import haproxy_samples as samples
 from pytest_nodered_sec.rules.walk import pcre
-from pytest_nodered_sec.rules.walk.conditions import TRIED, is_from, kind
+from pytest_nodered_sec.rules.walk.conditions import TRIED, kind
+from pytest_nodered_sec.rules.walk.haproxy_patterns import fits, is_among, keys
 from pytest_nodered_sec.rules.walk.request import unknowns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.rules.walk.haproxy_visit import Visit
 
@@ -105,7 +104,9 @@ def _criterion(visit: Visit, words: tuple[str, ...], line: Directive) -> bool:
     expression, *rest = words
     parts, method = samples.split(expression)
     name = parts[0][0]
-    ignore_case, values, files, literal = False, [], False, False
+    ignore_case, literal = False, False
+    values: list[str] = []
+    files: list[str] = []
     while rest:
         word = rest.pop(0)
         if literal or not word.startswith("-") or _NUMBER.fullmatch(word):
@@ -114,19 +115,20 @@ def _criterion(visit: Visit, words: tuple[str, ...], line: Directive) -> bool:
             ignore_case = True
         elif word == "-m" and rest:
             method = rest.pop(0)
-        elif word in ("-f", "-M") and rest:
-            files = True
-            rest.pop(0)
+        elif word == "-f" and rest:
+            files.append(rest.pop(0))
         literal = literal or word == "--"
     values = [value for value in values if value != "--"]
-    method = method or _own(name, len(parts))
-    if files:
-        visit.doubt(f"the file that {expression} ({line.where()}) compares with was not read")
-        return visit.choices.whether(("file", words))
+    method = method or _own(name, parts[-1][0] if len(parts) > 1 else "")
+    for file in files:
+        lines = keys(visit, file, method)
+        if lines is None:
+            return visit.choices.whether(("file", words))
+        values += [text.split()[0] for text in lines if text.strip()] if "-M" in words else lines
     if samples.is_guard(name) and not visit.client.granted:
         visit.asked = True
     if method == "ip":
-        return _is_near(visit, expression, values, line)
+        return _is_near(visit, expression, tuple(values), line)
     fetched = samples.fetched(visit, expression)
     if method == "found":
         return bool(fetched) and (not unknowns(fetched[0]) or _chosen(visit, fetched[0], words, line, present=True))
@@ -138,12 +140,12 @@ def _criterion(visit: Visit, words: tuple[str, ...], line: Directive) -> bool:
     return any(_text(visit, sample, method, values, words, line, ignore_case=ignore_case) for sample in fetched)
 
 
-def _own(name: str, parts: int) -> str:
-    """Return how the samples of an expression are compared where nothing says so."""
+def _own(name: str, converter: str) -> str:
+    """Return how the samples of an expression are compared where nothing says so; its last converter decides."""
+    if converter:
+        return next((kind for kind in ("int", "ip") if re.fullmatch(f"map_\\w+_{kind}", converter)), "str")
     if name in _IPS:
         return "ip"
-    if parts > 1:
-        return "str"
     if name in _BOOLEANS:
         return "bool"
     return (
@@ -162,18 +164,21 @@ def _chosen(visit: Visit, sample: str, words: tuple[str, ...], line: Directive, 
     return taken
 
 
-def _is_near(visit: Visit, expression: str, networks: Iterable[str], line: Directive) -> bool:
+def _is_near(visit: Visit, expression: str, networks: tuple[str, ...], line: Directive) -> bool:
     words = (expression, *networks)
     if visit.client.granted:
         return visit.choices.whether(words)
-    sample = samples.fetched(visit, expression)[0]
+    fetched = samples.fetched(visit, expression)
+    if not fetched:
+        return False
+    sample = fetched[0]
     if unknowns(sample):
         return _chosen(visit, sample, words, line)
-    inside = [is_from(sample, network) for network in networks]
-    if None in inside:
+    inside = is_among(sample, networks)
+    if inside is None:
         visit.doubt(f"{expression} ({line.where()}) names no network")
-    visit.asked = visit.asked or True not in inside
-    return True in inside
+    visit.asked = visit.asked or not inside
+    return inside is True
 
 
 def _number(visit: Visit, sample: str, values: list[str], words: tuple[str, ...], line: Directive) -> bool:
@@ -218,21 +223,7 @@ def _text(
         return _number(visit, str(len(sample)), values, words, line)
     if ignore_case:
         sample, values = sample.lower(), [value.lower() for value in values]
-    return any(_fits(method, sample, value) for value in values)
-
-
-def _fits(method: str, sample: str, value: str) -> bool:
-    if method == "str":
-        return sample == value
-    if method == "beg":
-        return sample.startswith(value)
-    if method == "end":
-        return sample.endswith(value)
-    if method == "sub":
-        return value in sample
-    between = "/?" if method == "dir" else "/?.:"
-    edge = f"[{re.escape(between)}]"
-    return re.search(f"(?:^|{edge}){re.escape(value.strip(between))}(?:{edge}|$)", sample) is not None
+    return any(fits(method, sample, value) for value in values)
 
 
 def _matches(visit: Visit, pattern: str, sample: str, line: Directive, *, ignore_case: bool) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import haproxy
+from pytest_nodered_sec.rules.walk import haproxy_patterns as patterns
 from pytest_nodered_sec.rules.walk import haproxy_samples as samples
 from pytest_nodered_sec.rules.walk.entries import NOBODY, Entry, Raw, ends, examples, tried
 from pytest_nodered_sec.rules.walk.haproxy_visit import Sections, plain_address, value
@@ -122,26 +123,37 @@ def _servers(sections: Sections) -> list[Directive]:
 
 def _criteria(sections: Sections) -> Iterator[tuple[str, ...]]:
     """Yield every criterion: of named ACLs, and those in braces."""
+    yield from patterns.looked_up(sections)
     for section in sections.directives:
         for line in section.block:
             if line.name == "acl":
-                yield line.args[1:]
+                yield patterns.listed(sections, line.args[1:])
             words = line.args
             while "{" in words or "!{" in words:
                 start = min(words.index(brace) for brace in ("{", "!{") if brace in words)
                 end = words.index("}", start) if "}" in words[start:] else len(words)
-                yield words[start + 1 : end]
+                yield patterns.listed(sections, words[start + 1 : end])
                 words = words[end:]
+
+
+def _compared(words: tuple[str, ...]) -> tuple[tuple[str, str], str, list[str]]:
+    """Return what a criterion fetches, with its argument; how it compares; and with which values."""
+    expression, *values = words
+    parts, match = samples.split(expression)
+    if "-m" in values[:-1]:
+        match = values[values.index("-m") + 1]
+    return parts[0], match, [text for text in values if not text.startswith("-") and text not in samples.MATCHES]
 
 
 def _hosts(sections: Sections) -> list[str]:
     """Return every name that the rules tell apart, and one that is none of them."""
     names: dict[str, None] = {}
-    for expression, *values in _criteria(sections):
-        parts, match = samples.split(expression)
-        if parts[0][0] in ("hdr", "req.hdr", "req.fhdr") and parts[0][1].lower().startswith("host"):
-            plain = [text for text in values if not text.startswith("-") and text not in samples.MATCHES]
-            for text in plain:
+    for words in _criteria(sections):
+        (name, argument), match, values = _compared(words)
+        if name == "base":
+            names.update((text.partition("/")[0], None) for text in values if match != "reg" and "/" in text[1:])
+        elif name in ("hdr", "req.hdr", "req.fhdr") and argument.lower().startswith("host"):
+            for text in values:
                 before = "x" if match == "end" and text.startswith((".", "-")) else ""
                 names.update(dict.fromkeys(examples(text) if match == "reg" else (before + text,)))
     return list(dict.fromkeys((*(name.replace(ANY, "any") for name in names), NOBODY)))
@@ -149,16 +161,14 @@ def _hosts(sections: Sections) -> list[str]:
 
 def _heads(sections: Sections) -> Iterator[str]:
     """Yield the paths that the rules name, ANY standing for what may be anything."""
-    for expression, *values in _criteria(sections):
-        parts, match = samples.split(expression)
-        if parts[0][0] not in _PATHS:
+    for words in _criteria(sections):
+        (name, _), match, values = _compared(words)
+        if name not in _PATHS:
             continue
-        if "-m" in values[:-1]:
-            match = values[values.index("-m") + 1]
-        ignore = "-i" in values
+        if name == "base" and match != "reg":  # host and path
+            values = ["/" + text.partition("/")[2] for text in values]
+        ignore = "-i" in words
         for text in values:
-            if text.startswith("-") or text in samples.MATCHES:
-                continue
             if match == "reg":
                 yield from examples(text, ignore_case=ignore)
             elif match == "beg":

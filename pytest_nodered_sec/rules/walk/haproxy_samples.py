@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from pytest_nodered_sec.rules.walk.haproxy_patterns import mapped
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def fetched(visit: Visit, expression: str) -> list[str]:
     parts, _ = split(expression)
     samples = _fetched(visit, *parts[0])
     for name, argument in parts[1:]:
-        samples = [_converted(visit, name, argument, sample) for sample in samples]
+        if name.startswith("map"):
+            samples = [value for sample in samples for value in mapped(visit, name, argument, sample)]
+        else:
+            samples = [_converted(visit, name, argument, sample) for sample in samples]
     return samples
 
 

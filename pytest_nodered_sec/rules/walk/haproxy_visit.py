@@ -86,6 +86,17 @@ class Sections:
         }
 
     @cached_property
+    def patterns(self) -> dict[str, tuple[str, ...]]:
+        """The lines of each file of patterns, by the name that rules have for it."""
+        lists = (section for section in self.directives if section.name == "patterns")
+        return {section.args[0]: tuple(line.name for line in section.block) for section in lists}
+
+    @cached_property
+    def unread(self) -> dict[str, str]:
+        """Why a file of patterns is not known."""
+        return {section.args[0]: section.args[1] for section in self.directives if section.name == "unread"}
+
+    @cached_property
     def binds(self) -> tuple[Bind, ...]:
         """Where it listens."""
         return tuple(

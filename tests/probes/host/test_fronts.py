@@ -58,7 +58,7 @@ def trouble(front: fronts.Front, later: dict[str, Section]) -> str:
 def test_a_haproxy_and_its_file() -> None:
     seen = front()
     assert (seen.program, seen.since) == ("HAProxy", 1_700_000_090.0)  # of the worker: a reload keeps the master
-    assert fronts.paths([seen]) == ["config:/etc/haproxy/haproxy.cfg"]
+    assert fronts.paths([seen]) == ["haproxy:/:/etc/haproxy/haproxy.cfg"]
     later = {"config:/etc/haproxy/haproxy.cfg": Section(f"1700000000\n{CONFIG}", 0)}
     config = fronts.config(seen, later, SOCKETS)
     assert [section.name for section in config.directives] == ["frontend", "backend"]
@@ -66,12 +66,12 @@ def test_a_haproxy_and_its_file() -> None:
 
 
 def test_several_files_and_directories() -> None:
-    args = (
-        "name haproxy\ncwd /srv\nstart 1\narg haproxy\narg -C\narg conf\narg -f\narg a.cfg\narg --\narg d\narg /b.cfg"
-    )
+    args = "name haproxy\ncwd /srv/conf\nstart 1\narg haproxy\narg -C\narg conf\narg -f"
+    args += "\narg a.cfg\narg --\narg d\narg /b.cfg"
     seen = front(args)
     assert fronts.files(seen) == ("/srv/conf/a.cfg", "/srv/conf/d", "/b.cfg")
-    names = ("/srv/conf/d/2.cfg", "/srv/conf/d/1.cfg", "/srv/conf/d/not.conf", "/srv/conf/a.cfg", "/b.cfg")
+    below = ("2.cfg", "1.cfg", "not.conf", ".hidden.cfg", "below/3.cfg")
+    names = (*(f"/srv/conf/d/{name}" for name in below), "/srv/conf/a.cfg", "/b.cfg")
     later = {f"config:{name}": Section("1600000000\nfrontend x", 0) for name in names}
     files = [section.file for section in fronts.config(seen, later, SOCKETS).directives]
     assert files == ["/srv/conf/a.cfg", "/srv/conf/d/1.cfg", "/srv/conf/d/2.cfg", "/b.cfg"]
@@ -214,6 +214,57 @@ def test_a_real_haproxy_is_recognized_and_an_impostor_is_not(folder: Path) -> No
         for process in running:
             process.kill()
             process.wait(10)
+
+
+LISTS = """global
+default-path config
+frontend web
+acl near src -f /etc/near -f "far"
+acl own path,map_beg(/etc/own,x) -m found
+use_backend %[req.hdr(host),lower,map(/etc/hosts.map,red)] if { path -f /etc/open }
+http-request set-map(/etc/own) %[path] x if near
+acl odd path -f"""
+
+
+def test_lists_and_maps_of_a_haproxy() -> None:
+    later = {"config:/etc/haproxy/haproxy.cfg": Section(f"1600000000\n{LISTS}", 0)}
+    later |= {f"config:/etc/{name}": Section("1600000000\n# no\n 10.0.0.0/8 \r\n\nb", 0) for name in ("near", "own")}
+    later["config:/etc/hosts.map"] = Section("1700000099\na red", 0)
+    later["config:/etc/open"] = Section("others than root can change /etc/open", 1)
+    sections = fronts.config(front(), later, SOCKETS).directives[2:]
+    told = {
+        section.args[0]: (section.name, *(section.args[1:] or [line.name for line in section.block]))
+        for section in sections
+    }
+    assert told["/etc/near"] == ("patterns", "10.0.0.0/8 ", "b")
+    assert told["far"] == ("unread", "default-path is not followed: name it from /")
+    assert told["/etc/own"] == ("unread", "rules change it while HAProxy runs")
+    assert "was changed after HAProxy read it" in told["/etc/hosts.map"][1]
+    assert told["/etc/open"] == ("unread", "HAProxy: others than root can change /etc/open")
+
+
+def test_files_of_patterns_come_by_the_script_but_for_those_that_may_be_secret(folder: Path) -> None:
+    """What a header, a cookie or a token is compared with may be keys."""
+    lines = [
+        "acl a path_beg -i -f a -f \"b\"", "acl h hdr(host) -m end -i -f hosts", "acl c cook(sid) -f secret",
+        "http-request deny if { src -f bad } !{ req.hdr(x-key) -f secret }", "acl t http_auth_bearer -f secret",
+        "use_backend %[req.hdr(host),lower,map_dom(names,red)] if { path,map_beg(paths) -m found }",
+        "http-request set-var(txn.u) req.hdr(authorization),map(secret)", "acl v var(txn.host) -m str -f c",
+        "acl w var(txn.token) -m str -f secret", "acl x xpath -f secret", f"acl y base -M -f {folder}/bases",
+    ]  # fmt: skip
+    names = ("a", "b", "hosts", "bad", "names", "paths", "c", "bases")
+    for name in (*names, "secret"):
+        (folder / name).write_text("x y\n")
+    (folder / "haproxy.cfg").write_text("frontend web\n" + "\n".join(lines))
+    seen = looked(f"haproxy:{folder}:{folder}/haproxy.cfg")
+    assert {name for name in seen if name != "end"} == {f"config:{folder}/{name}" for name in (*names, "haproxy.cfg")}
+    (folder / "haproxy.cfg").chmod(0o666)
+    seen = looked(f"haproxy:{folder}:{folder}/haproxy.cfg")  # whoever writes it might name any file
+    assert {name for name in seen if name != "end"} == {f"config:{folder}/haproxy.cfg"}
+    (folder / "d").mkdir()
+    (folder / "haproxy.cfg").rename(folder / "d" / "1.cfg")
+    (folder / "d" / "1.cfg").chmod(0o644)
+    assert f"config:{folder}/bad" in looked(f"haproxy:{folder}:{folder}/d")
 
 
 # --- Apache httpd
