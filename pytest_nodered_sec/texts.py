@@ -89,6 +89,11 @@ def nearly(word: str, other: str) -> bool:
     return len(shorter) > 2 and shorter in shortened
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s where it is not 1."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def listed(words: Iterable[str]) -> str:
     """Return words, each once, as a list that stays short."""
     each = list(dict.fromkeys(words))

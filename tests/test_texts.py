@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytest_nodered_sec.texts import as_json, readable, readable_within
+from pytest_nodered_sec.texts import as_json, counted, readable, readable_within
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,7 @@ def test_json_is_read_back_as_it_was_and_has_no_lines_within(indent: int | None)
     assert all(line.isprintable() for line in text.split("\n"))
     assert "ä" in text
     assert indent or "\n" not in text
+
+
+def test_a_number_has_its_noun() -> None:
+    assert [counted(number, "answer") for number in (0, 1, 2)] == ["0 answers", "1 answer", "2 answers"]

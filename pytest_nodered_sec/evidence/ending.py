@@ -17,13 +17,13 @@ import pytest
 from pytest_nodered_sec import private
 from pytest_nodered_sec.evidence import changes, fix, fleet
 from pytest_nodered_sec.evidence.files import check_unused
-from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
+from pytest_nodered_sec.evidence.plans import alike, front, names, told
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.remedies.model import SEVERITIES
 from pytest_nodered_sec.results.referring import reasons, referred
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.session.state import LAB, of_suite
-from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.texts import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence

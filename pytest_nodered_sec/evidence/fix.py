@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 from pytest_nodered_sec.evidence import plans
 from pytest_nodered_sec.evidence.files import write
-from pytest_nodered_sec.evidence.plans import GUIDE, counted
+from pytest_nodered_sec.evidence.plans import GUIDE
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.remedies import fronts, policy_file, settings, systemd
 from pytest_nodered_sec.remedies.changes import CERTIFICATE
 from pytest_nodered_sec.remedies.fronts import common
 from pytest_nodered_sec.remedies.model import Where
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,9 +221,8 @@ def _variables(policy: str) -> list[str]:
 
 
 def _ends(step: Step) -> str:
-    if len(step.findings) == 1:
-        return f"Fixes 1 finding ({step.severity}):"
-    return f"Fixes {len(step.findings)} findings (worst: {step.severity}):"
+    worst = step.severity if len(step.findings) == 1 else f"worst: {step.severity}"
+    return f"Fixes {counted(len(step.findings), 'finding')} ({worst}):"
 
 
 def _section(place: int, step: Step, where: str, *, by_hand: bool) -> list[str]:

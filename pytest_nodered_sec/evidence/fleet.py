@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from pytest_nodered_sec.evidence.headline import SEVERITIES
-from pytest_nodered_sec.evidence.plans import counted, told
+from pytest_nodered_sec.evidence.plans import told
 from pytest_nodered_sec.results.referring import reasons
 from pytest_nodered_sec.results.rollup import JUDGED
 from pytest_nodered_sec.session.state import PAPERWORK
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

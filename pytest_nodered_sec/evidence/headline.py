@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.results.rollup import JUDGED
+from pytest_nodered_sec.texts import counted
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ _MEANINGS: Final[tuple[tuple[str, Mapping[str, tuple[str, ...]]], ...]] = (
     ("Anyone on the network can read the editor's debug messages", {"admin-06": ("channel-open",)}),
     ("Anyone on the network can call an HTTP endpoint", {"node-01": ("served",)}),
     ("Anyone on the network can open a dashboard", {"dash-01": ("served",)}),
-    ("A published password opens a login", {"cred-02": ()}),
-    ("Strangers get past a login", {"proxy-05": (), "admin-05": (), "admin-12": (), "dash-04": ()}),
+    ("A published password opens a login", {"cred-02": ("known-password",)}),
+    ("Strangers get past a login", {"cred-02": (), "proxy-05": (), "admin-05": (), "admin-12": (), "dash-04": ()}),
     ("Node-RED can be reached past its proxy", {"proxy-01": ()}),
     ("Node-RED is served without encryption", {"http-01": ("served",), "http-05": ("served",), "tls-01": ("no-tls",)}),
     ("The certificate does not prove the server's identity", {"tls-01": (), "tls-02": ()}),
@@ -65,10 +66,10 @@ def headline(records: Sequence[Record], targets: Sequence[str], unfinished: str 
     outcomes = Counter(record["outcome"] for record in records)
     if not any(outcomes[outcome] for outcome in JUDGED):
         return "Nothing is proven: no question was answered."
-    waived = f" other than {_counted(outcomes['waived'], 'waived test case')}" if outcomes["waived"] else ""
+    waived = f" other than {counted(outcomes['waived'], 'waived test case')}" if outcomes["waived"] else ""
     unseen = outcomes["could-not-look"]
     if unseen:
-        return f"No findings{waived}, but {_counted(unseen, 'test case')} could not be looked at."
+        return f"No findings{waived}, but {counted(unseen, 'test case')} could not be looked at."
     return f"No findings{waived}." if not unfinished else f"No findings{waived} so far: the run is incomplete."
 
 
@@ -100,10 +101,6 @@ def _places(targets: Sequence[str], number: int) -> str:
         return "this machine"
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{len(names)} of {number} targets: {', '.join(names[:_NAMED])}{more}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def findings(record: Record) -> list[Finding]:

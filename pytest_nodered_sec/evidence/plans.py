@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_nodered_sec.remedies import fronts
 from pytest_nodered_sec.remedies.model import Where
-from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.texts import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,8 +96,3 @@ def front(planned: TargetPlan) -> str:
 def names(plans: Sequence[TargetPlan]) -> str:
     """Return the targets of a group."""
     return listed([planned.target.name for planned in plans])
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -18,6 +18,7 @@ from pytest_nodered_sec.session.run import Run
 from pytest_nodered_sec.session.settings import REPORTS, Settings, fail_on, severity
 from pytest_nodered_sec.session.targets import check_waivers, with_waivers
 from pytest_nodered_sec.session.targets import prepare as targets_of
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -112,4 +113,6 @@ class Comparison:
         comparison = (f"{len(lines)} differ" if lines else "none differs") + (
             f"; {left} were not run now" if left else ""
         )
-        terminalreporter.write_line(f"nodered-sec: judged {number} cases again ({self._stored.line()}): {comparison}")
+        terminalreporter.write_line(
+            f"nodered-sec: judged {counted(number, 'case')} again ({self._stored.line()}): {comparison}"
+        )

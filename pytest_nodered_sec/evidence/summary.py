@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.evidence.baseline import causes
 from pytest_nodered_sec.evidence.fleet import standings
 from pytest_nodered_sec.evidence.headline import SEVERITIES, findings
-from pytest_nodered_sec.evidence.plans import alike, counted, front, names, told
+from pytest_nodered_sec.evidence.plans import alike, front, names, told
 from pytest_nodered_sec.results.referring import reasons
-from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.texts import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.observations.exposure import lines
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -192,7 +193,7 @@ class AdminRoutes:
         """Return one line for the evidence."""
         if self.gated or self.modules is None:
             return self.login.evidence()
-        return f"{self.login.evidence()}; {len(self.modules)} modules, {self.told}"
+        return f"{self.login.evidence()}; {counted(len(self.modules), 'module')}, {self.told}"
 
     def settle(self, target: Target) -> None:
         """Raise if the request got no answer, or everything was refused before Node-RED."""

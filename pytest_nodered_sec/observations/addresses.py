@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -93,7 +94,7 @@ class Addresses:
         first, *others = self.views
         if not others:
             return f"one address, {first.shown}; the same requests got the same answers"
-        said = [f"{view.shown}: {view.trouble or f'{len(view.glances)} questions asked'}" for view in others]
+        said = [f"{view.shown}: {view.trouble or counted(len(view.glances), 'question') + ' asked'}" for view in others]
         return f"{first.shown} answered; {'; '.join(said)}"
 
     def differences(self, view: AddressView) -> tuple[tuple[Glance, Glance], ...]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pytest_nodered_sec.errors import Cause
 from pytest_nodered_sec.observations.login_urls import is_login, place_of
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -127,7 +128,7 @@ class Answer:
             return f"{self.status} (redirect to {self.location})"
         if self.challenge:
             return f"{self.status} ({self.challenge})"
-        return f"{self.status} ({self.content_type or 'no content type'}, {self.length} bytes)"
+        return f"{self.status} ({self.content_type or 'no content type'}, {counted(self.length, 'byte')})"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_nodered_sec.texts import counted
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -173,7 +175,7 @@ class PresentedChain:
             return f"{self.host} is served without TLS"
         leaf = self.certificates[0]
         left = (leaf.not_after - self.looked_at).total_seconds() / 86400
-        sent = "1 certificate" if len(self.certificates) == 1 else f"{len(self.certificates)} certificates"
+        sent = counted(len(self.certificates), "certificate")
         line = (
             f"{leaf.subject} by {leaf.issuer}, {sent} sent, valid to {leaf.not_after:%Y-%m-%d} "
             f"({left:.1f} of {leaf.lifetime / 86400:.1f} days left), {self.protocol}"

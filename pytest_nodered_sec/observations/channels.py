@@ -13,6 +13,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import settle_blanket
 from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -52,7 +53,7 @@ class SocketAttempt:
         """Return one line for the evidence."""
         where = f"Socket.IO connect to {self.attempt.absolute} {self.attempt.how}"
         if self.channel is Channel.OPEN:
-            packets = "1 more packet" if self.events == 1 else f"{self.events} more packets"
+            packets = counted(self.events, "more packet")
             return f"{where} was accepted" + (f"; {packets} came with the answer" if self.events else "")
         if self.channel is Channel.REFUSED_BY_MIDDLEWARE:
             return f"{where} was refused by ioMiddleware"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 from pytest_nodered_sec.data.flow_nodes import PORTS
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.texts import counted
 
 _KINDS: Final = {
     "http": "http-in",
@@ -207,7 +208,7 @@ class FlowView(ABC):
         """Return one line for the evidence."""
         if self.read is None:
             return self.lacking
-        return f"{self.read.nodes} nodes, {self.told}: {self.shown(self.read)}"
+        return f"{counted(self.read.nodes, 'node')}, {self.told}: {self.shown(self.read)}"
 
     @abstractmethod
     def shown(self, read: FlowsRead) -> str:

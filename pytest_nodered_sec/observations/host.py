@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.observations.exposure import lines
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -79,8 +80,8 @@ class Identity:
         if self.holds_served:
             return f"the certificate that {self.url} serves is on this host: {self.holds_served}"
         return (
-            f"our connection to {self.url} does not end on this host, and none of the {self.certificates} certificates "
-            "found on it is the one served"
+            f"our connection to {self.url} does not end on this host: of "
+            f"{counted(self.certificates, 'certificate')} found on it, none is the one served"
         )
 
 
@@ -290,4 +291,4 @@ class Freshness:
         """Return one line for the evidence."""
         stale = [f"{path} is {seconds} s newer than what runs" for path, seconds in (*self.newer, *self.nginx_newer)]
         stale += ["the certificate served is not among those on the host"] if self.served_on_disk is False else []
-        return "; ".join(stale) or f"all {self.read} files read are older than what runs"
+        return "; ".join(stale) or f"what runs is newer than {counted(self.read, 'file')} read"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_nodered_sec.texts import counted
+
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.host import ListeningSocket, Unit
 
@@ -87,7 +89,7 @@ class NginxConfig:
         if self.other:
             return self.other
         listeners = ", ".join(listener.line() for listener in self.sockets) or "nowhere"
-        return f"nginx -T: {len(_files(self.directives))} files; Node-RED listens on {listeners}"
+        return f"nginx -T: {counted(len(_files(self.directives)), 'file')}; Node-RED listens on {listeners}"
 
 
 @dataclass(frozen=True)

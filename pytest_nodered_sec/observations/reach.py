@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import ALL_ALIKE, DECLARE_IT, LET_IT_REFUSE, Kind, Refuser
 from pytest_nodered_sec.observations.way_out import way_out
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +60,7 @@ class Reach:
         )
         return (
             f"{self.address} answered from {self.first:%H:%M:%SZ} to {self.last:%H:%M:%SZ}, "
-            f"{self.looks} looks between; {shown}{f'; {self.view.found}' if self.view.found else ''}"
+            f"{counted(self.looks, 'look')} between; {shown}{f'; {self.view.found}' if self.view.found else ''}"
         )
 
     def _asks_for_no_login(self) -> bool:

@@ -13,6 +13,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError, see_reach
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, TLS_ALERT, Kind, Mark, Refuser, no_answer
 from pytest_nodered_sec.observations.reach import unidentified
 from pytest_nodered_sec.observations.way_out import unanswered
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
@@ -89,7 +90,7 @@ class Announcements:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         said = dict.fromkeys(text for _, answer in self.answers for text in _said(answer))
-        return f"{len(self.answers)} answers disclosed {', '.join(said) or 'nothing about the server'}"
+        return f"{counted(len(self.answers), 'answer')} disclosed {', '.join(said) or 'nothing about the server'}"
 
     @property
     def versions(self) -> tuple[tuple[str, Answer, str], ...]:
@@ -155,8 +156,8 @@ class SeenCookies:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         if not self.cookies:
-            return f"no cookie was set by {self.answers} answers"
-        return f"set by {self.answers} answers: {', '.join(cookie.line() for cookie in self.cookies)}"
+            return f"no cookie was set by {counted(self.answers, 'answer')}"
+        return f"set by {counted(self.answers, 'answer')}: {', '.join(cookie.line() for cookie in self.cookies)}"
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class Http3Offer:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         if not self.offer:
-            return f"none of {self.answers} answers offered HTTP/3 (Alt-Svc), in which nothing is asked"
+            return f"none of {counted(self.answers, 'answer')} offered HTTP/3 (Alt-Svc), in which nothing is asked"
         return f"answers offer HTTP/3 (Alt-Svc: {self.offer}), in which nothing is asked"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.texts import counted, listed
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.chain import PresentedChain
@@ -64,10 +64,9 @@ class Beside:
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
-        number = len(self.others)
         parts = [
             self.seen.evidence(),
-            f"compared with {number} other target{'' if number == 1 else 's'}",
+            f"compared with {counted(len(self.others), 'other target')}",
             f"not seen: {listed(self.unseen)}" if self.unseen else "",
             self.elsewhere,
         ]

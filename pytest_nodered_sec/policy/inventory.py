@@ -18,7 +18,7 @@ from pytest_nodered_sec.policy.schema import entry_of, variable_name
 from pytest_nodered_sec.policy.urls import check_connect, check_host, check_url
 from pytest_nodered_sec.policy.values import check_text, list_of, shaped
 from pytest_nodered_sec.policy.where import Where
-from pytest_nodered_sec.texts import in_one_line
+from pytest_nodered_sec.texts import counted, in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -193,8 +193,8 @@ def _csv(inventory: Inventory, text: str) -> Iterable[_Row]:
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()  # of columns that are empty, as spreadsheets write them
             if len(row) != len(header):
-                values = f"{len(row)} value{'' if len(row) == 1 else 's'}"
-                raise PolicyError(f"{inventory.called}: line {rows.line_num}: has {values} for {len(header)} columns")
+                values, columns = counted(len(row), "value"), counted(len(header), "column")
+                raise PolicyError(f"{inventory.called}: line {rows.line_num}: has {values} for {columns}")
             cells = {key: cell.strip() for key, cell in zip(header, row, strict=True) if cell.strip()}
             labels = {key: cell for key, cell in cells.items() if key not in _FIELDS}
             yield f"line {rows.line_num}", cells, labels

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_nodered_sec.results.rollup import JUDGED
+from pytest_nodered_sec.texts import counted
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -132,10 +133,10 @@ class Since:
             f"{len(self.unknown)} not looked at again" if self.unknown else "",
         ]
         targets = [
-            f"{_counted(len(self.unreachable))} newly unreachable" if self.unreachable else "",
-            f"{_counted(len({turn.target for turn in self.turns}))} changed" if self.turns else "",
-            f"{_counted(len(self.added))} not in the baseline" if self.added else "",
-            f"{_counted(len(self.absent))} of the baseline not in this run" if self.absent else "",
+            f"{counted(len(self.unreachable), 'target')} newly unreachable" if self.unreachable else "",
+            f"{counted(len({turn.target for turn in self.turns}), 'target')} changed" if self.turns else "",
+            f"{counted(len(self.added), 'target')} not in the baseline" if self.added else "",
+            f"{counted(len(self.absent), 'target')} of the baseline not in this run" if self.absent else "",
         ]
         findings = ", ".join(filter(None, parts))
         return "; ".join(
@@ -293,7 +294,3 @@ def _certificate(then: Identity, now: Identity) -> str:
 def _release(then: Identity, now: Identity) -> str:
     releases = then["node_red"], now["node_red"]
     return f"Node-RED {releases[0]} → {releases[1]}" if all(releases) and releases[0] != releases[1] else ""
-
-
-def _counted(number: int) -> str:
-    return f"{number} target" + ("" if number == 1 else "s")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.results.baseline import worse
 from pytest_nodered_sec.results.referring import reasons, referred
 from pytest_nodered_sec.results.rollup import JUDGED
-from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.texts import counted, listed
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -89,17 +89,13 @@ def summary(records: Sequence[Record], lost: Sequence[Record], targets: int, gat
     if marked := sum(1 for record in bad if record["reason"]):
         told += f"; {marked} expected by a mark of the test, which is no waiver"
     parts = [
-        _counted(targets, "target"),
+        counted(targets, "target"),
         f"{outcomes['compliant']} compliant",
         f"{outcomes['non-compliant']} non-compliant" + (f" ({told})" if told else ""),
         f"{outcomes['waived']} waived",
-        _counted(len(errors | {record["nodeid"] for record in lost}), "error"),
+        counted(len(errors | {record["nodeid"] for record in lost}), "error"),
         f"{outcomes['not-applicable']} not applicable",
     ]
     if outcomes["not-judged"]:
         parts.append(f"{outcomes['not-judged']} not judged")
     return " · ".join(parts)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.texts import counted
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -28,7 +30,9 @@ class Fleet:
     def left_out(self, here: Collection[str]) -> str:
         """Return what a shard leaves to the others, "" for a run that is none."""
         away = self._away(here)
-        return f"shard {self.shard} leaves out {len(away)} of {_counted(len(self.names))}" if self.shard else ""
+        return (
+            f"shard {self.shard} leaves out {len(away)} of {counted(len(self.names), 'target')}" if self.shard else ""
+        )
 
     def missing(self, here: Collection[str]) -> str:
         """Return which targets nobody looked at although the run is to have them all, "" if none is missing."""
@@ -37,7 +41,7 @@ class Fleet:
             return ""
         more = f" and {len(away) - _NAMED} more" if len(away) > _NAMED else ""
         listed = ", ".join(away[:_NAMED]) + more
-        return f"{len(away)} of {_counted(len(self.names))} are in none of the folders: {listed}"
+        return f"{len(away)} of {counted(len(self.names), 'target')} are in none of the folders: {listed}"
 
     def _away(self, here: Collection[str]) -> tuple[str, ...]:
         return tuple(name for name in self.names if name not in here)
@@ -62,9 +66,7 @@ def taken(shard: str, names: Iterable[str]) -> set[str]:
     ordered = sorted(names)
     if number > len(ordered):
         are = "is" if len(ordered) == 1 else "are"
-        raise ValueError(f"there {are} only {_counted(len(ordered))}, so some shards would test nothing; use fewer")
+        raise ValueError(
+            f"there {are} only {counted(len(ordered), 'target')}, so some shards would test nothing; use fewer"
+        )
     return set(ordered[part - 1 :: number])
-
-
-def _counted(number: int) -> str:
-    return f"{number} target" + ("" if number == 1 else "s")

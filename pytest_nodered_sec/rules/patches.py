@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import InvalidVersion, Version
 
 from pytest_nodered_sec.data.releases import advised_node, advisories, lines, node_ends, secure_nodes, unfixed
+from pytest_nodered_sec.texts import counted
 from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _end(line: Line, on: date, observed: str, policy: Policy) -> Violation | Non
         return None
     expected = (
         f"a release line supported for {_AHEAD[policy.profile]} more days (profile {policy.profile}): {name} ends on "
-        f"{line.end}, in {left} days ({line.source})"
+        f"{line.end}, in {counted(left, 'day')} ({line.source})"
     )
     return Violation("ends-soon", observed, expected, _install(line.package, None, after=line.major))
 

@@ -33,6 +33,7 @@ from pytest_nodered_sec.session.state import (
     TODAY,
     of_suite,
 )
+from pytest_nodered_sec.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -309,7 +310,7 @@ class Ledger:
         if self._missing:
             return self._missing
         if self._skipped:
-            return f"{_counted(self._skipped, 'case')} skipped by a mark or a fixture that is not the suite's"
+            return f"{counted(self._skipped, 'case')} skipped by a mark or a fixture that is not the suite's"
         alone = unapproved(self.records, self._config.stash[TARGETS], self._config.stash[TODAY])
         if alone:
             return f"{alone} is critical, and its waiver names no approver"
@@ -327,7 +328,7 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: {line}")
         if self._overruled:
             terminalreporter.write_line(
-                f"nodered-sec: {_counted(len(self._overruled), 'case')} failed or could not be looked at, and something"
+                f"nodered-sec: {counted(len(self._overruled), 'case')} failed or could not be looked at, and something"
                 " other than a waiver made a pass or an expected failure of it: that counts"
             )
         if why := self._no_audit():
@@ -362,7 +363,3 @@ class Ledger:
     def summary(self) -> str:
         """Return the counts by outcome, findings by severity."""
         return closing.summary(self.records, self.lost(), len(self.policies), self._gate)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

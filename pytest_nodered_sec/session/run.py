@@ -10,7 +10,7 @@ import pytest
 from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
 from pytest_nodered_sec.results.fleet import Fleet
 from pytest_nodered_sec.session.settings import severity
-from pytest_nodered_sec.texts import listed
+from pytest_nodered_sec.texts import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Run:
     def away(self) -> str:
         """Which targets are not in this run although they belong to it, "" for none."""
         number = len(self.omitted)
-        omitted = f"the run leaves out {number} target{'' if number == 1 else 's'} of the policy file" if number else ""
+        omitted = f"the run leaves out {counted(number, 'target')} of the policy file" if number else ""
         return self.left_out or self.fleet.missing({target.name for target in self.targets}) or omitted
 
 
@@ -166,7 +166,7 @@ def _waivers_counted(run: Run, today: date) -> list[str]:
     if live:
         expires, name, waiver = min(live, key=lambda entry: entry[:2])
         left = (expires - today).days
-        parts.append(f"next to expire: {waiver} of {name} after {expires} ({left} day{'s' if left != 1 else ''} left)")
+        parts.append(f"next to expire: {waiver} of {name} after {expires} ({counted(left, 'day')} left)")
     return [f"nodered-sec: {', '.join(parts)}"]
 
 

@@ -65,7 +65,7 @@ def codes(rule: Any, seen: Any, **demands: Any) -> list[str]:
             PASS,
             "is on this host: /etc/live/cert.pem",
         ),
-        (Identity("https://plant.example", False, 3, ""), FAIL, "none of the 3 certificates"),
+        (Identity("https://plant.example", False, 3, ""), FAIL, "of 3 certificates found on it, none"),
     ],
     ids=["our connection ends there", "the served certificate lies there", "another machine"],
 )

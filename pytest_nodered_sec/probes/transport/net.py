@@ -173,7 +173,9 @@ class Places:
             while not self._has_room():
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise ProbeError(f"the {self._most} connections to one target gave no room in time", Cause.TIMEOUT)
+                    raise ProbeError(
+                        f"no connection to the target became free in time (at most {self._most} at once)", Cause.TIMEOUT
+                    )
                 self._changed.wait(min(left, self._rests_in()))
             self._making += 1
         made: list[Timed] = []
