@@ -31,11 +31,13 @@ class Guess:
         username: the account.
         told: description of the password: who publishes it.
         accepted: whether it was accepted.
+        opened: whether the session that began was seen to open something, at Node-RED's own login.
     """
 
     username: str
     told: str
     accepted: bool
+    opened: bool = False
 
     def line(self) -> str:
         """Return it in one phrase."""
@@ -108,6 +110,7 @@ class BasicGuesses:
         untried: what was not tried after it, in words.
         spent: as for `LoginGuesses`.
         left_out: as for `LoginGuesses`.
+        as_well: which made-up login was let in after a known one, in words, "" for none.
     """
 
     attempt: AccessAttempt
@@ -118,6 +121,7 @@ class BasicGuesses:
     untried: tuple[str, ...] = ()
     spent: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    as_well: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""
@@ -125,7 +129,7 @@ class BasicGuesses:
             return self.attempt.evidence()
         left = f"; not tried: {' and '.join(self.untried)}, because {self._stalled()}" if self.untried else ""
         asked = f"{self.attempt.method} {self.attempt.absolute}"
-        others = _elsewhere(self.spent) + _more(self.left_out)
+        others = (f"; so was {self.as_well}" if self.as_well else "") + _elsewhere(self.spent) + _more(self.left_out)
         return f'{asked}, Basic realm="{self.realm}": {_told(self.guesses)}{left}{others}'
 
     def settle(self, target: Target) -> None:

@@ -66,6 +66,9 @@ def changes(finding: Finding, site: Site) -> tuple[str, ...]:
         return ("settings.disableEditor",) if site.editor == "disabled" else ("front.unfixed",)
     if finding.code == "account-refused":  # of admin-08 and dash-06
         return (other(finding),)
+    if finding.code == "any-password":  # of cred-01 and cred-02: another password would change nothing
+        inside = finding.remedy.startswith("settings.js")
+        return (other(finding),) if inside else (*gates(finding.instance, site), "front.ways")
     if control in _ALWAYS:
         return (_ALWAYS[control],)
     if control == "host-05":

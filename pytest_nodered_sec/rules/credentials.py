@@ -41,7 +41,8 @@ def known_password_cannot_log_in(seen: LoginGuesses, policy: Policy) -> Verdict:
             "known-password",
             f"POST /auth/token: {guess.line()}",
             "403 (invalid_grant)",
-            f"settings.js: give `{guess.username}` in adminAuth.users another password: its hash is {_HASH}",
+            f"settings.js: give `{guess.username}` in adminAuth.users another password: its hash is {_HASH}; an "
+            "adminAuth.authenticate of your own must compare the password",
         )
         for guess in accepted
     )
@@ -68,6 +69,8 @@ def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
         return NotApplicable(f"{seen.evidence()}: the same login as at {seen.same_as}, judged there")
     if not seen.guesses and seen.spent:
         return NotApplicable(_same_accounts(seen.spent, policy))
+    if seen.as_well:
+        return (Violation("any-password", seen.evidence(), "401 to every password but the right one", _gate(seen)),)
     return tuple(
         Violation(
             "known-password",
@@ -77,6 +80,20 @@ def known_password_opens_nothing(seen: BasicGuesses, policy: Policy) -> Verdict:
         )
         for guess in seen.guesses
         if guess.accepted
+    )
+
+
+def _gate(seen: BasicGuesses) -> str:
+    if seen.attempt.refuser is Refuser.NODE_RED_BASIC:
+        return (
+            "settings.js: adminAuth, httpNodeAuth in place of a middleware of its own that does not compare user name "
+            "and password (httpAdminMiddleware, httpNodeMiddleware, ui.middleware)"
+        )
+    return (
+        "compare user name and password, not only whether a login is sent: nginx: auth_basic and auth_basic_user_file "
+        "in place of if ($http_authorization ...) or if ($remote_user ...); HAProxy: http-request auth unless "
+        "{ http_auth(USERLIST) }; Apache httpd: Require valid-user and AuthUserFile in place of Require expr; Caddy: "
+        "basic_auth in place of a header matcher"
     )
 
 

@@ -138,6 +138,11 @@ GATES = {
         "proxy-05:bearer admin-02:served",
         refusing('%{HTTP:Authorization} "^Bearer "'),
     ),
+    "any login": Pair(
+        unless('Require expr "%{HTTP:Authorization} =~ /^Basic /"'),
+        "cred-02:any-password",
+        CLOSED,
+    ),
     "events": Pair(
         f"{CLOSED}<If \"%{{HTTP_ACCEPT}} == 'text/event-stream'\">\nRequire all granted\n</If>\n",
         "proxy-05:events",

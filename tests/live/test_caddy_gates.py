@@ -57,6 +57,7 @@ GATES = {
         "admin-02:served proxy-05:bearer",
         refusing('header Authorization "Bearer *"', 401),
     ),
+    "any login": Pair(unless('not header Authorization "Basic *"'), "cred-02:any-password", CLOSED),
     "nameless": Pair(unless("header User-Agent *"), "proxy-05:nameless", refusing("not header User-Agent *", 400)),
     "browsers-only": Pair(
         f"@programs not header User-Agent *Mozilla*\nrespond @programs 403\n{ON}",

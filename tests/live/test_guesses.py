@@ -67,6 +67,21 @@ def test_a_hash_that_stalls_node_red_is_tried_once_and_that_is_no_pass(user: str
     assert controls["cred-02"] == {outcome, "not-applicable"}
 
 
+LETS_IN = """const account = (name) => Promise.resolve(KNOWS ? {username: name, permissions: "*"} : null);
+module.exports = {uiHost: "127.0.0.1", disableEditor: true, adminAuth: {type: "credentials", users: account,
+    authenticate: (name) => Promise.resolve({username: name, permissions: "*"})}};
+"""
+
+
+@pytest.mark.parametrize("knows", ["true", "name === 'admin'"], ids=["anybody", "one name"])
+def test_a_log_in_that_compares_no_password_is_told_from_a_known_one(knows: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.js").write_text(LETS_IN.replace("KNOWS", knows))
+    (tmp_path / "flows.json").write_text("[]")
+    (controls,) = run(tmp_path, "-k", "known_password_cannot_log_in", f"--nodered-lab={tmp_path}@5").values()
+    assert controls == {"cred-01": {"non-compliant"}}
+    assert "any-password" in (tmp_path / "out.xml").read_text()
+
+
 # --- nobody is locked out, nothing stays
 
 

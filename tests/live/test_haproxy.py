@@ -141,6 +141,24 @@ def test_what_passes_the_rules_is_found(rules: str, failing: set[str], node_red:
     assert {"admin-01", "dash-01"} <= with_outcome(controls, "compliant")
 
 
+@pytest.mark.parametrize(
+    ("unless", "code"),
+    [
+        ("req.hdr(authorization) -m beg Basic", "any-password"),
+        ("req.hdr(authorization),word(2,' '),b64dec -m beg admin:", "any-password"),
+        ("req.hdr(authorization),word(2,' '),b64dec -m str admin:admin", "known-password"),
+    ],
+    ids=["any login", "any password", "known password"],
+)
+def test_a_gate_that_compares_no_password_is_told_from_a_known_one(
+    unless: str, code: str, node_red: int, tmp_path: Path
+) -> None:
+    rules = f"http-request auth realm plant unless {{ {unless} }}\n  default_backend login"
+    controls = judged(tmp_path, rules, node_red, cases="known_password_opens_nothing")
+    assert controls == {"cred-02": {"non-compliant", "not-applicable"}}
+    assert f"{code}] " in (report := (tmp_path / "out.xml").read_text()) or f"{code} " in report
+
+
 @pytest.mark.parametrize("drop", DROPS.values(), ids=DROPS)
 def test_what_is_dropped_in_silence_is_refused(drop: str, node_red: int, tmp_path: Path) -> None:
     rules = f"{drop} if {{ hdr(X-Forwarded-For) -m found }}\n  {RULES['closed']}"

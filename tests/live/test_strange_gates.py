@@ -69,6 +69,23 @@ def test_a_gate_that_believes_what_anybody_can_say_is_a_finding(
 
 
 @pytest.mark.parametrize(
+    "condition", ['$http_authorization = ""', '$http_authorization !~ "^Basic "', '$remote_user = ""']
+)
+def test_a_gate_that_takes_any_login_is_told_from_a_known_password(
+    node_red: lab.RunningDeployment, tmp_path: Path, condition: str
+) -> None:
+    asks = (
+        "error_page 401 = @asks; location @asks { add_header WWW-Authenticate 'Basic realm=\"x\"' always; return 401; }"
+    )
+    server = f"{asks} location / {{ if ({condition}) {{ return 401; }} {FORWARD} }}"
+    with standing(tmp_path, node_red.direct_port, server) as there:
+        seen = there.judged(PROXIED)
+        report = there.report()
+    assert judged_as(seen) - {"admin-02", "proxy-05"} == {"cred-02"}  # some take any Authorization
+    assert "any-password" in report
+
+
+@pytest.mark.parametrize(
     "gate",
     [
         'if ($http_remote_groups !~ "admins") { return 403; }',

@@ -105,6 +105,7 @@ def at(answer: Answer, root: RootView = AUTH, surface: Surface = Surface.DASHBOA
         (at(NODE_BASIC, NODE_AUTH, realm="plant", guesses=(REFUSED, ACCEPTED), slow=0.3, untried=(LEFT,)), FAIL),
         (at(PROXY_BASIC, realm="plant", guesses=(REFUSED, ACCEPTED)), FAIL),
         (at(PROXY_BASIC, GATE, realm="plant", guesses=(ACCEPTED,)), FAIL),
+        (at(PROXY_BASIC, realm="plant", guesses=(ACCEPTED,), as_well="a made-up user name and password"), FAIL),
         (at(PROXY_BASIC, realm="plant", same_as="GET /settings"), SKIP),
         (at(PROXY_BASIC, realm="plant", spent=("POST /auth/token of a",)), SKIP),
         (at(BEARER), SKIP),
@@ -131,6 +132,20 @@ def test_the_remedy_is_of_whoever_asks(answer: Answer, root: RootView, surface: 
     (violation,) = violations(known_password_opens_nothing(seen, Policy()))
     assert remedy in violation.remedy
     assert violation.observed == 'GET /ui, Basic realm="x": `user` with a password that the policy names was accepted'
+
+
+@pytest.mark.parametrize(
+    ("answer", "root", "remedy"),
+    [(PROXY_BASIC, GATE, "nginx: auth_basic"), (NODE_BASIC, NODE_AUTH, "settings.js: adminAuth, httpNodeAuth")],
+)
+def test_a_gate_that_compares_no_password_needs_no_other_password(answer: Answer, root: RootView, remedy: str) -> None:
+    seen = at(answer, root, realm="x", guesses=(REFUSED, ACCEPTED), as_well="a made-up password for `user`")
+    (violation,) = violations(known_password_opens_nothing(seen, Policy()))
+    assert violation.code == "any-password"
+    assert violation.remedy.startswith(remedy) or remedy in violation.remedy
+    assert violation.observed.endswith(
+        "`user` with a password that the policy names was accepted; so was a made-up password for `user`"
+    )
 
 
 def test_what_was_left_out_is_told() -> None:

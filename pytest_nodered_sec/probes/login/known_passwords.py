@@ -16,7 +16,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.data.known_credentials import left_out, to_try
+from pytest_nodered_sec.data.known_credentials import PER_REALM, KnownPair, left_out, to_try
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Mark, Refuser, no_answer
@@ -29,7 +29,7 @@ from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, 
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.data.known_credentials import Kind, KnownPair
+    from pytest_nodered_sec.data.known_credentials import Kind
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.transport.http import Exchange
@@ -113,17 +113,19 @@ def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[s
     """Try one password and note what came of it; return the answer where it is somebody's else."""
     _note(look, TOKEN, TOKEN, pair.username)
     look.extend()
-    accepted = False
+    accepted = opened = False
     try:
         with session(look, pair.username, pair.password, once=True) as entry:
             accepted = bool(entry.token)
+            with contextlib.suppress(ProbeError):  # the password was accepted all the same
+                opened = accepted and _opens(look, entry.token)
     except ProbeError as error:
         if accepted:
-            raise _despite(Guess(pair.username, pair.told, accepted), error) from None
+            raise _despite(Guess(pair.username, pair.told, accepted, opened), error) from None
         unknown = "; whether a session began is not known" if error.cause in _UNKNOWN else ""
         raise ProbeError(f"{error.message}{unknown}", error.cause) from None
     if accepted or entry.refused:
-        guesses.append(Guess(pair.username, pair.told, accepted))
+        guesses.append(Guess(pair.username, pair.told, accepted, opened))
     elif entry.locked_out:
         unanswered[pair.username] = (
             f"`{pair.username}` was not answered: {entry.answer.line()}, too many log-in attempts, some of them not of "
@@ -139,20 +141,25 @@ def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[s
 def _anybody(look: Look, won: Guess) -> bool:
     """Whether a made-up user name and password get in as well; then it must be shown that this is Node-RED."""
     look.extend()
+    entered = opens = False
     try:
         with session(look, random_path()[1:], secrets.token_urlsafe(18), once=True) as entry:
-            if not entry.token:
-                return False
-            bearer = {"Authorization": f"Bearer {entry.token}", "Accept": "application/json"}
-            got = look.ask("GET", look.target.admin("/settings"), headers=bearer, secret=True)
-            if Mark.SETTINGS not in look.reduce(got).marks:
-                raise ProbeError(
-                    f"so was a made-up one, and the token opens nothing (GET /settings answered {got.status})",
-                    Cause.INDISTINCT,
-                )
-            return True
+            entered = bool(entry.token)
+            opens = entered and _opens(look, entry.token)
+            if entered and not opens and not won.opened:
+                raise ProbeError("so was a made-up one, and the token does not open /settings", Cause.INDISTINCT)
     except ProbeError as error:
-        raise _despite(won, error) from None
+        if not entered or opens or not won.opened:
+            raise _despite(won, error) from None
+        # else it is a session of a user name that adminAuth.users does not know: it opens nothing, not even its end
+    return entered
+
+
+def _opens(look: Look, token: str) -> bool:
+    """Whether a session opens /settings."""
+    bearer = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    got = look.ask("GET", look.target.admin("/settings"), headers=bearer, secret=True)
+    return Mark.SETTINGS in look.reduce(got).marks
 
 
 def _despite(won: Guess, error: ProbeError) -> ProbeError:
@@ -206,6 +213,7 @@ def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, logi
     guesses: list[Guess] = []
     stalls: dict[str, float] = {}
     untried: list[str] = []
+    as_well = ""
     for pair in pairs:
         if guesses and guesses[-1].accepted:
             break
@@ -215,21 +223,45 @@ def _guesses_at(look: Look, asked: str, attempt: AccessAttempt, realm: str, logi
         if look.target.policy.login_realm:  # else nobody locks out there
             _note(look, login, place, pair.username)
         got = _open(look, asked, pair)
-        accepted = not (got.status in (401, 403) or is_login(without_query(_leads_to(look, asked, got)), look.target))
+        accepted = _let_in(look, asked, got)
         if accepted:
             again = look.ask("GET", asked)
             if again.status != 401:
                 raise ProbeError(
                     f"{place} answers inconsistently: now {again.status} without credentials", Cause.CHANGED
                 )
+            left = 0 if kind == "node_red" or look.target.policy.login_realm else PER_REALM - len(guesses) - 1
+            as_well = _as_well(look, asked, pair, left)
         guesses.append(Guess(pair.username, pair.told, accepted))
         if kind == "node_red" and got.seconds > STALL and not accepted:  # it hashes for the name that it knows only
             stall = got.seconds - look.ask("GET", asked).seconds  # what is slow without a password is not the hash
             stalls |= {pair.username: stall} if stall > STALL else {}
     more = left_out(kind, look.target.policy.known_credentials, locks=bool(look.target.policy.login_realm))
     return BasicGuesses(
-        attempt, realm, tuple(guesses), "", max(stalls.values(), default=0.0), tuple(untried), spent, more
+        attempt, realm, tuple(guesses), "", max(stalls.values(), default=0.0), tuple(untried), spent, more, as_well
     )
+
+
+def _as_well(look: Look, asked: str, won: KnownPair, left: int) -> str:
+    """Return which made-up login is let in, too, "" for none: then the gate does not compare passwords.
+
+    Args:
+        look: the look.
+        asked: the path.
+        won: the known user name and password that were accepted.
+        left: attempts that are left for that user name; a user name that nobody has takes none.
+    """
+    nobody, wrong = random_path()[1:], secrets.token_urlsafe(18)
+    made_up = {nobody: "a made-up user name and password", won.username: f"a made-up password for `{won.username}`"}
+    for username, told in list(made_up.items())[: 2 if left else 1]:
+        with contextlib.suppress(ProbeError):  # the finding stands without it
+            if _let_in(look, asked, _open(look, asked, KnownPair(username, wrong, told))):
+                return told
+    return ""
+
+
+def _let_in(look: Look, asked: str, got: Exchange) -> bool:
+    return not (got.status in (401, 403) or is_login(without_query(_leads_to(look, asked, got)), look.target))
 
 
 def _open(look: Look, asked: str, pair: KnownPair) -> Exchange:

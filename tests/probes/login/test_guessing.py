@@ -376,7 +376,7 @@ class Basic:
             username, _, password = base64.b64decode(given.removeprefix("Basic ")).decode().partition(":")
             self.tried.append((username, password))
             hostile.pause(self.hashing.get(username, 0.0))
-            if (username, password) in self.accounts:
+            if not {(username, password), (username, "*"), ("*", "*")}.isdisjoint(self.accounts):
                 return hostile.page("<h1>Line 7</h1>")
         others = "" if self.realm == "Authorization Required" else 'Negotiate, Bearer realm="x", '
         return hostile.page("no", 401, www_authenticate=f'{others}Basic realm="{self.realm}"')
@@ -407,20 +407,56 @@ def test_a_basic_login_gets_three_passwords_wherever_it_stands(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("account", "number"), [(("admin", "admin"), 1), (("admin", "password"), 2), (("admin", ""), 3)]
+    ("account", "number"), [(("admin", "admin"), 3), (("admin", "password"), 4), (("admin", ""), 4)]
 )
 def test_a_known_password_of_a_basic_login_is_found(account: tuple[str, str], number: int, tmp_path: Path) -> None:
     gate = Basic(account)
-    letters, _ = guess_basic(gate, tmp_path / "run")
+    letters, seen = guess_basic(gate, tmp_path / "run")
     assert letters == "--F-"
+    assert [violation.code for violation in violations(known_password_opens_nothing(seen[2], Policy()))] == [
+        "known-password"
+    ]
+    assert len(gate.tried) == number  # made-up ones included
+    assert Counter(username for username, _ in gate.tried)["admin"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("account", "told", "number"),
+    [(("*", "*"), "a made-up user name and password", 2), (("admin", "*"), "a made-up password for `admin`", 3)],
+)
+def test_a_gate_that_compares_no_password_is_told_from_a_known_one(
+    account: tuple[str, str], told: str, number: int, tmp_path: Path
+) -> None:
+    gate = Basic(account)
+    _, seen = guess_basic(gate, tmp_path / "run")
+    (violation,) = violations(known_password_opens_nothing(seen[2], Policy()))
+    assert violation.code == "any-password"
+    assert violation.observed.endswith(f"was accepted; so was {told}")
     assert len(gate.tried) == number
+    assert gate.tried[1][0] not in violation.observed
+
+
+def test_no_second_password_is_tried_for_an_account_of_a_directory(tmp_path: Path) -> None:
+    gate = Basic(("admin", "*"))
+    letters, _ = guess_basic(gate, tmp_path / "run", login_realm="corp")
+    assert letters == "--F-"
+    assert Counter(username for username, _ in gate.tried)["admin"] == 1
+
+
+def test_a_made_up_login_that_is_not_answered_takes_no_finding_away(tmp_path: Path) -> None:
+    gate = Basic(("admin", "admin"))
+
+    def serve(request: hostile.Request) -> hostile.Reply | None:
+        return None if "authorization" in request.headers and gate.tried else gate(request)  # closes
+
+    assert guess_basic(serve, tmp_path / "run")[0] == "--F-"
 
 
 def test_the_sites_own_pairs_come_first_and_count(tmp_path: Path) -> None:
     gate = Basic(("admin", "line7"))
     letters, seen = guess_basic(gate, tmp_path / "run", known_credentials=(("admin", "plant7"), ("admin", "line7")))
     assert letters == "--F-"
-    assert gate.tried == [("admin", "plant7"), ("admin", "line7")]
+    assert gate.tried[:2] == [("admin", "plant7"), ("admin", "line7")]
     assert "line7" not in seen[2].evidence()
 
 
@@ -434,7 +470,7 @@ def test_a_proxy_that_takes_long_to_hash_gets_every_password(tmp_path: Path) -> 
     gate = Basic(("admin", ""))
     gate.hashing = {"admin": 0.3}  # Caddy: bcrypt of cost 14, beside everything else
     assert guess_basic(gate, tmp_path / "run")[0] == "--F-"
-    assert len(gate.tried) == 3
+    assert len(gate.tried) == 4  # with a made-up one
 
 
 def test_where_node_red_takes_long_to_hash_the_user_name_is_left_alone_which_is_no_pass(tmp_path: Path) -> None:
@@ -454,7 +490,7 @@ def test_a_target_that_is_slow_by_itself_gets_every_password(tmp_path: Path) -> 
     gate = Basic(("admin", "admin"), realm="Authorization Required")
     gate.seconds = 0.3
     assert guess_basic(gate, tmp_path / "run")[0] == "--F-"
-    assert len(gate.tried) == 3
+    assert len(gate.tried) == 4
 
 
 def test_a_basic_login_that_breaks_or_changes_is_an_error(tmp_path: Path) -> None:
