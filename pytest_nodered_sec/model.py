@@ -242,6 +242,12 @@ class Credentials:
             redaction.learn(part.partition("=")[2].strip())
 
 
+def ending_of(path: str) -> str:
+    """Return what a path's last name ends with, such as ".json"; "" for nothing."""
+    ending = re.search(r"\.[a-z]+$", path.partition("?")[0])
+    return ending[0] if ending else ""
+
+
 def root_in_mixed_case(target: Target, surface: str, plain: str, path: str) -> str:
     """Return the absolute path below the root in mixed letter case, once for each root and dashboard, or "".
 

@@ -8,7 +8,7 @@ import pytest
 from seen import target
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.model import Credentials, HttpSettings, Surface, Target, root_in_mixed_case
+from pytest_nodered_sec.model import Credentials, HttpSettings, Surface, Target, ending_of, root_in_mixed_case
 from pytest_nodered_sec.policy.model import Policy, PublicPath
 
 
@@ -71,3 +71,10 @@ def test_a_proxys_password_and_the_values_of_headers_are_secret_as_written_and_a
 def test_a_dashboard_that_is_declared_public_needs_no_guard() -> None:
     policy = Policy(dashboards=("/ui", "/wall"), public_paths=(PublicPath("/wall", "andon board"),))
     assert Target("plant", "https://plant.example", policy).guarded_dashboards == ("/ui",)
+
+
+@pytest.mark.parametrize(
+    ("path", "ending"), [("/library/x.json", ".json"), ("/a.js?lng=en", ".js"), ("/flows", ""), ("/a.b/c", "")]
+)
+def test_what_a_path_ends_with(path: str, ending: str) -> None:
+    assert ending_of(path) == ending

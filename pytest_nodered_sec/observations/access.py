@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _EVERYWHERE: Final = (Cause.INDISTINCT, Cause.UNDECLARED_LOGIN, Cause.REJECTED)  # what may be the same on every path
 _SITES: Final = (Surface.NODE, Surface.DASHBOARD)  # of whose paths an absence is judged
+WITH_ACCOUNT: Final = "and with the account"  # how something was asked with the site's own, last in `how`
 _LANDMARK: Final = (Surface.ADMIN, "GET", "/settings", "without credentials")
 
 

@@ -274,7 +274,7 @@ def foreign_readers(target: Target) -> tuple[Ask, ...]:
     """An answer of the admin API, and the preflight of a write, to a foreign Origin (admin-07)."""
     origin = "Origin: https://stranger.invalid"
     return (
-        Ask("access", (Surface.ADMIN.name, "GET", "/settings", "foreign", "", "", origin), "GET /settings"),
+        Ask("admin_cross_origin", label="GET /settings"),
         Ask(
             "access",
             (Surface.ADMIN.name, "OPTIONS", "/flow", "foreign", "", "", origin, "Access-Control-Request-Method: POST"),

@@ -11,8 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.registry.elsewhere import (
+    for_admin_cross_origin,
     for_by_address,
     for_by_address_in_clear,
+    for_cross_origin,
     for_cross_site,
     for_direct,
     for_flows,
@@ -41,7 +43,6 @@ from pytest_nodered_sec.registry.requests import (
     Request,
     for_access,
     for_claim,
-    for_cross_origin,
     for_dashboard_visit,
     for_endpoint,
     for_file,
@@ -170,7 +171,17 @@ PROBES: Final[dict[str, Probe]] = {
         ("admin", "plain"),
         doors=True,
     ),
-    "cross_origin": Probe("http.cross_site", "read_across_origins", for_cross_origin, ("admin", "node")),
+    "cross_origin": Probe(
+        "http.cross_site", "read_across_origins", for_cross_origin, ("admin", "node"), stage=1, given=("account",)
+    ),
+    "admin_cross_origin": Probe(
+        "http.cross_site",
+        "read_admin_across_origins",
+        for_admin_cross_origin,
+        ("admin", "node"),
+        stage=1,
+        given=("account",),
+    ),
     "redirects": Probe("http.cleartext", "follow_redirects", for_redirects, ("admin", "plain"), trips=8, doors=True),
     "spoofed": Probe(
         "http.cleartext",

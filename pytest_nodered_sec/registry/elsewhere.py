@@ -134,6 +134,20 @@ def for_cross_site(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [*asked, *(for_sign_in(target, args) if target.credentials else [])]
 
 
+def for_admin_cross_origin(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `admin_cross_origin` may send."""
+    asked = [Request(Manner.READ, "GET", target.admin("/settings"))]
+    return [*asked, *(for_sign_in(target, args) if target.credentials else [])]
+
+
+def for_cross_origin(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `cross_origin` may send."""
+    method, path = args
+    reads = [Request(Manner.READ, "GET", target.node(path))] if path else []
+    asked = [Request(Manner.READ, method, target.node(path or "/<random>")), *reads]
+    return [*asked, *(for_sign_in(target, ()) if target.credentials else [])]
+
+
 def for_told(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probes of the inside send: as anybody, and with the account."""
     del args

@@ -14,7 +14,7 @@ from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.user_files import USER_FILES
 from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT
-from pytest_nodered_sec.model import Surface, root_in_mixed_case
+from pytest_nodered_sec.model import Surface, ending_of, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ def for_access(target: Target, args: tuple[str, ...]) -> list[Request]:
     hints = {"/ui": target.admin("/uisettings"), "/dashboard": target.node("/dashboard/_setup")}
     told = surface == Surface.DASHBOARD.name and target.policy.dashboards is None and path in hints
     requests = [Request(manner, method, root_of(target, surface, path))]
-    if method != "GET":  # what a random path gets, where it is not refused
-        requests.append(Request(manner, method, root_of(target, surface, "/<random>")))
+    if method != "GET" or (surface == Surface.EDITOR.name and ending_of(path)):  # where it is not refused
+        alike = dict.fromkeys(("/<random>", f"/<random>{ending_of(path)}"))
+        requests += [Request(manner, method, root_of(target, surface, random)) for random in alike]
     elif surface == Surface.DASHBOARD.name:  # where a page comes that shows no dashboard
         below = root_of(target, surface, path.rstrip("/") + "/<random>")
         requests.append(replace(requests[0], path=below))
@@ -266,13 +267,6 @@ def for_claim(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `claim` may send."""
     del args
     return [Request(manner, "GET", target.admin("/settings")) for manner in (Manner.EXPLOIT, Manner.READ)]
-
-
-def for_cross_origin(target: Target, args: tuple[str, ...]) -> list[Request]:
-    """Return what the probe `cross_origin` may send."""
-    method, path = args
-    reads = [Request(Manner.READ, "GET", target.node(path))] if path else []
-    return [Request(Manner.READ, method, target.node(path or "/<random>")), *reads]
 
 
 def for_spelled_endpoint(target: Target, args: tuple[str, ...]) -> list[Request]:

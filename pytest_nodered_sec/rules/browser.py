@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.observations.access import WITH_ACCOUNT
 from pytest_nodered_sec.observations.answers import Kind, Mark, Refuser
 from pytest_nodered_sec.observations.refusals import METHOD_REFUSED
 from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Severity, Violation
@@ -24,6 +25,10 @@ def _allows_strangers(allowed: str) -> bool:
     return allowed == "null" or "stranger" in allowed
 
 
+def _with_account(seen: AccessAttempt) -> bool:
+    return seen.how.removesuffix(",").endswith(WITH_ACCOUNT)
+
+
 def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
     """An answer of the admin API does not let the pages of just any origin read it.
 
@@ -31,7 +36,10 @@ def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
     """
     del policy  # nothing to choose here
     allowed = seen.answer.header("access-control-allow-origin")
-    if allowed == "*" or _allows_strangers(allowed):
+    logged_in = _with_account(seen)
+    if logged_in and seen.answer.header("access-control-allow-credentials").lower() != "true":
+        return ()  # no browser lets a page read it, nor sends the login for it
+    if (allowed == "*" and not logged_in) or _allows_strangers(allowed):
         return (
             Violation(
                 "cors",
@@ -44,7 +52,17 @@ def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
         )
     if seen.kind is Kind.ABSENT:
         return NotApplicable(f"{seen.evidence()}: nothing is served there")
-    return ()
+    by_itself = seen.kind is Kind.REFUSED and seen.refuser is not Refuser.NODE_RED and not logged_in
+    return NotJudged(_unread(seen)) if by_itself and seen.method == "GET" else ()
+
+
+def _unread(seen: AccessAttempt) -> str:
+    """Return why it is not known what a page of another origin reads behind a login that browsers send."""
+    return (
+        f"not judged: {seen.evidence()}; what another site's page reads with a browser's login was not asked: give an "
+        "account that the login before the admin API accepts (Basic: credentials; otherwise headers, in the hook "
+        "pytest_nodered_targets)"
+    )
 
 
 def no_foreign_origin_reads(seen: VariantAttempt, policy: Policy) -> Verdict:
@@ -58,14 +76,15 @@ def no_foreign_origin_reads(seen: VariantAttempt, policy: Policy) -> Verdict:
     allowed = attempt.answer.header("access-control-allow-origin")
     credentials = attempt.answer.header("access-control-allow-credentials").lower() == "true"
     if not credentials or not _allows_strangers(allowed):
-        return ()
+        untold = attempt.method == "OPTIONS" and attempt.kind is Kind.REFUSED and not _with_account(attempt)
+        return NotJudged(_unread(attempt)) if untold else ()
     return (
         Violation(
             "foreign-reader",
             f"{attempt.evidence()}, Access-Control-Allow-Origin: {allowed}, Access-Control-Allow-Credentials: true",
             "no credentials for a foreign Origin",
             'settings.js: httpNodeCors, httpStaticCors: {origin: "https://ALLOWED-SITE", credentials: true}, or '
-            "without credentials",
+            "without credentials; nginx: no add_header Access-Control-Allow-Origin $http_origin",
         ),
     )
 

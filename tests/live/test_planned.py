@@ -45,7 +45,7 @@ def targets() -> Iterator[dict[str, Target]]:
 def normal(path: str) -> str:
     """Return a path as the plan writes it; a redirect that adds a slash is not in it."""
     path, comma, where = path.partition(", ")
-    path = re.sub(r"/[a-z]{24}(?=$|/xhr$)", "/<random>", path)
+    path = re.sub(r"/[a-z]{24}(?=$|/xhr$|[.][a-z]+$)", "/<random>", path)
     path = re.sub(r"sid=[\w-]+", "sid=<sid>", path)
     path = re.sub(r"keep=[0-9a-f]+", "keep=<hex>", path)
     head, question, query = path.partition("?")

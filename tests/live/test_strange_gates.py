@@ -361,3 +361,39 @@ def test_an_endpoint_that_a_sandboxed_frame_may_read_is_a_finding(
         (there.folder / "nodered-sec.toml").write_text(f"protected_paths = [{endpoint}]\n")
         seen = there.judged(PROXIED, "--nodered-control=cors-01")
     assert ("cors-01" in judged_as(seen)) is fails
+
+
+_FOR_SUCCESS = "add_header Access-Control-Allow-Origin $cors; add_header Access-Control-Allow-Credentials true;"
+
+
+@pytest.mark.parametrize(
+    ("origin", "account", "finds"),
+    [
+        ("~.", True, {"admin-07", "cors-01"}),
+        ("null", True, {"admin-07", "cors-01"}),
+        ("https://app.plant.example", True, set()),
+        ("~.", False, set()),
+    ],
+    ids=["anybody", "sandbox", "one", "no account"],
+)
+def test_what_a_front_allows_behind_its_login_alone_is_seen_with_the_account(
+    node_red: lab.RunningDeployment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    origin: str,
+    finds: set[str],
+    *,
+    account: bool,
+) -> None:
+    http = f'map $http_origin $cors {{ default ""; "{origin}" $http_origin; }}'
+    with standing(tmp_path, node_red.direct_port, f"{_FOR_SUCCESS} {EVERYTHING}", http=http) as there:
+        (tmp_path / "files" / "htpasswd").write_text("operator:{PLAIN}right\n")
+        endpoint = '{path = "/api/orders", method = "GET", effect = "none"}'
+        (there.folder / "nodered-sec.toml").write_text(f"protected_paths = [{endpoint}]\n")
+        if account:
+            monkeypatch.setenv("NODERED_USERNAME", "operator")
+            monkeypatch.setenv("NODERED_PASSWORD", "right")
+        seen = there.judged(PROXIED, "--nodered-control=cors-01", "--nodered-control=admin-07")
+    assert judged_as(seen) == finds
+    said = "what another site's page reads with a browser's login was not asked"
+    assert (said in there.report()) is not account

@@ -31,7 +31,7 @@ from seen import (
 )
 
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.observations.access import WITH_ACCOUNT, VariantAttempt
 from pytest_nodered_sec.observations.answers import Answer, RootView
 from pytest_nodered_sec.observations.refusals import METHOD_REFUSED
 from pytest_nodered_sec.policy.model import Policy, PublicPath
@@ -44,6 +44,7 @@ from pytest_nodered_sec.rules.browser import (
 from pytest_nodered_sec.verdict import NotJudged, Severity
 
 REACHED = Answer(400, "application/json", 60)
+CREDENTIALS = {"access_control_allow_credentials": "true"}
 
 
 def told(answer: Answer, **headers: str) -> Answer:
@@ -64,6 +65,40 @@ def told(answer: Answer, **headers: str) -> Answer:
 )
 def test_cors(answer: Answer, letter: str) -> None:
     assert outcome(allows_no_foreign_origin, attempt(Surface.ADMIN, "/settings", answer, AUTH), target()) == letter
+
+
+@pytest.mark.parametrize(
+    ("answer", "how", "letter"),
+    [
+        (PROXY_BASIC, "with a foreign Origin", SKIP),  # not judged
+        (FLOWS, f"with a foreign Origin {WITH_ACCOUNT}", PASS),
+        (told(FLOWS, access_control_allow_origin="*"), f"with a foreign Origin {WITH_ACCOUNT}", PASS),
+        (told(FLOWS, access_control_allow_origin="*", **CREDENTIALS), f"with a foreign Origin {WITH_ACCOUNT}", PASS),
+        (told(FLOWS, access_control_allow_origin="null"), f"with the Origin null {WITH_ACCOUNT},", PASS),
+        (told(FLOWS, access_control_allow_origin="null", **CREDENTIALS), f"with the Origin null {WITH_ACCOUNT},", FAIL),
+    ],
+)
+def test_cors_behind_a_login_that_browsers_send(answer: Answer, how: str, letter: str) -> None:
+    to = target(admin_api="proxied")
+    seen = attempt(Surface.ADMIN, "/settings", answer, GATE, to, how=how)
+    assert outcome(allows_no_foreign_origin, seen, to) == letter
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "how", "verdict"),
+    [
+        ("OPTIONS", PROXY_BASIC, "with a foreign Origin", NotJudged),
+        ("OPTIONS", PROXY_BASIC, f"with the Origin null {WITH_ACCOUNT},", tuple),
+        ("GET", PROXY_BASIC, "with a foreign Origin", tuple),  # of which OPTIONS tells
+        ("GET", FLOWS, f"with a foreign Origin {WITH_ACCOUNT}", tuple),
+    ],
+)
+def test_what_is_read_with_a_login_is_not_known_from_refusals(
+    method: str, answer: Answer, how: str, verdict: type
+) -> None:
+    seen = replace(attempt(Surface.NODE, "/api/orders", answer, GATE, how=how), method=method)
+    plain = attempt(Surface.NODE, "/api/orders", PROXY_BASIC, GATE)
+    assert isinstance(no_foreign_origin_reads(VariantAttempt("/api/orders", seen, plain), Policy()), verdict)
 
 
 LOW = Severity.LOW

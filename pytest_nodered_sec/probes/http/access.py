@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import secrets
 import time
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data import guarded_get_routes
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.model import Surface
+from pytest_nodered_sec.model import Surface, ending_of
 from pytest_nodered_sec.observations.access import AccessAttempt, LoginOffer
 from pytest_nodered_sec.observations.answers import (
     ALL_THE_SAME,
@@ -224,13 +223,7 @@ def _for_programs(attempt: AccessAttempt) -> bool:
 def _of_a_kind(attempt: AccessAttempt) -> bool:
     """Whether it is a file of the editor's: a front may answer all files of a kind, by what their names end with."""
     served = attempt.kind is Kind.SERVED and attempt.method == "GET" and not attempt.answer.marks & NODE_RED_MARKS
-    return served and attempt.surface is Surface.EDITOR and bool(_ending(attempt.path))
-
-
-def _ending(path: str) -> str:
-    """Return what a path's last name ends with, such as ".json"; "" for nothing."""
-    ending = re.search(r"\.[a-z]+$", path.partition("?")[0])
-    return ending[0] if ending else ""
+    return served and attempt.surface is Surface.EDITOR and bool(ending_of(attempt.path))
 
 
 def beside_canary(
@@ -244,7 +237,7 @@ def beside_canary(
     Node-RED answers OPTIONS alike everywhere, so there it tells something only where no Node-RED was seen.
     """
     view = attempt.view
-    root, ending = view.root.rstrip("/"), _ending(attempt.path)
+    root, ending = view.root.rstrip("/"), ending_of(attempt.path)
     key = f"{method} {ending} below {root}"
 
     too_large = body if attempt.answer.status == TOO_LARGE else b""

@@ -1,4 +1,4 @@
-"""A form post as another site's page would make a browser send it; a request that changes nothing."""
+"""What another site's page would make a browser send: a form post that changes nothing, and reads."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
-from pytest_nodered_sec.observations.access import VariantAttempt
+from pytest_nodered_sec.observations.access import WITH_ACCOUNT, VariantAttempt
 from pytest_nodered_sec.observations.answers import Classified, Kind, Refuser, alike
 from pytest_nodered_sec.observations.refusals import may_refuse_method
 from pytest_nodered_sec.probes.http.access import HOW, JSON, as_headers, attempt_access, beside_canary, describe
 from pytest_nodered_sec.probes.http.refusals import closed_twice, turns_away, unless_dropped
 from pytest_nodered_sec.probes.login.account import basic_login
 from pytest_nodered_sec.probes.transport.names import random_path
-from pytest_nodered_sec.probes.transport.origins import STRANGER
+from pytest_nodered_sec.probes.transport.origins import STRANGER, lookalike
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.login.account import Visit
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _FORM: Final = ("400 application/json", "x=1", "Content-Type: application/x-www-form-urlencoded")  # no nodes: no flow
 _FOREIGN: Final = (f"Origin: {STRANGER}", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate")
+_ALLOWED: Final = "access-control-allow-origin"
 # How else another site's page posts a form's content: by fetch, which is no navigation, and from a sandbox, which has
 # no origin. Asked only where this site's page is answered otherwise, so that somebody tells the two apart.
 _FOREIGN_TOO: Final = (
@@ -42,8 +45,7 @@ def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootVie
         ProbeError: no answer.
     """
     seen = attempt_access(look, admin, node, Surface.ADMIN.name, "POST", "/flow", "cross-site", *_FORM, *_FOREIGN)
-    known = seen.kind is Kind.REFUSED and account.seen is not None and not account.seen.refusal
-    login = basic_login(look, admin) if known else {}
+    login = _login(look, account, admin) if seen.kind is Kind.REFUSED else {}
     if login:
         seen = _post(look, admin, "cross-site", {**login, **as_headers(_FOREIGN)})
     broken = seen.classified.cause is Cause.UNAVAILABLE and turns_away(seen.answer.status)
@@ -84,13 +86,35 @@ def _unless_everywhere(look: Look, admin: RootView, seen: AccessAttempt) -> Acce
     return replace(seen, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=why))
 
 
-def read_across_origins(look: Look, admin: RootView, node: RootView, method: str, path: str) -> VariantAttempt:
+def _login(look: Look, account: Visit, admin: RootView) -> dict[str, str]:
+    """Return the header by which the account passes the Basic login before the admin API, if it does."""
+    return basic_login(look, admin) if account.seen is not None and not account.seen.refusal else {}
+
+
+def read_admin_across_origins(look: Look, account: Visit, admin: RootView, node: RootView) -> AccessAttempt:
+    """Ask for `/settings` as the script of another site's page; behind a Basic login with the account, too.
+
+    Raises:
+        ProbeError: no answer.
+    """
+    path = "/settings"
+    seen = attempt_access(look, admin, node, Surface.ADMIN.name, "GET", path, "foreign")
+    login = {} if seen.answer.header(_ALLOWED) or seen.kind is not Kind.REFUSED else _login(look, account, admin)
+    return _read(look, Surface.ADMIN, admin, "GET", path, login) if login else seen
+
+
+def read_across_origins(
+    look: Look, account: Visit, admin: RootView, node: RootView, method: str, path: str
+) -> VariantAttempt:
     """Ask as the script of another site's page, and without an Origin, without credentials.
 
     Whom that does not let read is asked as a sandboxed frame of that page, too, whose Origin is `null`: with OPTIONS.
+    Where a login refuses that, and the account passes it, GET is asked with the account: a front may add its headers to
+    nothing but what is served.
 
     Args:
         look: the look.
+        account: what became of the site's account.
         admin: landmarks of the admin root.
         node: landmarks of the node root.
         method: "GET" or "OPTIONS".
@@ -102,12 +126,32 @@ def read_across_origins(look: Look, admin: RootView, node: RootView, method: str
     asked, surface = path or random_path(), Surface.NODE.name
     lines = ["Access-Control-Request-Method: GET"] if method == "OPTIONS" else []
     seen = attempt_access(look, admin, node, surface, method, asked, "foreign", "", "", *lines)
-    if path and method == "OPTIONS" and not seen.answer.header("access-control-allow-origin"):
+    if path and method == "OPTIONS" and not seen.answer.header(_ALLOWED):
         lines.append("Origin: null")
         seen = attempt_access(look, admin, node, surface, method, asked, "sandboxed", "", "", *lines)
     canary = describe(look, Surface.NODE, "GET", asked, HOW["anonymous"], node.canary.answer, node)
     plain = attempt_access(look, admin, node, surface, "GET", path, "anonymous") if path else canary
+    realm, settings = plain.answer.basic_realm, admin.settings
+    unsaid = method == "OPTIONS" and seen.kind is Kind.REFUSED and not seen.answer.header(_ALLOWED)
+    if unsaid and realm is not None and settings is not None and settings.answer.basic_realm == realm:
+        login = _login(look, account, admin)
+        seen = _read(look, Surface.NODE, node, "GET" if path else method, asked, login) if login else seen
     return VariantAttempt(path, seen, plain, ("cross-origin",))
+
+
+def _read(
+    look: Look, surface: Surface, view: RootView, method: str, path: str, login: Mapping[str, str]
+) -> AccessAttempt:
+    """Ask with the account as another site's page, and where that may not read, as a sandboxed frame of it."""
+    absolute = view.root.rstrip("/") + path
+    for how, origin in (("foreign", lookalike(look.target)), ("sandboxed", "null")):
+        headers = {**JSON, **login, "Origin": origin}
+        answer = look.reduce(look.ask(method, absolute, headers=headers, secret=True), absolute)
+        said = f"{HOW[how].removesuffix(',')} {WITH_ACCOUNT}{',' if how == 'sandboxed' else ''}"
+        seen = describe(look, surface, method, path, said, answer, view)
+        if answer.header(_ALLOWED):
+            break
+    return seen
 
 
 def _post(look: Look, admin: RootView, how: str, headers: dict[str, str]) -> AccessAttempt:
@@ -123,7 +167,7 @@ def _post(look: Look, admin: RootView, how: str, headers: dict[str, str]) -> Acc
         answer = unless_dropped(look, admin, HOW[how], ask, elsewhere) if how == "cross-site" else ask()
     except ProbeError as error:
         answer = closed_twice(look, error, admin, f"POST /flow {how} with the account", ask)
-    said = f"{HOW[how].removesuffix(',')} and with the account,"
+    said = f"{HOW[how].removesuffix(',')} {WITH_ACCOUNT},"
     attempt = describe(look, Surface.ADMIN, "POST", "/flow", said, answer, admin, opened)
     return (
         beside_canary(look, attempt, "POST", {}, opened, body.encode())
