@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from evidence.test_ending import OPEN, TARGET, lines, record
+from evidence.records import OPEN, TARGET, lines, record
 
 from pytest_nodered_sec.evidence import changes, fix
 from pytest_nodered_sec.policy.model import Policy
