@@ -456,7 +456,7 @@ def test_nothing_is_left_when_the_interpreter_ends() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-X", "dev", "-c", program],
-        cwd=Path(hostile.__file__).parent,
+        cwd=Path(hostile.__file__).parents[1],
         capture_output=True,
         text=True,
         timeout=20,

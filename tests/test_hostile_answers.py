@@ -49,7 +49,7 @@ def hinting(request: hostile.Request) -> hostile.Reply:
 
     def write(sock: socket.socket) -> None:
         sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x.css>; rel=preload\r\n\r\n")
-        hostile._send(sock, reply, keep=False, with_body=request.method != "HEAD")
+        hostile.send(sock, reply, keep=False, with_body=request.method != "HEAD")
 
     return hostile.Reply(stream=write)
 

@@ -52,7 +52,7 @@ def asked(serve: Callable[[hostile.Request], hostile.Reply | None]) -> ChannelAt
     return seen
 
 
-def upgrade(*frames: bytes, then: Callable[[socket.socket], Any] = hostile._silence) -> Any:
+def upgrade(*frames: bytes, then: Callable[[socket.socket], Any] = hostile.silence) -> Any:
     """Return an answer that shakes hands, sends frames, and goes on."""
 
     def answer(request: hostile.Request) -> hostile.Reply:
@@ -89,9 +89,9 @@ def test_a_pong_without_a_refusal_before_it_is_an_acceptance(frames: tuple[bytes
     ("answer", "cause"),
     [
         (upgrade(), Cause.TIMEOUT),
-        (upgrade(then=lambda sock: hostile._drip(sock, b"\x81\x7d" + b"x" * 100)), Cause.TIMEOUT),
+        (upgrade(then=lambda sock: hostile.drip(sock, b"\x81\x7d" + b"x" * 100)), Cause.TIMEOUT),
         (upgrade(b"\x88\x00"), Cause.CLOSED),
-        (upgrade(then=hostile._close_orderly), Cause.CLOSED),
+        (upgrade(then=hostile.close_orderly), Cause.CLOSED),
         (upgrade(b"\x81\x7f" + (1 << 40).to_bytes(8)), Cause.CLOSED),
         (hostile.hangs_after_handshake, Cause.TIMEOUT),
         (lambda request: hostile.Reply(101, {"Sec-WebSocket-Accept": "nonsense"}, b""), Cause.PROTOCOL),

@@ -94,7 +94,7 @@ def test_cookies_over_plain_http_are_cookies_too() -> None:
 
 
 def test_a_silent_page_sets_no_cookie() -> None:
-    hang = hostile.Reply(stream=hostile._silence)
+    hang = hostile.Reply(stream=hostile.silence)
     seen = answered(hostile.FakeNodeRED(replies={"/ui": hang}), *questions.COOKIES)
     assert seen.cookies == ()
 
@@ -152,6 +152,6 @@ def test_versions_of_every_kind_of_answer() -> None:
 
 
 def test_a_silent_page_is_said_where_nothing_else_tells_a_version() -> None:
-    hang = hostile.Reply(stream=hostile._silence)
+    hang = hostile.Reply(stream=hostile.silence)
     with pytest.raises(ProbeError, match="no answer to GET /ui"):
         answered(hostile.FakeNodeRED(replies={"/ui": hang}), *questions.VERSIONS)

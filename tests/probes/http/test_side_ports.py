@@ -149,7 +149,7 @@ def test_a_port_that_only_refuses_to_work(status: int) -> None:
 
 
 def test_a_page_that_hangs_does_not_hide_what_is_open() -> None:
-    hang = hostile.Reply(stream=hostile._silence)
+    hang = hostile.Reply(stream=hostile.silence)
     with behind(hostile.FakeNodeRED(replies={"/ui": hang})) as server:
         assert own_port_is_shut(direct(server.port), Policy())
     gated = basic("plant")

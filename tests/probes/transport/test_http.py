@@ -168,13 +168,13 @@ def test_what_comes_before_it_is_asked_for_is_no_answer(late: bytes, tls: bool) 
 
     def impatient(request: hostile.Request) -> hostile.Reply:
         def write(sock: socket.socket) -> None:
-            hostile._send(sock, hostile.Reply(200, {"X-Path": request.path}), keep=True)
+            hostile.send(sock, hostile.Reply(200, {"X-Path": request.path}), keep=True)
             time.sleep(0.05)  # the client has its answer, and keeps the connection
             sock.sendall(late)
             if not late:
                 socket.socket.shutdown(sock, socket.SHUT_WR)
             said.set()
-            hostile._silence(sock)
+            hostile.silence(sock)
 
         return hostile.Reply(stream=write)
 
