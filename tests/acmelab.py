@@ -18,7 +18,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING, Final, Self
 
-import tlslab
+import certlab
 
 from pytest_nodered_sec.lab.ports import free_ports
 
@@ -127,8 +127,8 @@ class AcmeLab:
             time.sleep(0.02)
 
     def _start(self) -> None:
-        own = tlslab.issue("ACME lab", ca=True)
-        leaf = tlslab.issue("localhost", own, dns=["localhost"])
+        own = certlab.issue("ACME lab", ca=True)
+        leaf = certlab.issue("localhost", own, dns=["localhost"])
         root, pem, key = (self.folder / name for name in ("pebble-root.pem", "pebble.pem", "pebble.key"))
         root.write_bytes(own.pem)
         pem.write_bytes(leaf.pem)

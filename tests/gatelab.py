@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import nginxlab
+from certlab import issue
 from suite_runs import run
-from tlslab import issue
 
 from pytest_nodered_sec.lab.ports import free_ports
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tlslab import Issued
+    from certlab import Issued
 
 _START: Final = 10.0  # seconds until it must listen
 _TRIES: Final = 3  # a port that was free may be taken when it is used

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tlslab
+from certlab import issue
 from test_architecture import FILES, NAMES, ROOT, imports, room
-from tlslab import issue
 
 if TYPE_CHECKING:
     from pathlib import Path

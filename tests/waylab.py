@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from certlab import issue
 from nginxlab import write_chain
 from servers import running
 from suite_controls import CONTROLS, rule_of
-from tlslab import issue
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.catalogue import catalogue

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import apachelab
 import pytest
+from certlab import issue
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from suite_runs import run, with_outcome
-from tlslab import issue
 
 from pytest_nodered_sec import lab
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tlslab import Issued
+    from certlab import Issued
 
 pytestmark = pytest.mark.live
 ROOT = issue("Plant", ca=True)

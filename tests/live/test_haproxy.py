@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from certlab import issue
 from nginxlab import write_chain
 from servers import running
 from suite_runs import installed, run, with_outcome
-from tlslab import issue
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab import ports

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import apachelab
 import nginxlab
 import pytest
+from certlab import issue
 from suite_runs import need_nginx
-from tlslab import issue
 
 from pytest_nodered_sec import lab, questions
 from pytest_nodered_sec.model import Target

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import nginxlab
 import pytest
+from certlab import issue
 from gatelab import PASS
 from suite_controls import CONTROLS, rule_of
 from suite_runs import need_nginx
-from tlslab import issue
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.catalogue import catalogue

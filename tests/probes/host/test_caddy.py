@@ -9,8 +9,8 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
+import certlab
 import pytest
-import tlslab
 from caddylab import adapted
 from seen import target, violations
 
@@ -182,7 +182,7 @@ def test_which_servers_speak_tls(sites: str, tls: bool) -> None:
 )
 def test_a_client_certificate_counts_where_it_is_verified(demand: str, state: str, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
-    ca.write_bytes(tlslab.issue("plant", ca=True).pem)
+    ca.write_bytes(certlab.issue("plant", ca=True).pem)
     mutual = f"tls internal {{\nclient_auth {{\n{demand.replace('CA', str(ca))}\n}}\n}}"
     seen = reduced(f"https://plant.example {{\n{mutual}\n{RED}\n}}\n")
     assert gate(seen, "/ui") == state

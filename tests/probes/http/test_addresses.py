@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import hostile
 import nginxlab
 import pytest
+from certlab import DAY, Issued, issue, now
 from servers import running
 from suite_runs import installed, need_nginx
-from tlslab import DAY, Issued, issue, now
 
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError

@@ -9,8 +9,9 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from certlab import issue
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tlslab import issue, serving_tls
+from tlslab import serving_tls
 
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import hostile
 import pytest
+from certlab import issue
 from seen import SETTINGS, view
-from tlslab import hangs, issue, says, serving, serving_tls
+from tlslab import hangs, says, serving, serving_tls
 
 from pytest_nodered_sec import Target
 from pytest_nodered_sec.errors import Cause, ProbeError

@@ -9,14 +9,15 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import certlab
 import nginxlab
 import pytest
-import tlslab
+from certlab import DAY, HOUR, Issued, issue, now
 from chains import findings
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from suite_runs import need_nginx
-from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
+from tlslab import LoopbackLook
 
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
@@ -65,8 +66,8 @@ class Lab:
             y1,
             dns=[host],
             named_by_key=False,
-            key_usage=tlslab.usages("digital_signature"),
-            key=None if ecdsa else tlslab.rsa_key(2048),
+            key_usage=certlab.usages("digital_signature"),
+            key=None if ecdsa else certlab.rsa_key(2048),
             **how,
         )
         return [[leaf, y1, root_y, *above[:-1]]]
@@ -90,13 +91,13 @@ def five_faults(lab: Lab, host: str) -> list[list[Issued]]:
         dns=["other.test"],
         until=now() - HOUR,
         usage=ExtendedKeyUsageOID.CLIENT_AUTH,
-        key=tlslab.rsa_key(1024),
+        key=certlab.rsa_key(1024),
     )
     return [[leaf, lab.stranger_middle]]
 
 
 def two_kinds(lab: Lab, host: str, **rsa: Any) -> list[list[Issued]]:
-    return [[lab.leaf(host), lab.middle], [lab.leaf(host, key=tlslab.rsa_key(2048), **rsa), lab.middle]]
+    return [[lab.leaf(host), lab.middle], [lab.leaf(host, key=certlab.rsa_key(2048), **rsa), lab.middle]]
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,13 @@ CASES = {
         lambda lab, host: lab.chain(host, usage=ExtendedKeyUsageOID.CLIENT_AUTH), "tls-01: verify-26"
     ),
     "wrong-key-usage": Case(
-        lambda lab, host: lab.chain(host, key_usage=tlslab.usages("crl_sign")), "tls-01: verify-26"
+        lambda lab, host: lab.chain(host, key_usage=certlab.usages("crl_sign")), "tls-01: verify-26"
     ),
     "no-ca": Case(lambda lab, host: lab.below(host, issue("No CA", lab.root, ca=False)), "tls-01: verify-79"),
     "ca-that-must-not-sign": Case(
-        lambda lab, host: lab.below(host, issue("Not Signing", lab.root, ca=True, key_usage=tlslab.usages("crl_sign"))),
+        lambda lab, host: lab.below(
+            host, issue("Not Signing", lab.root, ca=True, key_usage=certlab.usages("crl_sign"))
+        ),
         "tls-01: verify-79",
     ),
     "name-constraints": Case(
@@ -204,7 +207,7 @@ CASES = {
     "stranger-sent": Case(lambda lab, host: [[*lab.chain(host)[0], lab.stranger_middle]], "tls-04: stranger"),
     "expired-cross-signature": Case(expired_cross_signature, "tls-04: expired-extra"),
     # tls-05
-    "rsa-1024": Case(lambda lab, host: lab.chain(host, key=tlslab.rsa_key(1024)), "tls-05: weak-key"),
+    "rsa-1024": Case(lambda lab, host: lab.chain(host, key=certlab.rsa_key(1024)), "tls-05: weak-key"),
     "p-192": Case(
         lambda lab, host: lab.below(
             host, issue("P-192", lab.root, ca=True, key=ec.generate_private_key(ec.SECP192R1()))
@@ -212,11 +215,11 @@ CASES = {
         "tls-05: weak-key",
     ),
     "sha-1": Case(
-        lambda lab, host: [[tlslab.issue_by_openssl(lab.folder, host, lab.middle, "sha1"), lab.middle]],
+        lambda lab, host: [[certlab.issue_by_openssl(lab.folder, host, lab.middle, "sha1"), lab.middle]],
         "tls-05: weak-signature",
     ),
     "sha-1-above": Case(
-        lambda lab, host: lab.below(host, tlslab.issue_by_openssl(lab.folder, "Old", lab.root, "sha1", ca=True)),
+        lambda lab, host: lab.below(host, certlab.issue_by_openssl(lab.folder, "Old", lab.root, "sha1", ca=True)),
         "tls-05: weak-signature",
     ),
     # tls-06
@@ -235,7 +238,7 @@ CASES = {
     ),
     "rsa-expired": Case(lambda lab, host: two_kinds(lab, host, until=now() - HOUR), "tls-03: expired"),
     "rsa-leaf-only": Case(
-        lambda lab, host: [lab.chain(host)[0], [lab.leaf(host, key=tlslab.rsa_key(2048))]], "tls-01: incomplete-chain"
+        lambda lab, host: [lab.chain(host)[0], [lab.leaf(host, key=certlab.rsa_key(2048))]], "tls-01: incomplete-chain"
     ),
     "both-wrong-name": Case(lambda lab, host: two_kinds(lab, host, dns=["a.test"]), "tls-02: wrong-name"),
 }
@@ -350,7 +353,7 @@ def test_which_of_two_leaves_is_meant_is_said(running: Running) -> None:
 
 def test_two_kinds_are_seen_where_the_first_has_an_rsa_key(running: Running, tmp_path: Path) -> None:
     host = "rsa.nodered.test"
-    chains = running.lab.chain(host, key=tlslab.rsa_key(2048))
+    chains = running.lab.chain(host, key=certlab.rsa_key(2048))
     with nginxlab.serving(tmp_path, *chains, server=f"server_name {host};") as nginx:
         target = Target("t", f"https://{host}:{nginx.port}", Policy(), ca_file=running.ca_file)
         seen = handshake.present_chain(cast("Look", LoopbackLook(target)))

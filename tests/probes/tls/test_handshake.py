@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import certifi
+import certlab
 import pytest
 import tlslab
+from certlab import DAY, HOUR, Issued, issue, now
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
+from tlslab import LoopbackLook
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
@@ -117,7 +119,7 @@ def five_faults(lab: Authority) -> list[Issued]:
         dns=["other.test"],
         until=now() - HOUR,
         usage=ExtendedKeyUsageOID.CLIENT_AUTH,
-        key=tlslab.rsa_key(1024),
+        key=certlab.rsa_key(1024),
     )
     return [leaf, lab.stranger_intermediate]
 
@@ -176,7 +178,7 @@ CASES = {
         lambda lab: [lab.leaf(dns=["fass.test"]), lab.intermediate], named=("wrong-name",), host="faß.test"
     ),
     "trailing dot": Case(lambda lab: [lab.leaf(), lab.intermediate], host=f"{HOST}."),
-    "RSA 1024": Case(lambda lab: [lab.leaf(key=tlslab.rsa_key(1024)), lab.intermediate], {(66, 0)}),
+    "RSA 1024": Case(lambda lab: [lab.leaf(key=certlab.rsa_key(1024)), lab.intermediate], {(66, 0)}),
     "160 hours, fresh": Case(lambda lab: [lab.leaf(since=now() - HOUR, until=now() + 159 * HOUR), lab.intermediate]),
     "160 hours, late": Case(
         lambda lab: [lab.leaf(since=now() - 140 * HOUR, until=now() + 20 * HOUR), lab.intermediate],
@@ -273,7 +275,7 @@ def test_a_certificate_is_reduced_to_facts(lab: Authority, tmp_path: Path, ca_fi
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        (tlslab.rsa_key(1024), ("RSA", 1024)),
+        (certlab.rsa_key(1024), ("RSA", 1024)),
         (ed25519.Ed25519PrivateKey.generate(), ("Ed25519", 256)),
         (ed448.Ed448PrivateKey.generate(), ("Ed448", 456)),
         (ec.generate_private_key(ec.SECP384R1()), ("EC", 384)),
@@ -426,7 +428,7 @@ def test_the_chain_of_a_server_with_old_versions_only_is_seen(
 
 
 def test_the_chain_behind_a_small_diffie_hellman_group_is_seen(lab: Authority, ca_file: str, tmp_path: Path) -> None:
-    chain = [lab.leaf(key=tlslab.rsa_key(2048)), lab.intermediate]
+    chain = [lab.leaf(key=certlab.rsa_key(2048)), lab.intermediate]
     with tlslab.serving_tls(
         tmp_path,
         chain,

@@ -10,15 +10,17 @@ from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import certlab
 import hostile
 import nginxlab
 import pytest
 import tlslab
+from certlab import DAY, HOUR, Issued, issue, now
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from suite_runs import need_nginx
-from tlslab import DAY, HOUR, Issued, LoopbackLook, issue, now
+from tlslab import LoopbackLook
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Ask, HttpSettings, Target
@@ -120,8 +122,8 @@ class Plant:
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(self.root.pem)
         self.folder = folder
-        shop.goods["/root.crl"] = (200, tlslab.crl(self.root), "")
-        shop.goods["/middle.crl"] = (200, tlslab.crl(self.middle), "")
+        shop.goods["/root.crl"] = (200, certlab.crl(self.root), "")
+        shop.goods["/middle.crl"] = (200, certlab.crl(self.middle), "")
 
     def serving(self) -> AbstractContextManager[tlslab.Server]:
         return tlslab.serving_tls(self.folder, [self.leaf, self.middle])
@@ -151,7 +153,7 @@ def test_nothing_is_fetched_unless_the_policy_asks(shop: Shop, tmp_path: Path) -
 
 def test_a_revoked_leaf_is_found(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path)
-    shop.goods["/middle.crl"] = (200, tlslab.crl(plant.middle, plant.leaf), "")
+    shop.goods["/middle.crl"] = (200, certlab.crl(plant.middle, plant.leaf), "")
     shop.goods["/root.crl"] = (503, b"", "")  # what cannot be had hides no finding
     verdict = plant.look_up()
     assert codes(verdict) == ["revoked"]
@@ -161,14 +163,14 @@ def test_a_revoked_leaf_is_found(shop: Shop, tmp_path: Path) -> None:
 
 def test_a_revoked_intermediate_is_found(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path)
-    shop.goods["/root.crl"] = (200, tlslab.crl(plant.root, plant.middle), "")
+    shop.goods["/root.crl"] = (200, certlab.crl(plant.root, plant.middle), "")
     assert codes(plant.look_up()) == ["revoked"]
     assert "certificate 2 of the chain `CN=Middle` has been revoked" in plant.said
 
 
 def test_pem_and_a_redirect_on_the_same_host_are_taken(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path)
-    pem = ssl.DER_cert_to_PEM_cert(tlslab.crl(plant.middle)).replace("CERTIFICATE", "X509 CRL").encode()
+    pem = ssl.DER_cert_to_PEM_cert(certlab.crl(plant.middle)).replace("CERTIFICATE", "X509 CRL").encode()
     shop.goods["/middle.crl"] = (301, b"", "/moved")
     shop.goods["/moved"] = (200, pem, "")
     assert plant.look_up() == ()
@@ -198,30 +200,30 @@ def test_a_list_that_cannot_be_had_is_could_not_look(
 
 
 def stranger(plant: Plant, _: Shop) -> bytes:
-    return tlslab.crl(issue("Middle", ca=True))
+    return certlab.crl(issue("Middle", ca=True))
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (stranger, "it is not signed by `CN=Middle`"),
-        (lambda plant, shop: tlslab.crl(plant.root), "it is not signed by"),
-        (lambda plant, shop: tlslab.crl(plant.middle, since=now() - 3 * DAY, until=now() - DAY), "out of date since"),
-        (lambda plant, shop: tlslab.crl(plant.middle, since=now() + HOUR), "it is valid only from"),
-        (lambda plant, shop: tlslab.crl(plant.middle, url=shop.url("/part2.crl")), "the list for other certificates"),
-        (lambda plant, shop: tlslab.crl(plant.middle, only_contains_ca_certs=True), "the list for other certificates"),
-        (lambda plant, shop: tlslab.crl(plant.middle, only_contains_attribute_certs=True), "for other certificates"),
-        (lambda plant, shop: tlslab.crl(plant.middle, relative_name=RELATIVE), "the list for other certificates"),
-        (lambda plant, shop: tlslab.crl(plant.middle, only_some_reasons=COMPROMISED), "some revocation reasons"),
-        (lambda plant, shop: tlslab.crl(plant.middle, indirect_crl=True), "of several issuers"),
-        (lambda plant, shop: tlslab.crl(plant.middle, extensions=[x509.DeltaCRLIndicator(7)]), "changes since list 7"),
-        (lambda plant, shop: tlslab.crl(plant.middle, extensions=[STRANGE]), r"critical extension \(1\.2\.3\.4\)"),
+        (lambda plant, shop: certlab.crl(plant.root), "it is not signed by"),
+        (lambda plant, shop: certlab.crl(plant.middle, since=now() - 3 * DAY, until=now() - DAY), "out of date since"),
+        (lambda plant, shop: certlab.crl(plant.middle, since=now() + HOUR), "it is valid only from"),
+        (lambda plant, shop: certlab.crl(plant.middle, url=shop.url("/part2.crl")), "the list for other certificates"),
+        (lambda plant, shop: certlab.crl(plant.middle, only_contains_ca_certs=True), "the list for other certificates"),
+        (lambda plant, shop: certlab.crl(plant.middle, only_contains_attribute_certs=True), "for other certificates"),
+        (lambda plant, shop: certlab.crl(plant.middle, relative_name=RELATIVE), "the list for other certificates"),
+        (lambda plant, shop: certlab.crl(plant.middle, only_some_reasons=COMPROMISED), "some revocation reasons"),
+        (lambda plant, shop: certlab.crl(plant.middle, indirect_crl=True), "of several issuers"),
+        (lambda plant, shop: certlab.crl(plant.middle, extensions=[x509.DeltaCRLIndicator(7)]), "changes since list 7"),
+        (lambda plant, shop: certlab.crl(plant.middle, extensions=[STRANGE]), r"critical extension \(1\.2\.3\.4\)"),
         (
-            lambda plant, shop: tlslab.without_next_update(tlslab.crl(plant.middle), plant.middle),
+            lambda plant, shop: certlab.without_next_update(certlab.crl(plant.middle), plant.middle),
             "names no end of validity",
         ),
         (
-            lambda plant, shop: tlslab.crl(
+            lambda plant, shop: certlab.crl(
                 plant.middle,
                 plant.leaf,
                 reason=x509.ReasonFlags.remove_from_crl,
@@ -230,7 +232,7 @@ def stranger(plant: Plant, _: Shop) -> bytes:
             "changes since list 7",
         ),
         (
-            lambda plant, shop: tlslab.crl(
+            lambda plant, shop: certlab.crl(
                 plant.middle, plant.leaf, reason=x509.ReasonFlags.certificate_hold, until=now() - HOUR / 2
             ),
             "out of date since",
@@ -263,16 +265,16 @@ def test_a_list_that_says_nothing_here_is_could_not_look(make: Any, said: str, s
 
 def test_the_right_part_of_a_list_is_taken(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path)
-    shop.goods["/middle.crl"] = (200, tlslab.crl(plant.middle, url=shop.url("/middle.crl")), "")
+    shop.goods["/middle.crl"] = (200, certlab.crl(plant.middle, url=shop.url("/middle.crl")), "")
     assert plant.look_up() == ()
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda plant: tlslab.crl(plant.middle, plant.leaf, extensions=[x509.DeltaCRLIndicator(7)]),
-        lambda plant: tlslab.crl(plant.middle, plant.leaf, until=now() - HOUR / 2),
-        lambda plant: tlslab.crl(plant.middle, plant.leaf, only_some_reasons=COMPROMISED),
+        lambda plant: certlab.crl(plant.middle, plant.leaf, extensions=[x509.DeltaCRLIndicator(7)]),
+        lambda plant: certlab.crl(plant.middle, plant.leaf, until=now() - HOUR / 2),
+        lambda plant: certlab.crl(plant.middle, plant.leaf, only_some_reasons=COMPROMISED),
     ],
     ids=["delta", "late", "some reasons"],
 )
@@ -285,7 +287,7 @@ def test_an_entry_stands_in_an_old_list_and_in_a_part(make: Any, shop: Shop, tmp
 def test_a_whole_list_with_a_number_and_word_of_changes_is_taken(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path)
     point = x509.DistributionPoint([x509.UniformResourceIdentifier(shop.url("/delta"))], None, None, None)
-    made = tlslab.crl(
+    made = certlab.crl(
         plant.middle, extensions=[x509.CRLNumber(9), x509.FreshestCRL([point])], only_contains_user_certs=True
     )
     shop.goods["/middle.crl"] = (200, made, "")
@@ -294,10 +296,10 @@ def test_a_whole_list_with_a_number_and_word_of_changes_is_taken(shop: Shop, tmp
 
 def test_who_may_not_sign_lists_signs_none(shop: Shop, tmp_path: Path) -> None:
     plant = Plant(shop, tmp_path)
-    usage = tlslab.usages("key_cert_sign")
+    usage = certlab.usages("key_cert_sign")
     plant.middle = issue("Middle", plant.root, ca=True, crls=[shop.url("/root.crl")], key_usage=usage)
     plant.leaf = issue(HOST, plant.middle, dns=[HOST], crls=[shop.url("/middle.crl")])
-    shop.goods["/middle.crl"] = (200, tlslab.crl(plant.middle), "")
+    shop.goods["/middle.crl"] = (200, certlab.crl(plant.middle), "")
     with pytest.raises(ProbeError, match=r"`CN=Middle` may not sign lists \(its keyUsage lacks cRLSign\)"):
         plant.look_up()
 
@@ -417,17 +419,17 @@ def test_a_stapled_response_is_judged_and_missed_only_where_demanded(
     leaf = issue(HOST, middle, dns=[HOST], must_staple=must)
     responder = issue("Responder", middle, usage=ExtendedKeyUsageOID.OCSP_SIGNING)
     responses = {
-        "good": tlslab.ocsp_response(leaf, middle),
-        "delegated": tlslab.ocsp_response(leaf, middle, signer=responder),
-        "revoked": tlslab.ocsp_response(leaf, middle, revoked=True),
-        "late": tlslab.ocsp_response(leaf, middle, until=now() - DAY),
-        "stranger": tlslab.ocsp_response(leaf, middle, signer=issue("Middle", ca=True)),
-        "other": tlslab.ocsp_response(issue("other", middle), middle),
-        "early": tlslab.ocsp_response(leaf, middle, since=now() + DAY, until=now() + 2 * DAY),
-        "clocks differ": tlslab.ocsp_response(leaf, middle, since=now() + HOUR / 30),
-        "old and for ever": tlslab.ocsp_response(leaf, middle, since=now() - 20 * DAY, for_ever=True),
+        "good": certlab.ocsp_response(leaf, middle),
+        "delegated": certlab.ocsp_response(leaf, middle, signer=responder),
+        "revoked": certlab.ocsp_response(leaf, middle, revoked=True),
+        "late": certlab.ocsp_response(leaf, middle, until=now() - DAY),
+        "stranger": certlab.ocsp_response(leaf, middle, signer=issue("Middle", ca=True)),
+        "other": certlab.ocsp_response(issue("other", middle), middle),
+        "early": certlab.ocsp_response(leaf, middle, since=now() + DAY, until=now() + 2 * DAY),
+        "clocks differ": certlab.ocsp_response(leaf, middle, since=now() + HOUR / 30),
+        "old and for ever": certlab.ocsp_response(leaf, middle, since=now() - 20 * DAY, for_ever=True),
         **{
-            name: tlslab.ocsp_response(leaf, middle, signer=issue("Responder", middle, **more))
+            name: certlab.ocsp_response(leaf, middle, signer=issue("Responder", middle, **more))
             for name, more in RESPONDERS.items()
         },
     }
@@ -443,40 +445,40 @@ def test_a_stapled_response_is_judged_and_missed_only_where_demanded(
         assert codes(verdict) == expected, seen.evidence()
 
 
-KEYS: dict[str, tuple[tlslab.Key | None, tuple[str, ...]]] = {
+KEYS: dict[str, tuple[certlab.Key | None, tuple[str, ...]]] = {
     "ECDSA": (None, ()),
     "Ed25519": (ed25519.Ed25519PrivateKey.generate(), ()),
     "Ed448": (ed448.Ed448PrivateKey.generate(), ()),
-    "RSA": (tlslab.rsa_key(2048), ()),
-    "RSA-PSS": (tlslab.rsa_key(2048), ("-rmd", "sha384", "-rsigopt", "rsa_padding_mode:pss")),
+    "RSA": (certlab.rsa_key(2048), ()),
+    "RSA-PSS": (certlab.rsa_key(2048), ("-rmd", "sha384", "-rsigopt", "rsa_padding_mode:pss")),
 }
 
 
 @pytest.mark.parametrize(("key", "options"), KEYS.values(), ids=KEYS)
 def test_a_response_and_a_list_of_any_kind_of_key_are_the_issuers_word(
-    key: tlslab.Key | None, options: tuple[str, ...], shop: Shop, tmp_path: Path
+    key: certlab.Key | None, options: tuple[str, ...], shop: Shop, tmp_path: Path
 ) -> None:
     root = issue("Root", ca=True)
     middle = issue("Middle", root, ca=True, key=key)
     leaf = issue(HOST, middle, dns=[HOST])
-    made = tlslab.ocsp_response_by_openssl(tmp_path, leaf, middle, *options) if options else None
+    made = certlab.ocsp_response_by_openssl(tmp_path, leaf, middle, *options) if options else None
     path = [leaf.certificate, middle.certificate]
     other = [leaf.certificate, issue("Middle", root, ca=True, key=key and another_like(key)).certificate]
-    response = made or tlslab.ocsp_response(leaf, middle)
+    response = made or certlab.ocsp_response(leaf, middle)
     assert read_staple(response, path).status == "good"
     assert "not signed by the issuer" in read_staple(response, other).trouble
     plant = Plant(shop, tmp_path)
     plant.middle = issue("Middle", plant.root, ca=True, key=key)
     plant.leaf = issue(HOST, plant.middle, dns=[HOST], crls=[shop.url("/middle.crl")])
-    shop.goods["/middle.crl"] = (200, tlslab.crl(plant.middle), "")
+    shop.goods["/middle.crl"] = (200, certlab.crl(plant.middle), "")
     assert plant.look_up() == ()
 
 
-def another_like(key: tlslab.Key) -> tlslab.Key:
+def another_like(key: certlab.Key) -> certlab.Key:
     """Return another key of the same kind."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return ed25519.Ed25519PrivateKey.generate()
-    return ed448.Ed448PrivateKey.generate() if isinstance(key, ed448.Ed448PrivateKey) else tlslab.rsa_key(3072)
+    return ed448.Ed448PrivateKey.generate() if isinstance(key, ed448.Ed448PrivateKey) else certlab.rsa_key(3072)
 
 
 # --- client certificates ---------------------------------------------------------------------------------

@@ -8,16 +8,18 @@ import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import certlab
 import nginxlab
 import pytest
 import tlslab
+from certlab import issue
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from suite_runs import need_nginx
-from tlslab import LoopbackLook, issue
+from tlslab import LoopbackLook
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Target
@@ -47,8 +49,8 @@ LEAF = issue(
 DER = LEAF.certificate.public_bytes(Encoding.DER)
 NAME = DER.rindex(b"\x0c\x09localhost")  # the tag of the subject's common name
 FEATURE = DER.index(b"\x30\x03\x02\x01\x05") + 4  # the number in its extension TLSFeature
-STAPLE = tlslab.ocsp_response(LEAF, ROOT)
-LIST = tlslab.crl(ROOT, LEAF)
+STAPLE = certlab.ocsp_response(LEAF, ROOT)
+LIST = certlab.crl(ROOT, LEAF)
 CHANGES = st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=4)
 
 
@@ -142,7 +144,7 @@ def test_a_list_tells_what_is_revoked_or_why_it_does_not(changes: list[tuple[int
 )
 def test_a_responder_whose_certificate_cannot_be_read_has_no_say(features: bytes, san: bytes) -> None:
     responder = issue("responder", ROOT, usage=ExtendedKeyUsageOID.OCSP_SIGNING, raw_features=features, raw_san=san)
-    response = tlslab.ocsp_response(LEAF, ROOT, signer=responder)
+    response = certlab.ocsp_response(LEAF, ROOT, signer=responder)
     staple = read_staple(response, [LEAF.certificate, ROOT.certificate])
     assert not staple.status
     assert staple.trouble.startswith("it cannot be read (")
@@ -160,7 +162,7 @@ def test_a_response_is_its_issuers_word_or_says_why_not(changes: list[tuple[int,
 def test_a_server_whose_certificate_has_a_common_name_of_bits_is_an_error(tmp_path: Path) -> None:
     strange = ssl.DER_cert_to_PEM_cert(changed(DER, [(NAME, 0x03), (NAME + 2, 0)])).encode()
     (tmp_path / "ca.pem").write_bytes(ROOT.pem)
-    served = cast("tlslab.Issued", SimpleNamespace(pem=strange, key_pem=LEAF.key_pem))
+    served = cast("certlab.Issued", SimpleNamespace(pem=strange, key_pem=LEAF.key_pem))
     with tlslab.serving_tls(tmp_path, [served, ROOT]) as server:
         target = Target("t", f"https://localhost:{server.port}", Policy(), ca_file=str(tmp_path / "ca.pem"))
         with pytest.raises(ProbeError, match=r"a certificate that .* sends cannot be read: TypeError"):
@@ -172,7 +174,7 @@ def test_what_breaks_rfc_5280_and_hides_nothing_is_judged(name: str, serial: int
     need_nginx()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        odd = tlslab.issue_by_openssl(tmp_path, name, ROOT, serial=serial, host="localhost")
+        odd = certlab.issue_by_openssl(tmp_path, name, ROOT, serial=serial, host="localhost")
     (tmp_path / "ca.pem").write_bytes(ROOT.pem)
     (tmp_path / "nginx").mkdir()
     with nginxlab.serving(tmp_path / "nginx", [odd]) as nginx:

@@ -16,12 +16,14 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+import certlab
 import nginxlab
 import pytest
 import tlslab
+from certlab import issue
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from suite_runs import need_nginx
-from tlslab import LoopbackLook, issue
+from tlslab import LoopbackLook
 
 from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tlslab import Issued
+    from certlab import Issued
 
     from pytest_nodered_sec.observations.tls import TlsOffers
 
@@ -57,7 +59,7 @@ CONTROLS: dict[str, tuple[tuple[Ask, ...], Callable[[Any, Policy], Any]]] = {
 ROOT = issue("Lab Root", ca=True)
 MIDDLE = issue("Lab Intermediate", ROOT, ca=True)
 EC = issue(HOST, MIDDLE, dns=[HOST], ips=["127.0.0.1", "::1"])
-RSA = issue(HOST, MIDDLE, dns=[HOST], ips=["127.0.0.1", "::1"], key=tlslab.rsa_key(2048))
+RSA = issue(HOST, MIDDLE, dns=[HOST], ips=["127.0.0.1", "::1"], key=certlab.rsa_key(2048))
 TODAY = f"ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers {CIPHERS}"
 # certbot 2.1.0, options-ssl-nginx.conf
 CERTBOT = f"{TODAY}:DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384;"

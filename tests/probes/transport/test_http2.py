@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import nginxlab
 import pytest
+from certlab import issue
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -26,7 +27,6 @@ from hyperframe.frame import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite_runs import need_nginx
-from tlslab import issue
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
