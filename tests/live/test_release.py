@@ -33,6 +33,7 @@ UNIT = (
     "policy",
     "test_credentials.py",
     "test_questions.py",
+    "probes/tls/test_faulty_chains.py",
     "probes/tls/test_handshake.py",
 )
 REPORTERS = ("allure-pytest", "pytest-github-actions-annotate-failures", "pytest-json-report", "pytest-reportlog")

@@ -46,7 +46,7 @@ def test_every_control_from_outside_is_seen_to_fail() -> None:
         "fleet-02",  # it needs two machines: tests/rules/test_twins.py
         "reach-01",  # it only errs (sso)
         "reach-02",  # it needs two addresses or servers: tests/live/test_two_doors.py
-        "tls-16",  # no TLS library of today will do: tests/probes/tls/test_suites.py
+        "tls-16",  # no TLS library of today will do: tests/probes/tls/test_old_suites.py
         "waiver-01",  # tests/live/test_waivers_live.py
     }
     assert {control for control in CONTROLS if not control.startswith("host-")} - failing == never
