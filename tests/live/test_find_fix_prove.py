@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from fixlab import FRONTS, OTHERS, Plant
+from byhand import OTHERS
+from fixlab import FRONTS, Plant
 from fixruns import fixed, not_green
 from parts import part_of
 from suite_runs import EXPECTED, need_nginx, with_outcome
