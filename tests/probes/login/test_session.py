@@ -2,124 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import tempfile
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hostile
 import pytest
 from hostile import FakeNodeRED, Reply, Request, json_reply
+from probes.login.guarded import CONTROLS, INSIDE, PASSWORD, TOKEN, TOLD, Guarded, judged
 
 from pytest_nodered_sec import questions
-from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.model import Credentials, Target
+from pytest_nodered_sec.model import Credentials
 from pytest_nodered_sec.policy.model import Policy
-from pytest_nodered_sec.rules import account, inside, patches
-from pytest_nodered_sec.survey.survey import Survey
-from pytest_nodered_sec.verdict import NotApplicable
+from pytest_nodered_sec.rules import account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-PASSWORD = "hunter2-plant"
-TOKEN = "0123456789abcdef-token"
-TOLD: dict[str, Any] = {  # Any: JSON
-    "/settings": {
-        "httpNodeRoot": "/",
-        "version": "5.0.7",
-        "user": {"username": "viewer", "permissions": "read"},
-        "context": {},
-        "functionExternalModules": False,
-        "externalModules": {"palette": {"allowInstall": False}},
-    },
-    "/nodes": [{"module": "node-red", "version": "5.0.7"}, {"module": "node-red-dashboard", "version": "3.6.6"}],
-    "/diagnostics": {"nodejs": {"version": "v24.22.3"}, "runtime": {"version": "5.0.7"}},
-    "/flows": [{"id": "t", "type": "tab", "label": PASSWORD}],
-    "/library/local/flows": Reply(403),  # of a front
-}
-CONTROLS: dict[str, tuple[tuple[Any, ...], Callable[[Any, Policy], Any]]] = {
-    "admin-08": (questions.SIGN_IN, account.account_is_honoured),
-    "admin-10": (questions.ADMIN_ROUTES, inside.admin_routes_are_guarded),
-    "editor-04": (questions.INSTALL_RIGHTS, inside.nothing_installs_from_the_editor),
-    "flow-01": (questions.ENTRIES, inside.ways_in_are_declared),
-    "patch-01": (questions.NODE_RED_RELEASE, patches.is_free_of_advisories),
-    "patch-02": (questions.MODULE_RELEASES, patches.is_free_of_advisories),
-    "patch-03": (questions.NODE_RELEASE, patches.node_is_maintained),
-}
-INSIDE = set(CONTROLS) - {"admin-08"}
-
-
-def as_reply(told: Any) -> Reply:
-    return told if isinstance(told, Reply) else json_reply(told)
-
-
-class Guarded:
-    """A Node-RED with a login, of which answers to somebody logged in can be replaced."""
-
-    def __init__(self, told: Mapping[str, Any] | None = None, *, login: Reply | None = None) -> None:
-        self.told = TOLD | dict(told or {})
-        self.login = login or json_reply({"access_token": TOKEN, "expires_in": 604800, "token_type": "Bearer"})
-        self.asked: list[str] = []
-        self._base = FakeNodeRED()
-        self._lock = threading.Lock()
-
-    def __call__(self, request: Request) -> Reply | None:
-        path = request.path.split("?")[0]
-        known = request.headers.get("authorization") == f"Bearer {TOKEN}"
-        with self._lock:
-            if known or path == "/auth/token":
-                self.asked.append(f"{request.method} {path}")
-        if path == "/auth/token":
-            return self.login
-        if not known:
-            return self._base(request)
-        if path == "/auth/revoke":
-            return Reply(200)
-        if request.method == "POST":
-            return Reply(401)
-        reply = self.told[path]
-        return as_reply(reply)
-
-
-def judged(
-    server: Any, policy: Policy | None = None, attempts: Path | None = None, **more: Any
-) -> tuple[dict[str, str], str]:
-    """Ask everything; return a letter by control, and all that was said."""
-    if attempts is None:
-        with tempfile.TemporaryDirectory() as folder:
-            return judged(server, policy, Path(folder, "run"), **more)
-    lent: dict[str, Any] = {"credentials": lambda: Credentials("viewer", PASSWORD)} | more
-    letters, said = {}, ""
-    with hostile.serving(server) as running:
-        target = Target(
-            "plant",
-            running.url,
-            policy or Policy(),
-            ca_file=str(hostile.default_ca().pem_path),
-            timeout=3,
-            http_port=hostile.closed_port(),
-            **lent,
-        )
-        survey = Survey(attempts)
-        try:
-            survey.ask_ahead(target, [ask for asks, _ in CONTROLS.values() for ask in asks])
-            for control, ((ask,), rule) in CONTROLS.items():
-                try:
-                    seen = survey.answer(target, ask)
-                except ProbeError as error:
-                    letters[control] = "E"
-                    said += f"{control}: {error.message}\n"
-                else:
-                    verdict = rule(seen, target.policy)
-                    letters[control] = "-" if isinstance(verdict, NotApplicable) else "F" if verdict else "P"
-                    said += f"{control}: {seen.evidence()}\n{seen!r}\n{verdict}\n"
-        finally:
-            survey.close()
-    return letters, said
+    pass
 
 
 def test_one_session_answers_all_and_leaks_nothing() -> None:
@@ -306,48 +205,6 @@ def test_without_an_account_the_library_is_looked_at_as_anybody(library: Reply, 
     assert letter != "-" or "whether Projects are enabled is not known: give an account" in said
 
 
-def open_server(request: Request) -> Reply | None:
-    path = request.path.split("?")[0]
-    if path not in TOLD or request.method != "GET":
-        return FakeNodeRED(login={})(request)
-    return as_reply(TOLD[path])
-
-
-def test_an_open_instance_tells_anybody() -> None:
-    letters, said = judged(open_server, credentials=None)
-    assert letters == {"admin-08": "E", **dict.fromkeys(INSIDE, "P")}
-    assert "seen in GET /flows, which anyone can read" in said
-
-
-def test_the_change_log_tells_the_release_where_nothing_else_does() -> None:
-    about = Reply(200, {"Content-Type": "application/octet-stream"}, b"#### 4.1.11: Maintenance Release\n\n - x")
-    letters, said = judged(FakeNodeRED(replies={"/red/about": about}), credentials=None)
-    assert letters == {"admin-08": "E", **dict.fromkeys(INSIDE, "-"), "patch-01": "F"}
-    assert "Node-RED 4.1.11, seen in GET /red/about, which anyone can read" in said
-    refused = Guarded(login=Reply(500, {}, b"Too many login attempts"))
-    refused._base = FakeNodeRED(replies={"/red/about": about})
-    letters, _ = judged(refused)
-    assert letters == {**dict.fromkeys(CONTROLS, "E"), "patch-01": "F"}  # it can do without the account
-
-
-@pytest.mark.parametrize("name", ["catch_all_page", "catch_all_login", "challenge_everything", "redirect_loop"])
-def test_a_page_that_answers_everything_tells_nothing(name: str) -> None:
-    letters, _ = judged(getattr(hostile, name), credentials=None)
-    assert letters == dict.fromkeys(CONTROLS, "E")
-
-
-def test_a_change_log_that_breaks_is_no_answer() -> None:
-    letters, _ = judged(FakeNodeRED(replies={"/red/about": Reply(502)}), credentials=None)
-    assert letters == {"admin-08": "E", **dict.fromkeys(INSIDE, "-"), "patch-01": "E"}
-
-
-def test_a_gate_before_everything() -> None:
-    letters, _ = judged(hostile.basic_everything, Policy(admin_api="proxied"), credentials=None)
-    assert letters == {"admin-08": "E", **dict.fromkeys(INSIDE, "-"), "admin-10": "P"}
-    letters, _ = judged(hostile.basic_everything, credentials=None)
-    assert letters["admin-10"] == "E"  # nobody has been seen behind it
-
-
 def test_unguarded_packages_and_old_modules_are_found() -> None:
     nodes = [
         {"module": "node-red-contrib-uibuilder", "version": "7.7.4"},
@@ -364,54 +221,3 @@ def test_unguarded_packages_and_old_modules_are_found() -> None:
         "patch-03",
     }
     assert json.dumps("/panel") in said
-
-
-class Gated:
-    """A Basic login before everything, which takes one account, and what stands behind it."""
-
-    def __init__(self, behind: Any, password: str = PASSWORD) -> None:
-        self.logins: list[str] = []
-        self._behind = behind
-        self._login = "Basic " + base64.b64encode(f"viewer:{password}".encode()).decode()
-        self._lock = threading.Lock()
-
-    def __call__(self, request: Request) -> Reply | None:
-        given = request.headers.get("authorization", "")
-        with self._lock:
-            self.logins += [given] if given else []
-        if given != self._login:
-            return Reply(401, headers={"WWW-Authenticate": 'Basic realm="Operators"'})
-        reply: Reply | None = self._behind(request)
-        return reply
-
-
-def told_everything(request: Request) -> Reply:
-    return as_reply(TOLD.get(request.path.split("?")[0], {})) if request.method == "GET" else Reply(401)
-
-
-PROXIED = Policy(admin_api="proxied")
-
-
-def test_an_account_of_the_gate_is_used_at_the_gate() -> None:
-    gate = Gated(told_everything)
-    letters, said = judged(gate, PROXIED)
-    assert letters["admin-08"] == "P", said
-    assert set(letters.values()) <= {"P", "-"}
-    assert "seen in GET /flows as viewer" in said or letters["flow-01"] == "P"
-    assert PASSWORD not in said
-
-
-def test_a_wrong_account_of_the_gate_is_tried_once() -> None:
-    gate = Gated(told_everything, "another")
-    letters, said = judged(gate, PROXIED)
-    assert letters["admin-08"] == "F", said
-    assert "viewer was refused: GET /settings answered 401" in said
-    assert len(gate.logins) == 1
-
-
-def test_two_logins_behind_each_other_want_two_accounts() -> None:
-    letters, said = judged(
-        Gated(lambda request: Reply(401, headers={"WWW-Authenticate": 'Bearer realm="Users"'})), PROXIED
-    )
-    assert letters["admin-08"] == "E"
-    assert "one account cannot be used at both" in said
