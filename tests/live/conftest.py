@@ -19,3 +19,10 @@ def node_red() -> Iterator[lab.RunningDeployment]:
     need_nginx()
     with lab.start(["fresh"], say=lambda line: None) as running:
         yield running.deployments[0]
+
+
+@pytest.fixture(params=[4, 5])
+def hardened(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
+    """One whose admin API has a login, on each major: that is where sessions are made."""
+    with lab.start([f"hardened@{request.param}"], say=lambda line: None) as running:
+        yield running.deployments[0]

@@ -1,32 +1,29 @@
-"""How targets are reached and signed in to, on the lab: several in one policy file, each with its own account."""
+"""How targets are reached, on the lab: several in one policy file, proxies, client certificates, other addresses."""
 
 from __future__ import annotations
 
-import hashlib
-import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from proxylab import forward_proxy
 from suite_runs import ALSO_ON_4, EXPECTED, installed, run, with_outcome
+from targetlab import Listener, policy, table
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab.deployments import CIPHERS
 from pytest_nodered_sec.lab.ports import accepts, free_ports
-from pytest_nodered_sec.policy.toml import toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 pytestmark = pytest.mark.live
+
 
 NAMES = ("gate", "moved", "hardened")
 
@@ -36,37 +33,6 @@ def three() -> Iterator[dict[str, lab.RunningDeployment]]:
     """One deployment behind a Basic gate, one with moved roots, one hardened."""
     with lab.start(NAMES, say=lambda line: None) as running:
         yield {deployment.name: deployment for deployment in running.deployments}
-
-
-@pytest.fixture
-def two() -> Iterator[dict[str, lab.RunningDeployment]]:
-    """Two of them where nobody has guessed passwords minutes ago, which counts when an account is used."""
-    with lab.start(["hardened", "moved"], say=lambda line: None) as running:
-        yield {deployment.name: deployment for deployment in running.deployments}
-
-
-@pytest.fixture(params=[4, 5])
-def hardened(request: pytest.FixtureRequest) -> Iterator[lab.RunningDeployment]:
-    """One whose admin API has a login, on each major: that is where sessions are made."""
-    with lab.start([f"hardened@{request.param}"], say=lambda line: None) as running:
-        yield running.deployments[0]
-
-
-def table(deployment: lab.RunningDeployment, **more: object) -> str:
-    """Return the [[target]] of a deployment."""
-    values: dict[str, object] = {
-        "name": deployment.name,
-        "url": deployment.url,
-        "ca_file": deployment.ca_file,
-        "http_port": deployment.http_port,
-        "direct_port": deployment.direct_port,
-        **more,
-    }
-    return "\n".join(["[[target]]", *(f"{key} = {toml(value)}" for key, value in values.items())]) + "\n"
-
-
-def policy(folder: Path, *tables: str) -> None:
-    (folder / "nodered-sec.toml").write_text("\n".join(tables), encoding="utf-8")
 
 
 def failing(deployment: lab.RunningDeployment) -> set[str]:
@@ -90,134 +56,6 @@ def test_three_deployments_in_one_policy(
     for name in NAMES:
         assert with_outcome(seen[name], "non-compliant") == failing(three[name])
         assert with_outcome(seen[name], "could-not-look") == EXPECTED[name][1]
-
-
-# --- accounts ----------------------------------------------------------------------------------------------------
-
-
-def password_of(deployment: lab.RunningDeployment) -> str:
-    return deployment.credentials()[1]
-
-
-def account_of(monkeypatch: pytest.MonkeyPatch, username: str, password: str) -> None:
-    monkeypatch.setenv("PLANT_USERNAME", username)
-    monkeypatch.setenv("PLANT_PASSWORD", password)
-
-
-def sessions(deployment: lab.RunningDeployment) -> str:
-    path = Path(deployment.user_dir) / ".sessions.json"
-    return path.read_text() if path.exists() else "{}"
-
-
-def test_accounts_are_used_and_nothing_stays(
-    hardened: lab.RunningDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment = hardened
-    for username, evidence in (("admin", "permissions *, token for 604800 s, Node-RED"), ("viewer", "answered 401")):
-        folder = tmp_path / username
-        folder.mkdir()
-        account_of(monkeypatch, username, password_of(deployment))
-        policy(folder, table(deployment, credentials={"env": "PLANT"}))
-        (controls,) = run(folder, "-k", "account_is_honoured or sessions_are_short").values()
-        assert controls == {"admin-08": {"compliant"}, "admin-09": {"compliant"}}
-        report = (folder / "out.xml").read_text()
-        assert evidence in report
-        assert password_of(deployment) not in report
-        assert sessions(deployment) in ("{}", "")
-
-
-def test_a_wrong_account_and_a_long_session_are_findings(
-    hardened: lab.RunningDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment = hardened
-    for username, password, failing in (
-        ("nobody", "wrong-4711", "admin-08"),
-        ("admin", password_of(deployment), "admin-09"),
-    ):
-        folder = tmp_path / username
-        folder.mkdir()
-        account_of(monkeypatch, username, password)
-        policy(folder, table(deployment, profile="strict", credentials={"env": "PLANT"}))
-        (controls,) = run(folder, "-k", "account_is_honoured or sessions_are_short").values()
-        assert with_outcome(controls, "non-compliant") == {failing}
-
-
-def test_no_secret_goes_to_a_certificate_that_does_not_verify(
-    two: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment = two["hardened"]
-    account_of(monkeypatch, "admin", password_of(deployment))
-    text = table(deployment, credentials={"env": "PLANT"})
-    policy(tmp_path, text.replace(f"ca_file = {toml(deployment.ca_file)}\n", ""))
-    (controls,) = run(tmp_path, "-k", "account_is_honoured").values()
-    assert controls == {"admin-08": {"could-not-look"}}
-    report = (tmp_path / "out.xml").read_text()
-    assert "nothing secret is sent to https://localhost:" in report
-
-    server = urlsplit(deployment.url)
-    assert server.hostname
-    assert server.port
-    leaf = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((server.hostname, server.port)))
-    pinned = text.replace(f"ca_file = {toml(deployment.ca_file)}\n", f'sha256 = "{hashlib.sha256(leaf).hexdigest()}"\n')
-    policy(tmp_path, pinned)
-    (controls,) = run(tmp_path, "-k", "account_is_honoured or chain_is_trusted or names_the_host").values()
-    assert controls == {"admin-08": {"compliant"}, "tls-01": {"compliant"}, "tls-02": {"not-applicable"}}
-    policy(tmp_path, table(deployment, credentials={"env": "PLANT"}, sha256="ab" * 32))
-    (controls,) = run(tmp_path, "-k", "account_is_honoured or chain_is_trusted").values()
-    assert controls == {"admin-08": {"could-not-look"}, "tls-01": {"non-compliant"}}
-
-
-class Listener(threading.Thread):
-    """Notes every byte that reaches it, in clear and after TLS, and answers 404."""
-
-    def __init__(self, certificate: Path) -> None:
-        super().__init__(daemon=True)
-        self.heard = b""
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate, certificate.with_suffix(".key"))
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self.start()
-
-    def run(self) -> None:
-        while True:
-            raw, _ = self._server.accept()
-            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
-
-    def _serve(self, raw: socket.socket) -> None:
-        try:
-            with self._context.wrap_socket(raw, server_side=True) as sock:
-                while data := sock.recv(65536):
-                    self.heard += data
-                    sock.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-        except OSError:
-            return
-
-
-def test_credentials_of_one_target_never_reach_another(
-    two: dict[str, lab.RunningDeployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment, other = two["hardened"], two["moved"]
-    third = Listener(Path(deployment.ca_file).with_name("leaf.pem"))
-    account_of(monkeypatch, "admin", password_of(deployment))
-    command = [sys.executable, "-c", f'print(\'{{"username": "admin", "password": "{password_of(other)}"}}\')']
-    policy(
-        tmp_path,
-        table(deployment, credentials={"env": "PLANT"}),
-        table(other, admin_root="/admin-x", node_root="/node-x", credentials={"command": command}),
-        f'[[target]]\nname = "third"\nurl = "https://localhost:{third.port}"\nca_file = {toml(deployment.ca_file)}\n',
-    )
-    seen = run(tmp_path, "-n2", "--nodered-timeout=8")
-    assert seen["hardened"]["admin-08"] == seen["moved"]["admin-08"] == {"compliant"}
-    assert seen["third"]["admin-08"] == {"not-judged"}
-    assert third.heard
-    nobody = b"uthorization: Basic bm9ib2R5Om5vYm9keQ=="  # proxy-05 tries nobody:nobody
-    assert b"uthorization: Basic" not in third.heard.replace(nobody, b"")
-    for secret in (password_of(deployment), password_of(other)):
-        assert secret.encode() not in third.heard
-        assert secret not in (tmp_path / "out.xml").read_text()
-        for log in (deployment, other):
-            assert secret not in (Path(log.user_dir).parent / "node-red.log").read_text()
 
 
 # --- the hook ----------------------------------------------------------------------------------------------------
