@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,3 +25,10 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture
 def evaluate(tmp_path: Path, process: subprocess.Popen[bytes]) -> Evaluator:
     return Evaluator(tmp_path, process.pid)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory that nobody else can change, as far as this one and what is above it go."""
+    (tmp_path / "conf").mkdir(mode=0o755)
+    return tmp_path / "conf"
