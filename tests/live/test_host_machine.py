@@ -325,12 +325,15 @@ WEAK = {
         "echo 'include /etc/nginx/sites/*.conf;' >/etc/nginx/conf.d/site.conf && reload-nginx",
         undo="rm -r /srv/home /etc/nginx/sites /etc/nginx/conf.d/site.conf && reload-nginx",
     ),
-    "a log that another user made a link": Weak(  # root would make the file that it leads to
+    "a log that another user makes a link, now and then": Weak(  # root would make the file that it leads to
         "",
         f"{OF_NGINX} host-11",
         do="install -d -o nodered /srv/log && echo 'access_log /srv/log/a.log;' >/etc/nginx/conf.d/log.conf && "
-        "reload-nginx && ln -sf /etc/made-by-root /srv/log/a.log",
-        undo="rm -r /srv/log /etc/nginx/conf.d/log.conf && reload-nginx && ! ls /etc/made-by-root",
+        "reload-nginx && (setsid su -s /bin/sh nodered -c 'touch /srv/log/b.log; while ln -sf "
+        "/etc/made-by-root /srv/log/a.log; do ln -f /srv/log/b.log /srv/log/a.log; done' >/dev/null 2>&1 & "
+        "echo $! >/srv/racer)",
+        undo="kill -- -$(cat /srv/racer); ! ls /etc/made-by-root && rm -r /srv/log /srv/racer "
+        "/etc/nginx/conf.d/log.conf && reload-nginx",
     ),
     "a certificate that nginx would wait for": Weak(
         "",

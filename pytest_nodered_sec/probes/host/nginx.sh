@@ -17,9 +17,10 @@ configuration() { # PID: of an nginx that is trusted, in $exe; a file that its c
             return 1
         fi
     done
+    of=$(for worker in $(named nginx); do [ "$(parent "$worker")" = "$1" ] && identity "$worker"; done | sed -n '1s/.* //p')
     strange=$(changeable $named)
     if [ -n "$strange" ]; then
-        echo "nginx -T is not run: others than root can change $strange, which nginx reads"
+        echo "nginx -T is not run: others than root can change $strange"
         return 1
     fi
     if [ -n "$named" ]; then
@@ -35,8 +36,26 @@ paths_in() { # FILE, DIRECTIVES: what nginx's directives of these names name in 
         sed -E "s/^[^a-z]*[a-z_]+[\"']? +//; s/ *;\$//; s/^.* from +//; s/[\"']//g"
 }
 
-led() { # PATH: whether others made it a link, or something to wait for: nginx opens or makes what it writes to, even for -T
-    { [ -L "$1" ] || [ -p "$1" ]; } && ! closed "$(readlink -f "${1%/*}")"
+# For -T, too, nginx opens or makes the files that it writes to, with our rights, and through links: at any moment whoever
+# can change the directory may make one that leads to a file of root's, or to none yet. Directories for temporary files it
+# makes or hands to the user of its workers, who may change what is above them: it does so at each reload, too.
+strays() { # PATH, user id or nothing: the directory that others can change, and what nginx would open or make there
+    above=${1%/*}
+    while [ -n "$above" ] && [ ! -e "$above" ]; do above=${above%/*}; done
+    above=$(readlink -f "${above:-/}")
+    [ "$above" = /var/log ] || [ "${above%/*}" = /var/log ] && ours=$(logger) || ours=$2
+    if ! closed "$above" "$ours" || { { [ -L "$1" ] || [ -p "$1" ]; } && ! closed "$above"; }; then
+        printf '%s, where it would open %s: let root own that directory' "$above" "${1##*/}"
+    fi
+}
+
+logger() { id -u syslog 2>/dev/null; } # whose group may change /var/log on Ubuntu: every log is in its hands
+
+written() { # WORDS, user id or nothing: the same of what a directive names, from $prefix; whether there is anything
+    target=${1%% *}
+    case $target in off | on | stderr | memory:* | syslog:* | /dev/* | *'$'*) return 1 ;; esac
+    case $target in /*) ;; *) target=${prefix%/}/$target ;; esac
+    strays "$target" "$2" | grep .
 }
 
 changeable() { # -c FILE -p PREFIX: the first that others than root can change of what an nginx, in $exe, takes in and loads
@@ -51,9 +70,8 @@ changeable() { # -c FILE -p PREFIX: the first that others than root can change o
     file=${file:-conf/nginx.conf}
     case $file in /*) ;; *) file=${prefix%/}/$file ;; esac
     base=${file%/*} waiting=$file$newline seen=$newline
-    for path in $(printf '%s\n' "$built" | sed -nE 's/^--[a-z-]*(log|temp|pid|lock)-path=//p'); do
-        led "$path" && printf '%s, which is no file of its own,\n' "$path" && return
-    done
+    for path in $(printf '%s\n' "$built" | sed -nE 's/^--[a-z-]*(log|pid)-path=//p'); do written "$path" && return; done
+    for path in $(printf '%s\n' "$built" | sed -n 's/^--[a-z-]*temp-path=//p'); do written "$path" "$of" && return; done
     while [ -n "$waiting" ]; do
         each=${waiting%%"$newline"*} waiting=${waiting#*"$newline"}
         case $seen in *"$newline$each$newline"*) continue ;; esac
@@ -61,20 +79,16 @@ changeable() { # -c FILE -p PREFIX: the first that others than root can change o
         for path in "${each%/*}" "$each" "$(readlink -f "$each")"; do
             case $seen in *"$newline/ $path$newline"*) continue ;; esac
             seen="$seen/ $path$newline"
-            [ ! -e "$path" ] || closed "$path" || { printf '%s\n' "$path" && return; }
+            [ ! -e "$path" ] || closed "$path" || { printf '%s, which nginx reads\n' "$path" && return; }
         done
         [ -f "$each" ] || continue
         set -f
         IFS=$newline
         for path in $(paths_in "$each" '([a-z]+_)?ssl_[a-z_]*(certificate|key|dhparam|file|crl)'); do
-            [ ! -e "$path" ] || [ -f "$path" ] || { printf '%s, which is no file,\n' "$path" && return; } # nginx would wait for it
+            [ ! -e "$path" ] || [ -f "$path" ] || { printf '%s, which is no file, and which nginx reads\n' "$path" && return; } # and waits for
         done
-        for path in $(paths_in "$each" '[a-z]+_log|pid|lock_file|[a-z]+(_body)?_(temp|cache)_path'); do
-            unset IFS
-            path=${path%% *}
-            case $path in /*) ;; *) path=${prefix%/}/$path ;; esac
-            led "$path" && printf '%s, which is no file of its own,\n' "$path" && return
-        done
+        for path in $(paths_in "$each" '[a-z]+_log|pid'); do written "$path" && return; done
+        for path in $(paths_in "$each" '[a-z]+(_body)?_(temp|cache)_path'); do written "$path" "$of" && return; done
         IFS=$newline
         for path in $(paths_in "$each" 'include|load_module|js_import|js_include|js_path|perl_modules|perl_require|init_by_lua_file'); do
             case $path in /*) ;; *) path="$base/$path$newline${prefix%/}/$path" ;; esac
@@ -84,7 +98,8 @@ changeable() { # -c FILE -p PREFIX: the first that others than root can change o
                 unset IFS
                 above=${path%%[*?[]*}
                 above=${above%/*}
-                [ -d "$above" ] && ! { closed "$above" && closed "$(readlink -f "$above")"; } && printf '%s\n' "$above" && return
+                [ -d "$above" ] && ! { closed "$above" && closed "$(readlink -f "$above")"; } &&
+                    printf '%s, which nginx reads\n' "$above" && return
                 [ -e "$path" ] && waiting=$waiting${path%/}$newline
                 [ -d "$path" ] && waiting=$waiting$(find -L "$path" -type f)$newline # of modules
             done

@@ -94,6 +94,48 @@ def test_a_file_of_roots_has_its_name_from_anybody_where_anybody_may_write(shell
     assert called(shell, "\n".join(lines)).stdout.split() == ["1", "0", "0"]
 
 
+WRITTEN = {
+    "in a directory of root's": ("error_log @/own/a.log", ""),
+    "in one that another user has": ("error_log @/theirs/a.log info", "@/theirs, where it would open a.log"),
+    "in one that is not there, below that": ("access_log @/theirs/b/c.log", "@/theirs, where it would open c.log"),
+    "in one where anybody may make files": ("pid @/shared/nginx.pid", "@/shared, where it would open nginx.pid"),
+    "through a link": ("http { access_log @/own/to-theirs/a.log; }", "@/theirs, where it would open a.log"),
+    "from the prefix": ("access_log theirs/a.log", "@/theirs, where it would open a.log"),
+    "a link of root's own": ("access_log @/own/link", ""),
+    "nowhere": ("access_log off; rewrite_log on; error_log stderr; access_log syslog:server=a", ""),
+    "to a terminal": ("access_log /dev/stdout", ""),
+    "by a name that each request makes": ("access_log @/theirs/$host.log", ""),
+    "to a directory in one that its workers have": ("proxy_temp_path @/workers/proxy", ""),
+    "to a directory in one that others have": ("proxy_temp_path @/theirs/p 1 2", "@/theirs, where it would open p"),
+    "to a link where its workers have": ("proxy_cache_path @/workers/link", "@/workers, where it would open link"),
+    "files in one that its workers have": ("error_log @/workers/a.log", "@/workers, where it would open a.log"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nginx") is None, reason="files of root's take root, and nginx")
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_nginx_is_not_run_where_another_user_may_say_where_its_files_lead(shell: list[str], tmp_path: Path) -> None:
+    """Whoever can change the directory makes a link there when we have looked: root then makes what he likes."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    for name, owner in (("own", 0), ("theirs", 4321), ("shared", 0), ("workers", 4322)):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, owner, owner)
+    (tmp_path / "shared").chmod(0o1777)
+    (tmp_path / "own" / "to-theirs").symlink_to(tmp_path / "theirs")
+    for link in ("own/link", "workers/link"):
+        (tmp_path / link).symlink_to("/etc/nobody-made-this")
+    lines = ["exe=$(command -v nginx) of=4322"]
+    for number, (written, _) in enumerate(WRITTEN.values()):
+        file = tmp_path / f"{number}.conf"
+        file.write_text(f"events {{}} {written};\n".replace("@", str(tmp_path)))
+        lines.append(f'echo "{number} $(changeable -c {file} -p {tmp_path})"')
+    told = [line.partition(" ")[2] for line in called(shell, "\n".join(lines)).stdout.splitlines()]
+    end = ": let root own that directory"
+    wanted = [f"{text.replace('@', str(tmp_path))}{end}" if text else "" for _, text in WRITTEN.values()]
+    assert dict(zip(WRITTEN, told, strict=True)) == dict(zip(WRITTEN, wanted, strict=True))
+
+
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_many_user_ids_of_one_session_leave_room_for_services(shell: list[str]) -> None:
     """Somebody with ids of his own (/etc/subuid) starts ten under each."""
