@@ -147,7 +147,11 @@ class _Reader:
             inside = self.block(lines, path, name, depth)
             if inside:
                 shown = " ".join((name, *words))
-                raise ProbeError(f"{path}:{number}: whether <{shown}> holds is not known: not judged", Cause.PROTOCOL)
+                raise ProbeError(
+                    f"{path}:{number}: whether <{shown}> holds is not known: not judged; if it does, write what it "
+                    "encloses without it",
+                    Cause.PROTOCOL,
+                )
             self.defined, self.modules = before
             return []
         if not holds:

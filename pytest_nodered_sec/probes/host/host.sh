@@ -12,6 +12,11 @@ ports() { # which TCP ports are listened on here, by whom, with which socket
     cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { sub(/.*:/, "", $2); print $2, $8, $10 }' | sort -u
 }
 
+addresses() { # of this host
+    awk '/\/32 host LOCAL/ { print address } { address = $2 }' /proc/net/fib_trie 2>/dev/null | sort -u
+    awk '{ gsub(/..../, "&:", $1); sub(/:$/, "", $1); print $1 }' /proc/net/if_inet6 2>/dev/null
+}
+
 crowd() { # how many that call themselves something are not looked at
     for name in nginx caddy haproxy; do named $name left; done
     candidates left
@@ -114,6 +119,7 @@ fi
 table=$(processes)
 section me me
 section ports ports
+section addresses addresses
 section self cat /proc/self/cgroup
 section os cat /etc/os-release
 section marks marks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _END: Final = re.compile(r"(?<![:\[]):(\d{1,5})$")
 _HERE: Final = re.compile(r"(?:^|[/@])(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\]):(\d{1,5})(?!\d)")
+_PLACE: Final = re.compile(r"(?:^|[/@])(\d+(?:\.\d+){3}|\[[0-9a-fA-F:.]+\]):(\d{1,5})(?!\d)")
 _PASSED: Final = re.compile(r"(https?)://([^/:$\[]+|\[[^\]]+\])(:\d{1,5})?(?:/.*)?")
 
 
@@ -90,15 +92,42 @@ def check_it_is_behind(
         ports = tuple(int(port) for word in words for port in _HERE.findall(word))
     if any(may_hold(sections, node_red, port) for port in ports) or _has_its_socket(sections, node_red, words):
         return
+    if any(_is_address(sections, node_red, *place.groups()) for word in words for place in _PLACE.finditer(word)):
+        return
     where = "the nginx in front is not seen to lead to it" if front is not None else "it is not on its port"
     service = f"{node_red.process.unit} does not say that it starts Node-RED"
     doubt = service if node_red.vouched else "no service vouches for it"
+    way_out = (
+        "let nginx lead to an address and port of this host at which it listens"
+        if front is not None
+        else "set --nodered-direct-port to its port"
+    )
     raise ProbeError(
         f"the only Node-RED that is seen is {node_red.process.line()}: {doubt}, and {where} "
         f"({_shown(sections, node_red)}), so anybody may have started it; make the right one a service that starts "
-        "node-red itself, or set --nodered-direct-port to its port",
+        f"node-red itself, or {way_out}",
         Cause.UNIDENTIFIED,
     )
+
+
+def _is_address(sections: dict[str, Section], node_red: Candidate, host: str, port: str) -> bool:
+    """Whether an address that nginx names is the host's, and that process listens there, and no other user does."""
+    address, number = _ip(host.strip("[]")), int(port)
+    if address is None or not holds(sections, node_red, number):
+        return False
+    here = text_of.standing(sections).get(number, {})
+    listens = text_of.inodes(sections, node_red.process.pid).items()
+    own = {_ip(place.address) for place, inode in listens if place.port == number and inode in here}
+    lines = sections.get("addresses", text_of.Section("", 1)).text.split("\n")
+    anywhere = any(place is not None and place.is_unspecified for place in own)
+    return address in own or (anywhere and address in {_ip(line.strip()) for line in lines})
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def _has_its_socket(sections: dict[str, Section], node_red: Candidate, words: list[str]) -> bool:

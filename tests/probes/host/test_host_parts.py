@@ -1070,6 +1070,8 @@ def behind(known: tuple[int, ...], way: str | None, **more: Section) -> None:
     places.check_it_is_behind(sections, candidate, known, None if way is None else tree(FRONT.format(way)))
 
 
+ADDRESSES = Section("10.0.0.7\n127.0.0.1\nfd00:0000:0000:0000:0000:0000:0000:0007\n", 0)
+ANYWHERE = Section(SOCKETS.replace("tcp 0100007F", "tcp 00000000"), 0)
 HIDDEN = Section("ls: cannot open directory '/proc/812/fd': Permission denied", 2)
 RED_SOCKET = "http://unix:/run/nodered/nr.sock:/"
 
@@ -1079,6 +1081,14 @@ def test_a_node_red_that_nobody_vouches_for_must_be_where_the_way_leads() -> Non
     behind((443, 1880), None, fd_812=HIDDEN)  # by its user's id
     for host in ("127.0.0.1", "localhost", "[::1]"):
         behind((443, 1), f"http://{host}:1880/ui")
+    for place, way in (
+        ("07BDA8C0", "192.168.189.7"),
+        ("00000000", "10.0.0.7"),
+        ("0" * 32, "[fd00::7]"),
+    ):  # by hand, on the LAN
+        family = "tcp6" if len(place) > 8 else "tcp"
+        sockets = Section(SOCKETS.replace("tcp 0100007F", f"{family} {place}"), 0)
+        behind((443, 1), f"http://{way}:1880", sockets_812=sockets, addresses=ADDRESSES)
     behind((1, 2), RED_SOCKET, owners_812=Section("998 /run/nodered/nr.sock", 0))
     units = Section(UNITS.replace("Restart=on-failure", "Restart=on-failure\nUser=nodered\nMainPID=812"), 0)
     [sure] = processes.candidates(sections_of(units=units), OPS)
@@ -1092,6 +1102,15 @@ def test_a_node_red_that_nobody_vouches_for_must_be_where_the_way_leads() -> Non
         ((443, 3000), None, {"fd_812": HIDDEN}, "its open files are not seen"),
         ((443, 1880), "http://127.0.0.1:18800", {}, "the nginx in front is not seen to lead to it"),
         ((443, 1880), "http://10.0.0.7:1880", {}, "the nginx in front is not seen to lead to it"),  # another machine's
+        (
+            (443, 1880),
+            "http://10.0.0.7:1880",
+            {"addresses": ADDRESSES},
+            "an address and port of this host",
+        ),  # at 127.0.0.1
+        ((443, 1880), "http://10.0.0.8:1880", {"addresses": ADDRESSES, "sockets_812": ANYWHERE}, "not seen to lead"),
+        ((443, 1880), "http://10.0.0.7:1881", {"addresses": ADDRESSES, "sockets_812": ANYWHERE}, "not seen to lead"),
+        ((443, 1880), "http://999.0.0.7:1880", {"sockets_812": ANYWHERE}, "not seen to lead"),
         ((443, 1880), None, {"ports": Section("0758 0 40", 0)}, "it is not on its port"),  # his is in another network
         ((443, 1880), None, {"ports": Section(f"{PORTS}\n0758 0 40", 0)}, "it is not on its port"),  # another address
         ((443, 1880), None, {"ports": Section("0758 0 40", 0), "fd_812": HIDDEN}, "it is not on its port"),
