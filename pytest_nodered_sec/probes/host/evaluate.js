@@ -93,8 +93,10 @@ class Asked {
   }
 }
 
+const LISTENS = new Set(["on", "once", "off", "addListener", "removeListener", "prependListener", "prependOnceListener"]);
+
 // answers everything with something like itself, so that no module is ever run
-function inert(name, asked, id = 0, settled = false) {
+function inert(name, asked, id = 0, settled = false, called = "") {
   const members = new Map();
   const used = () => asked.held.delete(id);
   const proxy = new Proxy(function () {}, {
@@ -105,6 +107,7 @@ function inert(name, asked, id = 0, settled = false) {
       if (key === "then") return settled ? undefined : (go) => ++asked.awaited > 200 // a loop that waits for nothing else
         ? new Promise(() => {}) : Promise.resolve().then(() => go && go(inert(name, asked, 0, true)));
       if (key === "catch" || key === "finally") return () => proxy;
+      if (key === "__esModule") return true; // as compilers ask before they take `default` of it
       used();
       if (key === Symbol.iterator) return function* () { asked.add(name); };
       if (key === Symbol.toPrimitive) return (hint) => {
@@ -112,13 +115,15 @@ function inert(name, asked, id = 0, settled = false) {
         return `(${TOKEN} ${asked.hold(name, null)} ${name})`; // a text that is known again among the settings
       };
       if (asked.lacks(name, "member")) return undefined;
-      if (!members.has(key)) members.set(key, inert(name, asked, asked.hold(name, String(key))));
+      if (!members.has(key)) members.set(key, inert(name, asked, asked.hold(name, String(key)), false, String(key)));
       return members.get(key);
     },
     apply: (_, __, given) => {
       used();
       asked.waits(name, given);
-      return asked.lacks(name, "answer") ? undefined : inert(name, asked, asked.hold(name, null));
+      if (asked.lacks(name, "answer")) return undefined;
+      const itself = LISTENS.has(called) && typeof given[1] === "function"; // which says nothing new
+      return inert(name, asked, itself ? 0 : asked.hold(name, null));
     },
     ownKeys: (target) => { asked.add(name); return Reflect.ownKeys(target); }, // spread, or assigned to something
     construct: (_, given) => { used(); asked.waits(name, given); return inert(name, asked); }, set: () => true,
@@ -131,7 +136,8 @@ function inert(name, asked, id = 0, settled = false) {
 const ACTIONS = new Set(["fs", "http", "https", "http2", "net", "dgram", "tls", "timers", "worker_threads", "cluster",
   "readline", "stream", "perf_hooks", "inspector", "v8", "vm", "tty", "repl", "async_hooks", "diagnostics_channel",
   "stdout", "stderr", "stdin", "trace_events", "process", "timers/promises", "stream/promises", "dns",
-  "winston", "winston-daily-rotate-file", "pino", "bunyan", "log4js", "loglevel", "debug", "@sentry/node", "prom-client"]);
+  "winston", "winston-daily-rotate-file", "pino", "bunyan", "log4js", "loglevel", "debug", "@sentry/node", "prom-client", "dd-trace", "newrelic", "elastic-apm-node", "applicationinsights",
+  "source-map-support", "module-alias", "global-agent", "node-cron", "node-schedule"]);
 
 function timer(name, asked, act) { // one that never ends
   asked.waits(name, [act]);
@@ -175,6 +181,7 @@ function loader(environment, loaded, asked) {
     { [util.promisify.custom]: () => inert("timers/promises", asked) });
   Object.defineProperty(globals, "__import", { value: async (name) => inert(printable(name), asked, 0, true) });
   for (const key of ["WebSocket", "EventSource", "Worker", "BroadcastChannel"]) globals[key] = inert(key, asked);
+  preload(variables, values, asked);
   const [files, promises] = reading(asked);
   const commands = programs(asked), hashes = bcrypt(asked), main = mainModule(variables, asked);
   const cache = new Map(), modules = new Map(), packaged = new Set();
@@ -198,7 +205,7 @@ function loader(environment, loaded, asked) {
     } catch (error) {
       if (!/import statement|'export'|import\.meta/.test(String(attempt(() => error.message, "")))) throw error;
     }
-    throw failure(`${printable(file)} is an ES module, which is not evaluated here, and of which Node-RED takes no settings`);
+    throw failure(`${printable(file)} is an ES module, which is not evaluated here, and of which Node-RED takes no default export: write module.exports = {...}`);
   }
   function load(file, parent = main, ofPackage = false) {
     if (cache.has(file)) return cache.get(file).exports;
@@ -240,7 +247,7 @@ function loader(environment, loaded, asked) {
       if (bare === "fs/promises") return promises;
       if (bare === "process") return globals.process;
       if (bare === "dotenv") return dotenv(variables);
-      if (bare === "dotenv/config") return dotenv(variables).config();
+      if (bare === "dotenv/config") return dotenv(variables).preload();
       if (bare === "module") return { createRequire: (from) => requiring(from instanceof URL || /^file:/.test(from)
         ? require("url").fileURLToPath(from) : String(from), module), builtinModules: [] };
       if (/^(\.{0,2}\/|\.{1,2}$)/.test(bare)) return load(resolve(file, bare), module, packaged.has(file));
@@ -255,7 +262,14 @@ function loader(environment, loaded, asked) {
       }
       return asked.lacks(bare, "module") ? undefined : modules.get(bare);
     };
-    require_.resolve = (name) => /^\.{0,2}\//.test(name) ? resolve(file, name) : String(name);
+    require_.resolve = (name) => {
+      const bare = String(name).replace(/^node:/, "");
+      if (/^(\.{0,2}\/|\.{1,2}$)/.test(bare)) return resolve(file, bare);
+      const at = own_module(bare) ? String(name) : installed(file, String(name), environment);
+      if (!at) throw Object.assign(failure(`${printable(file)} needs ${printable(name)}, which is not installed where Node.js looks for it`),
+        { code: "MODULE_NOT_FOUND" });
+      return at;
+    };
     require_.cache = {};
     require_.main = main;
     return require_;

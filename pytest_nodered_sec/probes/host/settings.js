@@ -294,7 +294,7 @@ async function everything() {
   const done = spawnSync(process.execPath, ["-"], {
     input: `const INPUT = ${known};\n${INPUT.program}`, encoding: "utf8", timeout: INPUT.limit * 2 + 2000,
     killSignal: "SIGKILL", maxBuffer: 1 << 20, cwd: "/", // of its environment nothing more: NODE_OPTIONS would load modules into our child
-    env: { PATH: environment.PATH || "/usr/bin:/bin" },
+    env: { PATH: environment.PATH || "/usr/bin:/bin", ...environment.TZ ? { TZ: environment.TZ } : {} },
   });
   const line = (done.stdout || "").split("\n").filter((one) => one.startsWith(`${INPUT.mark} `)).pop();
   const seen = line ? JSON.parse(line.slice(INPUT.mark.length + 1))

@@ -17,7 +17,8 @@ function reading(asked) { // node:fs, of which what reads works: within bounds, 
     lstatSync: (file, options) => fs.lstatSync(reached(place_(file)), options),
     accessSync: (file, mode) => fs.accessSync(reached(place_(file)), (mode || 0) & ~fs.constants.W_OK),
     exists: (file, act) => asked.waits("fs.exists", [() => act(there(place_(file)))]),
-    readdirSync: (folder, options) => fs.readdirSync(place_(folder), { withFileTypes: Boolean(own(options).withFileTypes) }),
+    readdirSync: (folder, options) => fs.readdirSync(place_(folder),
+      { withFileTypes: Boolean(own(options).withFileTypes), recursive: Boolean(own(options).recursive) }),
     realpathSync: (file) => fs.realpathSync(place_(file)), readlinkSync: (file) => fs.readlinkSync(place_(file)),
     readJsonSync: (file) => JSON.parse(read(file, "utf8")), pathExistsSync: (file) => there(place_(file)),
   };
@@ -27,15 +28,24 @@ function reading(asked) { // node:fs, of which what reads works: within bounds, 
     access: soon(can.accessSync), realpath: soon(can.realpathSync), constants: fs.constants };
   const rest = inert("fs", asked);
   const unread = (key) => inert(`fs.${key}`, asked)[key]; // reads, and is not done here: its answer may decide something
-  const over = (known) => new Proxy({}, { get: (_, key) => Object.hasOwn(known, key) ? known[key]
-    : /^(open|read|fstat|glob|stat|createRead|exists|lstat|access|realpath|pathExists)/.test(String(key)) ? unread(key) : rest[key] });
-  return [over({ ...can, promises: over(later) }), over(later)];
+  const other = (key) =>
+    /^(open|read|fstat|glob|stat|createRead|exists|lstat|access|realpath|pathExists)/.test(String(key)) ? unread(key) : rest[key];
+  const promises = over(later, raw.promises, other);
+  return [over({ ...can, promises }, raw, other), promises];
+}
+
+// In place of a module of Node's: with the names that it has, as compilers copy them one by one, and none of an ES module's.
+function over(known, real, other) {
+  return new Proxy({}, { ownKeys: () => Reflect.ownKeys(real), has: (_, key) => Object.hasOwn(known, key) || key in real,
+    get: (_, key) => Object.hasOwn(known, key) ? known[key] : ["__esModule", "default", "then"].includes(key) ? undefined : other(key),
+    getOwnPropertyDescriptor: (_, key) => key in real ? { value: undefined, writable: true, enumerable: true, configurable: true } : undefined });
 }
 
 function dotenv(environment) { // what dotenv does: reads the file it is told, or .env where Node-RED was started
-  const parse = (body) => util.parseEnv ? util.parseEnv(String(body))
-    : Object.fromEntries([...String(body).matchAll(/^\s*(?:export\s+)?([\w.-]+)\s*=\s*(['"`]?)(.*?)\2\s*$/gm)]
-      .map((one) => [one[1], one[3]]));
+  const line = /^\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?$/mg;
+  const plain = (text) => text.startsWith('"') ? text.slice(1, -1).replace(/\\n/g, "\n").replace(/\\r/g, "\r") : text.slice(1, -1);
+  const parse = (body) => Object.fromEntries([...String(body).replace(/\r\n?/g, "\n").matchAll(line)].map(([, name, text = ""]) =>
+    [name, /^(['"`])[^]*\1$/.test(text.trim()) ? plain(text.trim()) : text.trim()]));
   const load = (options) => {
     const given = own(options);
     const files = [].concat(given.path || ".env").map(place_);
@@ -51,8 +61,36 @@ function dotenv(environment) { // what dotenv does: reads the file it is told, o
       if (given.override || !Object.hasOwn(environment, key)) environment[key] = value;
     return error && !Object.keys(parsed).length ? { parsed, error } : { parsed };
   };
-  return { config: load, configDotenv: load, parse, populate: (into, from) => Object.assign(into, { ...from, ...into }) };
+  const preload = () => load({ path: environment.DOTENV_CONFIG_PATH, override: environment.DOTENV_CONFIG_OVERRIDE === "true" });
+  return { config: load, configDotenv: load, preload, parse, populate: (into, from) => Object.assign(into, { ...from, ...into }) };
 }
+
+// What Node.js does before Node-RED: reads files of variables (--env-file), loads modules (-r, NODE_OPTIONS).
+function preload(variables, values, asked) {
+  const at = INPUT.args.findIndex((one) => RUN.test(one));
+  const words = [...(values.NODE_OPTIONS || "").split(/\s+/), ...INPUT.args.slice(0, Math.max(at, 0))];
+  const given = words.flatMap((one, place) => { // --option=VALUE, --option VALUE
+    const [name, value] = one.split(/=(.*)/s);
+    return /^(-r|--require|--import|--env-file|--env-file-if-exists)$/.test(name) ? [[name, value === undefined ? words[place + 1] || "" : value]] : [];
+  });
+  const read = {};
+  for (const [name, value] of given) if (name.startsWith("--env"))
+    Object.assign(read, util.parseEnv(attempt(() => fs.readFileSync(reached(place_(value)), "utf8"), "")));
+  for (const [key, value] of Object.entries(read)) if (!Object.hasOwn(values, key)) values[key] = value;
+  for (const [name, value] of given) if (!name.startsWith("--env")) {
+    if (/(^|\/)dotenv\/config(\.js)?$/.test(value)) dotenv(variables).preload();
+    else if (!ACTIONS.has(packageOf(value)) && sets(value, values)) asked.filling.push(printable(value));
+  }
+}
+
+function sets(name, values) { // whether a module that is loaded before may set variables: its own file names them
+  const from = path.join(INPUT.cwd, "x"), bare = name.replace(/^file:\/\//, "");
+  const file = path.isAbsolute(bare) ? bare : /^\./.test(bare) ? path.join(INPUT.cwd, bare) : installed(from, bare, values);
+  const at = ["", ".js", ".cjs", "/index.js"].map((ending) => file + ending).find((one) => file && attempt(() => fs.statSync(one).isFile(), false));
+  return Boolean(at) && /\benv\b/.test(attempt(() => read(at, "utf8"), "env"));
+}
+
+const own_module = (name) => require("module").builtinModules.includes(name);
 
 function processOf(environment, asked) { // the running process as settings.js sees it: reads answer, acts do nothing
   const stop = (code) => { throw failure(`settings.js calls process.exit(${printable(code)})`); };
@@ -68,7 +106,7 @@ function processOf(environment, asked) { // the running process as settings.js s
   for (const key of ["getuid", "geteuid", "getgid", "getegid", "getgroups", "hrtime", "memoryUsage", "cpuUsage",
     "resourceUsage", "constrainedMemory", "availableMemory"]) if (process[key]) shown[key] = process[key].bind(process);
   Object.assign(shown, {
-    uptime: () => 0.5, env: environment, argv: argv(environment), pid: INPUT.pid, cwd: () => INPUT.cwd, exit: stop,
+    uptime: () => 0.5, env: environment, argv: argv(environment), pid: INPUT.pid, ppid: parent_(), cwd: () => INPUT.cwd, exit: stop,
     reallyExit: stop, abort: stop, kill: () => true, umask: () => process.umask(), emit: () => false, listeners: () => [],
     listenerCount: () => 0, emitWarning: () => {},
     nextTick: (act) => asked.waits("nextTick", [act]), getBuiltinModule: () => undefined,
@@ -99,6 +137,8 @@ function mainModule(environment, asked) { // settings.js is never the main modul
   const real = /\/node-red-pi$/.test(file) ? path.resolve(file, "../../red.js") : file;
   return { id: ".", filename: real, path: path.dirname(real), exports: {}, paths: [], children: [], loaded: false };
 }
+
+const parent_ = () => Number((attempt(() => raw.readFileSync(`/proc/${INPUT.pid}/stat`, "utf8"), "").split(") ").pop() || "").split(" ")[1]);
 
 const own_os = (environment) => ({ ...os, homedir: () => environment.HOME || os.homedir(),
   tmpdir: () => environment.TMPDIR || environment.TMP || environment.TEMP || "/tmp" });
@@ -131,7 +171,7 @@ function programs(asked) {
     execFileSync: (file, words, options) => answered("execFileSync", [file, ...listOf(words)].join(" "), [file, words, options],
       Array.isArray(words) ? options : words),
   };
-  return new Proxy(rest, { get: (_, key) => Object.hasOwn(known, key) ? known[key] : rest[key] });
+  return over(known, require("child_process"), (key) => rest[key]);
 }
 
 // --- packages
