@@ -198,8 +198,9 @@ def test_what_is_sound_is_not_accused(node_red: lab.RunningDeployment, tmp_path:
         ("(socket, next) => { if (socket.handshake.headers.cookie === 'grant=7d1f') next(); }", set()),
         ("(socket, next) => setTimeout(next, 4000)", {"dash-02"}),
         ("(socket, next) => next(socket.handshake.auth.token ? undefined : new Error('who?'))", {"proxy-05"}),
+        ("(socket, next) => next(socket.conn.transport.name === 'websocket' ? undefined : new Error())", {"dash-02"}),
     ],
-    ids=["silent", "slow", "any token"],
+    ids=["silent", "slow", "any token", "transport"],
 )
 def test_what_a_guard_of_the_channel_does_with_strangers_is_seen(tmp_path: Path, guard: str, failing: set[str]) -> None:
     need_nginx()

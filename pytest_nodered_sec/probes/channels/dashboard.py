@@ -50,7 +50,7 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
 
 
 def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
-    """Try to join a dashboard's live channel without credentials; if a gate refuses, try to bypass it.
+    """Try to join a dashboard's live channel without credentials; if a gate or its own guard refuses, in other ways.
 
     Some gates let WebSockets pass, because browsers send no Basic login with them.
     Socket.IO compares the beginning of the path only (engine.io, lib/server.js: `path === req.url.slice(0,
@@ -59,20 +59,23 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
     """
     socket = path.rstrip("/") + "/socket.io"
     seen = _connect(look, node, socket)
-    if seen.channel is Channel.NO_CHANNEL:
+    gated = seen.channel is Channel.NO_CHANNEL
+    if gated:
         seen = replace(seen, attempt=with_hint(look, seen.attempt, path))
-    if seen.channel is not Channel.NO_CHANNEL or seen.attempt.kind is not Kind.REFUSED:
+    if seen.channel is Channel.OPEN or (gated and seen.attempt.kind is not Kind.REFUSED):
         return seen
     try:
         answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
     except SilenceError:  # a front that drops upgrades: a channel that is open is answered at once
         look.extend()
         answer, channel = Answer(0, silent=True), None
-        if not Nowhere(look, look.target.node).gets(answer):
+        if gated and not Nowhere(look, look.target.node).gets(answer):
             raise
-    if channel in (Channel.OPEN, Channel.REFUSED_BY_MIDDLEWARE):
+    if channel is Channel.OPEN or (gated and channel is Channel.REFUSED_BY_MIDDLEWARE):
         how = "as a WebSocket, without credentials"
         return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel)
+    if not gated:  # by its own guard, which may ask by which transport somebody comes
+        return seen
     if look.target.policy.mode == "calm":
         return replace(seen, detour_left_out=True)
     up = "/.." * look.target.node(socket).count("/")
