@@ -107,6 +107,26 @@ def test_a_node_root_that_the_account_is_told_is_named(
     assert not declared["roots-01"] & {"non-compliant", "could-not-look"}
 
 
+def test_a_gate_before_nothing_does_not_hide_the_root_that_the_account_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_nginx()
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "settings.js").write_text(PLANT.replace("httpNodeAuth", "_"))
+    (tmp_path / "plant" / "flows.json").write_text(MOVED)
+    gate = "location ~* ^/(ui|dashboard)(/|$) { return 401; }"
+    (tmp_path / "plant" / "nginx.conf").write_text(f"{gate} {GUARDED.replace('/plant/ {', '/nobody/ {')}")
+    monkeypatch.setenv("NODERED_USERNAME", "eng")
+    monkeypatch.setenv("NODERED_PASSWORD", "eng-pass-1")
+    with lab.start([str(tmp_path / "plant") + "+nginx"], say=lambda line: None) as running:
+        [deployment] = running.deployments
+        args = (*options(deployment), "--nodered-editor=protected", "--nodered-control=roots-01")
+        [controls] = run(tmp_path, *args).values()
+        told = (tmp_path / "out.xml").read_text()
+    assert "non-compliant" in controls["roots-01"]
+    assert "GET below /plant/hmi, which GET /settings as eng (httpNodeRoot /plant) names" in told
+
+
 def test_one_case_tells_that_the_dashboard_stands_below_another_root(tmp_path: Path) -> None:
     (tmp_path / "plant").mkdir()
     (tmp_path / "plant" / "settings.js").write_text(PLANT)

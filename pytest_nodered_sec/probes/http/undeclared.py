@@ -44,7 +44,7 @@ _GUARDED_CHANNEL: Final = "a dashboard's live channel, which its own middleware 
 
 
 def look_below(look: Look, admin: RootView, root: str, *paths: str) -> UndeclaredPlaces:
-    """Ask below a root of the host that is none of the target's; for the rest where the first answers point to it.
+    """Ask once below a root of the host that is none of the target's; for the rest if the first answers point to it.
 
     Args:
         look: the look.
@@ -55,6 +55,10 @@ def look_below(look: Look, admin: RootView, root: str, *paths: str) -> Undeclare
     Raises:
         ProbeError: no answer.
     """
+    return look.shared(f"below {root}, {paths}", lambda: _look_below(look, admin, root, paths))
+
+
+def _look_below(look: Look, admin: RootView, root: str, paths: Sequence[str]) -> UndeclaredPlaces:
     suspected, may_join = False, look.target.policy.join_channels
     glimpses: list[Glimpse] = []
     for path in paths:
@@ -196,16 +200,18 @@ def look_where_told(
 def _below_told_root(
     look: Look, admin: RootView, node: RootView, views: Sequence[View | None], named: Iterable[str]
 ) -> tuple[list[UndeclaredPlace], str]:
-    """Ask below the httpNodeRoot that the admin API tells, if nobody named a root and no dashboard stands at "/".
+    """Ask below the httpNodeRoot that the admin API tells, if nobody named a root and no dashboard is served at "/".
 
-    Return the dashboards that answer there, and what to declare before anything else there is tested.
+    Return the dashboards that answer there, and what to declare before anything else there is tested: nothing where a
+    gate refuses the dashboards at "/", to which a proxy may map the root. Or nobody is behind that gate.
     """
     target = look.target
     told = next(((view.node_root, view.asker) for view in views if view and view.node_root), ("", ""))
     root = told[0]
     if not target.find_roots or target.node_root != "/" or root in ("", "/"):
         return [], ""
-    if any(_stands(look, node, path) for path in target.dashboards):  # a proxy may map the root to another path
+    stands = {_stands(look, node, path) for path in target.dashboards}
+    if Kind.SERVED in stands:  # a proxy may map the root to another path
         return [], ""
     source = f"GET {target.admin('/settings')} as {told[1]}"
     places, lines = list[UndeclaredPlace](), list[str]()
@@ -216,19 +222,19 @@ def _below_told_root(
         lines += [
             glimpse.line() for glimpse in place.glimpses if glimpse.classified.kind in (Kind.SERVED, Kind.REFUSED)
         ]
-    if not lines:
-        return [], ""
+    if not lines or Kind.REFUSED in stands:
+        return places, ""
     return places, (
         f"{source} tells httpNodeRoot {root}, and {lines[0]}; nothing else was tested there: add "
         f"`--nodered-node-root={root}` (or the path to which a proxy maps it, which may be /)"
     )
 
 
-def _stands(look: Look, node: RootView, path: str) -> bool:
-    """Whether something answers at a dashboard's path that does not answer everywhere."""
+def _stands(look: Look, node: RootView, path: str) -> Kind:
+    """Return what answers at a dashboard's path; ABSENT for what answers everywhere."""
     answer = look.read(look.target.node(path), {})
     kind = classify(answer, look.target, node.canary.answer).kind
-    return kind in (Kind.SERVED, Kind.REFUSED) and not alike(answer, node.canary.answer)
+    return Kind.ABSENT if alike(answer, node.canary.answer) else kind
 
 
 def _beside(look: Look) -> list[str]:
