@@ -50,6 +50,13 @@ NAVIGATION: Final = Part(
     "Sec-Fetch-User or Sec-Purpose",
     ordinary=True,
 )
+EMBEDDED: Final = Part(
+    "embedded",
+    "as a page that another one embeds",
+    (("Sec-Fetch-Dest", "iframe"),),
+    "nginx: map $http_sec_fetch_dest $realm { iframe off; default Operators; }, because frames cannot log in",
+    ordinary=True,
+)
 BROWSER_SOCKET: Final = Part(
     "browser",
     "as this site's page in a browser",

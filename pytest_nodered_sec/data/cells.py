@@ -31,10 +31,10 @@ COLUMNS: Final = {
     "whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
-    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and others with 1 and true) and an "
-    "API key, the cookies that refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services "
-    "that sign one; of pages and endpoints a made-up name and password, where no Basic login refuses; except on "
-    "WebSockets a made-up token of the scheme Token",
+    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and others with 1 and true) and a "
+    "made-up key in X-API-Key, apikey, X-Hub-Signature-256 and others, the cookies that refusals have set; a JWT in "
+    "X-Auth-Token, X-Access-Token and the headers of services that sign one; of pages and endpoints a made-up name "
+    "and password, where no Basic login refuses; except on WebSockets a made-up token of the scheme Token",
     "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets /comms, the "
     "dashboards' channels and the first declared one",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
@@ -51,13 +51,12 @@ COLUMNS: Final = {
     "the query `transport=websocket`; of the first page and the admin API on a connection by which an upgrade was "
     "refused",
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
-    "Content-Type, Sec-Fetch-Site, TE and Cache-Control; "
-    "except on WebSockets, the headers of a CORS preflight, a monitor's User-Agent, Via, X-Internal, X-Health-Check "
-    "and `Accept: text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, "
-    "X-Azure-FDID and others), Host in capitals with another port, the name of a style sheet in the query; of pages, "
-    "endpoints and the admin API `Accept: application/json`, Range, If-None-Match, If-Modified-Since, and a "
-    "navigation's Sec-Fetch-Mode, Sec-Fetch-Dest, Sec-Fetch-User and Sec-Purpose; of the first page and the admin API "
-    "no User-Agent",
+    "Content-Type, Sec-Fetch-Site, TE and Cache-Control; except on WebSockets, the headers of a CORS preflight, "
+    "`Sec-Fetch-Dest: iframe`, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: "
+    "text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, X-Azure-FDID "
+    "and others), Host in capitals with another port, the name of a style sheet in the query; of pages, endpoints and "
+    "the admin API `Accept: application/json`, Range, If-None-Match, If-Modified-Since, and a navigation's "
+    "Sec-Fetch-Mode, Sec-Fetch-Dest, Sec-Fetch-User and Sec-Purpose; of the first page and the admin API no User-Agent",
     "form": "in HTTP/2, where the server agrees on it; with a body, by its length and Expect: 100-continue or in "
     "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, NAVIGATION
+from pytest_nodered_sec.data.api_keys import API_KEYS
+from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, EMBEDDED, NAVIGATION
 from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.part import Part, Way
 
@@ -174,7 +175,7 @@ CREDENTIAL_SHAPED: Final = Part(
     "with a made-up session cookie, API key and token",
     (
         ("Cookie", "; ".join(f"{name}={value}" for name, value in COOKIES.items())),
-        ("X-API-Key", "nobody"),
+        *((name, "nobody") for name in API_KEYS),
         *((name, "{token}") for name in TOKEN_HEADERS),
     ),
     'nginx: map $http_cookie $realm { ~session= off; }, map $http_x_api_key $realm { "" Operators; default off; }, '
@@ -360,6 +361,7 @@ IDENTITY: Final = Part(
     "nginx: map $http_remote_user $realm; see data/identity_headers.py",
 )
 
+_PROGRAMS: Final = (MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST)
 
 WAYS: Final = {
     way.name: way
@@ -368,10 +370,10 @@ WAYS: Final = {
         Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
         Way(
             "bearer",
-            (BEARER, CONNECTION, HANDSHAKE, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1")),
+            (BEARER, CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1")),
         ),
         Way("basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1", before="10.0.0.1"))),
-        Way("lan", (CONNECTION, HANDSHAKE, MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST, _from("10.0.0.1"))),
+        Way("lan", (CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
         Way("behind", (BEHIND, NAMELESS, _from("fd00::1", before="192.168.1.5"))),

@@ -81,6 +81,7 @@ _REMEDIES: Final = {
     "{ hdr(host),field(1,:) -i NAME }; nginx: no map of $http_host in auth_basic",
     "navigation": "require the login whatever Sec-Fetch-Mode and Sec-Purpose say: nginx: no map of "
     "$http_sec_fetch_mode in auth_basic",
+    "embedded": "require the login in frames, too: nginx: no map of $http_sec_fetch_dest in auth_basic",
     "events": "require the login whatever Accept says: nginx: no map of $http_accept in auth_basic",
     "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
     "rewritten": 'drop rewriting headers before any access check: nginx: proxy_set_header X-Original-URL ""; '

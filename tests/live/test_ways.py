@@ -175,6 +175,9 @@ _POLLED = ASKED | {"/ui/socket.io"}
 GATES |= {
     "key": (*by_map("by_key", "$http_sec_websocket_key:$http_upgrade", "^[^:]+:$"), "handshake", _POLLED),
     "device": (*by_map("by_device", "$http_user_agent", "(ESP8266|Tasmota|Shelly)"), "monitor", _POLLED),
+    "signed-hook": (*by_map("by_signature", "$http_x_hub_signature_256", "."), "credential-shaped", EVERYWHERE),
+    "any-key": (*by_map("by_key_of_kong", "$http_apikey", "."), "credential-shaped", EVERYWHERE),
+    "frame": (*by_map("by_frame", "$http_sec_fetch_dest", "^iframe$"), "embedded", _POLLED),
     "hook-in-query": (*by_map("by_hook", "$request_uri", "[?].*/(api|webhook)/"), "query", EVERYWHERE),
 }
 GATES |= {
