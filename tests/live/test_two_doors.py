@@ -57,6 +57,32 @@ def test_an_address_without_the_login_is_a_finding(
     assert gated or "127.0.0.2 serves what 127.0.0.1 refuses: GET /settings without credentials" in report
 
 
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ("location /nodered/ { @PASS@ proxy_pass http://nodered/; }", "GET /nodered/settings"),
+        (
+            "set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; satisfy any; allow 10.0.0.0/8; deny all;",
+            "GET /settings as if forwarded for 10.0.0.1",
+        ),
+    ],
+    ids=["root", "way"],
+)
+def test_an_address_with_another_way_in_is_a_finding(
+    node_red: lab.RunningDeployment, tmp_path: Path, more: str, asked: str
+) -> None:
+    certificate = f"ssl_certificate {tmp_path}/nginx/chain0.pem; ssl_certificate_key {tmp_path}/nginx/chain0.key;"
+    location = f"{more.replace('@PASS@', PASS)} {_CLOSED}".replace("@FILES@", f"{tmp_path}/files")
+    second = _SECOND.format(certificate=certificate, location=location)
+    with standing(tmp_path, node_red.direct_port, _CLOSED, http=second) as gate:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (gate.folder / "conftest.py").write_text(_TWO_ADDRESSES)
+        seen = gate.judged("--nodered-admin-api=proxied", "-k", "addresses_agree or throughout")
+        report = gate.report()
+    assert seen["reach-02"] == {"non-compliant"}
+    assert f"127.0.0.2 serves what 127.0.0.1 refuses: {asked}: " in report
+
+
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "open"])
 def test_a_server_without_the_login_behind_a_balancer_is_a_finding(
     node_red: lab.RunningDeployment, tmp_path: Path, gated: bool

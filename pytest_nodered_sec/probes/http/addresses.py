@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.ways import PROXY_05
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.addresses import Addresses, AddressView, Glance
@@ -17,27 +18,31 @@ from pytest_nodered_sec.probes.channels.websocket import attempt_channel
 from pytest_nodered_sec.probes.http.access import attempt_access
 from pytest_nodered_sec.probes.http.asking import plain_endpoint
 from pytest_nodered_sec.probes.http.landmarks import see_again, view_admin, view_node
+from pytest_nodered_sec.probes.http.undeclared import look_below
+from pytest_nodered_sec.probes.http.ways import attempt_way
 from pytest_nodered_sec.probes.tls.handshake import present_chain
 from pytest_nodered_sec.probes.tls.suites import old_versions
 from pytest_nodered_sec.probes.transport.look import Look
-from pytest_nodered_sec.questions.surfaces import askable_endpoints
+from pytest_nodered_sec.questions.surfaces import askable_endpoints, representatives
+from pytest_nodered_sec.questions.ways import other_roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_nodered_sec.observations.access import AccessAttempt
+    from pytest_nodered_sec.observations.access import AccessAttempt, VariantAttempt
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.observations.channels import ChannelAttempt, SocketAttempt
     from pytest_nodered_sec.probes.transport.station import Station
 
 _DECLARED: Final = 8  # endpoints, and WebSockets, that are asked at each address
+_BY_WAYS: Final = ("admin API", "dashboard page", "endpoint")  # of each the first: a server block's lines are for all
 
 
 def compare_addresses(look: Look, admin: RootView, node: RootView) -> Addresses:
     """Ask for all that stands behind the gate at every address of the name; at a single one nothing more is asked.
 
-    That is the landmarks, dashboards, /comms, the first declared endpoints and WebSockets, certificates and old TLS
-    versions.
+    That is the landmarks, dashboards, /comms, the first declared endpoints and WebSockets, ways past the gate, known
+    roots, certificates and old TLS versions.
 
     Args:
         look: the look.
@@ -101,6 +106,16 @@ def _glances(station: Station, admin: RootView, node: RootView) -> Iterator[Glan
         yield _of_request(plain_endpoint(Look(station), admin, node, spot.method, spot.path))
     for path in policy.websockets[:_DECLARED]:
         yield _of_channel(attempt_channel(Look(station), admin, node, Surface.NODE.name, path, "accept"))
+    first = {spot.surface: spot for spot in reversed(representatives(station.target))}
+    for surface in _BY_WAYS:
+        for way in PROXY_05[surface] if surface in first else ():
+            spot = first[surface]
+            yield _of_way(attempt_way(Look(station), admin, node, surface, spot.method, spot.path, way), way)
+    for ask in other_roots(station.target):
+        if ask.probe == "root":
+            (place,) = look_below(Look(station), admin, *ask.args).places
+            glimpse = (*place.shown, *place.glimpses)[0]
+            yield Glance(f"GET {glimpse.path}", _shown(bool(place.shown)), glimpse.answer.line())
 
 
 def ask_again(station: Station, paths: Sequence[str]) -> None:
@@ -122,6 +137,17 @@ def ask_again(station: Station, paths: Sequence[str]) -> None:
                 look.ask("POST", f"{path}&sid={session[0]}", body=farewell(old=session[1]))
 
     Look(station).side_by_side(ask, paths)
+
+
+def _of_way(seen: VariantAttempt, way: str) -> Glance:
+    """Return whether it opens: what else an address answers to other forms of a request need not be the same."""
+    opened = bool(seen.ways) and seen.attempt.kind is Kind.SERVED
+    line = seen.attempt.answer.line() if opened else (seen.plain or seen.attempt).answer.line()
+    return Glance(seen.attempt.question() if opened else f"{seen.attempt.path} {way}", _shown(opened), line)
+
+
+def _shown(served: bool) -> Kind:
+    return Kind.SERVED if served else Kind.REFUSED
 
 
 def _of_request(attempt: AccessAttempt) -> Glance:

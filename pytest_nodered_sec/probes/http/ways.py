@@ -41,7 +41,7 @@ NOT_SPOKEN: Final = ", and not in HTTP/2, on which the server agreed and which i
 def attempt_way(
     look: Look, admin: RootView, node: RootView, surface: str, method: str, path: str, way: str
 ) -> VariantAttempt:
-    """Ask a surface by one way; where its parts together are answered otherwise than without them, by each part.
+    """Ask a surface by one way, once; where its parts together are answered otherwise than without them, by each part.
 
     Args:
         look: the look.
@@ -56,7 +56,11 @@ def attempt_way(
         ProbeError: no answer.
     """
     asking = Asking(look, admin, node, surface, method, path)
-    plain = asking.plainly()
+    return look.shared(f"{method} {path} of {surface} by {way}", lambda: _try_way(asking, surface, path, way))
+
+
+def _try_way(asking: Asking, surface: str, path: str, way: str) -> VariantAttempt:
+    look, plain = asking.look, asking.plainly()
     if plain.kind is Kind.SERVED or plain.classified.cause is not None or asking.nothing_behind(plain):
         return VariantAttempt(path, plain, plain)
     if plain.kind is Kind.REFUSED and way in RARE:

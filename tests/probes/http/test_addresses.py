@@ -134,7 +134,7 @@ def test_the_same_at_both_is_compliant_and_the_side_ports_are_believed(
         assert not [observation for observation in observations if isinstance(observation, ProbeError)]
         seen, codes = verdict(survey, target)
     assert codes == []
-    assert seen.evidence() == "127.0.0.1 answered; [::1]: 5 questions asked"
+    assert seen.evidence() == "127.0.0.1 answered; [::1]: 32 questions asked"
 
 
 def unreachable(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
