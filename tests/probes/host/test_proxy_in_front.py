@@ -122,10 +122,10 @@ def test_what_a_services_user_runs_is_the_proxy_in_front_only_where_nobody_else_
     ):
         sections = {"front 70": Section(f"{HAPROXY}\nuser 998", 0), "ports": Section(f"01BB {users}", 0)}
         [front] = fronts.running(sections, OPS, 443)
-        assert bool(front.reason) is bool(reason)
-        assert reason in front.reason
+        assert bool(front.trouble) is bool(reason)
+        assert reason in front.trouble
     [front] = fronts.running({"front 70": Section(f"{HAPROXY}\nuser 0", 0)}, OPS, 443)
-    assert front.reason == ""
+    assert front.trouble == ""
 
 
 def test_a_proxy_in_a_users_own_container_is_in_front_only_where_he_listens() -> None:
