@@ -50,6 +50,7 @@ class Front:
         now: when it was looked at.
         trouble: why it cannot be looked at, or "".
         unit: the service that it runs in, or "".
+        homes: directories of its user's, in which a Traefik looks for its file.
     """
 
     program: str
@@ -61,6 +62,7 @@ class Front:
     now: float = 0.0
     trouble: str = ""
     unit: str = ""
+    homes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,9 +172,9 @@ def _front(pid: int, section: Section, who: Me, listening: set[int]) -> Front:
         return Front(program, pid, trouble="its configuration is not read here; admin-01 and the like ask from outside")
     read = facts.get("read", "")
     since = max(who.now - who.uptime + newest / who.ticks, float(read) if read.isdigit() else 0.0)
-    return Front(
-        program, pid, facts.get("exe") or "", args, facts.get("cwd") or "/", since, who.now, unit=facts.get("unit", "")
-    )
+    exe, cwd, unit = facts.get("exe") or "", facts.get("cwd") or "/", facts.get("unit", "")
+    homes = tuple(value for key, value in pairs if key == "home")
+    return Front(program, pid, exe, args, cwd, since, who.now, unit=unit, homes=homes)
 
 
 def paths(fronts: list[Front]) -> list[str]:
@@ -252,10 +254,9 @@ def _traefik_flags(front: Front) -> dict[str, Any]:
 
 
 def _usual(front: Front) -> list[str]:
-    """Return where a Traefik looks for its static file, which outweighs flags, in its order; not in its user's home."""
-    return [
-        f"{place}/traefik.{ending}" for place in ("/etc/traefik", front.cwd.rstrip("/")) for ending in traefik.ENDINGS
-    ]
+    """Return where a Traefik looks for its static file, which outweighs flags, in its order."""
+    places = ("/etc/traefik", *front.homes, front.cwd.rstrip("/"))
+    return [f"{place}/traefik.{ending}" for place in places for ending in traefik.ENDINGS]
 
 
 def _traefik_paths(front: Front) -> list[str]:
@@ -290,7 +291,9 @@ def _traefik(front: Front, later: Mapping[str, Section], sockets: tuple[Listenin
     )
     if others := [name for name in traefik.providers(told) if name != "file"]:
         raise ProbeError(
-            f"Traefik: the routes of its provider {others[0]} are not in files: not judged", Cause.FORBIDDEN
+            f"Traefik: the routes of its provider {others[0]} are not in files: not judged; a Traefik with the file "
+            "provider alone is",
+            Cause.FORBIDDEN,
         )
     return FrontConfig("Traefik", static or "its flags", directives, sockets)
 

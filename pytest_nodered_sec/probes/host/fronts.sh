@@ -25,8 +25,21 @@ front() { # PID NAME: what it was started with, and when it and its newest and o
         done
         head -c 65536 "/proc/$1/cmdline" | tr '\000\n' '\n '
         ;;
+    traefik)
+        homes "$1"
+        head -c 65536 "/proc/$1/cmdline" | tr '\000\n' '\n ' | masked
+        ;;
     *) head -c 65536 "/proc/$1/cmdline" | tr '\000\n' '\n ' | masked ;;
-    esac | sed '/^read /!s/^/arg /'
+    esac | sed '/^read /!{/^home \//!s/^/arg /;}'
+}
+
+homes() { # PID: where a Traefik looks for its file, between /etc and where it was started; of its environment nothing else
+    if [ -r "/proc/$1/environ" ]; then
+        variables=$(tr '\000\n' '\n ' <"/proc/$1/environ" | sed -n 's/^XDG_CONFIG_HOME=\//0\//p; s/^HOME=\(\/.*\)/1\1\/.config/p')
+        printf '%s\n' "$variables" | sort | sed -n 's/^[01]/home /p'
+    elif [ "$(identity "$1" | cut -d' ' -f2)" != 0 ] || [ -z "$(unit_of "$1")" ]; then # systemd tells no home to root's services
+        awk -F: -v user="$(stat -c %u "/proc/$1")" '$3 == user { print "home " $6 "/.config" }' /etc/passwd
+    fi
 }
 
 includes() { # FILE: the ServerRoot that a file of Apache httpd's names, and what it includes
@@ -103,7 +116,8 @@ patterns() { # FILE: those that a file of HAProxy's names; not those of headers,
 
 content() { # PATH: when it changed, then what it holds, without passwords: only what nobody but root can change
     real=$(readlink -f "$1") above=${1%/*}
-    if [ ! -e "$1" ] && { [ ! -d "$above" ] || [ -x "$above" ]; }; then
+    while [ -n "$above" ] && [ ! -d "$above" ]; do above=${above%/*}; done
+    if [ ! -e "$1" ] && [ -x "${above:-/}" ]; then
         echo "$1 is not there"
     elif [ ! -f "$real" ] || [ ! -r "$real" ]; then
         echo "$1 cannot be read as $(id -un)"

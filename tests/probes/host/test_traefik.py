@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.probes.host import fronts, traefik
 from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.gather import SCRIPT
 from pytest_nodered_sec.probes.host.parse import Section
 
 if TYPE_CHECKING:
@@ -55,6 +57,45 @@ def test_what_of_a_traefik_is_asked_for() -> None:
     assert fronts.paths([front(f"{TRAEFIK}\narg --configFile=a.yml")]) == ["traefik:/srv:/srv/a.yml"]
     by_flags = front(f"{TRAEFIK}\narg --providers.file.directory\narg d\narg --api")
     assert fronts.paths([by_flags]) == [*etc, "routes:/srv/d"]
+
+
+def test_the_file_in_its_users_home_outweighs_flags() -> None:
+    """As a real Traefik 3.6 does: with HOME it served the entry point of that file, and none of its flags."""
+    told = f"{TRAEFIK}\nhome /home/t/.config\narg --providers.file.filename=/a.yml"
+    places = ("/etc/traefik", "/home/t/.config", "/srv")
+    etc = [f"traefik:/srv:{place}/traefik.{ending}" for place in places for ending in ("toml", "yaml", "yml")]
+    assert fronts.paths([front(told)]) == [*etc, "routes:/a.yml"]
+    inside = {"config:/home/t/.config/traefik.yml": STATIC, "config:/srv/dynamic/a.yml": ROUTES}
+    inside |= {"routes:/srv/dynamic": ""}
+    assert traefik_of({"config:/a.yml": ROUTES, **inside}, told).file == "/home/t/.config/traefik.yml"
+    hidden = Section("/home/t/.config/traefik.toml cannot be read as ops", 1)
+    later: dict[str, str | Section] = {"config:/a.yml": ROUTES, "config:/home/t/.config/traefik.toml": hidden}
+    assert "cannot be read as ops" in traefik_trouble(later, told)
+
+
+def test_a_home_that_is_not_to_be_entered_may_hold_anything(folder: Path) -> None:
+    (folder / "home").mkdir()
+    seen = looked(f"config:{folder}/home/.config/traefik.yml")
+    assert seen[f"config:{folder}/home/.config/traefik.yml"].text.strip().endswith("is not there")
+    if os.geteuid() == 0:
+        (folder / "home").chmod(0o700)
+        folder.chmod(0o711)
+        command = [
+            "setpriv",
+            "--reuid=4321",
+            "--regid=4321",
+            "--clear-groups",
+            "sh",
+            "-c",
+            SCRIPT,
+            "sh",
+            "MARK",
+            "",
+            "0",
+        ]
+        command.append(f"config:{folder}/home/.config/traefik.yml")
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "cannot be read as" in done.stdout
 
 
 def test_a_traefik_and_its_files() -> None:
@@ -166,14 +207,20 @@ def test_files_of_a_traefik_come_by_the_script(folder: Path) -> None:
     assert f"config:{folder}/one.yml" not in looked(f"traefik:{folder}:{folder}/open.yml")
 
 
-def test_a_real_traefik_is_recognized_and_its_files_are_read(folder: Path) -> None:
+@pytest.mark.parametrize("at_home", [False, True])
+def test_a_real_traefik_is_recognized_and_its_files_are_read(at_home: bool, folder: Path) -> None:
     (port,) = free_ports(1)
     static = {"entryPoints": {"web": {"address": f"127.0.0.1:{port}"}}, "providers": {"file": {"directory": "dynamic"}}}
     (folder / "traefik.yml").write_text(json.dumps(static))
     (folder / "dynamic").mkdir()
     (folder / "dynamic" / "a.yml").write_text(ROUTES)
     command = [str(toolchain.traefik()), "--configFile=traefik.yml"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    if at_home:  # which outweighs its flags
+        (folder / ".config").mkdir()
+        (folder / "traefik.yml").rename(folder / ".config" / "traefik.yml")
+        command[1:] = ["--entryPoints.none.address=127.0.0.1:1", "--providers.file.filename=/none.yml"]
+    own = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.DEVNULL)
     try:
         assert listens(process, port)
         sections = looked()
