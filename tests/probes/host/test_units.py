@@ -16,8 +16,6 @@ from pytest_nodered_sec.probes.host.parse import Section
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.host import Supervision
 
-    pass
-
 
 def test_a_unit_is_found_by_every_name_it_has() -> None:
     seen: Supervision = part(inside(sections_of(**{"security_nodered.service": Section(

@@ -18,8 +18,6 @@ from pytest_nodered_sec.rules import account
 if TYPE_CHECKING:
     from pathlib import Path
 
-    pass
-
 
 def test_one_session_answers_all_and_leaks_nothing() -> None:
     server = Guarded()
