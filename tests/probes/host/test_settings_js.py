@@ -1,4 +1,4 @@
-"""The evaluator of settings.js, by a real Node: deployments of the lab, hashes, arguments, and keys as Node-RED takes them."""
+"""The evaluator of settings.js, by a real Node: hashes, arguments, and keys as Node-RED takes them."""
 
 from __future__ import annotations
 
