@@ -276,7 +276,7 @@ class Freshness:
     Attributes:
         process: Node-RED.
         newer: files read that are newer than the process, with the seconds by which they are.
-        nginx_newer: files of nginx that are newer than its newest worker, in the same way.
+        nginx_newer: files of nginx that are newer than its workers, in the same way.
         read: how many files were read.
         served_on_disk: whether the certificate served is among those on the host; None where none was found there.
     """

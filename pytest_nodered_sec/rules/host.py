@@ -266,7 +266,7 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
     violations += [
         Violation(
             "stale-nginx",
-            f"{path} is {seconds} s newer than nginx's newest worker",
+            f"{path} is {seconds} s newer than nginx's workers",
             "nginx reloaded after the last change to its files",
             "nginx -t && systemctl reload nginx",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -161,6 +162,23 @@ def test_a_file_changed_after_the_last_reload_is_not_what_runs(front: Front, tmp
     with front:
         time.sleep(3)
         (front.folder / "sites" / "red.conf").touch()
+        seen = front.judged(tmp_path / "run")
+    assert (seen["host-12"], seen["host-13"], seen["host-17"]) == ("could-not-look", "could-not-look", "non-compliant")
+
+
+def test_a_worker_that_died_has_a_successor_with_what_was_read_before(front: Front, tmp_path: Path) -> None:
+    """The newest worker is younger than the file, and has the old one: nginx was not reloaded."""
+    front.write(f"{UPSTREAM} server {{ @PLAIN@ @TLS@ {GUARDED} }}")
+    main = front.folder / "nginx.conf"
+    main.write_text(main.read_text().replace("worker_processes 1", "worker_processes 2"))
+    with front:
+        time.sleep(3)
+        front.write(CASES["hardened"][0])
+        main.write_text(main.read_text().replace("worker_processes 1", "worker_processes 2"))
+        time.sleep(3)
+        workers = Path(f"/proc/{front.process.pid}/task/{front.process.pid}/children").read_text().split()
+        os.kill(int(workers[0]), signal.SIGKILL)
+        time.sleep(0.5)
         seen = front.judged(tmp_path / "run")
     assert (seen["host-12"], seen["host-13"], seen["host-17"]) == ("could-not-look", "could-not-look", "non-compliant")
 

@@ -17,6 +17,12 @@ configuration() { # PID: of an nginx that is trusted, in $exe; a file that its c
             return 1
         fi
     done
+    # of what stands behind -g, -T shows nothing
+    if words "$1" | grep -oE ' -g .*' | sed -E 's/^ -g +//; s/ -[A-Za-z]( .*)?$//; s/;/; /g' | tr ';' '\n' |
+        grep -vE '^ *((daemon|master_process|pid|user|worker_[a-z_]+|error_log|timer_resolution|pcre_jit)( .*)?)?$' | grep -q .; then
+        echo "nginx -T is not run: the command line holds directives (-g), which it would not show: write them into a file"
+        return 1
+    fi
     of=$(for worker in $(named nginx); do [ "$(parent "$worker")" = "$1" ] && identity "$worker"; done | sed -n '1s/.* //p')
     strange=$(changeable $named)
     if [ -n "$strange" ]; then

@@ -118,7 +118,7 @@ def nginx_config(inside: Inside) -> NginxConfig:
         return NginxConfig((), (), f"{why}; {other}")
     if stale := nginx_newer(inside):
         raise ProbeError(
-            f"{stale[0][0]} was changed {stale[0][1]} s after nginx's newest worker started, so it is not what runs: "
+            f"{stale[0][0]} was changed {stale[0][1]} s after nginx's workers started, so it is not what runs: "
             "see host-17",
             Cause.CHANGED,
         )
@@ -230,15 +230,18 @@ def nginx_tree(inside: Inside) -> tuple[Directive, ...]:
 
 
 def nginx_newer(inside: Inside) -> list[tuple[str, int]]:
-    """Return the files nginx read that are newer than its newest worker, with the seconds."""
+    """Return the files that are newer than what nginx read, with the seconds.
+
+    It read them when the oldest worker that goes on was started: one that dies has a successor with what was read then.
+    """
     if not isinstance(inside.nginx, Nginx):
         return []
     master, who = str(inside.nginx.master), inside.who
-    starts = [
-        int(line[2]) for line in nginx_masters(inside) if len(line) > 2 and master in line[:2] and line[2].isdigit()
-    ]
-    newest = who.now - who.uptime + max(starts, default=0) / who.ticks
-    return changed(inside, sorted(files_of(nginx_tree(inside))), newest)
+    lines = [line for line in nginx_masters(inside) if len(line) > 2 and line[2].isdigit()]
+    workers = [int(line[2]) for line in lines if line[1] == master and line[-2:] != ["shutting", "down"]]
+    own = [int(line[2]) for line in lines if line[0] == master]
+    read = who.now - who.uptime + min(workers or own, default=0) / who.ticks
+    return changed(inside, sorted(files_of(nginx_tree(inside))), read)
 
 
 def changed(inside: Inside, paths: Sequence[str], since: float) -> list[tuple[str, int]]:

@@ -137,6 +137,27 @@ def test_nginx_is_not_run_where_another_user_may_say_where_its_files_lead(shell:
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("nginx", True),
+        ("nginx -g daemon off;", True),
+        ("nginx -e stderr -g daemon off; master_process on;worker_processes 2 -q", True),
+        ("nginx -g daemon off; include /etc/nginx/more.conf;", False),
+        ("nginx -g http { server { listen 81; } }", False),
+        ("nginx -g load_module modules/x.so; -q", False),
+    ],
+)
+def test_nginx_is_not_asked_for_what_it_would_not_show(words: str, shown: bool, shell: list[str]) -> None:
+    """`nginx -T` knows nothing of the directives that stand behind the master's own -g."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    own = f"words() {{ echo 'nginx: master process {words}'; }}\nchangeable() {{ :; }}\nroot() {{ echo run; }}"
+    told = called(shell, f"{own}\nconfiguration $$").stdout
+    assert (told == "run\n", "holds directives (-g)" in told) == (shown, not shown)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_many_user_ids_of_one_session_leave_room_for_services(shell: list[str]) -> None:
     """Somebody with ids of his own (/etc/subuid) starts ten under each."""
     if shutil.which(shell[0]) is None:

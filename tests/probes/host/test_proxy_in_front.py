@@ -52,6 +52,21 @@ def test_nginx_in_service_and_in_trouble() -> None:
     assert gone.other == "nginx is not installed; no other proxy was found"
 
 
+def test_nginx_read_its_files_when_the_oldest_worker_that_goes_on_started() -> None:
+    good = Nginx(70, Section(NGINX, 0), tree(NGINX))
+    later = {f"time:{path}": Section("1700000300 1700000300", 0) for path in ("/etc/nginx/nginx.conf",)}
+    lines = ["70 1 500 nginx: master process", "71 70 90000 nginx: worker process"]
+    for more, stale in (
+        ([], False),
+        (["72 70 600 nginx: worker process is shutting down"], False),
+        (["72 70 600 nginx: worker process"], True),  # the other died since, and its successor has the same
+        (["90 1 100 nginx: master process", "91 90 100 nginx: worker process"], False),  # another nginx
+    ):
+        processes = {"nginx-processes": Section("\n".join([*lines, *more]), 0)}
+        seen = inside(sections_of(**processes), nginx=good, later=later)
+        assert bool(part(seen, "freshness").nginx_newer) is stale
+
+
 def test_what_serves_the_url_is_never_called_not_installed() -> None:
     """Tailscale, FrankenPHP, Envoy in a snap …: on the URL's port somebody listens who is none of the known proxies."""
     theirs = sections_of(ports=Section("01BB 999 40", 0))
