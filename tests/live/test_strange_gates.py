@@ -106,10 +106,10 @@ def test_a_gate_that_believes_who_somebody_says_to_be_is_a_finding(
 @pytest.mark.parametrize(
     "gate",
     [
-        "if ($ssl_client_verify = NONE) { return 403; }",
-        'if ($ssl_client_i_dn !~ "CN=Gates") { return 401; }',
+        f"if ({test}) {{ return 403; }}"
+        for test in ("$ssl_client_verify = NONE", '$ssl_client_i_dn !~ "CN=Gates"', '$ssl_client_s_dn != "CN=admin"')
     ],
-    ids=["any", "issuer"],
+    ids=["any", "issuer", "subject"],
 )
 def test_a_gate_that_a_certificate_of_ones_own_opens_is_a_finding(
     node_red: lab.RunningDeployment, tmp_path: Path, gate: str

@@ -47,9 +47,9 @@ def come_without_certificate(look: Look) -> CertificateDemand:
 
     Servers that demand one end the handshake (up to TLS 1.2), send an alert after it (TLS 1.3), or answer 400 (nginx).
     nginx with `ssl_verify_client optional_no_ca`, Traefik with `RequireAnyClientCert` and Caddy with `mode require`
-    take any certificate; settings that ask only whether there is one, or by whom it says to be issued, let everybody
-    in. In calm mode no certificate is made. Where the policy demands none, nothing is sent to a server that asks for
-    none.
+    take any certificate; settings that ask only whether there is one, by whom it says to be issued, or for whom, let
+    everybody in. In calm mode no certificate is made. Where the policy demands none, nothing is sent to a server that
+    asks for none.
 
     Raises:
         ProbeError: no TLS, or neither answer nor alert.
@@ -132,7 +132,7 @@ def _self_made(authorities: tuple[x509.Name, ...]) -> tuple[x509.Certificate, ec
     `optional_no_ca` does not overlook.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "admin")])
     issuer = authorities[0] if authorities else name
     now = datetime.now(UTC)
     number = x509.random_serial_number()
