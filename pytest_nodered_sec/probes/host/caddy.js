@@ -162,14 +162,18 @@ const running = ({ address, port, inode }) => new Promise((resolve) => {
   ask.on("timeout", () => ask.destroy()).on("error", () => resolve(null)).on("close", () => resolve(null));
 });
 
-function imported(file, body, depth = 5) { // the files that a Caddyfile takes in, as far as their names are written out
-  const names = [...body.matchAll(/^\s*import\s+(\S+)/gm)].map((found) => path.resolve(path.dirname(file), found[1]));
+function imported(file, body, depth = 5) { // the files that a Caddyfile takes in; of those by a pattern their directory, too
+  const names = [...body.matchAll(/^\s*import\s+("[^"]*"|`[^`]*`|\S+)/gm)]
+    .map((found) => path.resolve(path.dirname(file), found[1].replace(/^["`]|["`]$/g, "")));
   return names.flatMap((name) => {
-    const like = new RegExp(`^${path.basename(name).replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*").replace(/\?/g, ".")}$`);
-    return attempt(() => raw.readdirSync(path.dirname(name)), []).filter((one) => like.test(one))
-      .map((one) => path.join(path.dirname(name), one));
-  }).filter((one) => attempt(() => raw.statSync(one).isFile(), false)).flatMap((one) =>
-    [one, ...depth ? imported(one, attempt(() => raw.readFileSync(one, "utf8"), ""), depth - 1) : []]);
+    const folder = path.dirname(name), last = path.basename(name);
+    if (/[*?[\\]/.test(folder) || /[[\\]/.test(last)) throw failure(`it imports ${printable(name)}, which is not followed,`);
+    const like = new RegExp(`^${last.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*").replace(/\?/g, ".")}$`);
+    const files = attempt(() => raw.readdirSync(folder), []).filter((one) => like.test(one)).map((one) => path.join(folder, one))
+      .filter((one) => attempt(() => raw.statSync(one).isFile(), false));
+    return [...files.flatMap((one) => [one, ...depth ? imported(one, attempt(() => raw.readFileSync(one, "utf8"), ""), depth - 1) : []]),
+      .../[*?]/.test(last) && attempt(() => raw.statSync(folder).isDirectory(), false) ? [folder] : []]; // what was taken out of it
+  });
 }
 
 function written(one) { // its file, adapted by the program that runs, which is root's own
@@ -178,13 +182,19 @@ function written(one) { // its file, adapted by the program that runs, which is 
   const body = attempt(() => raw.statSync(one.file).isFile() ? raw.readFileSync(one.file, "utf8") : null, null);
   if (body === null) return [null, `${one.file} cannot be read as Node-RED's user`];
   const json = one.file.endsWith(".json") && !one.adapter;
-  for (const file of [one.file, ...json ? [] : imported(one.file, body)]) {
+  let taken = [];
+  try {
+    taken = json ? [] : imported(one.file, body);
+  } catch (error) {
+    return [null, `${ours.has(error) ? error.message : "what it imports cannot be read,"} and its admin endpoint is off`];
+  }
+  for (const file of [one.file, ...taken]) {
     const open = attempt(() => lax(file, raw, one.uid), file);
     if (open) return [null, `others than root, Caddy's user and Node-RED's can change ${printable(open)}, and its admin endpoint is off`];
     if (attempt(() => [raw.statSync(file), raw.lstatSync(file)], []).flatMap((stat) => [stat.mtimeMs, stat.ctimeMs])
       .some((at) => at / 1000 > one.started + 2))
       return [null, `${file} was changed after Caddy started, and its admin endpoint is off`];
-    if (!json && /\{\$\w/.test(attempt(() => raw.readFileSync(file, "utf8"), "{$X}")))
+    if (!json && raw.statSync(file).isFile() && /\{\$\w/.test(attempt(() => raw.readFileSync(file, "utf8"), "{$X}")))
       return [null, `${file} takes values from Caddy's environment, and its admin endpoint is off`];
   }
   if (json) return [attempt(() => JSON.parse(body), null), ""];
@@ -199,6 +209,8 @@ async function caddies() { // what each Caddy serves: as it says itself, or as i
   return Promise.all(INPUT.caddies.map(async (one) => {
     const told = one.admin ? await running(one.admin) : null;
     const [config, trouble] = told ? [told, ""] : written(one);
+    if (!told && own(own(own(config).admin).config).load) return { file: one.file, servers: [],
+      trouble: "it loads its configuration from elsewhere (admin.config.load), and its admin endpoint is off" };
     const file = told ? "Caddy's running configuration" : one.file;
     const http = attempt(() => config.apps.http || { servers: {} }, null);
     return attempt(() => ({ file, servers: [...served(http), ...raws(config)], trouble: "" }),

@@ -257,8 +257,36 @@ def test_files_that_a_caddyfile_takes_in_are_what_runs_too(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe")
     assert "cannot be read" in told(tmp_path / "pipe", now)
     site.write_text("# nothing\n")
+    dated = now - 100
+    for path in (site, site.parent):
+        os.utime(path, (dated, dated))
+    os.utime(site.parent, (now + 100, now + 100))  # a file was taken out, whose servers go on
+    assert told(main, now).endswith("sites was changed after Caddy started, and its admin endpoint is off")
+    os.utime(site.parent, (dated, dated))
     site.parent.chmod(0o777)  # who may replace the directory shows one that Caddy never read
     assert told(main, time.time()).startswith("others than root, Caddy's user and Node-RED's can change ")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('import "sites/a.caddy"', "a.caddy was changed after Caddy started"),
+        ("import `sites/a.caddy` x", "a.caddy was changed after Caddy started"),
+        ("import */a.caddy", "a.caddy, which is not followed,"),
+        ("import sites/[ab].caddy", "which is not followed,"),
+        ("import sites/b.caddy", ""),
+        ("import snippet", ""),
+    ],
+)
+def test_files_that_a_caddyfile_takes_in_by_other_forms(line: str, why: str, tmp_path: Path) -> None:
+    """A real Caddy 2.11 takes in all of them; a file that was changed since is not what runs."""
+    (tmp_path / "sites").mkdir()
+    for name, seconds in (("a", 100.0), ("b", -100.0)):
+        (tmp_path / "sites" / f"{name}.caddy").write_text("# nothing\n")
+        os.utime(tmp_path / "sites" / f"{name}.caddy", (time.time() + seconds,) * 2)
+    (tmp_path / "Caddyfile").write_text(f"(snippet) {{\n}}\n{line}\n")
+    assert why in told(tmp_path / "Caddyfile", time.time() + 1)
+    assert bool(told(tmp_path / "Caddyfile", time.time() + 1)) is bool(why)
 
 
 SAYING = """
