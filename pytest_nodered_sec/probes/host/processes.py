@@ -38,7 +38,13 @@ _MANAGERS: Final = (  # by the name of the parent, or of the service that all of
 _MACHINE: Final = re.compile(r"/(machine\.slice|lxc|lxc\.payload[^/]*)/.*")  # LXC and systemd-nspawn
 # of the entrypoint.sh of Node-RED's own images
 _ENTRYPOINT: Final = re.compile(r'\S*/node \$NODE_OPTIONS \S*red\.js --userDir (/\S*) \$FLOWS "\$\{@\}" &')
-_BESIDE: Final = {"cd", "exec", "exit", "export", "sleep", "true", "ulimit", "umask", "wait"}  # change no argument
+# which change no argument
+_BESIDE: Final = re.compile(
+    r"(cd|exec|exit|export|nvm|sleep|true|ulimit|umask|wait)( .*)?|"
+    r"(source|\.) \S*(nvm\.sh|/etc/profile|\.(profile|bashrc|bash_profile))"
+)
+_SWITCHES: Final = re.compile(r"(.*/)?(su|runuser)")
+_SHELL: Final = re.compile(rf"(.*/)?(ba|da|a|z|k|fi)?sh|{_SWITCHES.pattern}")
 _NAMED: Final = re.compile("node-?red|caddy")  # names of services
 _RED: Final = re.compile(r"(^|/)(red\.js|node-red(-pi)?)$")
 
@@ -223,17 +229,40 @@ def _candidate(
 
 def plain(words: tuple[str, ...]) -> tuple[str, ...]:
     """Return what a command comes to; of a shell's what starts Node-RED, () where only that shell could tell."""
-    if words[1:2] != ("-c",):
+    place = _command_of(words)
+    if place < 0:
         return words
-    text = " ".join(words[2:])
-    if re.search(r"[|<>()`\"'\\*?\[{~#]|(?<!&)&(?!&)", text):
+    text = " ".join(words[place:])
+    if re.search(r"[|<>()`\"'\\#]|(?<!&)&(?!&)", text):
         return ()
     each = [part.split() for part in re.split("&&|;", text)]
     starting = [part for part in each if any(map(_RED.search, part))]
-    others = [part[0] for part in each if part and part not in starting]
-    if len(starting) > 1 or not set(others) <= _BESIDE:
+    others = [" ".join(part) for part in each if part and part not in starting]
+    if (
+        len(starting) > 1
+        or not all(map(_BESIDE.fullmatch, others))
+        or any(re.search(r"[*?\[{~]", " ".join(part)) for part in starting)
+    ):
         return ()
-    return tuple(starting[0]) if starting else words[2:] if len(each) == 1 else ()
+    return tuple(starting[0]) if starting else words[place:] if len(each) == 1 else ()
+
+
+def _command_of(words: tuple[str, ...]) -> int:
+    """Return where a shell's command (-c, -lc) begins among words; -1 where no shell is given any before Node-RED."""
+    if words[1:2] == ("-c",) and not _SWITCHES.fullmatch(words[0]):
+        return 2
+    begin = next((place for place, word in enumerate(words) if _SHELL.fullmatch(word) or _RED.search(word)), len(words))
+    switches = begin < len(words) and _SWITCHES.fullmatch(words[begin]) is not None
+    for place in range(begin + 1, len(words)):
+        word, before = words[place], words[place - 1]
+        if re.fullmatch("-[A-Za-z]*c", word) and not _RED.search(words[begin]):
+            # su -c COMMAND USER: where its command ends is not to be seen
+            return (
+                len(words) if switches and all(part.startswith("-") for part in words[begin + 1 : place]) else place + 1
+            )
+        if not (word.startswith("-") or switches or re.fullmatch("-[A-Za-z]*[oO]", before)):
+            return -1
+    return -1
 
 
 def _plain_words(text: str, starter: str) -> tuple[str, ...]:

@@ -68,6 +68,31 @@ def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() 
     assert processes.candidates(unseen, OPS, 1880) == []  # whose files are not ours to see
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),  # as systemd shows it, without quotes
+    [
+        ("/usr/bin/env node-red -u /data", "/usr/bin/env node-red -u /data"),
+        ("/bin/bash -lc node-red -u /data", "node-red -u /data"),
+        ("/bin/bash -lc [ -f /x ] && exec node-red -u /a || exec node-red -u /b", ""),
+        ("/bin/bash -l -c if [ -f /x ]; then node-red -u /a; else node-red -u /b; fi", ""),
+        ("/bin/bash --login -c cd /srv && exec node-red -s settings.js", "exec node-red -s settings.js"),
+        ("/bin/sh -ec export A=1; exec node-red -u /data", "exec node-red -u /data"),
+        ("/bin/bash -o pipefail -c node-red -u /data | tee /var/log/nr", ""),
+        ("/usr/bin/env bash -lc source ~/.nvm/nvm.sh && nvm use 22 && node-red -u /data", "node-red -u /data"),
+        ("/usr/bin/env bash -lc source /opt/nr.sh && node-red -u /data", ""),
+        ("/bin/sh -c node-red -s ~/a.js", ""),
+        ("/usr/bin/su - pi -c node-red -u /data", "node-red -u /data"),
+        ("/usr/bin/su -c node-red -u /data pi", ""),  # which words are the command's is not to be seen
+        ("/usr/sbin/runuser -u pi -- node-red -u /data", "/usr/sbin/runuser -u pi -- node-red -u /data"),
+        ("/bin/bash /opt/start.sh -c x", "/bin/bash /opt/start.sh -c x"),
+        ("/usr/bin/node -c /opt/app.js", "/opt/app.js"),
+        ("/bin/bash", "/bin/bash"),
+    ],
+)
+def test_what_a_shell_starts(command: str, expected: str) -> None:
+    assert " ".join(processes.plain(tuple(command.split()))) == expected
+
+
 def test_one_that_ended_while_we_looked_is_none() -> None:
     gone = Section(PROCESS.replace("ticks 5000", "ticks "), 0)
     assert processes.candidates({"process 812": gone, "process 813": Section("", 1)}, OPS) == []
