@@ -85,7 +85,7 @@ def test_a_node_red_inside_an_application_is_found_by_its_port_or_its_service() 
         ("/usr/bin/su -c node-red -u /data pi", ""),  # which words are the command's is not to be seen
         ("/usr/sbin/runuser -u pi -- node-red -u /data", "/usr/sbin/runuser -u pi -- node-red -u /data"),
         ("/bin/bash /opt/start.sh -c x", "/bin/bash /opt/start.sh -c x"),
-        ("/usr/bin/node -c /opt/app.js", "/opt/app.js"),
+        ("/usr/bin/node -c /opt/app.js", ""),
         ("/bin/bash", "/bin/bash"),
     ],
 )
