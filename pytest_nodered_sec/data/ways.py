@@ -18,10 +18,12 @@ FOLDERS: Final = "public/static/assets/images/img/css/js/fonts/icons/vendor/api/
 # What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|txt|jpg)$;
 # location ~ /health$
 ASSETS: Final = (
-    *("x.js", "x.css", "x.png", "x.svg", f"{FOLDERS}/favicon.ico", "x.woff2", "x.webmanifest", "manifest.json"),
+    *("x.js", "x.css", "x.svg", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
     *("x.txt", "x.jpg", "health"),
 )
-USUAL_ASSETS: Final = ASSETS[:2]  # what every such list has; of further channels, because one list is for all of them
+USUAL_ASSETS: Final = ASSETS[
+    :4
+]  # of further channels behind one gate: one list is for all of them, and the rest takes seven more
 
 
 ADDRESSED: Final = (

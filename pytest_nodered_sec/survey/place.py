@@ -85,6 +85,7 @@ class Place:
             now = [ask for ask in fresh if not self._stage(ask)]
             self._later += [ask for ask in fresh if self._stage(ask)]
             self._open.update(PROBES[ask.probe].confirmed_by for ask in now)
+            self._station.channels.add(ask.args[0] for ask in fresh if ask.probe in ("socket", "undeclared"))
             self._reach = next((ask for ask in fresh if ask.probe == "reach"), self._reach)
             begins = bool(fresh) and not self._begun
             self._begun = self._begun or begins

@@ -6,6 +6,7 @@ and one `lost`.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import replace
@@ -24,7 +25,7 @@ from pytest_nodered_sec.probes.http.access import describe, with_hint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.answers import Refuser, RootView
     from pytest_nodered_sec.probes.channels.socketio import Session
     from pytest_nodered_sec.probes.channels.websocket import Wire
     from pytest_nodered_sec.probes.transport.look import Look
@@ -52,37 +53,19 @@ def connect_channel(look: Look, admin: RootView, node: RootView, path: str) -> S
 def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
     """Try to join a dashboard's live channel without credentials; if a gate or its own guard refuses, in other ways.
 
-    Some gates let WebSockets pass, because browsers send no Basic login with them.
     Socket.IO compares the beginning of the path only (engine.io, lib/server.js: `path === req.url.slice(0,
     path.length)`). A gate by path may let pass what goes on after it: a file's name that it takes for an asset, or dot
     segments, of which it judges the tidied path (`/ui/socket.io/../../x` is `/x` to it) and forwards the untidied one.
     """
-    socket = path.rstrip("/") + "/socket.io"
-    seen = _connect(look, node, socket)
-    gated = seen.channel is Channel.NO_CHANNEL
-    if gated:
-        seen = replace(seen, attempt=with_hint(look, seen.attempt, path))
-    if seen.channel is Channel.OPEN or (gated and seen.attempt.kind is not Kind.REFUSED):
-        return seen
-    try:
-        answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
-    except SilenceError:  # a front that drops upgrades: a channel that is open is answered at once
-        look.extend()
-        answer, channel = Answer(0, silent=True), None
-        if gated and not Nowhere(look, look.target.node).gets(answer):
-            raise
-    if channel is Channel.OPEN or (gated and channel is Channel.REFUSED_BY_MIDDLEWARE):
-        how = "as a WebSocket, without credentials"
-        return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel)
-    if not gated:  # by its own guard, which may ask by which transport somebody comes
+    seen, gated = _as_it_is(look, node, path)
+    if not gated:
         return seen
     if look.target.policy.mode == "calm":
         return replace(seen, detour_left_out=True)
+    socket = path.rstrip("/") + "/socket.io"
     up = "/.." * look.target.node(socket).count("/")
-    gate = f"{seen.attempt.refuser}, {seen.attempt.answer.status}, {seen.attempt.answer.challenge}"
-    first = look.shared(f"the channel that is asked by all names of files, refused by {gate}", lambda: path) == path
-    assets = [(f"/{asset}", QUERY.removeprefix("/")) for asset in (ASSETS if first else USUAL_ASSETS)]
-    for further, query in ((f"{up}/x", QUERY), *assets):
+    names = USUAL_ASSETS if _has_forerunner(look, node, path, seen) else ASSETS
+    for further, query in ((f"{up}/x", QUERY), *((f"/{name}", QUERY.removeprefix("/")) for name in names)):
         look.extend()  # up to twelve in a row, on a slow line or where each is held up: nginx: limit_req, no nodelay
         try:
             detour = _connect(look, node, f"{socket}{further}", query)
@@ -93,6 +76,56 @@ def _try_channel(look: Look, node: RootView, path: str) -> SocketAttempt:
         if detour.channel is not Channel.NO_CHANNEL or detour.attempt.kind is Kind.NO_ANSWER:
             return detour
     return seen
+
+
+def _has_forerunner(look: Look, node: RootView, path: str, seen: SocketAttempt) -> bool:
+    """Whether the same gate refuses a channel that the run asks by every name of a file: one list is for all of them.
+
+    Which one that is depends on the order of the dashboards, never on who has asked first.
+    """
+    for earlier in look.station.channels.before(path):
+        look.extend()  # it may be asked here
+        with contextlib.suppress(ProbeError):  # its own case carries why there is no answer
+            other, gated = _as_it_is(look, node, earlier)
+            if gated and _gate(other) == _gate(seen):
+                return True
+    return False
+
+
+def _gate(seen: SocketAttempt) -> tuple[Refuser | None, int, str]:
+    return seen.attempt.refuser, seen.attempt.answer.status, seen.attempt.answer.challenge
+
+
+def _as_it_is(look: Look, node: RootView, path: str) -> tuple[SocketAttempt, bool]:
+    """Return the attempt to join a channel by its own path, and whether a gate refuses it; made once for all questions.
+
+    Some gates let WebSockets pass, because browsers send no Basic login with them; some guards do, too.
+
+    Raises:
+        ProbeError: no answer, or one that is neither HTTP refusal nor Socket.IO.
+    """
+    return look.shared(f"channel of {path} by its own path", lambda: _join_as_it_is(look, node, path))
+
+
+def _join_as_it_is(look: Look, node: RootView, path: str) -> tuple[SocketAttempt, bool]:
+    socket = path.rstrip("/") + "/socket.io"
+    seen = _connect(look, node, socket)
+    gated = seen.channel is Channel.NO_CHANNEL
+    if gated:
+        seen = replace(seen, attempt=with_hint(look, seen.attempt, path))
+    if seen.channel is Channel.OPEN or (gated and seen.attempt.kind is not Kind.REFUSED):
+        return seen, False
+    try:
+        answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
+    except SilenceError:  # a front that drops upgrades: a channel that is open is answered at once
+        look.extend()
+        answer, channel = Answer(0, silent=True), None
+        if gated and not Nowhere(look, look.target.node).gets(answer):
+            raise
+    if channel is Channel.OPEN or (gated and channel is Channel.REFUSED_BY_MIDDLEWARE):
+        how = "as a WebSocket, without credentials"
+        return SocketAttempt(describe(look, Surface.DASHBOARD, "GET", socket, how, answer, node), channel), False
+    return seen, gated  # its own guard may ask by which transport somebody comes
 
 
 def upgrade_channel(

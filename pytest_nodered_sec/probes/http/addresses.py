@@ -96,10 +96,12 @@ def _glances(station: Station, admin: RootView, node: RootView) -> Iterator[Glan
         if seen is not None:
             yield Glance(f"GET {seen.path} without credentials", seen.kind, seen.answer.line())
     policy = station.target.policy
-    for path in ("/ui", "/dashboard") if policy.dashboards is None else policy.dashboards:
+    joined = [path for path in station.target.guarded_dashboards if policy.join_channels]
+    station.channels.add(joined)
+    for path in station.target.dashboards:
         page = attempt_access(Look(station), admin, node, Surface.DASHBOARD.name, "GET", path, "anonymous")
         yield _of_request(page)
-        if policy.join_channels and not policy.public_reason(path):
+        if path in joined:
             yield _of_channel(connect_channel(Look(station), admin, node, path))
     yield _of_channel(attempt_channel(Look(station), admin, node, Surface.ADMIN.name, "/comms", "subscribe"))
     for spot in askable_endpoints(station.target)[:_DECLARED]:

@@ -131,6 +131,7 @@ def _dashboard(look: Look, admin: RootView, node: RootView, path: str, told: str
     dashboard = classified.kind is Kind.SERVED and (Mark.DASHBOARD in answer.marks or bool(told))
     glimpses = [Glimpse(page, answer, classified, "a dashboard's page" if dashboard else "")]
     if look.target.policy.join_channels:
+        look.station.channels.add([path])
         seen = connect_channel(look, admin, node, path)
         shows = {Channel.OPEN: _CHANNEL, Channel.REFUSED_BY_MIDDLEWARE: _GUARDED_CHANNEL}.get(seen.channel, "")
         guarded = seen.channel is Channel.REFUSED_BY_MIDDLEWARE

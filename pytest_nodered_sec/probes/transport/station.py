@@ -24,6 +24,7 @@ from pytest_nodered_sec.probes.transport.names import ascii_name
 from pytest_nodered_sec.probes.transport.net import AT_ONCE, Places, advice, dial, resolve
 from pytest_nodered_sec.probes.transport.noticed import Noticed
 from pytest_nodered_sec.probes.transport.once import Memo
+from pytest_nodered_sec.probes.transport.order import ChannelOrder
 from pytest_nodered_sec.probes.transport.pace import Pace
 from pytest_nodered_sec.probes.transport.proxy import dial_through
 from pytest_nodered_sec.probes.transport.repeats import Repeats
@@ -82,6 +83,7 @@ class Station:
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
         self._elsewhere: Memo[Station] = Memo()
         self.repeats = Repeats()
+        self.channels = ChannelOrder(target.dashboards)
         self._asked: Memo[Answer] = Memo()
         self.found: Memo[Any] = Memo()
         self._lock = threading.Lock()
