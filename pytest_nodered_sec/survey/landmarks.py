@@ -36,7 +36,7 @@ class Landmarks:
         from pytest_nodered_sec.probes.login import account, told  # noqa: F401  as said
 
         self._station = station
-        self._known = {name: Once(partial(self._find, name)) for name in _NAMES}
+        self._known = {name: self._once(name) for name in _NAMES}
 
     def get(self, name: str) -> Any:  # Any: they are of several types
         """Return what bears this name.
@@ -49,7 +49,10 @@ class Landmarks:
     def forget(self, *names: str) -> None:
         """Look for what bears one of these names again, when it is wanted."""
         for name in names:
-            self._known[name] = Once(partial(self._find, name))
+            self._known[name] = self._once(name)
+
+    def _once(self, name: str) -> Once[Any]:  # Any: as above
+        return Once(partial(self._find, name), self._station.places.waits)
 
     def knows(self, name: str) -> bool:
         """Whether what bears this name was found."""

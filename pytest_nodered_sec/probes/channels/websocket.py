@@ -243,7 +243,7 @@ class Nowhere:
     def __init__(self, look: Look, root: Callable[[str], str]) -> None:
         self._station = look.station
         self._root = root
-        self._asked = Once(self._ask)
+        self._asked = Once(self._ask, look.station.places.waits)
         if not self._station.pace.quiet:
             threads.start(self._asked.settle)
 

@@ -94,7 +94,8 @@ def see_offers(look: Look) -> TlsOffers:
     if is_in_clear(look):
         return TlsOffers()
     asker = Asker(look)
-    lanes = [Once(partial(_see_versions, asker, versions)) for versions in _LANES]
+    waits = look.station.places.waits
+    lanes = [Once(partial(_see_versions, asker, versions), waits) for versions in _LANES]
     if look.target.policy.pace != "quiet" and not look.station.narrowed:
         for lane in lanes[1:]:
             threads.start(lane.settle)

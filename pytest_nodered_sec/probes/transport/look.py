@@ -281,10 +281,11 @@ class Look:
     def _turn(self, pace: Pace, asked: float) -> Iterator[None]:
         """Wait for the right to send one request, while nobody wants to be alone (`Places.alone`)."""
         while True:
-            alone = not self.station.places.wait()
+            self.station.places.wait()
             with pace.turn(self.deadline + time.monotonic() - asked):
-                if alone or self.station.places.may_ask():
-                    yield
+                if self.station.places.may_ask():
+                    with self.station.places.asking():
+                        yield
                     return
 
     def answer(
@@ -334,7 +335,8 @@ class Look:
         Raises:
             ProbeError: as the first of them that raises one.
         """
-        asked = [Once(partial(self._afresh, act, request)) for request in given]
+        waits = self.station.places.waits
+        asked = [Once(partial(self._afresh, act, request), waits) for request in given]
         if not (self.station.pace.quiet or self.station.places.is_ours):
             for once in asked[1:]:
                 self.station.beside(once.settle)

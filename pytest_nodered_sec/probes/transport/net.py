@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.once import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ AT_ONCE: Final = 8  # connections to one target
 _PAUSE: Final = 0.02  # seconds; who has only just got an answer asks again in less, and would have to connect anew
 _FATE: Final = threading.Lock()  # held while it is decided whether a kept connection is used or ended
 _PATIENCE: Final = 10.0  # seconds to wait for one at least; then a look gives up, which may hold another
-_LONGEST: Final = 40.0  # seconds to wait for who wants to be alone
+_LONGEST: Final = 120.0  # seconds to wait for who wants to be alone: he may rest for twenty, and ask a slow target
+_GLANCE: Final = 0.2  # seconds after which is looked whether he waits for us meanwhile, which nobody tells
 
 
 class Timed(socket.socket):
@@ -98,15 +100,20 @@ class Places:
     """The connections to one target, those kept for later included: never more than eight at once.
 
     As many threads ask, each with one connection, so that room can be made by ending one that nobody uses.
+
+    Attributes:
+        waits: which of these threads wait for others.
     """
 
     def __init__(self) -> None:
+        self.waits = Waits()
         self._changed = threading.Condition()  # of a reentrant lock: collecting garbage may close a connection anywhere
         self._open: list[Timed] = []
         self._making = 0
         self._closed = False
         self._most = AT_ONCE
-        self._alone: int | None = None  # the thread that wants to be alone
+        self._alone: list[int] = []  # threads that want to be alone; each but the first finds what the one before wants
+        self._asking: list[int] = []  # threads in the midst of a request
 
     def narrow(self, most: int) -> None:
         """Open no more than so many at once from now on, and end what nobody uses beyond that."""
@@ -116,40 +123,67 @@ class Places:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Let no other thread ask anything until the block ends, and end what nobody uses.
+        """Let no other thread ask anything until the block ends, and end what nobody uses; of two the second waits.
 
-        What is on its way is answered all the same.
+        What is on its way is answered all the same. A thread that finds what this one waits for may ask, too, or even
+        be alone for that, or both would wait for ever.
+
+        Raises:
+            ProbeError: another thread was alone for too long.
         """
+        me = threading.get_ident()
         with self._changed:
-            self._alone = threading.get_ident()
+            self.wait()
+            self._alone.append(me)
             self._trim()
         try:
             yield
         finally:
             with self._changed:
-                self._alone = None
+                self._alone.remove(me)
                 self._changed.notify_all()
 
-    def wait(self) -> bool:
-        """Wait until no other thread wants to be alone, and return whether that came.
-
-        Not for ever: the other one may wait for what this one finds.
-        """
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Note that this thread is in the midst of a request, which it ends although another one wants to be alone."""
+        me = threading.get_ident()
         with self._changed:
-            return self._changed.wait_for(self.may_ask, _LONGEST)
+            self._asking.append(me)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._asking.remove(me)
+
+    def wait(self) -> None:
+        """Wait until no other thread wants to be alone.
+
+        Raises:
+            ProbeError: it was for too long.
+        """
+        until = time.monotonic() + _LONGEST
+        with self._changed:
+            while not self.may_ask():
+                if time.monotonic() >= until:
+                    raise ProbeError("another look had the target to itself for too long", Cause.TIMEOUT)
+                self._changed.wait(_GLANCE)
 
     @property
     def is_ours(self) -> bool:
         """Whether this thread is alone."""
-        return self._alone == threading.get_ident()
+        return self._alone[-1:] == [threading.get_ident()]
 
     def may_ask(self) -> bool:
-        """Whether no other thread wants to be alone."""
-        return self._alone is None or self.is_ours or self._closed
+        """Whether no other thread wants to be alone, or it needs this one."""
+        with self._changed:
+            if not self._alone or self._closed:
+                return True
+            me, alone = threading.get_ident(), self._alone[-1]
+            return me == alone or me in self._asking or self.waits.is_waited_for(me, alone)
 
     def _trim(self) -> None:
         """End what nobody uses, as far as there is too much of it."""
-        most = self._most if self._alone is None else 0
+        most = 0 if self._alone else self._most
         self._open = [sock for sock in self._open if sock.fileno() >= 0]
         with _FATE:
             idle = sorted((sock for sock in self._open if sock.idle_since is not None), key=_rested)
@@ -201,7 +235,7 @@ class Places:
     def note_rest(self) -> None:
         """Note that nobody uses a connection for now: it makes room, and may be one too many."""
         with self._changed:
-            if self._most < AT_ONCE or self._alone is not None:
+            if self._most < AT_ONCE or self._alone:
                 self._trim()
             self._changed.notify()
 

@@ -81,11 +81,11 @@ class Station:
         self.closes = False  # whether a random path gets the connection closed, while something else is answered
         self.places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
-        self._elsewhere: Memo[Station] = Memo()
+        self._elsewhere: Memo[Station] = Memo(self.places.waits)
         self.repeats = Repeats()
         self.channels = ChannelOrder(target.dashboards)
-        self._asked: Memo[Answer] = Memo()
-        self.found: Memo[Any] = Memo()
+        self._asked: Memo[Answer] = Memo(self.places.waits)
+        self.found: Memo[Any] = Memo(self.places.waits)
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._clients = Clients()
