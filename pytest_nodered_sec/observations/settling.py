@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Observation, Target
 
 
-def asked_again(seen: Observation, target: Target) -> str:
+def asked_again(seen: Observation | ProbeError, target: Target) -> str:
     """Return the path that is asked once more before a refusal of a dashboard is believed; "" for everything else."""
     page = isinstance(seen, AccessAttempt) and seen.method == "GET" and seen.how == "without credentials"
     channel = isinstance(seen, SocketAttempt) and seen.channel is Channel.NO_CHANNEL

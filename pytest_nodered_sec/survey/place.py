@@ -57,7 +57,7 @@ class Place:
         self._answers: dict[Ask, Pending] = {}
         self._later: list[Ask] = []  # questions of a later stage, not queued yet
         self._open = Counter[str]()  # questions queued or in progress, by what confirms them
-        self._unconfirmed = Unconfirmed()
+        self._unconfirmed = Unconfirmed(self._target)
         self._confirming: set[str] = set()
         self._ready_to_guess = False
         self._failed = 0  # looks in a row that got no answer
@@ -384,7 +384,7 @@ class Place:
                 self._resting = False
                 if helped:
                     waited = self._unconfirmed.asks()
-                    self._unconfirmed = Unconfirmed()
+                    self._unconfirmed = Unconfirmed(self._target)
                     self._open.update(PROBES[ask.probe].confirmed_by for ask in waited)
                     again += waited
                 else:

@@ -50,6 +50,8 @@ class Signs:
         answers = [answer for answer in seen if not isinstance(answer, ProbeError)]
         paths = [path for path in (asked_again(answer, self._station.target) for answer in answers) if path]
         paths = [path for path in paths if not self._station.repeats.refused_often(path.partition("?")[0])]
+        if not paths:
+            return
         with contextlib.suppress(ProbeError):  # the landmarks show the target's state
             ask_again(self._station, [path for path in paths for _ in range(2)])  # two in a row: two servers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.observations.settling import may_be_a_limit
+from pytest_nodered_sec.observations.settling import asked_again, may_be_a_limit
 from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.registry import PROBES
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_nodered_sec.errors import ProbeError
-    from pytest_nodered_sec.model import Ask, Observation
+    from pytest_nodered_sec.model import Ask, Observation, Target
 
     Waiting = tuple[Ask, Observation | ProbeError]
 
@@ -20,9 +20,14 @@ CANARY_EVERY: Final = 30  # looks between two signs of life, those that asked no
 
 
 class Unconfirmed:
-    """Such answers, by what confirms them; who uses it holds the lock of its place."""
+    """Such answers, by what confirms them; who uses it holds the lock of its place.
 
-    def __init__(self) -> None:
+    Args:
+        target: whose.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._waiting: dict[str, list[Waiting]] = {}
         self._shared: set[Ask] = set()
 
@@ -45,14 +50,15 @@ class Unconfirmed:
         """Take those to confirm now, of one kind: every 30 looks that asked, and when no more of a kind are open.
 
         Answers from other ports are confirmed at the end only, because that takes new connections, and so are those
-        that may be a limit's, which the landmarks tell sooner or later.
+        that may be a limit's, which the landmarks tell sooner or later, and refusals of dashboards, for which nothing
+        need be asked once more where enough others have been refused by then.
 
         Args:
             still_open: how many questions have no answer yet, by kind.
             confirming: the kinds of which some are being confirmed; the one taken is added.
         """
         for kind, waiting in self._waiting.items():
-            sure = [each for each in waiting if not may_be_a_limit(each[1])]
+            sure = [each for each in waiting if not self._has_time(each[1])]
             looks = sum(ask not in self._shared for ask, _ in sure)
             enough = kind != "doors" and looks >= CANARY_EVERY and still_open[kind] >= AT_ONCE
             if kind in confirming or not (enough or not still_open[kind]):
@@ -62,6 +68,10 @@ class Unconfirmed:
             if not enough:
                 return waiting
             if len(sure) < len(waiting):
-                self._waiting[kind] = [each for each in waiting if may_be_a_limit(each[1])]
+                self._waiting[kind] = [each for each in waiting if self._has_time(each[1])]
             return sure
         return []
+
+    def _has_time(self, seen: Observation | ProbeError) -> bool:
+        """Whether an answer is confirmed with the last ones of its kind."""
+        return may_be_a_limit(seen) or bool(asked_again(seen, self._target))

@@ -123,6 +123,8 @@ def _glances(station: Station, admin: RootView, node: RootView) -> Iterator[Glan
 def ask_again(station: Station, paths: Sequence[str]) -> None:
     """Ask for dashboards' pages and channels once more; the station compares the answers, word for word the same asked.
 
+    Who is alone has no connection kept: each request opens one, and two in a row lead to two servers.
+
     Args:
         station: the target's.
         paths: absolute, with query; a session of Socket.IO that one opens is closed before any flow notices.
@@ -138,7 +140,8 @@ def ask_again(station: Station, paths: Sequence[str]) -> None:
             with contextlib.suppress(ProbeError):  # it ends by itself then
                 look.ask("POST", f"{path}&sid={session[0]}", body=farewell(old=session[1]))
 
-    Look(station).side_by_side(ask, paths)
+    with station.places.alone():
+        Look(station).side_by_side(ask, paths)
 
 
 def _of_way(seen: VariantAttempt, way: str) -> Glance:

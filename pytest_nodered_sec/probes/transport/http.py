@@ -55,6 +55,7 @@ class Exchange:
         body: at most 65536 bytes, where no more were asked for.
         cookies: each Set-Cookie header.
         seconds: from when there was a connection to the end of the answer.
+        connection: number of that among those to the target, 0 where it is not known.
     """
 
     status: int
@@ -62,6 +63,7 @@ class Exchange:
     body: bytes
     cookies: tuple[str, ...] = ()
     seconds: float = 0.0
+    connection: int = 0
 
     def __repr__(self) -> str:
         return f"Exchange({self.status}, {len(self.body)} bytes)"
@@ -311,7 +313,7 @@ class Client:
         finally:
             if not answered:
                 sock.close()
-        return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun), again
+        return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun, sock.number), again
 
     def rest(self) -> None:
         """Close the connections that are kept; who asks again makes new ones."""

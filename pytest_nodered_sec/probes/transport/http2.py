@@ -92,7 +92,8 @@ class Http2:
             raise explained(what, wrong, deadline, began=True) from None
         self.usable = answer.ended and not answer.last
         told = {name: redaction.scrub(value) for name, value in answer.told.items()}
-        return Exchange(answer.status, told, content, tuple(answer.cookies), time.monotonic() - begun)
+        taken = time.monotonic() - begun
+        return Exchange(answer.status, told, content, tuple(answer.cookies), taken, self.sock.number)
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> int:
         stream = self._connection.get_next_available_stream_id()

@@ -237,7 +237,7 @@ class Look:
             where = f" over plain HTTP at {plain_address}" if plain_address else ""
             repeats.note(key, f"GET {path.partition('?')[0]}{where}", got)
             if plain_address is None:
-                repeats.tally(path.partition("?")[0], got.status)
+                repeats.tally(path.partition("?")[0], got)
         return got
 
     def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:

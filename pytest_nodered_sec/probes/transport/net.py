@@ -36,6 +36,7 @@ class Timed(socket.socket):
     idle_since: float | None = None  # the same, from when on it is kept for a later question
     ended = False  # whether it was ended to make room
     places: Places | None = None  # where it counts, and somebody may wait for its place
+    number = 0  # which one of these it is, counted from 1
 
     def __del__(self) -> None:
         """Close what a thread dropped when the run ended under it."""
@@ -109,7 +110,7 @@ class Places:
         self.waits = Waits()
         self._changed = threading.Condition()  # of a reentrant lock: collecting garbage may close a connection anywhere
         self._open: list[Timed] = []
-        self._making = 0
+        self._making = self._made = 0
         self._closed = False
         self._most = AT_ONCE
         self._alone: list[int] = []  # threads that want to be alone; each but the first finds what the one before wants
@@ -219,9 +220,11 @@ class Places:
             with self._changed:
                 self._making -= 1
                 self._open += made
+                self._made += 1
+                number = self._made
                 closed = self._closed
                 self._changed.notify()  # where none was made, there is room
-        made[0].places = self
+        made[0].places, made[0].number = self, number
         if closed:
             made[0].close()
             raise ProbeError("the run has ended", Cause.UNAVAILABLE)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.probes.transport.http import Exchange
 
-_REFUSED: Final = (401, 403)
+_REFUSED: Final = {401, 403}
 _ABSENT: Final = (404, 410)
 _A_LIMITS: Final = "403"  # what HAProxy's deny, mod_evasive and CrowdSec answer whoever asks too much
 _NO_ANSWERS: Final = (408, 429)
 _GATED: Final = {"refused", "redirected"}  # what is there one time and not the other may be the flow's own doing
 _KEPT: Final = 2000  # questions of which the first answer is remembered
 _SHOWN: Final = 20
-_ENOUGH: Final = 3  # refusals of one page or channel: as many as one that is asked twice more
+_APART: Final = 4  # connections by which one page or channel is refused: each may lead to one of several servers
 
 
 class Repeats:
@@ -32,7 +32,7 @@ class Repeats:
         self._first: dict[Hashable, tuple[str, str]] = dict(before.served if before else {})
         self.served: dict[Hashable, tuple[str, str]] = dict(self._first)
         self._turns: dict[Hashable, Turn] = {}
-        self._seen: dict[str, Counter[int]] = {}  # statuses by path, however it was asked for
+        self._seen: dict[str, Counter[tuple[int, int]]] = {}  # status and connection by path, however it was asked for
 
     def note(self, key: Hashable, what: str, got: Exchange) -> None:
         """Compare an answer with the first one to the same question; what is no answer counts for nothing."""
@@ -49,17 +49,18 @@ class Repeats:
                     self.served[key] = ("served", line if before == "served" else str(got.status))
                 self._turns[key] = Turn(what, answers, "served" in (before, kind) and _A_LIMITS not in answers)
 
-    def tally(self, path: str, status: int) -> None:
+    def tally(self, path: str, got: Exchange) -> None:
         """Note what a GET of a path was answered, whatever else was sent with it."""
         with self._lock:
             if len(self._seen) < _KEPT or path in self._seen:
-                self._seen.setdefault(path, Counter())[status] += 1
+                self._seen.setdefault(path, Counter())[got.status, got.connection] += 1
 
     def refused_often(self, path: str) -> bool:
-        """Whether a dashboard's page or channel was refused three times by one status, and never answered otherwise.
+        """Whether a dashboard's page or channel was refused alike on four connections, and never answered otherwise.
 
         A server behind the same address that has no login would have answered one of them: a page is asked for with a
-        slash at its end and by its file, too, and a channel by names of files.
+        slash at its end and by its file, too, and a channel by names of files. Where connections are balanced, one
+        server answers all that comes by one of them.
 
         Args:
             path: absolute, without query; a channel's ends with a slash.
@@ -70,8 +71,10 @@ class Repeats:
                 spots = [page, f"{page}/", f"{page}/index.html"]
             else:
                 spots = [spot for spot in self._seen if spot.startswith(path) and "/.." not in spot]
-            statuses: Counter[int] = sum((self._seen.get(spot, Counter()) for spot in spots), Counter())
-        return len(statuses) == 1 and all(status in _REFUSED and times >= _ENOUGH for status, times in statuses.items())
+            came: Counter[tuple[int, int]] = sum((self._seen.get(spot, Counter()) for spot in spots), Counter())
+        statuses, connections = ({pair[place] for pair in came} for place in range(2))
+        refused = len(statuses) == 1 and statuses <= _REFUSED
+        return refused and len(connections) >= _APART
 
     def add(self, turn: Turn) -> None:
         """Record a difference that was found elsewhere."""

@@ -21,17 +21,17 @@ from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.access import AccessAttempt
 from pytest_nodered_sec.observations.addresses import Addresses, AddressView
 from pytest_nodered_sec.observations.answers import Kind
+from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.http import addresses
 from pytest_nodered_sec.probes.http.landmarks import view_admin
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.station import Station
+from pytest_nodered_sec.survey.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from pytest_nodered_sec.survey.survey import Survey
 
 
 @pytest.mark.parametrize("mine", [0, 1], ids=["guarded-first", "open-first"])
@@ -85,6 +85,55 @@ def balancing(folder: Path, port: int) -> Iterator[None]:
     command = [installed("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
     with running(command, folder / "haproxy.log", partial(accepts, port)):
         yield
+
+
+@pytest.mark.parametrize("dashboards", [("/ui",), ("/ui", "/dashboard")], ids=["a-dashboard", "two"])
+@pytest.mark.parametrize("opened", [0, 1, None], ids=["open-first", "guarded-first", "both-guarded"])
+def test_a_channel_that_a_balancer_of_connections_serves_by_turns_does_not_pass(
+    opened: int | None, dashboards: tuple[str, ...], tmp_path: Path, upstream: int
+) -> None:
+    """HAProxy gives each new connection to the other server; few questions need few connections."""
+    front, *servers = free_ports(3)
+    tls = f"ssl_certificate {tmp_path}/chain0.pem; ssl_certificate_key {tmp_path}/chain0.key;"
+    way = f"proxy_pass http://127.0.0.1:{upstream}; {PASS}"
+    http = TABLE + "".join(
+        f"server {{ listen 127.0.0.1:{port} ssl; {tls} location / {{ {way} }} "
+        f"location ~ ^/(ui|dashboard) {{ {'' if number == opened else guard(tmp_path)} {way} }} }}"
+        for number, port in enumerate(servers)
+    )
+    (tmp_path / "haproxy.cfg").write_text(
+        f"""global
+  nbthread 1
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+frontend front
+  bind 127.0.0.1:{front}
+  default_backend pair
+backend pair
+  balance roundrobin
+  server first 127.0.0.1:{servers[0]}
+  server second 127.0.0.1:{servers[1]}
+"""
+    )
+    with nginxlab.serving(tmp_path, [LEAF], http=http), balancing(tmp_path, front):
+        for _ in range(3):
+            survey = Survey()
+            target = at(front, policy=Policy(dashboards=dashboards))
+            asks = questions.dashboard_channels(target)
+            survey.ask_ahead(target, [*asks, *questions.ADDRESSES])
+            channel, *_ = outcomes(survey, target, *asks)
+            codes = verdict(survey, target)[1]
+            survey.close()
+            if opened is None:
+                assert isinstance(channel, SocketAttempt)
+                assert (channel.attempt.kind, codes) == (Kind.REFUSED, [])
+                continue
+            found_open = isinstance(channel, SocketAttempt) and channel.channel is Channel.OPEN
+            assert found_open or "answers differ from one question to the next" in str(channel)
+            assert found_open or codes == ["by-turns"]
 
 
 def test_a_channel_that_opens_by_turns_is_no_refusal(survey: Survey) -> None:
