@@ -21,9 +21,7 @@ ASSETS: Final = (
     *("x.js", "x.css", "x.svg", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
     *("x.txt", "x.jpg", "health"),
 )
-USUAL_ASSETS: Final = ASSETS[
-    :4
-]  # of further channels behind one gate: one list is for all of them, and the rest takes seven more
+USUAL_ASSETS: Final = ASSETS[:4]  # of further channels of one gate, whose list is for all: the rest takes seven more
 
 
 ADDRESSED: Final = (
