@@ -212,18 +212,19 @@ def _text(
     *,
     ignore_case: bool,
 ) -> bool:
-    if unknowns(sample) and kind(sample) == "secret" and not any(map(unknowns, values)):
+    known = not unknowns("".join(values))
+    if unknowns(sample) and kind(sample) == "secret" and known:
         tried = [text for text in TRIED if _text(visit, text, method, values, words, line, ignore_case=ignore_case)]
         return _chosen(visit, sample, words, line, present=bool(tried))
-    if unknowns(sample) or any(unknowns(value) for value in values):
+    if unknowns(sample) or not known:
         return _chosen(visit, sample + "".join(values), words, line)
     if method == "reg":
         return any(_matches(visit, value, sample, line, ignore_case=ignore_case) for value in values)
     if method == "len":
         return _number(visit, str(len(sample)), values, words, line)
-    if ignore_case:
-        sample, values = sample.lower(), [value.lower() for value in values]
-    return any(fits(method, sample, value) for value in values)
+    if ignore_case and values:
+        sample, values = sample.lower(), "\0".join(values).lower().split("\0")
+    return fits(method, sample, tuple(values))
 
 
 def _matches(visit: Visit, pattern: str, sample: str, line: Directive, *, ignore_case: bool) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.rules.walk.haproxy_visit import Sections, Visit
 
-_MOST: Final = 300  # patterns of which each may be a way of its own; of networks there may be any number
+_MOST: Final = 150  # patterns of which each may be a way of its own; of networks there may be any number
 _OF: Final = re.compile(r"([\w.]+(?:\([^()]*\))?)[^\s\[\]]*?,map(_\w+)?\(([^,()]+)")  # what is looked up in which map
 _MATCHES: Final = ("str", "beg", "end", "sub", "dir", "dom", "reg", "ip")
 
@@ -50,7 +50,7 @@ def mapped(visit: Visit, name: str, argument: str, sample: str) -> list[str]:
     lines = keys(visit, file, method)
     if lines is None or unknowns(sample) or method not in _MATCHES:
         return [unknown(f"HAProxy's {name}")]
-    pairs = [(*line.split(None, 1), "")[:2] for line in lines if line.strip()]
+    pairs = _pairs(lines)
     try:
         fitting = [pair for pair in pairs if _is_for(method, sample, pair[0])]
     except pcre.UnreadableError:
@@ -78,19 +78,26 @@ def listed(sections: Sections, words: tuple[str, ...]) -> tuple[str, ...]:
     return (*plain, *(line for lines in lists if len(lines) <= _MOST for line in lines))
 
 
-def fits(method: str, sample: str, value: str) -> bool:
-    """Whether a text is as a pattern says, compared as str, beg, end, sub, dir or dom."""
+def fits(method: str, sample: str, values: tuple[str, ...]) -> bool:
+    """Whether a text is as one of several patterns says, compared as str, beg, end, sub, dir or dom."""
     if method == "str":
-        return sample == value
+        return sample in values
     if method == "beg":
-        return sample.startswith(value)
+        return sample.startswith(values)
     if method == "end":
-        return sample.endswith(value)
+        return sample.endswith(values)
     if method == "sub":
-        return value in sample
+        return any(value in sample for value in values)
     between = "/?" if method == "dir" else "/?.:"
     edge = f"[{re.escape(between)}]"
-    return re.search(f"(?:^|{edge}){re.escape(value.strip(between))}(?:{edge}|$)", sample) is not None
+    plain = (re.escape(value.strip(between)) for value in values)
+    return any(re.search(f"(?:^|{edge}){value}(?:{edge}|$)", sample) for value in plain)
+
+
+@lru_cache(maxsize=16)
+def _pairs(lines: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return keys and values of a map."""
+    return [(key, "".join(rest)) for key, *rest in (line.split(None, 1) for line in lines if line.strip())]
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +117,7 @@ def _is_for(method: str, sample: str, key: str) -> bool:
         return bool(is_among(sample, (key,)))
     if method == "reg":
         return pcre.read(key).regex.search(sample) is not None
-    return fits(method, sample, key)
+    return fits(method, sample, (key,))
 
 
 def _closeness(method: str, key: str) -> int:
