@@ -1,4 +1,4 @@
-"""A real nginx on loopback that presents chains made by `tlslab`, with whatever lines its server block needs.
+"""A real nginx on loopback that presents chains made by `certlab`, with whatever lines its server block needs.
 
 It logs at level notice, and counts the connections that it accepts: so a test can say what a look leaves behind.
 """

@@ -1,4 +1,4 @@
-"""What comes over plain HTTP."""
+"""What comes over plain HTTP, and whether browsers are told to use HTTPS only."""
 
 from __future__ import annotations
 

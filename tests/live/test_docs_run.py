@@ -1,7 +1,7 @@
 """What docs/extending.md and docs/lab.md show is run, block by block, as a reader would.
 
 Two commands of docs/lab.md are run elsewhere: a whole look at `hardened` (test_verdicts.py), and controls at `fresh`
-and `hardened` (test_examples.py).
+and `hardened` (test_example_files.py).
 """
 
 from __future__ import annotations

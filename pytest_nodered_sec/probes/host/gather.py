@@ -1,6 +1,6 @@
 """The inside of a target: everything is gathered over testinfra, in two or three round trips.
 
-`gather` runs once per target (the landmark "host"); host_parts.py takes the answers apart. No command writes; `sudo`
+`gather` runs once per target (the landmark "host"); parts.py takes the answers apart. No command writes; `sudo`
 is used where testinfra's option asks for it, and only for the lines of `host.sh` that say `root` and for Node-RED's own
 user (docs/sudoers lists them).
 """

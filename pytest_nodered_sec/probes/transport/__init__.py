@@ -1,1 +1,1 @@
-"""The transport of all probes: connections, requests, pace, looks, identity of the server."""
+"""The transport of all probes: connections, requests, their pace and repetition, and what the answers tell besides."""

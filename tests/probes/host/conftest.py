@@ -1,4 +1,4 @@
-"""Fixtures of the tests that evaluate settings.js: a process that stands for Node-RED, and the evaluator beside it."""
+"""A process that stands for Node-RED with an evaluator of settings.js beside it, and a directory, for tests of hosts."""
 
 from __future__ import annotations
 
