@@ -1,4 +1,4 @@
-"""A part of a long list of live cases, chosen by the environment: each run takes some, and the parts together take all."""
+"""A part of a long list of live cases, chosen by the environment: each run takes some, the parts together take all."""
 
 from __future__ import annotations
 
