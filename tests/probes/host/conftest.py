@@ -1,4 +1,4 @@
-"""A stand-in for Node-RED with an evaluator of settings.js beside it, and a directory of its own: for tests of hosts."""
+"""A stand-in for Node-RED with an evaluator of settings.js beside it, and a directory: for tests of hosts."""
 
 from __future__ import annotations
 
