@@ -181,7 +181,12 @@ def test_every_surface_is_asked_by_every_way() -> None:
         ("POST", "/do/c", "/dO/c"),
         ("POST", "/do/c", "/do/c/"),
     ]
-    assert [ask.args for ask in asks if ask.probe == "by_address"] == [(), ("localhost",), ("no name",)]
+    assert [ask.args for ask in asks if ask.probe == "by_address"] == [
+        (),
+        ("localhost",),
+        ("the name with a dot",),
+        ("no name",),
+    ]
     itself = target("https://localhost")
     by_address = [ask.args for ask in CONTROLS["proxy-05"].asks(itself) if ask.probe == "by_address"]
     assert by_address == [(), ("no name",)]

@@ -21,7 +21,7 @@ from suite_controls import CONTROLS, rule_of
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.catalogue import catalogue
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.lab import deployments
+from pytest_nodered_sec.lab import deployments, toolchain
 from pytest_nodered_sec.lab.node_red import flows
 from pytest_nodered_sec.lab.ports import free_ports
 from pytest_nodered_sec.model import Target
@@ -143,6 +143,31 @@ def open_node_red(folder: Path, logins: str = "") -> Iterator[int]:
     (folder / "flows.json").write_text(flows(deployments.Deployment()))
     with lab.start([str(folder)], say=lambda line: None) as there:
         yield there.deployments[0].direct_port
+
+
+def nginx(upstreams: Mapping[str, int], folder: Path, gates: Mapping[str, tuple[int, str]]) -> list[str]:
+    """Write nginx's configuration; return the command that runs it.
+
+    Args:
+        upstreams: TCP ports, by the names under which the gates' lines pass on to them.
+        folder: an existing directory; in the lines `@FILES@` stands for it.
+        gates: of each its port and lines.
+    """
+    servers = "".join(
+        f"server {{ listen 127.0.0.1:{port} ssl; {lines.replace('@FILES@', str(folder))} }}"
+        for port, lines in gates.values()
+    )
+    behind = "".join(f"upstream {name} {{ server 127.0.0.1:{port}; }} " for name, port in upstreams.items())
+    places = "".join(
+        f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "users").write_text("operator:{PLAIN}right\n")
+    (folder / "nginx.conf").write_text(
+        f"""daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; events {{ }}
+http {{ access_log off; {places} ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.key;
+map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }} {behind} {servers} }}"""
+    )
+    return [str(toolchain.nginx()), "-p", str(folder), "-e", f"{folder}/start.log", "-c", f"{folder}/nginx.conf"]
 
 
 def _speaks_tls(port: int) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_nodered_sec.data.ways import ADDRESSED
+from pytest_nodered_sec.data.made_up import ADDRESSED
 
 SURFACES: Final = (
     "admin API",
@@ -26,8 +26,10 @@ COLUMNS: Final = {
     "spelling": "small letters and capitals by turns, in the path or the root, a trailing slash; not where Node-RED "
     "itself refuses",
     "written": "`//` in place of the first slash with the first letter percent-encoded (each by itself at the first "
-    "surface that a gate refuses), behind `/static/..` or the "
-    "first public path of the policy; not where Node-RED itself refuses; of pages, endpoints and the admin API the "
+    "surface that a gate refuses), behind `/static/..` or the first public path of the policy; at the first page that "
+    "a login refuses (where there is none, everywhere) behind `/.well-known/acme-challenge/../..` and in the same path "
+    "`/robots.txt/..`, `/favicon.ico/..`, `/health/..`, `/public/..` and `/assets/..`; where Node-RED itself refuses, "
+    "`/static/..`, `//` and the letter in one request to the admin API; of pages, endpoints and the admin API the "
     "whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
@@ -40,8 +42,8 @@ COLUMNS: Final = {
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
     "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
     "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too; of a "
-    "further page behind the same gate all but 100.64.0.1 and fd00::1; X-Forwarded-For has 10.0.0.1 before "
-    "100.64.0.1 and 192.168.1.5 before fd00::1",
+    "further page behind the same gate all but 100.64.0.1 and fd00::1; X-Forwarded-For has "
+    "172.30.32.2 (Home Assistant's Supervisor) and 10.0.0.1 before 100.64.0.1, and 192.168.1.5 before fd00::1",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
@@ -61,7 +63,7 @@ COLUMNS: Final = {
     "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear; of admin API and pages also "
-    "localhost, and no name in the TLS handshake",
+    "localhost, the name with a dot at its end, and no name in the TLS handshake",
     "roots": "below another root that is known in the field, or above one of the policy's public paths",
 }
 _AS_PAGE: Final = "a gate takes it for the page or the channel, which are asked"

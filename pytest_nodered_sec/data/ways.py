@@ -6,11 +6,13 @@ surfaces and ways is in `data.cells`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pytest_nodered_sec.data.api_keys import API_KEYS
 from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, EMBEDDED, NAVIGATION
 from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
+from pytest_nodered_sec.data.made_up import ADDRESSED, COOKIES, FLAGS, TOKEN_HEADERS
 from pytest_nodered_sec.data.part import Part, Way
 
 # Folders that a gate may let pass wherever they stand: nginx: location ~ /(public|static)/; Caddy: not path */static/*
@@ -22,23 +24,6 @@ ASSETS: Final = (
     *("x.txt", "x.jpg", "health"),
 )
 USUAL_ASSETS: Final = ASSETS[:4]  # of further channels of one gate, whose list is for all: the rest takes seven more
-
-
-ADDRESSED: Final = (
-    "X-Forwarded-For",
-    "X-Real-IP",
-    "X-Client-IP",
-    "X-Cluster-Client-IP",  # Zeus and Rackspace load balancers
-    "CF-Connecting-IP",  # Cloudflare
-    "True-Client-IP",  # Akamai, Cloudflare Enterprise
-    "X-Azure-ClientIP",  # Azure Front Door
-    "Fastly-Client-IP",
-    "Client-IP",  # PHP's HTTP_CLIENT_IP, and what copies it
-    "X-Remote-IP",
-    "X-Remote-Addr",
-    "X-Originating-IP",
-    "X-Envoy-External-Address",
-)
 
 
 OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
@@ -141,34 +126,11 @@ RETURNED: Final = Part(
     'nginx: map $cookie_seen $realm { "" Operators; default off; } and add_header Set-Cookie seen=1 always, as checks '
     "for browsers do",
 )
-# What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in.
-COOKIES: Final = {
-    "session": "nobody",
-    "connect.sid": "s%3Anobody.nothing",  # express-session
-    **dict.fromkeys(
-        ("sessionid", "session_id", "sid", "SID", "JSESSIONID", "PHPSESSID", "ASP.NET_SessionId"), "nobody"
-    ),
-    **dict.fromkeys(("auth", "auth_token", "authToken", "Authorization", "token", "access_token", "user"), "nobody"),
-    **dict.fromkeys(("_oauth2_proxy", "_forward_auth", "authelia_session", "authentik_session"), "nobody"),
-    **dict.fromkeys(("CF_Authorization", "KEYCLOAK_IDENTITY", "io", "node_red_session"), "nobody"),
-    **dict.fromkeys(("remember_token", "laravel_session", "grafana_session", "_session_id"), "nobody"),
-    "jwt": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.",  # {"alg": "none"}, {"sub": "nobody"}
-    **dict.fromkeys(("logged_in", "loggedin", "authenticated", "is_admin"), "1"),
-}
-# What they say of a visitor who is logged in; a cookie has one value only, so "1" and "true" are sent by two ways.
-FLAGS: Final = ("logged_in", "loggedin", "loggedIn", "isLoggedIn", "authenticated", "is_admin", "admin", "auth")
 FLAGGED: Final = Part(
     "flagged",
     "with cookies that say that somebody is logged in",
     (("Cookie", "; ".join(f"{name}=true" for name in FLAGS)),),
     'nginx: if ($cookie_loggedin != "true") { return 401; }',
-)
-# Where a token stands if not in Authorization: adminAuth.tokenHeader, and what services in front sign.
-TOKEN_HEADERS: Final = (
-    *("X-Auth-Token", "X-Access-Token", "X-Token"),
-    *("X-JWT-Assertion", "Cf-Access-Jwt-Assertion", "X-Goog-IAP-JWT-Assertion", "X-Amzn-Oidc-Data"),
-    *("X-Pomerium-Jwt-Assertion", "Teleport-Jwt-Assertion", "X-Authentik-Jwt", "X-MS-TOKEN-AAD-ID-TOKEN"),
-    *("X-Forwarded-Access-Token", "X-Auth-Request-Access-Token"),  # oauth2-proxy
 )
 CREDENTIAL_SHAPED: Final = Part(
     "credential-shaped",
@@ -246,6 +208,12 @@ _UNTIDY: Final = (
     "nginx: map $request_uri $realm { ~*^/(ui|api) Operators; default off; } and a proxy_pass that ends with a slash, "
     "which forwards the tidied path"
 )
+
+
+def _encoded(path: str) -> str:
+    return "/" + "".join(f"%{byte:02X}" for byte in path[1:2].encode()) + path[2:]
+
+
 SLASHES: Final = Part(
     "slashes", "with // in place of the path's first slash", (), _UNTIDY, write=lambda path: f"/{path}"
 )
@@ -262,7 +230,24 @@ ENCODED: Final = Part(
     "with the path's first letter percent-encoded",
     (),
     _UNTIDY,
-    write=lambda path: "/" + "".join(f"%{byte:02X}" for byte in path[1:2].encode()) + path[2:],
+    write=_encoded,
+)
+FREED: Final = Part(
+    "freed",
+    "by way of paths that are often free (/.well-known/acme-challenge/.. and others)",
+    (),
+    "nginx: map $request_uri $realm { default Operators; ~^/[.]well-known/ off; } and a proxy_pass that ends with a "
+    "slash, the same by /robots[.]txt or /favicon[.]ico anywhere; HAProxy: path_beg /.well-known/acme-challenge/ in "
+    "front of an nginx that tidies",
+    write=lambda path: (
+        f"/.well-known/acme-challenge/../../robots.txt/../favicon.ico/../health/../public/../assets/..{path}"
+    ),
+)
+# Where Node-RED itself refuses, and a front may log in for whoever asks by such a path: all forms in one.
+UNTIDY: Final = replace(
+    DOTTED,
+    said="by way of a path that is often free (/static/..), with // and its first letter percent-encoded",
+    write=lambda path: f"/static/../{_encoded(path)}",
 )
 ABSOLUTE: Final = Part(
     "absolute",
@@ -372,18 +357,21 @@ WAYS: Final = {
             "bearer",
             (BEARER, CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1")),
         ),
-        Way("basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1", before="10.0.0.1"))),
+        Way(
+            "basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1", before="172.30.32.2, 10.0.0.1"))
+        ),
         Way("lan", (CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
         Way("behind", (BEHIND, NAMELESS, _from("fd00::1", before="192.168.1.5"))),
         Way("written", (ENCODED, SLASHES, CHUNKED, _from("::1"))),  # in this order: the letter first
+        Way("freed", (FREED,)),
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
         Way("head", (HEAD, _from("fd00::1", before="192.168.1.5"))),
         Way("identity", (IDENTITY,)),
     )
 }
-_WRITTEN: Final = ("written", "dotted")
+_WRITTEN: Final = ("written", "dotted", "freed")
 PROXY_05: Final = {
     "admin API": ("upgrade", "browser", "basic", "lan", "rerouted", "behind", *_WRITTEN),  # admin-02 asks with tokens
     "dashboard page": ("upgrade", "browser", "bearer", "basic", "rerouted", "behind", *_WRITTEN),
@@ -394,3 +382,4 @@ PROXY_05: Final = {
     "WebSocket endpoint": ("socket", *_WRITTEN),
 }
 RARE: Final = ("basic", "rerouted", "behind")  # of dashboards, asked at the first one that refuses
+ONCE: Final = ("freed",)  # asked at the first surface that a gate refuses

@@ -101,6 +101,7 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
     by_address = [Ask("by_address", label="the address as Host")] if target.named else []
     if target.named and target.hostname != "localhost":
         by_address.append(Ask("by_address", ("localhost",), "localhost as Host"))
+        by_address.append(Ask("by_address", ("the name with a dot",), "the name with a dot as Host"))
     if target.named and target.tls:
         by_address.append(Ask("by_address", ("no name",), "no name in the TLS handshake"))
     http3 = [Ask("http3", label="HTTP/3")] if target.tls else []

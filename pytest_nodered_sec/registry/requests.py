@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.user_files import USER_FILES
-from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT
+from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, UNTIDY
 from pytest_nodered_sec.model import Surface, ending_of, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
 
@@ -217,7 +217,7 @@ def for_way(target: Target, args: tuple[str, ...]) -> list[Request]:
     root = target.admin if surface in ("admin API", "/comms") else target.node
     if surface.startswith("channel"):
         return [*_for_channel(target, surface, path, parts, manner), *for_socket(target, (path,))]
-    several = [*([part] for part in parts), parts]
+    several = [*([part] for part in parts), parts, *([[UNTIDY]] if (surface, name) == ("admin API", "dotted") else [])]
     by = next((part.method for part in parts if part.method), method)
     asked = [Request(manner, by, root("/<random>"))] if by != method else []  # where it is not refused
     asked += [

@@ -121,6 +121,7 @@ _REMEDIES_ALIKE: Final = {
     "ending": "query",
     "encoded": "slashes",
     "dotted": "slashes",
+    "freed": "slashes",
     "flagged": "credential-shaped",
     "chunked": "carrying",
     "scheme": "bearer",
@@ -144,7 +145,7 @@ def way_opens_nothing(seen: VariantAttempt | Http3Offer, policy: Policy) -> Verd
     if plain is not None and plain.kind is Kind.SERVED:
         return NotApplicable(f"{plain.evidence()}: served to a plain request too")
     if seen.elsewhere:
-        return NotApplicable(f"asked at {seen.elsewhere}: a rare way, for which one dashboard that refuses is enough")
+        return NotApplicable(f"asked at {seen.elsewhere}: a rare way, for which one place that refuses is enough")
     opened = attempt.kind is Kind.SERVED and (attempt.answer.status < 400 or attempt.answer.status == 500)
     if opened and plain is not None:
         way = seen.ways[0]

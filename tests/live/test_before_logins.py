@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from gatelab import PASS
 from suite_runs import need_nginx
-from waylab import HASH, Pair, open_node_red, standing
-
-from pytest_nodered_sec.lab import toolchain
+from waylab import HASH, Pair, nginx, open_node_red, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from waylab import Street
 
@@ -58,29 +55,9 @@ GATES = {
     ),
     "range": Pair(logs_in("$http_range"), "proxy-05:program", _PASSED_ON),
     "tailnet-editor": Pair(logs_in("$http_x_real_ip ~ ^100[.]64[.]"), "proxy-05:forwarded", _PASSED_ON),
-    "percent": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|%"), "proxy-05:slashes", _GUARDED),
-    "doubled": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|//"), "proxy-05:encoded", _GUARDED),
+    "percent": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|%"), "proxy-05:slashes proxy-05:freed", _GUARDED),
+    "doubled": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|//"), "proxy-05:encoded proxy-05:freed", _GUARDED),
 }
-
-
-def command(ports: tuple[int, int], folder: Path, gates: Mapping[str, tuple[int, str]]) -> list[str]:
-    """Write nginx's configuration; return the command that runs it."""
-    both, editor = ports
-    servers = "".join(
-        f"server {{ listen 127.0.0.1:{port} ssl; {lines.replace('@FILES@', str(folder))} }}"
-        for port, lines in gates.values()
-    )
-    places = "".join(
-        f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "users").write_text("operator:{PLAIN}right\n")
-    (folder / "nginx.conf").write_text(
-        f"""daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; events {{ }}
-http {{ access_log off; {places} ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.key;
-map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
-upstream both {{ server 127.0.0.1:{both}; }} upstream editor {{ server 127.0.0.1:{editor}; }} {servers} }}"""
-    )
-    return [str(toolchain.nginx()), "-p", str(folder), "-e", f"{folder}/start.log", "-c", f"{folder}/nginx.conf"]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +67,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     with (
         open_node_red(folder / "both", _ADMIN + _NODE) as both,
         open_node_red(folder / "editor", _ADMIN) as editor,
-        standing(folder, GATES, partial(command, (both, editor))) as there,
+        standing(folder, GATES, partial(nginx, {"both": both, "editor": editor})) as there,
     ):
         yield there
 

@@ -98,7 +98,7 @@ def test_a_rare_way_that_another_dashboard_is_asked_by_does_not_apply_here() -> 
     seen = replace(asked(PROXY_BASIC, PROXY_BASIC), elsewhere="/ui")
     verdict = way_opens_nothing(seen, Policy())
     assert isinstance(verdict, NotApplicable)
-    assert verdict.reason == "asked at /ui: a rare way, for which one dashboard that refuses is enough"
+    assert verdict.reason == "asked at /ui: a rare way, for which one place that refuses is enough"
 
 
 def test_behind_a_blanket_gate_absence_opens_nothing() -> None:

@@ -11,7 +11,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.ways import BASIC, IDENTITY, NEWER, RARE, RETURNED, SLASHES, TRANSPORT
+from pytest_nodered_sec.data.ways import (
+    BASIC,
+    IDENTITY,
+    NEWER,
+    ONCE,
+    RARE,
+    RETURNED,
+    SLASHES,
+    TRANSPORT,
+    UNTIDY,
+)
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import VariantAttempt
@@ -34,7 +44,7 @@ if TYPE_CHECKING:
 
 
 # Ways past a gate alone, where Node-RED's own login got the plain request. By the others a front may log in for us.
-_PAST_GATES: Final = ("rerouted", "behind", "written", "dotted")
+_PAST_GATES: Final = ("rerouted", "behind", "written", "dotted", "freed")
 NOT_SPOKEN: Final = ", and not in HTTP/2, on which the server agreed and which it did not speak,"
 
 
@@ -56,7 +66,11 @@ def attempt_way(
         ProbeError: no answer.
     """
     asking = Asking(look, admin, node, surface, method, path)
-    return look.shared(f"{method} {path} of {surface} by {way}", lambda: _try_way(asking, surface, path, way))
+    return _once(asking, surface, method, path, way)
+
+
+def _once(asking: Asking, surface: str, method: str, path: str, way: str) -> VariantAttempt:
+    return asking.look.shared(f"{method} {path} of {surface} by {way}", lambda: _try_way(asking, surface, path, way))
 
 
 def _try_way(asking: Asking, surface: str, path: str, way: str) -> VariantAttempt:
@@ -67,9 +81,16 @@ def _try_way(asking: Asking, surface: str, path: str, way: str) -> VariantAttemp
         for earlier in _earlier(look, surface, path):
             if _of_one_gate(asking.of(surface, earlier).plainly(), plain):
                 return VariantAttempt(path, plain, plain, elsewhere=earlier)
+    sent = parts_of(look.target, way)
     if way in _PAST_GATES and plain.refuser is Refuser.NODE_RED:
+        if not sent or way != "dotted" or surface != "admin API":
+            return VariantAttempt(path, plain, plain)
+        sent = [UNTIDY]
+    if way in ONCE and surface in TALKS and plain.kind is Kind.ABSENT:  # a page shows more
         return VariantAttempt(path, plain, plain)
-    fitting = [part for part in parts_of(look.target, way) if _fits(look, surface, plain, part)]
+    if way in ONCE and plain.kind is Kind.REFUSED and (told := _told_elsewhere(asking, surface, path, plain, way)):
+        return VariantAttempt(path, plain, plain, elsewhere=told)
+    fitting = [part for part in sent if _fits(look, surface, plain, part)]
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
     if way == "written" and SLASHES in parts and _may_tell_apart(asking, surface, path, plain):
@@ -146,6 +167,24 @@ def _may_tell_apart(asking: Asking, surface: str, path: str, plain: AccessAttemp
             if _of_one_gate(asking.of(name, page).plainly(), plain):
                 return False
     return True
+
+
+def _told_elsewhere(asking: Asking, surface: str, path: str, plain: AccessAttempt, way: str) -> str:
+    """Return a page that the same login refuses, and whose answer to such a way tells of all that it refuses; else "".
+
+    Who answers a page by it as without is no gate that opens for it; and where nothing is there, nobody tidies paths.
+    Another login behind that one would hide what is opened.
+    """
+    pages = _earlier(asking.look, surface, path) if surface == "dashboard page" else asking.look.target.dashboards
+    for page in pages if plain.refuser is not Refuser.UNNAMED else ():
+        with contextlib.suppress(ProbeError):  # other controls carry why there is no answer
+            asking_page = asking.of("dashboard page", page)
+            if not _of_one_gate(asking_page.plainly(), plain):
+                continue
+            seen = _once(asking_page, "dashboard page", "GET", page, way)
+            if seen.attempt.kind in (Kind.SERVED, Kind.ABSENT) or _same(seen.attempt, plain):
+                return page
+    return ""
 
 
 def _earlier(look: Look, surface: str, path: str) -> tuple[str, ...]:
