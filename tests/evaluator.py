@@ -16,7 +16,7 @@ from pytest_nodered_sec.probes.host.parse import answer_of_node
 if TYPE_CHECKING:
     from pathlib import Path
 
-HASH = "$2y$12$" + "a" * 53
+HASH = "$2y$12$XFJ8n0/JUb3RAioQ4JjLHOZFEH6ZpONFPq2wqCLjUsOxqP3mtqbYC"
 LOGIN = f"{{type: 'credentials', users: [{{password: '{HASH}'}}]}}"
 STUBS = ("config", "jsonwebtoken", "node-red-auth-github", "our-settings", "serialport", "theme", "unleash")
 

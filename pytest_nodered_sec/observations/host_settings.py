@@ -32,7 +32,7 @@ class PasswordHash:
     def line(self) -> str:
         """Return it in one short phrase."""
         if self.scheme == "other":
-            return "no bcrypt hash: a plain-text password, or a placeholder that was never replaced"
+            return "no bcrypt hash: a plain-text password, a placeholder that was never replaced, or a damaged hash"
         cost = f" of cost {self.cost}" if self.cost else ""
         return f"{self.scheme}{cost}" + (f", the sample {self.known}" if self.known else "")
 

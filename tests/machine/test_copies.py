@@ -126,7 +126,7 @@ def test_a_password_hash_that_two_machines_have_is_found_and_kept_nowhere(tmp_pa
 
     The third has a hash of its own, and shares with the second a sample that host-03 judges.
     """
-    shared, own = (f"$2b$08${secrets.token_hex(27)[:53]}" for _ in range(2))
+    shared, own = (f"$2b$08${secrets.token_hex(11)[:21]}u{secrets.token_hex(15)}e" for _ in range(2))
     sites = [tmp_path / "sites" / str(number) for number in range(3)]
     for site, (admin, node) in zip(sites, [(shared, shared), (shared, SAMPLE_HASH), (own, SAMPLE_HASH)], strict=True):
         site.mkdir(parents=True)

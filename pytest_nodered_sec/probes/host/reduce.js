@@ -23,16 +23,26 @@ const switched = (value) => kindOf(value) === "computed" ? "computed" : value ==
 const listOf = (value) => Array.isArray(value) ? value : [];
 const own = (value) => value !== null && typeof value === "object" && !value[INERT] ? value : {};
 
+// What bcrypt can have made. The last letter of the salt, and that of all, carry two and four bits (seen of @node-rs/bcrypt
+// 1.10 and bcryptjs 3.0, which refuse every password at others).
+const BCRYPT = /^\$2[abxy]\$(0[4-9]|[12]\d|3[01])\$([./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26])$/;
+
+const published = (value) => Object.keys(INPUT.known).find((other) => other === value || BCRYPT.test(other) && other.slice(4) === value.slice(4));
+
+// It has that form, and was made from no password: written by hand, or a published one with other letters or another cost.
+const madeUp = (value, letters) => new Set(letters).size < 12 || /replace|example|placehold|password|change.?me|your.?hash/i.test(letters)
+  || !published(value) && Object.keys(INPUT.known).some((other) => [...letters].filter((one, at) => one === other[7 + at]).length > 20);
+
 function hash(value) {
   if (kindOf(value) === "computed") return { scheme: "computed", cost: 0, known: "", mark: "" };
   if (typeof value !== "string" || !value) return { scheme: "unset", cost: 0, known: "", mark: "" };
-  const bcrypt = /^\$2[abxy]?\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.exec(value);
-  const known = INPUT.passwords.includes(HASHED.get(value)) ? "of a password that everybody knows"
-    : Object.hasOwn(INPUT.known, value) ? INPUT.known[value] : "";
+  const made = HASHED.has(value), [, cost, letters] = BCRYPT.exec(value) || [];
+  const bcrypt = Boolean(cost) && (made || !madeUp(value, letters));
+  const known = INPUT.passwords.includes(HASHED.get(value)) ? "of a password that everybody knows" : INPUT.known[published(value)] || "";
   return {
     scheme: bcrypt ? "bcrypt" : /^[0-9a-f]{32}$/i.test(value) ? "md5" : "other",
-    cost: bcrypt ? Number(bcrypt[1]) : 0, known,
-    mark: bcrypt && !known && !HASHED.has(value) ? mark(value) : "",
+    cost: bcrypt ? Number(cost) : 0, known,
+    mark: bcrypt && !known && !made ? mark(value) : "",
   };
 }
 

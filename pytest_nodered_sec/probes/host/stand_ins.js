@@ -189,8 +189,8 @@ function bcrypt(asked) { // of which a hash is what it is made of: a password, a
   const made = (password, cost) => {
     if (typeof password !== "string" && kindOf(password) !== "computed") throw new Error("Illegal arguments");
     const rounds = Math.min(31, Math.max(4, Math.trunc(Number(cost)) || 10));
-    const random = require("crypto").randomBytes(40).toString("base64").replace(/[^A-Za-z0-9]/g, ".").slice(0, 53);
-    const value = `$2b$${String(rounds).padStart(2, "0")}$${random}`;
+    const random = require("crypto").randomBytes(40).toString("base64").replace(/[^A-Za-z0-9]/g, ".");
+    const value = `$2b$${String(rounds).padStart(2, "0")}$${random.slice(0, 21)}u${random.slice(21, 51)}u`; // of that form
     HASHED.set(value, password);
     return value;
   };

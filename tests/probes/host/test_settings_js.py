@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from evaluator import HASH, LOGIN, Evaluator
 
+from pytest_nodered_sec.data.known_secrets import PUBLISHED
 from pytest_nodered_sec.lab.deployments import DEPLOYMENTS, SAMPLE_HASH
 from pytest_nodered_sec.lab.node_red import flows, settings_js
 
@@ -84,10 +85,18 @@ def test_only_bcrypt_hashes_that_are_nobody_elses_have_marks(evaluate: Evaluator
     [
         "<what `npx node-red-admin hash-pw` prints>",
         "@HASH@",
-        "$2y$12$" + "a" * 52,  # cut off
-        "$2y$12$" + "a" * 53 + "\\n",  # pasted with the end of the line
-        "$2y$99$" + "a" * 53,  # of a cost that bcrypt refuses
-        "$2y$03$" + "a" * 53,
+        HASH[:-1],  # cut off
+        f"{HASH}\\n",  # pasted with the end of the line
+        HASH.replace("$12$", "$99$"),  # of a cost that bcrypt refuses
+        HASH.replace("$12$", "$03$"),
+        HASH.replace("$2y$", "$2$"),
+        f"{HASH[:28]}P{HASH[29:]}",  # bits that bcrypt leaves 0, of the salt and of the hash
+        f"{HASH[:-1]}D",
+        "$2b$08$" + "x" * 53,
+        "$2b$08$" + "u" * 53,  # which has the form
+        "$2b$08$REPLACE.WITH.YOUR.HASHe0123456789.REPLACE.WITH.YOURS",
+        f"{SAMPLE_HASH[:40]}AAAAA{SAMPLE_HASH[45:]}",  # the published one, altered
+        SAMPLE_HASH.replace("$08$", "$12$"),
     ],
 )
 def test_what_cannot_be_a_bcrypt_hash_is_none(written: str, evaluate: Evaluator) -> None:
@@ -96,6 +105,31 @@ def test_what_cannot_be_a_bcrypt_hash_is_none(written: str, evaluate: Evaluator)
     hashes = [answer["adminAuth"]["users"][0]["hash"], *(answer[key]["hash"] for key in BASIC)]
     assert hashes == [{"scheme": "other", "cost": 0, "known": "", "mark": ""}] * 4
     assert written not in evaluate.raw
+
+
+@pytest.mark.parametrize("letter", "abxy")
+def test_a_published_hash_is_one_whatever_version_it_names(letter: str, evaluate: Evaluator) -> None:
+    answer = evaluate.settings(f"httpNodeAuth: {{user: 'u', pass: '$2{letter}${SAMPLE_HASH[4:]}'}}")
+    assert answer["httpNodeAuth"]["hash"]["known"] == PUBLISHED[SAMPLE_HASH]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "$2b$14$hUrLShXnKpVsM8gkNphkBeTDbwY6jSkqEhsygrq3YT2EpT0wZc3Km",  # bcryptjs 3.0
+        "$2b$08$UEc.NPffzIjIm67PFonHwuVD5tYYnADfmgmyzrQNXfVr6ezJUUqt.",
+        "$2b$08$sWZKHEZtLKrVblzwv5zx8ePAI1NVBYzH8r.MMMXdlYRbydc8K55OC",
+        "$2b$08$GIFMiPsH0S48.emIGBx9qOzKnIV.vj3q.4x3sr2aJ0nmWHhLnNPNK",
+        "$2y$08$1BVe9kfvygu9/RHjWtm22.lz/2FWWgWP/fGHX1x8NfbxovYcTgKQK",  # htpasswd
+        "$2y$08$e8bqOVQ4IBGlBSjRR5LL1OZ.xjRz.A3a6zYgxQ5GZgkQn8xQe5hWe",
+        "$2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG",  # Caddy
+        "$2a$04$6lgDbSLZZAbLIzhvvjDfQu6kIbzcMqSwEc0GgpGPoF5wA0BxNEgzi",
+    ],
+)
+def test_what_bcrypt_made_is_a_hash(made: str, evaluate: Evaluator) -> None:
+    answer = evaluate.settings(f"httpNodeAuth: {{user: 'u', pass: '{made}'}}")
+    seen = answer["httpNodeAuth"]["hash"]
+    assert (seen["scheme"], seen["cost"]) == ("bcrypt", int(made[4:6]))
 
 
 def test_a_hash_named_like_a_member_of_objects_is_no_known_sample(evaluate: Evaluator) -> None:
