@@ -40,8 +40,9 @@ function stale(reduced) { // files that have come or changed since, and without 
 }
 
 // What is made anew whenever it is asked for, as Node-RED asks for adminAuth with each request: by a getter, or a Proxy. A
-// getter that only names something, as compilers write it for what a file exports, is as good as a value (`changing`).
-const NAMING = /^(get [\w$]+|function( [\w$]+)?)?\s*\(\)\s*(=>)?\s*(\{\s*return [\w$.[\]]+;?\s*\}|[\w$.[\]]+)$|\[native code\]/;
+// getter that only names something, as compilers write it for what a file exports, is as good as a value (`changing`). So is
+// one of JavaScript itself (Map's size): functions that are bound, and Proxies, are native, too, but have no such name.
+const NAMING = /^(get [\w$]+|function( [\w$]+)?)?\s*\(\)\s*(=>)?\s*(\{\s*return [\w$.[\]]+;?\s*\}|[\w$.[\]]+)$|^function get [\w$]+\(\) \{ \[native code\] \}$/;
 const FREE = new Set(["functionGlobalContext", "logging", "contextStorage", "storageModule"]); // of nodes and others
 
 function made(value, name = "", depth = 4) { // which setting, "" for none

@@ -87,6 +87,13 @@ MADE = {
     "exports.adminAuth = l",
     "a getter of a class": f"module.exports = new (class {{ get adminAuth() {{ return Date.now() && {LOGIN}; }} }})()",
     "a Proxy": f"module.exports = {{adminAuth: new Proxy({LOGIN}, {{}})}}",
+    "a getter that says it is native": (
+        f"module.exports = {{get adminAuth() {{ const says = '[native code]'; return says && {LOGIN}; }}}}"
+    ),
+    "a bound getter": f"Object.defineProperty(exports, 'adminAuth', {{enumerable: true, get: (function () {{ return "
+    f"Date.now() && {LOGIN}; }}).bind(null)}})",
+    "a Proxy of a getter": f"Object.defineProperty(exports, 'adminAuth', {{enumerable: true, get: new Proxy(() => "
+    f"Date.now() && {LOGIN}, {{}})}})",
     "settings that are a Proxy": f"module.exports = new Proxy({{adminAuth: {LOGIN}}}, {{}})",
 }
 
@@ -107,6 +114,9 @@ def test_what_is_made_anew_with_each_request_is_not_judged(name: str, evaluate: 
         f"module.exports = {{...{{get adminAuth() {{ return Date.now() && {LOGIN}; }}}}}}",
         f"module.exports = {{adminAuth: {LOGIN}, functionGlobalContext: new Proxy({{}}, {{}})}}",
         f"module.exports = {{adminAuth: {LOGIN}, https: {{key: Buffer.from('x')}}, x: new Map([[1, new Date()]])}}",
+        f"module.exports = {{adminAuth: {LOGIN}, x: new URL('https://a.example'), y: new Uint8Array(2), z: new Set()}}",
+        f"module.exports = {{adminAuth: {LOGIN}, https: {{key: require('crypto').createSecretKey(Buffer.from('x'))}}}}",
+        f"class A {{}}; module.exports = Object.assign(new A(), {{adminAuth: {LOGIN}, x: /x/, y: Promise.resolve(1)}})",
         f"module.exports = Object.assign(Object.create(null), {{adminAuth: {LOGIN}, hasOwnProperty: () => true}})",
     ],
 )
