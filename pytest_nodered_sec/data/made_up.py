@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-# What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in.
+# What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in. All are sent in
+# one header, so that a name more costs no request.
+_NAMES: Final = (
+    *("session", "sessionid", "session_id", "sid", "SID", "_session_id"),  # Django, Rails, and written by hand
+    *("JSESSIONID", "PHPSESSID", "ASP.NET_SessionId", "SESSION", "CGISESSID", "laravel_session"),
+    *("auth", "auth_token", "authToken", "Authorization", "token", "access_token", "user", "login", "username"),
+    *("user_session", "auth_session", "sso_session", "remember_token", "remember_me", "io", "node_red_session"),
+    *("nodered_session", "hass_session", "kc_session"),
+    *("_oauth2_proxy", "_forward_auth", "authelia_session", "authentik_session", "authentik_proxy"),
+    *("CF_Authorization", "_pomerium", "VouchCookie", "mod_auth_openidc_session"),  # Cloudflare Access and others
+    *("KEYCLOAK_IDENTITY", "KEYCLOAK_SESSION", "AUTH_SESSION_ID", "kc-access"),  # the last of Louketo
+    *("grafana_session", "ingress_session"),  # Home Assistant's ingress
+    *("appSession", "next-auth.session-token"),  # Auth0, Auth.js
+)
 COOKIES: Final = {
-    "session": "nobody",
+    **dict.fromkeys(_NAMES, "nobody"),
     "connect.sid": "s%3Anobody.nothing",  # express-session
-    **dict.fromkeys(
-        ("sessionid", "session_id", "sid", "SID", "JSESSIONID", "PHPSESSID", "ASP.NET_SessionId"), "nobody"
-    ),
-    **dict.fromkeys(("auth", "auth_token", "authToken", "Authorization", "token", "access_token", "user"), "nobody"),
-    **dict.fromkeys(("_oauth2_proxy", "_forward_auth", "authelia_session", "authentik_session"), "nobody"),
-    **dict.fromkeys(("CF_Authorization", "KEYCLOAK_IDENTITY", "io", "node_red_session"), "nobody"),
-    **dict.fromkeys(("remember_token", "laravel_session", "grafana_session", "_session_id"), "nobody"),
     "jwt": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.",  # {"alg": "none"}, {"sub": "nobody"}
     **dict.fromkeys(("logged_in", "loggedin", "authenticated", "is_admin"), "1"),
 }

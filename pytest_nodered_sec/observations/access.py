@@ -157,6 +157,7 @@ class VariantAttempt:
         plain: the answer to the plain request; None if it does not matter.
         ways: names of the ways of `data.ways` by which it was asked, where it was.
         elsewhere: the dashboard that is asked in place of this one, "" where none is.
+        enough: names of those of its headers and cookies that are enough to be served; () where that is not known.
     """
 
     asked: str
@@ -164,6 +165,7 @@ class VariantAttempt:
     plain: AccessAttempt | None = None
     ways: tuple[str, ...] = ()
     elsewhere: str = ""
+    enough: tuple[str, ...] = ()
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

@@ -50,10 +50,26 @@ def identity_header_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdi
     return (
         Violation(
             "believed",
-            f"{attempt.evidence()}, and {plain.answer.line()} without it",
+            f"{attempt.evidence()}, and {plain.answer.line()} without it{_enough(seen)}",
             "the same answer as without it",
-            'let the gate drop the header: nginx: proxy_set_header NAME ""; Caddy: request_header -NAME',
+            _dropping(seen),
         ),
+    )
+
+
+def _enough(seen: VariantAttempt) -> str:
+    """Return which of the headers that were sent together open, where that is known."""
+    if not seen.enough or f"header {seen.enough[0]}:" in seen.attempt.how:
+        return ""
+    return f"; {' and '.join(seen.enough)} {'alone is' if len(seen.enough) == 1 else 'are'} enough"
+
+
+def _dropping(seen: VariantAttempt) -> str:
+    name = seen.enough[0] if len(seen.enough) == 1 else "NAME"
+    variable = f"$http_{name.lower().replace('-', '_')}" if name != "NAME" else "$http_NAME"
+    return (
+        f'let the gate drop {", ".join(seen.enough) or "the header"}: nginx: proxy_set_header {name} "", and no '
+        f"{variable} in map, if or auth_basic; Caddy: request_header -{name}; HAProxy: http-request del-header {name}"
     )
 
 
@@ -152,13 +168,17 @@ def way_opens_nothing(seen: VariantAttempt | Http3Offer, policy: Policy) -> Verd
         return (
             Violation(
                 way,
-                f"{attempt.evidence()}, while {plain.evidence()}",
+                f"{attempt.evidence()}, while {plain.evidence()}{_enough(seen)}",
                 _GATE,
-                _REMEDIES[_REMEDIES_ALIKE.get(way, way)],
+                _REMEDIES[_REMEDIES_ALIKE.get(way, way)] + _here(seen),
             ),
         )
     nothing = attempt.kind is Kind.ABSENT and (plain is None or plain.kind is Kind.ABSENT)
     return NotApplicable(f"{attempt.evidence()}: nothing is served there") if nothing else ()
+
+
+def _here(seen: VariantAttempt) -> str:
+    return f" (here: {', '.join(seen.enough)})" if seen.enough else ""
 
 
 def page_spelling_opens_nothing(seen: VariantAttempt, policy: Policy) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,7 @@ from pytest_nodered_sec.rules.variants import (
     identity_header_opens_nothing,
     page_spelling_opens_nothing,
     spelling_opens_nothing,
+    way_opens_nothing,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +101,26 @@ def test_identity_headers_at_a_dashboard() -> None:
     assert outcome(identity_header_opens_nothing, seen, target()) == FAIL
     refused = VariantAttempt("/ui", seen.plain or seen.attempt, seen.plain, ("believed",))
     assert outcome(identity_header_opens_nothing, refused, target()) == PASS
+
+
+@pytest.mark.parametrize(
+    ("enough", "said", "remedy"),
+    [
+        ((), "403 (text/html, 153 bytes) without it", 'proxy_set_header NAME ""'),
+        (("X-User",), "without it; X-User alone is enough", 'proxy_set_header X-User "", and no $http_x_user in map'),
+        (("X-User", "X-Role"), "; X-User and X-Role are enough", "let the gate drop X-User, X-Role: nginx"),
+    ],
+)
+def test_the_header_that_opens_is_named(enough: tuple[str, ...], said: str, remedy: str) -> None:
+    seen = replace(flows(FLOWS, FORBIDDEN), enough=enough)
+    (violation,) = violations(identity_header_opens_nothing(seen, Policy()))
+    assert violation.observed.endswith(said)
+    assert remedy in violation.remedy
+    claimed = replace(seen, attempt=replace(seen.attempt, how="with the header X-User: admin"))
+    (violation,) = violations(identity_header_opens_nothing(claimed, Policy()))
+    assert "X-User alone" not in violation.observed  # which says so already
+    (violation,) = violations(way_opens_nothing(replace(seen, ways=("forwarded",)), Policy()))
+    assert violation.remedy.endswith(f" (here: {', '.join(enough)})" if enough else "X-Forwarded-For")
 
 
 def test_an_identity_header_at_a_public_dashboard() -> None:

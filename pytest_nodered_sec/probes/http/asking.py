@@ -79,6 +79,11 @@ class Asking:
         self.view = admin if behind_admin else node
         self._absolute = look.target.admin if behind_admin else look.target.node
 
+    @property
+    def noticed(self) -> bool:
+        """Whether flows notice that it was opened."""
+        return self._name.startswith("channel") or self._name == "WebSocket endpoint"
+
     def of(self, surface: str, path: str) -> Asking:
         """Return another surface of the same target."""
         return Asking(self.look, self._admin, self._node, surface, "GET", path)

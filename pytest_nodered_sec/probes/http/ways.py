@@ -31,7 +31,7 @@ from pytest_nodered_sec.probes.http.access import attempt_access
 from pytest_nodered_sec.probes.http.asking import SURFACES, TALKS, Asking, effect_of, plain_endpoint
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
 from pytest_nodered_sec.probes.http.refusals import dropped_parts
-from pytest_nodered_sec.probes.http.variant import attempt_variant
+from pytest_nodered_sec.probes.http.variant import attempt_variant, with_enough
 from pytest_nodered_sec.registry.ways import parts_of
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _by(asking: Asking, parts: Sequence[Part], dropped: Sequence[Part], plain: A
                 return VariantAttempt(path, seen, seen)  # dash-04 judges that
             if seen.kind is kind:
                 _same_again(look, seen, partial(asking.ask, [part]))
-                return VariantAttempt(path, seen, plain, (part.name,))
+                return _naming(asking, VariantAttempt(path, seen, plain, (part.name,)), part)
     if asking.opened_by_its_slash(together):
         return VariantAttempt(path, together, together)
     if together.kind is Kind.NO_ANSWER and split and alone:  # of which each part by itself is answered
@@ -150,7 +150,18 @@ def _by(asking: Asking, parts: Sequence[Part], dropped: Sequence[Part], plain: A
         _same_again(look, together, partial(asking.ask, asked))
     if NEWER in parts and NEWER not in asked:
         together = replace(together, how=f"{together.how}{NOT_SPOKEN}")
-    return VariantAttempt(path, together, plain, tuple(part.name for part in (*asked, *dropped)))
+    attempt = VariantAttempt(path, together, plain, tuple(part.name for part in (*asked, *dropped)))
+    return _naming(asking, attempt, asked[0]) if len(asked) == 1 else attempt
+
+
+def _naming(asking: Asking, seen: VariantAttempt, part: Part) -> VariantAttempt:
+    """Name which of a part's headers are enough, where nobody notices that it is asked again."""
+    if asking.noticed or not part.headers:
+        return seen
+    said = replace(part, headers=())
+    return with_enough(
+        asking.look, seen, part.said, part.headers, lambda some: asking.ask([replace(said, headers=tuple(some))])
+    )
 
 
 def _may_tell_apart(asking: Asking, surface: str, path: str, plain: AccessAttempt) -> bool:

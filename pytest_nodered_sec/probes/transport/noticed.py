@@ -17,6 +17,8 @@ from pytest_nodered_sec.probes.transport.answers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_nodered_sec.observations.side_ports import Cookie
     from pytest_nodered_sec.probes.transport.http import Exchange
 
@@ -30,6 +32,7 @@ class Noticed:
         http3: the first offer of HTTP/3.
         clock_offset: seconds by which the target's clock is ahead, by the first Date it sent; None for none.
         handed_out: cookies that refusals of strangers have set, with values; never shown.
+        enough: made-up headers that were enough to be served something, by what else was sent with them.
     """
 
     def __init__(self) -> None:
@@ -39,6 +42,7 @@ class Noticed:
         self.http3 = ""
         self.clock_offset: int | None = None
         self.handed_out: dict[str, str] = {}
+        self.enough: dict[str, Sequence[tuple[str, str]]] = {}
         self._cookies: dict[Cookie, Cookie] = {}
 
     def note(self, method: str, path: str, got: Exchange, *, secret: bool = False) -> None:
