@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in. All are sent in
+# What gates and apps call a visitor's session; whoever asks only whether there is one lets everybody in. All stand in
 # one header, so that a name more costs no request.
 _NAMES: Final = (
     *("session", "sessionid", "session_id", "sid", "SID", "_session_id"),  # Django, Rails, and written by hand
