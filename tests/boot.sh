@@ -15,7 +15,7 @@ mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 for path in sys sysrq-trigger; do mount --bind "proc/$path" "proc/$path" && mount -o remount,bind,ro "proc/$path"; done
-mount -t tmpfs tmpfs run
+mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs tmpfs tmp
 mount -t tmpfs -o mode=755 tmpfs dev
 for name in null zero full random urandom tty; do

@@ -10,7 +10,7 @@ const kindOf = (value) => value === undefined || value === null ? "unset"
   : value === "" ? "empty" : "set";
 const moduleOf = (value) => kindOf(value) !== "computed" ? "" : value[INERT] || [...value.matchAll(TOLD)][0][2];
 const port = (value) => kindOf(value) === "computed" ? "computed" : /^(\d{1,5}|\/[\w./-]{1,100})$/.test(String(value)) ? String(value) : value === undefined ? "" : "(no port)";
-const root = (value) => value === false ? "false" : value === undefined || value === null ? ""
+const root = (value) => value === false ? "false" : value === "false" ? "/false" : value === undefined || value === null ? "" // of a variable
   : typeof value === "string" && /^[\w./~-]{0,100}$/.test(value) ? value : "(of unusual form)";
 const acts = (value) => ["function", "computed"].includes(kindOf(value)) || Array.isArray(value) && value.every(acts);
 const rooted = (s, key) => s.httpRoot === false ? "false" : root(s[key] || s[key] === false ? s[key] : s.httpRoot);
@@ -54,7 +54,7 @@ const MISSING = ["undefined", "null", "NaN", "[object Object]", "[object Promise
 // What people write until they think of a secret, and what everybody tries first.
 const GUESSED = new RegExp("^((my|our|your|the|a)?[-_ ]?(own|super|top|very|long|new|some)?[-_ ]?(secret|pass(word)?|credential|encryption)"
   + "([-_ ]?(secret|key|password|here))*[-_ ]?\\d{0,4}|(.*[^a-z])?(change|replace)[-_ ]?(me|this|it)([^a-z].*)?|node-?red\\d{0,4}"
-  + "|default|test(ing)?|example|x+|\\d{0,8}|<.*>)$", "i");
+  + "|default|test(ing)?|example|true|false|yes|no|on|off|x+|\\d{0,8}|<.*>)$", "i");
 
 // What stands in examples for the secret itself, and was never replaced: of a template, a shell, an instruction.
 const LEFT_OVER = /^(\$\{?[A-Z][A-Z0-9_]*(:?-.*)?\}?|\$\(.*\)|`.*`|\{\{.*\}\}|\{%.*%\}|%[A-Z_]+%|@[A-Z_]+@|__[A-Z_]+__|\[[^\]]*\])$/;

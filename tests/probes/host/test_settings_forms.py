@@ -156,6 +156,19 @@ def test_time_zone_and_parent_are_those_of_the_running_process(condition: str, t
     assert seen["settings"]["adminAuth"]["kind"] == "unset"
 
 
+def test_the_word_false_of_a_variable_is_a_path_and_no_secret(tmp_path: Path) -> None:
+    """httpAdminRoot: process.env.OFF, with OFF=false: a real Node-RED 5 serves its admin API at /false/."""
+    process: subprocess.Popen[bytes] = stand_in(tmp_path, {"OFF": "false"})
+    try:
+        names = "httpAdminRoot: o, httpNodeRoot: o, credentialSecret: o, disableEditor: o"
+        seen = Evaluator(tmp_path, process.pid)(f"const o = process.env.OFF; module.exports = {{{names}}};")["settings"]
+    finally:
+        process.kill()
+        process.wait()
+    assert (seen["httpAdminRoot"], seen["httpNodeRoot"]) == ("/false", "/false")
+    assert (seen["credentialSecret"], seen["disableEditor"]) == ("guessable", True)  # a text that is not empty
+
+
 def test_an_es_module_is_called_one(evaluate: Evaluator) -> None:
     trouble: Any = evaluate(f"export default {{adminAuth: {{users: [{{password: '{HASH}'}}]}}}};")["trouble"]
     assert "takes no default export: write module.exports = {...}" in trouble
