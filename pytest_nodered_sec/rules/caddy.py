@@ -180,8 +180,8 @@ def _fault(
 ) -> Violation:
     return Violation(
         code,
-        f"{seen.file}: {server.name}: {guard + ', none' if guard else 'no login'} at {way.uri}: {why}",
-        f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
+        f"{seen.file}: {server.name}: {guard + ', none' if guard else 'no login'} at {way.line()}: {why}",
+        f"the same login at {way.line()}" if guard else f"a login at {way.line()}",
         caddy_gate(surface.path),
     )
 

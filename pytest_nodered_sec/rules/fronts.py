@@ -180,7 +180,7 @@ def _far(seen: FrontConfig, leading: list[Entry]) -> list[Violation]:
 def _fault(seen: FrontConfig, entry: Entry, code: str, why: str, guard: str, way: Way, surface: Surface) -> Violation:
     return Violation(
         code,
-        f"{seen.program}: {entry.name}: {guard + ', none' if guard else 'no login'} at {way.uri}: {why}",
-        f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
+        f"{seen.program}: {entry.name}: {guard + ', none' if guard else 'no login'} at {way.line()}: {why}",
+        f"the same login at {way.line()}" if guard else f"a login at {way.line()}",
         _LOGIN[seen.program](way.uri.partition("?")[0] if code == "alias" else surface.path),
     )

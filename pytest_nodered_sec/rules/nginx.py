@@ -220,11 +220,11 @@ def _uneven(here: list[Walked], surface: Surface, doubts: list[str]) -> list[Vio
 
 def _fault(code: str, why: str, approach: Walked, guard: str, way: Way, surface: Surface) -> Violation:
     server = approach.door.server
-    observed = f"{guard + ', none' if guard else 'no login'} at {way.uri}: {why}"
+    observed = f"{guard + ', none' if guard else 'no login'} at {way.line()}: {why}"
     return Violation(
         code,
         f"server {_name(server)} ({server.where()}): {observed}",
-        f"the same login at {way.uri}" if guard else f"a login at {way.uri}",
+        f"the same login at {way.line()}" if guard else f"a login at {way.line()}",
         f"nginx: the login at server level; or, with your own login in it, {nginx_gate(surface.path)}",
     )
 

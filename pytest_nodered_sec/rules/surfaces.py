@@ -22,5 +22,8 @@ def wanted(seen: NginxConfig | CaddyConfig | FrontConfig, policy: Policy) -> tup
     surfaces += [Surface(f"{root}{endpoint.path}", "path", endpoint.method) for endpoint in policy.protected_paths]
     if seen.admin_root and policy.admin_api != "disabled":
         admin, gated = seen.admin_root.rstrip("/"), policy.admin_api == "proxied"
-        surfaces += [Surface(f"{admin}/flows", "path", gated=gated), Surface(f"{admin}/comms", "socket", gated=gated)]
+        surfaces += [
+            Surface(f"{admin}/flows", "path", method, gated) for method in ("GET", "POST")
+        ]  # some gates have one
+        surfaces.append(Surface(f"{admin}/comms", "socket", gated=gated))
     return tuple(dict.fromkeys(surfaces))

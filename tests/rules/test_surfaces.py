@@ -60,7 +60,7 @@ def test_what_is_asked_for() -> None:
     assert wanted(nginx(admin="/admin/", node="/node"), policy) == (
         Surface("/node/ui"), Surface("/node/dashboard"), Surface("/node/ws/plant", "socket"),
         Surface("/node/api/orders", "path", "POST"), Surface("/admin/flows", "path", gated=True),
-        Surface("/admin/comms", "socket", gated=True),
+        Surface("/admin/flows", "path", "POST", gated=True), Surface("/admin/comms", "socket", gated=True),
     )  # fmt: skip
     assert [surface.kind for surface in wanted(nginx(admin=""), target().policy)] == ["page", "page"]
     assert [surface.kind for surface in wanted(nginx(), target(admin_api="disabled").policy)] == ["page", "page"]
@@ -90,6 +90,9 @@ ALL = f"/ {{ {GUARD} {RED}"
             nginx(f"/ {{ {RED}", f"/api/ {{ limit_except POST {{ {GUARD} }} {RED}"),
             {"protected_paths": (ORDERS,)}, [],  # nothing is guarded there by nginx
         ),
+        (nginx(f"/ {{ limit_except POST {{ {GUARD} }} {RED}"), {"admin_api": "proxied"}, ["no-login"]),
+        (nginx(f"/ {{ limit_except POST {{ {GUARD} }} {RED}"), {}, []),
+        (balanced("http-request auth if METH_GET !{ http_auth(u) }"), {"admin_api": "proxied"}, ["no-login"]),
         (nginx(ALL, f"/x/ {{ {RED[:-1]}/ws/;"), {"websockets": ("/ws/plant",), "dashboards": ("/hmi",)}, ["alias"]),
         (nginx(f"/ {{ {RED}", listen="127.0.0.1:8080"), {"admin_api": "proxied"}, ["plain"]),
         (caddy(), {"admin_api": "proxied"}, []),
@@ -105,6 +108,12 @@ ALL = f"/ {{ {GUARD} {RED}"
 )  # fmt: skip
 def test_every_surface_is_followed(seen: Config, demands: dict[str, Any], expected: list[str]) -> None:
     assert [fault.code for fault in violations(way_is_guarded(seen, target(**demands).policy))] == expected
+
+
+def test_a_gate_for_reading_alone_names_the_method() -> None:
+    seen = nginx(f"/ {{ limit_except POST {{ {GUARD} }} {RED}")
+    [fault] = violations(way_is_guarded(seen, target(admin_api="proxied").policy))
+    assert "no login at POST /flows: the policy says" in fault.observed
 
 
 def test_what_a_fix_writes_passes() -> None:

@@ -349,6 +349,12 @@ def test_plain_far_and_raw() -> None:
     assert codes(front(GUARD, rest=inner)) == []
 
 
+def test_a_frontend_that_is_switched_off_listens_nowhere() -> None:
+    off = "frontend spare\nbind :9443 ssl crt /x.pem\ndefault_backend red\ndisabled\n"
+    assert gate(front(GUARD, head=HEAD + off), "/ui") == "closed"
+    assert gate(front(GUARD, head=HEAD + off + "enabled\n"), "/ui") == "open"
+
+
 def test_a_client_certificate() -> None:
     seen = front("", bind="*:443 ssl verify required ca-file /x")
     assert codes(seen) == []

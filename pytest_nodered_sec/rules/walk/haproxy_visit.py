@@ -74,7 +74,8 @@ class Sections:
     @cached_property
     def frontends(self) -> tuple[Directive, ...]:
         """The sections that listen."""
-        return tuple(section for section in self.directives if section.name in ("frontend", "listen"))
+        listening = (section for section in self.directives if section.name in ("frontend", "listen"))
+        return tuple(section for section in listening if not _is_disabled(section))
 
     @cached_property
     def backends(self) -> dict[str, Directive]:
@@ -115,6 +116,11 @@ class Sections:
         near = host in ("localhost", "[::1]", "::1") or host.startswith("127.")
         places = (bind for bind in self.binds if near and bind.port == port)
         return next((bind for bind in places if bind.local or bind.address in ("*", "[::]")), None)
+
+
+def _is_disabled(section: Directive) -> bool:
+    switches = [line.name for line in section.block if line.name in ("disabled", "enabled")]
+    return switches[-1:] == ["disabled"]
 
 
 def _binds(section: Directive, line: Directive) -> list[Bind]:

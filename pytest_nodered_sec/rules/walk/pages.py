@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class Way:
     def ends(self) -> tuple[Outcome, ...]:
         """All of them."""
         return (*self.stranger, *self.granted)
+
+    def line(self) -> str:
+        """Return what is asked for, with the method unless that is GET."""
+        return self.uri if self.method == "GET" else f"{self.method} {self.uri}"
 
 
 def asked(surface: Surface) -> tuple[str, ...]:
@@ -149,7 +153,7 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
     Returns:
         For each kind of open way what it means, a guard on a way that is closed ("" where none must be), and the way.
     """
-    ways = tuple(way for way in ways if way.method == surface.method)
+    all_ways, ways = ways, tuple(way for way in ways if way.method == surface.method)
     closed = [way for way in ways if _refuses(way) and any(_is(end, surface) for end in way.granted)]
     if not closed and not surface.gated:
         return {}  # the proxy asks for no login there: Node-RED's own settings must (host-03, host-04)
@@ -163,6 +167,8 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
             result.setdefault(code, (why, guard, way))
         elif not ends and way.uri in asked(surface):
             doubts += [doubt for end in way.stranger if end.kind == "unknown" for doubt in end.doubts]
+    if surface.method != "GET" and result and uneven(all_ways, replace(surface, method="GET"), []):
+        return {}  # as by GET, which is told
     first = next((code for code in ("no-login", "header") if code in result), "")  # which opens all the others
     return {first: result[first]} if first else result
 
@@ -170,7 +176,7 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
 def _guard(way: Way) -> str:
     """Say what keeps strangers from a way."""
     text = next((text for end in way.stranger for text in end.refused), "")
-    return f"a login at {way.uri} ({text or 'refused'})"
+    return f"a login at {way.line()} ({text or 'refused'})"
 
 
 def _is(end: Outcome, surface: Surface) -> bool:
