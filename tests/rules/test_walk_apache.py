@@ -15,7 +15,35 @@ from pytest_nodered_sec.verdict import NotApplicable, NotJudged
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.host_fronts import FrontConfig
 
+OIDC = "AuthType openid-connect\n{}\nRequire valid-user"
 CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
+    "OpenID Connect": (location(OIDC.format("OIDCScope openid")) + PROXY, {}, {"401"}),
+    "OpenID Connect for programs": (location(OIDC.format("OIDCUnAuthAction 401")) + PROXY, {}, {"401"}),
+    "OpenID Connect that lets others pass": (
+        location(OIDC.format("OIDCUnAuthAction pass")) + PROXY,
+        {},
+        {"401?", "/ui/?"},
+    ),
+    "OpenID Connect that lets some pass": (
+        location(OIDC.format("OIDCUnAuthAction auth \"%{HTTP:X-A} != '1'\"")) + PROXY,
+        {},
+        {"401?", "/ui/?"},
+    ),
+    "whom an unknown directive may let in": (
+        location("LetIn all\nRequire valid-user", BASIC) + PROXY,
+        {},
+        {"401?", "/ui/?"},
+    ),
+    "a header that is set before anybody is asked": (
+        f"RequestHeader set Authorization x early\n{location(LOGIN)}{PROXY}",
+        {},
+        {"unknown?"},
+    ),
+    "a header that is set for who is behind": (
+        f"RequestHeader set Authorization x\n{location(LOGIN)}{PROXY}",
+        {},
+        {"401"},
+    ),
     "a rule that puts a space into the arguments": (rule("RewriteRule ^/(.*)$ /x?y=$1"), {"uri": "/a%20b"}, {"403"}),
     "an error page that a rule refuses": (
         "ErrorDocument 404 /e\n" + rule("RewriteRule ^/ui - [R=404]", "RewriteRule ^/e - [F]"),

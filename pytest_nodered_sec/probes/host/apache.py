@@ -37,7 +37,8 @@ _DECIDING: Final = re.compile(
     r"proxypass(match|inherit)?|proxyrequests|rewrite(engine|rule|cond|options)|redirect(match|permanent|temp)?|"
     r"errordocument|ssl(engine|verifyclient|proxyengine|proxyverify|requiressl|require)|"
     r"remoteip(header|internalproxy|trustedproxy|internalproxylist|trustedproxylist|proxyprotocol(exceptions)?)|sethandler|addhandler|allowoverride|"
-    r"setenvif(nocase|expr)?|browsermatch(nocase)?|allowencodedslashes|mergeslashes|balancermember|alias(match)?|scriptalias(match)?"
+    r"setenvif(nocase|expr)?|browsermatch(nocase)?|allowencodedslashes|mergeslashes|balancermember|alias(match)?|scriptalias(match)?|"
+    r"oidcunauthaction"
 )
 _HARMLESS: Final = re.compile(
     r"accept(filter|pathinfo|mutex)|access(filename|log)|action|add(alt|charset|default|description|encoding|icon|input|"
@@ -60,6 +61,11 @@ _HARMLESS: Final = re.compile(
     r"user|usestapling|verifydepth|ct|dh|log)|start|suexec|substitute|thread|timeout|tracking|traceenable|transfer|types|"
     r"unset|usecanonical|user$|userdir|vhostcgi|warn|watchdog|win32|xbit|xml2|xsendfile|oidc(?!unauth)|mellon(?!enable)|shib(?!request|require)|gssapi|krb"
 )
+
+
+def _is_early(name: str, words: list[str]) -> bool:
+    """Whether it sets a header before anybody is asked who he is."""
+    return name == "requestheader" and words[-1:] == ["early"]
 
 
 def defaults(program: str) -> tuple[str, str] | None:
@@ -202,7 +208,9 @@ class _Reader:
             self.macros.pop(words[0].lower(), None)
         elif _DECIDING.fullmatch(name):
             return [Directive(name, tuple(words), (), path, number)]
-        elif not _HARMLESS.match(name) and name not in ("define", "undefine", "error", "loadmodule", "serverroot"):
+        elif _is_early(name, words) or (
+            not _HARMLESS.match(name) and name not in ("define", "undefine", "error", "loadmodule", "serverroot")
+        ):
             return [Directive(name, (_HIDDEN,) * bool(words), (), path, number)]
         return []
 

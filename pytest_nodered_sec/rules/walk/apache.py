@@ -255,9 +255,12 @@ def _let_in(visit: Visit, url: str, line: Directive | None, *, raw: bool) -> Out
     for other in access.rest:
         if other.name == "rewriterule" or not _OF_LOCATION.fullmatch(other.name):
             visit.doubt(f"{other.name} in a section ({other.where()}) is not followed")
+    strange = tuple(other.name for other in access.rest if not _OF_LOCATION.fullmatch(other.name))
     # asked once, whatever came of it: Apache does not ask again, but for what it puts together anew each time
     known = not before and visit.before == sections and len(layers) < 3
-    if not known and (status := access_of.refused(visit, access)):
+    status = 0 if known else access_of.refused(visit, access)
+    doubted = bool(strange) and not visit.client.granted
+    if status and not (doubted and visit.choices.whether(("let in by", strange))):
         return visit.answered(status)
     for other in access.rest:
         if other.name in _REDIRECTS and (answer := _redirected(visit, other)):

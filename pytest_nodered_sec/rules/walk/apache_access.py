@@ -169,6 +169,11 @@ def _inside(visit: Visit, block: tuple[Directive, ...]) -> Iterable[Directive]:
             yield line
 
 
+def _asks(line: Directive) -> bool:
+    """Whether mod_auth_openidc is told to refuse whoever has not logged in; else it may let him pass."""
+    return line.name == "oidcunauthaction" and line.args in (("auth",), ("401",), ("407",), ("410",))
+
+
 def _said(visit: Visit, section: Directive) -> Access:
     """Return what a section says."""
     lines = list(_inside(visit, section.block))
@@ -186,7 +191,7 @@ def _said(visit: Visit, section: Directive) -> Access:
         tuple(line for line in lines if line.name in _COMPAT) if names.intersection(_COMPAT) else None,
         "sslrequiressl" in names,
         None if verify is None else verify[0].lower() == "require",
-        tuple(line for line in lines if line.name not in known),
+        tuple(line for line in lines if line.name not in known and not _asks(line)),
     )
 
 
