@@ -145,6 +145,7 @@ def test_what_node_js_does_before_counts(
 @pytest.mark.parametrize(
     "condition",
     ["new Date(1.6e12).getHours() === 2", f"process.ppid === {os.getpid()}", "!process.env.NODE_CHANNEL_FD"],
+    ids=["time zone", "parent", "no channel"],  # a number of a process would differ from worker to worker
 )
 def test_time_zone_and_parent_are_those_of_the_running_process(condition: str, tmp_path: Path) -> None:
     process: subprocess.Popen[bytes] = stand_in(tmp_path, {"TZ": "Pacific/Kiritimati"})
