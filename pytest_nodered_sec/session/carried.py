@@ -75,7 +75,9 @@ class Carriers:
             if not named or any(named == f"see {carrier.name}" for carrier in there):
                 return error
             why = self._reason(target, _BY_NAME[named])
-            return ProbeError(why.message, Cause.SEE_REACH) if why and why.cause is not Cause.NOT_ASKED else error
+            if why is None or why.cause is Cause.NOT_ASKED:
+                return ProbeError(_by_itself(error, named), Cause.SEE_REACH)
+            return ProbeError(why.message, Cause.SEE_REACH)
         for carrier in () if ask.beside else there:  # asked last: what others saw is let go by then
             if (carrier.control, carrier.ask) == (control, ask):
                 return error
@@ -98,6 +100,12 @@ class Carriers:
         except ProbeError as error:
             return error
         return None
+
+
+def _by_itself(error: ProbeError, named: str) -> str:
+    """Return what an error says that names a case which is not in the run, or may come after its end."""
+    told = error.message.removesuffix(f": {named}")
+    return f"{told}; to learn why, run {named.removeprefix('see ')} too, without -x, --maxfail or --sw"
 
 
 def _of_all(carrier: _Carrier, ask: Ask, why: ProbeError, error: ProbeError) -> bool:

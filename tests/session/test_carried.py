@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from session.conftest import Site
 
@@ -71,6 +73,24 @@ class Gone(Survey):
 
 pytest_nodered_sec.survey.survey.Survey = Gone
 """
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("-x",), ("--maxfail=3",), ("--sw",), ("--nodered-control=admin-01",)],
+    ids=["x", "maxfail", "sw", "selected"],
+)
+@pytest.mark.parametrize("lost", [True, False], ids=["it-says-why", "it-could-look"])
+def test_a_sentence_stands_by_itself_where_the_case_that_others_name_may_not_run(
+    args: tuple[str, ...], lost: bool, site: Site
+) -> None:
+    why = "plant no longer answers as before since look 31: banned, or down?"
+    seen = f'ProbeError("{why}", Cause.CHANGED)' if lost else 'Seen("reach")'
+    told = _told(site, *args, more=SILENT.replace("@SEEN@", seen))
+    reasons = [reason for reasons in told.values() for reason in reasons]
+    assert reasons
+    by_itself = "plant gave no usable answer; to learn why, run reach-01 too, without -x, --maxfail or --sw"
+    assert set(reasons) == {why if lost else by_itself}
 
 
 def test_what_got_no_answer_from_a_target_that_is_lost_names_reach_01(site: Site) -> None:
