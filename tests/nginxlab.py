@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from certlab import Issued
 
-_START: Final = 10.0  # seconds until it must listen
+_START: Final = 60.0  # seconds until it must listen; with hundreds of certificates, on a machine that is busy
 _TRIES: Final = 3  # a port that was free may be taken when it is used
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, Final
@@ -11,8 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-_PATIENCE: Final = 20.0  # seconds
+_PATIENCE: Final = 60.0  # seconds; with hundreds of ports and certificates, on a machine that is busy
 _SHOWN: Final = 3000  # characters of the log
+
+
+@contextlib.contextmanager
+def reserved_ports(count: int) -> Iterator[list[int]]:
+    """Keep loopback ports until the block ends: whoever looks for free ones gets others, and a server may listen there.
+
+    Linux lets two sockets have a port where both may share it and neither listens yet. The option is set afterwards,
+    so that two who reserve do not get the same; servers set it themselves.
+    """
+    with contextlib.ExitStack() as stack:
+        ports: list[int] = []
+        while len(ports) < count:
+            holder = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # taken
+                holder.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                ports.append(holder.getsockname()[1])
+        yield ports
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from certlab import issue
 from nginxlab import write_chain
-from servers import running
+from servers import reserved_ports, running
 from suite_controls import CONTROLS, rule_of
 
 from pytest_nodered_sec import lab
@@ -197,7 +197,8 @@ def standing(
     write_chain(folder, "leaf", [_LEAF, _ROOT])
     (folder / "ca.pem").write_bytes(_ROOT.pem)
     lines = {f"{name} {which}": getattr(pair, which) for name, pair in pairs.items() for which in ("weak", "sound")}
-    ports = dict(zip(lines, free_ports(len(lines)), strict=True))
-    gates = {gate: (ports[gate], text) for gate, text in lines.items()}
-    with running(command(folder, gates), folder / "log", lambda: all(map(_speaks_tls, ports.values()))):
-        yield Street(folder, ports, pairs)
+    with reserved_ports(len(lines)) as free:
+        ports = dict(zip(lines, free, strict=True))
+        gates = {gate: (ports[gate], text) for gate, text in lines.items()}
+        with running(command(folder, gates), folder / "log", lambda: all(map(_speaks_tls, ports.values()))):
+            yield Street(folder, ports, pairs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import nginxlab
 import pytest
 from certlab import issue
+from servers import reserved_ports
 from suite_controls import CONTROLS, rule_of
 from suite_runs import need_nginx
 from waygates import BANS, FRONTS, GATES, GUARDED, LOGIN, TIDIED, TO_NODE_RED
@@ -73,8 +74,8 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     (folder / "users").write_text("operator:{PLAIN}right\n")
     (folder / "ca.pem").write_bytes(ROOT.pem)
     names = (*GATES, *BY_ADDRESS, *LINES)
-    with lab.start([str(site)], say=lambda line: None) as running:
-        free = free_ports(2 * len(names))  # at once: a second call may give what the first one gave
+    # Others start servers meanwhile, and one port that one of them takes is an error of every test here.
+    with lab.start([str(site)], say=lambda line: None) as running, reserved_ports(2 * len(names)) as free:
         ports, clear = (dict(zip(names, half, strict=True)) for half in (free[: len(names)], free[len(names) :]))
         text = _servers(ports, clear, running.deployments[0].direct_port).replace("@FILES@", str(folder))
         with nginxlab.serving(folder, [LEAF], http=text):
