@@ -238,7 +238,8 @@ def beside_canary(
     """
     view = attempt.view
     root, ending = view.root.rstrip("/"), ending_of(attempt.path)
-    key = f"{method} {ending} below {root}"
+    sent = sorted(name if name == "Authorization" else f"{name}: {value}" for name, value in headers.items())
+    key = f"{method} {ending} below {root} with {sent}"  # not the headers of whoever comes first
 
     too_large = body if attempt.answer.status == TOO_LARGE else b""
     key += " with a body" if too_large else ""
