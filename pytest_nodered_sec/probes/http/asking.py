@@ -26,7 +26,7 @@ from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.registry.ways import free_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_nodered_sec.data.part import Part
     from pytest_nodered_sec.observations.access import AccessAttempt
@@ -103,6 +103,16 @@ class Asking:
             self.look, self._admin, self._node, self._surface.name, self._method, self.path, "anonymous"
         )
 
+    def handed_out(self) -> dict[str, str]:
+        """Return the cookies that the root's landmarks and this surface have set for strangers, who were asked before.
+
+        What else has set some depends on which thread came first.
+        """
+        landmarks = [seen for view in (self._admin, self._node) for seen in (view.canary, view.settings, view.login)]
+        own = self._absolute(self.path)
+        own = f"{own.rstrip('/')}/socket.io/" if self._name.startswith("channel") else own
+        return self.look.station.noticed.handed_out([*(seen.path for seen in landmarks if seen), own])
+
     def opened_by_its_slash(self, seen: AccessAttempt) -> bool:
         """Whether a page is served without any headers, too, with the slash that the ways put behind it."""
         if seen.kind is not Kind.SERVED or self._asked == self.path:
@@ -132,7 +142,7 @@ class Asking:
 
     def ask(self, parts: Sequence[Part]) -> AccessAttempt:
         """Ask with the headers of all these parts."""
-        headers = _filled(self.look, parts, self._absolute(self._asked), self._page())
+        headers = _filled(self.look, parts, self._absolute(self._asked), self._page(), self.handed_out())
         said = " and ".join(part.said for part in parts)
         names, dropped = {part.name for part in parts}, dropped_parts(self.look)
         if len(parts) == 1 and names <= dropped:
@@ -293,13 +303,13 @@ class Asking:
         return seen
 
 
-def _filled(look: Look, parts: Sequence[Part], path: str, page: str) -> dict[str, str]:
+def _filled(look: Look, parts: Sequence[Part], path: str, page: str, cookies: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of these parts with what is only known now."""
     known = {"{origin}": look.target.origin, "{random}": random_path(), "{path}": path, "{page}": page}
     known["{token}"] = unsigned_token()
     known["{host}"] = _other_host(look)
     known["{free}"] = free_path(look.target) or OFTEN_FREE
-    known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in look.station.noticed.handed_out.items())
+    known["{cookies}"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
     headers: dict[str, str] = {}
     for part in parts:
         for name, value in part.headers:

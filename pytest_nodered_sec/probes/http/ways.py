@@ -90,7 +90,7 @@ def _try_way(asking: Asking, surface: str, path: str, way: str) -> VariantAttemp
         return VariantAttempt(path, plain, plain)
     if way in ONCE and plain.kind is Kind.REFUSED and (told := _told_elsewhere(asking, surface, path, plain, way)):
         return VariantAttempt(path, plain, plain, elsewhere=told)
-    fitting = [part for part in sent if _fits(look, surface, plain, part)]
+    fitting = [part for part in sent if _fits(asking, surface, plain, part)]
     dropped = [part for part in fitting if part.name in dropped_parts(look)]  # which would hide the others
     parts = [part for part in fitting if part not in dropped]
     if way == "written" and SLASHES in parts and _may_tell_apart(asking, surface, path, plain):
@@ -238,17 +238,17 @@ def _asked(asking: Asking, parts: Sequence[Part], plain: AccessAttempt) -> tuple
     return _asked(asking, [part for part in parts if part is not NEWER], plain)
 
 
-def _fits(look: Look, surface: str, plain: AccessAttempt, part: Part) -> bool:
+def _fits(asking: Asking, surface: str, plain: AccessAttempt, part: Part) -> bool:
     """Whether a part can be sent to this surface, and tells something there."""
     if part is TRANSPORT:
         return surface != "channel, polling"
     if part is RETURNED:
-        return bool(look.station.noticed.handed_out)
+        return bool(asking.handed_out())
     if part is BASIC:  # where it is asked for, cred-02 guesses; a wrong password may lock an account
         return plain.refuser is not Refuser.NODE_RED and not plain.answer.challenge.lower().startswith("basic")
     if part.of_requests and surface in TALKS:
         return False
-    return part is not NEWER or look.speaks_http2()
+    return part is not NEWER or asking.look.speaks_http2()
 
 
 def _same_again(look: Look, seen: AccessAttempt, ask: Callable[[], AccessAttempt]) -> None:

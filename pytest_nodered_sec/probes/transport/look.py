@@ -58,6 +58,7 @@ class Look:
         self.form = USUAL
         self.suspecting = False
         self.sent = 0
+        self._led_from = ""  # what was asked before redirects led on
 
     @contextlib.contextmanager
     def formed(self, form: Form, *, suspecting: bool = False) -> Iterator[None]:
@@ -231,7 +232,7 @@ class Look:
             not_taken.add(headers["Accept"])  # nginx: if ($http_accept = application/json) { return 406; }
             ask = partial(self.ask, method, path, headers=headers, body=body)
             return ask(plain_address=plain_address, secret=secret, limit=limit)
-        self.station.noticed.note(method, path, got, secret=secret)
+        self.station.noticed.note(method, path, got, secret=secret, led_from=self._led_from)
         if method == "GET" and body is None and not secret:
             key = (plain_address, path, self.form, *sorted(headers.items()))
             where = f" over plain HTTP at {plain_address}" if plain_address else ""
@@ -358,9 +359,13 @@ class Look:
 
         def ask(asked: str, hops: int) -> Exchange:
             own = None if hops else headers  # nothing of ours follows a redirect
+            self._led_from = path if hops else ""
             return self.ask(method, asked, headers=own, body=body, plain_address=plain_address)
 
-        return follow(self.target, self.origin(plain=plain_address is not None), method, path, ask)
+        try:
+            return follow(self.target, self.origin(plain=plain_address is not None), method, path, ask)
+        finally:
+            self._led_from = ""
 
     def origin(self, *, plain: bool) -> str:
         """Return scheme, host and port of the URL, or of plain HTTP under its name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.probes.transport.answers import (
     COOKIES,
@@ -17,10 +17,12 @@ from pytest_nodered_sec.probes.transport.answers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_nodered_sec.observations.side_ports import Cookie
     from pytest_nodered_sec.probes.transport.http import Exchange
+
+_KEPT: Final = 500  # paths of which the cookies are kept
 
 
 class Noticed:
@@ -31,7 +33,6 @@ class Noticed:
         server: what the first answer with Server or Via said.
         http3: the first offer of HTTP/3.
         clock_offset: seconds by which the target's clock is ahead, by the first Date it sent; None for none.
-        handed_out: cookies that refusals of strangers have set, with values; never shown.
         enough: made-up headers that were enough to be served something, by what else was sent with them.
     """
 
@@ -41,11 +42,11 @@ class Noticed:
         self.server = ""
         self.http3 = ""
         self.clock_offset: int | None = None
-        self.handed_out: dict[str, str] = {}
         self.enough: dict[str, Sequence[tuple[str, str]]] = {}
+        self._handed_out: dict[str, dict[str, str]] = {}  # cookies that refusals of strangers have set, by path
         self._cookies: dict[Cookie, Cookie] = {}
 
-    def note(self, method: str, path: str, got: Exchange, *, secret: bool = False) -> None:
+    def note(self, method: str, path: str, got: Exchange, *, secret: bool = False, led_from: str = "") -> None:
         """Note what an answer tells.
 
         Args:
@@ -53,6 +54,7 @@ class Noticed:
             path: absolute path that was asked.
             got: the answer.
             secret: whether something secret was sent: then its cookies are handed out to nobody.
+            led_from: what was asked before redirects led there, "" for that path itself.
         """
         with self._lock:
             self.answers += 1
@@ -61,12 +63,26 @@ class Noticed:
                 self.clock_offset = clock_offset(got, datetime.now(UTC))
             self.http3 = self.http3 or announced_http3(got)
             for cookie in cookies_of(got):
-                if len(self._cookies) < COOKIES:
-                    self._cookies.setdefault(cookie, replace(cookie, where=f"{method} {path.partition('?')[0]}"))
-            if got.status >= 300 and not secret and len(self.handed_out) < COOKIES:
-                self.handed_out = {**self.handed_out, **handed_out(got)}  # anew: others may be reading
+                where = f"{method} {path.partition('?')[0]}"
+                before = self._cookies.get(cookie)
+                if before is None and len(self._cookies) >= COOKIES:
+                    continue
+                if before is None or _order(where) < _order(before.where):
+                    self._cookies[cookie] = replace(cookie, where=where)
+            if got.status >= 300 and not secret and got.cookies and len(self._handed_out) < _KEPT:
+                self._handed_out.setdefault((led_from or path).partition("?")[0], {}).update(handed_out(got))
 
     def cookies(self) -> tuple[Cookie, ...]:
-        """Return the cookies set so far, each kind once."""
+        """Return the cookies set so far, each kind once, in an order that does not depend on who asked first."""
         with self._lock:
-            return tuple(self._cookies.values())
+            return tuple(sorted(self._cookies.values(), key=lambda cookie: (cookie.line(), cookie.where)))
+
+    def handed_out(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return the cookies, with values, that refusals of strangers have set at these paths; never shown."""
+        with self._lock:
+            return {name: value for path in paths for name, value in self._handed_out.get(path, {}).items()}
+
+
+def _order(where: str) -> tuple[int, str]:
+    """Return by what one of several places is named: the shortest, which is no random path."""
+    return len(where), where
