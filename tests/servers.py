@@ -19,17 +19,18 @@ _SHOWN: Final = 3000  # characters of the log
 
 @contextlib.contextmanager
 def reserved_ports(count: int) -> Iterator[list[int]]:
-    """Keep loopback ports until the block ends: whoever looks for free ones gets others, and a server may listen there.
+    """Keep loopback ports until the block ends: who reserves others gets none of them, and a server may listen there.
 
-    Linux lets two sockets have a port where both may share it and neither listens yet. The option is set afterwards,
-    so that two who reserve do not get the same; servers set it themselves.
+    They lie below those of `lab.ports.free_ports`: of hundreds from there, one would often be the port of a server that
+    is about to listen. Linux lets two sockets have a port where both may share it and neither listens yet. The option
+    is set afterwards, so that two who reserve do not get the same; servers set it themselves.
     """
     with contextlib.ExitStack() as stack:
         ports: list[int] = []
         while len(ports) < count:
             holder = stack.enter_context(socket.socket())
             with contextlib.suppress(OSError):  # taken
-                holder.bind(("127.0.0.1", 20000 + secrets.randbelow(12000)))
+                holder.bind(("127.0.0.1", 10000 + secrets.randbelow(10000)))
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 ports.append(holder.getsockname()[1])
         yield ports
