@@ -31,6 +31,9 @@ def ends(body: str, uri: str = "/ui/", host: str = "a", rest: str = RED, head: s
     return {words[end.kind].format(end) + ("?" if end.doubts else "") for end in every}
 
 
+LOGIN = "http-request auth if !{ http_auth(u) }"
+
+
 def deny(criterion: str) -> str:
     return f"http-request deny if {{ {criterion} }}"
 
@@ -194,6 +197,11 @@ CASES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "an empty line of rules": ("http-request set-header\nhttp-request set-var(a)\nuse_backend", {}, {"/ui/"}),
     "a backend by format": ("use_backend %[path,field(2,/)]", {"uri": "/red/"}, {"/red/"}),
     "a backend that is nobody's": ("use_backend %[path,field(2,/)]", {}, {"/ui/"}),
+    "an account that a rule sets": (
+        "http-request set-header Authorization Basic\\ eDp5\n" + LOGIN,
+        {},
+        {"401?", "/ui/?"},
+    ),
     "no header": (
         "http-request del-header X-Forwarded-For\n" + deny("hdr_ip(x-forwarded-for) 10.0.0.0/8"),
         {},
@@ -214,7 +222,6 @@ def with_files(seen: FrontConfig, **lists: str) -> FrontConfig:
     return replace(seen, directives=(*seen.directives, *more))
 
 
-LOGIN = "http-request auth if !{ http_auth(u) }"
 MAPPED = {
     "a list of paths": (f"acl own path_beg -i -f /l\n{LOGIN} own", "/ui\n/dashboard", [], "closed"),
     "a list in small letters": (f"acl own path_beg -f /l\n{LOGIN} own", "/ui\n/dashboard", ["letter-case"], "open"),

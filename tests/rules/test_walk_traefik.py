@@ -232,6 +232,12 @@ def test_routers(routers: Table, expected: set[str]) -> None:
     assert ends(front(routers, LOGIN)) == expected
 
 
+def test_an_account_that_a_middleware_sets_may_log_everybody_in() -> None:
+    signing = {"sign": {"headers": {"customRequestHeaders": {"authorization": "Basic eDp5"}}}, **LOGIN}
+    for order, expected in ((["sign", "login"], {"/ui/?", "401?"}), (["login", "sign"], {"401"})):
+        assert ends(front({"a": {"rule": ALL, "middlewares": order}}, signing)) == expected
+
+
 def test_entry_points() -> None:
     secured = {"w": {"address": "127.0.0.1:443/tcp", "http": {"tls": {}, "middlewares": ["login@file"]}}}
     assert ends(front({"a": {"rule": ALL, "tls": None}}, LOGIN, points=secured)) == {"401"}

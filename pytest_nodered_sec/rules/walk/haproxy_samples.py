@@ -87,6 +87,8 @@ def _fetched(visit: Visit, name: str, argument: str) -> list[str]:
         "bool": first,
         "int": first,
     }
+    if name in ("http_auth", "http_auth_group") and visit.headers.get("authorization") and not client.granted:
+        return [unknown(f"HAProxy's {name} of the Authorization that a rule sets")]
     if name in known:
         return [known[name]]
     if name == "query":

@@ -142,6 +142,7 @@ class Visit(Journey):
         choices: what the client decides.
         path: as rules compare it.
         query: arguments, without the "?"; None: there are none.
+        signed: the middleware that has set its Authorization, or "".
         refused: what refused it.
         doubts: why its end is not sure.
     """
@@ -152,5 +153,6 @@ class Visit(Journey):
     choices: Choices
     path: str = ""
     query: str | None = None
+    signed: str = ""
     refused: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
