@@ -28,11 +28,16 @@ _OTHERS: Final = ("NODERED_USERNAME", "NODERED_PASSWORD", "NODERED_TOKEN", "NODE
 
 @dataclass(frozen=True)
 class Settings:
-    """Resolved settings: raw texts by option name, and where each came from."""
+    """Resolved settings: raw texts by option name, and where each came from.
+
+    Attributes:
+        shown: whether something is only shown, for which nobody needs an account.
+    """
 
     values: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, str]
     places: Mapping[str, Where]
+    shown: bool = False
 
     def one(self, name: str, default: str) -> str:
         """Return a single value or its default."""
@@ -123,7 +128,7 @@ def resolve(config: pytest.Config) -> Settings:
         for value in values.get(option.name, ()):
             if option.choices and value not in option.choices:
                 raise places[option.name].says(value, f"must be one of {', '.join(option.choices)}")
-    return Settings(values, sources, places)
+    return Settings(values, sources, places, only_shows(config))
 
 
 def refuse_two(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from pytest_nodered_sec.data.vendor_ports import INSPECTOR, VENDOR_PORTS
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.fleet import Fleet, taken
+from pytest_nodered_sec.session.settings import only_shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -122,11 +123,11 @@ def _prepared(settings: Settings, file: PolicyFile, url: str, table: TargetTable
             settings.layer("ini"),
         ]
     )
-    return Prepared(target_of(name, url, values, table.labels if table else {}), values)
+    return Prepared(target_of(name, url, values, table.labels if table else {}, shown=settings.shown), values)
 
 
-def target_of(name: str, url: str, values: Effective, labels: Mapping[str, str]) -> Target:
-    """Return a target made from its effective values.
+def target_of(name: str, url: str, values: Effective, labels: Mapping[str, str], *, shown: bool = False) -> Target:
+    """Return a target made from its effective values; of one that is only shown the account may be missing.
 
     Raises:
         PolicyError: values that contradict each other.
@@ -151,8 +152,8 @@ def target_of(name: str, url: str, values: Effective, labels: Mapping[str, str])
         host=values.get("host"),
         connect=values.get("connect"),
         labels=labels,
-        credentials=_credentials(name, values.get("credentials")),
-        dashboard_credentials=_credentials(name, values.get("dashboard_credentials"), dashboards=True),
+        credentials=_credentials(name, values.get("credentials"), shown=shown),
+        dashboard_credentials=_credentials(name, values.get("dashboard_credentials"), dashboards=True, shown=shown),
     )
     target = _without_own_ports(target)
     _check_ports(target)
@@ -182,7 +183,7 @@ def _check_ports(target: Target) -> None:
 
 
 def _credentials(
-    name: str, source: Mapping[str, Any] | None, *, dashboards: bool = False
+    name: str, source: Mapping[str, Any] | None, *, dashboards: bool = False, shown: bool = False
 ) -> Callable[[], Credentials] | None:
     if source is None:
         return None
@@ -192,7 +193,7 @@ def _credentials(
         inherited = source.get("environment", ())
         return lambda: credentials.from_command(source["command"], inherited, dashboards=dashboards)
     trouble = credentials.missing(source["env"], dashboards=dashboards)
-    if trouble:
+    if trouble and not shown:
         raise PolicyError(f"target {name}: {trouble}")
     # read now, so that it is redacted and no command of another target inherits it
     credentials.from_environment(source["env"], dashboards=dashboards)
@@ -301,7 +302,7 @@ def with_testinfra(target: Target, config: pytest.Config) -> Target:
     Raises:
         PolicyError: a host is given, and testinfra or crossplane is not installed.
     """
-    if target.host is None:
+    if target.host is None or only_shows(config):
         return target
     if find_spec("testinfra") is None or find_spec("crossplane") is None:
         raise PolicyError("checking a host needs testinfra and crossplane: pip install 'pytest-nodered-sec[host]'")

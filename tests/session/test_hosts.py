@@ -56,6 +56,19 @@ def test_without_testinfra_a_host_cannot_be_asked(pytester: pytest.Pytester, mon
     result.stderr.fnmatch_lines(["ERROR: checking a host needs testinfra and crossplane: pip install '*[[]host]'"])
 
 
+@pytest.mark.parametrize("flag", ["--nodered-plan", "--nodered-show-policy"])
+def test_what_is_only_shown_needs_neither_the_extra_nor_an_account(
+    flag: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "find_spec", lambda name: None)
+    pytester.makeini("[pytest]")
+    account = 'host = "ssh://a"\ncredentials = {env = "NOBODYS"}\ndashboard_credentials = {env = "NOBODYS"}'
+    pytester.makefile(".toml", **{"nodered-sec": f'[[target]]\nurl = "https://a.example"\n{account}\n'})
+    result = pytester.runpytest_inprocess(flag, "--nodered-suite=only", "-k", "reach")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*a.example*"])
+
+
 def test_without_a_host_its_cases_are_skipped_with_the_same_ids(site: Site) -> None:
     site.write(conftest="", test_own="")
     named, unnamed = [site.ids("-k", "test_host_", *args) for args in (["--nodered-host=ssh://ops@plant.example"], [])]
