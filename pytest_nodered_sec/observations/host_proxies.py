@@ -134,8 +134,8 @@ class CaddyStep:
     """What a handler of Caddy does to a request.
 
     Attributes:
-        kind: "login", "proxy", "routes", "rewrite", "end", "error", "file", "invoke", "pass", "unknown", or "other",
-            as 0.1.0 told what lets it pass.
+        kind: "login", "proxy", "routes", "rewrite", "end", "error", "file", "invoke", "sign", "pass", "unknown", or
+            "other", as 0.1.0 told what lets it pass.
         dials: whom "proxy" hands it to.
         routes: what "routes" tries in turn.
         name: of the handler, or of the route that "invoke" goes to.

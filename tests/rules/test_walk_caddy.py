@@ -51,6 +51,8 @@ CASES: dict[str, tuple[CaddyServer, dict[str, Any], set[str]]] = {
     "nothing": (server(), {}, {"200"}),
     "a login": (server(steps(LOGIN, RED)), {}, {"401"}),
     "a login that is passed": (server(steps(LOGIN, RED)), {"granted": True}, {"/ui/"}),
+    "an account that is set before": (server(steps(CaddyStep("sign"), LOGIN, RED)), {}, {"401?", "/ui/?"}),
+    "an account that is set behind": (server(steps(LOGIN, CaddyStep("sign"), RED)), {"granted": True}, {"/ui/"}),
     "the last route": (server(steps(last=True), steps(RED)), {}, {"200"}),
     "an error": (server(steps(CaddyStep("error"))), {}, {"500"}),
     "an error that is handled": (server(steps(FAILS), errors=(steps(RED),)), {"uri": "/x?y=1"}, {"/x?y=1"}),

@@ -86,7 +86,8 @@ function rewritten(one) { // how a path is rewritten
 
 function done(one) { // one step of a route
   const answers = one.handler === "intercept" && dialled(one.handle_response).length; // hands some answers on
-  const kind = !answers && CADDY[one.handler] || "unknown";
+  const names = one.handler === "headers" ? Object.values(own(one.request)).flatMap((each) => Object.keys(own(each))) : [];
+  const kind = names.some((name) => /^authorization$/i.test(name)) ? "sign" : !answers && CADDY[one.handler] || "unknown";
   const rewrite = rewritten(kind === "proxy" ? own(one.rewrite) : kind === "rewrite" ? one : {});
   const dials = kind === "proxy" ? listOf(one.upstreams).map((to) => text(to.dial)) : [];
   return { ...rewrite, kind, name: text(kind === "invoke" ? one.name : one.handler), dials,

@@ -94,8 +94,15 @@ def _step(visit: Visit, step: CaddyStep, following: Next) -> Outcome:
         return _proxied(visit, step, following)
     if step.kind == "login" and not visit.client.granted:
         visit.refused.append(step.name or "a login")
-        raise _Failed(401)
-    if step.kind == "rewrite":
+        if visit.signed:
+            visit.doubt(
+                f"whether {step.name or 'a login'} lets everybody in is unknown: Caddy itself sets Authorization"
+            )
+        if not (visit.signed and visit.choices.whether(("signed", visit.uri))):
+            raise _Failed(401)
+    if step.kind == "sign":
+        visit.signed = True
+    elif step.kind == "rewrite":
         _rewrite(visit, step)
     elif step.kind in ("end", "error"):
         if step.kind == "error":

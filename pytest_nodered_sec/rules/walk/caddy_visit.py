@@ -27,6 +27,7 @@ class Visit(Journey):
         status: of the error that is handled.
         groups: of routes of which one was taken.
         captured: by regular expressions, by placeholder.
+        signed: whether its Authorization was set on the way.
         refused: what refused it.
         doubts: why its end is not sure.
     """
@@ -40,6 +41,7 @@ class Visit(Journey):
     status: int = 0
     groups: set[str] = field(default_factory=set)
     captured: dict[str, str] = field(default_factory=dict)
+    signed: bool = False
     refused: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 

@@ -289,6 +289,16 @@ def test_files_that_a_caddyfile_takes_in_by_other_forms(line: str, why: str, tmp
     assert bool(told(tmp_path / "Caddyfile", time.time() + 1)) is bool(why)
 
 
+def test_an_account_that_caddy_itself_sets_may_log_everybody_in() -> None:
+    login, sign = LOGIN.replace("@gated", ""), 'request_header Authorization "Basic eDp5"'
+    for body, state in (
+        (f"route {{\n{sign}\n{login}\n{RED}\n}}", "lets everybody in is unknown: Caddy itself sets Authorization"),
+        (f"route {{\nrequest_header X-A x\n{login}\n{RED}\n}}", "closed"),
+        (f"{sign}\n{login}\n{RED}", "closed"),  # after the login, for who is behind
+    ):
+        assert state in gate(reduced(f"https://a.example {{\n{body}\n}}\n"), "/ui")
+
+
 SAYING = """
 const serve = (at, port, said) => new Promise((done) => {
   const server = http.createServer((_, answer) => answer.end(said)).listen(port, at, () => done(server.address().port));
