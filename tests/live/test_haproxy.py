@@ -253,6 +253,28 @@ def test_a_limit_of_connections_makes_the_run_slower_and_nothing_else(
     assert "compliant" in controls["tls-16"]  # it does not apply without TLS 1.2
 
 
+_RATE = _KNOWN.format(
+    "conn_rate(10s)", "tcp-request connection", "http-request silent-drop if {} {{ sc0_conn_rate gt {} }}"
+)
+
+
+@pytest.mark.parametrize(
+    ("which", "most", "login"),
+    [
+        ("{ path_beg /comms }", 3, ""),
+        ("{ src 127.0.0.1 }", 4, ""),
+        ("{ src 127.0.0.1 }", 4, "http-request auth realm plant unless operator or { path_beg /comms }\n  "),
+        ("{ hdr(Upgrade) -m found }", 3, ""),
+    ],
+    ids=["path", "open", "login", "upgrades"],
+)
+def test_a_limits_silence_is_no_absence(which: str, most: int, login: str, node_red: int, tmp_path: Path) -> None:
+    rules = f"{_RATE.format(which, most)}{login}default_backend login"
+    seen = judged(tmp_path, rules, node_red, cases="admin-06")
+    assert "compliant" not in seen["admin-06"]
+    assert seen["admin-06"] & {"could-not-look", "non-compliant"}
+
+
 def test_a_tarpit_for_everybody_ends_soon_and_says_so(node_red: int, tmp_path: Path) -> None:
     begun = time.monotonic()
     rules = f"timeout tarpit 60s\n  http-request tarpit unless operator\n  {RULES['closed']}"

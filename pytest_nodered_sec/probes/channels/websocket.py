@@ -22,7 +22,7 @@ from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Re
 from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
 from pytest_nodered_sec.observations.refusals import may_refuse_method
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
-from pytest_nodered_sec.probes.http.refusals import closed_twice
+from pytest_nodered_sec.probes.http.refusals import answers_anew, closed_twice
 from pytest_nodered_sec.probes.transport.answers import json_of
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import (
@@ -53,6 +53,12 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
 _AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
 _SWITCHING: Final = 101
+_UNTAKEN_AFTER: Final = 6.0  # seconds within which whoever closes an upgrade that nobody takes has closed it
+_ANSWERED_WITHIN: Final = 3.0  # seconds
+_LIMITED: Final = (
+    "nothing came, nor to an ordinary request on a new connection: if a front limits connections (HAProxy: conn_rate "
+    "with silent-drop), let the machine that runs the tests pass, or slow down (--nodered-pace=quiet)"
+)
 _UNTAKEN: Final = {0, 502, 504}  # of an upgrade; 0: a close without answer, or silence
 TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
 
@@ -198,6 +204,15 @@ def _attempt(
         answer, channel = Answer(0, silent=True), None
         if not nowhere.gets(answer):
             raise
+        if nowhere.silent and not answers_anew(look, view, _ANSWERED_WITHIN):
+            raise ProbeError(f"WebSocket {path} {how}: {_LIMITED}", Cause.UNAVAILABLE) from None
+        try:  # once more: a front may have been silent, to this path alone or for a while (HAProxy: silent-drop)
+            look.extend()
+            with look.within(_ANSWERED_WITHIN if nowhere.silent else _UNTAKEN_AFTER):
+                answer, channel = upgrade(look, root(path), headers, _TALKS[talk])
+        except SilenceError:
+            if not nowhere.silent:
+                raise
     if answer.at_once:
 
         def again() -> Answer:
@@ -209,6 +224,8 @@ def _attempt(
 
         closed = ProbeError(f"WebSocket {path} {how}: the connection was closed without an answer", Cause.CLOSED)
         answer = closed_twice(look, closed, view, f"WebSocket {root(path)} {headers}", again)
+        if not answer.status and not answers_anew(look, view, _ANSWERED_WITHIN):
+            raise ProbeError(f"WebSocket {path} {how}: {_LIMITED}", Cause.UNAVAILABLE)
         if not answer.status:
             return ChannelAttempt(describe(look, which, "GET", path, how, answer, view), Channel.NO_CHANNEL)
     attempt = describe(look, which, "GET", path, how, answer, view)
@@ -258,6 +275,11 @@ class Nowhere:
         """
         there = self._asked.get()
         return there.status == answer.status or {there.status, answer.status} <= _UNTAKEN
+
+    @property
+    def silent(self) -> bool:
+        """Whether such a path gets nothing at all."""
+        return self._asked.get().silent
 
     def _ask(self) -> Answer:
         look = Look(self._station)

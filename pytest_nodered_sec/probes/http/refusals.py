@@ -5,6 +5,7 @@ Each is compared with requests that differ in nothing else, so that trouble on t
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -12,7 +13,9 @@ from pytest_nodered_sec.observations.answers import Answer
 from pytest_nodered_sec.observations.refusals import UNSUPPORTED, may_refuse_method, refused_method
 from pytest_nodered_sec.probes.http.landmarks import see_again
 from pytest_nodered_sec.probes.transport.form import USUAL
+from pytest_nodered_sec.probes.transport.http import USER_AGENT, request_bytes
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +122,18 @@ def closed_twice(look: Look, error: ProbeError, view: RootView, what: str, again
             return Answer(0)
 
     return look.shared(f"closed: {what} {look.form}", find)
+
+
+def answers_anew(look: Look, view: RootView, seconds: float) -> bool:
+    """Whether an ordinary request is answered on a new connection, as an upgrade needs one: a limit may drop these."""
+    host, own = look.station.host_header(look.target.port), look.target.http.headers
+    look.extend()
+    trouble = contextlib.suppress(OSError, Malformed, Unreadable, ProbeError)
+    with trouble, look.within(seconds), look.open(verified=bool(own)) as sock:
+        sock.until(look.deadline)
+        sock.sendall(request_bytes("GET", view.sign.path, {"Host": host, "User-Agent": USER_AGENT, **own}))
+        return bool(read_head(Stream(sock)).status)
+    return False
 
 
 def method_refused(look: Look, answer: Answer, method: str, view: RootView, canary: Answer) -> Classified | None:

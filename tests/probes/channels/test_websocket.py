@@ -162,7 +162,7 @@ def test_any_frames_are_an_outcome_or_a_closed_channel(frames: bytes) -> None:
         assert join_namespace(Wire(pair, Stream(pair)), "/x").startswith(("40/x,", "44/x,"))
 
 
-def test_silence_as_at_a_random_path_is_absence_and_takes_no_longer() -> None:
+def test_silence_as_at_a_random_path_is_absence_and_is_asked_for_twice() -> None:
     def serve(request: hostile.Request) -> hostile.Reply | None:
         silent = "upgrade" in request.headers
         return hostile.hangs_after_handshake(request) if silent else hostile.FakeNodeRED()(request)
@@ -174,11 +174,11 @@ def test_silence_as_at_a_random_path_is_absence_and_takes_no_longer() -> None:
             seen = survey.answer(Target("host", server.url, Policy(), timeout=2.0), questions.COMMS[0])
         finally:
             survey.close()
-        assert len([line for line in server.requests if "/comms" in line]) == 1
+        assert len([line for line in server.requests if "/comms" in line]) == 2
     assert isinstance(seen, ChannelAttempt)
     assert seen.attempt.kind is Kind.ABSENT
     assert seen.evidence().endswith("answered nothing within the time limit, as at a random path")
-    assert time.monotonic() - begun < 3.5
+    assert time.monotonic() - begun < 5.5
 
 
 def test_silence_after_the_handshake_is_no_absence() -> None:
