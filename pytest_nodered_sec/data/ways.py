@@ -23,7 +23,7 @@ ASSETS: Final = (
     *("x.js", "x.css", "x.svg", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
     *("x.txt", "x.jpg", "health"),
 )
-USUAL_ASSETS: Final = ASSETS[:4]  # of further channels of one gate, whose list is for all: the rest takes seven more
+USUAL_ASSETS: Final = ASSETS[:3]  # of further channels of one gate, whose list is for all: the rest takes eight more
 
 
 OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
