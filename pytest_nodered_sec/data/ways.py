@@ -20,10 +20,10 @@ FOLDERS: Final = "public/static/assets/images/img/css/js/fonts/icons/vendor/api/
 # What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|txt|jpg)$;
 # location ~ /health$
 ASSETS: Final = (
-    *("x.js", "x.css", "x.svg", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
+    *("x.js", "x.svg", "x.css", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
     *("x.txt", "x.jpg", "health"),
 )
-USUAL_ASSETS: Final = ASSETS[:3]  # of further channels of one gate, whose list is for all: the rest takes eight more
+USUAL_ASSETS: Final = ASSETS[:2]  # of further channels of one gate, whose list is for all: the rest takes nine more
 
 
 OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
