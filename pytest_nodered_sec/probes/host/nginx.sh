@@ -51,7 +51,7 @@ strays() { # PATH, user id or nothing: the directory that others can change, and
     above=$(readlink -f "${above:-/}")
     [ "$above" = /var/log ] || [ "${above%/*}" = /var/log ] && ours=$(logger) || ours=$2
     if ! closed "$above" "$ours" || { { [ -L "$1" ] || [ -p "$1" ]; } && ! closed "$above"; }; then
-        printf '%s, where it would open %s: let root own that directory' "$above" "${1##*/}"
+        printf '%s, where it would open %s: chown that directory to root' "$above" "${1##*/}"
     fi
 }
 

@@ -131,7 +131,7 @@ def test_nginx_is_not_run_where_another_user_may_say_where_its_files_lead(shell:
         file.write_text(f"events {{}} {written};\n".replace("@", str(tmp_path)))
         lines.append(f'echo "{number} $(changeable -c {file} -p {tmp_path})"')
     told = [line.partition(" ")[2] for line in called(shell, "\n".join(lines)).stdout.splitlines()]
-    end = ": let root own that directory"
+    end = ": chown that directory to root"
     wanted = [f"{text.replace('@', str(tmp_path))}{end}" if text else "" for _, text in WRITTEN.values()]
     assert dict(zip(WRITTEN, told, strict=True)) == dict(zip(WRITTEN, wanted, strict=True))
 
