@@ -74,7 +74,7 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
         f"{LOGIN} location / {{ {TO_NODE_RED} }} location ~ ^/ui/?$ "
         f"{{ {LOGIN.replace('Operators', '$by_agent')} {TO_NODE_RED} }}",
         'map $http_user_agent $by_agent { default Operators; "~Mozilla" off; }',
-        "browser",
+        "browser navigation",
         {"/ui"},
     ),
     "upgrade-by-origin": (
@@ -168,6 +168,9 @@ GATES |= {
     "since": (*by_map("by_since", "$http_if_modified_since", "."), "program", ASKED),
     "head": (*by_map("by_head", "$request_method", "^HEAD$"), "head", {"GET /api/orders"}),
     "navigation": (*by_map("by_fetch", "$http_sec_fetch_mode", "^navigate$"), "navigation", ASKED),
+    "chromium": (*by_map("by_engine", "$http_user_agent", " Chrome/"), "navigation", ASKED),
+    "hints": (*by_map("by_hints", "$http_sec_ch_ua", "."), "navigation", ASKED),
+    "traced": (*by_map("by_trace", "$http_traceparent", "."), "cdn", EVERYWHERE),
     "ahead": (*by_map("by_purpose", "$http_sec_purpose", "prefetch"), "navigation", ASKED),
     "trailers": (*by_map("by_trailers", "$http_te", "trailers"), "browser", _POLLED),
     "style-in-query": (*by_map("by_style", "$request_uri", "[.]css$"), "ending", _POLLED),

@@ -10,5 +10,6 @@ from typing import Final
 
 API_KEYS: Final = (
     *("X-API-Key", "API-Key", "apikey", "X-API-Token", "X-Auth-Key", "X-Access-Key", "X-Secret"),
+    *("X-CSRF-Token", "X-XSRF-Token", "X-Admin", "X-Debug"),
     *("X-Hub-Signature-256", "X-GitHub-Event", "X-Gitlab-Token", "X-Signature", "X-Webhook-Secret"),
 )

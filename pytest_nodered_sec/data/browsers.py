@@ -7,6 +7,21 @@ from typing import Final
 from pytest_nodered_sec.data.part import Part
 
 BROWSER_AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_CHROMIUM: Final = (  # what it sends of itself, and its Safari's and Edge's names
+    (
+        "User-Agent",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+        "Safari/537.36 Edg/142.0.0.0",
+    ),
+    ("Accept-Language", "de-DE,de;q=0.9,en;q=0.8"),
+    ("Sec-CH-UA", '"Chromium";v="142", "Microsoft Edge";v="142", "Not_A Brand";v="99"'),
+    ("Sec-CH-UA-Mobile", "?0"),
+    ("Sec-CH-UA-Platform", '"Windows"'),
+    ("Priority", "u=0, i"),
+    ("DNT", "1"),
+    ("Sec-GPC", "1"),
+    ("Save-Data", "on"),
+)
 _ANY_BROWSER: Final = (
     ("Accept-Language", "en-US,en;q=0.5"),
     ("Accept-Encoding", "gzip, deflate"),
@@ -45,9 +60,10 @@ NAVIGATION: Final = Part(
         ("Upgrade-Insecure-Requests", "1"),
         ("Sec-Purpose", "prefetch"),
         ("Purpose", "prefetch"),  # Chromium's name before that
+        *_CHROMIUM,
     ),
     "nginx: map $http_sec_fetch_mode $realm { navigate off; default Operators; }, and the same by Sec-Fetch-Dest, "
-    "Sec-Fetch-User or Sec-Purpose",
+    "Sec-Fetch-User or Sec-Purpose; if ($http_user_agent !~ Chrome) { return 401; }, map $http_sec_ch_ua $realm",
     ordinary=True,
 )
 EMBEDDED: Final = Part(

@@ -57,8 +57,9 @@ COLUMNS: Final = {
     "`Sec-Fetch-Dest: iframe`, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: "
     "text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, X-Azure-FDID "
     "and others), Host in capitals with another port, the name of a style sheet in the query; of pages, endpoints and "
-    "the admin API `Accept: application/json`, Range, If-None-Match, If-Modified-Since, and a navigation's "
-    "Sec-Fetch-Mode, Sec-Fetch-Dest, Sec-Fetch-User and Sec-Purpose; of the first page and the admin API no User-Agent",
+    "the admin API `Accept: application/json`, Range, If-None-Match, If-Modified-Since, and what Chromium sends where "
+    "it opens a page (Sec-Fetch-Mode, Sec-Fetch-Dest, Sec-Fetch-User, Sec-Purpose, Sec-CH-UA, Priority, DNT, its "
+    "User-Agent and others); of the first page and the admin API no User-Agent",
     "form": "in HTTP/2, where the server agrees on it; with a body, by its length and Expect: 100-continue or in "
     "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",

@@ -116,6 +116,7 @@ CDN: Final = Part(
         ("X-Azure-FDID", "00000000-0000-0000-0000-000000000000"),  # Azure Front Door
         ("X-Azure-Ref", "nobody"),
         ("X-Request-Id", "nobody"),
+        ("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     ),
     'nginx: if ($http_cf_ray = "") { return 403; } and no login, because the CDN asks for one',
 )

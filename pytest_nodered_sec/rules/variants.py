@@ -95,8 +95,8 @@ _REMEDIES: Final = {
     "certificate: anybody can send its headers",
     "host": "let every name get the login: HAProxy: http-request auth without hdr(host), http-request deny unless "
     "{ hdr(host),field(1,:) -i NAME }; nginx: no map of $http_host in auth_basic",
-    "navigation": "require the login whatever Sec-Fetch-Mode and Sec-Purpose say: nginx: no map of "
-    "$http_sec_fetch_mode in auth_basic",
+    "navigation": "require the login whatever Sec-Fetch-Mode, Sec-Purpose, User-Agent and such say: nginx: no map of "
+    "$http_sec_fetch_mode or $http_user_agent in auth_basic",
     "embedded": "require the login in frames, too: nginx: no map of $http_sec_fetch_dest in auth_basic",
     "events": "require the login whatever Accept says: nginx: no map of $http_accept in auth_basic",
     "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
