@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ def test_the_same_at_both_is_compliant_and_the_side_ports_are_believed(
         assert not [observation for observation in observations if isinstance(observation, ProbeError)]
         seen, codes = verdict(survey, target)
     assert codes == []
-    assert seen.evidence() == "127.0.0.1 answered; [::1]: 32 questions asked"
+    assert re.fullmatch(r"127\.0\.0\.1 answered; \[::1\]: \d\d questions asked", seen.evidence())
 
 
 def unreachable(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
