@@ -293,7 +293,7 @@ class Place:
 
     def _hand_out(self, ask: Ask, outcome: Observation | ProbeError) -> None:
         self._node_red = self._node_red or getattr(outcome, "node_red", "")  # of those that know the release
-        self._answers[ask].settle(outcome)
+        self._answers[ask].settle(self._station.down.told(ask.args, outcome))
 
     def _told(self, ask: Ask, trouble: ProbeError) -> ProbeError:
         """Return what a question is told of trouble with all of the target: the sentence only where reach-01 asks."""
@@ -351,7 +351,8 @@ class Place:
         Where it counts as open still, it is a look at TLS: limits of new connections forget them after a pause.
         """
         with self._lock:
-            if ask in self._twice or PROBES[ask.probe].stage == _ONE_BY_ONE:
+            known = ask in self._twice or self._station.down.named_by(ask.args)
+            if known or PROBES[ask.probe].stage == _ONE_BY_ONE:
                 return False
             self._twice.add(ask)
             self._open[PROBES[ask.probe].confirmed_by] += not open_still

@@ -309,3 +309,16 @@ def test_an_alert_for_want_of_a_certificate_is_one_sentence(bind: str, node_red:
     [cause] = [reason for reason in reasons if "see reach-01" not in reason]
     assert "every path answers a TLS alert: a client certificate is demanded" in cause
     assert "answered 496" not in (tmp_path / "out.xml").read_text()
+
+
+def test_an_endpoint_that_is_down_costs_its_own_answers_only(node_red: int, tmp_path: Path) -> None:
+    """Its 503 is no limit's: what is asked beside it is judged, one case tells the reason, and no time is lost."""
+    rules = (
+        "acl api path_beg -i /api\n  use_backend gone if api\n  http-request auth realm plant unless operator or api\n"
+        f"  default_backend login\nbackend gone\n  server nobody 127.0.0.1:{ports.free_ports(1)[0]}"
+    )
+    controls = judged(tmp_path, rules, node_red)
+    reasons = set(re.findall(r'could not look: ([^"]*?)&quot;', (tmp_path / "out.xml").read_text()))
+    assert {reason.partition(",")[0] for reason in reasons if "same reason" not in reason} == {"/api answered 503"}
+    assert with_outcome(controls, "compliant") >= {"dash-01", "dash-02", "admin-01"}
+    assert "could-not-look" in controls["proxy-05"]

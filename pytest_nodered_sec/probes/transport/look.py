@@ -16,6 +16,7 @@ from pytest_nodered_sec.probes.transport.answers import (
     reduced,
     retry_after,
 )
+from pytest_nodered_sec.probes.transport.down import UNAVAILABLE
 from pytest_nodered_sec.probes.transport.form import USUAL, Form
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Exchange
 from pytest_nodered_sec.probes.transport.http2 import Http2
@@ -223,7 +224,7 @@ class Look:
             return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
         try:
-            got = self.politely("POST", pace, send, 0) if once else self.politely(method, pace, send)
+            got = self.politely("POST" if once else method, path, pace, send, 0 if once else _RETRIES)
         except ProbeError as error:
             if secret or plain_address is not None or error.cause is not Cause.CLOSED or not self.station.closes:
                 raise
@@ -241,33 +242,21 @@ class Look:
                 repeats.tally(path.partition("?")[0], got)
         return got
 
-    def politely(self, method: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES) -> Exchange:
+    def politely(
+        self, method: str, path: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES
+    ) -> Exchange:
         """Send one request in turn; on 429 or 503 wait and repeat it, at most twice.
 
         Args:
             method: HTTP method.
+            path: absolute path; where it alone is down, a 503 is its answer.
             pace: of the port asked.
             send: sends by `deadline` and returns the answer.
             retries: how often it may be sent again.
         """
         for left in range(retries, -1, -1):
-            asked = time.monotonic()
-            status = 0
-            self.sent += 1
-            pace.rest()
-            try:
-                with self._turn(pace, asked):
-                    begun = time.monotonic()
-                    self.deadline += begun - asked  # waiting is not looking
-                    try:
-                        got = send()
-                    finally:
-                        self.station.pace.spend(time.monotonic() - begun, self.target.timeout)
-                status = got.status
-                pace.slowest = max(pace.slowest, got.seconds if status < 500 else 0.0)
-            finally:
-                pace.note(method, status)
-            if got.status not in RATE_LIMITED or not left:
+            got = self._sent(method, path, pace, send)
+            if got.status not in RATE_LIMITED or not left or self._is_down(method, path, pace, send, got.status):
                 break
             if pace.slow_down():
                 self.station.narrow()
@@ -277,6 +266,38 @@ class Look:
             time.sleep(wait)
             self.deadline += wait * pace.patient  # waiting is not looking here either
         return got
+
+    def _sent(self, method: str, path: str, pace: Pace, send: Callable[[], Exchange]) -> Exchange:
+        """Send one request in turn."""
+        asked = time.monotonic()
+        status = 0
+        self.sent += 1
+        pace.rest()
+        try:
+            with self._turn(pace, asked):
+                begun = time.monotonic()
+                self.deadline += begun - asked  # waiting is not looking
+                try:
+                    got = send()
+                finally:
+                    self.station.pace.spend(time.monotonic() - begun, self.target.timeout)
+            status = got.status
+            pace.slowest = max(pace.slowest, got.seconds if status < 500 else 0.0)
+        finally:
+            pace.note(method, status, objects=not self.station.down.is_known(path))
+        return got
+
+    def _is_down(self, method: str, path: str, pace: Pace, send: Callable[[], Exchange], status: int) -> bool:
+        """Whether a 503 is the answer of one place alone, and not a limit's."""
+        if status != UNAVAILABLE:
+            return False
+        begun, other = time.monotonic(), self.target.admin(random_path())
+        client, own = self.station.client(None, verified=False)
+        elsewhere = partial(self._sent, "GET", other, own, lambda: client.ask("GET", other, self.deadline))
+        try:
+            return self.station.down.asked(path, elsewhere, partial(self._sent, method, path, pace, send))
+        finally:
+            self.deadline += time.monotonic() - begun  # as above
 
     @contextlib.contextmanager
     def _turn(self, pace: Pace, asked: float) -> Iterator[None]:

@@ -110,7 +110,7 @@ class Pace:
         if self.quiet:
             time.sleep(max(0.0, self._rested - time.monotonic()))
 
-    def note(self, method: str, status: int) -> None:
+    def note(self, method: str, status: int, *, objects: bool = True) -> None:
         """Note an answer, 0 for none: how long `rest` waits before the next request.
 
         CrowdSec's buckets for probing and for refused log-ins leak once in ten seconds, the one for crawling twice a
@@ -118,16 +118,21 @@ class Pace:
         counts as neither. fail2ban counts wrong passwords only (filter nginx-http-auth).
 
         Asking is given up where the slowest pace does not end a rate limiter's objections.
+
+        Args:
+            method: HTTP method.
+            status: the answer's; 0 for none.
+            objects: whether 429 or 503 is a rate limiter's objection.
         """
         harmless = 0 < status < 400 or (status == 401 and method in ("GET", "HEAD", "OPTIONS"))
         self._rested = time.monotonic() + (_AFTER_SUCCESS if harmless else _AFTER_REFUSAL)
         if self._interval >= _SLOWEST:
-            self._judge(status)
+            self._judge(objects=objects and status in RATE_LIMITED)
 
-    def _judge(self, status: int) -> None:
+    def _judge(self, *, objects: bool) -> None:
         """Give up where the slowest pace does not end the objections; answers may come between them."""
         with self._line:
-            self._objections.append(status in RATE_LIMITED)
+            self._objections.append(objects)
             last = list(self._objections)
         spells = [sum(last[begin : begin + _SPELL]) for begin in range(0, len(last), _SPELL)]
         if len(last) == _SPELLS * _SPELL and min(spells) > 1 and not self.given_up:

@@ -18,6 +18,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.identity import key_fingerprint
 from pytest_nodered_sec.probes.transport.clients import Clients
 from pytest_nodered_sec.probes.transport.contexts import Contexts, TurnedAwayError, shake_hands, tls_context
+from pytest_nodered_sec.probes.transport.down import Down
 from pytest_nodered_sec.probes.transport.http import CertificateWantedError, Client
 from pytest_nodered_sec.probes.transport.logins import Logins
 from pytest_nodered_sec.probes.transport.names import ascii_name
@@ -83,6 +84,7 @@ class Station:
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
         self._elsewhere: Memo[Station] = Memo(self.places.waits)
         self.repeats = Repeats()
+        self.down = Down(target)
         self.channels = ChannelOrder(target.dashboards)
         self._asked: Memo[Answer] = Memo(self.places.waits)
         self.found: Memo[Any] = Memo(self.places.waits)

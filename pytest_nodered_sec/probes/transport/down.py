@@ -1,0 +1,91 @@
+"""Tells a place that answers 503 by itself, as where its server is down, from a limit on whoever asks."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Final
+
+from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.observations.settling import answered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_nodered_sec.model import Observation, Target
+    from pytest_nodered_sec.probes.transport.http import Exchange
+
+UNAVAILABLE: Final = 503
+_PATIENCE: Final = 15.0  # seconds: who asks may wait for whoever wants to be alone, and that may be who waits here
+_ELSEWHERE: Final = 2  # answers there, one after the other: one of two servers by turns answers one of them alone
+
+
+class Down:
+    """The places of a target that are down, by the first segment of their paths; thread-safe.
+
+    A 503 from there is their answer: to wait for another would slow the run for all other places. It is never a
+    verdict, so one that was a limit's all the same costs an answer, and nothing else.
+
+    Args:
+        target: whose places they are.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._places: set[str] = set()
+        self._asking = threading.Lock()  # one at a time: a limit would object to each of eight
+
+    def is_known(self, path: str) -> bool:
+        """Whether a place is down; never "/" itself."""
+        return _place(path) in self._places
+
+    def asked(self, path: str, elsewhere: Callable[[], Exchange], again: Callable[[], Exchange]) -> bool:
+        """Whether a place that answered 503 is down: a random path is answered, and it answers 503 once more.
+
+        Args:
+            path: absolute.
+            elsewhere: asks for a random path.
+            again: asks as before.
+        """
+        place = _place(path)
+        if not (place and self._asking.acquire(timeout=_PATIENCE)):
+            return False
+        try:
+            if place not in self._places:
+                with contextlib.suppress(ProbeError):
+                    others = [elsewhere().status for _ in range(_ELSEWHERE)]
+                    if not {429, UNAVAILABLE}.intersection(others) and again().status == UNAVAILABLE:
+                        self._places.add(place)
+            return place in self._places
+        finally:
+            self._asking.release()
+
+    def named_by(self, args: Iterable[str]) -> str:
+        """Return which place that is down a question is about, by its arguments; "" for none."""
+        paths = (_place(self._target.node(arg)) for arg in args if arg.startswith("/") and self._places)
+        return next((place for place in paths if place in self._places), "")
+
+    def told(self, args: Iterable[str], outcome: Observation | ProbeError) -> Observation | ProbeError:
+        """Return what became of a question; for each about a place that is down the same, so that it is told once.
+
+        Args:
+            args: the question's.
+            outcome: its answer, or why it has none.
+        """
+        place = self.named_by(args)
+        if not place:
+            return outcome
+        try:
+            return answered(outcome, self._target)
+        except ProbeError as error:
+            if error.cause is not Cause.UNAVAILABLE:
+                return outcome
+        return ProbeError(
+            f"/{place} answered 503, again and again, while a random path was answered otherwise: what is behind it is "
+            "down. Start it, or take it out of the policy",
+            Cause.UNAVAILABLE,
+        )
+
+
+def _place(path: str) -> str:
+    return path.partition("?")[0].lower().partition("/")[2].partition("/")[0]
