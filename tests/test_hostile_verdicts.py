@@ -14,7 +14,7 @@ from suite_controls import rule_of
 
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.catalogue import catalogue
-from pytest_nodered_sec.data.browsers import BROWSER
+from pytest_nodered_sec.data.browsers import BROWSER, NAVIGATION
 from pytest_nodered_sec.data.ways import BASIC as MADE_UP
 from pytest_nodered_sec.data.ways import MONITOR
 from pytest_nodered_sec.errors import ProbeError
@@ -295,7 +295,7 @@ def test_nothing_of_the_environment_goes_into_an_anonymous_request(
         _, sentences = judge(server.url)
     assert not sentences
     # "": uibuilder counts in a file whoever names himself
-    played = {dict(part.headers)["User-Agent"] for part in (BROWSER, MONITOR)}  # by proxy-05
+    played = {dict(part.headers)["User-Agent"] for part in (BROWSER, NAVIGATION, MONITOR)}  # by proxy-05
     assert {header["user-agent"] for header in headers} == {f"pytest-nodered-sec/{__version__}", "", *played}
     made_up = dict(MADE_UP.headers)["Authorization"]  # proxy-05 tries a name and password that nobody has
     assert {header["authorization"] for header in headers if "Basic" in header.get("authorization", "")} <= {made_up}
