@@ -263,6 +263,8 @@ def _minding_shut(gate: Change, site: Site, path: str) -> Change:
 def _where(finding: Finding) -> Where:
     if finding.code == "account-refused":
         return Where.CREDENTIALS
+    if finding.control == "waiver-01" or finding.code == "declared-but-absent":
+        return Where.POLICY
     starts = {
         "settings.js": Where.SETTINGS,
         "nginx": Where.FRONT,

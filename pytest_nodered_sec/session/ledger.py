@@ -20,7 +20,7 @@ from pytest_nodered_sec.results.gate import Gate
 from pytest_nodered_sec.results.records import Record
 from pytest_nodered_sec.session.audit import NOT_YET, unapproved
 from pytest_nodered_sec.session.longrepr import represent
-from pytest_nodered_sec.session.run import expired
+from pytest_nodered_sec.session.run import assumed, expired
 from pytest_nodered_sec.session.skips import stopped
 from pytest_nodered_sec.session.state import (
     BASELINE,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 UNSEEN: Final = 6  # exit code of a run without findings in which something could not be looked at
 BOTH: Final = 7  # exit code of a run with both
 _OTHERWISE: Final = "deselected"  # by a hook, not by an option
+_SHUT: Final = ("proxy-01", "compliant")
 
 
 class Ledger:
@@ -339,6 +340,9 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: {self.incomplete()}")
         if ended := self._expired():
             terminalreporter.write_line(f"nodered-sec: {ended}")
+        shut = {record["target"] for record in self.records if (record["control"], record["outcome"]) == _SHUT}
+        if guessed := assumed(self._config.stash[TARGETS], shut):
+            terminalreporter.write_line(f"nodered-sec: {guessed}")
         if self._config.option.nodered_job_summary and self.policies and not os.environ.get("GITHUB_STEP_SUMMARY"):
             terminalreporter.write_line("nodered-sec: no job summary: GITHUB_STEP_SUMMARY names no file here")
         if self.records or self._crashed:

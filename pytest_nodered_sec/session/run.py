@@ -13,7 +13,7 @@ from pytest_nodered_sec.session.settings import severity
 from pytest_nodered_sec.texts import counted, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import date
 
     from pytest_nodered_sec.model import Target
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.policy.file import PolicyFile
     from pytest_nodered_sec.session.settings import Settings
     from pytest_nodered_sec.session.targets import Prepared
+
+_HTTPS: Final = 443
 
 
 @dataclass(frozen=True)
@@ -179,3 +181,25 @@ def expired(targets: tuple[Target, ...], today: date) -> str:
     verb = "waivers have" if len(ended) > 1 else "waiver has"
     named = listed([f"{waiver} of {name} after {waiver.expires}" for waiver, name in ended])
     return f"{len(ended)} {verb} expired: {named}"
+
+
+def assumed(targets: tuple[Target, ...], shut: Collection[str]) -> str:
+    """Return in one line where Node-RED's own port was only assumed, "" for nowhere.
+
+    Whoever has the URL's port changed has probably not left the others as they were; a port that nothing has is shut.
+
+    Args:
+        targets: of the run.
+        shut: names of those at which proxy-01 passed.
+    """
+    odd = [target for target in targets if target.tls and target.port != _HTTPS and target.name in shut]
+    odd = [target for target in odd if "direct_port" in target.assumed_ports]
+    if not odd:
+        return ""
+    both = "http_port" in odd[0].assumed_ports
+    ports = f"{odd[0].direct_port} and {odd[0].http_port}" if both else str(odd[0].direct_port)
+    options = "--nodered-direct-port" + " and --nodered-http-port" * both
+    return (
+        f"{listed([target.name for target in odd])}: the URL has a port of its own, and nothing answers at {ports}: if "
+        f"Node-RED{' or plain HTTP' * both} has another one, too, set {options}, or proxy-01 proves nothing"
+    )

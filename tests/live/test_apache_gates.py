@@ -128,7 +128,7 @@ GATES = {
     ),
     "browsers-only": Pair(
         "RewriteEngine on\nRewriteCond %{HTTP_USER_AGENT} !Mozilla\nRewriteRule ^ - [F]\n",
-        "proxy-05:browser",
+        "proxy-05:browser proxy-05:navigation",
         refusing("%{HTTP_USER_AGENT} python-requests"),
     ),
     "script": Pair(unless("Require expr \"%{HTTP:X-Requested-With} == 'XMLHttpRequest'\""), "proxy-05:browser", CLOSED),
@@ -203,7 +203,7 @@ GATES = {
     ),
     "raw-list": Pair(
         unless("Require expr \"-z reqenv('listed')\"", above=f'SetEnvIfNoCase Request_URI "{_LISTED}" listed\n'),
-        "proxy-05:dotted proxy-05:encoded",
+        "proxy-05:dotted proxy-05:encoded proxy-05:freed",
         at(f'LocationMatch "(?i){_LISTED}"'),
     ),
     "whole-url": Pair(

@@ -61,7 +61,7 @@ GATES = {
     "nameless": Pair(unless("header User-Agent *"), "proxy-05:nameless", refusing("not header User-Agent *", 400)),
     "browsers-only": Pair(
         f"@programs not header User-Agent *Mozilla*\nrespond @programs 403\n{ON}",
-        "proxy-05:browser",
+        "proxy-05:browser proxy-05:navigation",
         refusing("header User-Agent *python-requests*"),
     ),
     "monitor": Pair(unless("not header User-Agent *kube-probe*"), "proxy-05:monitor", CLOSED),
@@ -73,7 +73,7 @@ GATES = {
         "proxy-05:browser",
         refusing("header Sec-Fetch-Site cross-site"),
     ),
-    "language": Pair(unless("not header Accept-Language *"), "proxy-05:browser", CLOSED),
+    "language": Pair(unless("not header Accept-Language *"), "proxy-05:browser proxy-05:navigation", CLOSED),
     "cdn": Pair(
         f"@direct not header CF-Ray *\nrespond @direct 403\n{ON}",
         "proxy-05:cdn",

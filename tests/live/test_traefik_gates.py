@@ -127,7 +127,7 @@ GATES = {
     "excluded": Pair(f"{TRUSTING}\nPathPrefix(`/`) -> excluded", "proxy-05:forwarded", "PathPrefix(`/`) -> excluded"),
     "priority": Pair(  # without numbers the longer rule wins
         f"{says('User-Agent', 'Mozilla')} ->\n{CLOSED}",
-        "proxy-05:browser",
+        "proxy-05:browser proxy-05:navigation",
         f"{says('User-Agent', 'Mozilla')} ->\nPathPrefix(`/`) [100] -> login",
     ),
     "letter-case": Pair(

@@ -140,5 +140,5 @@ def test_the_command_runs_once_whatever_the_number_of_workers(site_with_control:
     result.assert_outcomes(passed=1)
     assert ran.read_text() == "x"
     result = site_with_control.run(*only, "--nodered-replay=ev", "--nodered-policy=nodered-sec.toml", url=None)
-    result.stdout.fnmatch_lines(["*judged 1 cases again (ev, *"])
+    result.stdout.fnmatch_lines(["*judged 1 case again (ev, *"])
     assert ran.read_text() == "x", "a replay runs nothing"

@@ -128,8 +128,9 @@ def _enter(look: Look, pair: KnownPair, guesses: list[Guess], unanswered: dict[s
         guesses.append(Guess(pair.username, pair.told, accepted, opened))
     elif entry.locked_out:
         unanswered[pair.username] = (
-            f"`{pair.username}` was not answered: {entry.answer.line()}, too many log-in attempts, some of them not of "
-            "this run; nothing more was tried"
+            f"`{pair.username}` was not answered: {entry.answer.line()}, too many log-in attempts, some of them of "
+            "earlier runs or by others; nothing more was tried. Run again in ten minutes, or leave guesses out "
+            "(--nodered-mode=calm)"
         )
     elif entry.answer.status in (401, 403) and not entry.answer.block:
         return entry.answer
