@@ -23,7 +23,7 @@ def wanted(seen: NginxConfig | CaddyConfig | FrontConfig, policy: Policy) -> tup
     if seen.admin_root and policy.admin_api != "disabled":
         admin, gated = seen.admin_root.rstrip("/"), policy.admin_api == "proxied"
         surfaces += [
-            Surface(f"{admin}/flows", "path", method, gated) for method in ("GET", "POST")
+            Surface(f"{admin}/flows", "path", method, gated, method != "GET") for method in ("GET", "POST")
         ]  # some gates have one
         surfaces.append(Surface(f"{admin}/comms", "socket", gated=gated))
     return tuple(dict.fromkeys(surfaces))

@@ -60,7 +60,7 @@ def test_what_is_asked_for() -> None:
     assert wanted(nginx(admin="/admin/", node="/node"), policy) == (
         Surface("/node/ui"), Surface("/node/dashboard"), Surface("/node/ws/plant", "socket"),
         Surface("/node/api/orders", "path", "POST"), Surface("/admin/flows", "path", gated=True),
-        Surface("/admin/flows", "path", "POST", gated=True), Surface("/admin/comms", "socket", gated=True),
+        Surface("/admin/flows", "path", "POST", gated=True, twin=True), Surface("/admin/comms", "socket", gated=True),
     )  # fmt: skip
     assert [surface.kind for surface in wanted(nginx(admin=""), target().policy)] == ["page", "page"]
     assert [surface.kind for surface in wanted(nginx(), target(admin_api="disabled").policy)] == ["page", "page"]

@@ -358,7 +358,7 @@ def upgrade(
             sock.close()
 
     pace = entrance.pace if entrance else station.client(plain_address or None, verified=bool(own))[1]
-    got = look.politely("GET", path, pace, send)
+    got = look.politely("GET", path, pace, send, usual=not (entrance or plain_address))
     station.noticed.note("WebSocket", path, got, secret=True)
     at_once = not got.status and got.seconds < _AT_ONCE
     return replace(look.reduce(got, path, plain=plain), at_once=at_once), heard[0] if heard else None

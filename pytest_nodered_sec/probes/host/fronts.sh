@@ -104,13 +104,14 @@ listed() { # cwd, PATH: HAProxy's files, and those of the lists and maps in whic
 }
 
 patterns() { # FILE: those that a file of HAProxy's names; not those of headers, cookies and arguments, which may be secret
-    what='(path|base|url|uri|src|dst|method|(req[._])?ssl_fc_sni|req[._]ssl_sni|(req\.)?f?hdr(_[a-z]+)?\([Hh]ost'
-    what="(^|[^A-Za-z0-9._])$what|var\([a-z]+\.[a-z_]*(host|path|url|uri|base|src|domain|name))"
+    what='(path|pathq|base|url|uri|src|dst|method|(req[._])?ssl_fc_sni|req[._]ssl_sni)(_(beg|dir|dom|end|len|port|reg|sub))?'
+    what="$what|(req\\.)?f?hdr(_[a-z]+)?\\([Hh]ost[^[:space:],]*|var\\([a-z]+\\.([a-z_]+_)?(host|path|url|uri|base|src|domain)\\)"
+    what="(^|[^A-Za-z0-9._(])($what)[\"']?(,[^[:space:]]*)?" # url_param goes on otherwise
     flag='[[:space:]]+-([inM]|[mu][[:space:]]+[a-z0-9]+)'
     {
-        grep -oE "$what[^[:space:]]*($flag|[[:space:]]+-f[[:space:]]+[^[:space:]]+)*[[:space:]]+-f[[:space:]]+[^[:space:]]+" "$1" |
+        grep -oE "$what($flag|[[:space:]]+-f[[:space:]]+[^[:space:]]+)*[[:space:]]+-f[[:space:]]+[^[:space:]]+" "$1" |
             grep -oE -e '-f[[:space:]]+[^[:space:]]+' | sed -E 's/^-f[[:space:]]+//'
-        grep -oE "$what[^[:space:]]*,map(_[a-z]+)*\([^,()]+" "$1" | sed 's/.*(//'
+        grep -oE "$what,map(_[a-z]+)*\([^,()]+" "$1" | sed 's/.*(//'
     } | tr -d "\"'"
 }
 

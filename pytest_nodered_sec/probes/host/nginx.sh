@@ -18,7 +18,7 @@ configuration() { # PID: of an nginx that is trusted, in $exe; a file that its c
         fi
     done
     # of what stands behind -g, -T shows nothing
-    if words "$1" | grep -oE ' -g .*' | sed -E 's/^ -g +//; s/ -[A-Za-z]( .*)?$//; s/;/; /g' | tr ';' '\n' |
+    if words "$1" | grep -oE ' -[hqtTvV?]*g.*' | sed -E 's/^ -[^g]*g *//; s/ -[A-Za-z]( .*)?$//; s/;/; /g' | tr ';' '\n' |
         grep -vE '^ *((daemon|master_process|pid|user|worker_[a-z_]+|error_log|timer_resolution|pcre_jit)( .*)?)?$' | grep -q .; then
         echo "nginx -T is not run: the command line holds directives (-g), which it would not show: write them into a file"
         return 1
@@ -49,7 +49,8 @@ strays() { # PATH, user id or nothing: the directory that others can change, and
     above=${1%/*}
     while [ -n "$above" ] && [ ! -e "$above" ]; do above=${above%/*}; done
     above=$(readlink -f "${above:-/}")
-    [ "$above" = /var/log ] || [ "${above%/*}" = /var/log ] && ours=$(logger) || ours=$2
+    ours=$2
+    case $above/ in /var/log/*) ours=$(logger) || ours=$2 ;; esac
     if ! closed "$above" "$ours" || { { [ -L "$1" ] || [ -p "$1" ]; } && ! closed "$above"; }; then
         printf '%s, where it would open %s: chown that directory to root' "$above" "${1##*/}"
     fi

@@ -83,11 +83,11 @@ function preload(variables, values, asked) {
   }
 }
 
-function sets(name, values) { // whether a module that is loaded before may set variables: its own file names them
+function sets(name, values) { // whether a module that is loaded before may set variables: its own file names them, or loads others
   const from = path.join(INPUT.cwd, "x"), bare = name.replace(/^file:\/\//, "");
   const file = path.isAbsolute(bare) ? bare : /^\./.test(bare) ? path.join(INPUT.cwd, bare) : installed(from, bare, values);
   const at = ["", ".js", ".cjs", "/index.js"].map((ending) => file + ending).find((one) => file && attempt(() => fs.statSync(one).isFile(), false));
-  return Boolean(at) && /\benv\b/.test(attempt(() => read(at, "utf8"), "env"));
+  return Boolean(at) && /env|require|import/i.test(attempt(() => read(at, "utf8"), "env"));
 }
 
 const own_module = (name) => require("module").builtinModules.includes(name);

@@ -119,7 +119,11 @@ class Entrance:
     def ask(self, method: str, path: str, body: bytes | None = None) -> Exchange:
         """Send one request."""
         look = self._look
-        return look.politely(method, path, self.pace, lambda: self._client.ask(method, path, look.deadline, None, body))
+
+        def send() -> Exchange:
+            return self._client.ask(method, path, look.deadline, None, body)
+
+        return look.politely(method, path, self.pace, send, usual=False)
 
     def visit(self, path: str) -> Visit:
         """Ask for a path, and follow nothing; a Socket.IO session that this opens is closed before any flow notices."""

@@ -21,7 +21,7 @@ _ELSEWHERE: Final = 2  # answers there, one after the other: one of two servers 
 
 
 class Down:
-    """The places of a target that are down, by the first segment of their paths; thread-safe.
+    """The places of a target that are down, by the first segments of their paths; thread-safe.
 
     A 503 from there is their answer: to wait for another would slow the run for all other places. It is never a
     verdict, so one that was a limit's all the same costs an answer, and nothing else.
@@ -37,7 +37,7 @@ class Down:
 
     def is_known(self, path: str) -> bool:
         """Whether a place is down; never "/" itself."""
-        return _place(path) in self._places
+        return self._place(path) in self._places
 
     def asked(self, path: str, elsewhere: Callable[[], Exchange], again: Callable[[], Exchange]) -> bool:
         """Whether a place that answered 503 is down: a random path is answered, and it answers 503 once more.
@@ -47,7 +47,7 @@ class Down:
             elsewhere: asks for a random path.
             again: asks as before.
         """
-        place = _place(path)
+        place = self._place(path)
         if not (place and self._asking.acquire(timeout=_PATIENCE)):
             return False
         try:
@@ -62,7 +62,7 @@ class Down:
 
     def named_by(self, args: Iterable[str]) -> str:
         """Return which place that is down a question is about, by its arguments; "" for none."""
-        paths = (_place(self._target.node(arg)) for arg in args if arg.startswith("/") and self._places)
+        paths = (self._place(self._target.node(arg)) for arg in args if arg.startswith("/") and self._places)
         return next((place for place in paths if place in self._places), "")
 
     def told(self, args: Iterable[str], outcome: Observation | ProbeError) -> Observation | ProbeError:
@@ -81,11 +81,15 @@ class Down:
             if error.cause is not Cause.UNAVAILABLE:
                 return outcome
         return ProbeError(
-            f"/{place} answered 503, again and again, while a random path was answered otherwise: what is behind it is "
+            f"{place} answered 503, again and again, while a random path was answered otherwise: what is behind it is "
             "down. Start it, or take it out of the policy",
             Cause.UNAVAILABLE,
         )
 
-
-def _place(path: str) -> str:
-    return path.partition("?")[0].lower().partition("/")[2].partition("/")[0]
+    def _place(self, path: str) -> str:
+        """Return a path's first segment, below a root with that: beside it, others are answered; "" for a root."""
+        plain = path.partition("?")[0].lower()
+        roots = {root.lower().rstrip("/") for root in (self._target.admin("/"), self._target.node("/"))}
+        above = max((root for root in roots if plain.startswith(f"{root}/")), key=len, default="")
+        segment = plain.removeprefix(above).partition("/")[2].partition("/")[0]
+        return f"{above}/{segment}" if segment else ""

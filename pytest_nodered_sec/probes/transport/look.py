@@ -6,7 +6,7 @@ import contextlib
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.answers import (
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 _Given = TypeVar("_Given")
+_Send: TypeAlias = "Callable[[], Exchange]"
 
 _RETRIES: Final = 2
+_CALM: Final = 1.0  # seconds after which limits by rate let one request pass (nginx: rate=1r/s)
 _NOT_ACCEPTABLE: Final = 406
 
 
@@ -117,11 +119,10 @@ class Look:
             ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
         """
         self.pause()
-        if tls:
-            sock = self.station.dial_wrapped(port, self.deadline, verified=verified)
-        else:
-            sock = self.station.dial(self.station.address, port, self.deadline)
-        sock.until(self.deadline)
+        station, until = self.station, self.deadline
+        wrapped = partial(station.dial_wrapped, port, until, verified=verified)
+        sock = wrapped() if tls else station.dial(station.address, port, until)
+        sock.until(until)
         return sock
 
     def host(self) -> Any:  # Any: testinfra has no types
@@ -224,7 +225,8 @@ class Look:
             return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
         try:
-            got = self.politely("POST" if once else method, path, pace, send, 0 if once else _RETRIES)
+            how, retries = ("POST", 0) if once else (method, _RETRIES)
+            got = self.politely(how, path, pace, send, retries, usual=plain_address is None)
         except ProbeError as error:
             if secret or plain_address is not None or error.cause is not Cause.CLOSED or not self.station.closes:
                 raise
@@ -243,7 +245,7 @@ class Look:
         return got
 
     def politely(
-        self, method: str, path: str, pace: Pace, send: Callable[[], Exchange], retries: int = _RETRIES
+        self, method: str, path: str, pace: Pace, send: _Send, retries: int = _RETRIES, *, usual: bool = True
     ) -> Exchange:
         """Send one request in turn; on 429 or 503 wait and repeat it, at most twice.
 
@@ -253,10 +255,13 @@ class Look:
             pace: of the port asked.
             send: sends by `deadline` and returns the answer.
             retries: how often it may be sent again.
+            usual: whether it is asked at the URL's port and under its name, where alone can be found out what is down.
         """
         for left in range(retries, -1, -1):
             got = self._sent(method, path, pace, send)
-            if got.status not in RATE_LIMITED or not left or self._is_down(method, path, pace, send, got.status):
+            if got.status not in RATE_LIMITED or not left or self.station.down.is_known(path):
+                break
+            if usual and got.status == UNAVAILABLE and self._is_down(method, path, pace, send):
                 break
             if pace.slow_down():
                 self.station.narrow()
@@ -267,10 +272,9 @@ class Look:
             self.deadline += wait * pace.patient  # waiting is not looking here either
         return got
 
-    def _sent(self, method: str, path: str, pace: Pace, send: Callable[[], Exchange]) -> Exchange:
+    def _sent(self, method: str, path: str, pace: Pace, send: _Send) -> Exchange:
         """Send one request in turn."""
-        asked = time.monotonic()
-        status = 0
+        asked, status = time.monotonic(), 0
         self.sent += 1
         pace.rest()
         try:
@@ -287,17 +291,19 @@ class Look:
             pace.note(method, status, objects=not self.station.down.is_known(path))
         return got
 
-    def _is_down(self, method: str, path: str, pace: Pace, send: Callable[[], Exchange], status: int) -> bool:
+    def _is_down(self, method: str, path: str, pace: Pace, send: _Send) -> bool:
         """Whether a 503 is the answer of one place alone, and not a limit's."""
-        if status != UNAVAILABLE:
-            return False
-        begun, other = time.monotonic(), self.target.admin(random_path())
-        client, own = self.station.client(None, verified=False)
+        other, (client, own) = self.target.admin(random_path()), self.station.client(None, verified=False)
         elsewhere = partial(self._sent, "GET", other, own, lambda: client.ask("GET", other, self.deadline))
-        try:
-            return self.station.down.asked(path, elsewhere, partial(self._sent, method, path, pace, send))
-        finally:
-            self.deadline += time.monotonic() - begun  # as above
+        known = self.station.down.asked(path, elsewhere, partial(self._sent_alone, method, path, pace, send))
+        self.extend()  # as above
+        return known
+
+    def _sent_alone(self, method: str, path: str, pace: Pace, send: _Send) -> Exchange:
+        """Send one request when nobody else asks: or a limit of this place alone would go on objecting."""
+        with self.station.places.alone():
+            self.pause(_CALM)
+            return self._sent(method, path, pace, send)
 
     @contextlib.contextmanager
     def _turn(self, pace: Pace, asked: float) -> Iterator[None]:
@@ -342,7 +348,6 @@ class Look:
         Raises:
             ProbeError: no answer, or a redirect loop: that of the first path that has one.
         """
-
         return self.side_by_side(lambda look, path: look.answer("GET", path), paths)
 
     def side_by_side(self, act: Callable[[Look, _Given], _Found], given: Sequence[_Given]) -> list[_Found]:

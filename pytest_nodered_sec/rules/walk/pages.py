@@ -24,12 +24,14 @@ class Surface:
             WebSocket, at exactly this path.
         method: HTTP method.
         gated: whether it is the proxy that must ask for a login.
+        twin: whether the same is wanted by GET, too, which then tells.
     """
 
     path: str
     kind: Literal["page", "path", "socket"] = "page"
     method: str = "GET"
     gated: bool = False
+    twin: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,9 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
             result.setdefault(code, (why, guard, way))
         elif not ends and way.uri in asked(surface):
             doubts += [doubt for end in way.stranger if end.kind == "unknown" for doubt in end.doubts]
-    if surface.method != "GET" and result and uneven(all_ways, replace(surface, method="GET"), []):
-        return {}  # as by GET, which is told
+    if surface.twin and result:
+        told = uneven(all_ways, replace(surface, method="GET", twin=False), [])
+        result = {code: how for code, how in result.items() if code not in told}  # what GET opens alike, is told there
     first = next((code for code in ("no-login", "header") if code in result), "")  # which opens all the others
     return {first: result[first]} if first else result
 
