@@ -183,8 +183,8 @@ def _may_tell_apart(asking: Asking, surface: str, path: str, plain: AccessAttemp
 def _told_elsewhere(asking: Asking, surface: str, path: str, plain: AccessAttempt, way: str) -> str:
     """Return a page that the same login refuses, and whose answer to such a way tells of all that it refuses; else "".
 
-    Who answers a page by it as without is no gate that opens for it. Another login behind that one would hide what is
-    opened; and where nothing is there, nobody tidies the page's path, but maybe that of what stands elsewhere.
+    Who answers a page by it as without is no gate that opens for it; and where nothing is there, nobody tidies paths.
+    Another login behind that one would hide what is opened.
     """
     pages = _earlier(asking.look, surface, path) if surface == "dashboard page" else asking.look.target.dashboards
     for page in pages if plain.refuser is not Refuser.UNNAMED else ():
@@ -193,7 +193,7 @@ def _told_elsewhere(asking: Asking, surface: str, path: str, plain: AccessAttemp
             if not _of_one_gate(asking_page.plainly(), plain):
                 continue
             seen = _once(asking_page, "dashboard page", "GET", page, way)
-            if seen.attempt.kind is Kind.SERVED or _same(seen.attempt, plain):
+            if seen.attempt.kind in (Kind.SERVED, Kind.ABSENT) or _same(seen.attempt, plain):
                 return page
     return ""
 
