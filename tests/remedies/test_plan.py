@@ -189,6 +189,12 @@ def test_an_account_that_is_refused_is_corrected_where_it_comes_from() -> None:
     assert (made.where, made.title) == (Where.CREDENTIALS, refused.remedy)
 
 
+def test_what_the_policy_file_says_is_changed_there() -> None:
+    """And not on the host: a declared path that nobody serves, a waiver that nothing needs."""
+    absent, unneeded = Finding("site-01", "high", "declared-but-absent"), Finding("waiver-01", "medium", "unneeded")
+    assert {change("other.x", SITE, finding).where for finding in (absent, unneeded)} == {Where.POLICY}
+
+
 def test_a_failed_assert_of_the_site_leads_to_its_test() -> None:
     made = change("other.site-01.assert", SITE, Finding("site-01", "low", "assert", observed="assert 200 == 401"))
     assert made.title == "see why site-01 fails: assert 200 == 401"

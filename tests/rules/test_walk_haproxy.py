@@ -248,6 +248,7 @@ def test_lists_and_maps(body: str, text: str, expected: list[str], way: str) -> 
         (f"{LOGIN} !{{ path,map(/l,x) y }}", "/x y\n" * 151, "more than 150 patterns"),
         (f"{LOGIN} !{{ path,map_reg(/l) -m found }}", "(?R) y", "a pattern in /l cannot be read"),
         (f"{LOGIN} !{{ path,map_regm(/l) -m found }}", "^/(ui) \\1", "HAProxy's map_regm"),
+        (f"{LOGIN} !{{ path,map_int(/l) -m found }}", "8000:9000 y", "HAProxy's map_int"),
         (f"{LOGIN} !{{ path,map(/other,x) y }}", "", "what /other holds is not known: it was not read"),
     ],
 )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 # Ways past a gate alone, where Node-RED's own login got the plain request. By the others a front may log in for us.
 _PAST_GATES: Final = ("rerouted", "behind", "written", "dotted", "freed")
+_BAD_GATEWAY: Final = 502
 NOT_SPOKEN: Final = ", and not in HTTP/2, on which the server agreed and which it did not speak,"
 
 
@@ -231,7 +232,9 @@ def _apart(asking: Asking, parts: Sequence[Part], together: AccessAttempt, plain
 def _asked(asking: Asking, parts: Sequence[Part], plain: AccessAttempt) -> tuple[AccessAttempt, Sequence[Part]]:
     """Ask with these parts, without HTTP/2 where a server that has agreed on it does not speak it; return which."""
     try:
-        return (asking.ask(parts) if parts else plain), parts
+        seen = asking.ask(parts) if parts else plain
+        # As Apache httpd answers a GET with a body now and then.
+        return (asking.ask(parts) if seen.answer.status == _BAD_GATEWAY != plain.answer.status else seen), parts
     except ProbeError as error:
         if NEWER not in parts or error.cause not in (Cause.PROTOCOL, Cause.CLOSED):
             raise

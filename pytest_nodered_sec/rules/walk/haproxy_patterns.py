@@ -109,7 +109,7 @@ def is_among(address: str, networks: tuple[str, ...]) -> bool | None:
 
 def _method(name: str) -> str:
     """Return how a map compares: `map_beg_int` by the beginning, `map_regm` by patterns whose groups it puts in."""
-    if name in ("map_int", "_int"):
+    if name == "map_int":
         return "int"  # numbers and ranges
     return re.sub(r"_(str|int|ip)$", "", name.removeprefix("map") if name != "map_ip" else "_ip_ip").strip("_") or "str"
 
