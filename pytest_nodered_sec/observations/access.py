@@ -61,6 +61,11 @@ class AccessAttempt:
     asked: str = ""
 
     @property
+    def gate(self) -> tuple[Kind, Refuser | None, int, str]:
+        """What tells one gate from another: what is known of one says nothing of the other."""
+        return self.kind, self.refuser, self.answer.status, self.answer.challenge
+
+    @property
     def absolute(self) -> str:
         """Return the whole path that was asked, e.g. "/admin/flows"."""
         return self.asked or self.view.root.rstrip("/") + self.path

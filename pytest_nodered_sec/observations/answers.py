@@ -116,6 +116,12 @@ class Answer:
         """Realm of the Basic login that is asked for, among others; None where none is."""
         return dict(self.headers).get("basic-realm")
 
+    @property
+    def lets_strangers_read(self) -> bool:
+        """Whether the page whose Origin was sent, a stranger's or null, may read: a front may name another one."""
+        allowed = self.header("access-control-allow-origin")
+        return allowed == "null" or "stranger" in allowed
+
     def line(self) -> str:
         """Return the answer in one short phrase, e.g. '401 (Bearer realm="Users")'."""
         if self.silent:

@@ -20,11 +20,6 @@ _XFO: Final = ("DENY", "SAMEORIGIN")
 _ANYBODY: Final = re.compile(r"(^|\s)(\*|https?:|https?://\*)(?=\s|$)")  # sources that leave nobody out
 
 
-def _allows_strangers(allowed: str) -> bool:
-    """Whether an origin that is allowed is the one that was played, or that of any page in a sandboxed frame."""
-    return allowed == "null" or "stranger" in allowed
-
-
 def _with_account(seen: AccessAttempt) -> bool:
     return seen.how.removesuffix(",").endswith(WITH_ACCOUNT)
 
@@ -39,7 +34,7 @@ def allows_no_foreign_origin(seen: AccessAttempt, policy: Policy) -> Verdict:
     logged_in = _with_account(seen)
     if logged_in and seen.answer.header("access-control-allow-credentials").lower() != "true":
         return ()  # no browser lets a page read it, nor sends the login for it
-    if (allowed == "*" and not logged_in) or _allows_strangers(allowed):
+    if (allowed == "*" and not logged_in) or seen.answer.lets_strangers_read:
         return (
             Violation(
                 "cors",
@@ -75,7 +70,7 @@ def no_foreign_origin_reads(seen: VariantAttempt, policy: Policy) -> Verdict:
         return NotApplicable(f"{plain.evidence()}: it requires no login; see node-01")
     allowed = attempt.answer.header("access-control-allow-origin")
     credentials = attempt.answer.header("access-control-allow-credentials").lower() == "true"
-    if not credentials or not _allows_strangers(allowed):
+    if not credentials or not attempt.answer.lets_strangers_read:
         untold = attempt.method == "OPTIONS" and attempt.kind is Kind.REFUSED and not _with_account(attempt)
         return NotJudged(_unread(attempt)) if untold else ()
     return (

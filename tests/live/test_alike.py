@@ -48,17 +48,22 @@ def test_one_answer_to_every_path_is_one_could_not_look(
     assert len(others) == 1, others
 
 
+def _judged_beside_a_login(folder: Path, port: int, free: str) -> tuple[dict[str, set[str]], str]:
+    """Judge nginx with a login and this location without; return outcomes and report."""
+    server = f"{LOGIN} location / {{ {PASS} proxy_pass http://nodered; }} {free}"
+    with standing(folder, port, server) as gate:
+        (folder / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        return gate.judged("--nodered-admin-api=proxied"), gate.report()
+
+
 def test_what_a_front_answers_to_all_files_of_a_kind_is_nothing_of_node_reds(
     node_red: lab.RunningDeployment, tmp_path: Path
 ) -> None:
-    server = f"{LOGIN} location / {{ {PASS} proxy_pass http://nodered; }} "
-    server += f"location ~ [.](json|js|css|svg)$ {{ auth_basic off; {TYPES} return 200 '{{}}'; }}"
-    with standing(tmp_path, node_red.direct_port, server) as gate:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        seen = gate.judged("--nodered-admin-api=proxied")
+    free = f"location ~ [.](json|js|css|svg)$ {{ auth_basic off; {TYPES} return 200 '{{}}'; }}"
+    seen, report = _judged_beside_a_login(tmp_path, node_red.direct_port, free)
     assert with_outcome(seen, "non-compliant") == OF_THE_FRONT
     assert with_outcome(seen, "could-not-look") == set()
-    assert "the front's own answer, as to every path here that ends with .json" in gate.report()
+    assert "the front's own answer, as to every path here that ends with .json" in report
 
 
 @pytest.mark.parametrize(
@@ -68,9 +73,6 @@ def test_what_a_front_answers_to_all_files_of_a_kind_is_nothing_of_node_reds(
 def test_what_a_login_lets_through_of_node_red_by_its_ending_is_found(
     node_red: lab.RunningDeployment, tmp_path: Path, opened: str, control: str
 ) -> None:
-    server = f"{LOGIN} location / {{ {PASS} proxy_pass http://nodered; }} "
-    server += f"location ~ {opened} {{ auth_basic off; {PASS} proxy_pass http://nodered; }}"
-    with standing(tmp_path, node_red.direct_port, server) as gate:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        seen = gate.judged("--nodered-admin-api=proxied")
+    free = f"location ~ {opened} {{ auth_basic off; {PASS} proxy_pass http://nodered; }}"
+    seen, _ = _judged_beside_a_login(tmp_path, node_red.direct_port, free)
     assert control in with_outcome(seen, "non-compliant")

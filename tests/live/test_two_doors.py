@@ -40,18 +40,22 @@ server {{ listen unix:{folder}/first.sock; {first} }}
 server {{ listen unix:{folder}/second.sock; {second} }}"""
 
 
+def _judged_at_both(folder: Path, port: int, location: str) -> tuple[dict[str, set[str]], str]:
+    """Judge a name of two addresses, the second of which has these lines; return outcomes and report."""
+    certificate = f"ssl_certificate {folder}/nginx/chain0.pem; ssl_certificate_key {folder}/nginx/chain0.key;"
+    second = _SECOND.format(certificate=certificate, location=location.replace("@FILES@", f"{folder}/files"))
+    with standing(folder, port, _CLOSED, http=second) as gate:
+        (folder / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (gate.folder / "conftest.py").write_text(_TWO_ADDRESSES)
+        seen = gate.judged("--nodered-admin-api=proxied", "-k", "addresses_agree or throughout")
+        return seen, gate.report()
+
+
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "open"])
 def test_an_address_without_the_login_is_a_finding(
     node_red: lab.RunningDeployment, tmp_path: Path, gated: bool
 ) -> None:
-    certificate = f"ssl_certificate {tmp_path}/nginx/chain0.pem; ssl_certificate_key {tmp_path}/nginx/chain0.key;"
-    location = (_CLOSED if gated else _OPEN).replace("@FILES@", f"{tmp_path}/files")
-    second = _SECOND.format(certificate=certificate, location=location)
-    with standing(tmp_path, node_red.direct_port, _CLOSED, http=second) as gate:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        (gate.folder / "conftest.py").write_text(_TWO_ADDRESSES)
-        seen = gate.judged("--nodered-admin-api=proxied", "-k", "addresses_agree or throughout")
-        report = gate.report()
+    seen, report = _judged_at_both(tmp_path, node_red.direct_port, _CLOSED if gated else _OPEN)
     assert seen["reach-01"] == {"compliant"}
     assert seen["reach-02"] == {"compliant" if gated else "non-compliant"}
     assert gated or "127.0.0.2 serves what 127.0.0.1 refuses: GET /settings without credentials" in report
@@ -71,14 +75,8 @@ def test_an_address_without_the_login_is_a_finding(
 def test_an_address_with_another_way_in_is_a_finding(
     node_red: lab.RunningDeployment, tmp_path: Path, more: str, asked: str
 ) -> None:
-    certificate = f"ssl_certificate {tmp_path}/nginx/chain0.pem; ssl_certificate_key {tmp_path}/nginx/chain0.key;"
-    location = f"{more.replace('@PASS@', PASS)} {_CLOSED}".replace("@FILES@", f"{tmp_path}/files")
-    second = _SECOND.format(certificate=certificate, location=location)
-    with standing(tmp_path, node_red.direct_port, _CLOSED, http=second) as gate:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        (gate.folder / "conftest.py").write_text(_TWO_ADDRESSES)
-        seen = gate.judged("--nodered-admin-api=proxied", "-k", "addresses_agree or throughout")
-        report = gate.report()
+    location = f"{more.replace('@PASS@', PASS)} {_CLOSED}"
+    seen, report = _judged_at_both(tmp_path, node_red.direct_port, location)
     assert seen["reach-02"] == {"non-compliant"}
     assert f"127.0.0.2 serves what 127.0.0.1 refuses: {asked}: " in report
 

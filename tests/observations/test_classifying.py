@@ -20,6 +20,7 @@ from seen import (
     NOT_FOUND,
     OPEN,
     PAGE,
+    PROXY_BASIC,
     TO_CLEARTEXT,
     TO_SSO,
     attempt,
@@ -300,3 +301,9 @@ def test_a_landmark_seen_again_may_differ_in_words_only() -> None:
 )
 def test_a_root_is_blanket_or_without_api(root: RootView, blanket: bool, absent: bool) -> None:
     assert (root.blanket, root.api_absent) == (blanket, absent)
+
+
+def test_two_gates_are_told_apart_by_who_refuses_and_how() -> None:
+    ours, theirs = (attempt(Surface.ADMIN, "/flows", answer, AUTH) for answer in (BEARER, PROXY_BASIC))
+    assert ours.gate == attempt(Surface.ADMIN, "/nodes", BEARER, AUTH).gate
+    assert ours.gate != theirs.gate

@@ -25,7 +25,7 @@ from pytest_nodered_sec.probes.http.access import describe, with_hint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_nodered_sec.observations.answers import Refuser, RootView
+    from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.channels.socketio import Session
     from pytest_nodered_sec.probes.channels.websocket import Wire
     from pytest_nodered_sec.probes.transport.look import Look
@@ -87,13 +87,9 @@ def _has_forerunner(look: Look, node: RootView, path: str, seen: SocketAttempt) 
         look.extend()  # it may be asked here
         with contextlib.suppress(ProbeError):  # its own case carries why there is no answer
             other, gated = _as_it_is(look, node, earlier)
-            if gated and _gate(other) == _gate(seen):
+            if gated and other.attempt.gate == seen.attempt.gate:
                 return True
     return False
-
-
-def _gate(seen: SocketAttempt) -> tuple[Refuser | None, int, str]:
-    return seen.attempt.refuser, seen.attempt.answer.status, seen.attempt.answer.challenge
 
 
 def _as_it_is(look: Look, node: RootView, path: str) -> tuple[SocketAttempt, bool]:

@@ -99,7 +99,7 @@ def read_admin_across_origins(look: Look, account: Visit, admin: RootView, node:
     """
     path = "/settings"
     seen = attempt_access(look, admin, node, Surface.ADMIN.name, "GET", path, "foreign")
-    told = _names_strangers(seen.answer) or seen.answer.header(_ALLOWED) == "*"
+    told = seen.answer.lets_strangers_read or seen.answer.header(_ALLOWED) == "*"
     login = {} if told or seen.kind is not Kind.REFUSED else _login(look, account, admin)
     return _read(look, Surface.ADMIN, admin, "GET", path, login) if login else seen
 
@@ -133,7 +133,7 @@ def read_across_origins(
     canary = describe(look, Surface.NODE, "GET", asked, HOW["anonymous"], node.canary.answer, node)
     plain = attempt_access(look, admin, node, surface, "GET", path, "anonymous") if path else canary
     realm, settings = plain.answer.basic_realm, admin.settings
-    unsaid = method == "OPTIONS" and seen.kind is Kind.REFUSED and not _names_strangers(seen.answer)
+    unsaid = method == "OPTIONS" and seen.kind is Kind.REFUSED and not seen.answer.lets_strangers_read
     if unsaid and realm is not None and settings is not None and settings.answer.basic_realm == realm:
         login = _login(look, account, admin)
         seen = _read(look, Surface.NODE, node, "GET" if path else method, asked, login) if login else seen
@@ -150,15 +150,9 @@ def _read(
         answer = look.reduce(look.ask(method, absolute, headers=headers, secret=True), absolute)
         said = f"{HOW[how].removesuffix(',')} {WITH_ACCOUNT}{',' if how == 'sandboxed' else ''}"
         seen = describe(look, surface, method, path, said, answer, view)
-        if _names_strangers(answer):
+        if answer.lets_strangers_read:
             break
     return seen
-
-
-def _names_strangers(answer: Answer) -> bool:
-    """Whether the Origin that was sent may read; a front that names another one says so in refusals, too."""
-    allowed = answer.header(_ALLOWED)
-    return allowed == "null" or "stranger" in allowed
 
 
 def _post(look: Look, admin: RootView, how: str, headers: dict[str, str]) -> AccessAttempt:

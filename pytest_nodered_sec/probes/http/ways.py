@@ -80,7 +80,7 @@ def _try_way(asking: Asking, surface: str, path: str, way: str) -> VariantAttemp
         return VariantAttempt(path, plain, plain)
     if plain.kind is Kind.REFUSED and way in RARE:
         for earlier in _earlier(look, surface, path):
-            if _of_one_gate(asking.of(surface, earlier).plainly(), plain):
+            if asking.of(surface, earlier).plainly().gate == plain.gate:
                 return VariantAttempt(path, plain, plain, elsewhere=earlier)
     sent = parts_of(look.target, way)
     if way in _PAST_GATES and plain.refuser is Refuser.NODE_RED:
@@ -176,7 +176,7 @@ def _may_tell_apart(asking: Asking, surface: str, path: str, plain: AccessAttemp
     earlier = (("admin API", "/settings"), *(("dashboard page", page) for page in pages))
     for name, page in earlier:
         with contextlib.suppress(ProbeError):  # other controls carry why there is no answer
-            if _of_one_gate(asking.of(name, page).plainly(), plain):
+            if asking.of(name, page).plainly().gate == plain.gate:
                 return False
     return True
 
@@ -191,7 +191,7 @@ def _told_elsewhere(asking: Asking, surface: str, path: str, plain: AccessAttemp
     for page in pages if plain.refuser is not Refuser.UNNAMED else ():
         with contextlib.suppress(ProbeError):  # other controls carry why there is no answer
             asking_page = asking.of("dashboard page", page)
-            if not _of_one_gate(asking_page.plainly(), plain):
+            if asking_page.plainly().gate != plain.gate:
                 continue
             seen = _once(asking_page, "dashboard page", "GET", page, way)
             if seen.attempt.kind in (Kind.SERVED, Kind.ABSENT) or _same(seen.attempt, plain):
@@ -204,12 +204,6 @@ def _earlier(look: Look, surface: str, path: str) -> tuple[str, ...]:
     dashboards = look.target.dashboards
     known = SURFACES[surface] is Surface.DASHBOARD and path in dashboards
     return dashboards[: dashboards.index(path)] if known else ()
-
-
-def _of_one_gate(seen: AccessAttempt, plain: AccessAttempt) -> bool:
-    """Whether two refusals may come from the same gate: what is known of one says nothing of another."""
-    ours, theirs = ((each.kind, each.refuser, each.answer.status, each.answer.challenge) for each in (seen, plain))
-    return ours == theirs
 
 
 def _apart(asking: Asking, parts: Sequence[Part], together: AccessAttempt, plain: AccessAttempt) -> Sequence[Part]:

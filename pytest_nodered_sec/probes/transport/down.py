@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.http import Exchange
 
 UNAVAILABLE: Final = 503
+CALM: Final = 1.0  # seconds after which limits by rate let one request pass (nginx: rate=1r/s)
 _PATIENCE: Final = 15.0  # seconds: who asks may wait for whoever wants to be alone, and that may be who waits here
 _ELSEWHERE: Final = 2  # answers there, one after the other: one of two servers by turns answers one of them alone
 
@@ -32,12 +33,14 @@ class Down:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        roots = {root.lower().rstrip("/") for root in (target.admin("/"), target.node("/"))}
+        self._roots = sorted(roots, key=len, reverse=True)
         self._places: set[str] = set()
         self._asking = threading.Lock()  # one at a time: a limit would object to each of eight
 
     def is_known(self, path: str) -> bool:
         """Whether a place is down; never "/" itself."""
-        return self._place(path) in self._places
+        return bool(self._places) and self._place(path) in self._places
 
     def asked(self, path: str, elsewhere: Callable[[], Exchange], again: Callable[[], Exchange]) -> bool:
         """Whether a place that answered 503 is down: a random path is answered, and it answers 503 once more.
@@ -89,7 +92,6 @@ class Down:
     def _place(self, path: str) -> str:
         """Return a path's first segment, below a root with that: beside it, others are answered; "" for a root."""
         plain = path.partition("?")[0].lower()
-        roots = {root.lower().rstrip("/") for root in (self._target.admin("/"), self._target.node("/"))}
-        above = max((root for root in roots if plain.startswith(f"{root}/")), key=len, default="")
+        above = next((root for root in self._roots if plain.startswith(f"{root}/")), "")
         segment = plain.removeprefix(above).partition("/")[2].partition("/")[0]
         return f"{above}/{segment}" if segment else ""

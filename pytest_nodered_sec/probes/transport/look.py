@@ -16,7 +16,7 @@ from pytest_nodered_sec.probes.transport.answers import (
     reduced,
     retry_after,
 )
-from pytest_nodered_sec.probes.transport.down import UNAVAILABLE
+from pytest_nodered_sec.probes.transport.down import CALM, UNAVAILABLE
 from pytest_nodered_sec.probes.transport.form import USUAL, Form
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Exchange
 from pytest_nodered_sec.probes.transport.http2 import Http2
@@ -38,7 +38,6 @@ _Given = TypeVar("_Given")
 _Send: TypeAlias = "Callable[[], Exchange]"
 
 _RETRIES: Final = 2
-_CALM: Final = 1.0  # seconds after which limits by rate let one request pass (nginx: rate=1r/s)
 _NOT_ACCEPTABLE: Final = 406
 
 
@@ -119,10 +118,11 @@ class Look:
             ProbeError: no connection, no TLS, or a certificate that does not verify though it must.
         """
         self.pause()
-        station, until = self.station, self.deadline
-        wrapped = partial(station.dial_wrapped, port, until, verified=verified)
-        sock = wrapped() if tls else station.dial(station.address, port, until)
-        sock.until(until)
+        if tls:
+            sock = self.station.dial_wrapped(port, self.deadline, verified=verified)
+        else:
+            sock = self.station.dial(self.station.address, port, self.deadline)
+        sock.until(self.deadline)
         return sock
 
     def host(self) -> Any:  # Any: testinfra has no types
@@ -296,13 +296,13 @@ class Look:
         other, (client, own) = self.target.admin(random_path()), self.station.client(None, verified=False)
         elsewhere = partial(self._sent, "GET", other, own, lambda: client.ask("GET", other, self.deadline))
         known = self.station.down.asked(path, elsewhere, partial(self._sent_alone, method, path, pace, send))
-        self.extend()  # as above
+        self.extend()  # waiting is not looking
         return known
 
     def _sent_alone(self, method: str, path: str, pace: Pace, send: _Send) -> Exchange:
         """Send one request when nobody else asks: or a limit of this place alone would go on objecting."""
         with self.station.places.alone():
-            self.pause(_CALM)
+            self.pause(CALM)
             return self._sent(method, path, pace, send)
 
     @contextlib.contextmanager
