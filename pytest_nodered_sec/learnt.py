@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INSTEAD: Final = "[redacted]"
 _KEPT: Final = 10_000  # texts, of
 _KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
+_LONG: Final = 8  # characters of a secret that is hardly a header's own word
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
 
 
@@ -61,6 +62,7 @@ class Secrets:
 
     Attributes:
         cleaner: finds every secret in each of its forms; None while nothing was learnt.
+        of_long: the same for those of `_LONG` characters at least.
 
     Args:
         outer: the run inside which this one runs.
@@ -73,6 +75,7 @@ class Secrets:
         self._inner: set[str] = set()  # of runs inside this one
         self._before: set[str] | None = None  # what it knew when the run began that has not begun to learn
         self.cleaner: Cleaner | None = None
+        self.of_long: Cleaner | None = None
         self._renew()
 
     def add(self, forms: set[str]) -> None:
@@ -101,12 +104,15 @@ class Secrets:
 
     def forget(self) -> None:
         """Forget everything."""
-        self.own, self._inner, self._before, self.cleaner = set(), set(), None, None
+        self.own, self._inner, self._before = set(), set(), None
+        self._renew()
 
     def _renew(self) -> None:
         """Make a new cleaner: what the old one found clean may hold the new secret."""
         forms = self.own | self._inner
+        long = frozenset(form for form in forms if len(form) >= _LONG)
         self.cleaner = Cleaner(frozenset(forms)) if forms else None
+        self.of_long = Cleaner(long) if long else None
 
 
 class Runs:

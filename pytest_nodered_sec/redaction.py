@@ -3,7 +3,8 @@
 Values are learnt when credentials are read, before they are used. As long as nothing was learnt nothing here costs
 or changes anything.
 
-What is learnt belongs to the run that learns it (`learnt`); two runs of one process do not meet.
+What is learnt belongs to the run that learns it (`learnt`); two runs of one process do not meet. Which fields are never
+touched, whatever is learnt, is written down in `own_fields`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import enum
 import functools
 import html
 import json
@@ -22,10 +24,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
 from pytest_nodered_sec.learnt import INSTEAD, Runs
+from pytest_nodered_sec.own_fields import OF_TRACEBACK, PROSE_OF_POLICY
 from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _ISSUED: Final = 16  # characters of what a target issues; what is shorter may be a word
 _MADE: Final = 8  # of a part of it in which letters and digits are mixed
@@ -93,6 +96,15 @@ def scrub(text: str) -> str:
     return cleaner(text) if cleaner else text
 
 
+def scrub_told(text: str) -> str:
+    """Return a text that is judged yet without the secrets that are more than a word.
+
+    A header's `max-age=12` is to be judged as it came, though the password is 12; whoever writes it down removes that.
+    """
+    cleaner = _runs.current.of_long
+    return cleaner(text) if cleaner else text
+
+
 def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
     """Return a value without secrets: texts, bytes, and containers and report objects that hold them, in place.
 
@@ -103,7 +115,54 @@ def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
     return _scrub_within(value, {})
 
 
-_PLAIN: Final = (int, float, complex, type, type(None), types.ModuleType, types.FunctionType)
+def scrub_fields(value: Any, own: Collection[str]) -> Any:  # Any, here and below: JSON
+    """Return plain values without secrets, changed in place, but for their keys and for the fields that are our own.
+
+    Args:
+        value: dicts and lists of plain values.
+        own: names of fields whose texts stay as they are (`own_fields`); tables in them are searched all the same.
+    """
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            rows = isinstance(inner, list) and any(isinstance(row, dict) for row in inner)
+            if rows or name not in own:
+                value[name] = scrub_fields(inner, own)
+    elif isinstance(value, list):
+        value[:] = [scrub_fields(item, own) for item in value]
+    return scrub(value) if isinstance(value, str) else value
+
+
+def scrub_policy(value: Any) -> Any:
+    """Return a policy without secrets in what people wrote into it: as TOML, or as plain values, changed in place."""
+    if isinstance(value, str):
+        return _PROSE.sub(lambda match: match["key"] + scrub(match["text"]) + '"', value)
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(inner, str) and name in PROSE_OF_POLICY:
+            value[name] = scrub(inner)
+        elif isinstance(inner, (dict, list)):
+            scrub_policy(inner)
+    return value
+
+
+_PROSE: Final = re.compile(rf'(?P<key>\b(?:{"|".join(sorted(PROSE_OF_POLICY))}) = ")(?P<text>(?:[^"\\]|\\.)*)"')
+
+
+def scrub_seen(text: str) -> str:
+    """Return a text of an observation without secrets; an address, digest, time or release keeps its few letters.
+
+    It is judged again from the evidence, and "[redacted].0.0.1" is no address. What is a secret as a whole goes.
+    """
+    clean = scrub(text)
+    few = clean != INSTEAD and scrub_told(text) == text
+    return text if few and _COMPUTED.fullmatch(text) else clean
+
+
+_COMPUTED: Final = re.compile(
+    r"(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]*:[0-9a-f:]+|(?:[0-9a-f]{2}){16,}|v?\d+(?:\.\d+)+[-+.0-9a-z]*"
+    r"|\d{4}-\d\d-\d\d(?:[T ][0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?"
+)
+
+_PLAIN: Final = (int, float, complex, enum.Enum, type, type(None), types.ModuleType, types.FunctionType)
 
 
 def _scrub_within(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:  # Any: as above
@@ -114,10 +173,10 @@ def _scrub_within(value: Any, known: dict[int, tuple[Any, Any]]) -> Any:  # Any:
         known: by identity the values that were met, and what became of each. It holds the values themselves, too:
             the identity of a tuple that was replaced would soon be that of another object.
     """
-    if isinstance(value, (str, bytes)):
-        return _scrub_text(value)
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, (str, bytes)):
+        return _scrub_text(value)
     if id(value) in known:
         return known[id(value)][1]
     unchangeable = isinstance(value, (tuple, frozenset))
@@ -165,7 +224,10 @@ def _scrub_attributes(value: Any, known: dict[int, tuple[Any, Any]]) -> None:  #
     names = [*getattr(value, "__dict__", ())]
     if dataclasses.is_dataclass(value):  # one with slots has no __dict__
         names += [field.name for field in dataclasses.fields(value) if field.name not in names]
+    ours = OF_TRACEBACK if type(value).__module__.startswith("_pytest.") else ()
     for name in names:
+        if name in ours:
+            continue
         inner = getattr(value, name, None)
         clean = _scrub_within(inner, known)
         if clean is not inner:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_nodered_sec import texts
+from pytest_nodered_sec import redaction, texts
 from pytest_nodered_sec.evidence.files import CLAIM, write
 from pytest_nodered_sec.model import HttpSettings
 from pytest_nodered_sec.observations import codec
@@ -128,7 +128,7 @@ def _shown(target: Target) -> Any:  # Any: JSON
         host=target.host and target.host.partition("?")[0],
         policy=replace(policy, known_credentials=pairs),
     )
-    return codec.encode(shown)
+    return redaction.scrub_policy(codec.encode(shown))
 
 
 def _policy(report: Report, targets: Sequence[Target]) -> str:

@@ -24,38 +24,44 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1  # of what `encode` writes; a change that older readers cannot take adds one
 _CLASS: Final = ""  # key of the class's name: no field is called so
 _VALUE: Final = "is"
-_PLAIN: Final = (str, bool, int, type(None))
+_PLAIN: Final = (bool, int, type(None))
 
 
 class CodecError(ValueError):
     """A text that this plugin, or this version of it, did not write: one sentence."""
 
 
-def encode(value: Any) -> Any:  # Any, here and below: whatever an observation holds, and JSON
+def encode(value: Any, clean: Callable[[str], str] = str) -> Any:  # Any, here and below: of an observation, and JSON
     """Return a value in the form that `json` can write.
+
+    Args:
+        value: an observation, a target, or a part of one.
+        clean: what becomes of a text; names of classes and fields, members of an enum and times are none.
 
     Raises:
         TypeError: it holds what no observation should hold.
     """
     if isinstance(value, enum.Enum):
         return {_CLASS: type(value).__name__, _VALUE: value.name}
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else {_CLASS: "float", _VALUE: str(value)}
     if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
+        return [encode(item, clean) for item in value]
     if isinstance(value, frozenset):
-        return {_CLASS: "frozenset", _VALUE: sorted((encode(item) for item in value), key=repr)}
+        return {_CLASS: "frozenset", _VALUE: sorted((encode(item, clean) for item in value), key=repr)}
     if isinstance(value, (datetime, date)):
         return {_CLASS: type(value).__name__, _VALUE: value.isoformat()}
     if isinstance(value, Mapping):
-        return {_CLASS: "dict", _VALUE: [[encode(key), encode(item)] for key, item in value.items()]}
+        return {_CLASS: "dict", _VALUE: [[encode(key, clean), encode(item, clean)] for key, item in value.items()]}
     if isinstance(value, ProbeError):
-        return {_CLASS: "ProbeError", "message": value.message, "cause": value.cause.name}
+        return {_CLASS: "ProbeError", "message": clean(value.message), "cause": value.cause.name}
     if is_dataclass(value) and type(value) is _classes().get(type(value).__name__):
         return {_CLASS: type(value).__name__} | {
-            field.name: encode(getattr(value, field.name)) for field in fields(value)
+            field.name: encode(getattr(value, field.name), clean) for field in fields(value)
         }
     raise TypeError(f"{type(value).__name__} cannot be part of an observation")
 

@@ -128,7 +128,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COLLECTED] = []
     if config.option.help:
         return
-    config.pluginmanager.register(redacting.Redaction(), "nodered-sec-redaction")
+    config.pluginmanager.register(redacting.Redaction(config), "nodered-sec-redaction")
     started = datetime.now(UTC)  # once: waivers expire by the day on which the run started, even if it passes midnight
     given = getattr(config, "workerinput", {}).get("nodered_today")
     config.stash[TODAY] = date.fromisoformat(given) if given else started.date()

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.catalogue import bundled
+from pytest_nodered_sec.own_fields import OF_RUN
 from pytest_nodered_sec.results import baseline, closing, rollup
 from pytest_nodered_sec.results.baseline import counting
 from pytest_nodered_sec.results.gate import Gate
@@ -114,7 +115,7 @@ class Ledger:
             return  # to be run again
         if report.when == "teardown":  # here and not in the worker, so that the file holds each policy once
             policy = self._untold.pop(str(dict(report.user_properties).get("nodered_sec.target")), None)
-            report.user_properties += [("nodered_sec.policy", policy)] if policy else []
+            report.user_properties += [("nodered_sec.policy", redaction.scrub_policy(policy))] if policy else []
             report.user_properties += self._compared(report.nodeid)
         self._skipped += vars(report).pop("nodered_skipped", False)
         if record is not None:
@@ -271,14 +272,14 @@ class Ledger:
             targets=[
                 metadata.of_target(
                     target,
-                    self.policies[target.name],
+                    redaction.scrub_policy(self.policies[target.name]),
                     self._identities.get(target.name, metadata.NOBODY),
                     config.stash[TODAY],
                 )
                 for target in config.stash[TARGETS]
             ],
         )
-        redaction.scrub_within(run_facts)
+        redaction.scrub_fields(run_facts, OF_RUN)
         return run_facts
 
     def since(self, facts: RunFacts) -> Since | None:

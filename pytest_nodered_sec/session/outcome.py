@@ -13,9 +13,11 @@ from pytest_nodered_sec.catalogue import SUITE
 from pytest_nodered_sec.controls import NoVerdict, Unjudged
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
 from pytest_nodered_sec.model import Observation
+from pytest_nodered_sec.own_fields import OF_RECORD
 from pytest_nodered_sec.results.records import Finding, Record, Waived
 from pytest_nodered_sec.session import collection, shared
 from pytest_nodered_sec.session.longrepr import represent, while_looking, without_locals
+from pytest_nodered_sec.session.redacting import scrub_report
 from pytest_nodered_sec.session.state import (
     PAPERWORK,
     RAN,
@@ -64,7 +66,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     error = call.excinfo.value if call.excinfo else None
     if isinstance(report.longrepr, str) and (control or isinstance(error, (NonCompliant, ProbeError))):
         report.longrepr = represent(report.longrepr, item.nodeid, (item.location[1] or 0) + 1)
-    redaction.scrub_within(report)  # last, so that everything added to the report is redacted
+    scrub_report(report)  # last, so that everything added to the report is redacted
 
 
 def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, gate: Gate) -> None:
@@ -234,7 +236,7 @@ def _soften(
         return False
     case, codes = case_of(item), accepted["findings"] if accepted else ()
     left = [finding for finding in _findings(control, error) if finding["code"] not in codes]
-    shown = redaction.scrub_within(texts.readable_within(left))  # as the baseline has them
+    shown = redaction.scrub_fields(texts.readable_within(left), OF_RECORD)  # as the baseline has them
     place = (case.target.name if case and case.target else "", control.id, case.ask.label if case and case.ask else "")
     why = gate.tolerates(*place, shown) if isinstance(error, NonCompliant) else gate.knows(*place, shown)
     if why:

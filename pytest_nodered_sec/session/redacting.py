@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec import private, redaction
+from pytest_nodered_sec.own_fields import OF_RECORD, OF_REPORT, OF_RUN
+from pytest_nodered_sec.session.state import of_suite
 
 if TYPE_CHECKING:
     import warnings
@@ -23,8 +25,40 @@ def learn(targets: tuple[Target, ...]) -> None:
         target.http.hide()
 
 
+def scrub_report(report: pytest.TestReport) -> None:
+    """Remove secrets from a report, in place, but for what pytest, its plugins and ours know it by."""
+    for name, value in list(vars(report).items()):
+        if name == "nodered":
+            redaction.scrub_fields(value, OF_RECORD)
+        elif name == "nodered_identity":
+            redaction.scrub_fields(value[1], OF_RUN)
+        elif name == "user_properties":
+            value[:] = [pair if _is_own(pair) else redaction.scrub_within(pair) for pair in value]
+        elif name == "sections":
+            value[:] = [(title, redaction.scrub(text)) for title, text in value]  # pytest finds them by their titles
+        elif name not in OF_REPORT:
+            setattr(report, name, redaction.scrub_within(value))
+
+
+def _is_own(pair: tuple[str, object]) -> bool:
+    return pair[0].startswith("nodered_sec.") and pair[0] != "nodered_sec.observed"
+
+
+def _scrub_id(text: str) -> str:
+    """Return a test's id without secrets among its parameters; what stands before them is the site's code."""
+    name, bracket, parameters = text.partition("[")
+    return name + bracket + redaction.scrub(parameters)
+
+
 class Redaction:
-    """Removes secrets from a test's exception and report before other plugins, such as allure, read them."""
+    """Removes secrets from a test's exception and report before other plugins, such as allure, read them.
+
+    Args:
+        config: pytest's.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
@@ -34,7 +68,7 @@ class Redaction:
         if call.excinfo is not None:
             redaction.scrub_exception(call.excinfo.value)
         report = yield
-        redaction.scrub_within(report)
+        scrub_report(report)
         return report
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -47,9 +81,24 @@ class Redaction:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Redact reports that no hook has made: those of subtests, and of tests during which a worker died."""
+        """Redact reports that no hook has made, those of subtests, and of tests during which a worker died; and ids.
+
+        A control's id is our own; among the parameters of a site's other tests there may be secrets. A worker leaves
+        them to its controller, because xdist compares ids.
+        """
         if hasattr(report, "context") or report.when not in ("setup", "call", "teardown"):
-            redaction.scrub_within(report)
+            scrub_report(report)
+        worker = hasattr(self._config, "workerinput")
+        if not worker and _scrub_id(report.nodeid) != report.nodeid and not self._is_control(report):
+            path, line, test = report.location
+            report.nodeid, report.location = _scrub_id(report.nodeid), (path, line, _scrub_id(test))
+            report.keywords = {_scrub_id(key): value for key, value in dict(report.keywords).items()}
+
+    def _is_control(self, report: pytest.TestReport) -> bool:
+        if of_suite(report.nodeid) or hasattr(report, "nodered"):
+            return True
+        book = self._config.pluginmanager.get_plugin("nodered-sec-ledger")  # knows what the workers collected
+        return book is not None and any(case["nodeid"] == report.nodeid for case in book.collected)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:

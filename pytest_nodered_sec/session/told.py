@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.session.fixtures import LOOKED, SURVEY
 from pytest_nodered_sec.session.state import case_of
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.model import Observation, Target
+    from pytest_nodered_sec.model import Ask, Observation, Target
 
 _TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
 
@@ -45,16 +48,26 @@ def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
     del item.stash[LOOKED]  # or every case would keep its own until the run ends
     if case is None or case.target is None or case.ask is None:
         return
-    from pytest_nodered_sec import redaction
     from pytest_nodered_sec.observations import codec  # knows every kind of observation: only where they are kept
 
     report.nodered_looked = {  # type: ignore[attr-defined]  # crosses from a worker
-        "target": redaction.scrub(case.target.name),
+        "target": case.target.name,
         "probe": case.ask.probe,
-        "args": redaction.scrub_within(list(case.ask.args)),
+        "args": list(case.ask.args),
         # as bytes: a target may have sent a lone surrogate, which execnet cannot send as text
-        "outcome": json.dumps(redaction.scrub_within(codec.encode(_kept(outcome)))).encode(),
+        "outcome": json.dumps(codec.encode(_kept(outcome), partial(_clean, case.target, case.ask))).encode(),
     }
+
+
+def _clean(target: Target, ask: Ask, text: str) -> str:
+    """Return a text of an observation without secrets; what was asked is none, and is judged again."""
+    if redaction.scrub(text) == text or text in (target.name, target.url, target.hostname, ask.label, *ask.args):
+        return text
+    roots = target.url, target.hostname, target.admin_root, target.node_root
+    places = {place for place in (*roots, *ask.args) if len(place) > 1 and (place in roots or "/" in place)}
+    longest_first = sorted(places, key=len, reverse=True)
+    pieces = re.split(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})", redaction.scrub_told(text))
+    return "".join(piece if number % 2 else redaction.scrub_seen(piece) for number, piece in enumerate(pieces))
 
 
 def _kept(outcome: Observation | ProbeError) -> Observation | ProbeError:

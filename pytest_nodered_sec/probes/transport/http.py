@@ -353,7 +353,7 @@ def _ended(sock: Timed, deadline: float) -> contextlib.AbstractContextManager[No
 
 def told(head: Head) -> dict[str, str]:
     """Return the fields of a head, without secrets of ours that it echoes: cut or escaped, none would be recognised."""
-    return {name: redaction.scrub(value) for name, value in head.headers.items()}
+    return {name: redaction.scrub_told(value) for name, value in head.headers.items()}
 
 
 def unreadable(what: str, error: Unreadable) -> ProbeError:

@@ -91,7 +91,7 @@ class Http2:
             wrong = Malformed(f"HTTP/2: {type(error).__name__}")
             raise explained(what, wrong, deadline, began=True) from None
         self.usable = answer.ended and not answer.last
-        told = {name: redaction.scrub(value) for name, value in answer.told.items()}
+        told = {name: redaction.scrub_told(value) for name, value in answer.told.items()}
         taken = time.monotonic() - begun
         return Exchange(answer.status, told, content, tuple(answer.cookies), taken, self.sock.number)
 

@@ -1,0 +1,57 @@
+"""Where redaction ends: what is judged yet, what is computed, what is our own."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_nodered_sec import redaction
+from pytest_nodered_sec.learnt import INSTEAD, Runs
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_runs", Runs(lambda: lambda: None))
+
+
+def test_a_header_is_judged_as_it_came_but_for_what_is_more_than_a_word() -> None:
+    redaction.learn("12")
+    redaction.learn("plant")
+    assert redaction.scrub_told("max-age=12; https://plant.example") == "max-age=12; https://plant.example"
+    redaction.learn("hunter22")
+    assert redaction.scrub_told("max-age=12; hunter22") == f"max-age=12; {INSTEAD}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["127.0.0.1", "::1:12", "0.1.12", "2026-12-01", "2026-12-01T12:12:12+00:00", "ab2026cd" * 8, "v18.12.0-git"],
+)
+def test_what_is_computed_keeps_the_letters_of_a_short_secret(text: str) -> None:
+    for secret in ("12", "127", "2026"):
+        redaction.learn(secret)
+    assert redaction.scrub(text) != text
+    assert redaction.scrub_seen(text) == text
+    assert INSTEAD in redaction.scrub_seen(f"told {text}")
+    redaction.learn(text)
+    assert redaction.scrub_seen(text) == INSTEAD
+
+
+def test_a_long_secret_in_what_looks_computed_goes() -> None:
+    redaction.learn("0123456789abcdef")
+    assert redaction.scrub_seen("ab" * 12 + "0123456789abcdef") == "ab" * 12 + INSTEAD
+
+
+def test_plain_values_keep_their_keys_and_the_fields_that_are_ours() -> None:
+    redaction.learn("plant")
+    value = {"name": "plant", "codes": ["plant"], "plant": "a plant", "rows": [{"name": "plant", "said": ["plant"]}]}
+    assert redaction.scrub_fields(value, {"name", "codes", "rows"}) == {
+        "name": "plant", "codes": ["plant"], "plant": f"a {INSTEAD}", "rows": [{"name": "plant", "said": [INSTEAD]}],
+    }  # fmt: skip
+
+
+def test_of_a_policy_only_prose_is_searched() -> None:
+    redaction.learn("12")
+    text = 'expires = 2026-12-31\nreason = "code \\"12\\""\ntls = {value = "12", reason = "12, for now"}  # reason 12\n'
+    clean = redaction.scrub_policy(text)
+    assert clean == text.replace('\\"12\\"', f'\\"{INSTEAD}\\"').replace('"12, for', f'"{INSTEAD}, for')
+    plain = {"expires": "2026-12-31", "waivers": [{"reason": "12", "value": 12}], "reason": None}
+    assert redaction.scrub_policy(plain)["waivers"] == [{"reason": INSTEAD, "value": 12}]
