@@ -28,9 +28,11 @@ _ROOTS: Final = (
     "/node-red",
 )
 
+FOLDERS: Final = tuple(f"{root}/settings.js" for root in _ROOTS)  # by which the folders themselves are known, too
+
 USER_FILES: Final = (  # path below the site's root, regular expression
     ("/settings.js", _SETTINGS),
-    *((f"{root}/settings.js", _SETTINGS) for root in _ROOTS),
+    *((path, _SETTINGS) for path in FOLDERS),
     # nginx 1.22: location /static { alias /data/static/; }, without the first slash at the end
     ("/static../settings.js", _SETTINGS),
     ("/data/flows_cred.json", _CREDENTIALS),

@@ -196,6 +196,11 @@ def alike(answer: Answer, other: Answer) -> bool:
     return len(ours & theirs) * 10 >= (len(ours | theirs) - spared) * 9
 
 
+def answers_for_itself(answer: Answer, canary: Answer) -> bool:
+    """Whether a place answers otherwise than a random path, be it by a 404 of the front's own in place of Express's."""
+    return not alike(answer, canary) or (Mark.EXPRESS in answer.marks) != (Mark.EXPRESS in canary.marks)
+
+
 def steadied(answer: Answer, again: Answer) -> Answer:
     """Return an answer to a random path without the words that differ in the answer to another random path."""
     if (answer.status, answer.content_type, answer.location) != (again.status, again.content_type, again.location):

@@ -48,12 +48,14 @@ class UndeclaredPlace:
         glimpses: what was asked there.
         view: landmarks of the target's admin root.
         told: where the target itself named the place, "" where it is a known one.
+        usual: the known root of which the path is another spelling, "" where it is none.
     """
 
     path: str
     glimpses: tuple[Glimpse, ...]
     view: RootView
     told: str = ""
+    usual: str = ""
 
     @property
     def shown(self) -> tuple[Glimpse, ...]:
@@ -63,6 +65,7 @@ class UndeclaredPlace:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         told = f", which {self.told} names" if self.told else ""
+        told += f", which is {self.usual} to Node-RED" if self.usual else ""
         lines = "; ".join(glimpse.line() for glimpse in self.shown or self.glimpses)
         return f"GET below {self.path}{told}, without credentials: {lines}"
 

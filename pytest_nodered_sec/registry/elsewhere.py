@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.data.releases import unfixed
 from pytest_nodered_sec.data.roots import BESIDE
+from pytest_nodered_sec.data.user_files import FOLDERS
 from pytest_nodered_sec.registry.requests import (
     INSIDE,
     POLLING,
@@ -124,8 +125,10 @@ def for_told_places(target: Target, args: tuple[str, ...]) -> list[Request]:
     told = (target.admin("/uisettings"), target.node("/dashboard/_setup"), "/")
     what = "pages and channels" if target.policy.join_channels else "pages"
     places = Request(Manner.HANDSHAKE, "GET", f"{what} of the dashboards that these and the flows name")
-    beside = Request(Manner.READ, "GET", f"{', '.join(BESIDE)} below the directories to which an open page at / leads")
-    return [*(Request(Manner.READ, "GET", path) for path in told), *for_flows(target, args), places, beside]
+    led = ("to which an open page at / leads", "that the front passes on without their names")
+    beside = [Request(Manner.READ, "GET", f"{', '.join(BESIDE)} below the directories {which}") for which in led]
+    reads = [Request(Manner.READ, "GET", path) for path in (*told, *(target.path("/", path) for path in FOLDERS))]
+    return [*reads, *for_flows(target, args), places, *beside]
 
 
 def for_cross_site(target: Target, args: tuple[str, ...]) -> list[Request]:

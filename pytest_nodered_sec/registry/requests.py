@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.letters import mixed_case
 from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
-from pytest_nodered_sec.data.user_files import USER_FILES
+from pytest_nodered_sec.data.user_files import FOLDERS, USER_FILES
 from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, UNTIDY
 from pytest_nodered_sec.model import Surface, ending_of, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
@@ -257,6 +259,12 @@ def for_file(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `file` sends."""
     path, _ = args
     asked = [Request(Manner.EXPLOIT if ".." in path else Manner.READ, "GET", target.path("/", path))]
+    if path in FOLDERS:  # where a folder of the front's own stands there
+        folder = target.path("/", path).rpartition("/")[0]
+        beside = [Request(Manner.EXPLOIT, "GET", f"{folder}..{USER_FILES[0][0]}")]
+        listed = f"{USER_FILES[0][0]} below the directories that {folder}/ lists"
+        reads = [Request(Manner.READ, "GET", where) for where in (f"{folder}/", listed)]
+        return [*asked, *(beside if target.policy.mode != "calm" else []), *reads]
     if path != USER_FILES[0][0]:
         return asked
     below = Request(Manner.READ, "GET", f"{path} below the directories to which an open page at / leads")
@@ -278,9 +286,10 @@ def for_spelled_endpoint(target: Target, args: tuple[str, ...]) -> list[Request]
 
 def for_root_below(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `root` may send."""
-    root, *paths = args
+    known, *paths = args
     requests: list[Request] = []
-    for path in dict.fromkeys((*paths, *EVERYTHING)):
+    # in another letter case where the front answers for the root
+    for root, path in product(dict.fromkeys((known, mixed_case(known))), dict.fromkeys((*paths, *EVERYTHING))):
         if path.endswith("/socket.io") and not target.policy.join_channels:
             continue
         if path.endswith("/socket.io"):

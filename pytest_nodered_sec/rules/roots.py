@@ -25,12 +25,13 @@ def nothing_answers_undeclared(seen: UndeclaredPlaces, policy: Policy) -> Verdic
 def _finding(place: UndeclaredPlace) -> Violation:
     """Return the violation; less severe if only Node-RED's own login answers there."""
     login_only = all(glimpse.login for glimpse in place.shown)
+    route = (place.usual or place.path).rstrip("/")  # which Node-RED takes in any letter case
     return Violation(
         "undeclared-login" if login_only else "undeclared",
         place.evidence(),
         "no Node-RED outside the URL, its roots and the paths in the policy",
-        f"remove the route from the proxy (nginx: location {place.path.rstrip('/')}/ {{ return 404; }}) or put it "
-        f"behind the same login; if intended, add it as a separate target or list it in the policy (dashboards, "
-        f"--nodered-node-root, --nodered-admin-root)",
+        f"remove the route from the proxy (nginx: location ~* ^{route}(/|$) {{ return 404; }}) or put it behind the "
+        "same login; if intended, add it as a separate target or list it in the policy (dashboards, "
+        "--nodered-node-root, --nodered-admin-root)",
         Severity.MEDIUM if login_only else None,
     )

@@ -93,7 +93,7 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
         for request in plan.requests_to(target, [("", question) for question in asks])
     }
     assert sent - planned == set()
-    assert len(sent) > len(planned) * 0.35
+    assert len(sent) > len(planned) * 0.25
 
 
 def can_be_asked(ask: Ask, target: Target) -> bool:

@@ -25,9 +25,23 @@ GUARDED = (
         ("/node-red/ { alias @FILES@/home/; autoindex on; }", "/node-red/settings.js"),
         ("/static { alias @FILES@/home/static/; }", "/static../settings.js"),
         ("/static/ { alias @FILES@/home/static/; }", ""),
+        ("/files { alias @FILES@/home/static/; }", "/files../settings.js"),
+        ("/files/ { alias @FILES@/home/static/; }", ""),
+        ("/public/ { alias @FILES@/; autoindex on; }", "/public/home/settings.js"),
+        ("/public/ { alias @FILES@/; }", ""),
         ("/nodered/ { default_type text/html; return 200 '<title>module.exports = {}</title>'; }", ""),
     ],
-    ids=["nodered", "node-red", "alias", "alias with its slash", "page"],
+    ids=[
+        "nodered",
+        "node-red",
+        "alias",
+        "alias with its slash",
+        "files",
+        "files with its slash",
+        "listing",
+        "no listing",
+        "page",
+    ],
 )
 def test_a_user_directory_that_the_front_publishes_is_found(
     node_red: lab.RunningDeployment, tmp_path: Path, location: str, found: str

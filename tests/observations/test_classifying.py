@@ -38,6 +38,7 @@ from pytest_nodered_sec.observations.answers import (
     RootView,
     Seen,
     alike,
+    answers_for_itself,
     classify,
     refuser_of,
     steadied,
@@ -307,3 +308,16 @@ def test_two_gates_are_told_apart_by_who_refuses_and_how() -> None:
     ours, theirs = (attempt(Surface.ADMIN, "/flows", answer, AUTH) for answer in (BEARER, PROXY_BASIC))
     assert ours.gate == attempt(Surface.ADMIN, "/nodes", BEARER, AUTH).gate
     assert ours.gate != theirs.gate
+
+
+@pytest.mark.parametrize(
+    ("answer", "canary", "own"),
+    [
+        (NOT_FOUND, NOT_FOUND, False),
+        (PROXY_BASIC, NOT_FOUND, True),
+        (replace(NOT_FOUND, marks=frozenset()), NOT_FOUND, True),
+    ],
+    ids=["as everywhere", "a login", "the front's own page"],
+)
+def test_a_place_that_answers_for_itself(answer: Answer, canary: Answer, own: bool) -> None:
+    assert answers_for_itself(answer, canary) is own

@@ -94,7 +94,14 @@ def test_a_login_alone_is_milder() -> None:
     (login,) = faults(nothing_answers_undeclared(below(glimpse(LOGIN, "its login", login=True)), Policy()))
     assert (open_one.code, open_one.severity) == ("undeclared", None)
     assert (login.code, login.severity) == ("undeclared-login", Severity.MEDIUM)
-    assert "location /nodered/ { return 404; }" in login.remedy
+    assert "location ~* ^/nodered(/|$) { return 404; }" in login.remedy
+
+
+def test_another_spelling_of_a_known_root_is_mended_where_the_root_is_guarded() -> None:
+    place = UndeclaredPlace("/NoDeReD", (glimpse(SETTINGS, "Node-RED's settings"),), ADMIN, usual="/nodered")
+    (fault,) = faults(nothing_answers_undeclared(UndeclaredPlaces((place,), (), ADMIN), Policy()))
+    assert "GET below /NoDeReD, which is /nodered to Node-RED, without credentials: " in fault.observed
+    assert "nginx: location ~* ^/nodered(/|$) { return 404; }" in fault.remedy
 
 
 def test_the_evidence_says_what_was_asked_and_who_named_the_place() -> None:

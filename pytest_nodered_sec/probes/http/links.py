@@ -37,17 +37,33 @@ def _linked(look: Look) -> tuple[str, ...]:
         return ()
     if page.status != 200 or page.content_type != "text/html" or page.marks & NODE_RED_MARKS:
         return ()
+    return _below(look, "/")
+
+
+def listed_directories(look: Look, here: str) -> tuple[str, ...]:
+    """Return the directories in a directory as its listing shows them; nothing where no listing answers.
+
+    Args:
+        look: the look.
+        here: its absolute path, with a slash at the end.
+    """
+    return tuple(path for path in _below(look, here, listed=True) if path.startswith(here))
+
+
+def _below(look: Look, start: str, *, listed: bool = False) -> tuple[str, ...]:
+    """Return the directories to which a page leads, or only a listing, and those to which the listings in it lead."""
     known: dict[str, None] = {}
-    ahead = ["/"]
+    ahead = [start]
     while ahead and len(known) < _MOST:
         here = ahead.pop(0)
         try:
             body = look.exchange("GET", here)[1].body
         except ProbeError:
             continue
+        listing = _LISTING.search(body)
         below = [path for path in links_of(body, look.target.origin, here) if path not in known]
-        known |= dict.fromkeys(below)
-        if _LISTING.search(body):
+        known |= dict.fromkeys(below if listing or not listed else ())
+        if listing:
             ahead += [path for path in below if path.startswith(here)]
     return tuple(known)[:_MOST]
 

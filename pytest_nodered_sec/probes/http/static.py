@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.user_files import USER_FILES
+from pytest_nodered_sec.data.user_files import FOLDERS, USER_FILES
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import FileAttempt
-from pytest_nodered_sec.observations.answers import Classified, Kind, alike
+from pytest_nodered_sec.observations.answers import Classified, Kind, Mark, alike, answers_for_itself
 from pytest_nodered_sec.probes.http.access import describe
-from pytest_nodered_sec.probes.http.links import linked_directories
+from pytest_nodered_sec.probes.http.links import linked_directories, listed_directories
 from pytest_nodered_sec.probes.http.refusals import closed_twice
 from pytest_nodered_sec.probes.transport.names import random_path
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import AccessAttempt
-    from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.transport.look import Look
+
+_NOT_FOUND: Final = 404
 
 
 def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAttempt:
     """Ask for a file below the site's root; for the first of all also in the directories to which a page there leads.
+
+    Where a folder is the front's own, also beside it, and in the directories that its listing shows.
 
     Args:
         look: the look.
@@ -35,15 +40,53 @@ def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAt
     Raises:
         ProbeError: no answer.
     """
-    seen = _attempt(look, admin, Surface.NODE, look.target.path("/", path), path, pattern)
-    if path != USER_FILES[0][0] or seen.found:
+    absolute = look.target.path("/", path)
+    seen = _attempt(look, admin, Surface.NODE, absolute, path, pattern)
+    first = USER_FILES[0][0]
+    if seen.found or path not in (first, *FOLDERS):
         return seen
-    for folder in linked_directories(look):
+    for folder in linked_directories(look) if path == first else _beside_and_below(look, admin, absolute, seen):
         look.extend()
-        there = _attempt(look, admin, Surface.NODE, folder.rstrip("/") + path, path, pattern)
+        there = _attempt(look, admin, Surface.NODE, folder.rstrip("/") + first, path, pattern)
         if there.found:
             return there
     return seen
+
+
+def _beside_and_below(look: Look, admin: RootView, absolute: str, seen: FileAttempt) -> list[str]:
+    """Return where else the file may be, where a folder of the front's own stands here: beside it, and in its listing.
+
+    nginx 1.22: location /files { alias /data/files/; } serves /files../settings.js, which is /data/settings.js.
+    """
+    answer, folder = seen.attempt.answer, posixpath.dirname(absolute)
+    own = answer.status == _NOT_FOUND and Mark.EXPRESS not in answer.marks
+    if not own or not answers_for_itself(answer, admin.canary.answer):
+        return []
+    beside = [f"{folder}.."] if look.target.policy.mode != "calm" else []
+    return [*beside, *listed_directories(look, f"{folder}/")]
+
+
+def folders_passed_on(look: Look, admin: RootView) -> list[tuple[str, str]]:
+    """Return folders that the front passes on without their name, and what tells so.
+
+    Express names in its 404 page the path for which it was asked. Asked are files that `attempt_file` asks for as well.
+
+    Args:
+        look: the look.
+        admin: landmarks of the admin root; where Express is asked for another path everywhere, that is the URL's own.
+    """
+    canary = admin.canary.answer.marks
+    if Mark.EXPRESS in canary and Mark.ECHO not in canary:
+        return []
+    passed: list[tuple[str, str]] = []
+    pattern = USER_FILES[0][1]
+    for asked in (look.target.path("/", path) for path in FOLDERS):
+        look.extend()
+        with contextlib.suppress(ProbeError):  # static-01 carries why there is no answer
+            marks = _look_for(look, asked, pattern)[0].marks
+            if Mark.EXPRESS in marks and Mark.ECHO not in marks:
+                passed.append((posixpath.dirname(asked), f"the answer for another path to GET {asked}"))
+    return passed
 
 
 def attempt_hole(look: Look, admin: RootView, hole: str, path: str, pattern: str, closed_by: str) -> FileAttempt:
@@ -66,21 +109,33 @@ def attempt_hole(look: Look, admin: RootView, hole: str, path: str, pattern: str
 
 def _attempt(look: Look, admin: RootView, surface: Surface, absolute: str, path: str, pattern: str) -> FileAttempt:
     try:
-        answer, got = look.exchange("GET", absolute)
+        answer, served = _look_for(look, absolute, pattern)
     except ProbeError as error:
         answer = closed_twice(look, error, admin, f"GET {absolute}", lambda: look.answer("GET", absolute))
         if answer.status:
             raise
         seen = describe(look, surface, "GET", path, "without credentials", answer, admin)
         return FileAttempt(replace(seen, asked=absolute), found=False)
-    text = got.body.decode("utf-8", "replace")
-    page = answer.content_type == "text/html"
-    served = answer.status in (200, 206) and not page and re.search(pattern, text) is not None
     seen = describe(look, surface, "GET", path, "without credentials", answer, admin)
     if surface is Surface.NODE and seen.kind is Kind.SERVED and not (served or admin.identity):
         seen = _unless_all_alike(look, seen, absolute)
     kept = replace(seen, answer=replace(answer, likeness=()), asked=absolute)  # nothing of the content is kept
     return FileAttempt(kept, served)
+
+
+def _look_for(look: Look, absolute: str, pattern: str) -> tuple[Answer, bool]:
+    """Return the answer, and whether it is that file; asked once for all questions.
+
+    Raises:
+        ProbeError: no answer.
+    """
+
+    def ask() -> tuple[Answer, bool]:
+        answer, got = look.exchange("GET", absolute)
+        file = answer.status in (200, 206) and answer.content_type != "text/html"
+        return answer, file and re.search(pattern, got.body.decode("utf-8", "replace")) is not None
+
+    return look.shared(f"file {absolute}", ask)
 
 
 def _unless_all_alike(look: Look, seen: AccessAttempt, absolute: str) -> AccessAttempt:

@@ -12,9 +12,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_nodered_sec.data.letters import mixed_case
 from pytest_nodered_sec.data.roots import BESIDE, EVERYTHING, KNOWN_ROOTS, USUAL_DASHBOARDS
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser, alike, classify
+from pytest_nodered_sec.observations.answers import (
+    NODE_RED_MARKS,
+    Kind,
+    Mark,
+    Refuser,
+    alike,
+    answers_for_itself,
+    classify,
+)
 from pytest_nodered_sec.observations.channels import Channel
 from pytest_nodered_sec.observations.roots import Glimpse, UndeclaredPlace, UndeclaredPlaces
 from pytest_nodered_sec.probes.channels.dashboard import connect_channel, outcome
@@ -23,6 +32,7 @@ from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, Ses
 from pytest_nodered_sec.probes.flows.entries import usable_path
 from pytest_nodered_sec.probes.http.access import JSON
 from pytest_nodered_sec.probes.http.links import linked_directories
+from pytest_nodered_sec.probes.http.static import folders_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,6 +56,9 @@ _GUARDED_CHANNEL: Final = "a dashboard's live channel, which its own middleware 
 def look_below(look: Look, admin: RootView, root: str, *paths: str) -> UndeclaredPlaces:
     """Ask once below a root of the host that is none of the target's; for the rest if the first answers point to it.
 
+    Where a front answers for that root otherwise than for a random path, the root is asked in another letter case, too:
+    Express ignores that, and most fronts guard one.
+
     Args:
         look: the look.
         admin: landmarks of the admin root.
@@ -59,6 +72,16 @@ def look_below(look: Look, admin: RootView, root: str, *paths: str) -> Undeclare
 
 
 def _look_below(look: Look, admin: RootView, root: str, paths: Sequence[str]) -> UndeclaredPlaces:
+    place, suspected = _place_below(look, admin, root, paths)
+    if answers_for_itself(place.glimpses[0].answer, admin.canary.answer) and not suspected and root:
+        look.extend()
+        there, _ = _place_below(look, admin, mixed_case(root), paths)
+        place = replace(there, usual=root) if there.shown else place
+    return UndeclaredPlaces((place,), (), admin)
+
+
+def _place_below(look: Look, admin: RootView, root: str, paths: Sequence[str]) -> tuple[UndeclaredPlace, bool]:
+    """Return what was asked below a root, and whether any of the first answers had a Node-RED suspected there."""
     suspected, may_join = False, look.target.policy.join_channels
     glimpses: list[Glimpse] = []
     for path in paths:
@@ -71,8 +94,7 @@ def _look_below(look: Look, admin: RootView, root: str, paths: Sequence[str]) ->
     if not any(glimpse.shows and not glimpse.login for glimpse in glimpses):
         # An empty object alone is what an open Node-RED says at /auth/login, and many another server anywhere.
         glimpses = [glimpse for glimpse in glimpses if Mark.LOGIN_OPEN not in glimpse.answer.marks] or glimpses[:1]
-    view = UndeclaredPlace(root or "/", tuple(glimpses), admin)
-    return UndeclaredPlaces((view,), (), admin)
+    return UndeclaredPlace(root or "/", tuple(glimpses), admin), suspected
 
 
 def _glimpse(look: Look, admin: RootView, path: str) -> tuple[Glimpse, bool]:
@@ -188,12 +210,13 @@ def look_where_told(
             continue
         look.extend()
         places.append(_dashboard(look, admin, node, path, source))
-    for path in _beside(look):
+    beside = [(path, "the page at /") for path in _beside(look)]
+    for path, source in (*beside, *folders_passed_on(look, admin)):
         look.extend()
-        asked.append(f"the page at / names {path}")
+        asked.append(f"{source} names {path}")
         (place,) = look_below(look, admin, path, *BESIDE).places
         if place.shown:  # whatever else is there is another's
-            places.append(replace(place, told="the page at /"))
+            places.append(replace(place, told=source))
     below, untested = _below_told_root(look, admin, node, views, named)
     return UndeclaredPlaces((*places, *below), tuple(asked), admin, untested)
 
