@@ -113,7 +113,7 @@ PROBES: Final[dict[str, Probe]] = {
     "access": Probe("http.access", "attempt_access", for_access, ("admin", "node")),
     "login_offer": Probe("http.access", "read_login_offer", lambda target, args: (), ("admin",)),
     "endpoint": Probe("http.endpoint", "attempt_endpoint", for_endpoint, ("admin", "node")),
-    "socket": Probe("channels.dashboard", "connect_channel", for_socket, ("admin", "node"), trips=7),
+    "socket": Probe("channels.dashboard", "connect_channel", for_socket, ("admin", "node"), trips=14),
     "dashboard_visit": Probe(
         "channels.account", "visit_dashboard", for_dashboard_visit, ("admin", "node"), stage=1, trips=7
     ),

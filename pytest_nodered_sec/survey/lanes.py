@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.data.ways import WAYS
+from pytest_nodered_sec.data.ways import ONCE, RARE, WAYS
 from pytest_nodered_sec.registry import PROBES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from pytest_nodered_sec.model import Ask
 
@@ -18,23 +18,43 @@ _UPGRADE: Final = 3  # round trips of a connection over TLS and one request
 
 def lanes(asks: Iterable[Ask]) -> list[list[Ask]]:
     """Return questions by what asks them one after the other, those first that take longest."""
-    now = sorted(asks, key=lambda ask: -_trips(ask))
+    asks = list(asks)
+    first = {(ask.probe, ask.args[:1] * (ask.probe == "access")): ask for ask in reversed(asks)}  # often for all others
+    now = sorted(asks, key=lambda ask: (-_trips(ask), ask not in first.values()))
     clear = [ask for ask in now if "plain" in PROBES[ask.probe].landmarks]
-    tls = [ask for ask in now if "tls" in PROBES[ask.probe].given]  # one looks: others would only wait for it
-    # An upgrade that nobody serves takes long; and what is told of the first dashboard often settles the others.
-    behind = [ask for ask in now if _way_of(ask) == "behind"]
-    apart = {*clear, *tls, *behind}
     # Too many at once on the plain port would take the connections of the others, which would have to reconnect.
-    together = [*(clear[number::_IN_CLEAR] for number in range(_IN_CLEAR)), tls, behind]
-    return [*filter(None, together), *([ask] for ask in now if ask not in apart)]
+    together: dict[Hashable, list[Ask]] = {number: clear[number::_IN_CLEAR] for number in range(_IN_CLEAR)}
+    for name in ("tls", "behind"):  # an upgrade that nobody serves takes long
+        together[name] = [ask for ask in now if _lane(ask) == name]
+    for ask in now:
+        if ask not in clear:
+            lane = together.setdefault(_lane(ask) or ask, [])
+            lane += [ask] if ask not in lane else []
+    return [*filter(None, together.values())]
+
+
+def _lane(ask: Ask) -> Hashable:
+    """Return which questions are asked one after the other, because one settles the others, which would only wait.
+
+    None for those that are asked by themselves.
+    """
+    how = ask.args[-1] if ask.args else ""
+    if PROBES[ask.probe].module.startswith("tls."):
+        return "tls"
+    if ask.probe == "way" and how in (*RARE, *ONCE) and not ask.args[0].startswith("channel"):
+        return how
+    if ask.probe == "access" and how == "forged":  # all routes of a permission by one of them
+        return how
+    if ask.probe == "by_address" and how in ("", "no name"):
+        return ask.probe
+    if ask.probe in ("socket", "foreign"):
+        return "channel", how
+    return ("channel", ask.args[2]) if ask.probe == "way" and ask.args[0] == "channel, WebSocket" else None
 
 
 def _trips(ask: Ask) -> int:
-    """Return roughly how many round trips a question takes: at /comms each form of a path takes a connection."""
-    if ask.args[:1] != ("/comms",) or not _way_of(ask):
+    """Return roughly how many round trips a question takes: as a WebSocket each form of a path takes a connection."""
+    if ask.probe != "way" or ask.args[0].startswith("channel"):
         return PROBES[ask.probe].trips
-    return _UPGRADE * (1 + sum(part.write is not None for part in WAYS[_way_of(ask)].parts))
-
-
-def _way_of(ask: Ask) -> str:
-    return ask.args[-1] if ask.probe == "way" else ""
+    forms = sum(part.write is not None for part in WAYS[ask.args[-1]].parts)
+    return (_UPGRADE if ask.args[0] in ("/comms", "WebSocket endpoint") else 1) * (1 + forms)

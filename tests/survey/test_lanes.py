@@ -15,9 +15,25 @@ def way(surface: str, path: str, name: str) -> Ask:
 def test_a_way_that_takes_many_connections_begins_early() -> None:
     """Or it would be the last that is asked, with seven threads idle."""
     page, comms = way("dashboard page", "/ui", "browser"), way("/comms", "/comms", "written")
-    assert lanes([*FILES, page, comms]) == [[comms], *([ask] for ask in (*FILES, page))]
+    assert lanes([*FILES, page, comms])[0] == [comms]
 
 
 def test_the_ways_behind_an_upgrade_follow_each_other_and_begin_early() -> None:
     first, second = (way("dashboard page", path, "behind") for path in ("/ui", "/dashboard"))
     assert lanes([*FILES, first, second]) == [[first, second], *([ask] for ask in FILES)]
+
+
+def test_what_would_wait_for_an_answer_to_another_question_is_asked_after_it() -> None:
+    """Or it would hold a thread, and with it one of the eight connections."""
+    plain, foreign = Ask("socket", ("/ui",)), Ask("foreign", ("dashboard", "/ui"))
+    upgrade, polling = (way(f"channel, {how}", "/ui", "socket") for how in ("WebSocket", "polling"))
+    forged = [Ask("access", ("ADMIN", "GET", path, "forged")) for path in ("/flows", "/nodes")]
+    address = [Ask("by_address", args) for args in ((), ("localhost",), ("no name",))]
+    seen = lanes([polling, upgrade, foreign, plain, *forged, *address])
+    assert seen[:3] == [[plain, foreign, upgrade], [address[0], address[2]], [address[1]]]
+    assert sorted(seen[3:], key=len) == [[polling], forged]
+
+
+def test_the_first_of_a_kind_begins_before_others_that_may_wait_for_it() -> None:
+    claims = [Ask("claim", (f"{name}: admin",)) for name in ("Remote-User", "X-User")]
+    assert lanes([*FILES, *claims]) == [[FILES[0]], [claims[0]], [FILES[1]], [claims[1]]]

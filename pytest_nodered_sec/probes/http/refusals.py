@@ -28,6 +28,7 @@ _SILENCE: Final = 4.0  # seconds without an answer that tell something; HAProxy 
 _SUSPECTED: Final = 1.5  # the same, of several things together, each of which is asked for afterwards
 _KNOWN: Final = 1.0  # the same, of what is dropped elsewhere
 _TIMES: Final = 4  # the slowest answer's
+_BEHIND: Final = 2  # times that besides, where an upgrade goes before, always on a new connection
 _UNREACHED: Final = (502, 503, 504)  # a front says so of what is behind it, which may be there tomorrow
 _GONE: Final = (Cause.TIMEOUT, Cause.CLOSED)  # HAProxy's silent-drop may end connections that were idle before
 
@@ -63,7 +64,8 @@ def unless_dropped(
     """
     known = said in dropped_parts(look)
     least = _KNOWN if known else _SUSPECTED if look.suspecting else _SILENCE
-    patience = max(least, _TIMES * look.station.pace.slowest)
+    times = _TIMES + _BEHIND * bool(look.form.behind)
+    patience = max(least, times * look.station.pace.slowest)
     if patience >= look.target.timeout:
         return ask()
     try:

@@ -276,9 +276,9 @@ class Client:
         It waits a second: an upgrade that nobody serves is often never answered.
         """
         fields = {"Host": self._host, "User-Agent": USER_AGENT, "Upgrade": "websocket"}
-        soon = min(deadline, time.monotonic() + _UPGRADE_LIMIT)
         with contextlib.suppress(ProbeError):
             sock = self._open_socket(deadline)
+            soon = min(deadline, time.monotonic() + _UPGRADE_LIMIT)
             if self._converse(sock, request_bytes("GET", path, fields), f"GET {path}", soon, BODY_LIMIT)[1]:
                 return sock
             sock.close()

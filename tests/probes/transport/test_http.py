@@ -18,6 +18,7 @@ from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport.contexts import shake_hands, tls_context
+from pytest_nodered_sec.probes.transport.form import Form
 from pytest_nodered_sec.probes.transport.http import BODY_LIMIT, Client
 from pytest_nodered_sec.probes.transport.net import dial
 
@@ -114,6 +115,20 @@ def test_the_path_is_sent_as_written(path: str, client: Client, listener: Listen
 def test_what_no_request_line_can_hold_is_escaped(path: str, sent: str, client: Client, listener: Listener) -> None:
     assert client.ask("GET", path, time.monotonic() + 5).status == 404
     assert listener.heard[0].split(b"\r\n")[0].decode() == f"GET {sent} HTTP/1.1"
+
+
+def test_what_follows_an_upgrade_comes_by_its_connection_though_connecting_took_long(listener: Listener) -> None:
+    """The second that the upgrade is given does not include that: on a slow line it was never asked."""
+
+    def slowly(deadline: float) -> Timed:
+        time.sleep(1.1)
+        return dial("127.0.0.1", listener.port, deadline)
+
+    client = Client("plant.example", slowly)
+    assert client.ask("GET", "/ui", time.monotonic() + 5, form=Form(behind="/nobody")).status == 404
+    client.close()
+    assert [head.split()[1] for head in listener.heard] == [b"/nobody", b"/ui"]
+    assert listener.accepted == 1
 
 
 def test_what_broke_is_not_asked_again() -> None:
