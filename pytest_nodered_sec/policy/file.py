@@ -7,7 +7,6 @@ mistake is a `PolicyError` of one sentence.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,6 +28,7 @@ from pytest_nodered_sec.policy.schema import (
     check_selector,
     entry_of,
 )
+from pytest_nodered_sec.policy.text import parse
 from pytest_nodered_sec.policy.values import check_day, check_text, unknown_key
 from pytest_nodered_sec.policy.where import Where
 
@@ -39,13 +39,6 @@ if TYPE_CHECKING:
 
 
 FILE_NAME: Final = "nodered-sec.toml"
-_NOT_UTF_8: Final = "is not UTF-8 text (perhaps UTF-16, as some editors on Windows write): save it as UTF-8"
-_HINTS: Final = {  # by how tomllib's sentences begin
-    "Invalid value": 'texts stand in quotes, such as editor = "protected"',
-    "Invalid date": "dates are written as 2030-12-31, without quotes",
-    "Expected newline or end of document after a statement": "dates are written as 2030-12-31, texts in quotes",
-    "Cannot overwrite a value": "a key stands there twice",
-}
 LISTS: Final = ("target", "group", "waiver", "attestation", "inventory")  # tables with two brackets
 
 
@@ -163,17 +156,10 @@ def read(path: Path, without: Collection[str] = (), called: str = "") -> PolicyF
     """
     name = called or path.name
     try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a BOM
-        if "\0" in text:
-            raise PolicyError(f"{name}: {_NOT_UTF_8}")
-        content = tomllib.loads(text)
+        data = path.read_bytes()
     except OSError as error:
         raise PolicyError(f"{name}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{name}: {_NOT_UTF_8}") from None
-    except tomllib.TOMLDecodeError as error:
-        hint = next((f"; {hint}" for start, hint in _HINTS.items() if str(error).startswith(start)), "")
-        raise PolicyError(f"{name}: is not TOML: {error}{hint}") from None
+    content = parse(data, name)
     targets, groups, waivers, attested, listings = (content.pop(key, []) for key in LISTS)
     fail_on = content.pop("fail_on", "")
     if fail_on:

@@ -75,6 +75,8 @@ def no_such_control(glob: str, there: Iterable[str] = ()) -> str:
     known = sorted(set(there) or bundled())
     if below := fnmatch.filter(known, f"{glob.rstrip('-*').lower()}-*"):
         return f"there is no control with such an id; did you mean {below[0].rpartition('-')[0]}-*?"
+    if "*" in glob:
+        known = sorted({f"{name.rpartition('-')[0]}-*" for name in known})
     near = difflib.get_close_matches(glob.lower().replace("_", "-"), known, 1)
     hint = f"did you mean {near[0]}?" if near else "pytest --nodered-controls lists the bundled ones"
     return f"there is no control with such an id; {hint}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_nodered_sec import texts
-from pytest_nodered_sec.session.options import FLAGS, OPTIONS, Option, beside, key_of
+from pytest_nodered_sec.session.options import FLAGS, OPTIONS, Option, beside, is_there, key_of
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def policy_file(config: pytest.Config, settings: Settings) -> PolicyFile | None:
     """
     named = settings.one("policy", "")
     place = beside(config)
-    if not named and not place.is_file():
+    if not named and not is_there(place):
         return None
     if named and not Path(named).expanduser().exists():
         init = "; --nodered-init always writes nodered-sec.toml" if config.option.nodered_init else ""

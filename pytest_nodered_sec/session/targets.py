@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.fleet import Fleet, taken
 from pytest_nodered_sec.session.settings import only_shows
+from pytest_nodered_sec.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -85,11 +87,18 @@ def _chosen(settings: Settings, file: PolicyFile) -> list[TargetTable]:
     for selector in settings.many("target"):
         matching = [table for table in file.targets if table.chosen_by(selector, _called(table))]
         if not matching:
-            names = ", ".join(map(_called, file.targets))
-            there = f"the file has {names}" if names else "there is no policy file with a [[target]]"
+            there = _nearest(selector, file) if file.targets else "there is no policy file with a [[target]]"
             raise settings.places["target"].says(selector, f"no target has that name or label; {there}")
         chosen += [table for table in matching if table not in chosen]
     return chosen
+
+
+def _nearest(selector: str, file: PolicyFile) -> str:
+    """Return the name or label that was meant, else which targets there are."""
+    names = list(map(_called, file.targets))
+    labels = [f"{label}={value}" for table in file.targets for label, value in table.labels.items()]
+    near = difflib.get_close_matches(selector, [*names, *labels], 1)
+    return f"did you mean {near[0]}?" if near else f"the file has {listed(names)}"
 
 
 def omitted(file: PolicyFile, targets: Iterable[Target]) -> tuple[str, ...]:

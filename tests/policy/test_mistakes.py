@@ -163,7 +163,13 @@ NO_SECRETS = "secrets do not belong in this file; give one of {env = *} and {com
         ("editor = disabled", "*is not TOML: * (at line 1, column 10); texts stand in quotes, such as editor = *"),
         ("a = 31.12.2030", "*is not TOML: *; dates are written as 2030-12-31, texts in quotes"),
         ("a = 2030-02-31", "*is not TOML: *; dates are written as 2030-12-31, without quotes"),
-        ("a = 1\na = 2", "*is not TOML: *; a key stands there twice"),
+        ("a = 1\na = 2", "*is not TOML: a stands twice in one table, in line 1 and in line 2"),
+        ("b = 1\n[t]\na = [\n1]\nb = 2\na = [\n2]\n", "*: a stands twice in one table, in line 3 and in line 6"),
+        ("a.b = 1\n'' = 2\na.b = 2", "*: a.b stands twice in one table, in line 1 and in line 3"),
+        ("[t]\na = 1\n[[t]]\n", "*: line 3: [[][[]t]], but t stands above, too, as a key or with other brackets"),
+        ("[t]\na = {}\n[u]\na = 1\na.b = 2", "*: Cannot overwrite a value (at end of document)"),
+        ("editor = 'disabled\n", "*is not TOML: *"),
+        ('editor = "disabled\n', "*is not TOML: Illegal character *; a text ends with its quote, in the same line"),
         ("a\0 = 1", "nodered-sec.toml: is not UTF-8 text (perhaps UTF-16, *): save it as UTF-8"),
         ("[inventory]\nfile = 'x.csv'", "nodered-sec.toml: write [[][[]inventory]] with two brackets, once for each"),
         ("[[inventory]]", 'nodered-sec.toml: [[][[]inventory]]: give one of file = "targets.csv" and command = *'),
@@ -191,8 +197,8 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"x\.toml: cannot be read \(No such file or directory\)"):
         read(tmp_path / "x.toml")
-    (tmp_path / "x.toml").write_bytes(b"\xff")
-    with pytest.raises(PolicyError, match=r"x\.toml: is not UTF-8 text"):
+    (tmp_path / "x.toml").write_bytes(b"profile = 'strict'\r\nissuer = 'M\xfcller'")
+    with pytest.raises(PolicyError, match=r"x\.toml: line 2 is not UTF-8 text: save the file as UTF-8"):
         read(tmp_path / "x.toml")
 
 

@@ -123,6 +123,8 @@ def test_another_file(filed: pytest.Pytester) -> None:
     ("args", "sentence"),
     [
         (["--nodered-target=west"], "--nodered-target=west: no target has that name or label; the file has north, *"),
+        (["--nodered-target=nort-*"], "--nodered-target=nort-*: *; did you mean north[?]"),
+        (["--nodered-target=lien=7"], "--nodered-target=lien=7: *; did you mean line=7[?]"),
         (["--nodered-policy=missing.toml"], "--nodered-policy=missing.toml: there is no such file"),
         (["--nodered-fail-on=severe"], "--nodered-fail-on=severe: must be one of critical, high, *"),
         (["--nodered-init", "--nodered-target=north"], "--nodered-init: *nodered-sec.toml exists; move it away first"),

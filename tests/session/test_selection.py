@@ -102,7 +102,7 @@ def test_everything_about_a_control_is_printed(site: Site) -> None:
     result = site.run("--nodered-controls=dsh-*", url=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: --nodered-controls=dsh-*: there is no control with such an id; did you mean dash-*"]
+        ["ERROR: --nodered-controls=dsh-*: there is no control with such an id; did you mean dash-[*][?]"]
     )
 
 

@@ -12,6 +12,9 @@ from session.conftest import URL
 from pytest_nodered_sec.session import options, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from session.conftest import Site
 
 
@@ -324,3 +327,19 @@ def test_a_policy_file_above_is_named_where_there_is_no_target(pytester: pytest.
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     told = f"*; {above} is not read from here: run pytest beside it, or add --nodered-policy={above}"
     result.stderr.fnmatch_lines([told])
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: path.symlink_to("gone.toml"), "No such file or directory"),
+        (lambda path: path.mkdir(), "Is a directory"),  # as Docker makes it where the file to mount is missing
+    ],
+)
+def test_a_policy_file_that_cannot_be_read_is_not_passed_over(
+    pytester: pytest.Pytester, make: Callable[[Path], None], sentence: str
+) -> None:
+    make(pytester.path / "nodered-sec.toml")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-url=https://plant.example", "--nodered-plan")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines[0] == f"ERROR: nodered-sec.toml: cannot be read ({sentence})"
