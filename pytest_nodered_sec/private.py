@@ -12,6 +12,8 @@ pyOpenSSL 26.4.0 and Python 3.11.7.
   it. `setwriter`, which pytest itself uses, sets another and does not tell the one before.
 - pytest, `TerminalReporter.summary_errors`, `summary_failures`, `short_test_summary`, `stats`: what pytest lists at the
   end. The public way, `pytest_report_teststatus`, changes the counts too.
+- pytest, `_pytest.junitxml.xml_key`, and pluggy, `HookImpl.function`: to go on where pytest cannot write its JUnit
+  file. By itself the run ends in a traceback there, before anything is shown or written.
 - pytest, `_pytest.runner.runtestprotocol`: to run a test without a report, because it is judged in another process.
   There is no public way.
 - pytest, `_pytest._code.code.ExceptionRepr`: the name of a type, for annotations. `ExceptionInfo.getrepr` is public.
@@ -104,6 +106,31 @@ def unlisted(
     finally:
         for name in names:
             delattr(reporter, name)
+
+
+def mind_junit(config: pytest.Config, failed: Callable[[OSError], None]) -> None:
+    """Call `failed` where pytest cannot write its JUnit file, and let the run end as usual.
+
+    Args:
+        config: pytest's, once it is configured.
+        failed: is told why.
+    """
+    from _pytest.junitxml import xml_key  # loaded by then
+
+    junit = config.stash.get(xml_key, None)
+
+    def minding(write: Callable[..., object]) -> Callable[[], None]:
+        def written() -> None:
+            try:
+                write()
+            except OSError as error:
+                failed(error)
+
+        return written
+
+    for implementation in config.hook.pytest_sessionfinish.get_hookimpls():
+        if junit is not None and implementation.plugin is junit:
+            implementation.function = minding(implementation.function)  # type: ignore[misc]  # pluggy: Final
 
 
 def run_silently(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:

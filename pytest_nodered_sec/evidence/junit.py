@@ -10,14 +10,17 @@ import json
 import os
 import shlex
 import xml.etree.ElementTree as ET
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import private, redaction
 from pytest_nodered_sec.evidence import changes, headline
+from pytest_nodered_sec.evidence.files import check_file
 from pytest_nodered_sec.evidence.plans import told
+from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
@@ -43,20 +46,51 @@ class Completion:
         self._ledger = ledger
         self._targets = targets
         self._strict = strict
+        self._lost = ""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """See that the file can be written, before anything is sent."""
+        path = _place(session.config)
+        if path is None:
+            return
+        try:
+            check_file(path, "--junitxml")
+        except PolicyError as error:
+            raise pytest.UsageError(str(error)) from None
+        private.mind_junit(session.config, partial(self._failed, session, path))
+
+    def _failed(self, session: pytest.Session, path: Path, error: OSError) -> None:
+        if not error.filename:  # it was opened, and what stands there now is no whole JUnit file
+            path.unlink(missing_ok=True)
+        self._lost = f"the JUnit file is not written: {path}: {error.strerror}"
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Complete the file, if there is one."""
-        config = session.config
-        given = getattr(config.option, "xmlpath", None)
-        path = config.invocation_params.dir / Path(os.path.expandvars(given or "")).expanduser()  # as pytest reads it
-        if given and path.is_file():
-            facts = self._ledger.facts()
-            plans = changes.of_run(self._targets, self._ledger.records, facts)
-            cut = "interrupted" if facts["interrupted"] else self._ledger.incomplete()
-            said = headline.headline(self._ledger.records, [target.name for target in self._targets], cut)
-            more = [("headline", said), *_since(self._ledger.since(facts))]
+        path = _place(session.config)
+        if path is None or self._lost or not path.is_file():
+            return
+        facts = self._ledger.facts()
+        plans = changes.of_run(self._targets, self._ledger.records, facts)
+        cut = "interrupted" if facts["interrupted"] else self._ledger.incomplete()
+        said = headline.headline(self._ledger.records, [target.name for target in self._targets], cut)
+        more = [("headline", said), *_since(self._ledger.since(facts))]
+        try:
             complete(path, facts, more, plans, strict=self._strict)
+        except OSError as error:
+            self._failed(session, path, error)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say that there is no file."""
+        if self._lost:
+            terminalreporter.write_line(f"nodered-sec: {self._lost}")
+
+
+def _place(config: pytest.Config) -> Path | None:
+    """Return where pytest writes its JUnit file, None where it writes none."""
+    given = getattr(config.option, "xmlpath", None)
+    return config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser() if given else None
 
 
 _RESULTS: Final = ("failure", "error", "skipped")
@@ -96,8 +130,12 @@ def complete(
         if strict:
             _move(case)
     new = path.with_name(f"{path.name}.new")
-    tree.write(new, encoding="utf-8", xml_declaration=True)
-    new.replace(path)
+    try:
+        tree.write(new, encoding="utf-8", xml_declaration=True)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _outcome(case: ET.Element) -> str:

@@ -209,6 +209,7 @@ class Writer:
             own = place / evidence_folder.JUNIT
             if junit and Path(junit).resolve() != own.resolve():
                 shutil.copyfile(junit, own)
+            own.stat()  # pytest could not write it
             page = readme(report, self._seal[0] if self._seal else "")
             files = {"hdf.json": hdf(report), "report.html": html(report), README: page}
             evidence_folder.fill(place, report, self._targets, self._looks.lines(), files)

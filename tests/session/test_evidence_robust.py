@@ -119,3 +119,42 @@ def test_the_day_of_a_run_is_the_day_on_which_it_began(
     book = config.pluginmanager.get_plugin("nodered-sec-ledger")
     assert book is not None
     assert book.started.date() == config.stash[TODAY]
+
+
+def test_a_junit_file_that_cannot_be_written_is_told_before_the_run(own: Site) -> None:
+    result = own.run(*OWN, "--junitxml=conftest.py/junit.xml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --junitxml=" in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+    assert not own.asked()
+
+
+FULL = """
+import errno, os
+from _pytest.junitxml import LogXML
+from xml.etree.ElementTree import ElementTree
+def writes_some(junit):
+    open(junit.logfile, "w").write("<testsuites")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def writes_nothing(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+"""
+
+
+@pytest.mark.parametrize(
+    "full",
+    ["LogXML.pytest_sessionfinish = writes_some\n", "ElementTree.write = writes_nothing\n"],
+    ids=["pytest", "our part of it"],
+)
+def test_a_disk_that_fills_up_takes_the_junit_file_alone(own: Site, full: str) -> None:
+    own.write(conftest=FULL + full + (own.path / "conftest.py").read_text())
+    result = own.run(*OWN, "--nodered-evidence=ev", "--nodered-report=r.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    place = own.path / "ev/junit.xml"
+    told = said(result)
+    assert f"the JUnit file is not written: {place}: No space left on device" in told
+    assert "the evidence is not complete: ev/junit.xml: No such file or directory" in told
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert (own.path / "r.html").is_file()
+    assert not place.exists()
+    assert "2 passed" in result.stdout.str()
