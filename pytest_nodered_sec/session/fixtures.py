@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec.catalogue import PREFIX
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Ask
 from pytest_nodered_sec.observations.twins import Beside
-from pytest_nodered_sec.observations.waivers import WaivedCase, WaiverUse
+from pytest_nodered_sec.session import idle
 from pytest_nodered_sec.session.ahead import Ahead
 from pytest_nodered_sec.session.carried import Carriers
 from pytest_nodered_sec.session.skips import will_not_run
@@ -22,15 +21,12 @@ from pytest_nodered_sec.session.state import (
     ATTEMPTS,
     AWAY,
     COLLECTED,
-    ELSEWHERE,
     LAB,
-    LEFT_OUT,
     RAN,
     RECORDING,
     REPLAYED,
     RUNNING,
     TARGETS,
-    TODAY,
     Case,
     Turn,
     case_of,
@@ -43,10 +39,10 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.lab import RunningDeployment
     from pytest_nodered_sec.model import Observation, Target
+    from pytest_nodered_sec.observations.waivers import WaiverUse
     from pytest_nodered_sec.policy.model import Policy
     from pytest_nodered_sec.probes.transport.session import TargetSession
     from pytest_nodered_sec.probes.transport.station import Station
-    from pytest_nodered_sec.results.records import Record
     from pytest_nodered_sec.session.state import Answers
 
 SURVEY: Final = pytest.StashKey["Answers"]()
@@ -241,31 +237,8 @@ def _stands_in(name: str, target: Target) -> ProbeError:
 def _use_of_waiver(config: pytest.Config, target: Target, label: str) -> WaiverUse:
     """Return the outcomes of the cases that a waiver covers; they ran earlier, in this process."""
     waiver = next(waiver for waiver in target.policy.waivers if str(waiver) == label)
-    ran = config.stash.get(RAN, {})
-    return WaiverUse(
-        waiver=waiver,
-        today=config.stash[TODAY],
-        left_out=config.stash[LEFT_OUT],
-        elsewhere="" if waiver.control in _bundled(config) else config.stash[ELSEWHERE],
-        cases=tuple(
-            _waived_case(collected["instance"], ran.get(collected["nodeid"]))
-            for collected in config.stash[COLLECTED]
-            if collected["target"] == target.name and waiver.concerns(collected["control"], collected["instance"])
-        ),
-    )
-
-
-def _bundled(config: pytest.Config) -> set[str]:
-    """Return the ids of the suite's controls that were collected, waiver-01 included."""
-    return {
-        collected["control"] for collected in config.stash[COLLECTED] if collected["nodeid"].startswith(f"{PREFIX}/")
-    }
-
-
-def _waived_case(instance: str, record: Record | None) -> WaivedCase:
-    if record is None:
-        return WaivedCase(instance, "", ())
-    return WaivedCase(instance, record["outcome"], tuple(finding["code"] for finding in record["findings"]))
+    collected, ran = config.stash[COLLECTED], config.stash.get(RAN, {})
+    return idle.use_of(config, target, waiver, collected, ran)
 
 
 def _survey(session: pytest.Session) -> Answers:

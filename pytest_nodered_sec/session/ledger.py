@@ -19,6 +19,7 @@ from pytest_nodered_sec.results import baseline, closing, rollup
 from pytest_nodered_sec.results.baseline import counting
 from pytest_nodered_sec.results.gate import Gate
 from pytest_nodered_sec.results.records import Record
+from pytest_nodered_sec.session import idle
 from pytest_nodered_sec.session.audit import NOT_YET, unapproved
 from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.run import assumed, expired
@@ -339,8 +340,8 @@ class Ledger:
             terminalreporter.write_line(f"nodered-sec: {NOT_YET}")
         if self.incomplete():
             terminalreporter.write_line(f"nodered-sec: {self.incomplete()}")
-        if ended := self._expired():
-            terminalreporter.write_line(f"nodered-sec: {ended}")
+        for line in self._waivers():
+            terminalreporter.write_line(f"nodered-sec: {line}")
         shut = {record["target"] for record in self.records if (record["control"], record["outcome"]) == _SHUT}
         if guessed := assumed(self._config.stash[TARGETS], shut):
             terminalreporter.write_line(f"nodered-sec: {guessed}")
@@ -351,10 +352,13 @@ class Ledger:
             judged = rollup.line(self.accounts(), self._why_left_out(), self._run.left_out)
             terminalreporter.write_line(f"nodered-sec: {judged}")
 
-    def _expired(self) -> str:
-        """Return which waivers have expired, "" where none has or their own control says so."""
+    def _waivers(self) -> list[str]:
+        """Return which waivers have expired or accept nothing; nothing where their own control says so."""
         said = any(record["control"] == PAPERWORK and record["outcome"] in rollup.JUDGED for record in self.records)
-        return "" if said or not self.records else expired(self._config.stash[TARGETS], self._config.stash[TODAY])
+        if said or not self.records:
+            return []
+        ended = expired(self._config.stash[TARGETS], self._config.stash[TODAY])
+        return [*filter(None, [ended]), *idle.lines(self._config, self.collected, self.records)]
 
     def _answered(self) -> frozenset[str]:
         """Return the targets that answered a question."""

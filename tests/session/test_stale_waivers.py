@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from session.conftest import WORKERS
-from session.waivers import seen, waiver, write
+from session.waivers import TODAY, seen, waiver, write
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -126,6 +127,39 @@ def test_a_warning_is_enough_where_the_policy_says_so(site_with_control: Site) -
     result.stdout.fnmatch_lines(
         ["*PytestWarning: nodered-sec: no longer needed: waiver of site-01 good served, until *: 1 compliant"]
     )
+
+
+@WORKERS
+def test_without_the_suite_the_last_lines_tell_of_a_waiver_that_accepts_nothing(
+    site_with_control: Site, workers: tuple[str, ...]
+) -> None:
+    site = site_with_control
+    site.write(test_other="def test_a():\n    pass\n")
+    write(
+        site,
+        waiver("site-01"),
+        waiver("site-01", "servd", instance="bad"),
+        waiver("site-01", instance="bda"),
+        waiver("site-1"),
+        waiver("admin-01"),
+        waiver("site-01", "typo", days=-1),
+    )
+    begin = "nodered-sec: plant.example: waiver of site-"
+    result = site.run("--nodered-suite=off", *workers)
+    assert [line.partition(": why ")[0] for line in result.outlines if line.startswith(begin)] == [
+        f"{begin}01 bad servd, until {TODAY + timedelta(40)}",
+        f"{begin}01 bda served, until {TODAY + timedelta(40)}",
+        f"{begin}1 served, until {TODAY + timedelta(40)}",
+    ]
+    result.stdout.fnmatch_lines(
+        [
+            "*bad servd, until *: 1 waived; expected the finding servd, which no case has; they show served",
+            "*bda served, until *: no matching test case; expected a control and an instance of this target",
+        ]
+    )
+    named = site.run("--nodered-suite=off", "test_site.py", *workers).outlines  # test_other.py may have site-1
+    assert [line[len(begin) :][:8] for line in named if line.startswith(begin)] == ["01 bad s", "01 bda s"]
+    assert not [line for line in site.run("-k", "bad", "--nodered-suite=off").outlines if line.startswith(begin)]
 
 
 def test_a_judged_waiver_is_no_answer(site: Site) -> None:
