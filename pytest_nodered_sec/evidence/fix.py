@@ -16,7 +16,7 @@ from pytest_nodered_sec.evidence.files import write
 from pytest_nodered_sec.evidence.plans import GUIDE
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.remedies import fronts, policy_file, settings, systemd
-from pytest_nodered_sec.remedies.changes import CERTIFICATE
+from pytest_nodered_sec.remedies.changes import CERTIFICATE, OPERATORS, SAME_ACCOUNT
 from pytest_nodered_sec.remedies.fronts import common
 from pytest_nodered_sec.remedies.model import Where
 from pytest_nodered_sec.texts import counted
@@ -36,6 +36,7 @@ _WITH_FRONT: Final = {
     *("policy.protected_paths", "policy.websockets", "policy.interfaces"),
 }
 _OPTIONS: Final = "Add the options of this run, --nodered-fix with a new folder."
+_RESTART: Final = "Restart Node-RED first, whatever you changed of it: it reads settings.js, accounts and packages only when it starts."
 _IN_CLEAR: Final = frozenset(("http-01", "http-02", "http-03", "http-04", "http-05"))
 _SHOWN: Final = 3  # findings that a step quotes
 
@@ -120,6 +121,9 @@ def _page(planned: TargetPlan, made: dict[str, str], lab: str, *, whole: bool) -
     if whole:
         decide.pop(CERTIFICATE, None)
         decide[fronts.certificate(planned.site)] = None
+        if accounts := fronts.accounts(planned.site):
+            who = [decision for decision in (OPERATORS, SAME_ACCOUNT) if decide.pop(decision, "-") is None]
+            decide[f"{who[-1] if who else OPERATORS}; {accounts}"] = None
     if decide:
         lines += ["What you have to decide:", "", *(f"- {decision}" for decision in decide), ""]
     if made:
@@ -208,7 +212,20 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
     typed = [f"{first}, by name and password:", ""] if asked else []
     if _declares_only(planned):
         then = f"{_OPTIONS} It asks what the policy file lists now: what is open to anybody is a finding of that run."
-    return ["## Run pytest again", "", *typed, "```console", *asked, f"$ {command}", "```", "", then + moved]
+    at_start = any(step.change.where in (Where.SETTINGS, Where.PACKAGE) for step in planned.steps)
+    restarted = [_RESTART, ""] if at_start and not lab else []
+    return [
+        "## Run pytest again",
+        "",
+        *restarted,
+        *typed,
+        "```console",
+        *asked,
+        f"$ {command}",
+        "```",
+        "",
+        then + moved,
+    ]
 
 
 def _variables(policy: str) -> list[str]:

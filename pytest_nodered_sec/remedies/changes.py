@@ -17,8 +17,8 @@ _NODE: Final = re.compile(r"install Node\.js \d")
 _SETTINGS: Final = "step 2"
 _FRONT: Final = "step 3"
 _ACCOUNTS: Final = "users.json beside settings.js: who may log in, each with a hash from `node-red admin hash-pw`"
-_OPERATORS: Final = "who may log in at the proxy"
-_SAME: Final = (
+OPERATORS: Final = "who may log in at the proxy"
+SAME_ACCOUNT: Final = (
     "who may log in at the proxy: the account of httpNodeAuth (settings.js), because a browser sends one login for both"
 )
 _IN_CLEAR: Final = "passwords that were sent over plain HTTP may be known to others: change them once HTTPS works"
@@ -168,7 +168,7 @@ _KNOWN: Final = {
         Change("front.dots", Where.FRONT, "answer 404 where a path has dot segments", "", _FRONT),
         Change("front.cookies", Where.FRONT, "give every cookie Secure, HttpOnly and SameSite", "", _FRONT),
         Change("front.identity", Where.FRONT, "drop headers from clients that name a user", "", _FRONT),
-        Change("front.accounts", Where.FRONT, "give the accounts of the proxy new passwords", "", _FRONT, _OPERATORS),
+        Change("front.accounts", Where.FRONT, "give the accounts of the proxy new passwords", "", _FRONT, OPERATORS),
         Change("front.same-site", Where.FRONT, "refuse what a page of another site sends (Sec-Fetch-Site)", "", _FRONT),
         Change(
             "front.ways",
@@ -176,7 +176,7 @@ _KNOWN: Final = {
             "let no header, address, spelling or second path bypass the login",
             "whatever was meant to be open that way needs the login, or an entry in the policy",
             _FRONT,
-            _OPERATORS,
+            OPERATORS,
         ),
         Change(
             "front.clients",
@@ -192,7 +192,7 @@ _KNOWN: Final = {
             "require a login for everything",
             "programs that use the admin API need an account of the proxy",
             _FRONT,
-            _OPERATORS,
+            OPERATORS,
         ),
         Change("policy.protected_paths", Where.POLICY, "list the flows' endpoints in protected_paths", "", "step 5"),
         Change("policy.websockets", Where.POLICY, "list the flows' WebSockets in websockets", "", "step 5"),
@@ -242,7 +242,7 @@ def change(name: str, site: Site, finding: Finding) -> Change:
         channel = any(listener.startswith(path) for listener in site.sockets)
         below = ", everything below it and its live channel" if channel else " and everything below it"
         title = f"require a login for {path}{below}"
-        decide = _SAME if site.node_login else _OPERATORS
+        decide = SAME_ACCOUNT if site.node_login else OPERATORS
         mind = "browsers ask for a password again if another login at this host name has a different realm"
         return _minding_shut(Change(name, Where.FRONT, title, mind, _FRONT, decide), site, path)
     if name.startswith("package."):

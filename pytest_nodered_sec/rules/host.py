@@ -268,7 +268,8 @@ def is_what_runs(seen: Freshness, policy: Policy) -> Verdict:
             "stale-nginx",
             f"{path} is {seconds} s newer than nginx's workers",
             "nginx reloaded after the last change to its files",
-            "nginx -t && systemctl reload nginx",
+            "nginx -t && systemctl reload nginx; if it was reloaded, restart it: error.log says where a "
+            "reload could not take a port over, and the old configuration stays in use",
         )
         for path, seconds in seen.nginx_newer
     ]

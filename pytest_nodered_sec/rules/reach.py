@@ -20,7 +20,8 @@ _SHOWN: Final = 6  # differences of one address, or questions, that are written 
 _SAME: Final = "every address of the name serves and refuses the same"
 _LISTEN: Final = (
     "let one server block listen on every address (nginx: `listen 443 ssl; listen [::]:443 ssl;`), so that the same "
-    "gate stands at each, or take the address out of DNS"
+    "gate stands at each, and restart nginx: a reload takes no port over from a `listen` at one address; or take the "
+    "address out of DNS"
 )
 
 

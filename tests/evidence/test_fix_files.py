@@ -30,6 +30,7 @@ def test_the_files_of_a_plan(tmp_path: Path) -> None:
     assert "Fixes 25 findings (worst: critical):" in page
     assert "Fixes 1 finding (critical):" in page
     assert "Check: admin-01 passes.\n" in page
+    assert "\nRestart Node-RED first, " in page
     assert "What else the new nginx configuration does:\n\n- It takes the place of what serves plant.example" in page
     assert "- It requires a login for /nr/ui, /nr/ws/x" in page
     written_for = (folder / "plant" / "nginx-node-red.conf").read_text()
@@ -112,6 +113,25 @@ def test_no_front_is_written_over_a_gate_that_nobody_has_seen_behind(control: st
         f"No configuration of nginx is written: what stands in front is not known: {control}" in written["CHANGES.md"]
     )
     assert "In words: mend it" in written["CHANGES.md"]
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("nginx", "write /etc/nginx/node-red.htpasswd before"),
+        ("caddy", "write /etc/caddy/node-red-accounts before"),
+        ("haproxy", "write the section `userlist node-red-operators` before"),
+    ],
+)
+def test_the_accounts_of_a_gate_that_only_an_endpoint_needs_are_told(server: str, place: str) -> None:
+    undeclared = record("flow-01", "undeclared-http")
+    undeclared["findings"][0] |= {"observed": "the flows open http-in POST /run, read", "remedy": "nodered-sec.toml: x"}
+    for records in ([undeclared, record("http-06", "missing")], [record("dash-01", "served", instance="/ui")]):
+        page = fix.files(changes.of_target(TARGET, records, server))["CHANGES.md"]
+        decided = [line for line in page.splitlines() if line.startswith("- who may log in at the proxy")]
+        assert [place in line for line in decided] == [True]
+    page = fix.files(changes.of_target(TARGET, [record("http-06", "missing")], server))["CHANGES.md"]
+    assert "who may log in" not in page  # nothing is gated
 
 
 def test_no_front_is_written_over_a_login_of_its_own() -> None:

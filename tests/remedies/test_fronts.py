@@ -52,8 +52,11 @@ def test_every_front_says_what_the_site_needs(front: FrontName, site: Site) -> N
 
 
 def test_what_a_whole_configuration_does_is_said() -> None:
-    place, login, name, refused, sockets = common.effects(SITE)
+    place, ports, login, name, refused, sockets = common.effects(SITE)
     assert place == "It takes the place of what serves plant.example today: remove that, or it goes on answering."
+    at = "It listens at ports 80 and 443 of every {}address of the machine: where today's configuration names others"
+    assert ports.startswith(at.format("IPv4 "))  # nginx
+    assert common.effects(replace(SITE, front="caddy"))[1].startswith(at.format(""))
     assert login.startswith("It requires a login for /api/orders, /dashboard, ")
     assert name == "It refuses requests for any host name other than plant.example."
     assert refused == "It refuses /red/about."
@@ -61,13 +64,14 @@ def test_what_a_whole_configuration_does_is_said() -> None:
     closed = replace(SITE, admin_api="proxied", dashboards=(), channels=())
     assert common.effects(closed) == (
         place,
+        ports,
         "It requires a login for everything: programs that call anything there need an account.",
         name,
         "It forwards no WebSockets.",
     )
     assert common.effects(replace(SITE, flows_read=False))[-1].endswith("and cut the WebSockets off.")
     bare = replace(SITE, dashboards=(), channels=(), endpoints=(), editor="protected", admin_root="/red")
-    assert common.effects(bare)[2] == "It refuses /red/red/about, /red/library, /red/settings/user/keys."
+    assert common.effects(bare)[3] == "It refuses /red/red/about, /red/library, /red/settings/user/keys."
 
 
 def test_the_lab_takes_a_part_of_a_configuration() -> None:

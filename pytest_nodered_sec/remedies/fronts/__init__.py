@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec.remedies.fronts import apache, caddy, haproxy, nginx, traefik
+from pytest_nodered_sec.remedies.fronts import apache, caddy, common, haproxy, nginx, traefik
+from pytest_nodered_sec.remedies.lines import HTPASSWD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +43,13 @@ _CERTIFICATES: Final[dict[FrontName, Callable[[Site], str]]] = {
     "haproxy": haproxy.certificate,
     "traefik": traefik.certificate,
 }
+_ACCOUNTS: Final[dict[FrontName, str]] = {
+    "nginx": HTPASSWD,
+    "caddy": caddy.ACCOUNTS,
+    "apache": apache.HTPASSWD,
+    "haproxy": haproxy.USERS,
+    "traefik": traefik.ACCOUNTS,
+}
 _FOR_LAB: Final[dict[FrontName, Callable[[Site], tuple[str, ...]]]] = {
     "nginx": nginx.for_lab,
     "caddy": caddy.for_lab,
@@ -66,6 +74,12 @@ def write(site: Site) -> dict[str, str]:
 def certificate(site: Site) -> str:
     """Return what somebody has to decide and write for the certificate of a front that `write` makes."""
     return f"{_CERTIFICATES[site.front](site)}; of a private CA, name its root to pytest, --nodered-ca-file=FILE"
+
+
+def accounts(site: Site) -> str:
+    """Return where the accounts of a login stand that `write` makes, "" where it makes none."""
+    place = _ACCOUNTS[site.front]
+    return f"write {place} before you load the configuration, whose first lines say how" if common.gated(site) else ""
 
 
 def for_lab(site: Site) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 CLIENTS: Final = "/etc/haproxy/node-red-clients.pem"
 FILE: Final = "haproxy.cfg"
+USERS: Final = "the section `userlist node-red-operators`"
 
 
 def certificate(site: Site) -> str:
@@ -60,7 +61,7 @@ def write(site: Site) -> dict[str, str]:
         "default_backend node-red",
     ]
     lines = [
-        f"# {site.name}: /etc/haproxy/haproxy.cfg. You add who may log in: a section `userlist node-red-operators`",
+        f"# {site.name}: /etc/haproxy/haproxy.cfg. You add who may log in: {USERS}",
         "# with a line `user NAME password HASH` for each account (the hash: openssl passwd -6). Certificate and key",
         f"# stand together in {_pem(site)}.",
         "global",

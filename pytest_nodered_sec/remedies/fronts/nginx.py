@@ -32,6 +32,8 @@ def write(site: Site) -> dict[str, str]:
         "# Certificate and key: write the paths of yours at ssl_certificate and ssl_certificate_key, twice each.",
         f"# Who may log in: {HTPASSWD}, one line for each account:",
         f"#   printf 'operator:%s\\n' \"$(openssl passwd -6)\" | sudo tee -a {HTPASSWD} >/dev/null",
+        "# Then `sudo nginx -t && sudo systemctl restart nginx`: where today's `listen` names an address, a reload",
+        "# cannot take the port over; it leaves all as it is, and says so in /var/log/nginx/error.log alone.",
         "server_tokens off;",
         "proxy_http_version 1.1;",
         "# Upgrade is passed on to live channels and nowhere else.",
