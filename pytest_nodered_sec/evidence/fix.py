@@ -36,7 +36,7 @@ _WITH_FRONT: Final = {
     *("policy.protected_paths", "policy.websockets", "policy.interfaces"),
 }
 _OPTIONS: Final = "Add the options of this run, --nodered-fix with a new folder."
-_RESTART: Final = "Restart Node-RED first, whatever you changed of it: it reads settings.js, accounts and packages only when it starts."
+_RESTART: Final = "Restart Node-RED first: it reads settings.js, accounts and packages only when it starts."
 _IN_CLEAR: Final = frozenset(("http-01", "http-02", "http-03", "http-04", "http-05"))
 _SHOWN: Final = 3  # findings that a step quotes
 
@@ -213,19 +213,8 @@ def _again(planned: TargetPlan, made: Mapping[str, str], lab: str) -> list[str]:
     if _declares_only(planned):
         then = f"{_OPTIONS} It asks what the policy file lists now: what is open to anybody is a finding of that run."
     at_start = any(step.change.where in (Where.SETTINGS, Where.PACKAGE) for step in planned.steps)
-    restarted = [_RESTART, ""] if at_start and not lab else []
-    return [
-        "## Run pytest again",
-        "",
-        *restarted,
-        *typed,
-        "```console",
-        *asked,
-        f"$ {command}",
-        "```",
-        "",
-        then + moved,
-    ]
+    before = [_RESTART, "", *typed] if at_start and not lab else typed
+    return ["## Run pytest again", "", *before, "```console", *asked, f"$ {command}", "```", "", then + moved]
 
 
 def _variables(policy: str) -> list[str]:
