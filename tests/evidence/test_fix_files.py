@@ -30,7 +30,7 @@ def test_the_files_of_a_plan(tmp_path: Path) -> None:
     assert "Fixes 25 findings (worst: critical):" in page
     assert "Fixes 1 finding (critical):" in page
     assert "Check: admin-01 passes.\n" in page
-    assert "\nRestart Node-RED first, " in page
+    assert "\nRestart Node-RED first: " in page
     assert "What else the new nginx configuration does:\n\n- It takes the place of what serves plant.example" in page
     assert "- It requires a login for /nr/ui, /nr/ws/x" in page
     written_for = (folder / "plant" / "nginx-node-red.conf").read_text()
