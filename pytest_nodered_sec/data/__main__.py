@@ -38,7 +38,9 @@ def report() -> str:
     today = datetime.now(UTC).date()
     lines = []
     for name, checked, renewal in _TABLES:
-        lines += [f"{name}: reviewed {checked()}, {(today - checked()).days} days ago", f"  to renew: read {renewal}"]
+        days = (today - checked()).days
+        age = f"{days} day{'' if days == 1 else 's'} ago"
+        lines += [f"{name}: reviewed {checked()}, {age}", f"  to renew: read {renewal}"]
     lines.append("Then set `checked`, and run: python -m pytest tests/data tests/rules")
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ For many targets it is `fleet.html.j2`, with the values of `fleet_page`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,7 +21,7 @@ from pytest_nodered_sec.evidence.plans import alike, front, names, told
 from pytest_nodered_sec.evidence.requirements import frameworks_of
 from pytest_nodered_sec.results.referring import reasons
 from pytest_nodered_sec.results.rollup import ORDER
-from pytest_nodered_sec.texts import listed, readable
+from pytest_nodered_sec.texts import counted, listed, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,7 +96,7 @@ def html(report: Report) -> str:
         not_looked=opening.unseen(report),
         exceptions=opening.exceptions(report),
         policies=_policies(report),
-        days_left=lambda day: (date.fromisoformat(day) - datetime.fromisoformat(report.facts["started"]).date()).days,
+        days_left=lambda day: (date.fromisoformat(day) - report.day).days,
         **(fleet_page.values(report) if fleet else _of_few(report)),
     )
 
@@ -172,8 +172,8 @@ def _cell(account: Account | None) -> tuple[str, str]:
     """Return the worst outcome of a control at a target, and the number of cases by outcome."""
     if account is None:
         return "", ""
-    counted = account["instances"]
-    return account["outcome"], ", ".join(f"{number} {_SHOWN[name][1]}" for name, number in counted.items())
+    cases = account["instances"]
+    return account["outcome"], ", ".join(f"{number} {_SHOWN[name][1]}" for name, number in cases.items())
 
 
 def _findings(report: Report, *, one_of_each: bool) -> list[dict[str, Any]]:
@@ -257,10 +257,20 @@ def _waivers(report: Report) -> list[tuple[list[str], WaiverFacts, int]]:
                 if waiver["finding"] in ("", *record["waiver"]["findings"])
             ]
             counts.append((target["name"], waiver, len(cases)))
-    counted = {(name, repr(waiver)): number for name, waiver, number in counts}
+    covered = {(name, repr(waiver)): number for name, waiver, number in counts}
     several = shared((name, waiver) for name, waiver, _ in counts)
-    rows = [(names, waiver, sum(counted[name, repr(waiver)] for name in names)) for names, waiver in several]
+    rows = [(names, waiver, sum(covered[name, repr(waiver)] for name in names)) for names, waiver in several]
     return sorted(rows, key=lambda row: row[1]["expires"])
+
+
+def _length(span: timedelta) -> str:
+    return counted(span.days, "day") if span.days else "less than a day"
+
+
+def _share(certificate: CertificateFacts, at: datetime) -> int:
+    """Return how much of its life a certificate has left, in percent; one may end before it begins."""
+    left = (certificate.not_after - at).total_seconds()
+    return max(0, min(100, round(100 * left / max(certificate.lifetime, 1))))
 
 
 def _links(chain: PresentedChain) -> list[dict[str, Any]]:
@@ -273,11 +283,9 @@ def _links(chain: PresentedChain) -> list[dict[str, Any]]:
             "facts": certificate,
             "role": _role(certificate, used=certificate in walked),
             "bad": number in bad and certificate in walked,
-            "left": (certificate.not_after - chain.looked_at).days,
-            "share": max(
-                0,
-                min(100, round(100 * (certificate.not_after - chain.looked_at).total_seconds() / certificate.lifetime)),
-            ),
+            "expired": certificate.not_after < chain.looked_at,
+            "left": _length(abs(certificate.not_after - chain.looked_at)),
+            "share": _share(certificate, chain.looked_at),
         }
         for number, certificate in enumerate([*walked, *others])
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pytest_nodered_sec.results.rollup import ORDER, line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from pytest_nodered_sec.catalogue import Entry
     from pytest_nodered_sec.evidence.changes import TargetPlan
@@ -85,6 +87,12 @@ class Report:
     def replayed(self) -> str:
         """What was judged again in place of looking, "" where we looked."""
         return self.facts["replayed"]
+
+    @property
+    def day(self) -> date:
+        """The day as of which waivers are judged, UTC: the last one on which it was looked."""
+        looks = [self.looked["at"], *(look["at"] for look in self.looks.values())] if self.looked else []
+        return max(datetime.fromisoformat(at).date() for at in looks or [self.facts["started"]])
 
     @property
     def assessment(self) -> str:

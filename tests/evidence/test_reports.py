@@ -23,6 +23,7 @@ from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.chain import CertificateFacts, PresentedChain
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.results import rollup
+from pytest_nodered_sec.results.records import Looked
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.evidence.report import Report
@@ -265,6 +266,42 @@ def test_a_waiver_shows_what_it_accepts_who_approved_it_and_how_long_it_holds() 
     table = html(waived).partition('<h2 id="waivers">')[2].partition("</table>")[0]
     for text in ("critical</span> A read is refused.", "approved by K. Roe; OT-1", '<td class="number">30</td>'):
         assert text in table
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (timedelta(hours=-2), "expired less than a day ago"),
+        (timedelta(days=-1, hours=-2), "expired 1 day ago"),
+        (timedelta(hours=2), "less than a day left"),
+        (timedelta(days=1, hours=2), "1 day left"),
+        (timedelta(days=2), "2 days left"),
+    ],
+)
+def test_what_a_certificate_has_left_is_said_in_whole_days(left: timedelta, said: str) -> None:
+    leaf = replace(certificate(0, "CN=plant", 0), not_after=NOW + left)
+    page = html(report(record("compliant"), chains={"plant": PresentedChain("h", "TLSv1.3", (leaf,), (), "", NOW)}))
+    assert f", {said} " in items(page)[0]
+
+
+def test_a_certificate_that_ends_before_it_begins_breaks_no_page() -> None:
+    leaf = replace(certificate(0, "CN=plant", 0), not_before=NOW + timedelta(seconds=1), not_after=NOW)
+    assert leaf.lifetime == 0
+    page = html(report(record("compliant"), chains={"plant": PresentedChain("h", "TLSv1.3", (leaf,), (), "", NOW)}))
+    assert "width: 0%" in page
+
+
+def test_a_waiver_has_left_what_it_had_when_it_was_looked() -> None:
+    made = report(record("waived", waiver=WAIVED))
+    waiver: Any = {"control": "tls-01", "instance": "", "finding": "unknown-ca", "reason": "old", "approver": "",
+                   "ticket": "", "measure": "", "expires": "2026-11-26", "in_force": True}  # fmt: skip
+    made.facts["targets"][0]["waivers"].append(waiver)
+    made.facts["started"] = "2028-02-29T12:00:00+00:00"
+    then = Looked(at="2026-11-20T23:59:00+00:00", by="0.1.0", machine="", clock="")
+    later = Looked(at="2026-11-25T00:01:00+00:00", by="0.1.0", machine="", clock="")
+    page = html(replace(made, looked=then, looks={"plant": later}))
+    assert re.search('<td class="number">1</td><td class="number">', page)
+    assert "-460" in html(made)
 
 
 def opening_of(whole: Report) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from session.conftest import DUMP, WORKERS
-from session.waivers import TODAY, seen, waiver, write
+from session.waivers import seen, today, waiver, write
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -37,7 +37,7 @@ def test_what_a_waiver_accepts_and_what_it_does_not_hide(site_with_control: Site
         "absent": ("skipped", "not-applicable"),
         "error": ("error", "could-not-look"),  # nothing was looked at, so nothing is accepted
     }
-    line = f"site-01 served, until {TODAY + timedelta(40)}: why site-01; ticket: OT-1; measure: a fence"
+    line = f"site-01 served, until {today() + timedelta(40)}: why site-01; ticket: OT-1; measure: a fence"
     result.stdout.fnmatch_lines(
         [
             f"nodered-sec:   waiver: {line}",
@@ -65,7 +65,7 @@ def test_a_waived_cases_entry_carries_the_finding(site_with_control: Site, worke
         assert str(said).startswith(
             f"site-01 critical served · {ANSWER}\n  expected  401 or 403\n  remedy    settings.js: adm"
         )
-        assert str(said).endswith(f"\n  waiver    site-01 bad served, until {TODAY + timedelta(40)}: why site-01; "
+        assert str(said).endswith(f"\n  waiver    site-01 bad served, until {today() + timedelta(40)}: why site-01; "
                                   "approver: J. Doe")  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_an_expired_waiver_accepts_nothing(site_with_control: Site) -> None:
     )
     quiet = site.run("-q", "--nodered-suite=off").outlines  # without a header, and without waiver-01
     assert [line for line in quiet if "expired" in line] == [
-        f"nodered-sec: 1 waiver has expired: site-01 served of plant.example after {TODAY - timedelta(1)}"
+        f"nodered-sec: 1 waiver has expired: site-01 served of plant.example after {today() - timedelta(1)}"
     ]
     judged = site.run("-q").outlines
     assert any("waiver-01" in line and "expired" in line for line in judged)
