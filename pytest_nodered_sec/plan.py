@@ -5,7 +5,7 @@ What each probe sends stands beside it in `registry`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -107,12 +107,14 @@ def described(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
     wanted = requests_to(target, questions)
     if target.flows:
         return f"{target.name}: {target.flows} is read, nothing is sent\n"
-    lines = [f"{target.name}: {target.url}, {len(wanted)} different requests, none sent"]
+    order = list(Manner)
+    counts = Counter(request.manner for request in wanted)
+    kinds = ", ".join(f"{counts[manner]} {manner.value}" for manner in order if counts[manner])
+    lines = [f"{target.name}: {target.url}, {len(wanted)} different requests ({kinds}), none sent"]
     if target.find_roots:
         lines.append(
             "  (at other roots where the target names them; --nodered-admin-root and --nodered-node-root settle that)"
         )
-    order = list(Manner)
     for request in sorted(
         wanted, key=lambda request: (order.index(request.manner), request.plain, request.path, request.method)
     ):
@@ -121,3 +123,23 @@ def described(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
             f"  {request.manner.value:<14}  {request.method:<7} {where}  [{', '.join(sorted(wanted[request]))}]"
         )
     return "\n".join(lines) + "\n"
+
+
+def legend(plan: str) -> str:
+    """Return what the words of a plan mean, for below it: of hundreds of lines a terminal shows the last."""
+    from pytest_nodered_sec.registry.requests import Manner  # as above
+
+    used = [manner for manner in Manner if f"\n  {manner.value} " in plan]
+    if not used:
+        return ""
+    calm = "" if all(manner.calm for manner in used) else "--nodered-mode=calm leaves out guess and exploit-shaped. "
+    return "".join(
+        [
+            "What answers come decides which of these are sent: some 270 to a hardened target.\n",
+            *(f"  {manner.value:<14}  {manner.meaning}\n" for manner in used),
+            "  [tls-01]        which control asks: pytest --nodered-controls=tls-01 explains it\n",
+            "  [landmarks]     asked of every target, also in between: who answers, and whether it still does\n",
+            "  <random>        a value that is new each time, as <sid> and <hex> are; NOPE: an id that nothing has\n",
+            f"{calm}More: docs/asking.md\n",
+        ]
+    )

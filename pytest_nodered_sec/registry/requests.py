@@ -29,17 +29,32 @@ if TYPE_CHECKING:
 class Manner(enum.Enum):
     """What a request looks like to its receiver."""
 
-    HANDSHAKE = "handshake"  # TCP, TLS, WebSocket, Socket.IO: said hello, and left
+    HANDSHAKE = "handshake"
     READ = "read"
-    WRITE = "write-shaped"  # a write request made to write nothing; or a login with an immediate logout
-    GUESS = "guess"  # a password that somebody else chose
-    EXPLOIT = "exploit-shaped"  # looks like an attack: dot segments, a forged identity
-    OWN = "the site's own"  # what a function of the site's own does
+    WRITE = "write-shaped"
+    GUESS = "guess"
+    EXPLOIT = "exploit-shaped"
+    OWN = "the site's own"
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in one line."""
+        return _MEANING[self]
 
     @property
     def calm(self) -> bool:
         """Whether it is sent in calm mode."""
         return self not in (Manner.GUESS, Manner.EXPLOIT)
+
+
+_MEANING: Final = {
+    Manner.HANDSHAKE: "TCP, TLS, WebSocket or Socket.IO: connect and close",
+    Manner.READ: "GET, HEAD or OPTIONS",
+    Manner.WRITE: "a write request that writes nothing, or a login with your account, logged out at once",
+    Manner.GUESS: "a login with a published password",
+    Manner.EXPLOIT: "looks like an attack (forged headers, dot segments), and changes nothing",
+    Manner.OWN: "what a function of your own does",
+}
 
 
 @dataclass(frozen=True)

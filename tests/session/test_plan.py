@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 def test_the_plan_names_every_request_and_sends_none(site: Site, more: list[str]) -> None:
     done = site.run("--nodered-suite=only", "--nodered-plan", *more)
     for line in (
-        "plant.example: https://plant.example, * different requests, none sent",
+        "plant.example: https://plant.example, * different requests (* handshake, * read, *), none sent",
         "  handshake       CONNECT port 443  [[]landmarks[]]",
         "  read            GET     /flows  [[]admin-01, admin-02, *[]]",
         "  write-shaped    POST    /flow  [[]*csrf-01*[]]",
     ):
         done.stdout.fnmatch_lines([line])
     assert done.ret == 0
+    foot = done.outlines[-14:]
+    for line in (
+        "What answers come decides which of these are sent: some 270 to a hardened target.",
+        "  guess           a login with a published password",
+        "--nodered-mode=calm leaves out guess and exploit-shaped. More: docs/asking.md",
+    ):
+        assert foot.count(line) == 1
     assert not (site.path / "asked").exists()
 
 
