@@ -202,7 +202,7 @@ def start(specs: Sequence[str], *, say: Callable[[str], None]) -> Lab:
     say(f"starting {', '.join(map(str, wanted))}")
     for spec in wanted:
         if spec.folder:
-            say(f"the flows of {spec.folder} run here, and connect to whatever they are configured for")
+            say(sites.said_of_flows(Path(spec.folder)))
     for _ in range(_STARTS - 1):
         try:
             return _start(wanted, modules, nodes)

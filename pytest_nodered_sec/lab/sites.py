@@ -88,6 +88,16 @@ def proxy_of(folder: Path) -> str:
     return next((name for name, file in SNIPPETS.items() if (folder / file).is_file()), "")
 
 
+def said_of_flows(folder: Path) -> str:
+    """Return what whoever runs a directory must know of its flows."""
+    if any(folder.glob("flows*.json")):
+        return f"the flows of {folder} run here, and connect to whatever they are configured for"
+    return (
+        f"{folder} has no flows.json: unless its settings.js keeps them elsewhere, none run, and what the policy "
+        "declares is absent"
+    )
+
+
 def copy(folder: Path, user_dir: Path, modules: Path) -> Site:
     """Make a user directory of a site's directory, and return what its settings.js says.
 

@@ -104,8 +104,8 @@ def changes(finding: Finding, site: Site) -> tuple[str, ...]:
         "node-02",
         "host-04",
     ):
-        if finding.code == "declared-but-absent":
-            return (other(finding),)
+        if finding.code == "declared-but-absent":  # page and channel are declared in one place
+            return (f"other.{control.partition('-')[0]}.{finding.code}",)
         if finding.code == "gate-passed" and ".." in finding.observed:
             return ("front.dots", *gates(finding.instance, site))
         channel = _CHANNEL.search(finding.observed) if control == "live-01" else None

@@ -57,3 +57,10 @@ def test_flows_that_would_not_run_are_one_sentence(
 )
 def test_flows_that_run_or_are_kept_elsewhere_are_taken(tmp_path: Path, settings: str, files: dict[str, str]) -> None:
     assert copied(tmp_path, settings, files).admin_root == "/"
+
+
+def test_a_directory_without_flows_is_told_before_all_that_it_declares_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "settings.js").touch()
+    assert sites.said_of_flows(tmp_path).startswith(f"{tmp_path} has no flows.json: ")
+    (tmp_path / "flows_line7.json").touch()
+    assert sites.said_of_flows(tmp_path).startswith(f"the flows of {tmp_path} run here, ")

@@ -89,7 +89,7 @@ FOUND = Finding("dash-02", "critical", "channel-open", "/ui")
         (FOUND, SITE, "front.gate./ui"),
         (replace(FOUND, instance="/hall"), SITE, "other.dash-02.channel-open"),
         (replace(FOUND, instance="/hall"), PROXIED, "front.gate./"),
-        (replace(FOUND, code="declared-but-absent"), SITE, "other.dash-02.declared-but-absent"),
+        (replace(FOUND, code="declared-but-absent"), SITE, "other.dash.declared-but-absent"),
         (replace(FOUND, code="gate-passed", observed="/ui/socket.io/../../x"), SITE, "front.dots front.gate./ui"),
         (replace(FOUND, control="node-01", instance="GET /API/orders?x"), SITE, "front.gate./api/orders"),
         (replace(FOUND, instance=""), SITE, "other.dash-02.channel-open"),
