@@ -51,6 +51,11 @@ def failed(name: str, reason: str) -> LabError:
     return LabError(f"npm could not install {name}: {reason}; is the npm registry reachable? If not: {_HINT}")
 
 
+def waiting() -> str:
+    """Return what to say while npm works for long: without a network it tries again for minutes, and is silent."""
+    return f"npm is still working; without a way to its registry it tries for minutes, so end it with Ctrl-C: {_HINT}"
+
+
 def pack(file: Path, places: Iterable[Path]) -> None:
     """Write an archive of folders of the cache; nobody sees it before it is whole.
 

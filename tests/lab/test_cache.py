@@ -48,6 +48,22 @@ def npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Npm:
     return made
 
 
+def test_a_long_installation_is_said_to_be_one(npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network npm is silent for minutes."""
+    monkeypatch.setattr(toolchain, "_PATIENCE", 0.01)
+    npm.may_end.clear()
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("npm is still working"):
+            npm.may_end.set()
+
+    toolchain.node_red(5, say)
+    assert len(said) == 3
+    assert said[1].endswith("(docs/lab.md)")
+
+
 def test_it_is_installed_once(npm: Npm, tmp_path: Path) -> None:
     said: list[str] = []
     modules = toolchain.node_red(5, said.append)
