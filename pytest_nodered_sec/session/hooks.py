@@ -381,8 +381,10 @@ def _reword(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
-    return unseen.status(report)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, str] | None:
+    return unseen.status(report, getattr(config.option, "verbose", 0))
 
 
 @pytest.hookimpl(trylast=True)

@@ -36,10 +36,17 @@ def note(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
         report.user_properties.append(_PROPERTY)
 
 
-def status(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
-    """Return pytest's words for an error where a test's body could not look; None leaves it to pytest."""
-    if report.when != "call" or report.outcome != "failed":
+def status(report: pytest.CollectReport | pytest.TestReport, verbosity: int) -> tuple[str, str, str] | None:
+    """Return pytest's words for an error where a test's body could not look, and with -vv for what a pass has seen.
+
+    None leaves it to pytest.
+    """
+    if report.when != "call":
         return None
     record = getattr(report, "nodered", None)
+    if report.passed and record and record["outcome"] == "compliant" and verbosity > 1 and record["observed"]:
+        return ("passed", ".", f"PASSED ({record['observed']})")
+    if not report.failed:
+        return None
     unseen = record["outcome"] == "could-not-look" if record else getattr(report, "nodered_unseen", False)
     return ("error", "E", "ERROR") if unseen else None

@@ -329,3 +329,11 @@ def test_a_remedy_is_for_the_front_that_stands_there(site: Site, workers: tuple[
     result.stdout.fnmatch_lines([remedy])
     (failure,) = junit(site)["test_limit[plant.example-/ui]"].findall("failure")
     assert remedy in str(failure.text)
+
+
+@WORKERS
+def test_what_a_pass_has_seen_is_shown_at_the_second_v(site_with_control: Site, workers: tuple[str, ...]) -> None:
+    ran = site_with_control.run("--nodered-suite=off", "-vv", "--junitxml=junit.xml", *workers)
+    observed = properties(junit(site_with_control)["test_orders[plant.example-good]"])["observed"]
+    assert f"PASSED ({observed})" in ran.stdout.str()
+    assert "PASSED (" not in site_with_control.run("--nodered-suite=off", "-v", *workers).stdout.str()
