@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VARIABLE: Final = "PYTEST_NODERED_LAB_NPM"
+_LOG: Final = "A complete log of this run"  # how npm ends, whatever the reason
 _HINT: Final = (
     f"behind a company's proxy set HTTPS_PROXY and NODE_EXTRA_CA_CERTS; without a network set {VARIABLE} to a mirror's "
     "URL or to an archive (docs/lab.md)"
@@ -46,8 +47,11 @@ def archive() -> Path | None:
     return path
 
 
-def failed(name: str, reason: str) -> LabError:
-    """Return the error of a set of packages that npm could not install."""
+def failed(name: str, said: str) -> LabError:
+    """Return the error of a set of packages that npm could not install, for what npm said."""
+    lines = [line.removeprefix("npm error ") for line in said.strip().splitlines()]
+    lines = [line for line in lines if line and _LOG not in line] or ["no reason given"]
+    reason = next((line for line in lines if "reason:" in line), lines[-1])
     return LabError(f"npm could not install {name}: {reason}; is the npm registry reachable? If not: {_HINT}")
 
 

@@ -252,7 +252,7 @@ def _install(pinned: Path, place: Path, lock: int) -> None:
             shutil.copyfile(pinned / file, work / file)
         done = npm(work, "ci", "--omit=dev", *supply.registry(), lock=lock)
         if done.returncode:
-            raise supply.failed(pinned.name, (done.stderr.strip().splitlines() or ["no reason given"])[-1])
+            raise supply.failed(pinned.name, done.stderr)
         (work / _STAMP).write_text(_measure(work / "node_modules"))
         work.rename(place)
 

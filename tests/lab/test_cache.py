@@ -108,7 +108,7 @@ def test_what_a_killed_run_left_is_removed(npm: Npm, tmp_path: Path) -> None:
 
 def test_a_failed_installation_says_why_and_leaves_nothing(npm: Npm) -> None:
     npm.reason = "npm error network\nnpm error ENOTFOUND registry"
-    with pytest.raises(LabError, match="npm error ENOTFOUND registry; is the npm registry reachable"):
+    with pytest.raises(LabError, match="5: ENOTFOUND registry; is the npm registry reachable"):
         toolchain.node_red(5, lambda line: None)
     npm.reason = ""
     assert (toolchain.node_red(5, lambda line: None) / "node-red/red.js").is_file()
@@ -271,3 +271,19 @@ def test_a_mirror_is_npms_registry(npm: Npm, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(LabError, match=r"is the npm registry reachable\? If not: behind a company's proxy set"):
         toolchain.node_red(5, lambda line: None)
     assert asked == ["ci", "--omit=dev", "--registry=https://npm.plant.example/"]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "npm error code EAI_AGAIN\nnpm error request to https://x.example failed, reason: getaddrinfo EAI_AGAIN\n\n"
+            "npm error A complete log of this run can be found in: /home/me/.npm/_logs/debug.log\n",
+            "request to https://x.example failed, reason: getaddrinfo EAI_AGAIN",
+        ),
+        ("npm error code EACCES\nnpm error your cache is not yours\n", "your cache is not yours"),
+        ("", "no reason given"),
+    ],
+)
+def test_why_npm_failed_is_told_and_not_where_it_logs(said: str, reason: str) -> None:
+    assert str(supply.failed("5", said)).startswith(f"npm could not install 5: {reason}; is the npm registry")
