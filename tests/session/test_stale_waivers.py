@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from session.conftest import WORKERS
-from session.waivers import TODAY, seen, waiver, write
+from session.waivers import seen, today, waiver, write
 
 if TYPE_CHECKING:
     from session.conftest import Site
@@ -147,9 +147,9 @@ def test_without_the_suite_the_last_lines_tell_of_a_waiver_that_accepts_nothing(
     begin = "nodered-sec: plant.example: waiver of site-"
     result = site.run("--nodered-suite=off", *workers)
     assert [line.partition(": why ")[0] for line in result.outlines if line.startswith(begin)] == [
-        f"{begin}01 bad servd, until {TODAY + timedelta(40)}",
-        f"{begin}01 bda served, until {TODAY + timedelta(40)}",
-        f"{begin}1 served, until {TODAY + timedelta(40)}",
+        f"{begin}01 bad servd, until {today() + timedelta(40)}",
+        f"{begin}01 bda served, until {today() + timedelta(40)}",
+        f"{begin}1 served, until {today() + timedelta(40)}",
     ]
     result.stdout.fnmatch_lines(
         [
