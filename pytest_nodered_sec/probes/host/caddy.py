@@ -6,6 +6,7 @@ That program is settings.js, whose part caddy.js is (`served`).
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.observations.host_proxies import CaddyMatch, CaddyRoute, CaddyServer, CaddyStep
 from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.mounts import read_elsewhere
+from pytest_nodered_sec.probes.host.options import short_options
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.probes.host.candidate import Candidate
@@ -30,15 +32,16 @@ def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[s
     result = []
     for candidate in front:
         words = sections.get(f"command {candidate.process.pid}", text_of.Section("", 1)).text.split("\n")
-        file = str(PurePosixPath(candidate.cwd or "/") / (_option(words, "--config", "-c") or "Caddyfile"))
+        file = str(PurePosixPath(candidate.cwd or "/") / (_option(words, "config") or "Caddyfile"))
         result.append(
             {
                 "exe": candidate.exe if candidate.closed else "",
                 "started": candidate.process.started,
                 "uid": candidate.process.uid,
                 "admin": _admin(sections, candidate),
-                "resume": "--resume" in words,
-                "adapter": _option(words, "--adapter", "-a"),
+                "resume": any(letter == "r" for letter, _ in short_options(words[1:], "ac"))
+                or any(re.fullmatch("--?resume(=.*)?", word) for word in words),
+                "adapter": _option(words, "adapter"),
                 "file": file,
                 "elsewhere": read_elsewhere("Caddy", sections, candidate.process.unit, (file,)),
             }
@@ -58,12 +61,14 @@ def _admin(sections: dict[str, Section], candidate: Candidate) -> dict[str, str 
     return None
 
 
-def _option(words: list[str], *names: str) -> str:
+def _option(words: list[str], name: str) -> str:
+    """Return an option's value: --config FILE, --config=FILE, -c FILE, -cFILE, -c=FILE, before 2.6 -config FILE."""
+    value = ""
     for place, word in enumerate(words):
-        name, given, value = word.partition("=")
-        if name in names:
-            return value if given else "".join(words[place + 1 : place + 2])
-    return ""
+        if match := re.fullmatch(f"--?{name}(=(.*))?", word):
+            value = match[2] if match[1] else "".join(words[place + 1 : place + 2])
+    named = [text for letter, text in short_options(words[1:], "ac") if letter == name[0]]
+    return value or (named[-1].removeprefix("=") if named else "")
 
 
 def server(raw: dict[str, Any]) -> CaddyServer:

@@ -12,6 +12,7 @@ from pytest_nodered_sec.observations.host_fronts import FrontConfig
 from pytest_nodered_sec.observations.host_proxies import Directive
 from pytest_nodered_sec.probes.host import apache, haproxy, traefik
 from pytest_nodered_sec.probes.host import parse as text_of
+from pytest_nodered_sec.probes.host.options import short_options
 from pytest_nodered_sec.probes.host.parse import Section
 
 if TYPE_CHECKING:
@@ -98,23 +99,17 @@ def files(front: Front) -> tuple[str, ...]:
 
 def start(front: Front) -> Start:
     """Return what an Apache httpd was told."""
-    words = list(front.args[1:])
     root, file = apache.defaults(front.exe) or ("", "")
     defined: set[str] = set()
     trouble = ""
-    while words:
-        word = words.pop(0)
-        option, value = word[:2], word[2:]
-        if option not in ("-d", "-f", "-D", "-c", "-C", "-k", "-e", "-E"):
-            continue
-        value = value or (words.pop(0) if words else "")
-        if option == "-d":
+    for letter, value in short_options(front.args[1:], "dfDcCkeE"):
+        if letter == "d":
             root = value
-        elif option == "-f":
+        elif letter == "f":
             file = value
-        elif option == "-D":
+        elif letter == "D":
             defined.add(value)
-        elif option in ("-c", "-C"):
+        elif letter in "cC":
             trouble = "its command line holds directives"
     if not (root and file) and not (file.startswith("/")):
         trouble = trouble or f"where {front.exe or 'it'} has its configuration is not known"
@@ -244,8 +239,8 @@ def _apache(front: Front, later: Mapping[str, Section], sockets: tuple[Listening
 
 
 def _traefik_flags(front: Front) -> dict[str, Any]:
-    """Return what a Traefik was told by flags, as tables: --a.b=c or --a.b c."""
-    words = list(front.args[1:])
+    """Return what a Traefik was told by flags, as tables: --a.b=c or --a.b c, with one dash or two."""
+    words = [re.sub(r"^-(?=[A-Za-z])", "--", word) for word in front.args[1:]]
     pairs = [
         f"{word}={following}" if "=" not in word and not following.startswith("-") else word
         for word, following in zip(words, [*words[1:], "--"], strict=False)

@@ -8,29 +8,49 @@ nginx_processes() { # PID...: each one's parent, start in ticks after boot, user
     done
 }
 
+options() { # PID: a line for each option of an nginx's command line that takes a value: its letter, a blank, the value
+    words "$1" | awk '{
+        sub(/^nginx: master process /, "")
+        count = split($0, word, " ")
+        for (n = 2; n <= count; n++) {
+            for (at = 2; at <= length(word[n]) && (letter = substr(word[n], at, 1)) !~ /[pcgse]/; at++);
+            if (word[n] !~ /^-/ || at > length(word[n])) continue
+            value = substr(word[n], at + 1)
+            if (value == "") value = word[++n]
+            while (n < count && word[n + 1] !~ /^-[?hvVtTqpcgse]/) value = value " " word[++n] # its title shows no ends of words
+            print letter, value
+        }
+    }'
+}
+
 configuration() { # PID: of an nginx that is trusted, in $exe; a file that its command line names must be root's as well
-    named=$(words "$1" | grep -oE ' -[cp] [^ ]+' | tr '\n' ' ')
-    for word in $named; do
-        case $word in -c | -p) continue ;; esac
-        if ! closed "${word%/}" || [ "$(readlink -f "$word")" != "${word%/}" ]; then
-            echo "nginx -T is not run: others than root can change $word, which its command line names"
-            return 1
-        fi
-    done
+    given=$(options "$1")
     # of what stands behind -g, -T shows nothing
-    if words "$1" | grep -oE ' -[hqtTvV?]*g.*' | sed -E 's/^ -[^g]*g *//; s/ -[A-Za-z]( .*)?$//; s/;/; /g' | tr ';' '\n' |
+    if printf '%s\n' "$given" | sed -n 's/^g //p' | tr ';' '\n' |
         grep -vE '^ *((daemon|master_process|pid|user|worker_[a-z_]+|error_log|timer_resolution|pcre_jit)( .*)?)?$' | grep -q .; then
         echo "nginx -T is not run: the command line holds directives (-g), which it would not show: write them into a file"
         return 1
     fi
+    prefix=$(printf '%s\n' "$given" | sed -n 's/^p //p' | tail -1) file=$(printf '%s\n' "$given" | sed -n 's/^c //p' | tail -1)
+    usual=${prefix:-$("$exe" -V 2>&1 | tr ' ' '\n' | sed -n 's/^--prefix=//p')}
+    usual=${usual:-/usr/local/nginx}
+    case $file in '' | /*) ;; *) file=${usual%/}/$file ;; esac
+    for path in "$prefix" "$file"; do
+        case $path in
+        '') continue ;;
+        /*) ! closed "${path%/}" || [ "$(readlink -f "$path")" != "${path%/}" ] || continue ;;
+        esac
+        echo "nginx -T is not run: others than root can change $path, which its command line names, or it is a link, or relative"
+        return 1
+    done
     of=$(for worker in $(named nginx); do [ "$(parent "$worker")" = "$1" ] && identity "$worker"; done | sed -n '1s/.* //p')
-    strange=$(changeable $named)
+    strange=$(changeable "$file" "$prefix")
     if [ -n "$strange" ]; then
         echo "nginx -T is not run: others than root can change $strange"
         return 1
     fi
-    if [ -n "$named" ]; then
-        "$exe" -T $named # without sudo, which docs/sudoers gives for no file that a command line names
+    if [ -n "$file$prefix" ]; then # without sudo, which docs/sudoers gives for no file that a command line names
+        "$exe" -T ${prefix:+-p "$prefix"} ${file:+-c "$file"}
     else
         root "$exe" -T
     fi
@@ -65,12 +85,8 @@ written() { # WORDS, user id or nothing: the same of what a directive names, fro
     strays "$target" "$2" | grep .
 }
 
-changeable() { # -c FILE -p PREFIX: the first that others than root can change of what an nginx, in $exe, takes in and loads
-    built=$("$exe" -V 2>&1 | tr ' ' '\n') prefix='' file=''
-    while [ $# -gt 1 ]; do
-        case $1 in -c) file=$2 ;; -p) prefix=$2 ;; esac
-        shift 2
-    done
+changeable() { # FILE, PREFIX, or "": the first that others than root can change of what an nginx, in $exe, takes in and loads
+    built=$("$exe" -V 2>&1 | tr ' ' '\n') file=$1 prefix=$2
     prefix=${prefix:-$(printf '%s\n' "$built" | sed -n 's/^--prefix=//p')}
     prefix=${prefix:-/usr/local/nginx}
     file=${file:-$(printf '%s\n' "$built" | sed -n 's/^--conf-path=//p')}

@@ -56,6 +56,11 @@ def test_an_apache_and_its_files() -> None:
     assert fronts.start(fedora).defined == {"FOREGROUND"}
     own = front("name httpd\nexe /opt/httpd\nstart 1\narg httpd\narg -d\narg /srv\narg -f\narg a.conf\narg -X\narg -D")
     assert fronts.paths([own]) == ["apache:/srv:/srv/a.conf"]
+    together = front(
+        "name httpd\nexe /opt/httpd\nstart 1\narg httpd\narg -Xd/srv\narg -fa.conf\narg -DA\narg --\narg -dx"
+    )
+    assert fronts.paths([together]) == ["apache:/srv:/srv/a.conf"]
+    assert fronts.start(together).defined == {"A"}
 
 
 def test_an_apache_that_cannot_be_looked_at() -> None:

@@ -129,7 +129,7 @@ def test_nginx_is_not_run_where_another_user_may_say_where_its_files_lead(shell:
     for number, (written, _) in enumerate(WRITTEN.values()):
         file = tmp_path / f"{number}.conf"
         file.write_text(f"events {{}} {written};\n".replace("@", str(tmp_path)))
-        lines.append(f'echo "{number} $(changeable -c {file} -p {tmp_path})"')
+        lines.append(f'echo "{number} $(changeable {file} {tmp_path})"')
     told = [line.partition(" ")[2] for line in called(shell, "\n".join(lines)).stdout.splitlines()]
     end = ": chown that directory to root"
     wanted = [f"{text.replace('@', str(tmp_path))}{end}" if text else "" for _, text in WRITTEN.values()]
@@ -145,6 +145,8 @@ def test_nginx_is_not_run_where_another_user_may_say_where_its_files_lead(shell:
         ("nginx -e stderr -g daemon off; master_process on;worker_processes 2 -q", True),
         ("nginx -g daemon off; include /etc/nginx/more.conf;", False),
         ("nginx -g http { server { listen 81; } }", False),
+        ("nginx -qginclude /etc/nginx/more.conf;", False),
+        ("nginx -e stderr -gdaemon off;", True),
         ("nginx -g load_module modules/x.so; -q", False),
     ],
 )
@@ -155,6 +157,33 @@ def test_nginx_is_not_asked_for_what_it_would_not_show(words: str, shown: bool, 
     own = f"words() {{ echo 'nginx: master process {words}'; }}\nchangeable() {{ :; }}\nroot() {{ echo run; }}"
     told = called(shell, f"{own}\nconfiguration $$").stdout
     assert (told == "run\n", "holds directives (-g)" in told) == (shown, not shown)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nginx") is None, reason="files of root's take root, and nginx")
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_the_files_that_nginx_was_started_with_are_those_that_it_shows(shell: list[str], tmp_path: Path) -> None:
+    """nginx takes an option's value in the same word, too, and behind letters without one; a file counts from -p."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    (tmp_path / "a b").mkdir()
+    for name in ("own.conf", "a b/own.conf"):
+        (tmp_path / name).write_text(f"error_log {tmp_path}/log; pid {tmp_path}/pid; events {{}} # own\n")
+    own = tmp_path / "own.conf"
+    started = {
+        f"-c {own}": True,
+        f"-c{own}": True,
+        f"-qc{own} -p{tmp_path}": True,
+        f"-p {tmp_path}/ -c own.conf -g daemon off;": True,
+        f"-p{tmp_path} -cown.conf": True,
+        f"-e stderr -c {tmp_path}/a b/own.conf -q": True,
+        f"-g daemon off; -c{own}": True,
+        "-p. -c own.conf": False,
+        f"-c{own} -cother.conf": False,
+    }
+    for words, shown in started.items():
+        given = f"words() {{ echo 'nginx: master process nginx {words}'; }}"
+        told = called(shell, f"{given}\nexe=$(command -v nginx)\nconfiguration $$ 2>&1").stdout
+        assert ("# own" in told, "nginx -T is not run" in told) == (shown, not shown), (words, told)
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)

@@ -57,6 +57,8 @@ def test_what_of_a_traefik_is_asked_for() -> None:
     assert fronts.paths([front(f"{TRAEFIK}\narg --configFile=a.yml")]) == ["traefik:/srv:/srv/a.yml"]
     by_flags = front(f"{TRAEFIK}\narg --providers.file.directory\narg d\narg --api")
     assert fronts.paths([by_flags]) == [*etc, "routes:/srv/d"]
+    with_a_dash = front(f"{TRAEFIK}\narg -providers.file.directory=d\narg -api")
+    assert fronts.paths([with_a_dash]) == [*etc, "routes:/srv/d"]
 
 
 def test_the_file_in_its_users_home_outweighs_flags() -> None:
