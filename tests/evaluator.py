@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_nodered_sec.data.known_secrets import PUBLISHED
@@ -26,7 +27,18 @@ def stand_in(folder: Path, more: dict[str, str] | None = None) -> subprocess.Pop
     environment = {"HOME": str(folder), "PATH": os.environ["PATH"], "PLANT_SECRET": "from-the-environment"}
     environment["NODE_RED_OPTIONS"] = f"-s {folder}/line.js -D disableEditor=false"
     environment["NODE_OPTIONS"] = "--require=/does/not/exist.js --inspect=127.0.0.1:9230"
-    return subprocess.Popen(["/bin/sleep", "60"], cwd=folder, env=environment | (more or {}))
+    return subprocess.Popen(["/bin/sleep", "900"], cwd=folder, env=environment | (more or {}))
+
+
+def until_there(path: Path, process: subprocess.Popen[bytes], text: str = "") -> bool:
+    """Wait until a file is there and holds a text, or its process has ended; return whether it is there."""
+    for _ in range(1200):
+        if path.exists() and text in path.read_text():
+            return True
+        if process.poll() is not None:
+            return False
+        time.sleep(0.05)
+    raise AssertionError(f"{path} is not there after a minute")
 
 
 class Evaluator:

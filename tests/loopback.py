@@ -25,7 +25,7 @@ def free_ports(count: int) -> list[int]:
 
 def listens(process: subprocess.Popen[bytes], *ports: int) -> bool:
     """Wait until a process listens; whether it does."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60  # of a machine with more to do
     for port in ports:
         while True:
             if process.poll() is not None or time.monotonic() > until:

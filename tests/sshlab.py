@@ -6,11 +6,13 @@ import getpass
 import os
 import re
 import shutil
-import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from loopback import listens
+
+from pytest_nodered_sec.lab.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +33,7 @@ class SshLab:
         self.folder = folder
         self.log = folder / "log"
         self._made = False
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            self.port: int = held.getsockname()[1]
+        [self.port] = free_ports(1)
         for name in ("host", "key", "wrong", "wrong-host"):
             self._keygen(name)
         shutil.copyfile(folder / "key.pub", folder / "authorized")
@@ -76,12 +76,8 @@ class SshLab:
             _HOME.mkdir(mode=0o755, exist_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(self.command(), stderr=log)
-        for _ in range(100):
-            with socket.socket() as connection:
-                if connection.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
+        assert listens(self._process, self.port), self.log.read_text()
+        return self
 
     def command(self) -> list[str]:
         """Return what starts sshd."""

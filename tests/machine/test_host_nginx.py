@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from evaluator import until_there
 from loopback import listens
 from suite_runs import run
 
@@ -68,11 +69,8 @@ class Front:
             [NGINX, "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder), "-g", "daemon off;"],
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(100):
-            if (self.folder / "pid").exists() and (self.folder / "pid").read_text().strip():
-                break
-            time.sleep(0.05)
-        time.sleep(0.2)
+        assert until_there(self.folder / "pid", self.process, "\n")
+        assert listens(self.process, self.port)
         return self
 
     def __exit__(self, *_: object) -> None:

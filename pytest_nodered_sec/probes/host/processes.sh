@@ -6,28 +6,31 @@ words() { head -c 65536 "/proc/$1/cmdline" 2>/dev/null | tr '\000\n' '  '; } # P
 red_words() { words "$1" | grep -E 'node-red|red\.js' | masked; }
 
 process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
-    before=$(identity "$1")
+    before=$(identity "$1") whose=$(stat -c '%u %U' "/proc/$1" 2>/dev/null)
     printf 'comm %s\n' "$(tr '\n' ' ' <"/proc/$1/comm")"
-    sed -n 's/^\(Uid\|PPid\):[^0-9]*\([0-9]*\).*/\1 \2/p' "/proc/$1/status"
+    awk '/^(Uid|PPid):/ { sub(":", "", $1); print $1, $2 }
+        /^Gid:/ && $2 == $3 && $3 == $4 && $4 == $5 { print "gid", $2 }
+        sub(/^Groups:[^0-9]*/, "groups ")' "/proc/$1/status"
     printf 'parent %s\n' "$(tr '\n' ' ' <"/proc/$(parent "$1")/comm")"
-    printf 'user %s\n' "$(stat -c %U "/proc/$1" 2>/dev/null)"
-    [ -e "/var/lib/systemd/linger/$(stat -c %U "/proc/$1" 2>/dev/null)" ] && echo 'lingers yes'
-    printf 'ticks %s\n' "$(numbers "$1" | cut -d' ' -f20)"
+    printf 'user %s\n' "${whose#* }"
+    [ -e "/var/lib/systemd/linger/${whose#* }" ] && echo 'lingers yes'
+    printf 'ticks %s\n' "${before%% *}"
     printf 'cwd %s\n' "$(root readlink "/proc/$1/cwd" 2>/dev/null | tr '\n' ' ')"
     link=$(root readlink "/proc/$1/exe" 2>/dev/null)
     exe=${link% (deleted)}
     printf 'exe %s\n' "$(printf %s "$exe" | tr '\n' ' ')"
-    closed "$exe" && echo 'closed yes'
-    closed "$exe" "$(stat -c %u "/proc/$1" 2>/dev/null)" && echo 'theirs yes'
+    if closed "$exe"; then
+        echo 'closed yes'
+    elif closed "$exe" "${whose%% *}"; then
+        echo 'theirs yes'
+    fi
     [ "$link" != "$exe" ] && echo 'deleted yes'
-    awk '/^Gid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print "gid", $2}' "/proc/$1/status"
-    sed -n 's/^Groups:[^0-9]*/groups /p' "/proc/$1/status"
     sed 's/^/cgroup /' "/proc/$1/cgroup"
     printf 'box %s\n' "$(box_of "$1")"
     [ "$before" = "$(identity "$1")" ] && printf 'same %s\n' "${before#* }" # else it is another program by now
     printf 'args %s\n' "$(red_words "$1")"
     # a shell that waits for it (npm start) still has what it overwrites with its title
-    [ "$(identity "$1" | cut -d' ' -f2)" = "$(identity "$(parent "$1")" | cut -d' ' -f2)" ] &&
+    [ "${before#* }" = "$(identity "$(parent "$1")" | cut -d' ' -f2)" ] &&
         printf 'given %s\n' "$(red_words "$(parent "$1")")" && starter "$(parent "$1")"
 }
 

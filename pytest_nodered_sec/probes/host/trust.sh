@@ -42,17 +42,26 @@ private() { # GROUP ID, USER ID: whether nobody but that user is in it; in Debia
 }
 
 closed() { # PATH, USER ID or nothing: whether only root, who looks, or that user can change it and what is above it
-    theirs=${2:-$own}
-    step=$1
-    while :; do
-        case $step in /*) ;; *) return 1 ;; esac
-        facts=$(stat -L -c '%a %u %g' "$step" 2>/dev/null) ||
-            facts=$(root stat -L -c '%a %u %g %U %G %Y %n' "$step" 2>/dev/null) || return 1
+    theirs=${2:-$own} whole=$1 step=$1
+    case $whole in /*) ;; *) return 1 ;; esac
+    set --
+    while [ -n "${step#/}" ]; do
+        set -- "$@" "$step"
+        step=${step%/*}
+    done
+    all=$(stat -L -c '%a %u %g' "$@" / 2>/dev/null) || all=''
+    for step in "$@" /; do
+        if [ -n "$all" ]; then
+            facts=${all%%"$newline"*} all=${all#*"$newline"}
+        else
+            facts=$(stat -L -c '%a %u %g' "$step" 2>/dev/null) ||
+                facts=$(root stat -L -c '%a %u %g %U %G %Y %n' "$step" 2>/dev/null) || return 1
+        fi
         mode=${facts%% *} facts=${facts#* }
         uid=${facts%% *} facts=${facts#* }
         [ "$uid" = 0 ] || [ "$uid" = "$own" ] || [ "$uid" = "$theirs" ] || return 1
         # sticky: only owners replace what lies there, but others may have given a file of root's a name of their own
-        [ "$step" != "$1" ] && [ ${#mode} = 4 ] && { [ "$step" != "${1%/*}" ] || [ -d "$1" ]; } &&
+        [ "$step" != "$whole" ] && [ ${#mode} = 4 ] && { [ "$step" != "${whole%/*}" ] || [ -d "$whole" ]; } &&
             case $mode in 1* | 3*) mode=0 ;; esac
         case $mode in
         *[2367]) return 1 ;;
@@ -61,18 +70,17 @@ closed() { # PATH, USER ID or nothing: whether only root, who looks, or that use
             case $(ls -ldL "$step" 2>/dev/null) in ??????????+*) return 1 ;; esac # an access control list, and that is its mask
             ;;
         esac
-        [ "$step" = / ] && return 0
-        step=${step%/*}
-        step=${step:-/}
     done
+    return 0
 }
 for place in /usr/local/sbin /usr/local/bin; do closed "$place" && PATH=$PATH:$place; done
 
 numbers() { tr '\n' ' ' <"/proc/$1/stat" | sed 's/.*) //'; } # PID: what its stat has behind its name, which may hold anything
 
 identity() { # PID: its start in ticks, and its user where all four user ids are the same: a setuid program's differ
-    printf '%s %s' "$(numbers "$1" 2>/dev/null | cut -d' ' -f20)" \
-        "$(awk '/^Uid:/ && $2 == $3 && $3 == $4 && $4 == $5 {print $2}' "/proc/$1/status" 2>/dev/null)"
+    awk 'FILENAME ~ /stat$/ { text = text " " $0; next }
+        /^Uid:/ && $2 == $3 && $3 == $4 && $4 == $5 { user = $2 }
+        END { sub(/.*\) /, "", text); split(text, part, " "); printf "%s %s", part[20], user }' "/proc/$1/stat" "/proc/$1/status" 2>/dev/null
 }
 
 executable() { # PID: the program it runs, as the kernel knows it, "" where that is not ours to see

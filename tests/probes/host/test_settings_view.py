@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from evaluator import HASH, LOGIN, Evaluator, stand_in
+from evaluator import HASH, LOGIN, Evaluator, stand_in, until_there
 
 from pytest_nodered_sec.lab.toolchain import node_red
 
@@ -229,12 +229,9 @@ def test_an_access_control_list_lets_others_write(evaluate: Evaluator) -> None:
 
 
 def in_a_namespace(script: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    argv = ["unshare", "-m", "--propagation", "private", *more, "sh", "-c", f"{script}; touch ready; exec sleep 60"]
+    argv = ["unshare", "-m", "--propagation", "private", *more, "sh", "-c", f"{script}; touch ready; exec sleep 900"]
     process = subprocess.Popen(argv, cwd=folder, stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        if (folder / "ready").exists() or process.poll() is not None:
-            break
-        time.sleep(0.05)
+    until_there(folder / "ready", process)
     return process
 
 
@@ -266,29 +263,28 @@ def test_settings_are_those_that_the_process_sees(apart: subprocess.Popen[bytes]
 
 
 @pytest.mark.parametrize("reads", ["fs.readFileSync('FILE', 'utf8')", "fs.existsSync('FILE')", "require('FILE')"])
-def test_what_takes_a_group_that_we_are_not_given_is_not_guessed(reads: str, tmp_path: Path) -> None:
+def test_what_takes_a_group_that_we_are_not_given_is_not_guessed(reads: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can lend a group")
-    folder = tmp_path / "line"
-    folder.mkdir()
-    for path in (tmp_path, *tmp_path.parents[:3]):
-        path.chmod(0o755)
-    (folder / "flag.json").write_text("{}")
-    os.chown(folder, 0, 4242)
-    folder.chmod(0o750)
-    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--groups=4242", "sleep", "60"]
-    process = subprocess.Popen(argv, cwd="/")
-    try:
-        evaluate = Evaluator(tmp_path, process.pid)
-        evaluate.through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-        look = reads.replace("FILE", f"{folder}/flag.json")
-        text = f"const fs = require('fs'); let open = false; try {{ open = {look}; }} catch {{}} "
-        seen = evaluate(
-            f"{text}module.exports = {{adminAuth: open ? null : {json.dumps(HASH)}}};", userDir=str(tmp_path)
-        )
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryDirectory() as name:  # pytest closes its own to others whenever another run begins
+        Path(name).chmod(0o755)
+        folder = Path(name, "line")
+        folder.mkdir()
+        (folder / "flag.json").write_text("{}")
+        os.chown(folder, 0, 4242)
+        folder.chmod(0o750)
+        argv = ["setpriv", "--reuid=65534", "--regid=65534", "--groups=4242", "sleep", "900"]
+        process = subprocess.Popen(argv, cwd="/")
+        try:
+            assert until_there(Path(f"/proc/{process.pid}/comm"), process, "sleep")  # then it has that group
+            evaluate = Evaluator(Path(name), process.pid)
+            evaluate.through = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            look = reads.replace("FILE", f"{folder}/flag.json")
+            text = f"const fs = require('fs'); let open = false; try {{ open = {look}; }} catch {{}} "
+            seen = evaluate(f"{text}module.exports = {{adminAuth: open ? null : {json.dumps(HASH)}}};", userDir=name)
+        finally:
+            process.kill()
+            process.wait()
     assert "takes a group that Node-RED's process has" in seen["trouble"]
 
 
@@ -354,12 +350,9 @@ def test_what_supervisord_starts_stands_in_its_files(
     (tmp_path / "conf.d" / "red.conf").write_text(program.replace("FOLDER", str(tmp_path)))
     (tmp_path / "a.js").write_text("module.exports = {uiPort: 1990};")
     names = {"SUPERVISOR_GROUP_NAME": "red", "SUPERVISOR_PROCESS_NAME": "red", "PATH": os.environ["PATH"]}
-    (tmp_path / "keeper").write_text("sleep 60 & echo $! >child; wait")
+    (tmp_path / "keeper").write_text("sleep 900 & echo $! >child; wait")
     keeper = subprocess.Popen(["/bin/sh", "keeper", "-c", "super.conf"], cwd=tmp_path, env=names)
-    for _ in range(100):
-        if (tmp_path / "child").exists() and (tmp_path / "child").read_text().strip():
-            break
-        time.sleep(0.05)
+    assert until_there(tmp_path / "child", keeper, "\n")
     subprocess.run(["/bin/sh", "-c", after], cwd=tmp_path, check=True)
     try:
         child = int((tmp_path / "child").read_text())
