@@ -152,13 +152,14 @@ const served = (http) => Object.entries(http.servers).map(([name, one]) => ({
 // What Caddy's admin endpoint says that it runs: it only reads. The very socket that Caddy listens on is asked: another
 // address of "localhost", or another network namespace, may be anybody's.
 const running = ({ address, port, inode }) => new Promise((resolve) => {
-  const sockets = ["tcp", "tcp6"].map((one) => attempt(() => raw.readFileSync(`/proc/net/${one}`, "utf8"), ""));
-  if (!sockets.join("\n").split("\n").some((line) => line.trim().split(/\s+/)[9] === inode)) return resolve(null);
+  const listens = () => ["tcp", "tcp6"].map((one) => attempt(() => raw.readFileSync(`/proc/net/${one}`, "utf8"), ""))
+    .join("\n").split("\n").some((line) => line.trim().split(/\s+/)[9] === inode);
+  if (!listens()) return resolve(null);
   const headers = { Host: `localhost:${port}` };
   const ask = http.get({ host: address, port, path: "/config/", timeout: 2000, headers }, (answer) => {
     let body = "";
     answer.setEncoding("utf8").on("data", (part) => { body += part; if (body.length > 1 << 22) ask.destroy(); })
-      .on("end", () => resolve(attempt(() => JSON.parse(body), null)));
+      .on("end", () => resolve(listens() ? attempt(() => JSON.parse(body), null) : null)); // else it may be anybody's by now
   });
   ask.on("timeout", () => ask.destroy()).on("error", () => resolve(null)).on("close", () => resolve(null));
 });

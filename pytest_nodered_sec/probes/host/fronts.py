@@ -34,6 +34,7 @@ PROGRAMS: Final = {
     **{name: name for name in ("lighttpd", "angie", "varnishd", "hitch", "pound")},
 }
 _READ_AGAIN: Final = 10  # seconds in which a proxy has read a file again that it watches
+_OUTSIDE: Final = "what it lets pass is asked from outside (admin-01, dash-01 and the like)"
 _READ: Final = ("HAProxy", "Apache httpd", "Traefik")
 
 
@@ -126,7 +127,10 @@ def running(sections: Mapping[str, Section], who: Me, port: int = 0) -> list[Fro
     result = []
     for name, section in sections.items():
         if name.startswith("boxed ") and name[6:] in PROGRAMS and box_in_front(section, listening):
-            inside = f"it runs in the container {section.text.strip()[:12]}: its configuration lies in there"
+            inside = (
+                f"it runs in the container {section.text.strip()[:12]}, and what lies in there, or in labels of "
+                f"containers, is not read; {_OUTSIDE}"
+            )
             result.append(Front(PROGRAMS[name[6:]], 0, trouble=inside))
         elif re.fullmatch(r"front \d+", name):
             uid = sections.get(f"stranger {name[6:]}", Section("", 1)).text.strip()
@@ -286,8 +290,8 @@ def _traefik(front: Front, later: Mapping[str, Section], sockets: tuple[Listenin
     )
     if others := [name for name in traefik.providers(told) if name != "file"]:
         raise ProbeError(
-            f"Traefik: the routes of its provider {others[0]} are not in files: not judged; a Traefik with the file "
-            "provider alone is",
+            f"Traefik: the routes of its provider {others[0]} are not in files: not judged; {_OUTSIDE}. With the file "
+            "provider alone it is judged here, too",
             Cause.FORBIDDEN,
         )
     return FrontConfig("Traefik", static or "its flags", directives, sockets)

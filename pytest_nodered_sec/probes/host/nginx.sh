@@ -49,11 +49,15 @@ configuration() { # PID: of an nginx that is trusted, in $exe; a file that its c
         echo "nginx -T is not run: others than root can change $strange"
         return 1
     fi
+    patience=${limit:+timeout 20} # it waits for a pipe that somebody has put in place of a certificate
     if [ -n "$file$prefix" ]; then # without sudo, which docs/sudoers gives for no file that a command line names
-        "$exe" -T ${prefix:+-p "$prefix"} ${file:+-c "$file"}
+        $patience "$exe" -T ${prefix:+-p "$prefix"} ${file:+-c "$file"}
     else
         root "$exe" -T
     fi
+    code=$?
+    [ $code = 124 ] && echo 'nginx -T did not end within 20 s: is a file that it reads a pipe?'
+    return $code
 }
 
 paths_in() { # FILE, DIRECTIVES: what nginx's directives of these names name in a file; comments within lines count as well

@@ -45,7 +45,7 @@ _BESIDE: Final = re.compile(
 )
 _SWITCHES: Final = re.compile(r"(.*/)?(su|runuser)")
 _SHELL: Final = re.compile(rf"(.*/)?(ba|da|a|z|k|fi)?sh|{_SWITCHES.pattern}")
-_NAMED: Final = re.compile("node-?red|caddy")  # names of services
+_NAMED: Final = re.compile(r"(node-?red|caddy)(@.*)?\.service")  # services whose names vouch for what runs in them
 _RED: Final = re.compile(r"(^|/)(red\.js|node-red(-pi)?)$")
 
 
@@ -124,10 +124,14 @@ def check_it_is_no_strangers(sections: dict[str, Section], node_red: Candidate) 
 
 def _in_place_of(sections: dict[str, Section], node_red: Candidate) -> str:
     process = node_red.process
-    for name in () if node_red.vouched or process.unit else ("nodered.service", "node-red.service"):
+    known = _starts_it(sections, process) or _manager(
+        "", process.unit
+    )  # other services (cron) start what anybody likes
+    for name in () if node_red.vouched or known else ("nodered.service", "node-red.service"):
         unit = _unit(sections, name)
         if (
             unit is not None
+            and process.unit not in (name, *unit.get("Names").split())
             and unit.get("LoadState") == "loaded"
             and unit.get("User")
             not in (
@@ -206,7 +210,7 @@ def _candidate(
     ours = process.uid == who.uid != 0
     itself = engine or ours or (process.uid == 0 and closed and _is_what_it_says(facts))
     served = _is_of_its_service(sections, process, facts.get("PPid", ""))
-    known = itself or (served and (_NAMED.match(process.unit) is not None or _starts_it(sections, process)))
+    known = itself or (served and (_NAMED.fullmatch(process.unit) is not None or _starts_it(sections, process)))
     args = tuple(facts.get("args", "").split())
     return Candidate(
         process=process,
@@ -295,7 +299,7 @@ def _is_of_its_service(sections: dict[str, Section], process: NodeRedProcess, pa
         "" if process.uid == 0 else process.user,
     ):
         return False
-    return unit.get("MainPID") in (str(process.pid), parent) or _NAMED.match(process.unit) is not None
+    return unit.get("MainPID") in (str(process.pid), parent) or _NAMED.fullmatch(process.unit) is not None
 
 
 def _starts_it(sections: dict[str, Section], process: NodeRedProcess) -> bool:

@@ -3,7 +3,7 @@
 
 words() { head -c 65536 "/proc/$1/cmdline" 2>/dev/null | tr '\000\n' '  '; } # PID: a stranger's may have megabytes
 
-red_words() { words "$1" | grep -E 'node-red|red\.js' | masked; }
+red_words() { words "$1" | head -c 16384 | grep -E 'node-red|red\.js' | masked; }
 
 process() { # PID: of a Node.js; the arguments only where it may be Node-RED, without values that may be secrets
     before=$(identity "$1") whose=$(stat -c '%u %U' "/proc/$1" 2>/dev/null)
@@ -38,9 +38,9 @@ starter() { # PID: of a shell; the line of its script that starts Node-RED, and 
     script=$(head -c 65536 "/proc/$1/cmdline" | tr '\000' '\n' | sed -n 2p)
     case $script in /*) script=/proc/$1/root$script ;; *) script=/proc/$1/cwd/$script ;; esac
     # with a size: the kernel's own files have none, and to read /proc/kmsg takes what others wait for, without end
-    [ -f "$script" ] && [ -s "$script" ] && $limit head -c 65536 "$script" | tr -d '\r' |
+    ${limit:+timeout 2} sh -c '[ -f "$1" ] && [ -s "$1" ] && exec head -c 65536 "$1"' sh "$script" | tr -d '\r' |
         sed -n '/node \$NODE_OPTIONS .*red\.js --userDir \//{s/^/starter /p;q;}' | grep . &&
-        printf 'given %s\n' "$(words "$1" | masked)"
+        printf 'given %s\n' "$(words "$1" | head -c 16384 | masked)"
 }
 
 files() { # PID: the sockets among its open files; no file's name can pass for a socket, or for another line
@@ -57,7 +57,8 @@ sockets() { # PID, its open files: those that listen in its network, by inode
     {
         printf '%s\n' "$2" | sed -n 's/.*socket:\[\([0-9]*\)\]$/own \1/p'
         for family in tcp tcp6 udp udp6 unix; do
-            [ -r "/proc/$1/net/$family" ] && sed "1d; s/^/$family /" "/proc/$1/net/$family"
+            # those that listen come first; in a network of his own anybody may have any number of others
+            [ -r "/proc/$1/net/$family" ] && head -c 4194304 "/proc/$1/net/$family" | sed "1d; s/^/$family /"
         done
     } | awk '
         $1 == "own" { own[$2] = 1; next }

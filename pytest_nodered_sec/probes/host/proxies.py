@@ -33,7 +33,7 @@ def check_no_box(inside: Inside, proxy: str) -> None:
     if section is not None and fronts.box_in_front(section, text_of.taken(inside.found).get(int(_port(inside)), set())):
         raise ProbeError(
             f"{proxy} runs in the container {section.text.strip()[:12]}: its configuration is inside and cannot be "
-            "inspected from the host",
+            "inspected from the host; what it lets pass is asked from outside (admin-01, dash-01 and the like)",
             Cause.FORBIDDEN,
         )
 

@@ -19,9 +19,9 @@ shift 3
 newline='
 '
 own=$(id -u)
-sudo=
+sudo= patience=
 if [ -n "$asked" ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n${asked#sudo}"; fi
-root() { $sudo "$@"; }
+root() { $patience $sudo "$@"; }
 section() { # NAME COMMAND...
     printf '%s begin %s\n' "$mark" "$1"
     shift
@@ -103,17 +103,18 @@ trusted() { # PID NAME: whether root (or who looks) runs it, and it is that prog
     closed "$exe" && [ "$before" = "$(identity "$1")" ]
 }
 
-processes() { # id, parent, user id, name, and kind of place of each, tabs between; no name has two lines in status
+processes() { # id, parent, user id, name, and kind of place of each that lives, tabs between; no name has two lines in status
     {
         grep -lE '[0-9a-f]{64}' /proc/[0-9]*/cgroup
         grep -lF /user.slice /proc/[0-9]*/cgroup | sed 's/$/ /'
-        grep -HE '^(Name|PPid|Uid):' /proc/[0-9]*/status
+        grep -HE '^(Name|State|PPid|Uid):' /proc/[0-9]*/status
     } 2>/dev/null | awk -F'\t' '
         { split($1, part, "/") }
         $1 ~ /cgroup ?$/ { kind[part[3]] = /group$/ ? "box" : "session" }
         $1 ~ /:Name:$/ { name = substr($0, index($0, "\t") + 1); gsub("\t", " ", name) }
+        $1 ~ /:State:$/ { ended = $2 ~ /^[ZX]/ } # of what waits for its parent there is nothing to see
         $1 ~ /:PPid:$/ { above = $2 }
-        $1 ~ /:Uid:$/ { print part[3] "\t" above "\t" $3 "\t" name "\t" kind[part[3]] }'
+        $1 ~ /:Uid:$/ && !ended { print part[3] "\t" above "\t" $3 "\t" name "\t" kind[part[3]] }'
 }
 
 # What strangers start by the thousand must not keep us from looking. So of all that calls itself something we look at no
@@ -122,7 +123,7 @@ processes() { # id, parent, user id, name, and kind of place of each, tabs betwe
 # can call one whose service may make some (Delegate=yes). Root's, those of who looks, and workers of these apart.
 few='
     NF > 1 { above[$1] = $2; user[$1] = $3; called[$1] = $4; kind[$1] = $5 }
-    function ours(id) { return user[id] == 0 || user[id] == own }
+    function ours(id) { return id in user && (user[id] == 0 || user[id] == own) }
     function taken(id) {
         if (ours(id)) return 1
         if (kind[id] == "box") return ++boxes[user[id]] <= 80
@@ -150,7 +151,7 @@ candidates() { # "left" or nothing: what may be Node-RED: by title, then by the 
     } | awk -F'\t' -v own="$own" -v asked="$1" "$few"'
         NF == 1 && !seen[$1]++ { ids[++count] = $1 }
         END {
-            for (n = 1; n <= count; n++) if (taken(ids[n]) && ++whole <= 100) { if (!asked) print ids[n] } else if (called[ids[n]] == "node-red") left++
+            for (n = 1; n <= count; n++) if (!(ids[n] in user)) continue; else if (taken(ids[n]) && (kind[ids[n]] != "box" || ++whole <= 100)) { if (!asked) print ids[n] } else if (called[ids[n]] == "node-red") left++
             if (asked && left) print "node-red", left
         }'
 }

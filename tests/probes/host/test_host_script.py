@@ -188,6 +188,43 @@ def test_the_files_that_nginx_was_started_with_are_those_that_it_shows(shell: li
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_process_that_has_ended_is_no_server_that_is_not_to_be_seen(shell: list[str]) -> None:
+    """In a container nobody may wait for an nginx that has died; and anybody may keep a `sudo` that he called nginx."""
+    true = shutil.which("true")
+    if shutil.which(shell[0]) is None or true is None:
+        pytest.skip(f"no {shell[0]} here")
+    name = "nginx-ended"
+    code = f"import os, sys\nopen('/proc/self/comm', 'w').write({name!r}); os._exit(0)"
+    process = subprocess.Popen([sys.executable, "-c", code])  # and is not waited for
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    told = called(shell, f"processes; echo; table=$(processes); named {name}; candidates").stdout
+    process.wait()
+    assert f"{os.getpid()}\t" in told
+    assert str(process.pid) not in told.split()
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_what_is_in_no_table_is_not_taken_for_roots(shell: list[str]) -> None:
+    """Its main thread has ended, and others of its threads are called as Node.js calls its own."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    lines = "own=2001\ntable='7\t1\t998\tnode\t'\ngrep() { printf '/proc/%s/task/1/comm\\n' 7 8 9; }\ncandidates"
+    assert called(shell, lines).stdout.split() == ["7"]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_crontab_of_millions_of_lines_hides_no_others(shell: list[str]) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    long = "x" * 5000
+    for code in (0, 1, 2):
+        own = f"root() {{ yes '/c/nobody:certbot {long}' | head -9999; echo '/c/root:certbot renew'; return {code}; }}"
+        told = called(shell, f"{own}\ncrontabs; echo $?").stdout.splitlines()
+        assert (len(told), told[-2], told[-1]) == (102, "/c/root:certbot renew", str(code))
+        assert max(map(len, told)) == 1000
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_many_user_ids_of_one_session_leave_room_for_services(shell: list[str]) -> None:
     """Somebody with ids of his own (/etc/subuid) starts ten under each."""
     if shutil.which(shell[0]) is None:

@@ -235,3 +235,42 @@ def test_who_calls_himself_something_else_is_named_and_not_believed() -> None:
     sections["units"] = Section(f"{units}\n\nId=caddy.service\nUser=caddy\nMainPID=902", 0)
     [service] = processes.caddies({**sections, "caddy 902": Section(own, 0), "caddy 903": Section(setuid, 0)}, OPS)
     assert service.process.pid == 902
+
+
+CRON = LOOSE.replace("/user.slice/user-998.slice/session-1.scope", "/system.slice/cron.service")
+
+
+@pytest.mark.parametrize(
+    ("unit", "starts", "manager", "known"),
+    [
+        ("cron.service", "/usr/sbin/cron -f", "", False),  # his own crontab
+        ("ssh.service", "/usr/sbin/sshd -D", "supervisord", False),  # whose shell is called so
+        ("supervisor.service", "/usr/bin/supervisord -n", "supervisord", True),
+        ("line.service", "/bin/su operator -c node-red", "su", True),
+    ],
+)
+def test_what_a_service_for_everybody_starts_is_not_the_node_red_that_is_down(
+    unit: str, starts: str, manager: str, known: bool
+) -> None:
+    """nodered.service has stopped; at its port there is another user's, which nobody vouches for."""
+    text = CRON.replace("cron.service", unit).replace("parent systemd", f"parent {manager}")
+    units = f"{UNITS}\nUser=operator\nLoadState=loaded\n\nId={unit}\nMainPID=1\nLoadState=loaded"
+    line = f"Id={unit}\nExecStart={{ path=/x ; argv[]={starts} ; ignore_errors=no }}"
+    sections = sections_of(process_812=Section(text, 0), units=Section(units, 0), starts=Section(line, 0))
+    [candidate] = processes.candidates(sections, OPS, 1880)
+    assert not candidate.sure
+    assert (processes.impostors(sections, OPS, candidate) == ()) == known
+    if not known:
+        with pytest.raises(ProbeError, match=r"runs in place of nodered.service, whose user is another"):
+            processes.check_it_is_no_strangers(sections, candidate)
+
+
+def test_a_service_named_after_node_red_vouches_for_it_only_where_it_starts_it() -> None:
+    """An exporter beside it has a user of its own, who may call a process of his node-red."""
+    text = PROCESS.replace("nodered.service", "node-red-exporter.service")
+    sections = {"process_812": Section(text, 0)}
+    sections["units"] = Section(f"{UNITS}\n\nId=node-red-exporter.service\nUser=nodered\nMainPID=812", 0)
+    for command, sure in (("/usr/bin/exporter", False), ("/usr/bin/node-red -p 1990", True)):
+        line = f"Id=node-red-exporter.service\nExecStart={{ path=/x ; argv[]={command} ; ignore_errors=no }}"
+        [candidate] = processes.candidates(sections_of(**sections, starts=Section(line, 0)), OPS)
+        assert (candidate.vouched, candidate.sure) == (True, sure)

@@ -67,7 +67,7 @@ def test_nothing_else_in_the_script_uses_sudo() -> None:
     used = [line.strip() for line in SCRIPT.split("\n") if re.search(r"\$sudo|sudo -n", line)]
     assert used == [
         'if [ -n "$asked" ] && [ "$(id -u)" != 0 ]; then sudo="sudo -n${asked#sudo}"; fi',
-        'root() { $sudo "$@"; }',
+        'root() { $patience $sudo "$@"; }',
     ]
 
 
