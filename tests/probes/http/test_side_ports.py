@@ -16,6 +16,8 @@ from pytest_nodered_sec.observations.cleartext import PortState
 from pytest_nodered_sec.observations.side_ports import ClosedPort, DirectDoors, StrangeName
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.http.side_ports import Entrance
+from pytest_nodered_sec.probes.transport import look, pace
+from pytest_nodered_sec.probes.transport.answers import retry_after
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.station import Station
 from pytest_nodered_sec.rules.exposure import own_port_is_shut, port_is_closed, strange_name_is_turned_away
@@ -57,6 +59,13 @@ def basic(realm: str) -> Any:
         return hostile.page("<p>no</p>", 401, www_authenticate=f'Basic realm="{realm}"')
 
     return refuse
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait a fiftieth of what is waited else: what never ends its objections is given up only after a minute."""
+    monkeypatch.setattr(pace, "_SLOWEST", 0.02)
+    monkeypatch.setattr(look, "retry_after", lambda *told: retry_after(*told) / 50)
 
 
 # --- Node-RED's own port
@@ -141,6 +150,7 @@ def test_a_port_that_cannot_be_told(name: str, cause: Cause) -> None:
     assert f"port {server.port} at 127.0.0.1" in caught.value.message
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_port_that_only_refuses_to_work(status: int) -> None:
     with behind(hostile.always(status)) as server, pytest.raises(ProbeError) as caught:
@@ -253,6 +263,7 @@ def test_a_strange_name_is_told_by_what_the_url_answers() -> None:
     assert strange_name_is_turned_away(seen, Policy())
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("status", [503, 429])
 def test_a_strange_name_gets_no_answer(status: int) -> None:
     with hostile.serving(by_host(hostile.always(status))) as server, pytest.raises(ProbeError) as caught:
