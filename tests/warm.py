@@ -6,6 +6,7 @@ Nothing of a run is seen in the next one: each is forked from the same process, 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import json
@@ -114,7 +115,9 @@ class _Loader:
 
     @staticmethod
     def pytest_configure() -> None:
-        pytest.register_assert_rewrite("pytest_nodered_sec", "testinfra")
+        pytest.register_assert_rewrite("pytest_nodered_sec", "testinfra", "hypothesis", "_hypothesis_globals")
+        with contextlib.suppress(ImportError):  # its plugin imports it at the end of every run
+            __import__("hypothesis.internal.observability")
         import pytest_nodered_sec
 
         for module in pkgutil.walk_packages(pytest_nodered_sec.__path__, "pytest_nodered_sec."):
@@ -122,7 +125,17 @@ class _Loader:
                 __import__(module.name)
 
 
+def _leave(status: Sequence[int]) -> None:
+    """End a child whose run has ended, but take nothing apart that it has imported: it takes as long as a short run."""
+    if status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status[0])
+
+
 def _serve() -> None:
+    status: list[int] = []
+    atexit.register(_leave, status)  # before all others, so that it is called after them
     sys.path.pop(0)  # this file's folder
     answers = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
@@ -157,7 +170,8 @@ def _serve() -> None:
     os.chdir(wanted["folder"])
     sys.path.insert(0, wanted["folder"])
     sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *wanted["args"]]
-    raise SystemExit(pytest.main())
+    status.append(int(pytest.main()))
+    raise SystemExit(status[0])
 
 
 if __name__ == "__main__":
