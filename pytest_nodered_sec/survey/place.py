@@ -108,7 +108,7 @@ class Place:
 
     def _enter(self) -> None:
         """Reach the target, and queue what waited for that: one thread waits where nobody answers, not eight."""
-        self._way.arrived.settle()
+        self._way.enter(self._waiting)
         with self._lock:
             now, self._waiting, self._entered = self._waiting, [], True
         self._queue_up(now)

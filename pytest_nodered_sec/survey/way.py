@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from pytest_nodered_sec.model import Ask
     from pytest_nodered_sec.probes.transport.station import Station
 
 
@@ -29,6 +30,18 @@ class Way:
         self._tell = tell
         self.resolved = Once(self._resolve)
         self.arrived = Once(self._arrive)
+
+    def enter(self, asks: Iterable[Ask]) -> None:
+        """Reach the target; where /comms is to be asked for, that goes out before everything else.
+
+        Args:
+            asks: the questions that wait for this.
+        """
+        self.arrived.settle()
+        if self.arrived.known and any(ask.probe == "channel" and ask.args[1] == "/comms" for ask in asks):
+            from pytest_nodered_sec.probes.channels.websocket import begin_with_comms
+
+            begin_with_comms(self._station)
 
     def _resolve(self) -> bool:
         from pytest_nodered_sec.probes.transport.look import Look

@@ -253,23 +253,31 @@ def test_a_limit_of_connections_makes_the_run_slower_and_nothing_else(
     assert "compliant" in controls["tls-16"]  # it does not apply without TLS 1.2
 
 
-_RATE = _KNOWN.format(
-    "conn_rate(10s)", "tcp-request connection", "http-request silent-drop if {} {{ sc0_conn_rate gt {} }}"
-)
+_RATE = _KNOWN.format("conn_rate(10s)", "tcp-request connection", "http-request {} if {} {{ sc0_conn_rate gt {} }}")
+
+
+@pytest.mark.parametrize("which", ["{ path_beg /comms }", "{ hdr(Upgrade) -m found }"], ids=["path", "upgrades"])
+@pytest.mark.parametrize("what", ["silent-drop", "reject", "deny", "tarpit"])
+def test_what_a_limit_does_with_later_requests_closes_no_channel(
+    what: str, which: str, node_red: int, tmp_path: Path
+) -> None:
+    """The first request of a run is for /comms: whatever is counted lets that pass."""
+    rules = f"timeout tarpit 60s\n  {_RATE.format(what, which, 3)}default_backend login"
+    assert judged(tmp_path, rules, node_red, cases="admin-06") == {"admin-06": {"non-compliant"}}
+
+
+@pytest.mark.parametrize("which", ["{ path_beg /comms }", "{ hdr(Upgrade) -m found }"], ids=["path", "upgrades"])
+@pytest.mark.parametrize("what", ["silent-drop", "reject", "deny"])
+def test_what_nobody_lets_pass_is_a_closed_channel(what: str, which: str, node_red: int, tmp_path: Path) -> None:
+    rules = f"http-request {what} if {which}\n  default_backend login"
+    assert judged(tmp_path, rules, node_red, cases="admin-06") == {"admin-06": {"compliant"}}
 
 
 @pytest.mark.parametrize(
-    ("which", "most", "login"),
-    [
-        ("{ path_beg /comms }", 3, ""),
-        ("{ src 127.0.0.1 }", 4, ""),
-        ("{ src 127.0.0.1 }", 4, "http-request auth realm plant unless operator or { path_beg /comms }\n  "),
-        ("{ hdr(Upgrade) -m found }", 3, ""),
-    ],
-    ids=["path", "open", "login", "upgrades"],
+    "login", ["", "http-request auth realm plant unless operator or { path_beg /comms }\n  "], ids=["open", "login"]
 )
-def test_a_limits_silence_is_no_absence(which: str, most: int, login: str, node_red: int, tmp_path: Path) -> None:
-    rules = f"{_RATE.format(which, most)}{login}default_backend login"
+def test_a_limits_silence_is_no_absence(login: str, node_red: int, tmp_path: Path) -> None:
+    rules = f"{_RATE.format('silent-drop', '{ src 127.0.0.1 }', 4)}{login}default_backend login"
     seen = judged(tmp_path, rules, node_red, cases="admin-06")
     assert "compliant" not in seen["admin-06"]
     assert seen["admin-06"] & {"could-not-look", "non-compliant"}

@@ -11,7 +11,7 @@ from suite_controls import CONTROLS
 
 from pytest_nodered_sec import lab, plan
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.probes.channels import websocket
+from pytest_nodered_sec.probes.channels import handshake
 from pytest_nodered_sec.probes.http.side_ports import Entrance
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.session.lab_targets import prepare_lab
@@ -56,16 +56,16 @@ def normal(path: str) -> str:
 def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeypatch: pytest.MonkeyPatch) -> None:
     target = targets[name]
     sent: set[tuple[str, str, bool]] = set()
-    ask_really, upgrade_really, visit_really = Look.ask, websocket.upgrade, Entrance.ask
+    ask_really, upgrade_really, visit_really = Look.ask, handshake.upgrade, Entrance.ask
 
     def ask(self: Look, method: str, path: str, **more: Any) -> Any:
         sent.add((method, normal(path), bool(more.get("plain_address"))))
         return ask_really(self, method, path, **more)
 
-    def upgrade(look: Look, path: str, *more: Any) -> Any:
+    def upgrade(look: Look, path: str, *more: Any, **rest: Any) -> Any:
         where = ", under its address" if more[3:] and more[3] else ""
         sent.add(("GET", normal(path + where), bool(more[2:] and more[2])))
-        return upgrade_really(look, path, *more)
+        return upgrade_really(look, path, *more, **rest)
 
     def visit(self: Entrance, method: str, path: str, *more: Any) -> Any:
         kinds = {"port": "at Node-RED's own port", "the address": "under its address"}
@@ -76,8 +76,7 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
 
     monkeypatch.setattr(Entrance, "ask", visit)
     monkeypatch.setattr(Look, "ask", ask)
-    monkeypatch.setattr(websocket, "upgrade", upgrade)
-    for module in ("http.cleartext", "http.asking", "channels.dashboard"):
+    for module in ("channels.handshake", "channels.websocket", "http.cleartext", "http.asking", "channels.dashboard"):
         monkeypatch.setattr(f"pytest_nodered_sec.probes.{module}.upgrade", upgrade)
     asks = [ask for control in CONTROLS.values() for ask in control.asks(target) if can_be_asked(ask, target)]
     survey = Survey()

@@ -18,16 +18,17 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Kind
 from pytest_nodered_sec.observations.channels import Channel, SocketAttempt
 from pytest_nodered_sec.probes.channels.engineio import DISGUISED, QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.handshake import SilenceError, upgrade
 from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, forgotten, hear, joined, knock, not_taken
-from pytest_nodered_sec.probes.channels.websocket import QUIET, Nowhere, SilenceError, join, upgrade
+from pytest_nodered_sec.probes.channels.websocket import QUIET, Nowhere, join
 from pytest_nodered_sec.probes.http.access import describe, with_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_nodered_sec.observations.answers import RootView
+    from pytest_nodered_sec.probes.channels.handshake import Wire
     from pytest_nodered_sec.probes.channels.socketio import Session
-    from pytest_nodered_sec.probes.channels.websocket import Wire
     from pytest_nodered_sec.probes.transport.look import Look
 
 _PAUSES: Final = (0.0, 0.1, 0.4)  # seconds before each look for the session

@@ -18,8 +18,9 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Kind
 from pytest_nodered_sec.observations.channels import Channel, InterfaceAttempt
 from pytest_nodered_sec.probes.channels.engineio import WEBSOCKET
+from pytest_nodered_sec.probes.channels.handshake import TEXT, SilenceError, upgrade
 from pytest_nodered_sec.probes.channels.socketio import hear, joined, knock
-from pytest_nodered_sec.probes.channels.websocket import TEXT, Nowhere, SilenceError, join_namespace, upgrade
+from pytest_nodered_sec.probes.channels.websocket import Nowhere, join_namespace
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
 from pytest_nodered_sec.probes.transport.answers import json_of
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import RootView
-    from pytest_nodered_sec.probes.channels.websocket import Wire
+    from pytest_nodered_sec.probes.channels.handshake import Wire
     from pytest_nodered_sec.probes.transport.look import Look
 
 _HOW: Final = "without credentials"

@@ -1,18 +1,10 @@
-"""A WebSocket client (RFC 6455) that sends one message, reads the answer and closes; and the probes that use it.
-
-Over the station's own connection, so that proxy, client certificate and pace are the same as everywhere. An answer
-that is no handshake is judged like any other HTTP answer.
-"""
+"""Probes of WebSockets: each sends one message at most, reads the answer and closes."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
-import math
 import secrets
-import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec import threads
@@ -21,38 +13,22 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser
 from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
 from pytest_nodered_sec.observations.refusals import may_refuse_method
+from pytest_nodered_sec.probes.channels.handshake import PING, PONG, TEXT, SilenceError, begin, first, upgrade
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
 from pytest_nodered_sec.probes.http.refusals import answers_anew, closed_twice
 from pytest_nodered_sec.probes.transport.answers import json_of
-from pytest_nodered_sec.probes.transport.deadlines import ended_by
-from pytest_nodered_sec.probes.transport.http import (
-    BODY_LIMIT,
-    CERTIFICATE_REQUIRED,
-    USER_AGENT,
-    CertificateWantedError,
-    Exchange,
-    certificate_required,
-    explained,
-    request_bytes,
-    told,
-)
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.names import random_path
-from pytest_nodered_sec.probes.transport.net import TimedTLS
 from pytest_nodered_sec.probes.transport.once import Once
-from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from pytest_nodered_sec.observations.answers import RootView
-    from pytest_nodered_sec.probes.http.side_ports import Entrance
-    from pytest_nodered_sec.probes.transport.net import Timed
+    from pytest_nodered_sec.probes.channels.handshake import Wire
+    from pytest_nodered_sec.probes.transport.station import Station
 
-_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
-_AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
-_SWITCHING: Final = 101
 _UNTAKEN_AFTER: Final = 6.0  # seconds within which whoever closes an upgrade that nobody takes has closed it
 _ANSWERED_WITHIN: Final = 3.0  # seconds
 _LIMITED: Final = (
@@ -60,44 +36,6 @@ _LIMITED: Final = (
     "with silent-drop), let the machine that runs the tests pass, or slow down (--nodered-pace=quiet)"
 )
 _UNTAKEN: Final = {0, 502, 504}  # of an upgrade; 0: a close without answer, or silence
-TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10  # opcodes, RFC 6455, 5.2
-
-
-class Wire:
-    """An open WebSocket: frames out and in."""
-
-    def __init__(self, sock: Timed, stream: Stream) -> None:
-        self._sock = sock
-        self._stream = stream
-
-    def send(self, opcode: int, payload: bytes) -> None:
-        """Send one frame of less than 65536 bytes; a client's are masked."""
-        size = len(payload)
-        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
-        mask = secrets.token_bytes(4)
-        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
-        self._sock.sendall(bytes([0x80 | opcode]) + length + mask + masked)
-
-    def hurry(self, seconds: float) -> None:
-        """Set the time limit, counted from now."""
-        self._sock.until(min(self._sock.deadline, time.monotonic() + seconds))
-
-    def receive(self) -> tuple[int, bytes]:
-        """Return the next frame's opcode and payload.
-
-        Raises:
-            ConnectionError: closed, or a frame of more than 65536 bytes, which is as good.
-        """
-        try:
-            head = self._stream.exactly(2)
-            size = head[1] & 0x7F
-            if size > 125:
-                size = int.from_bytes(self._stream.exactly(2 if size == 126 else 8))
-            if head[0] & 0x0F == _CLOSE or size > BODY_LIMIT:
-                raise ConnectionResetError
-            return head[0] & 0x0F, self._stream.exactly(size)
-        except Malformed:  # cut off
-            raise ConnectionResetError from None
 
 
 def subscribe(wire: Wire) -> Channel:
@@ -106,10 +44,10 @@ def subscribe(wire: Wire) -> Channel:
     An open instance with nothing to tell would otherwise be silent (@node-red/editor-api/lib/editor/comms.js).
     """
     wire.send(TEXT, b'{"subscribe":"#"}')
-    wire.send(_PING, b"")
+    wire.send(PING, b"")
     while True:
         opcode, payload = wire.receive()
-        if opcode == _PONG:
+        if opcode == PONG:
             return Channel.OPEN
         if opcode == TEXT and _is_refusal(payload):
             return Channel.REFUSED_INSIDE
@@ -190,6 +128,14 @@ def attempt_channel(
     return attempt() if origin else look.shared(f"{surface} WebSocket {path}", attempt)
 
 
+def begin_with_comms(station: Station) -> None:
+    """Ask for /comms before anything else that a limit could count.
+
+    What comes too often is closed, dropped or denied, and looks like a refusal; the first request passes.
+    """
+    begin(station, station.target.admin("/comms"), subscribe)
+
+
 def _attempt(
     look: Look, admin: RootView, node: RootView, surface: str, path: str, talk: str, origin: str
 ) -> ChannelAttempt:
@@ -198,8 +144,9 @@ def _attempt(
     headers = {"Origin": origin} if origin else {}
     how = f"with the Origin {origin}" if origin else "without credentials"
     nowhere = Nowhere(look, root)
+    ask = partial(upgrade, look, root(path), headers, _TALKS[talk])
     try:
-        answer, channel = upgrade(look, root(path), headers, _TALKS[talk])
+        answer, channel = ask() if origin else first(look, root(path), ask)
     except SilenceError:
         answer, channel = Answer(0, silent=True), None
         if not nowhere.gets(answer):
@@ -209,7 +156,7 @@ def _attempt(
         try:  # once more: a front may have been silent, to this path alone or for a while (HAProxy: silent-drop)
             look.extend()
             with look.within(_ANSWERED_WITHIN if nowhere.silent else _UNTAKEN_AFTER):
-                answer, channel = upgrade(look, root(path), headers, _TALKS[talk])
+                answer, channel = ask()
         except SilenceError:
             if not nowhere.silent:
                 raise
@@ -217,7 +164,10 @@ def _attempt(
 
         def again() -> Answer:
             nonlocal channel
-            seen, channel = upgrade(look, root(path), headers, _TALKS[talk])
+            try:
+                seen, channel = ask()
+            except SilenceError:
+                seen, channel = Answer(0), None
             if not seen.status:
                 raise ProbeError(f"WebSocket {path} {how}: the connection was closed", Cause.CLOSED)
             return seen
@@ -292,100 +242,3 @@ def _upgraded(look: Look, path: str) -> Answer:
         return upgrade(look, path, {}, accept)[0]
     except SilenceError:
         return Answer(0, silent=True)
-
-
-class SilenceError(ProbeError):
-    """Not a byte came in answer to a WebSocket handshake until the time limit."""
-
-
-def upgrade(
-    look: Look,
-    path: str,
-    headers: Mapping[str, str],
-    talk: Callable[[Wire], Channel],
-    plain_address: str = "",
-    entrance: Entrance | None = None,
-) -> tuple[Answer, Channel | None]:
-    """Shake hands, talk and close; return the answer to the handshake, status 0 for a close without any.
-
-    Args:
-        look: the look.
-        path: absolute path, sent as written.
-        headers: additional headers.
-        talk: what is said on the open channel.
-        plain_address: ask over plain HTTP at this address instead of the URL's origin.
-        entrance: ask there instead.
-
-    Raises:
-        ProbeError: no answer in time, or none of a WebSocket.
-    """
-    station, plain = look.station, bool(plain_address)
-    host = entrance.host if entrance else station.host_header(station.plain_port if plain else look.target.port)
-    own = {} if plain or entrance else look.target.http.headers  # never in clear
-    heard: list[Channel] = []
-
-    def send() -> Exchange:
-        heard.clear()
-        if entrance:
-            sock = entrance.connect(look.deadline)
-        elif plain:
-            sock = station.dial(plain_address, station.plain_port, look.deadline)
-        else:
-            try:
-                sock = look.open(verified=bool(own))
-            except CertificateWantedError:
-                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
-        sock.until(look.deadline)
-        begun = time.monotonic()
-        stream = Stream(sock)
-        try:
-            with ended_by(sock, look.deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
-                return _converse(
-                    sock, stream, path, {"Host": host, **own, **headers}, lambda wire: heard.append(talk(wire))
-                )
-        except Unreadable:
-            raise ProbeError(f"WebSocket {path}: the answer's encoding cannot be read", Cause.PROTOCOL) from None
-        except (OSError, Malformed) as error:
-            if certificate_required(error):
-                return Exchange(CERTIFICATE_REQUIRED, {}, b"")
-            trouble = explained(f"WebSocket {path}", error, look.deadline, began=stream.began)
-            if isinstance(error, ConnectionError) or trouble.cause is Cause.CLOSED:
-                return Exchange(0, {}, b"", seconds=math.inf if stream.began else time.monotonic() - begun)
-            if trouble.cause is Cause.TIMEOUT and not stream.began:
-                raise SilenceError(trouble.message, Cause.TIMEOUT) from None
-            raise trouble from None
-        finally:
-            sock.close()
-
-    pace = entrance.pace if entrance else station.client(plain_address or None, verified=bool(own))[1]
-    got = look.politely("GET", path, pace, send, usual=not (entrance or plain_address))
-    station.noticed.note("WebSocket", path, got, secret=True)
-    at_once = not got.status and got.seconds < _AT_ONCE
-    return replace(look.reduce(got, path, plain=plain), at_once=at_once), heard[0] if heard else None
-
-
-def _converse(
-    sock: Timed, stream: Stream, path: str, headers: Mapping[str, str], talk: Callable[[Wire], None]
-) -> Exchange:
-    key = base64.b64encode(secrets.token_bytes(16))
-    fields = {
-        "User-Agent": USER_AGENT,
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": key.decode(),
-        **headers,
-    }
-    sock.sendall(request_bytes("GET", path, fields))
-    head = read_head(stream)
-    if head.status != _SWITCHING:
-        body, _ = read_body(stream, head, "GET", BODY_LIMIT)
-        return Exchange(head.status, told(head), body, head.cookies)
-    expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  the RFC's, no secret
-    if head.headers.get("sec-websocket-accept") != expected:
-        raise ProbeError(f"WebSocket {path}: 101, but not the handshake of a WebSocket", Cause.PROTOCOL)
-    wire = Wire(sock, stream)
-    talk(wire)
-    with contextlib.suppress(OSError):  # it has closed already
-        wire.send(_CLOSE, (1000).to_bytes(2))
-    return Exchange(_SWITCHING, told(head), b"", head.cookies)

@@ -16,8 +16,9 @@ from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Answer, Clas
 from pytest_nodered_sec.observations.channels import Channel
 from pytest_nodered_sec.probes.channels.dashboard import connect_channel, connect_with, upgrade_channel
 from pytest_nodered_sec.probes.channels.engineio import QUERY, WEBSOCKET
+from pytest_nodered_sec.probes.channels.handshake import upgrade
 from pytest_nodered_sec.probes.channels.socketio import JOIN, NotTakenError, joined, knock, not_taken
-from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe, upgrade
+from pytest_nodered_sec.probes.channels.websocket import accept, attempt_channel, join, subscribe
 from pytest_nodered_sec.probes.http.access import attempt_access, describe, naming, not_mounted, unsigned_token
 from pytest_nodered_sec.probes.http.endpoint import attempt_endpoint
 from pytest_nodered_sec.probes.http.refusals import dropped_parts, turns_away

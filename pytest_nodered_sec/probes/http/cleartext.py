@@ -21,7 +21,8 @@ from pytest_nodered_sec.observations.cleartext import (
 )
 from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
-from pytest_nodered_sec.probes.channels.websocket import accept, upgrade
+from pytest_nodered_sec.probes.channels.handshake import upgrade
+from pytest_nodered_sec.probes.channels.websocket import accept
 from pytest_nodered_sec.probes.http.endpoint import STOPPED, UNPARSABLE
 from pytest_nodered_sec.probes.http.landmarks import ask_plain
 from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, path_and_query, without_query

@@ -68,6 +68,24 @@ class Timed(socket.socket):
         self.deadline = deadline
         self.settimeout(max(0.001, deadline - time.monotonic()))
 
+    def probe_after(self, seconds: int) -> None:
+        """Have the system ask after so much silence whether the peer still has this connection.
+
+        Where it has not, because a front let go of it without a word, that is answered with a reset (RFC 9293, 3.8.4
+        and 3.10.7.1), after which `has_peer` is false.
+        """
+        idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))  # the second is macOS's name
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if idle is not None:
+            self.setsockopt(socket.IPPROTO_TCP, idle, seconds)
+
+    def has_peer(self) -> bool:
+        """Whether it was not reset: one that the peer has closed in order still has its peer."""
+        with contextlib.suppress(OSError):
+            self.getpeername()
+            return True
+        return False
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:  # Any: socket's own signature, passed through
         """Read, as `socket.recv_into`; whatever reads by way of `makefile` comes here.
 

@@ -80,6 +80,7 @@ class Station:
         self.look_less: Callable[[int], object] = lambda most: None  # lets no more than so many look at once
         self._most = AT_ONCE
         self.closes = False  # whether a random path gets the connection closed, while something else is answered
+        self.drops = False  # whether the first upgrade of all was closed or dropped: no limit counts one request
         self.places = places or Places()
         self._others: dict[str, Station] = {}  # by address, those that could not be reached included
         self._elsewhere: Memo[Station] = Memo(self.places.waits)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import os
+import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,12 +22,12 @@ from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
 from pytest_nodered_sec.policy.model import Policy
-from pytest_nodered_sec.probes.channels.websocket import Wire, join, join_namespace, subscribe
+from pytest_nodered_sec.probes.channels.handshake import Wire
+from pytest_nodered_sec.probes.channels.websocket import join, join_namespace, subscribe
 from pytest_nodered_sec.probes.transport.response import Stream
 from pytest_nodered_sec.survey.survey import Survey
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -179,6 +182,39 @@ def test_silence_as_at_a_random_path_is_absence_and_is_asked_for_twice() -> None
     assert seen.attempt.kind is Kind.ABSENT
     assert seen.evidence().endswith("answered nothing within the time limit, as at a random path")
     assert time.monotonic() - begun < 5.5
+
+
+def let_go(sock: socket.socket) -> None:
+    """Answer as a system does that has let go of a connection without a word, when it is asked whether it has it."""
+    time.sleep(1.2)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST on close
+    os.close(sock.detach())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_dropped_is_refused_only_where_the_first_request_of_all_was_dropped_too(first: bool) -> None:
+    policy = Policy(websockets=("/live",))
+
+    def serve(request: hostile.Request) -> hostile.Reply | None:
+        if "upgrade" in request.headers and (first or request.path != "/comms"):
+            return hostile.Reply(stream=let_go)
+        return hostile.FakeNodeRED()(request)
+
+    asks = [*questions.COMMS, *questions.websockets(Target("host", "https://host.example", policy))]
+    said: list[str] = []
+    with hostile.serving(serve) as server:
+        survey, target = Survey(), Target("host", server.url, policy, timeout=2.0)
+        survey.ask_ahead(target, asks)
+        for ask in asks:
+            try:
+                said.append(survey.answer(target, ask).evidence())
+            except ProbeError as error:
+                said.append(error.message)
+        survey.close()
+        assert server.requests[0].startswith("GET /comms ")
+    dropped = "let go of the connection without a word" in said[1]
+    assert dropped is not first
+    assert ("answered nothing within the time limit, as at a random path" in said[1]) is first
 
 
 def test_silence_after_the_handshake_is_no_absence() -> None:
