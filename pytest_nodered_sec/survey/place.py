@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _ONE_BY_ONE: Final = 2  # the stage of log-ins that are guesses
 _COMPARING: Final = 4  # the stage in which all answers are compared
 _ENDED: Final = (Cause.CLOSED, Cause.CHANGED)
+_NO_TLS: Final = (*_ENDED, Cause.TIMEOUT, Cause.PROTOCOL)
 _SILENT: Final = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.CLOSED)
 _MAY_PASS: Final = (*_SILENT, Cause.UNAVAILABLE)
 
@@ -207,7 +208,7 @@ class Place:
                 self._open[probe.confirmed_by] -= 1
             return
         trouble = seen if isinstance(seen, ProbeError) else None
-        if trouble and trouble.cause in _ENDED and not (probe.landmarks or "admin" in probe.given):
+        if trouble and trouble.cause in _NO_TLS and not (probe.landmarks or {"admin", "host"} & {*probe.given}):
             seen = trouble = self._signs.as_all(trouble)
             if trouble.cause in _ENDED and self._once_more(ask, open_still=True):
                 return

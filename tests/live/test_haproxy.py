@@ -213,7 +213,7 @@ def test_a_ban_after_refusals_is_one_sentence(ban: str, now: str, node_red: int,
     ("ban", "said"),
     [
         ("http-request deny deny_status 429", "to a random path; a rate limit: let it pass the machine"),
-        ("tcp-request connection reject", "reset by peer"),
+        ("tcp-request connection reject", "reset by peer|ended the connection"),  # by chance
         ("http-request silent-drop", "ban"),
     ],
     ids=["429", "reject", "silent-drop"],
@@ -226,9 +226,8 @@ def test_a_ban_from_the_start_is_one_sentence(ban: str, said: str, node_red: int
         cases="test_reach or test_tls or dash-01",
     )
     errors = re.findall(r'<error message="([^"]*)', (tmp_path / "out.xml").read_text())
-    told = [text for text in errors if "see reach-01" not in text]
-    assert len(told) == 1 or (ban.startswith("tcp") and len(told) < 4)  # of TLS, the port's own state
-    assert any(said in text for text in told)
+    [told] = [text for text in errors if "see reach-01" not in text]
+    assert re.search(said, told)
 
 
 def test_a_ban_from_the_start_that_looks_like_a_gate_is_said(node_red: int, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _Context = TypeVar("_Context")
 # ssl.OP_LEGACY_SERVER_CONNECT, which Python has since 3.12: servers without RFC 5746, whose connections anybody in
 # between can put requests before (tls-16)
 _LEGACY_SERVER_CONNECT: Final = 0x4
+_ENDED: Final = "{} ended the connection during the TLS handshake ({})"
 # RFC 5246, 7.2.2: OpenSSL and Go send one of these where no client certificate came
 _TURNED_AWAY: Final = (
     "SSLV3_ALERT_HANDSHAKE_FAILURE",
@@ -149,6 +150,9 @@ def shake_hands(
             f"({error.verify_message}; see tls-01 and tls-02)",
             Cause.UNVERIFIED,
         ) from None
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        sock.close()
+        raise ProbeError(_ENDED.format(where, "closed"), Cause.CLOSED) from None
     except ssl.SSLError as error:
         sock.close()
         reason = (error.reason or str(error)).replace("_", " ").lower()
@@ -165,10 +169,7 @@ def shake_hands(
         raise kind(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
     except OSError as error:
         sock.close()
-        raise ProbeError(
-            f"{where} ended the connection during the TLS handshake ({error.strerror or 'closed'})",
-            Cause.CLOSED,
-        ) from None
+        raise ProbeError(_ENDED.format(where, error.strerror or "closed"), Cause.CLOSED) from None
     return wrapped, certificate
 
 
