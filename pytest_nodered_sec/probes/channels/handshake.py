@@ -29,7 +29,7 @@ from pytest_nodered_sec.probes.transport.http import (
     request_bytes,
     told,
 )
-from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.look import RETRIES, Look
 from pytest_nodered_sec.probes.transport.net import TimedTLS
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 
@@ -156,7 +156,7 @@ def upgrade(
     talk: Callable[[Wire], Channel],
     plain_address: str = "",
     entrance: Entrance | None = None,
-    sent: Callable[[], object] = str,
+    sent: Callable[[], object] | None = None,
 ) -> tuple[Answer, Channel | None]:
     """Shake hands, talk and close; return the answer to the handshake, status 0 for a close without any.
 
@@ -167,7 +167,7 @@ def upgrade(
         talk: what is said on the open channel.
         plain_address: ask over plain HTTP at this address instead of the URL's origin.
         entrance: ask there instead.
-        sent: called when the request has been sent.
+        sent: called when it has been sent, where it is the first request of all, to which no limit objects yet.
 
     Raises:
         SilenceError: nothing came in time.
@@ -198,7 +198,7 @@ def upgrade(
         try:
             with ended_by(sock, look.deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
                 fields = {"Host": host, **own, **headers}
-                return _converse(sock, stream, path, fields, lambda wire: heard.append(talk(wire)), sent)
+                return _converse(sock, stream, path, fields, lambda wire: heard.append(talk(wire)), sent or str)
         except Unreadable:
             raise ProbeError(f"WebSocket {path}: the answer's encoding cannot be read", Cause.PROTOCOL) from None
         except (OSError, Malformed) as error:
@@ -217,7 +217,8 @@ def upgrade(
             sock.close()
 
     pace = entrance.pace if entrance else station.client(plain_address or None, verified=bool(own))[1]
-    got = look.politely("GET", path, pace, send, usual=not (entrance or plain_address))
+    retries = 0 if sent else RETRIES
+    got = look.politely("GET", path, pace, send, retries, usual=not (entrance or plain_address))
     station.noticed.note("WebSocket", path, got, secret=True)
     at_once = not got.status and got.seconds < _AT_ONCE
     return replace(look.reduce(got, path, plain=plain), at_once=at_once), heard[0] if heard else None

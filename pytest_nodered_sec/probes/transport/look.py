@@ -37,7 +37,7 @@ _Found = TypeVar("_Found")
 _Given = TypeVar("_Given")
 _Send: TypeAlias = "Callable[[], Exchange]"
 
-_RETRIES: Final = 2
+RETRIES: Final = 2
 _NOT_ACCEPTABLE: Final = 406
 
 
@@ -225,7 +225,7 @@ class Look:
             return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
         try:
-            how, retries = ("POST", 0) if once else (method, _RETRIES)
+            how, retries = ("POST", 0) if once else (method, RETRIES)
             got = self.politely(how, path, pace, send, retries, usual=plain_address is None)
         except ProbeError as error:
             if secret or plain_address is not None or error.cause is not Cause.CLOSED or not self.station.closes:
@@ -245,7 +245,7 @@ class Look:
         return got
 
     def politely(
-        self, method: str, path: str, pace: Pace, send: _Send, retries: int = _RETRIES, *, usual: bool = True
+        self, method: str, path: str, pace: Pace, send: _Send, retries: int = RETRIES, *, usual: bool = True
     ) -> Exchange:
         """Send one request in turn; on 429 or 503 wait and repeat it, at most twice.
 
