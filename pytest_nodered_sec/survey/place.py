@@ -337,6 +337,7 @@ class Place:
             batch, trouble = [], None
         for ask, seen in batch:
             unsure = trouble is None and may_come_again(seen, self._target)
+            unsure = unsure and not self._station.down.explains(ask.args, seen)
             if not (unsure and self._once_more(ask)):
                 why = self._lost if unsure else trouble
                 self._hand_out(ask, seen if why is None else self._told(ask, why))
@@ -352,8 +353,7 @@ class Place:
         Where it counts as open still, it is a look at TLS: limits of new connections forget them after a pause.
         """
         with self._lock:
-            known = ask in self._twice or self._station.down.named_by(ask.args)
-            if known or PROBES[ask.probe].stage == _ONE_BY_ONE:
+            if ask in self._twice or PROBES[ask.probe].stage == _ONE_BY_ONE:
                 return False
             self._twice.add(ask)
             self._open[PROBES[ask.probe].confirmed_by] += not open_still

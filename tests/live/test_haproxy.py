@@ -318,6 +318,22 @@ def test_an_alert_for_want_of_a_certificate_is_one_sentence(bind: str, node_red:
     assert "answered 496" not in (tmp_path / "out.xml").read_text()
 
 
+def test_dashboards_that_are_down_cost_their_own_answers_only(node_red: int, tmp_path: Path) -> None:
+    """HAProxy says after three seconds that nobody is there; /uisettings and others begin like /ui."""
+    rules = (
+        "acl pages path_beg -i /ui /dashboard\n  use_backend gone if pages\n"
+        "  http-request auth realm plant unless operator or pages\n"
+        f"  default_backend login\nbackend gone\n  server nobody 127.0.0.1:{ports.free_ports(1)[0]}"
+    )
+    begun = time.monotonic()
+    controls = judged(tmp_path, rules, node_red, cases="")
+    assert time.monotonic() - begun < 90  # about 30; it was 130
+    reasons = set(re.findall(r"could not look: ([^\"]*?)&quot;", (tmp_path / "out.xml").read_text()))
+    told = {reason.partition(",")[0] for reason in reasons if "same reason" not in reason}
+    assert told == {"/ui answered 503", "/dashboard answered 503"}
+    assert with_outcome(controls, "compliant") >= {"admin-01", "admin-06", "node-01", "reach-01", "tls-01"}
+
+
 def test_an_endpoint_that_is_down_costs_its_own_answers_only(node_red: int, tmp_path: Path) -> None:
     """Its 503 is no limit's: what is asked beside it is judged, one case tells the reason, and no time is lost."""
     rules = (

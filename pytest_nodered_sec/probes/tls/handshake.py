@@ -166,7 +166,7 @@ class Client:
         self._look = look
         target = look.target
         shown = certificate and target.http.client_certificate is not None
-        context, self.trust = look.contexts.get(
+        context, self.trust = look.station.contexts.get(
             ("OpenSSL", target.ca_file, legacy, authentication, shown),
             lambda: _context(target, legacy=legacy, authentication=authentication, shown=shown),
         )

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_nodered_sec.observations.answers import Answer
-    from pytest_nodered_sec.probes.transport.contexts import Contexts
     from pytest_nodered_sec.probes.transport.net import Timed
     from pytest_nodered_sec.probes.transport.pace import Pace
     from pytest_nodered_sec.probes.transport.station import Station
@@ -143,11 +142,6 @@ class Look:
         """
         return cast("_Found", self.station.found.get(key, find))
 
-    @property
-    def contexts(self) -> Contexts:
-        """TLS contexts that this target may use, with others of the run if it shows no client certificate."""
-        return self.station.contexts
-
     def listed(self, url: str, fetch: Callable[[], _Found]) -> _Found:
         """Return what the first look of the run at a list of revoked certificates fetched.
 
@@ -224,9 +218,12 @@ class Look:
         def send() -> Exchange:
             return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
+        down, simple = self.station.down, (method, headers, body, self.form) == ("GET", own, None, USUAL)
+        simple = simple and plain_address is None and not secret
         try:
             how, retries = ("POST", 0) if once else (method, RETRIES)
-            got = self.politely(how, path, pace, send, retries, usual=plain_address is None)
+            known = down.remembered(path) if simple else None
+            got = known or self.politely(how, path, pace, send, retries, usual=plain_address is None)
         except ProbeError as error:
             if secret or plain_address is not None or error.cause is not Cause.CLOSED or not self.station.closes:
                 raise
@@ -235,6 +232,8 @@ class Look:
             not_taken.add(headers["Accept"])  # nginx: if ($http_accept = application/json) { return 406; }
             ask = partial(self.ask, method, path, headers=headers, body=body)
             return ask(plain_address=plain_address, secret=secret, limit=limit)
+        if simple:
+            down.remember(path, got)
         self.station.noticed.note(method, path, got, secret=secret, led_from=self._led_from)
         if method == "GET" and body is None and not secret:
             key = (plain_address, path, self.form, *sorted(headers.items()))
@@ -260,6 +259,8 @@ class Look:
         for left in range(retries, -1, -1):
             got = self._sent(method, path, pace, send)
             if got.status not in RATE_LIMITED or not left or self.station.down.is_known(path):
+                break
+            if usual and got.status == UNAVAILABLE and self.station.down.is_alike(path, got):
                 break
             if usual and got.status == UNAVAILABLE and self._is_down(method, path, pace, send):
                 break
@@ -363,14 +364,11 @@ class Look:
             ProbeError: as the first of them that raises one.
         """
         waits = self.station.places.waits
-        asked = [Once(partial(self._afresh, act, request), waits) for request in given]
+        asked = [Once(partial(lambda request: act(Look(self.station), request), each), waits) for each in given]
         if not (self.station.pace.quiet or self.station.places.is_ours):
             for once in asked[1:]:
                 self.station.beside(once.settle)
         return [once.get() for once in asked]
-
-    def _afresh(self, act: Callable[[Look, _Given], _Found], given: _Given) -> _Found:
-        return act(Look(self.station), given)
 
     def exchange(
         self,

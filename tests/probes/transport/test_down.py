@@ -67,7 +67,7 @@ def test_who_asks_elsewhere_may_wait_for_who_waits_here(monkeypatch: pytest.Monk
 
 
 def test_every_question_about_it_says_the_same() -> None:
-    down, late = Down(target()), ProbeError("GET /ui/x: 503", Cause.UNAVAILABLE)
+    down, late = Down(target()), ProbeError("it answered 503", Cause.UNAVAILABLE)
     other = ProbeError("GET /ui/x: closed", Cause.CLOSED)
     seen = CertificateDemand(asked=False, status=200)
     assert down.told(["/ui/x"], late) is late
@@ -78,3 +78,41 @@ def test_every_question_about_it_says_the_same() -> None:
     assert said[0].startswith("/ui answered 503, again and again, while a random path was answered otherwise")
     assert [down.told(["/ui"], other), down.told(["/dashboard"], late), down.told(["ui"], late)] == [other, late, late]
     assert down.told(["/ui"], seen) is seen
+
+
+def test_a_plain_request_to_what_is_down_is_sent_no_more() -> None:
+    down, gone = Down(PLANT), Exchange(503, {}, b"gone", seconds=3.0)
+    down.remember("/nr/ui/x", gone)  # not known to be down yet
+    assert down.remembered("/nr/ui/x") is None
+    asked(down, "/nr/ui", answers(401, 401), answers(503))
+    down.remember("/nr/ui/x", Exchange(200, {}, b""))
+    down.remember("/nr/ui/../y", gone)
+    assert down.remembered("/nr/ui/x") is None
+    down.remember("/nr/ui/x", gone)
+    paths = ("/nr/ui", "/nr/ui/socket.io/?EIO=4&transport=polling", "/nr/uI", "/nr/ui/../x", "/nr//ui/x", "/nr/%75i")
+    assert [bool(down.remembered(path)) for path in paths] == [True, True, False, False, False, False]
+
+
+def test_what_answers_as_slowly_and_the_same_is_down_too() -> None:
+    down, gone = Down(target()), Exchange(503, {}, b"gone", seconds=3.0)
+    assert not down.is_alike("/ui_base/x", gone)
+    asked(down, "/ui", answers(401, 401), answers(503))
+    down.remember("/ui", gone)
+    at_once, other = Exchange(503, {}, b"gone", seconds=0.1), Exchange(503, {}, b"busy", seconds=3.0)
+    for path, got in (("/ui_base/x", at_once), ("/ui_base/x", other), ("/", gone)):
+        assert not down.is_alike(path, got)
+    assert down.is_alike("/ui_base/x", gone)
+
+
+def test_what_begins_alike_or_is_named_in_the_reason_is_told_with_the_first() -> None:
+    down = Down(target())
+    for path in ("/uisettings", "/ui", "/dashboard"):
+        asked(down, path, answers(401, 401), answers(503))
+
+    def said(*args: str, reason: str) -> str:
+        return str(down.told(args, ProbeError(reason, Cause.UNAVAILABLE))).partition(" answered")[0]
+
+    assert said("/uisettings", reason="503") == "/ui"
+    assert said(reason="no answer to GET /ui: 503; GET /dashboard: 503") == "/dashboard"
+    assert said("/flows", reason="GET /ui: 503; GET /flows: 503") == "GET /ui: 503; GET /flows: 503"
+    assert said(reason="nothing") == "nothing"
