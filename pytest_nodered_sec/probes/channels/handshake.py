@@ -100,10 +100,6 @@ class SilenceError(ProbeError):
         return SilenceError(self.message, self.cause)
 
 
-class DroppedError(ProbeError):
-    """The same, and the front no longer has the connection."""
-
-
 def first(look: Look, path: str, ask: Callable[[], tuple[Answer, Channel | None]]) -> tuple[Answer, Channel | None]:
     """Return what the first upgrade of a path came to, which may be the first request of all (`begin`).
 
@@ -129,11 +125,7 @@ def begin(station: Station, path: str, talk: Callable[[Wire], Channel]) -> None:
     sent, begun = threading.Event(), time.monotonic()
 
     def ask() -> tuple[Answer, Channel | None]:
-        try:
-            answer, channel = upgrade(Look(station), path, {}, talk, sent=sent.set)
-        except DroppedError as error:
-            station.drops = True
-            raise SilenceError(error.message, Cause.TIMEOUT) from None
+        answer, channel = upgrade(Look(station), path, {}, talk, sent=sent.set)
         station.drops = answer.at_once
         return answer, channel
 
@@ -171,8 +163,8 @@ def upgrade(
 
     Raises:
         SilenceError: nothing came in time.
-        DroppedError: nothing came, and the front no longer has the connection; the run's first upgrade was not dropped.
-        ProbeError: no answer in time, or none of a WebSocket.
+        ProbeError: nothing came, and the front no longer has the connection, while it answered the run's first request
+            or kept that; no answer in time, or none of a WebSocket.
     """
     station, plain = look.station, bool(plain_address)
     host = entrance.host if entrance else station.host_header(station.plain_port if plain else look.target.port)
@@ -205,8 +197,10 @@ def upgrade(
             if certificate_required(error):
                 return Exchange(CERTIFICATE_REQUIRED, {}, b"")
             if not (isinstance(error, TimeoutError) or stream.began or sock.has_peer()) and _since(begun) >= patience:
-                kind, cause = (SilenceError, Cause.TIMEOUT) if station.drops else (DroppedError, Cause.UNAVAILABLE)
-                raise kind(f"WebSocket {path}: {_DROPPED}", cause) from None
+                if not (sent or station.drops):
+                    raise ProbeError(f"WebSocket {path}: {_DROPPED}", Cause.UNAVAILABLE) from None
+                station.drops = True
+                raise SilenceError(f"WebSocket {path}: the connection was dropped", Cause.TIMEOUT) from None
             trouble = explained(f"WebSocket {path}", error, look.deadline, began=stream.began)
             if isinstance(error, ConnectionError) or trouble.cause is Cause.CLOSED:
                 return Exchange(0, {}, b"", seconds=math.inf if stream.began else _since(begun))

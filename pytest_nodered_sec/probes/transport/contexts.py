@@ -26,7 +26,6 @@ _Context = TypeVar("_Context")
 # ssl.OP_LEGACY_SERVER_CONNECT, which Python has since 3.12: servers without RFC 5746, whose connections anybody in
 # between can put requests before (tls-16)
 _LEGACY_SERVER_CONNECT: Final = 0x4
-_ENDED: Final = "{} ended the connection during the TLS handshake ({})"
 # RFC 5246, 7.2.2: OpenSSL and Go send one of these where no client certificate came
 _TURNED_AWAY: Final = (
     "SSLV3_ALERT_HANDSHAKE_FAILURE",
@@ -152,7 +151,7 @@ def shake_hands(
         ) from None
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         sock.close()
-        raise ProbeError(_ENDED.format(where, "closed"), Cause.CLOSED) from None
+        raise _ended(where, "closed") from None
     except ssl.SSLError as error:
         sock.close()
         reason = (error.reason or str(error)).replace("_", " ").lower()
@@ -169,8 +168,12 @@ def shake_hands(
         raise kind(f"no TLS with {where}: {reason}", Cause.PROTOCOL) from None
     except OSError as error:
         sock.close()
-        raise ProbeError(_ENDED.format(where, error.strerror or "closed"), Cause.CLOSED) from None
+        raise _ended(where, error.strerror or "closed") from None
     return wrapped, certificate
+
+
+def _ended(where: str, why: str) -> ProbeError:
+    return ProbeError(f"{where} ended the connection during the TLS handshake ({why})", Cause.CLOSED)
 
 
 def _no_password() -> str:
