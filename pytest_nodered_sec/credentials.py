@@ -131,17 +131,19 @@ def without_secrets(own: Sequence[str] = ()) -> dict[str, str]:
     """Return our environment without what is ours alone and what looks like a secret of somebody else's.
 
     Left out are NODERED_*, values that hold a secret that was learnt, and names that say that they hold one: an ssh
-    client may hand its environment on (SendEnv), and a container's client needs no vault's token.
+    client may hand its environment on (SendEnv), and a container's client needs no vault's token. What any program may
+    see stays: a password may be "usr", and stand in PATH.
 
     Args:
         own: beginnings of names that are the program's own, such as "DOCKER_": these it gets.
     """
-    return {
+    theirs = tuple(own)
+    return harmless() | {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("NODERED_")
-        and redaction.scrub(value) == value
-        and (name.startswith(tuple(own)) or not _SECRET.search(name))
+        and (redaction.scrub_told if name.startswith(theirs) else redaction.scrub)(value) == value
+        and (name.startswith(theirs) or not _SECRET.search(name))
     }
 
 

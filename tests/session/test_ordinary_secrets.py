@@ -37,6 +37,7 @@ for secret in {(*ORDINARY, REAL)!r}:
 """
 REPORTS = ("hdf", "sarif", "codequality", "defectdojo", "oscal", "report")
 OUT = (*(f"--nodered-{name}=out-{name}.file" for name in REPORTS), "--nodered-job-summary", "-rA")
+FIX = "--nodered-fix=fix"
 
 
 @pytest.fixture
@@ -97,11 +98,14 @@ def check_clean(site: Site, result: pytest.RunResult) -> None:
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
 def test_ordinary_secrets_break_nothing(learns: Site, workers: tuple[str, ...]) -> None:
-    result = run(learns, "--nodered-evidence=ev", *workers)
+    result = run(learns, "--nodered-evidence=ev", FIX, *workers)
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     check_valid(learns, learns.path / "ev")
     check_clean(learns, result)
+    plan = (learns.path / "fix/plant/CHANGES.md").read_text()
+    assert "pytest --nodered-suite=only --nodered-url=https://plant.example" in plan
+    assert "- `site-01` critical served: " in plan
 
 
 def test_what_they_leave_is_judged_again_alike(learns: Site) -> None:

@@ -257,7 +257,7 @@ def cookies_of(got: Exchange) -> list[Cookie]:
             name.strip().lower(): value.strip() for name, _, value in (attribute.partition("=") for attribute in rest)
         }
         name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
-        shown = in_one_line(redaction.scrub(name.strip()), 60) if equals else ""
+        shown = in_one_line(redaction.scrub_told(name.strip()), 60) if equals else ""
         site = given.get("samesite", "").lower()
         site = site if site in ("strict", "lax", "none") else ""
         if not _taken_back(given):
