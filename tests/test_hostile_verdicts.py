@@ -15,7 +15,7 @@ from suite_controls import rule_of
 from pytest_nodered_sec import __version__, questions
 from pytest_nodered_sec.catalogue import catalogue
 from pytest_nodered_sec.data.browsers import BROWSER, NAVIGATION
-from pytest_nodered_sec.data.ways import BASIC as MADE_UP
+from pytest_nodered_sec.data.schemes import BASIC as MADE_UP
 from pytest_nodered_sec.data.ways import MONITOR
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import HttpSettings, Target

@@ -204,6 +204,33 @@ GATES |= {
     ),
 }
 GATES |= {
+    "digest": (*by_map("by_digest", "$http_authorization", "^Digest "), "digest", _POLLED),
+    "keyed": (*by_map("by_keyed", "$http_authorization", "^ApiKey "), "keyed", WRITTEN),
+    "image": (*by_map("by_image", "$http_accept", "^image/"), "image", _POLLED),
+    "any-image": (*by_map("by_any_image", "$http_accept", "image/[*]"), "image", _POLLED),
+    "style": (*by_map("by_sheet", "$http_accept", "^text/css"), "style", WRITTEN),
+    "script": (*by_map("by_script", "$http_sec_fetch_dest", "^script$"), "script", ASKED),
+    "form": (
+        *by_map("by_form", "$request_method:$http_content_type", "^GET:application/x-www-form"),
+        "carrying",
+        _POLLED,
+    ),
+    "upload": (*by_map("by_upload", "$request_method:$http_content_type", "^GET:multipart/"), "chunked", _POLLED),
+    "free-anywhere": (
+        f"{LOGIN.replace('Operators', '$by_anywhere')} {TIDIED}",
+        'map $request_uri $by_anywhere { default Operators; "~^/[^?]+/robots[.]txt/" off; }',
+        "dotted freed",
+        WRITTEN,
+    ),
+    "well-known-but-for-pages": (  # the dashboard's path is forwarded as it was sent, so that only others show it
+        f"{LOGIN.replace('Operators', '$by_known')} {TIDIED} location /ui {{ {TO_NODE_RED} }}",
+        'map $request_uri $by_known { default Operators; "~^[^?]*/[.]well-known/" off; }',
+        "dotted",
+        WRITTEN - {"/ui", "/ui/socket.io"},
+    ),
+    "last-but-one": (*by_map("by_depth", "$http_x_forwarded_for", "172[.]17[.]0[.]1, [^,]+$"), "forwarded", WRITTEN),
+}
+GATES |= {
     # WebSockets alone; admin-12 finds them
     "comms-by-name": (
         f"{GUARDED} location /comms {{ {LOGIN.replace('Operators', '$by_admin')} {TO_NODE_RED} }}",

@@ -73,6 +73,22 @@ EMBEDDED: Final = Part(
     "nginx: map $http_sec_fetch_dest $realm { iframe off; default Operators; }, because frames cannot log in",
     ordinary=True,
 )
+
+
+def _loads(name: str, what: str, accept: str, destination: str) -> Part:
+    """Return what a browser sends for a part of a page."""
+    return Part(
+        name,
+        f"as a browser that loads {what}",
+        (("Accept", accept), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", destination)),
+        "nginx: map $http_accept $realm { default Operators; ~^image/ off; }, and the same by $http_sec_fetch_dest",
+    )
+
+
+# As Chromium 142 asks for them; left out in calm mode, in which they would be requests of their own.
+IMAGE: Final = _loads("image", "an image", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image")
+STYLE: Final = _loads("style", "a style sheet", "text/css,*/*;q=0.1", "style")
+SCRIPT: Final = _loads("script", "a script", "*/*", "script")
 BROWSER_SOCKET: Final = Part(
     "browser",
     "as this site's page in a browser",

@@ -26,24 +26,27 @@ COLUMNS: Final = {
     "spelling": "small letters and capitals by turns, in the path or the root, a trailing slash; not where Node-RED "
     "itself refuses",
     "written": "`//` in place of the first slash with the first letter percent-encoded (each by itself at the first "
-    "surface that a gate refuses), behind `/static/..` or the first public path of the policy; at the first page that "
-    "a login refuses (where there is none, everywhere) behind `/.well-known/acme-challenge/../..` and in the same path "
-    "`/robots.txt/..`, `/favicon.ico/..`, `/health/..`, `/public/..` and `/assets/..`; where Node-RED itself refuses, "
-    "`/static/..`, `//` and the letter in one request to the admin API; of pages, endpoints and the admin API the "
-    "whole URL in the request line",
+    "surface that a gate refuses); in one path behind `/static/..` or the first public path of the policy, "
+    "`/.well-known/acme-challenge/../..`, `/robots.txt/..`, `/favicon.ico/..`, `/health/..`, `/public/..` and "
+    "`/assets/..`; at the first page that a login refuses (where there is none, everywhere) the same from "
+    "`/.well-known/` on; where Node-RED itself refuses, all of it in one request to the admin API; of pages, endpoints "
+    "and the admin API the whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
     "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and others with 1 and true) and a "
     "made-up key in X-API-Key, apikey, X-Hub-Signature-256 and others, the cookies that refusals have set; a JWT in "
     "X-Auth-Token, X-Access-Token and the headers of services that sign one; of pages and endpoints a made-up name "
-    "and password, where no Basic login refuses; except on WebSockets a made-up token of the scheme Token",
+    "and password, where no Basic login refuses; except on WebSockets a made-up token of the scheme Token and, where "
+    "no such login refuses, an answer of the scheme Digest; where paths are asked in other forms a key of the scheme "
+    "ApiKey",
     "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets /comms, the "
     "dashboards' channels and the first declared one",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
     "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
     "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too; of a "
     "further page behind the same gate all but 100.64.0.1 and fd00::1; X-Forwarded-For has "
-    "172.30.32.2 (Home Assistant's Supervisor) and 10.0.0.1 before 100.64.0.1, and 192.168.1.5 before fd00::1",
+    "172.30.32.2 (Home Assistant's Supervisor) and 10.0.0.1 before 100.64.0.1, 192.168.1.5 before fd00::1, and "
+    "172.17.0.1 before ::1",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
@@ -55,13 +58,15 @@ COLUMNS: Final = {
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
     "Content-Type, Sec-Fetch-Site, TE and Cache-Control; except on WebSockets, the headers of a CORS preflight, "
     "`Sec-Fetch-Dest: iframe`, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: "
-    "text/event-stream`; the headers by which CDNs and load balancers are known (CF-Ray, X-Amz-Cf-Id, X-Azure-FDID "
-    "and others), Host in capitals with another port, the name of a style sheet in the query; of pages, endpoints and "
-    "the admin API `Accept: application/json`, Range, If-None-Match, If-Modified-Since, and what Chromium sends where "
-    "it opens a page (Sec-Fetch-Mode, Sec-Fetch-Dest, Sec-Fetch-User, Sec-Purpose, Sec-CH-UA, Priority, DNT, its "
-    "User-Agent and others); of the first page and the admin API no User-Agent",
-    "form": "in HTTP/2, where the server agrees on it; with a body, by its length and Expect: 100-continue or in "
-    "chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
+    "text/event-stream`, what a browser sends for an image; where paths are asked in other forms for a style sheet, of "
+    "the first page, endpoints and the admin API for a script; the headers by which CDNs and load balancers are known "
+    "(CF-Ray, X-Amz-Cf-Id, X-Azure-FDID and others), Host in capitals with another port, the name of a style sheet in "
+    "the query; of pages, endpoints and the admin API `Accept: application/json`, Range, If-None-Match, "
+    "If-Modified-Since, and what Chromium sends where it opens a page (Sec-Fetch-Mode, Sec-Fetch-Dest, "
+    "Sec-Fetch-User, Sec-Purpose, Sec-CH-UA, Priority, DNT, its User-Agent and others); of the "
+    "first page and the admin API no User-Agent",
+    "form": "in HTTP/2, where the server agrees on it; with a form's body, by its length and Expect: 100-continue, "
+    "or an upload's in chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear; of admin API and pages also "
     "localhost, the name with a dot at its end, and no name in the TLS handshake",

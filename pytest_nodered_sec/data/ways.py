@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from pytest_nodered_sec.data.api_keys import API_KEYS
-from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, EMBEDDED, NAVIGATION
+from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, EMBEDDED, IMAGE, NAVIGATION, SCRIPT, STYLE
 from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.made_up import ADDRESSED, COOKIES, FLAGS, TOKEN_HEADERS
 from pytest_nodered_sec.data.part import Part, Way
+from pytest_nodered_sec.data.schemes import BASIC, DIGEST, KEYED, SCHEME
 
 # Folders that a gate may let pass wherever they stand: nginx: location ~ /(public|static)/; Caddy: not path */static/*
 FOLDERS: Final = "public/static/assets/images/img/css/js/fonts/icons/vendor/api/webhook/hooks/login/auth/oauth2"
@@ -23,7 +24,8 @@ ASSETS: Final = (
     *("x.js", "x.svg", "x.css", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
     *("x.txt", "x.jpg", "health"),
 )
-USUAL_ASSETS: Final = ASSETS[:2]  # of further channels of one gate, whose list is for all: the rest takes nine more
+# of further channels of one gate, whose list is for all, with the folders in one path: the rest takes eight more
+USUAL_ASSETS: Final = (f"{FOLDERS}/x.js", "x.svg")
 
 
 OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
@@ -164,18 +166,6 @@ EVENTS: Final = Part(
     (("Accept", "text/event-stream"),),
     "nginx: map $http_accept $realm { default Operators; text/event-stream off; }",
 )
-SCHEME: Final = Part(
-    "scheme",
-    "with a made-up token (Token)",
-    (("Authorization", "Token nobody"),),
-    'nginx: if ($http_authorization !~ "^Token ") { return 401; }',
-)
-BASIC: Final = Part(
-    "basic",
-    "with a made-up name and password (Basic)",
-    (("Authorization", "Basic bm9ib2R5Om5vYm9keQ=="),),  # nobody:nobody
-    'nginx: if ($http_authorization !~ "^Basic ") { return 403; }',
-)
 _NAMING_PATHS: Final = (
     *("X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Path"),
     *("X-Replaced-Path", "X-Envoy-Original-Path"),  # Traefik, Envoy
@@ -218,13 +208,15 @@ def _encoded(path: str) -> str:
 SLASHES: Final = Part(
     "slashes", "with // in place of the path's first slash", (), _UNTIDY, write=lambda path: f"/{path}"
 )
+# Paths that a gate may let pass wherever they stand; the first of all also where it looks at the beginning alone
+ANYWHERE: Final = "/.well-known/acme-challenge/../../robots.txt/../favicon.ico/../health/../public/../assets/.."
 DOTTED: Final = Part(
     "dotted",
-    "by way of a path that is often free (/static/..)",
+    "by way of paths that are often free (/static/.. and others)",
     (),
     "nginx: map $request_uri $realm { default Operators; ~^/static/ off; } and a proxy_pass that ends with a slash; "
     "HAProxy: path_beg /static/ in front of an nginx that tidies",
-    write=lambda path: f"/static/..{path}",
+    write=lambda path: f"/static/..{ANYWHERE}{path}",
 )
 ENCODED: Final = Part(
     "encoded",
@@ -240,15 +232,13 @@ FREED: Final = Part(
     "nginx: map $request_uri $realm { default Operators; ~^/[.]well-known/ off; } and a proxy_pass that ends with a "
     "slash, the same by /robots[.]txt or /favicon[.]ico anywhere; HAProxy: path_beg /.well-known/acme-challenge/ in "
     "front of an nginx that tidies",
-    write=lambda path: (
-        f"/.well-known/acme-challenge/../../robots.txt/../favicon.ico/../health/../public/../assets/..{path}"
-    ),
+    write=lambda path: f"{ANYWHERE}{path}",
 )
 # Where Node-RED itself refuses, and a front may log in for whoever asks by such a path: all forms in one.
 UNTIDY: Final = replace(
     DOTTED,
-    said="by way of a path that is often free (/static/..), with // and its first letter percent-encoded",
-    write=lambda path: f"/static/../{_encoded(path)}",
+    said="by way of paths that are often free (/static/.. and others), with // and its first letter percent-encoded",
+    write=lambda path: f"/static/..{ANYWHERE}/{_encoded(path)}",
 )
 ABSOLUTE: Final = Part(
     "absolute",
@@ -295,16 +285,16 @@ NAMELESS: Final = Part(
 )
 CARRYING: Final = Part(
     "carrying",
-    "with a body, and Expect: 100-continue",
-    (("Expect", "100-continue"),),
+    "with a form's body, and Expect: 100-continue",
+    (("Expect", "100-continue"), ("Content-Type", "application/x-www-form-urlencoded")),
     'nginx: map $content_length $realm { "" Operators; default off; }, the same by $http_expect; HAProxy: '
     "req.body_size gt 0",
     body="{}",
 )
 CHUNKED: Final = Part(
     "chunked",
-    "with a body in chunks",
-    (),
+    "with an upload's body in chunks",
+    (("Content-Type", "multipart/form-data; boundary=nobody"),),
     "nginx: map $http_transfer_encoding $realm { chunked off; default Operators; }; HAProxy: "
     "req.hdr(transfer-encoding) -m found",
     body="{}",
@@ -347,13 +337,16 @@ IDENTITY: Final = Part(
     "nginx: map $http_remote_user $realm; see data/identity_headers.py",
 )
 
+_LAN: Final = _from("192.168.1.5")
 _PROGRAMS: Final = (MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST)
 
 WAYS: Final = {
     way.name: way
     for way in (
-        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, _from("172.17.0.1"))),
-        Way("browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)),
+        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, IMAGE, _from("172.17.0.1"))),
+        Way(
+            "browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, DIGEST, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)
+        ),
         Way(
             "bearer",
             (BEARER, CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1")),
@@ -362,13 +355,15 @@ WAYS: Final = {
             "basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1", before="172.30.32.2, 10.0.0.1"))
         ),
         Way("lan", (CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1"))),
-        Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _from("192.168.1.5"))),
+        Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _LAN)),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
-        Way("behind", (BEHIND, NAMELESS, _from("fd00::1", before="192.168.1.5"))),
-        Way("written", (ENCODED, SLASHES, CHUNKED, _from("::1"))),  # in this order: the letter first
+        Way("behind", (BEHIND, NAMELESS, SCRIPT, _from("fd00::1", before="192.168.1.5"))),
+        Way(
+            "written", (ENCODED, SLASHES, CHUNKED, KEYED, STYLE, _from("::1", before="172.17.0.1"))
+        ),  # in this order: the letter first
         Way("freed", (FREED,)),
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
-        Way("head", (HEAD, _from("fd00::1", before="192.168.1.5"))),
+        Way("head", (HEAD, SCRIPT, _from("fd00::1", before="192.168.1.5"))),
         Way("identity", (IDENTITY,)),
     )
 }

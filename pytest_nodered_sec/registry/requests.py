@@ -15,7 +15,7 @@ from pytest_nodered_sec.data.letters import mixed_case
 from pytest_nodered_sec.data.part import with_query, written
 from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.user_files import FOLDERS, USER_FILES
-from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, UNTIDY
+from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, UNTIDY, USUAL_ASSETS
 from pytest_nodered_sec.model import Surface, ending_of, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
 
@@ -153,7 +153,7 @@ def for_socket(target: Target, args: tuple[str, ...]) -> list[Request]:
     joins = [*joining(target, socket), *hint, Request(Manner.HANDSHAKE, "GET", base + UPGRADED)]
     if target.policy.mode == "calm":
         return joins
-    assets = (f"{base}/{asset}{POLLING.removeprefix('/')}" for asset in ASSETS)
+    assets = (f"{base}/{asset}{POLLING.removeprefix('/')}" for asset in dict.fromkeys((*ASSETS, *USUAL_ASSETS)))
     detours = (base + DISGUISED, base + "/.." * base.count("/") + "/x" + POLLING, *assets)
     return [*joins, *(Request(Manner.EXPLOIT, "GET", detour) for detour in detours)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_nodered_sec.data.ways import DOTTED, WAYS
+from pytest_nodered_sec.data.ways import ANYWHERE, DOTTED, WAYS
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.data.part import Part
@@ -26,6 +26,7 @@ def parts_of(target: Target, way: str) -> list[Part]:
         way: its name in `WAYS`.
     """
     free = free_path(target)
-    known = replace(DOTTED, said=f"by way of {free}/..", write=lambda path: f"{free}/..{path}") if free else DOTTED
+    said = f"by way of {free}/.. and paths that are often free"
+    known = replace(DOTTED, said=said, write=lambda path: f"{free}/..{ANYWHERE}{path}") if free else DOTTED
     parts = (known if part is DOTTED else part for part in WAYS[way].parts)
     return [part for part in parts if part.ordinary or target.policy.mode != "calm"]

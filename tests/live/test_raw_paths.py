@@ -52,8 +52,8 @@ _SOUND = free("^$")
 GATES = {
     "acme": Pair(free(_ACME), "proxy-05:freed", _SOUND),
     "well-known": Pair(free("^/[.]well-known/"), "proxy-05:freed", _SOUND),
-    "robots": Pair(free("/(favicon[.]ico|robots[.]txt)"), "proxy-05:freed dash-02:gate-passed", _SOUND),
-    "health": Pair(free("/health"), "proxy-05:freed proxy-05:query dash-02:gate-passed", _SOUND),
+    "robots": Pair(free("/(favicon[.]ico|robots[.]txt)"), "proxy-05:freed proxy-05:dotted dash-02:gate-passed", _SOUND),
+    "health": Pair(free("/health"), "proxy-05:freed proxy-05:dotted proxy-05:query dash-02:gate-passed", _SOUND),
     "acme-before-a-login": Pair(free(_ACME, "editor"), "proxy-05:freed", free("^$", "editor")),
     "acme-logs-in": Pair(logs_in("^/static/"), "proxy-05:dotted", logs_in("^$")),
     "dot": Pair(free("[.](:[0-9]+)?$", name="$http_host"), "proxy-05:host", _SOUND, named=True),

@@ -35,10 +35,11 @@ FURTHER = {  # a gate of its own for the first dashboard, and one for all else t
     name: f"location /dashboard {{ {first} }} set $realm Operators; "
     f"if ($request_uri ~ ^/static/) {{ set $realm off; }} "
     f"{LOGIN.replace('Operators', '$realm')} {TIDIED} "
-    f"location ~ ^/ui/.*[.]{file}$ {{ auth_basic off; {TO_NODE_RED} }}"
+    f"location ~ ^/ui/.*{'/static/.*' * name.endswith('folder')}[.]{file}$ {{ auth_basic off; {TO_NODE_RED} }}"
     for name, first, file in (
         ("further-forbidden", "return 403;", "woff2"),
         ("further-same", f"{LOGIN} {TO_NODE_RED}", "svg"),
+        ("further-same-folder", f"{LOGIN} {TO_NODE_RED}", "js"),
         ("further-same-rare", f"{LOGIN} {TO_NODE_RED}", "woff2"),
         ("further-login", f"{LOGIN.replace('Operators', 'Halls')} {TO_NODE_RED}", "woff2"),
         ("further-node-red", "add_header WWW-Authenticate 'Bearer realm=\"Users\"' always; return 401;", "woff2"),
@@ -242,7 +243,8 @@ def test_what_one_gate_refuses_says_nothing_of_anothers_dashboard(name: str, tar
         seen = violations_of(target, "dash-02", "socket")
     ((label, findings),) = seen.items()
     assert (label, [code for code, _ in findings]) == ("/ui", ["gate-passed"])
-    assert f"/ui/socket.io/x.{'svg' if name == 'further-same' else 'woff2'}" in findings[0][1]
+    file = {"further-same": "x.svg", "further-same-folder": f"{FOLDERS}/x.js"}.get(name, "x.woff2")
+    assert f"/ui/socket.io/{file}" in findings[0][1]
 
 
 def test_a_middleware_that_believes_any_cookie_is_found(targets: Callable[[str], Target]) -> None:

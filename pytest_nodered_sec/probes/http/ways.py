@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.schemes import BASIC, DIGEST
 from pytest_nodered_sec.data.ways import (
-    BASIC,
     IDENTITY,
     NEWER,
     ONCE,
@@ -83,11 +83,15 @@ def _try_way(asking: Asking, surface: str, path: str, way: str) -> VariantAttemp
             if asking.of(surface, earlier).plainly().gate == plain.gate:
                 return VariantAttempt(path, plain, plain, elsewhere=earlier)
     sent = parts_of(look.target, way)
-    if way in _PAST_GATES and plain.refuser is Refuser.NODE_RED:
+    if plain.refuser is Refuser.NODE_RED and way in _PAST_GATES:
         if not sent or way != "dotted" or surface != "admin API":
             return VariantAttempt(path, plain, plain)
         sent = [UNTIDY]
-    if way in ONCE and surface in TALKS and plain.kind is Kind.ABSENT:  # a page shows more
+    if (
+        surface in TALKS
+        and plain.kind is Kind.ABSENT
+        and (way in ONCE or (way in _PAST_GATES and Mark.EXPRESS in plain.answer.marks))
+    ):  # a page shows more, and Node-RED's own page stands behind every gate
         return VariantAttempt(path, plain, plain)
     if way in ONCE and plain.kind is Kind.REFUSED and (told := _told_elsewhere(asking, surface, path, plain, way)):
         return VariantAttempt(path, plain, plain, elsewhere=told)
@@ -245,6 +249,8 @@ def _fits(asking: Asking, surface: str, plain: AccessAttempt, part: Part) -> boo
         return plain.refuser is not Refuser.NODE_RED and not plain.answer.challenge.lower().startswith("basic")
     if part.of_requests and surface in TALKS:
         return False
+    if part is DIGEST:
+        return not plain.answer.challenge.lower().startswith("digest")
     return part is not NEWER or asking.look.speaks_http2()
 
 
