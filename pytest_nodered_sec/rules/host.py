@@ -223,11 +223,12 @@ def certificate_is_renewed(seen: Renewal, policy: Policy) -> Verdict:
             (
                 "not-managed",
                 "a certbot lineage whose certificate is served",
-                "nginx: ssl_certificate is the fullchain.pem of a lineage below /etc/letsencrypt/live",
+                "nginx: ssl_certificate is the fullchain.pem of a lineage below /etc/letsencrypt/live; if something "
+                "else renews the certificate, name it in the policy: [inside] acme_client",
             )
         )
     if not seen.schedule or not seen.scheduled:
-        timer = seen.schedule or "certbot.timer"
+        timer = seen.schedule if seen.schedule.endswith(".timer") else "certbot.timer"  # not a file of cron's
         faults.append(("not-scheduled", "an active timer (or a cron file)", f"systemctl enable --now {timer}"))
     if seen.excluded:
         faults.append(("excluded", "a lineage that certbot renew renews", f"delete autorenew from {seen.excluded}"))

@@ -189,6 +189,13 @@ def test_certificate_is_renewed(seen: Renewal, expected: list[str]) -> None:
     assert seen.evidence()
 
 
+def test_a_cron_file_that_does_not_run_is_no_unit_to_enable() -> None:
+    seen = replace(RENEWED, schedule="/etc/cron.d/certbot", scheduled=False)  # Debian's leaves it to the timer
+    verdict = certificate_is_renewed(seen, target().policy)
+    assert isinstance(verdict, tuple)
+    assert [violation.remedy for violation in verdict] == ["systemctl enable --now certbot.timer"]
+
+
 def test_another_client_that_is_seen_is_to_be_checked_and_named() -> None:
     seen = Renewal("", started=("acme.sh (/var/spool/cron/crontabs/root)",))
     for renewal in (seen, replace(RENEWED, served="", started=seen.started)):

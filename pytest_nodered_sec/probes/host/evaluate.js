@@ -276,7 +276,7 @@ function loader(environment, loaded, asked) {
   }
   return (file) => {
     const real = attempt(() => fs.realpathSync(file), "");
-    if (!real) throw failure("there is no such file that Node-RED's user can reach; name it with the host's settings_file in the policy");
+    if (!real) throw failure("there is no such file that Node-RED's user can reach; name it in the policy: [inside] settings_file");
     if (real !== file) loaded.push({ path: file, changed: changed(file) }); // the link may be newer than what it leads to
     return load(real);
   };

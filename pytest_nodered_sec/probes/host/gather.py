@@ -219,7 +219,7 @@ def evaluate(
         reason = text_of.why(text_of.Section(re.sub(r"\nNode\.js v\S+\s*$", "", text), 1))
         raise ProbeError(
             f"the host's Node.js ({node}) did not run as {process.user}: {reason}; "
-            "name one with the host's `node` in the policy; for rights see docs/sudoers",
+            "name one in the policy: [inside] node; for rights see docs/sudoers",
             Cause.FORBIDDEN,
         )
     seen = checked(seen)
@@ -231,7 +231,7 @@ def evaluate(
             f"{seen.get('file') or 'settings.js'} cannot be evaluated: {seen['trouble']}"
             + (
                 "; this looks like an application of your own that embeds Node-RED: write its settings to a file and "
-                "name that with the host's settings_file in the policy"
+                "name that in the policy: [inside] settings_file"
                 if embedded and node_red.comm
                 else ""
             ),
@@ -252,8 +252,8 @@ def _checked(seen: dict[str, Any], node_red: Candidate) -> dict[str, Any]:
         by = f": {starter} starts it, with arguments that are not seen{why}" if starter else ""
         which = f"it may be any of {' and '.join(others)}" if len(others) > 1 else f"{seen['file']} is a guess"
         raise ProbeError(
-            f"which settings.js Node-RED uses is not known{by}; {which}: name it with the host's user_dir or "
-            "settings_file in the policy",
+            f"which settings.js Node-RED uses is not known{by}; {which}: name it in the policy: [inside] "
+            "user_dir or settings_file",
             Cause.UNIDENTIFIED,
         )
     if form := seen.get("form"):

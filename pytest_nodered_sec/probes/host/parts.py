@@ -141,7 +141,7 @@ def _check_it_is_this_one(inside: Inside, seen: dict[str, Any]) -> None:
     shown = ", ".join(listener.line() for listener in sockets)
     raise ProbeError(
         f"{seen['file']} says uiPort {wanted}, but {inside.node_red.process.line()} listens on {shown}: these are not "
-        "the settings it runs with; name the right ones with the host's user_dir or settings_file in the policy",
+        "the settings it runs with; name the right ones in the policy: [inside] user_dir or settings_file",
         Cause.UNIDENTIFIED,
     )
 

@@ -359,7 +359,7 @@ def choose(
         shown = "; ".join(candidate.process.line() for candidate in candidates[:5])
         raise ProbeError(
             f"{len(candidates)} Node-REDs run on this host ({shown}), and it is not clear which is meant: "
-            "set --nodered-direct-port, or the host's user_dir in the policy",
+            "set --nodered-direct-port, or [inside] user_dir in the policy",
             Cause.UNIDENTIFIED,
         )
     return fitting[0]

@@ -38,7 +38,7 @@ def node_of(node_red: Candidate, sections: dict[str, Section]) -> str:
     )
     raise ProbeError(
         f"the Node.js that runs Node-RED ({node_red.exe or 'of an unknown place'}) {state}, and this host has no other "
-        "that only root can change, so none is run: restart Node-RED, or name one with the host's `node` in the policy",
+        "that only root can change, so none is run: restart Node-RED, or name one in the policy: [inside] node",
         Cause.FORBIDDEN,
     )
 

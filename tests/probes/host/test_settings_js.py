@@ -209,7 +209,7 @@ def test_where_its_arguments_are_known_no_other_place_is_guessed(evaluate: Evalu
     assert seen["file"] == str(evaluate.folder / ".node-red" / "settings.js")
     assert (
         seen["trouble"]
-        == "there is no such file that Node-RED's user can reach; name it with the host's settings_file in the policy"
+        == "there is no such file that Node-RED's user can reach; name it in the policy: [inside] settings_file"
     )
 
 
