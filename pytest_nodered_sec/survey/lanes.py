@@ -1,4 +1,4 @@
-"""In which order a target's first questions are asked, and which of them one after the other."""
+"""In which order a target's questions are asked, and which of them one after the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_nodered_sec.registry import PROBES
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from pytest_nodered_sec.model import Ask
+    from pytest_nodered_sec.model import Ask, Target
 
 _IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
 _UPGRADE: Final = 3  # round trips of a connection over TLS and one request
@@ -31,6 +31,17 @@ def lanes(asks: Iterable[Ask]) -> list[list[Ask]]:
             lane = together.setdefault(_lane(ask) or ask, [])
             lane += [ask] if ask not in lane else []
     return [*filter(None, together.values())]
+
+
+def one_by_one(guesses: Iterable[Ask], target: Target) -> list[list[Ask]]:
+    """Return guesses by what makes them one after the other: those at Node-RED's log-in, and at Basic logins beside it.
+
+    Where both know the accounts of one directory, which of them has the attempts must not depend on who is faster.
+    """
+    lanes: dict[str, list[Ask]] = {}
+    for ask in guesses:
+        lanes.setdefault("" if target.policy.login_realm else ask.probe, []).append(ask)
+    return [*lanes.values()]
 
 
 def _lane(ask: Ask) -> Hashable:

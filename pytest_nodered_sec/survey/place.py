@@ -14,7 +14,7 @@ from pytest_nodered_sec.probes.transport.net import AT_ONCE
 from pytest_nodered_sec.probes.transport.once import Memo, Once
 from pytest_nodered_sec.registry import PROBES
 from pytest_nodered_sec.survey.landmarks import Landmarks
-from pytest_nodered_sec.survey.lanes import lanes
+from pytest_nodered_sec.survey.lanes import lanes, one_by_one
 from pytest_nodered_sec.survey.pending import Pending
 from pytest_nodered_sec.survey.signs import Signs
 from pytest_nodered_sec.survey.unconfirmed import Unconfirmed
@@ -106,6 +106,7 @@ class Place:
     def _take_queue(self, addresses: tuple[str, ...]) -> None:
         """Take the queue of the target's host, by whose addresses its laws are shared with others that are there."""
         self._queue = self._hosts.queue_of(self._target, addresses, self._station.calm_down)
+        self._station.guessing = self._queue.guessing["guess_login"]
 
     def _enter(self) -> None:
         """Reach the target, and queue what waited for that: one thread waits where nobody answers, not eight."""
@@ -198,7 +199,7 @@ class Place:
         if ask in self._twice:
             self._station.try_again()
         try:
-            with self._queue.guessing if guesses else contextlib.nullcontext():
+            with self._queue.guessing[ask.probe] if guesses else contextlib.nullcontext():
                 seen: Observation | ProbeError = self._observe(ask)
         except ProbeError as error:
             seen = error
@@ -255,15 +256,12 @@ class Place:
 
     def _get_ready_to_guess(self) -> None:
         """Connect for the password guesses while the last looks before them are still running."""
-        from pytest_nodered_sec.probes.transport.look import Look
-
         with self._lock:
             due = 0 < self._open.total() < 2 * AT_ONCE and any(self._stage(ask) == _ONE_BY_ONE for ask in self._later)
             if not due or self._ready_to_guess or self._lost is not None or not self._target.policy.guess:
                 return
             self._ready_to_guess = True
-        with contextlib.suppress(ProbeError):  # who guesses is told
-            self._station.check_channel(Look(self._station).deadline)
+        self._way.get_ready_to_guess()
 
     def _observe(self, ask: Ask) -> Observation:
         from pytest_nodered_sec.probes.transport.look import Look
@@ -313,7 +311,7 @@ class Place:
             next_ones = [ask for ask in self._later if self._stage(ask) == stage]
             self._later = [ask for ask in self._later if ask not in next_ones]
             self._open.update(PROBES[ask.probe].confirmed_by for ask in next_ones)
-        for lane in [next_ones] if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
+        for lane in one_by_one(next_ones, self._target) if stage == _ONE_BY_ONE else [[ask] for ask in next_ones]:
             self._put(*lane)
 
     # --- landmarks

@@ -39,7 +39,7 @@ class HostQueue:
         pace: the pace that the host's targets share if one of them is quiet; None while each has its own.
         number: how many hosts were known before it.
         calm_downs: called when the pace becomes quiet, one for each target of the host.
-        guessing: held while a password is tried at one of them.
+        guessing: held while a password is tried at one of them, by the probe that does.
         most: how many look at once, each with one connection; one at a quiet host.
     """
 
@@ -47,7 +47,7 @@ class HostQueue:
         self.number = number
         self.pace: Pace | None = None
         self.calm_downs: dict[Callable[[Pace], None], None] = {}  # in order, each once
-        self.guessing = threading.Lock()
+        self.guessing = {name: threading.Lock() for name in ("guess_login", "guess_basic")}
         self.waiting: deque[Callable[[], object]] = deque()
         self.busy = 0
         self.most = AT_ONCE

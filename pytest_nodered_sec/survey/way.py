@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.probes.transport.once import Once
 
 if TYPE_CHECKING:
@@ -56,3 +58,16 @@ class Way:
         self.resolved.get()
         self._station.arrive(look.deadline)
         return True
+
+    def get_ready_to_guess(self) -> None:
+        """Connect for Node-RED's log-in, and for a Basic login beside it; who guesses is told what goes wrong."""
+        if self._station.noticed.basic and not self._station.pace.quiet:
+            self._station.beside(self._connect)
+        if not self._station.verified:
+            self._connect()
+
+    def _connect(self) -> None:
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        with contextlib.suppress(ProbeError):
+            self._station.client(None, verified=True)[0].prepare(Look(self._station).deadline)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_nodered_sec.model import Ask
-from pytest_nodered_sec.survey.lanes import lanes
+import pytest
+
+from pytest_nodered_sec.model import Ask, Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.survey.lanes import lanes, one_by_one
 
 FILES = [Ask("file", (path, "")) for path in ("/a", "/b")]
 
@@ -37,3 +40,10 @@ def test_what_would_wait_for_an_answer_to_another_question_is_asked_after_it() -
 def test_the_first_of_a_kind_begins_before_others_that_may_wait_for_it() -> None:
     claims = [Ask("claim", (f"{name}: admin",)) for name in ("Remote-User", "X-User")]
     assert lanes([*FILES, *claims]) == [[FILES[0]], [claims[0]], [FILES[1]], [claims[1]]]
+
+
+@pytest.mark.parametrize(("realm", "lengths"), [("", [1, 2]), ("plant", [3])])
+def test_a_log_in_is_guessed_beside_basic_logins_unless_they_share_a_directory(realm: str, lengths: list[int]) -> None:
+    target = Target("t", "https://plant.example", Policy(login_realm=realm))
+    guesses = [Ask("guess_login"), *(Ask("guess_basic", ("DASHBOARD", path)) for path in ("/ui", "/dashboard"))]
+    assert [len(lane) for lane in one_by_one(guesses, target)] == lengths

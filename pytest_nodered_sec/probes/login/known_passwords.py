@@ -1,11 +1,11 @@
 """Published passwords: at Node-RED's own login, and at Basic logins.
 
-Nobody is locked out: one attempt at a time, each sent once, counted where every process of the run looks. At a log-in
-that locks accounts, one for each user name and run, and none after the first sign of a lock-out; so three runs within
-ten minutes that know nothing of each other still leave the right password two, and runs on one machine, which do know,
-always leave it one. The site's own account gets none where
-its own password was refused, which was its attempt. A Basic login, where nothing is locked, gets three; at Node-RED's
-own, which hashes in its event loop, none follows for a user name whose hash takes long, and that is told.
+Nobody is locked out: at each login one attempt at a time, each sent once, counted where every process of the run looks.
+At a log-in that locks accounts, one for each user name and run, and none after the first sign of a lock-out; so three
+runs within ten minutes that know nothing of each other still leave the right password two, and runs on one machine,
+which do know, always leave it one. The site's own account gets none where its own password was refused, which was its
+attempt. A Basic login, where nothing is locked, gets three; at Node-RED's own, which hashes in its event loop, none
+follows for a user name whose hash takes long, and that is told.
 """
 
 from __future__ import annotations
@@ -198,7 +198,10 @@ def guess_basic(look: Look, admin: RootView, node: RootView, surface: str, path:
         return BasicGuesses(attempt, realm, same_as=first)
     look.station.check_channel(look.deadline)  # as above
     asked = absolute if path else node.canary.path
-    return _guesses_at(look, _followed(look, asked) if plainly.hops else asked, attempt, realm, login)
+    # Node-RED hashes: beside its log-in, which does as well, how long that takes would not be known.
+    with look.station.guessing if attempt.refuser is Refuser.NODE_RED_BASIC else contextlib.nullcontext():
+        look.extend()
+        return _guesses_at(look, _followed(look, asked) if plainly.hops else asked, attempt, realm, login)
 
 
 def _login_of(attempt: AccessAttempt, realm: str) -> str:

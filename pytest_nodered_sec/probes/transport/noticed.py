@@ -31,6 +31,7 @@ class Noticed:
     Attributes:
         answers: how many there were.
         server: what the first answer with Server or Via said.
+        basic: whether any asked for a Basic login.
         http3: the first offer of HTTP/3.
         clock_offset: seconds by which the target's clock is ahead, by the first Date it sent; None for none.
         enough: made-up headers that were enough to be served something, by what else was sent with them.
@@ -40,6 +41,7 @@ class Noticed:
         self._lock = threading.Lock()
         self.answers = 0
         self.server = ""
+        self.basic = False
         self.http3 = ""
         self.clock_offset: int | None = None
         self.enough: dict[str, Sequence[tuple[str, str]]] = {}
@@ -59,6 +61,7 @@ class Noticed:
         with self._lock:
             self.answers += 1
             self.server = self.server or server_of(got)
+            self.basic = self.basic or "basic" in got.headers.get("www-authenticate", "").lower()
             if self.clock_offset is None:
                 self.clock_offset = clock_offset(got, datetime.now(UTC))
             self.http3 = self.http3 or announced_http3(got)

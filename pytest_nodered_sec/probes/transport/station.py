@@ -64,6 +64,7 @@ class Station:
     ) -> None:
         self.target = target
         self.logins = logins or Logins(None)
+        self.guessing = threading.Lock()  # held while a password is tried at a log-in of Node-RED's on this host
         self.lists: Memo[Any] = lists or Memo()  # Any, here and below: whatever several looks need
         self.basic_logins: dict[str, str] = {}  # those that were asked with passwords, and where
         self.addresses: tuple[str, ...] = ()
