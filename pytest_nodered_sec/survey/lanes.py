@@ -58,6 +58,8 @@ def _lane(ask: Ask) -> Hashable:
         return how
     if ask.probe == "by_address" and how in ("", "no name"):
         return ask.probe
+    if "/comms" in (ask.args[:1] if ask.probe == "way" else ask.args[1:2]) and ask.probe in ("way", "foreign"):
+        return "/comms"
     if ask.probe in ("socket", "foreign"):
         return "channel", how
     return ("channel", ask.args[2]) if ask.probe == "way" and ask.args[0] == "channel, WebSocket" else None

@@ -131,6 +131,8 @@ def upgrade_channel(
     headers: Mapping[str, str],
     talk: Callable[[Wire], Channel],
     query: Callable[[str], str] = str,
+    *,
+    refused: bool = False,
 ) -> tuple[Answer, Channel | None]:
     """Do as `upgrade` with a dashboard's channel; if that is closed after the handshake, in disguise.
 
@@ -140,14 +142,15 @@ def upgrade_channel(
         headers: additional headers.
         talk: what is said on the open channel.
         query: adds to the path with its query.
+        refused: as for `upgrade`.
 
     Raises:
         ProbeError: no answer in time, or none of a WebSocket.
     """
-    answer, channel = upgrade(look, query(path + WEBSOCKET), headers, talk)
+    answer, channel = upgrade(look, query(path + WEBSOCKET), headers, talk, refused=refused)
     if answer.status or answer.at_once or look.target.policy.mode == "calm":
         return answer, channel
-    return upgrade(look, query(path + DISGUISED), headers, talk)
+    return upgrade(look, query(path + DISGUISED), headers, talk, refused=refused)
 
 
 def _connect(look: Look, node: RootView, socket: str, query: str = QUERY) -> SocketAttempt:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.broken import certificate_required, explained, told
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import (
     BODY_LIMIT,
@@ -24,10 +25,7 @@ from pytest_nodered_sec.probes.transport.http import (
     USER_AGENT,
     CertificateWantedError,
     Exchange,
-    certificate_required,
-    explained,
     request_bytes,
-    told,
 )
 from pytest_nodered_sec.probes.transport.look import RETRIES, Look
 from pytest_nodered_sec.probes.transport.net import TimedTLS
@@ -149,6 +147,8 @@ def upgrade(
     plain_address: str = "",
     entrance: Entrance | None = None,
     sent: Callable[[], object] | None = None,
+    *,
+    refused: bool = False,
 ) -> tuple[Answer, Channel | None]:
     """Shake hands, talk and close; return the answer to the handshake, status 0 for a close without any.
 
@@ -160,6 +160,7 @@ def upgrade(
         plain_address: ask over plain HTTP at this address instead of the URL's origin.
         entrance: ask there instead.
         sent: called when it has been sent, where it is the first request of all, to which no limit objects yet.
+        refused: whether it is refused as a rule: then a connection will do by which another one was (`by_refused`).
 
     Raises:
         SilenceError: nothing came in time.
@@ -170,9 +171,21 @@ def upgrade(
     host = entrance.host if entrance else station.host_header(station.plain_port if plain else look.target.port)
     own = {} if plain or entrance else look.target.http.headers  # never in clear
     heard: list[Channel] = []
+    usual = not (entrance or plain)
+    client, pace = station.client(plain_address or None, verified=bool(own))
+    pace = entrance.pace if entrance else pace
+    fields = {"Host": host, **own, **headers}
+
+    def by_kept(sock: Timed, deadline: float) -> tuple[Exchange, bool]:
+        sock.until(deadline)
+        with ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
+            return _converse(sock, Stream(sock), path, fields, lambda wire: None, str)  # what opens does not count here
 
     def send() -> Exchange:
         heard.clear()
+        got = client.by_refused(look.deadline, by_kept) if refused and usual else None
+        if got is not None:
+            return got
         if entrance:
             sock = entrance.connect(look.deadline)
         elif plain:
@@ -187,10 +200,10 @@ def upgrade(
         patience = max(1, int(look.deadline - begun) - _HEARD_WITHIN)
         sock.probe_after(patience)
         stream = Stream(sock)
+        again = False
         try:
             with ended_by(sock, look.deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
-                fields = {"Host": host, **own, **headers}
-                return _converse(sock, stream, path, fields, lambda wire: heard.append(talk(wire)), sent or str)
+                got, again = _converse(sock, stream, path, fields, lambda wire: heard.append(talk(wire)), sent or str)
         except Unreadable:
             raise ProbeError(f"WebSocket {path}: the answer's encoding cannot be read", Cause.PROTOCOL) from None
         except (OSError, Malformed) as error:
@@ -208,11 +221,14 @@ def upgrade(
                 raise SilenceError(trouble.message, Cause.TIMEOUT) from None
             raise trouble from None
         finally:
-            sock.close()
+            if not (again and usual):
+                sock.close()
+        if again and usual:
+            client.keep_refused(sock, got, again=True)
+        return got
 
-    pace = entrance.pace if entrance else station.client(plain_address or None, verified=bool(own))[1]
     retries = 0 if sent else RETRIES
-    got = look.politely("GET", path, pace, send, retries, usual=not (entrance or plain_address))
+    got = look.politely("GET", path, pace, send, retries, usual=usual)
     station.noticed.note("WebSocket", path, got, secret=True)
     at_once = not got.status and got.seconds < _AT_ONCE
     return replace(look.reduce(got, path, plain=plain), at_once=at_once), heard[0] if heard else None
@@ -229,7 +245,8 @@ def _converse(
     headers: Mapping[str, str],
     talk: Callable[[Wire], None],
     sent: Callable[[], object],
-) -> Exchange:
+) -> tuple[Exchange, bool]:
+    """Shake hands and talk; return the answer, and whether the connection can be used again."""
     key = base64.b64encode(secrets.token_bytes(16))
     fields = {
         "User-Agent": USER_AGENT,
@@ -243,8 +260,8 @@ def _converse(
     sent()
     head = read_head(stream)
     if head.status != _SWITCHING:
-        body, _ = read_body(stream, head, "GET", BODY_LIMIT)
-        return Exchange(head.status, told(head), body, head.cookies)
+        body, again = read_body(stream, head, "GET", BODY_LIMIT)
+        return Exchange(head.status, told(head), body, head.cookies), again
     expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  the RFC's, no secret
     if head.headers.get("sec-websocket-accept") != expected:
         raise ProbeError(f"WebSocket {path}: 101, but not the handshake of a WebSocket", Cause.PROTOCOL)
@@ -252,4 +269,4 @@ def _converse(
     talk(wire)
     with contextlib.suppress(OSError):  # it has closed already
         wire.send(CLOSE, (1000).to_bytes(2))
-    return Exchange(_SWITCHING, told(head), b"", head.cookies)
+    return Exchange(_SWITCHING, told(head), b"", head.cookies), False

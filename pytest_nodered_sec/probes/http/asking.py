@@ -293,9 +293,9 @@ class Asking:
         if dashboard and entrance:
             answer, channel = upgrade(self.look, adds(asked + WEBSOCKET), headers, talk, "", entrance)
         elif dashboard:
-            answer, channel = upgrade_channel(self.look, asked, headers, talk, adds)
+            answer, channel = upgrade_channel(self.look, asked, headers, talk, adds, refused=True)
         else:
-            answer, channel = upgrade(self.look, adds(asked), headers, talk, "", entrance)
+            answer, channel = upgrade(self.look, adds(asked), headers, talk, "", entrance, refused=True)
         seen = describe(self.look, self._surface, "GET", path, f"as a WebSocket, {said}", answer, self.view)
         if channel not in (None, Channel.OPEN):  # past the gate, where Node-RED or the dashboard refuses
             return replace(seen, classified=_REFUSED_INSIDE)

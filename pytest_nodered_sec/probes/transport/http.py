@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
-from pytest_nodered_sec import redaction
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.broken import certificate_required, explained, told, unreadable
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.form import USUAL
 from pytest_nodered_sec.probes.transport.net import TimedTLS
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.probes.transport.form import Form
     from pytest_nodered_sec.probes.transport.net import Timed
-    from pytest_nodered_sec.probes.transport.response import Head
 
 USER_AGENT: Final = f"pytest-nodered-sec/{__version__}"
-UNANSWERED: Final = "the connection was closed without an answer"
 CERTIFICATE_REQUIRED: Final = 496  # what nginx calls it where no client certificate came; never sent as a status
 
 
@@ -39,8 +37,6 @@ class CertificateWantedError(ProbeError):
     """The server ended the TLS handshake because it wants a client certificate."""
 
 
-# The second one, after a handshake that succeeded, ends a renegotiation (Apache: SSLVerifyClient in a Location).
-_CERTIFICATE_ALERTS: Final = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE")
 _UPGRADE_LIMIT: Final = 1.0  # seconds
 BODY_LIMIT: Final = 64 * 1024  # bytes; more is never needed to tell an answer
 
@@ -122,6 +118,7 @@ class Client:
         self._open_socket = open_socket
         self._lock = threading.Lock()
         self._kept: list[Timed] = []  # connections that nobody uses at the moment
+        self._refused: list[Timed] = []  # the same, by which an upgrade was refused: for another upgrade alone
         self._newer: list[Conversation] = []  # the same, of HTTP/2
         self._begin: Callable[[TimedTLS, str], Conversation] | None = None
         self._closed = False
@@ -187,21 +184,49 @@ class Client:
         finally:
             self._keep_newer(fresh)
 
-    def _keep(self, sock: Timed) -> None:
+    def _keep(self, sock: Timed, kept: list[Timed] | None = None) -> None:
         with self._lock:
             if not self._closed:
                 sock.rest()
-                self._kept.append(sock)
+                (self._kept if kept is None else kept).append(sock)
                 return
         sock.close()
 
-    def _take_kept(self, deadline: float) -> Timed | None:
+    def by_refused(self, deadline: float, ask: Callable[[Timed, float], tuple[Exchange, bool]]) -> Exchange | None:
+        """Ask for an upgrade by a connection by which one was refused; None unless it is refused again.
+
+        Who took it for a WebSocket's may judge nothing more that comes by it, so no other answer counts: it is to be
+        asked for on a new connection.
+
+        Args:
+            deadline: absolute `time.monotonic()` seconds; half of what is left is given to this.
+            ask: asks by a deadline, and returns the answer, and whether the connection can be used again.
+        """
+        sock = self._take_kept(deadline, self._refused)
+        if sock is None:
+            return None
+        with contextlib.suppress(ProbeError, OSError, Malformed, Unreadable):
+            got, again = ask(sock, (time.monotonic() + deadline) / 2)
+            if _refuses(got):
+                self.keep_refused(sock, got, again=again)
+                return got
+        sock.close()
+        return None
+
+    def keep_refused(self, sock: Timed, got: Exchange, *, again: bool) -> None:
+        """Keep a connection for `by_refused` where it can be used again, and this answer refused an upgrade."""
+        if again and _refuses(got):
+            self._keep(sock, self._refused)
+        else:
+            sock.close()
+
+    def _take_kept(self, deadline: float, kept: list[Timed]) -> Timed | None:
         """Return the most recently used kept connection that is still open, and on which nothing was said meanwhile."""
         while True:
             with self._lock:
-                if not self._kept:
+                if not kept:
                     return None
-                sock = self._kept.pop()
+                sock = kept.pop()
             if not sock.take_up():
                 continue
             if _silent(sock, deadline):
@@ -256,8 +281,13 @@ class Client:
         if time.monotonic() >= deadline:
             raise ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
         # Who took the connection for a WebSocket's does not judge any more what comes by it.
-        keep = "upgrade" not in wanted and not form.behind
-        kept = self._behind(form.behind, deadline) if form.behind else self._take_kept(deadline)
+        upgrades = "upgrade" in wanted
+        keep = not upgrades and not form.behind
+        if upgrades and not form.behind:
+            refused = self.by_refused(deadline, lambda sock, soon: self._converse(sock, request, what, soon, limit))
+            if refused is not None:
+                return refused
+        kept = self._behind(form.behind, deadline) if form.behind else self._take_kept(deadline, self._kept)
         if kept is not None:
             try:
                 return self._asked(kept, request, what, deadline, limit, keep=keep)
@@ -289,7 +319,7 @@ class Client:
         if again and keep:
             self._keep(sock)
         else:
-            sock.close()
+            self.keep_refused(sock, got, again=again and not keep)
         return got
 
     def _converse(self, sock: Timed, request: bytes, what: str, deadline: float, limit: int) -> tuple[Exchange, bool]:
@@ -318,8 +348,9 @@ class Client:
     def rest(self) -> None:
         """Close the connections that are kept; who asks again makes new ones."""
         with self._lock:
-            kept = [*self._kept, *(conversation.sock for conversation in self._newer)]
-            self._kept, self._newer = [], []
+            kept = [*self._kept, *self._refused, *(conversation.sock for conversation in self._newer)]
+            for pool in (self._kept, self._refused, self._newer):
+                pool.clear()
         for sock in kept:
             sock.close()
 
@@ -328,6 +359,11 @@ class Client:
         with self._lock:
             self._closed = True
         self.rest()
+
+
+def _refuses(got: Exchange) -> bool:
+    """Whether an answer refuses, and not because of its time or of how much was asked."""
+    return 400 <= got.status < 500 and got.status not in (408, 425, 429, CERTIFICATE_REQUIRED)
 
 
 def _silent(sock: Timed, deadline: float) -> bool:
@@ -349,42 +385,3 @@ def _silent(sock: Timed, deadline: float) -> bool:
 def _ended(sock: Timed, deadline: float) -> contextlib.AbstractContextManager[None]:
     """Have a connection ended at a deadline, where it has TLS; without, a time limit of the socket does."""
     return ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext()
-
-
-def told(head: Head) -> dict[str, str]:
-    """Return the fields of a head, without secrets of ours that it echoes: cut or escaped, none would be recognised."""
-    return {name: redaction.scrub_told(value) for name, value in head.headers.items()}
-
-
-def unreadable(what: str, error: Unreadable) -> ProbeError:
-    """Return the error of an answer whose encoding cannot be undone."""
-    return ProbeError(
-        f"{what}: the answer is encoded ({readable(str(error))}), which was not asked for, and cannot be read",
-        Cause.PROTOCOL,
-    )
-
-
-def certificate_required(error: BaseException) -> bool:
-    """Whether it is the alert that a client certificate is missing: in TLS 1.3, or when Apache asks for it later on."""
-    return isinstance(error, ssl.SSLError) and error.reason in _CERTIFICATE_ALERTS
-
-
-def explained(what: str, error: OSError | Malformed, deadline: float, *, began: bool) -> ProbeError:
-    """Return the error message for a broken exchange.
-
-    Args:
-        what: what was asked.
-        error: how it broke.
-        deadline: until when there was time.
-        began: whether any byte of an answer had come.
-    """
-    if time.monotonic() >= deadline - 0.005 or isinstance(error, TimeoutError):
-        return ProbeError(f"{what}: no complete answer within the time limit", Cause.TIMEOUT)
-    gone = isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
-    if not began and (gone or isinstance(error, Malformed)):
-        return ProbeError(f"{what}: {UNANSWERED}", Cause.CLOSED)
-    if isinstance(error, Malformed):
-        return ProbeError(f"{what}: the answer is cut off or not HTTP ({error})", Cause.PROTOCOL)
-    if gone:
-        return ProbeError(f"{what}: the answer is cut off or not HTTP", Cause.PROTOCOL)
-    return ProbeError(f"{what}: {error.strerror or type(error).__name__}", Cause.PROTOCOL)

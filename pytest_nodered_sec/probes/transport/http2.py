@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from pytest_nodered_sec import redaction
+from pytest_nodered_sec.probes.transport.broken import explained, unreadable
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
-from pytest_nodered_sec.probes.transport.http import Exchange, explained, unreadable
+from pytest_nodered_sec.probes.transport.http import Exchange
 from pytest_nodered_sec.probes.transport.response import HEAD_LIMIT, Malformed, Unreadable, decoded
 
 if TYPE_CHECKING:

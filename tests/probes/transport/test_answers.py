@@ -26,7 +26,8 @@ from pytest_nodered_sec.probes.transport.answers import (
     retry_after,
     server_of,
 )
-from pytest_nodered_sec.probes.transport.http import Exchange, told
+from pytest_nodered_sec.probes.transport.broken import told
+from pytest_nodered_sec.probes.transport.http import Exchange
 from pytest_nodered_sec.probes.transport.response import Head
 
 TARGET = Target("x", "https://plant.example", Policy(login_urls=("/login", "https://sso.example/x")))
