@@ -1,10 +1,14 @@
 """Whether `hardened` is as green as before on every front, and what that takes: requests by the front's log, seconds.
 
-`python benchmarks/fronts.py [CHECKOUT ...] [--runs=N] [--front=NAME ...]`, with the Python of an environment that has
-the plugin and its extra `lab`, and the fronts. CHECKOUT is the folder of another state of the project, such as a
-`git worktree` of an older commit; it needs the dependencies of that environment alone. In turns each state looks at the
-deployments of this state's lab, so also at fronts that its own lab does not have, with the same policy and account.
-Node-RED is started anew for each look, because it counts wrong passwords.
+`python benchmarks/fronts.py [CHECKOUT ...] [--runs=N] [--front=NAME ...] [--round-trip=SECONDS]`, with the Python of an
+environment that has the plugin and its extra `lab`, and the fronts. CHECKOUT is the folder of another state of the
+project, such as a `git worktree` of an older commit; it needs the dependencies of that environment alone. In turns each
+state looks at the deployments of this state's lab, so also at fronts that its own lab does not have, with the same
+policy and account. Node-RED is started anew for each look, because it counts wrong passwords.
+
+With a round trip each look is made twice, by a detour that adds nothing and by one that adds so much (distance.py). The
+difference of both times shows how many round trips follow one another: with half a second each, on a machine that
+nobody else uses, to within one or two.
 
 What a server of TLS alone ends, as in the looks at versions and suites, is no request in any of the logs.
 """
@@ -12,6 +16,7 @@ What a server of TLS alone ends, as in the looks at versions and suites, is no r
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -22,6 +27,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from distance import leading
 
 from pytest_nodered_sec import lab
 from pytest_nodered_sec.lab.proxies import PROXIES
@@ -90,19 +97,24 @@ def counted(front: str, folder: Path) -> int:
     return sum(mark in line for line in log.read_text().splitlines()) if log.exists() else 0
 
 
-def look(state: Path, spec: str, front: str) -> Look:
-    """Start a deployment and let a state of the project look at it."""
+def look(state: Path, spec: str, front: str, detour: float | None) -> Look:
+    """Start a deployment and let a state of the project look at it, by a detour of so many seconds, None for none."""
     with (
         tempfile.TemporaryDirectory() as folder,
         lab.start([spec], say=lambda line: None) as running,
+        contextlib.ExitStack() as stack,
     ):
         [deployment] = running.deployments
+        host, _, port = deployment.url.rpartition(":")
+        ports = [int(port), deployment.http_port]
+        if detour is not None:
+            ports = stack.enter_context(leading(ports, detour))
         username, password = deployment.credentials()
         values = {
             "name": "line",
-            "url": deployment.url,
+            "url": f"{host}:{ports[0]}",
             "ca_file": deployment.ca_file,
-            "http_port": deployment.http_port,
+            "http_port": ports[1],
             "direct_port": deployment.direct_port,
             **dict(deployment.expect),
         }
@@ -125,34 +137,41 @@ def look(state: Path, spec: str, front: str) -> Look:
     return Look(outcomes, requests, taken)
 
 
-def row(front: str, major: str, state: str, looks: Sequence[Look]) -> str:
+def row(
+    front: str, major: str, state: str, looks: Sequence[Look], far: Sequence[Look], round_trip: float | None
+) -> str:
     """Return a line of the table; outcomes that differ between runs are all shown."""
     outcomes = " or ".join("/".join(map(str, counts)) for counts in dict.fromkeys(seen.outcomes for seen in looks))
     requests = sorted({seen.requests for seen in looks})
     asked = "-".join(map(str, dict.fromkeys((requests[0], requests[-1]))))
     taken = statistics.median(seen.seconds for seen in looks)
-    return f"{front:8} {major:>8} {state:24} {outcomes:>24} {asked:>9} {taken:8.2f}\n"
+    trips = f" {(statistics.median(seen.seconds for seen in far) - taken) / round_trip:8.1f}" if round_trip else ""
+    return f"{front:8} {major:>8} {state:24} {outcomes:>24} {asked:>9} {taken:8.2f}{trips}\n"
 
 
-def main(states: Sequence[Path], runs: int, fronts: Sequence[str]) -> int:
+def main(states: Sequence[Path], runs: int, fronts: Sequence[str], round_trip: float | None) -> int:
     """Print the table; return 1 where this state is not green on a front."""
     for front in fronts:
         PROXIES[front] = with_log(front, PROXIES[front])
     title = f"{'front':8} {'Node-RED':>8} {'state':24} {' / '.join(OUTCOMES):>24} {'requests':>9} {'seconds':>8}"
+    title += f" {'in a row':>8}" if round_trip else ""
     sys.stdout.write(title + f"  (median of {runs})\n")
     worse: list[str] = []
     for front in fronts:
         for major in lab.majors("hardened"):
             spec = f"hardened@{major}" + ("" if front == "caddy" else f"+{front}")
             looks: dict[Path, list[Look]] = {state: [] for state in states}
+            far: dict[Path, list[Look]] = {state: [] for state in states}
             for _ in range(runs):
                 for state in states:
-                    looks[state].append(look(state, spec, front))
+                    looks[state].append(look(state, spec, front, 0.0 if round_trip else None))
+                    if round_trip:
+                        far[state].append(look(state, spec, front, round_trip))
             for state, taken in looks.items():
                 name = "this one" if state == HERE else state.name
-                sys.stdout.write(row(front, str(major), name, taken))
+                sys.stdout.write(row(front, str(major), name, taken, far[state], round_trip))
                 sys.stdout.flush()
-            if not all(taken.green for taken in looks[HERE]):
+            if not all(taken.green for taken in (*looks[HERE], *far[HERE])):
                 worse.append(f"{spec} is not green")
     sys.stdout.writelines(f"{sentence}\n" for sentence in worse)
     return 1 if worse else 0
@@ -163,5 +182,13 @@ if __name__ == "__main__":
     parser.add_argument("checkout", nargs="*", type=Path)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--front", action="append", choices=list(PROXIES))
+    parser.add_argument("--round-trip", type=float)
     given = parser.parse_args()
-    sys.exit(main([*(folder.resolve() for folder in given.checkout), HERE], given.runs, given.front or list(PROXIES)))
+    sys.exit(
+        main(
+            [*(folder.resolve() for folder in given.checkout), HERE],
+            given.runs,
+            given.front or list(PROXIES),
+            given.round_trip,
+        )
+    )
