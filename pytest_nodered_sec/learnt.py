@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 INSTEAD: Final = "[redacted]"
 _KEPT: Final = 10_000  # texts, of
 _KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
-_LONG: Final = 8  # characters of a secret that is hardly a header's own word
+_MIXED: Final = 8  # characters of a secret with letters and digits, and
+_LONG: Final = 20  # of any other, that are hardly a header's own word, nor a host's name
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
 
 
@@ -57,12 +58,17 @@ def _expression(form: str) -> str:
     return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
 
 
+def _is_more_than_a_word(form: str) -> bool:
+    mixed = re.search(r"\d", form) and re.search(r"[^\W\d_]", form)
+    return len(form) >= (_MIXED if mixed else _LONG)
+
+
 class Secrets:
     """What one run has learnt, and what finds it.
 
     Attributes:
         cleaner: finds every secret in each of its forms; None while nothing was learnt.
-        of_long: the same for those of `_LONG` characters at least.
+        of_long: the same for those that are more than a word.
 
     Args:
         outer: the run inside which this one runs.
@@ -110,7 +116,7 @@ class Secrets:
     def _renew(self) -> None:
         """Make a new cleaner: what the old one found clean may hold the new secret."""
         forms = self.own | self._inner
-        long = frozenset(form for form in forms if len(form) >= _LONG)
+        long = frozenset(filter(_is_more_than_a_word, forms))
         self.cleaner = Cleaner(frozenset(forms)) if forms else None
         self.of_long = Cleaner(long) if long else None
 

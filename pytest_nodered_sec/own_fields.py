@@ -32,6 +32,12 @@ OF_RUN: Final = frozenset((
 ))  # fmt: skip
 """Of `results.metadata`: the run, its targets, their deviations, waivers, attestations and identity."""
 
+OF_OBSERVATION: Final = frozenset((
+    "kind", "what", "program", "surface", "method", "family", "protocol", "version", "scheme", "status", "key_type",
+    "signature_hash", "type", "id", "content_type", "release", "releases", "modules", "packages", "dashboards",
+))  # fmt: skip
+"""Of `observations`: where rules expect words that they know. A secret that is more than a word goes there, too."""
+
 OF_REPORT: Final = frozenset((
     "nodeid", "_id", "location", "when", "outcome", "keywords", "nodered_collected",
     "node", "worker_id", "testrun_uid",

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import partial
+
 import pytest
 
-from pytest_nodered_sec import redaction
+from pytest_nodered_sec import own_fields, redaction
 from pytest_nodered_sec.learnt import INSTEAD, Runs
+from pytest_nodered_sec.model import Ask, Target
+from pytest_nodered_sec.observations import codec
+from pytest_nodered_sec.observations.flows import Entry
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.session import told
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +23,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_header_is_judged_as_it_came_but_for_what_is_more_than_a_word() -> None:
     redaction.learn("12")
-    redaction.learn("plant")
+    redaction.learn("plant.example")
     assert redaction.scrub_told("max-age=12; https://plant.example") == "max-age=12; https://plant.example"
     redaction.learn("hunter22")
     assert redaction.scrub_told("max-age=12; hunter22") == f"max-age=12; {INSTEAD}"
@@ -55,3 +63,15 @@ def test_of_a_policy_only_prose_is_searched() -> None:
     assert clean == text.replace('\\"12\\"', f'\\"{INSTEAD}\\"').replace('"12, for', f'"{INSTEAD}, for')
     plain = {"expires": "2026-12-31", "waivers": [{"reason": "12", "value": 12}], "reason": None}
     assert redaction.scrub_policy(plain)["waivers"] == [{"reason": INSTEAD, "value": 12}]
+
+
+def test_words_that_rules_know_are_kept_where_they_look_for_them() -> None:
+    kinds = [kind for kind in codec._classes().values() if dataclasses.is_dataclass(kind)]
+    assert {field.name for kind in kinds for field in dataclasses.fields(kind)} >= own_fields.OF_OBSERVATION
+    for secret in ("http", "orders", "GET", "hunter22"):
+        redaction.learn(secret)
+    entry = Entry("http", "/orders/hunter22", "GET")
+    clean = partial(told._clean, Target("plant", "https://plant.example", Policy()), Ask("entries"))
+    seen = codec.decode(codec.encode(entry, clean))
+    assert seen == dataclasses.replace(entry, where=f"/{INSTEAD}/{INSTEAD}")
+    assert codec.encode(dataclasses.replace(entry, kind="hunter22"), clean)["kind"] == INSTEAD

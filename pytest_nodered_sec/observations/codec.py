@@ -31,12 +31,20 @@ class CodecError(ValueError):
     """A text that this plugin, or this version of it, did not write: one sentence."""
 
 
-def encode(value: Any, clean: Callable[[str], str] = str) -> Any:  # Any, here and below: of an observation, and JSON
+def _as_it_is(text: str, _: str) -> str:
+    return text
+
+
+def encode(
+    value: Any, clean: Callable[[str, str], str] = _as_it_is, name: str = ""
+) -> Any:  # Any, here and below: of an observation, and JSON
     """Return a value in the form that `json` can write.
 
     Args:
         value: an observation, a target, or a part of one.
-        clean: what becomes of a text; names of classes and fields, members of an enum and times are none.
+        clean: what becomes of a text, given the name of its field; names of classes and fields, members of an enum and
+            times are none.
+        name: of the field that holds the value, "" for none.
 
     Raises:
         TypeError: it holds what no observation should hold.
@@ -44,24 +52,27 @@ def encode(value: Any, clean: Callable[[str], str] = str) -> Any:  # Any, here a
     if isinstance(value, enum.Enum):
         return {_CLASS: type(value).__name__, _VALUE: value.name}
     if isinstance(value, str):
-        return clean(value)
+        return clean(value, name)
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else {_CLASS: "float", _VALUE: str(value)}
     if isinstance(value, (tuple, list)):
-        return [encode(item, clean) for item in value]
+        return [encode(item, clean, name) for item in value]
     if isinstance(value, frozenset):
-        return {_CLASS: "frozenset", _VALUE: sorted((encode(item, clean) for item in value), key=repr)}
+        return {_CLASS: "frozenset", _VALUE: sorted((encode(item, clean, name) for item in value), key=repr)}
     if isinstance(value, (datetime, date)):
         return {_CLASS: type(value).__name__, _VALUE: value.isoformat()}
     if isinstance(value, Mapping):
-        return {_CLASS: "dict", _VALUE: [[encode(key, clean), encode(item, clean)] for key, item in value.items()]}
+        return {
+            _CLASS: "dict",
+            _VALUE: [[encode(key, clean, name), encode(item, clean, name)] for key, item in value.items()],
+        }
     if isinstance(value, ProbeError):
-        return {_CLASS: "ProbeError", "message": clean(value.message), "cause": value.cause.name}
+        return {_CLASS: "ProbeError", "message": clean(value.message, "message"), "cause": value.cause.name}
     if is_dataclass(value) and type(value) is _classes().get(type(value).__name__):
         return {_CLASS: type(value).__name__} | {
-            field.name: encode(getattr(value, field.name), clean) for field in fields(value)
+            field.name: encode(getattr(value, field.name), clean, field.name) for field in fields(value)
         }
     raise TypeError(f"{type(value).__name__} cannot be part of an observation")
 

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.own_fields import OF_OBSERVATION
 from pytest_nodered_sec.session.fixtures import LOOKED, SURVEY
 from pytest_nodered_sec.session.state import case_of
 
@@ -59,10 +60,12 @@ def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
     }
 
 
-def _clean(target: Target, ask: Ask, text: str) -> str:
+def _clean(target: Target, ask: Ask, text: str, name: str) -> str:
     """Return a text of an observation without secrets; what was asked is none, and is judged again."""
     if redaction.scrub(text) == text or text in (target.name, target.url, target.hostname, ask.label, *ask.args):
         return text
+    if name in OF_OBSERVATION:
+        return redaction.scrub_told(text)
     roots = target.url, target.hostname, target.admin_root, target.node_root
     places = {place for place in (*roots, *ask.args) if len(place) > 1 and (place in roots or "/" in place)}
     longest_first = sorted(places, key=len, reverse=True)
