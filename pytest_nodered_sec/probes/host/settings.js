@@ -273,7 +273,8 @@ function ownUnit() { // what its user's own systemd says of its service: it only
 }
 
 function inspectors(environment) { // ports that Node.js was told for its inspector
-  const words = [...INPUT.args, ...(environment.NODE_OPTIONS || "").split(/\s+/)];
+  const clustered = attempt(() => own(JSON.parse(environment.pm2_env)).node_args, []); // of cluster mode
+  const words = [...INPUT.args, ...[environment.NODE_OPTIONS, environment.node_args, clustered].join(" ").split(/[\s,]+/)];
   return words.flatMap((word) => (/^--(?:inspect(?:-brk|-wait|-port)?|debug-port)=(?:.*:)?(\d{1,5})$/.exec(word) || []).slice(1)).map(Number);
 }
 

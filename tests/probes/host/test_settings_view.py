@@ -327,6 +327,23 @@ def test_what_pm2_started_is_what_it_saved(
     assert (seen["settings"]["uiPort"] == "1990", seen["starter"] == "") == (not kept[2], not kept[2])
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"node_args": "--trace-warnings,--inspect=0.0.0.0:9231"},  # fork mode, an array that Node.js has joined
+        {"pm2_env": json.dumps({"node_args": ["--trace-warnings", "--inspect-port=9231"]})},  # cluster mode
+    ],
+)
+def test_an_inspector_that_pm2_starts_is_told(given: dict[str, str], tmp_path: Path) -> None:
+    process = stand_in(tmp_path, PM2_ENV | given)
+    try:
+        seen = Evaluator(tmp_path, process.pid)("module.exports = {};", manager="pm2")
+    finally:
+        process.kill()
+        process.wait()
+    assert seen["inspectors"] == [9230, 9231]
+
+
 CONF = "[unix_http_server]\nfile=/x\n[supervisord]\nuser=root\n[include]\nfiles = conf.d/*.conf\n"
 PROGRAM = "[program:red]\ncommand=/opt/node-red/red.js -s FOLDER/a.js\n  ; of the line\n"
 
