@@ -45,6 +45,7 @@ def _secrets_of_its_own() -> Iterator[None]:
 # The files that take longest, which begin first: one that begins late is the last to end, beside idle workers.
 _LONGEST: Final = (
     "live/test_host_machine.py",
+    "live/test_disguises.py",
     "live/test_verdicts.py",
     "live/test_find_fix_prove.py",
     "live/test_gates.py",

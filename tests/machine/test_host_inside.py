@@ -31,7 +31,8 @@ pytestmark = [
 
 # the lab runs as whoever runs the tests, and its settings are theirs
 OF_THE_LAB = {"host-02", "host-19"} if os.geteuid() == 0 else {"host-19"}
-MACHINE = {"host-10", "host-11", "host-12", "host-13", "host-14", "host-15"}
+# what else runs here decides these, hostile users of machines that other tests boot included
+MACHINE = {"host-00", "host-10", "host-11", "host-12", "host-13", "host-14", "host-15"}
 EXPECTED = {
     "hardened": set(),
     "fresh": {"host-03", "host-04", "host-05", "host-06", "host-08", "host-09", "host-20"},
@@ -69,7 +70,7 @@ def test_over_ssh_one_connection_and_a_handful_of_commands_tell_the_same(sshd: S
     [seen] = run(tmp_path, f"--nodered-host={sshd.spec()}", "-k", "test_host_", "--nodered-lab=hardened").values()
     assert of_host(seen, "non-compliant") == OF_THE_LAB
     assert of_host(seen, "could-not-look") == set()
-    assert "compliant" in seen["host-00"]
+    assert of_host(seen, "compliant") >= {"host-01", "host-03"}  # host-00 tells of whatever else runs here
     assert sshd.connections() == 1
     assert sshd.commands() <= 3
 
