@@ -126,7 +126,8 @@ CELLS: Final[dict[str, dict[str, str]]] = {
         "form": f"-: {_HANDSHAKE}",
         **_SOCKETS,
         "identity": "admin-12",
-        **dict.fromkeys(("written", "rewritten", "plain", "address", "roots"), f"-: {_AS_POLLING}"),
+        "plain": "http-05",
+        **dict.fromkeys(("written", "rewritten", "address", "roots"), f"-: {_AS_POLLING}"),
     },
     "/comms": {
         "anybody": "admin-06",

@@ -9,9 +9,11 @@ from pytest_nodered_sec.data.releases import unfixed
 from pytest_nodered_sec.data.roots import BESIDE
 from pytest_nodered_sec.data.user_files import FOLDERS
 from pytest_nodered_sec.registry.requests import (
+    DISGUISED,
     INSIDE,
     POLLING,
     READS,
+    UPGRADED,
     Manner,
     Request,
     for_socket,
@@ -50,9 +52,11 @@ def for_plain_channel(target: Target, args: tuple[str, ...]) -> list[Request]:
     base = in_clear(target, root, path).path.rstrip("/")
     if kind == "Socket.IO":
         polling = f"{base}/socket.io{POLLING}"
+        manner, query = (Manner.HANDSHAKE, UPGRADED) if target.policy.mode == "calm" else (Manner.EXPLOIT, DISGUISED)
         return [
             Request(Manner.HANDSHAKE, "GET", polling, plain=True),
             Request(Manner.HANDSHAKE, "POST", f"{polling}&sid=<sid>", plain=True),
+            Request(manner, "GET", f"{base}/socket.io{query}", plain=True),  # where that offers none
         ]
     return [Request(Manner.HANDSHAKE, "GET", path, plain=True) for path in (base, "/<random>")]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.observations.answers import alike
+from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Mark, alike
 from pytest_nodered_sec.observations.cleartext import (
     UNREACHED,
     Hop,
@@ -20,7 +20,7 @@ from pytest_nodered_sec.observations.cleartext import (
     Trail,
 )
 from pytest_nodered_sec.observations.login_urls import is_login
-from pytest_nodered_sec.probes.channels.engineio import QUERY, farewell, offered
+from pytest_nodered_sec.probes.channels.engineio import DISGUISED, QUERY, WEBSOCKET, farewell, offered
 from pytest_nodered_sec.probes.channels.handshake import upgrade
 from pytest_nodered_sec.probes.channels.websocket import accept
 from pytest_nodered_sec.probes.http.endpoint import STOPPED, UNPARSABLE
@@ -52,6 +52,7 @@ _SAYING_THE_SAME: Final = {  # with X-Forwarded-Proto: nginx: if ($http_x_forwar
     "Forwarded": "proto=https",
 }
 _POLLING: Final = f"/socket.io{QUERY}"
+_SWITCHING: Final = 101
 
 
 def ask_in_clear(
@@ -287,15 +288,21 @@ def ask_channel_in_clear(
         if canary.state in UNREACHED:
             answers.append(canary)
         elif kind == "Socket.IO":
-            answers.append(_handshake(look, canary, base + _POLLING))
+            answers.append(_handshake(look, canary, base))
         else:
             answers.append(_upgrade(look, canary, base))
     if kind == "Socket.IO":
-        return _attempt(look, path, base + "/socket.io/", "GET", tuple(answers))
+        upgraded = any(seen.answer is not None and seen.answer.status == _SWITCHING for seen in answers)
+        return _attempt(look, path, base + "/socket.io/", "WebSocket" if upgraded else "GET", tuple(answers))
     return _attempt(look, path, base, kind, tuple(answers))
 
 
-def _handshake(look: Look, canary: PlainAnswer, path: str) -> PlainAnswer:
+def _handshake(look: Look, canary: PlainAnswer, base: str) -> PlainAnswer:
+    """Ask for a session by polling; where none is offered and no Node-RED answers, for one as a WebSocket.
+
+    nginx: if ($http_upgrade = "") { return 301 https://$host$request_uri; }
+    """
+    path = base + _POLLING
     try:
         answer, got = look.exchange("GET", path, plain_address=canary.address)
     except ProbeError as error:
@@ -307,6 +314,13 @@ def _handshake(look: Look, canary: PlainAnswer, path: str) -> PlainAnswer:
         with contextlib.suppress(ProbeError):  # it ends by itself then
             path, body = f"{path}&sid={session[0]}", farewell(old=session[1])
             look.ask("POST", path, body=body, plain_address=canary.address)
+    elif not answer.marks & {*NODE_RED_MARKS, Mark.EXPRESS}:
+        look.extend()
+        # Without an ioMiddleware both dashboards close what is called a WebSocket by these letters (`DISGUISED`).
+        query = WEBSOCKET if look.target.policy.mode == "calm" else DISGUISED
+        upgraded = _upgrade_once(look, canary.address, f"{base}/socket.io{query}")
+        if upgraded.answer is not None and upgraded.answer.status == _SWITCHING:
+            return _beside(canary, upgraded)
     return _beside(canary, PlainAnswer(canary.address, PortState.ANSWERED, answer))
 
 
