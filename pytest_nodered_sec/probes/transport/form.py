@@ -21,6 +21,7 @@ class Form:
         body: what a request carries that would have none.
         chunked: whether a body is sent in chunks (RFC 9112, 7.1), and not with its length.
         behind: path that is asked for before it on the same connection, with `Upgrade: websocket`; "" for none.
+        apart: seconds between these two, where a front was seen to limit requests.
     """
 
     version: str = "HTTP/1.1"
@@ -28,6 +29,7 @@ class Form:
     body: bytes | None = None
     chunked: bool = False
     behind: str = ""
+    apart: float = 0.0
 
     def framed(self, body: bytes) -> bytes:
         """Return a body as it follows the headers."""

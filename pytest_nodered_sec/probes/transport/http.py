@@ -287,7 +287,7 @@ class Client:
             refused = self.by_refused(deadline, lambda sock, soon: self._converse(sock, request, what, soon, limit))
             if refused is not None:
                 return refused
-        kept = self._behind(form.behind, deadline) if form.behind else self._take_kept(deadline, self._kept)
+        kept = self._behind(form, deadline) if form.behind else self._take_kept(deadline, self._kept)
         if kept is not None:
             try:
                 return self._asked(kept, request, what, deadline, limit, keep=keep)
@@ -300,7 +300,7 @@ class Client:
             return Exchange(CERTIFICATE_REQUIRED, {}, b"")
         return self._asked(sock, request, what, deadline, limit, keep=keep)
 
-    def _behind(self, path: str, deadline: float) -> Timed | None:
+    def _behind(self, form: Form, deadline: float) -> Timed | None:
         """Return a connection by which a path was asked for with `Upgrade`; None where none is left, or no answer came.
 
         It waits a second: an upgrade that nobody serves is often never answered.
@@ -309,7 +309,9 @@ class Client:
         with contextlib.suppress(ProbeError):
             sock = self._open_socket(deadline)
             soon = min(deadline, time.monotonic() + _UPGRADE_LIMIT)
+            path = form.behind
             if self._converse(sock, request_bytes("GET", path, fields), f"GET {path}", soon, BODY_LIMIT)[1]:
+                time.sleep(form.apart)
                 return sock
             sock.close()
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
@@ -212,17 +213,15 @@ class Look:
         not_taken = self.shared("media types that are not taken", set[str])
         headers |= {"Accept": "*/*"} if headers.get("Accept") in not_taken else {}
         client, pace = self.station.client(plain_address, verified=secret or bool(own))
-
         repeats = self.station.repeats  # before it is asked: where all is asked anew meanwhile, this counts no more
 
         def send() -> Exchange:
             return client.ask(method, path, self.deadline, headers, body, limit, once=once, form=self.form)
 
-        down, simple = self.station.down, (method, headers, body, self.form) == ("GET", own, None, USUAL)
-        simple = simple and plain_address is None and not secret
+        simple = (method, headers, body, self.form, plain_address, secret) == ("GET", own, None, USUAL, None, False)
         try:
             how, retries = ("POST", 0) if once else (method, RETRIES)
-            known = down.remembered(path) if simple else None
+            known = self.station.down.remembered(path) if simple else None
             got = known or self.politely(how, path, pace, send, retries, usual=plain_address is None)
         except ProbeError as error:
             if secret or plain_address is not None or error.cause is not Cause.CLOSED or not self.station.closes:
@@ -233,7 +232,7 @@ class Look:
             ask = partial(self.ask, method, path, headers=headers, body=body)
             return ask(plain_address=plain_address, secret=secret, limit=limit)
         if simple:
-            down.remember(path, got)
+            self.station.down.remember(path, got)
         self.station.noticed.note(method, path, got, secret=secret, led_from=self._led_from)
         if method == "GET" and body is None and not secret:
             key = (plain_address, path, self.form, *sorted(headers.items()))
@@ -252,17 +251,20 @@ class Look:
             method: HTTP method.
             path: absolute path; where it alone is down, a 503 is its answer.
             pace: of the port asked.
-            send: sends by `deadline` and returns the answer.
+            send: sends by `deadline` in the look's form.
             retries: how often it may be sent again.
             usual: whether it is asked at the URL's port and under its name, where alone can be found out what is down.
         """
+        down = self.station.down
         for left in range(retries, -1, -1):
             got = self._sent(method, path, pace, send)
-            if got.status not in RATE_LIMITED or not left or self.station.down.is_known(path):
+            if got.status not in RATE_LIMITED or not left or down.is_known(path):
                 break
-            if usual and got.status == UNAVAILABLE and self.station.down.is_alike(path, got):
-                break
-            if usual and got.status == UNAVAILABLE and self._is_down(method, path, pace, send):
+            if self.form.behind and not self.form.apart:  # two requests: a limit of fifty a second objects each time
+                self.form = replace(self.form, apart=CALM)
+                continue
+            unavailable = usual and got.status == UNAVAILABLE
+            if unavailable and (down.is_alike(path, got) or self._is_down(method, path, pace, send)):
                 break
             if pace.slow_down():
                 self.station.narrow()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+import hostile
 import pytest
 from seen import target
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.certificates import CertificateDemand
+from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport.down import Down
+from pytest_nodered_sec.probes.transport.form import Form
 from pytest_nodered_sec.probes.transport.http import Exchange
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.station import Station
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,3 +123,22 @@ def test_what_begins_alike_or_is_named_in_the_reason_is_told_with_the_first() ->
     assert said(reason="no answer to GET /ui: 503; GET /dashboard: 503") == "/dashboard"
     assert said("/flows", reason="GET /ui: 503; GET /flows: 503") == "GET /ui: 503; GET /flows: 503"
     assert said(reason="nothing") == "nothing"
+
+
+def test_two_requests_on_one_connection_are_sent_apart_where_a_limit_objects() -> None:
+    last = 0.0
+
+    def limited(request: hostile.Request) -> hostile.Reply | None:
+        nonlocal last
+        soon, last = time.monotonic() - last < 0.3, time.monotonic()
+        return (hostile.always(503) if soon else hostile.basic_everything)(request)
+
+    with hostile.serving(limited) as server:
+        station = Station(Target("host", server.url, Policy(), ca_file=str(hostile.default_ca().pem_path)))
+        station.arrive(time.monotonic() + 5)
+        look = Look(station)
+        with look.formed(Form(behind="/nobody")):
+            assert look.ask("GET", "/ui").status == 401
+        station.close()
+    assert not station.down.is_known("/ui")
+    assert not station.narrowed
