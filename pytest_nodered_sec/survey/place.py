@@ -223,8 +223,7 @@ class Place:
                 self._unconfirmed.add(ask, seen)
             self._open[probe.confirmed_by] -= 1
             self._failed = self._failed + (self._lost is None) if silent else 0
-            if self._station.pace.given_up:
-                self._lost = self._lost or ProbeError(self._station.pace.given_up, Cause.UNAVAILABLE)
+            self._lost = self._lost or self._station.pace.given_up
         if not waits:
             self._hand_out(ask, seen)
         if silent:

@@ -33,10 +33,6 @@ _LATE: Final = (
     "the target limits the request rate, and this request's turn did not come within the time limit: let its front "
     "pass the machine that runs the tests"
 )
-_SLOW: Final = (
-    "the target takes up to {:.1f} s for an answer, again and again, which would stretch the run: nothing more is "
-    "asked. A longer time limit (--nodered-timeout) gives it more time"
-)
 
 
 class Pace:
@@ -47,13 +43,13 @@ class Pace:
 
     Attributes:
         slowest: seconds that the slowest answer took, those aside that say that something is wrong.
-        given_up: why nothing more should be asked; "" as long as turns come.
+        given_up: why nothing more should be asked; None as long as turns come.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.slowest = 0.0  # seconds that an answer took
-        self.given_up = ""
+        self.given_up: ProbeError | None = None
         self._rested = 0.0  # absolute monotonic seconds
         self._line = threading.Condition()
         self._waiting: deque[object] = deque()  # first whose turn it is, then who waits, in the order they came
@@ -93,8 +89,9 @@ class Pace:
                 came = self._line.wait_for(lambda: self._waiting[0] is ticket, _LONGEST)
             now = time.monotonic()
             if not came or (now >= deadline and not (self._unanswered < _SILENT and self.patient)):
-                self.given_up = "" if self.patient else _LATE
-                raise ProbeError(_LATE, Cause.UNAVAILABLE)
+                late = ProbeError(_LATE, Cause.UNAVAILABLE)
+                self.given_up = None if self.patient else late
+                raise late.again()
             time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + self._interval
             self._unanswered += 1
@@ -136,7 +133,7 @@ class Pace:
             last = list(self._objections)
         spells = [sum(last[begin : begin + _SPELL]) for begin in range(0, len(last), _SPELL)]
         if len(last) == _SPELLS * _SPELL and min(spells) > 1 and not self.given_up:
-            self.given_up = _IN_VAIN
+            self.given_up = ProbeError(_IN_VAIN, Cause.UNAVAILABLE)
 
     def spend(self, seconds: float, limit: float) -> None:
         """Note how long an answer was waited for; give up where slow ones together take many times a look's limit.
@@ -154,7 +151,11 @@ class Pace:
             self._longest = max(self._longest, seconds)
             self._spent += seconds / (1 if self._interval else AT_ONCE)
             if self._spent > _TOGETHER * limit and not self.given_up:
-                self.given_up = _SLOW.format(self._longest)
+                self.given_up = ProbeError(
+                    f"the target takes up to {self._longest:.1f} s for an answer, again and again, which would stretch "
+                    "the run: nothing more is asked. A longer time limit (--nodered-timeout) gives it more time",
+                    Cause.TIMEOUT,
+                )
 
     def slow_down(self) -> bool:
         """Note an objection, and return whether it is a new one: from now on requests go out one at a time, spaced."""

@@ -120,7 +120,7 @@ def test_ten_minutes_after_the_first_objection_waiting_counts(clock: Clock) -> N
     clock.now += 20
     with pytest.raises(ProbeError, match="turn did not come"), pace.turn(late):
         pass
-    assert "let its front pass the machine" in pace.given_up
+    assert "let its front pass the machine" in str(pace.given_up)
     with pace.turn(clock.now + 5):
         pass
 
@@ -137,8 +137,8 @@ def test_answers_that_take_long_together_end_the_asking() -> None:
         limited.spend(9.0, 10)
     assert not fast.given_up
     assert not quiet.given_up
-    assert slow.given_up.startswith("the target takes up to 9.0 s for an answer, again and again")
-    assert "--nodered-timeout" in limited.given_up
+    assert str(slow.given_up).startswith("the target takes up to 9.0 s for an answer, again and again")
+    assert "--nodered-timeout" in str(limited.given_up)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_objections_at_the_slowest_pace_end_the_asking(answers: list[int], in_va
         fast.note("GET", status)
         slow.note("GET", status)
     assert not fast.given_up
-    assert ("goes on answering 429 or 503" in slow.given_up) is in_vain
+    assert ("goes on answering 429 or 503" in str(slow.given_up)) is in_vain
 
 
 def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
