@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.station import Station
 
 _PAUSE: Final = 1.0  # seconds
+_APART: Final = 0.5  # seconds; a limit of ten a second (nginx without burst) objects to three at once
 _LIMITS: Final = (Cause.CLOSED, Cause.UNAVAILABLE)
 _NAMES: Final = ("admin", "node", "plain", "host", "inside", "account", "told", "tls")
 
@@ -86,7 +87,7 @@ class Landmarks:
         return finders[name](Look(self._station))
 
     def _roots(self) -> RootView:
-        """Look at the admin root, and once more, alone, where a limit may have answered: at the start we are eight."""
+        """Look at the admin root, and once more, alone and slowly, where a limit may have answered at the start."""
         from pytest_nodered_sec.probes.http import roots
 
         limited = False
@@ -100,7 +101,7 @@ class Landmarks:
         else:
             if self._station.pace.quiet or not may_be_a_limit(seen):
                 return seen
-        with self._station.places.alone():
+        with self._station.places.alone(), self._station.pace.spaced(_APART):
             time.sleep(_PAUSE)
             self._station.begin_again(0.0)
             again = roots.find_roots(self._station)
@@ -117,6 +118,10 @@ class Landmarks:
 
 
 def may_be_a_limit(seen: Any) -> bool:  # Any: as above
-    """Whether a root's first answers may have been a limit's: nothing showed a Node-RED, or who refuses."""
+    """Whether a root's first answers may have been a limit's: nothing showed a Node-RED, or who refuses each."""
     canary = getattr(seen, "canary", None)
-    return canary is not None and not seen.identity and canary.refuser in (None, Refuser.UNNAMED)
+    if canary is None or seen.identity:
+        return False
+    others = {each.refuser for each in (seen.settings, seen.login) if each is not None}
+    mixed = Refuser.UNNAMED in others and len(others | {canary.refuser}) > 1
+    return mixed or canary.refuser in (None, Refuser.UNNAMED)

@@ -24,6 +24,7 @@ from pytest_nodered_sec.probes.transport.net import AT_ONCE, Places
 from pytest_nodered_sec.probes.transport.once import Memo
 from pytest_nodered_sec.probes.transport.station import Station
 from pytest_nodered_sec.survey import signs
+from pytest_nodered_sec.survey.landmarks import Landmarks
 from pytest_nodered_sec.survey.survey import Survey
 
 if TYPE_CHECKING:
@@ -79,6 +80,26 @@ def test_what_a_limit_refuses_at_the_start_is_asked_again_alone(status: int) -> 
         letters, sentences = judge(server.url)
     assert sentences == []
     assert "P" in letters["admin-01"]
+
+
+def test_a_limit_of_ten_a_second_does_not_answer_for_the_gate_at_the_start() -> None:
+    """nginx: limit_req rate=10r/s without burst, limit_req_status 403; three requests are sent together."""
+    last = 0.0
+
+    def gate(request: hostile.Request) -> hostile.Reply | None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < 0.1:
+            return hostile.always(403)(request)
+        last = now
+        return hostile.basic_everything(request)
+
+    with hostile.serving(gate) as server:
+        station = Station(Target("host", server.url, GATE, ca_file=str(hostile.default_ca().pem_path)))
+        station.arrive(time.monotonic() + 5)
+        seen = Landmarks(station).get("admin")
+        station.close()
+    assert [each.answer.status for each in (seen.canary, seen.settings, seen.login)] == [401] * 3
 
 
 @pytest.mark.parametrize("control", ["admin-01", "dash-01", "dash-02", "dash-04", "node-01", "live-01", "proxy-05"])

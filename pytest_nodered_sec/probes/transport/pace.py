@@ -167,6 +167,15 @@ class Pace:
             self._interval = min(_SLOWEST, max(0.12, self._interval * 2))
         return new
 
+    @contextlib.contextmanager
+    def spaced(self, interval: float) -> Iterator[None]:
+        """Send no two requests within so many seconds until the block ends; who does this is alone."""
+        before, self._interval = self._interval, max(self._interval, interval)
+        try:
+            yield
+        finally:
+            self._interval = before
+
     def keep(self, interval: float) -> None:
         """Send no two requests within so many seconds from now on; 0 changes nothing."""
         self._first = self._first or (time.monotonic() if interval else 0.0)
