@@ -15,14 +15,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 INSTEAD: Final = "[redacted]"
 _KEPT: Final = 10_000  # texts, of
 _KEPT_LENGTH: Final = 400  # characters at most: those that come again, such as node ids, are short
-_MIXED: Final = 8  # characters of a secret with letters and digits, and
-_LONG: Final = 20  # of any other, that are hardly a header's own word, nor a host's name
+_LONG: Final = 20  # characters of a word that is hardly a header's own, nor a host's name
 _SHORT: Final = 4  # characters; shorter values are removed only where they stand as a word of their own
+_DIGITS: Final = 5  # of a port, a year, the seconds of a day
 
 
 class Cleaner:
@@ -45,12 +45,30 @@ class Cleaner:
         """Return the text without secrets."""
         if text in self._clean:
             return text
-        clean = self._pattern.sub(INSTEAD, text)
+        clean = self.outside(text, ())
         if clean == text and len(text) < _KEPT_LENGTH:
             if len(self._clean) > _KEPT:
                 self._clean.clear()
             self._clean.add(text)
         return clean
+
+    def outside(self, text: str, own: Sequence[tuple[int, int]]) -> str:
+        """Return the text without secrets, but for those that lie within a part that is our own.
+
+        Args:
+            text: any.
+            own: where such parts begin and end.
+        """
+        if not own:
+            return self._pattern.sub(INSTEAD, text)
+        kept, done, place = "", 0, 0
+        while match := self._pattern.search(text, place):
+            if any(begins <= match.start() and match.end() <= ends for begins, ends in own):
+                place = match.start() + 1
+                continue
+            kept += text[done : match.start()] + INSTEAD
+            done = place = match.end()
+        return kept + text[done:]
 
 
 def _expression(form: str) -> str:
@@ -58,9 +76,12 @@ def _expression(form: str) -> str:
     return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
 
 
-def _is_more_than_a_word(form: str) -> bool:
-    mixed = re.search(r"\d", form) and re.search(r"[^\W\d_]", form)
-    return len(form) >= (_MIXED if mixed else _LONG)
+def _is_ordinary(form: str) -> bool:
+    """Whether a secret may stand in any answer by chance: a word, a host's name, or a number such as a port."""
+    if len(form) < _SHORT or (form.isdecimal() and len(form) <= _DIGITS):
+        return True
+    letters = form.replace(".", "")
+    return len(form) < _LONG and letters.isalpha() and (form.islower() or letters.isupper() or letters.istitle())
 
 
 class Secrets:
@@ -68,7 +89,7 @@ class Secrets:
 
     Attributes:
         cleaner: finds every secret in each of its forms; None while nothing was learnt.
-        of_long: the same for those that are more than a word.
+        of_real: the same for those that are no ordinary word or number.
 
     Args:
         outer: the run inside which this one runs.
@@ -81,7 +102,7 @@ class Secrets:
         self._inner: set[str] = set()  # of runs inside this one
         self._before: set[str] | None = None  # what it knew when the run began that has not begun to learn
         self.cleaner: Cleaner | None = None
-        self.of_long: Cleaner | None = None
+        self.of_real: Cleaner | None = None
         self._renew()
 
     def add(self, forms: set[str]) -> None:
@@ -116,9 +137,9 @@ class Secrets:
     def _renew(self) -> None:
         """Make a new cleaner: what the old one found clean may hold the new secret."""
         forms = self.own | self._inner
-        long = frozenset(filter(_is_more_than_a_word, forms))
+        real = frozenset(form for form in forms if not _is_ordinary(form))
         self.cleaner = Cleaner(frozenset(forms)) if forms else None
-        self.of_long = Cleaner(long) if long else None
+        self.of_real = Cleaner(real) if real else None
 
 
 class Runs:

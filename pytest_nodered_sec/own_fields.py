@@ -34,7 +34,7 @@ OF_RUN: Final = frozenset((
 
 OF_OBSERVATION: Final = frozenset((
     "kind", "what", "program", "surface", "method", "family", "protocol", "version", "scheme", "status", "key_type",
-    "signature_hash", "type", "id", "content_type", "release", "releases", "modules", "packages", "dashboards",
+    "signature_hash", "type", "id", "release", "releases", "modules", "packages", "dashboards",
 ))  # fmt: skip
 """Of `observations`: where rules expect words that they know. A secret that is more than a word goes there, too."""
 

@@ -15,6 +15,7 @@ import dataclasses
 import enum
 import functools
 import html
+import ipaddress
 import json
 import logging
 import re
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _ISSUED: Final = 16  # characters of what a target issues; what is shorter may be a word
 _MADE: Final = 8  # of a part of it in which letters and digits are mixed
+_LOWERED: Final = 4  # characters of a secret that is known in lower case, too
 
 
 def come() -> None:
@@ -47,7 +49,8 @@ def begin() -> Callable[[], None]:
 def learn(secret: str, *, username: str = "") -> None:
     """Remember a secret in the forms in which it may turn up: plain, quoted for a URL, JSON or HTML, in a Basic header.
 
-    A target that echoes what it was sent is read as Latin-1, as header fields are: so that form counts, too.
+    A target that echoes what it was sent is read as Latin-1, as header fields are: so that form counts, too; and
+    names of fields and media types are read in lower case.
 
     Published passwords are not secrets, and often ordinary words; they are not remembered.
 
@@ -62,7 +65,8 @@ def learn(secret: str, *, username: str = "") -> None:
     if is_public(secret):
         return
     misread = secret.encode(errors="surrogateescape").decode("latin-1")
-    forms = {form for each in (secret, misread) for form in _forms(each)}
+    lower = {each.lower() for each in (secret, misread) if len(each) >= _LOWERED}
+    forms = {form for each in {secret, misread, *lower} for form in _forms(each)}
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
     _runs.add(forms | {readable(form) for form in forms})
@@ -97,12 +101,17 @@ def scrub(text: str) -> str:
 
 
 def scrub_told(text: str) -> str:
-    """Return a text that is judged yet without the secrets that are more than a word.
+    """Return a text that is judged yet without the secrets that are more than an ordinary word or number.
 
     A header's `max-age=12` is to be judged as it came, though the password is 12; whoever writes it down removes that.
     """
-    cleaner = _runs.current.of_long
+    cleaner = _runs.current.of_real
     return cleaner(text) if cleaner else text
+
+
+def before_cut(text: str, limit: int) -> str:
+    """Return a text that is about to be cut at a limit, without secrets where it is longer: halved, none is known."""
+    return scrub(text) if len(text) > limit or len(readable(text)) > limit else text
 
 
 def scrub_within(value: Any) -> Any:  # Any: whatever a report holds
@@ -147,19 +156,34 @@ def scrub_policy(value: Any) -> Any:
 _PROSE: Final = re.compile(rf'(?P<key>\b(?:{"|".join(sorted(PROSE_OF_POLICY))}) = ")(?P<text>(?:[^"\\]|\\.)*)"')
 
 
-def scrub_seen(text: str) -> str:
-    """Return a text of an observation without secrets; an address, digest, time or release keeps its few letters.
+def scrub_seen(text: str, places: re.Pattern[str] | None = None) -> str:
+    """Return a text of an observation without secrets; an address, digest, time, release or media type keeps them.
 
     It is judged again from the evidence, and "[redacted].0.0.1" is no address. What is a secret as a whole goes.
+
+    Args:
+        text: any.
+        places: what the site has declared, such as the host's name: letters within it are no secret.
     """
-    clean = scrub(text)
-    few = clean != INSTEAD and scrub_told(text) == text
-    return text if few and _COMPUTED.fullmatch(text) else clean
+    cleaner, clean = _runs.current.cleaner, scrub(text)
+    if cleaner is None or clean == text:
+        return text
+    if clean != INSTEAD and scrub_told(text) == text and _is_computed(text):
+        return text
+    return cleaner.outside(text, [match.span() for match in places.finditer(text)] if places else ())
+
+
+def _is_computed(text: str) -> bool:
+    if _COMPUTED.fullmatch(text):
+        return True
+    with contextlib.suppress(ValueError):
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    return False
 
 
 _COMPUTED: Final = re.compile(
-    r"(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]*:[0-9a-f:]+|(?:[0-9a-f]{2}){16,}|v?\d+(?:\.\d+)+[-+.0-9a-z]*"
-    r"|\d{4}-\d\d-\d\d(?:[T ][0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?"
+    r"(?:[0-9a-f]{2}){16,}|v?\d{1,4}(?:\.\d{1,3}){1,3}(?:[-+~.](?:alpha|beta|rc|git|dev|next|nightly|pre)?\d{0,3})*"
+    r"|text/html|application/json|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?"
 )
 
 _PLAIN: Final = (int, float, complex, enum.Enum, type, type(None), types.ModuleType, types.FunctionType)

@@ -43,6 +43,35 @@ def test_what_is_computed_keeps_the_letters_of_a_short_secret(text: str) -> None
     assert redaction.scrub_seen(text) == INSTEAD
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1001:483920", "v1.483920", "1.483920", "2026-11-01 483920", "1.2-kran", "12:kran7", "1001:48392", "::1%kran"],
+)
+def test_what_only_resembles_something_computed_loses_every_secret(text: str) -> None:
+    for secret in ("483920", "48392", "kran", "kran7"):
+        redaction.learn(secret)
+    assert INSTEAD in redaction.scrub_seen(text)
+
+
+@pytest.mark.parametrize(
+    ("secret", "real"),
+    [
+        *(("Kran!7x", True), ("hmi2026", True), ("483920", True), ("HuNter", True), ("my/ui", True), ("p@ss", True)),
+        *(("Kran", False), ("plant", False), ("GET", False), ("12", False), ("1880", False), ("86400", False)),
+    ],
+)
+def test_of_four_characters_a_secret_is_real_unless_it_is_a_word_or_a_number(secret: str, real: bool) -> None:
+    redaction.learn(secret)
+    assert (INSTEAD in redaction.scrub_told(f"a {secret} b")) is real
+
+
+def test_what_is_cut_loses_its_secrets_before() -> None:
+    redaction.learn("plant")
+    assert redaction.before_cut("the plant", 9) == "the plant"
+    assert redaction.before_cut("the plant", 8) == f"the {INSTEAD}"
+    assert redaction.before_cut("\x1bthe plant", 10) == f"\x1bthe {INSTEAD}"  # \x1b takes four to show
+
+
 def test_a_long_secret_in_what_looks_computed_goes() -> None:
     redaction.learn("0123456789abcdef")
     assert redaction.scrub_seen("ab" * 12 + "0123456789abcdef") == "ab" * 12 + INSTEAD

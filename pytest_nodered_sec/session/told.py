@@ -69,8 +69,14 @@ def _clean(target: Target, ask: Ask, text: str, name: str) -> str:
     roots = target.url, target.hostname, target.admin_root, target.node_root
     places = {place for place in (*roots, *ask.args) if len(place) > 1 and (place in roots or "/" in place)}
     longest_first = sorted(places, key=len, reverse=True)
-    pieces = re.split(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})", redaction.scrub_told(text))
-    return "".join(piece if number % 2 else redaction.scrub_seen(piece) for number, piece in enumerate(pieces))
+    return redaction.scrub_seen(text, re.compile("|".join(map(_as_a_whole, longest_first))))
+
+
+def _as_a_whole(place: str) -> str:
+    """Return the expression of a path, or of a name with or without a port; "hmi" is not meant by "hmi2026"."""
+    before, after = (r"(?<![\w-])" if place[0].isalnum() else ""), (r"(?![\w-])" if place[-1].isalnum() else "")
+    port = "" if place.startswith("/") else r"(?::\d{1,5})?"
+    return before + re.escape(place) + port + after
 
 
 def _kept(outcome: Observation | ProbeError) -> Observation | ProbeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.observations.flows import FlowNode
 from pytest_nodered_sec.probes.flows.secrets import looks_secret
 from pytest_nodered_sec.texts import in_one_line
@@ -25,4 +26,8 @@ def _word(said: Any) -> str:
 
 
 def _name(said: Any) -> str:
-    return "" if not isinstance(said, str) or looks_secret(said) else in_one_line(said, _LONGEST)
+    return (
+        ""
+        if not isinstance(said, str) or looks_secret(said)
+        else in_one_line(redaction.before_cut(said, _LONGEST), _LONGEST)
+    )

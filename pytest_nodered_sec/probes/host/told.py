@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.texts import in_one_line
 
@@ -192,7 +193,7 @@ def _taken(value: Any, shape: Any, place: str) -> Any:
 def _value(value: Any, kind: type, place: str) -> Any:
     if type(value) is not kind or (isinstance(value, int) and abs(value) > _LARGEST):
         raise _OtherShape(place)
-    return in_one_line(value, _LONGEST) if isinstance(value, str) else value
+    return in_one_line(redaction.before_cut(value, _LONGEST), _LONGEST) if isinstance(value, str) else value
 
 
 def _table(value: Any, shape: dict[Any, Any], place: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.account import SignIn
 from pytest_nodered_sec.observations.answers import Answer, Refuser, refuser_of
@@ -236,4 +237,5 @@ def _permissions(told: Any) -> str:  # Any: JSON of the target
     scopes = [told] if isinstance(told, str) else told if isinstance(told, list) else []
     if scopes and all(isinstance(scope, str) and (scope == "read" or scope.endswith(".read")) for scope in scopes):
         return "read"
-    return in_one_line(", ".join(scope for scope in scopes if isinstance(scope, str)), _SHOWN)
+    said = ", ".join(scope for scope in scopes if isinstance(scope, str))
+    return in_one_line(redaction.before_cut(said, _SHOWN), _SHOWN)

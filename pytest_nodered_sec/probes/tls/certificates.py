@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.observations.chain import CertificateFacts
 from pytest_nodered_sec.texts import in_one_line
 
@@ -244,4 +245,4 @@ def _text(name: x509.Name) -> str:
 
 def plain(text: str) -> str:
     """Make untrusted text fit for one line of a terminal."""
-    return in_one_line(text, 256)
+    return in_one_line(redaction.before_cut(text, 256), 256)

@@ -87,7 +87,7 @@ def follow(
         if not location or refusal or stays or origin_of(location) != origin:
             answer = reduced(got, asked, location, hops, cleartext=origin.startswith("https:"))
             return (replace(answer, first=first) if first else answer), got
-        first = first or without_query(location)[:_LONGEST]
+        first = first or _shown_location(location)
         asked = path_and_query(location)
     beside = target.tls and origin.startswith("http:")
     what = f"{method} {path}{' over plain HTTP' if beside else ''}"
@@ -137,7 +137,7 @@ def location_of(url: str, got: Exchange) -> str:
         location = urljoin(url, escaped)
         origin_of(location)  # urlsplit looks at the port only when it is asked for
     except ValueError:
-        shown = in_one_line(said, 100)
+        shown = in_one_line(redaction.before_cut(said, 100), 100)
         raise ProbeError(
             f"{url} answered {got.status} with a Location that is no URL: {shown}", Cause.PROTOCOL
         ) from None
@@ -163,7 +163,7 @@ def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
         content_type=content_type if re.fullmatch(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}", content_type) else "",
         length=len(got.body),
         challenge=login.shown(_challenges(got)),
-        location=without_query(location)[:_LONGEST],
+        location=_shown_location(location),
         marks=frozenset(marks),
         likeness=likeness(got.body.decode("latin-1")) if got.status < 400 else (),
         aside=likeness(unquote(path)) if got.status < 400 else (),
@@ -173,13 +173,21 @@ def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
     )
 
 
+def _shown_location(location: str) -> str:
+    return redaction.before_cut(without_query(location), _LONGEST)[:_LONGEST]
+
+
 def _challenges(got: Exchange) -> tuple[login.Challenge, ...]:
     return login.challenges(got.headers.get("www-authenticate", "")) if got.status == 401 else ()
 
 
 def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     """Return what an answer tells; of what may hold nonces or secrets, only the harmless part."""
-    told = [(name, got.headers[name][:limit]) for name, limit in _TOLD.items() if name in got.headers]
+    told = [
+        (name, redaction.before_cut(got.headers[name], limit)[:limit])
+        for name, limit in _TOLD.items()
+        if name in got.headers
+    ]
     ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
     told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
     realm = login.basic_realm(_challenges(got))
@@ -190,7 +198,7 @@ def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
 
 def server_of(got: Exchange) -> str:
     """Return what an answer says of the server, or else of the proxies it came through, fit to be shown."""
-    return in_one_line(got.headers.get("server") or got.headers.get("via", ""), 200)
+    return in_one_line(redaction.before_cut(got.headers.get("server") or got.headers.get("via", ""), 200), 200)
 
 
 def announced_http3(got: Exchange) -> str:
@@ -257,7 +265,7 @@ def cookies_of(got: Exchange) -> list[Cookie]:
             name.strip().lower(): value.strip() for name, _, value in (attribute.partition("=") for attribute in rest)
         }
         name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
-        shown = in_one_line(redaction.scrub_told(name.strip()), 60) if equals else ""
+        shown = in_one_line(redaction.before_cut(redaction.scrub_told(name.strip()), 60), 60) if equals else ""
         site = given.get("samesite", "").lower()
         site = site if site in ("strict", "lax", "none") else ""
         if not _taken_back(given):

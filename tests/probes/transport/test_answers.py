@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.learnt import Runs
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.answers import Mark
 from pytest_nodered_sec.policy.model import Policy
@@ -32,6 +34,10 @@ from pytest_nodered_sec.probes.transport.response import Head
 
 TARGET = Target("x", "https://plant.example", Policy(login_urls=("/login", "https://sso.example/x")))
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+ECHOING = (
+    *("server", "x-powered-by", "strict-transport-security", "x-frame-options", "www-authenticate"),
+    *("access-control-allow-origin", "x-content-type-options", "via"),
+)
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=80)
 NUMBER = st.one_of(st.integers().map(str), st.just("9" * 5000), st.just("²"), st.just("-" + "9" * 5000))
 LOCATION = st.one_of(
@@ -240,3 +246,22 @@ def test_a_server_that_does_not_name_itself_is_known_by_what_it_came_through() -
 )
 def test_an_offer_of_http3_is_known(said: str, offer: str) -> None:
     assert announced_http3(Exchange(200, {"alt-svc": said}, b"")) == offer
+
+
+@pytest.mark.parametrize("password", ["Kran!7x", "Kran", "hmi2026", "12;34=56"])
+def test_no_part_of_a_short_password_is_kept_of_an_answer_that_echoes_it(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is cut, split at a mark or written in lower case, and wherever the limit falls."""
+    monkeypatch.setattr(redaction, "_runs", Runs(lambda: lambda: None))
+    redaction.learn(password)
+    media_type = re.sub("[^a-z0-9]", "", password.lower())
+    for padded in range(560):
+        echoed = f"{'-' * padded}{password}"
+        fields = tuple((name, f'Basic realm="{echoed}"' if "auth" in name else echoed) for name in ECHOING)
+        got = Exchange(401, told(Head(401, fields)), b"", (f"{echoed}=1",))
+        answer = reduced(got, "/", f"https://sso.example/{echoed}", 0, cleartext=True)
+        shown = redaction.scrub(f"{answer} {server_of(got)} {announced_http3(got)}")
+        assert not re.search(rf"-({'|'.join(re.escape(password[:size]) for size in range(2, 9))})", shown), padded
+    head = Head(200, (("content-type", f"application/{password}"),))
+    assert media_type not in redaction.scrub(str(reduced(Exchange(200, told(head), b""), "/", "", 0, cleartext=True)))
