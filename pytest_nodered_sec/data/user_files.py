@@ -21,6 +21,7 @@ _ROOTS: Final = (
     "/img",  # settings.js: the comment at httpStatic, as the next
     "/doc",
     "/public",  # Express: express.static("public")
+    "/assets",  # guides to nginx, Vite
     "/files",  # guides to reports and downloads
     "/config",  # Home Assistant's add-on: its user directory
     "/.node-red",  # the user directory's own name
@@ -33,8 +34,6 @@ FOLDERS: Final = tuple(f"{root}/settings.js" for root in _ROOTS)  # by which the
 USER_FILES: Final = (  # path below the site's root, regular expression
     ("/settings.js", _SETTINGS),
     *((path, _SETTINGS) for path in FOLDERS),
-    # nginx 1.22: location /static { alias /data/static/; }, without the first slash at the end
-    ("/static../settings.js", _SETTINGS),
     ("/data/flows_cred.json", _CREDENTIALS),
     ("/settings.js.bak", _SETTINGS),
     ("/settings.js~", _SETTINGS),

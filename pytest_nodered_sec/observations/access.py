@@ -195,12 +195,14 @@ class FileAttempt:
         found: whether the answer was recognised as that file.
         hole: the known hole by which it was asked for, "" where it was asked for by its name.
         closed_by: what closes the hole.
+        left_out: where else it may be and was not asked for, as the policy's calm mode wants; "" for nowhere.
     """
 
     attempt: AccessAttempt
     found: bool
     hole: str = ""
     closed_by: str = ""
+    left_out: str = ""
 
     def evidence(self) -> str:
         """Return one line for the evidence."""

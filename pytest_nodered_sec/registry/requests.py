@@ -273,7 +273,7 @@ def _way_path(parts: Sequence[Part], path: str) -> str:
 def for_file(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `file` sends."""
     path, _ = args
-    asked = [Request(Manner.EXPLOIT if ".." in path else Manner.READ, "GET", target.path("/", path))]
+    asked = [Request(Manner.READ, "GET", target.path("/", path))]
     if path in FOLDERS:  # where a folder of the front's own stands there
         folder = target.path("/", path).rpartition("/")[0]
         beside = [Request(Manner.EXPLOIT, "GET", f"{folder}..{USER_FILES[0][0]}")]

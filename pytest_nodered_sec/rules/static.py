@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.remedies.lines import NO_DOTS
-from pytest_nodered_sec.verdict import NotApplicable, Violation
+from pytest_nodered_sec.verdict import NotApplicable, NotJudged, Violation
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.observations.access import FileAttempt
@@ -18,7 +18,8 @@ def file_is_not_served(seen: FileAttempt, policy: Policy) -> Verdict:
     """A file of the user directory is not served."""
     del policy  # nobody may choose this
     if not seen.found:
-        return ()
+        calm = f'not judged: mode = "calm" leaves out GET {seen.left_out}, which is exploit-shaped'
+        return NotJudged(calm) if seen.left_out else ()
     return (
         Violation(
             "file",

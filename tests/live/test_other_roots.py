@@ -44,19 +44,20 @@ def test_a_known_root_that_is_guarded_in_one_letter_case_only(
     assert how or "GET below /AdMiN, which is /admin to Node-RED, without credentials: " in report
 
 
+@pytest.mark.parametrize("folder", ["/public", "/assets"])
 @pytest.mark.parametrize(
     "lines",
     ["proxy_pass http://nodered/;", "proxy_pass http://nodered/public/;", "alias @FILES@/;"],
     ids=["weak", "one folder", "files"],
 )
 def test_a_folder_that_is_passed_on_without_its_name(
-    node_red: lab.RunningDeployment, tmp_path: Path, lines: str
+    node_red: lab.RunningDeployment, tmp_path: Path, lines: str, folder: str
 ) -> None:
-    with standing(tmp_path, node_red.direct_port, f"location /public/ {{ {PASS} {lines} }} {GUARDED}") as there:
+    with standing(tmp_path, node_red.direct_port, f"location {folder}/ {{ {PASS} {lines} }} {GUARDED}") as there:
         (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
         seen = there.judged("--nodered-admin-api=proxied", "-k", "roots-01")
         report = there.report()
     weak = lines.endswith("nodered/;")
     assert seen == {"roots-01": {"compliant", "non-compliant"} if weak else {"compliant"}}
-    told = "which the answer for another path to GET /public/settings.js names"
-    assert not weak or f"GET below /public, {told}, without credentials: " in report
+    told = f"which the answer for another path to GET {folder}/settings.js names"
+    assert not weak or f"GET below {folder}, {told}, without credentials: " in report

@@ -27,6 +27,8 @@ GUARDED = (
         ("/static/ { alias @FILES@/home/static/; }", ""),
         ("/files { alias @FILES@/home/static/; }", "/files../settings.js"),
         ("/files/ { alias @FILES@/home/static/; }", ""),
+        ("/assets { alias @FILES@/home/static/; }", "/assets../settings.js"),
+        ("/assets/ { alias @FILES@/home/static/; }", ""),
         ("/public/ { alias @FILES@/; autoindex on; }", "/public/home/settings.js"),
         ("/public/ { alias @FILES@/; }", ""),
         ("/nodered/ { default_type text/html; return 200 '<title>module.exports = {}</title>'; }", ""),
@@ -38,6 +40,8 @@ GUARDED = (
         "alias with its slash",
         "files",
         "files with its slash",
+        "assets",
+        "assets with its slash",
         "listing",
         "no listing",
         "page",
@@ -56,8 +60,14 @@ def test_a_user_directory_that_the_front_publishes_is_found(
     assert not found or f"GET {found} without credentials answered 200" in report
 
 
-def test_calm_mode_leaves_dot_segments_out(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
-    with standing(tmp_path, node_red.direct_port, GUARDED) as gate:
+@pytest.mark.parametrize(("own", "judged"), [("", {"compliant"}), ("/files", {"compliant", "not-judged"})])
+def test_calm_mode_does_not_look_beside_a_folder(
+    node_red: lab.RunningDeployment, tmp_path: Path, own: str, judged: set[str]
+) -> None:
+    folder = f"location {own} {{ alias @FILES@/; }}" if own else ""
+    with standing(tmp_path, node_red.direct_port, f"{folder} {GUARDED}") as gate:
         (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
         seen = gate.judged("--nodered-admin-api=proxied", "--nodered-mode=calm", "-k", "static-01")
-    assert seen == {"static-01": {"compliant", "not-judged"}}
+        report = gate.report()
+    assert seen == {"static-01": judged}
+    assert ("leaves out GET /files../settings.js, which is exploit-shaped" in report) is bool(own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from seen import (
@@ -33,6 +34,7 @@ from pytest_nodered_sec.observations.access import FileAttempt
 from pytest_nodered_sec.observations.answers import Answer, RootView
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.rules.static import file_is_not_served, hole_is_shut
+from pytest_nodered_sec.verdict import NotJudged
 
 NOBODYS = Answer(404, "text/html", 150)
 SCRIPT = Answer(200, "application/javascript", 20000)
@@ -57,6 +59,13 @@ SCRIPT = Answer(200, "application/javascript", 20000)
 def test_a_file(answer: Answer, is_there: bool, root: RootView, letter: str) -> None:
     seen = FileAttempt(attempt(Surface.NODE, "/settings.js", answer, root), is_there)
     assert outcome(file_is_not_served, seen, target()) == letter
+
+
+def test_what_calm_mode_leaves_out_is_not_judged() -> None:
+    seen = FileAttempt(attempt(Surface.NODE, "/files/settings.js", NOT_FOUND, OPEN), False, left_out="/files../x")
+    verdict = file_is_not_served(seen, Policy(mode="calm"))
+    assert verdict == NotJudged('not judged: mode = "calm" leaves out GET /files../x, which is exploit-shaped')
+    assert violations(file_is_not_served(replace(seen, found=True), Policy(mode="calm")))
 
 
 def test_a_served_file_says_what_to_change() -> None:

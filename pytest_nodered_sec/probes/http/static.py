@@ -45,25 +45,31 @@ def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAt
     first = USER_FILES[0][0]
     if seen.found or path not in (first, *FOLDERS):
         return seen
-    for folder in linked_directories(look) if path == first else _beside_and_below(look, admin, absolute, seen):
+    beside = "" if path == first else _beside(admin, absolute, seen)
+    for folder in linked_directories(look) if path == first else _beside_and_below(look, beside):
         look.extend()
         there = _attempt(look, admin, Surface.NODE, folder.rstrip("/") + first, path, pattern)
         if there.found:
             return there
-    return seen
+    return replace(seen, left_out=beside + first) if beside and look.target.policy.mode == "calm" else seen
 
 
-def _beside_and_below(look: Look, admin: RootView, absolute: str, seen: FileAttempt) -> list[str]:
-    """Return where else the file may be, where a folder of the front's own stands here: beside it, and in its listing.
+def _beside(admin: RootView, absolute: str, seen: FileAttempt) -> str:
+    """Return what is beside a folder of the front's own, "" where none stands here.
 
     nginx 1.22: location /files { alias /data/files/; } serves /files../settings.js, which is /data/settings.js.
     """
-    answer, folder = seen.attempt.answer, posixpath.dirname(absolute)
+    answer = seen.attempt.answer
     own = answer.status == _NOT_FOUND and Mark.EXPRESS not in answer.marks
-    if not own or not answers_for_itself(answer, admin.canary.answer):
+    return f"{posixpath.dirname(absolute)}.." if own and answers_for_itself(answer, admin.canary.answer) else ""
+
+
+def _beside_and_below(look: Look, beside: str) -> list[str]:
+    """Return where else the file may be, where a folder of the front's own stands: beside it, and in its listing."""
+    if not beside:
         return []
-    beside = [f"{folder}.."] if look.target.policy.mode != "calm" else []
-    return [*beside, *listed_directories(look, f"{folder}/")]
+    listed = listed_directories(look, f"{beside.removesuffix('..')}/")
+    return [*([beside] if look.target.policy.mode != "calm" else []), *listed]
 
 
 def folders_passed_on(look: Look, admin: RootView) -> list[tuple[str, str]]:
