@@ -204,7 +204,9 @@ class Ledger:
 
         stash = self._config.stash
         attestations = {
-            target.name: [metadata.of_attestation(vouched, stash[TODAY]) for vouched in target.policy.attestations]
+            target.name: redaction.scrub_fields(
+                [metadata.of_attestation(vouched, stash[TODAY]) for vouched in target.policy.attestations], OF_RUN
+            )
             for target in stash[TARGETS]
             if target.policy.attestations
         }

@@ -105,3 +105,38 @@ def test_what_somebody_vouches_for_is_attested_and_never_compliant(
         policy.unlink()
         result = two_targets.run(*OWN, "--nodered-replay=ev", url=None)
         assert "; 1 attested, " in said(result)[-1]
+
+
+def test_what_somebody_vouches_for_tells_no_secret(two_targets: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(two_targets.path / "job.md"))
+    conftest = two_targets.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + LEARNS)
+    policy = two_targets.path / "nodered-sec.toml"
+    policy.write_text(policy.read_text() + TELLING)
+    result = two_targets.run(
+        *OWN,
+        "--nodered-evidence=ev",
+        "--nodered-sarif=x.sarif",
+        "--nodered-job-summary",
+        "--nodered-hdf=x.json",
+        url=None,
+    )
+    written = [path for path in two_targets.path.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    told = [path.name for path in written if "hunter2-plant" in path.read_text(errors="replace")]
+    assert sorted(told) == ["conftest.py", "nodered-sec.toml"]
+    assert "hunter2-plant" not in result.stdout.str() + result.stderr.str()
+    assert "attested by J. [redacted] on 2026-11-20" in (two_targets.path / "x.sarif").read_text()
+
+
+LEARNS = """
+from pytest_nodered_sec import redaction
+redaction.learn("hunter2-plant")
+"""
+TELLING = """
+[[attestation]]
+control = "phys-01"
+by = "J. hunter2-plant"
+date = 2026-11-20
+until = 2999-11-19
+statement = "locked with hunter2-plant"
+"""
