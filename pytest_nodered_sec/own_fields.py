@@ -44,6 +44,12 @@ OF_REPORT: Final = frozenset((
 ))  # fmt: skip
 """Of pytest's report of a control's test; the last three are xdist's. `node` leads to all of the run's own objects."""
 
+PROPERTIES: Final = frozenset(
+    f"nodered_sec.{name}"
+    for name in ("control", "severity", "target", "outcome", "policy_sha256", "findings", "baseline", "policy")
+)
+"""Of a test's properties in the JUnit file, those that the plugin writes and that are no prose."""
+
 OF_TRACEBACK: Final = frozenset(("style", "path"))
 """Of pytest's representations of a failure: how it is shown, and where the site's code lies."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_nodered_sec import private, redaction
-from pytest_nodered_sec.own_fields import OF_RECORD, OF_REPORT, OF_RUN
-from pytest_nodered_sec.session.state import of_suite
+from pytest_nodered_sec.learnt import INSTEAD
+from pytest_nodered_sec.own_fields import OF_RECORD, OF_REPORT, OF_RUN, PROPERTIES
+from pytest_nodered_sec.session.state import PARAMETER, control_of, of_suite
 
 if TYPE_CHECKING:
     import warnings
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from pytest_nodered_sec.model import Target
 
+_WITH_ID: Final = type(pytest.param())
 _SHOWN: Final = "redacted"  # in place of a secret in an id, which brackets surround already
 
 
@@ -33,21 +36,37 @@ def scrub_report(report: pytest.TestReport) -> None:
         elif name == "nodered_identity":
             redaction.scrub_fields(value[1], OF_RUN)
         elif name == "user_properties":
-            value[:] = [pair if _is_own(pair) else redaction.scrub_within(pair) for pair in value]
+            value[:] = [pair if pair[0] in PROPERTIES else redaction.scrub_within(pair) for pair in value]
         elif name == "sections":
             value[:] = [(title, redaction.scrub(text)) for title, text in value]  # pytest finds them by their titles
         elif name not in OF_REPORT:
             setattr(report, name, redaction.scrub_within(value))
 
 
-def _is_own(pair: tuple[str, object]) -> bool:
-    return pair[0].startswith("nodered_sec.") and pair[0] != "nodered_sec.observed"
-
-
 def _scrub_id(text: str) -> str:
     """Return a test's id without secrets among its parameters; what stands before them is the site's code."""
     name, bracket, parameters = text.partition("[")
     return name + bracket + redaction.scrub(parameters)
+
+
+def _without_secrets(ids: Any, scrub: Callable[[str], str]) -> Any:  # Any: as `parametrize` takes them
+    """Return ids without secrets: a list of some, a function that returns one, or what yields any number of them."""
+
+    def clean(name: object) -> object:
+        return scrub(name).replace(INSTEAD, _SHOWN) if isinstance(name, str) else name
+
+    if callable(ids):
+        return lambda value: clean(ids(value))
+    if ids is None:
+        return None
+    return [clean(name) for name in ids] if hasattr(ids, "__len__") else map(clean, ids)
+
+
+def _renamed(value: Any, scrub: Callable[[str], str]) -> Any:  # Any: whatever a test is given
+    """Return a value of a parameter; one of `pytest.param` without secrets in its id."""
+    if not isinstance(value, _WITH_ID) or not isinstance(value.id, str):
+        return value
+    return value._replace(id=scrub(value.id).replace(INSTEAD, _SHOWN))
 
 
 class Redaction:
@@ -116,6 +135,22 @@ class Redaction:
         """Name a parameter that is a secret otherwise: ids stand in every report."""
         text = val.decode(errors="replace") if isinstance(val, bytes) else val
         return _SHOWN if isinstance(text, str) and redaction.scrub(text) != text else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Have ids that a site's own parameters are given lose secrets before anything knows a test by them."""
+        scrub = redaction.scrub_told if control_of(metafunc.definition) else redaction.scrub
+        parametrize = metafunc.parametrize
+        signature = inspect.signature(parametrize)
+
+        def scrubbed(*args: Any, **kwargs: Any) -> None:  # Any: parametrize's own signature, passed through
+            given = signature.bind(*args, **kwargs).arguments
+            if given["argnames"] != PARAMETER:
+                given["ids"] = _without_secrets(given.get("ids"), scrub)
+                given["argvalues"] = [_renamed(value, scrub) for value in given["argvalues"]]
+            parametrize(**given)
+
+        metafunc.parametrize = scrubbed  # type: ignore[method-assign]  # pytest asks for no name that is given
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,3 +180,63 @@ def test_the_report_of_a_worker_that_died_holds_none(site: Site, monkeypatch: py
     result = site.run("--nodered-suite=off", "-n1", "-v", "--junitxml=out.xml")
     assert not _leaks(site, result)
     assert "crashed while running" in result.stdout.str()
+
+
+NAMED = '''
+import os
+import pytest
+from pytest_nodered_sec import Ask, Severity, control, require
+
+SECRET = os.environ["NODERED_PASSWORD"]
+SEVERAL = [SECRET, "other", SECRET + "!"]
+
+@control("site-01", severity=Severity.HIGH, asks=[Ask("stub", ("a",), "a")])
+@pytest.mark.parametrize("given", SEVERAL, ids=[f"c {value} c" for value in SEVERAL])
+def test_control(nodered_seen, given):
+    """Orders are refused."""
+    require(())
+
+@pytest.mark.parametrize("given", SEVERAL, ids=lambda value: "L" + value)
+def test_function(given):
+    pass
+
+@pytest.mark.parametrize("given", SEVERAL, ids=(value for value in SEVERAL))
+def test_generator(given):
+    pass
+
+@pytest.mark.parametrize("given", [pytest.param(1, id=f"as {SECRET}")])
+def test_param(given, record_property):
+    record_property("nodered_sec.note", SECRET)
+
+@pytest.fixture(params=SEVERAL, ids=SEVERAL)
+def account(request):
+    return request.param
+
+def test_fixture(account):
+    pass
+'''
+
+
+@pytest.mark.parametrize("password", [SECRET, "Kran!7x", "pässwörter-1"])
+@pytest.mark.parametrize("workers", [(), ("-n2", "--debug=trace.log")], ids=["plain", "xdist"])
+def test_ids_that_a_test_is_given_hold_none_wherever_it_is_known_by_them(
+    site: Site, password: str, workers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", password)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(site.path / "summary.md"))
+    site.write(test_site=NAMED)
+    out = ("--nodered-evidence=ev", "--nodered-sarif=r.sarif", "--nodered-hdf=hdf.json", "--nodered-job-summary")
+    result = site.run("--nodered-suite=off", "-v", "-rA", "--junitxml=out.xml", *out, *workers)
+    result.assert_outcomes(passed=13)
+    texts = {path.name: path.read_text() for path in site.path.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    texts |= {"terminal": result.stdout.str() + result.stderr.str()}
+    escaped = password.encode("unicode_escape").decode()
+    assert not [name for name, text in texts.items() if password in text or escaped in text]
+    records = [json.loads(line) for line in texts["results.jsonl"].splitlines()]
+    ids = {record["nodeid"].partition("::")[2] for record in records}
+    assert len(ids) == 3
+    assert "test_control[plant.example-a-c other c]" in ids
+    cases = {f"{case.get('name')}" for case in ET.fromstring(texts["junit.xml"]).iter("testcase")}  # noqa: S314  our own file
+    assert ids < cases
+    assert len(cases) == 13
