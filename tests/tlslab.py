@@ -188,7 +188,7 @@ class LoopbackLook:
         target: the deployment.
         deadline: absolute `time.monotonic()` seconds.
         contexts: those of a run.
-        station: of it only that no front objects.
+        station: of it only that no front objects, and these contexts.
         known: what is shared.
     """
 
@@ -200,6 +200,11 @@ class LoopbackLook:
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.target.timeout
+        self.station.contexts = self.contexts
+
+    def extend(self) -> None:
+        """Begin the time of a look anew."""
+        self.__post_init__()
 
     def pause(self, _seconds: float) -> None:
         """Wait for nobody."""
