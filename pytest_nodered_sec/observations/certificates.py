@@ -96,6 +96,7 @@ class CertificateDemand:
         status: HTTP status otherwise; 0 for none.
         named: whether the answer says that a certificate is missing.
         self_made: HTTP status with a certificate that no authority issued; 0 where none was shown, or no answer came.
+        where: what was asked for.
     """
 
     asked: bool
@@ -103,6 +104,7 @@ class CertificateDemand:
     status: int = 0
     named: bool = False
     self_made: int = 0
+    where: str = "a random path"
 
     @property
     def takes_any(self) -> bool:
@@ -125,8 +127,8 @@ class CertificateDemand:
     def evidence(self) -> str:
         """Return one line for the evidence."""
         asked = "the server asked for a client certificate" if self.asked else "no client certificate was asked for"
-        other = f"; with a self-made one a random path answered {self.self_made}" if self.self_made else ""
+        other = f"; with a self-made one {self.where} answered {self.self_made}" if self.self_made else ""
         if self.alert:
             return f"{asked}; without one it ended the connection ({self.alert}){other}"
         says = ", which says that the certificate is missing" if self.named else ""
-        return f"{asked}; without one a random path answered {self.status}{says}{other}"
+        return f"{asked}; without one {self.where} answered {self.status}{says}{other}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.data.releases import unfixed
 from pytest_nodered_sec.data.roots import BESIDE
 from pytest_nodered_sec.data.user_files import FOLDERS
+from pytest_nodered_sec.questions.surfaces import readable
 from pytest_nodered_sec.registry.requests import (
     DISGUISED,
     INSIDE,
@@ -242,8 +243,13 @@ def for_tls(target: Target, args: tuple[str, ...]) -> list[Request]:
 
 def for_without_certificate(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `client_certificate` sends."""
-    manners = (Manner.READ,) if target.policy.mode == "calm" else (Manner.READ, Manner.EXPLOIT)
-    return [*for_tls(target, args), *(Request(manner, "GET", target.admin("/<random>")) for manner in manners)]
+    random = target.admin("/<random>")
+    if target.policy.mode == "calm":
+        return [*for_tls(target, args), Request(Manner.READ, "GET", random)]
+    asked = [
+        Request(manner, "GET", path) for path in (random, *readable(target)) for manner in (Manner.READ, Manner.EXPLOIT)
+    ]
+    return [*for_tls(target, args), *asked]
 
 
 def for_revocation(target: Target, args: tuple[str, ...]) -> list[Request]:

@@ -81,25 +81,6 @@ def test_a_gate_that_believes_what_anybody_can_say_is_a_finding(
         assert f"; {enough} alone is enough" in report
 
 
-@pytest.mark.parametrize(
-    "gate",
-    [
-        f"if ({test}) {{ return 403; }}"
-        for test in ("$ssl_client_verify = NONE", '$ssl_client_i_dn !~ "CN=Gates"', '$ssl_client_s_dn != "CN=admin"')
-    ],
-    ids=["any", "issuer", "subject"],
-)
-def test_a_gate_that_a_certificate_of_ones_own_opens_is_a_finding(
-    node_red: lab.RunningDeployment, tmp_path: Path, gate: str
-) -> None:
-    asks = "ssl_verify_client optional_no_ca; ssl_client_certificate @FILES@/../ca.pem;"
-    with standing(tmp_path, node_red.direct_port, f"{asks} {gate} location / {{ {FORWARD} }}") as there:
-        seen = there.judged(PROXIED)
-        report = there.report()
-    assert judged_as(seen) == {"tls-12"}
-    assert "any-certificate" in report
-
-
 def test_a_slash_that_opens_a_page_is_not_blamed_on_headers(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
     exact = " ".join(
         f"location {match} {{ {LOGIN} {FORWARD} }}"

@@ -20,6 +20,7 @@ from pytest_nodered_sec.probes.tls.handshake import Client, shake_hands
 from pytest_nodered_sec.probes.transport.answers import NO_CERTIFICATE
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.questions.surfaces import readable
 
 if TYPE_CHECKING:
     from OpenSSL import crypto
@@ -45,6 +46,9 @@ _OF_CERTIFICATES: Final = ("certificate", "handshake failure", "access denied", 
 def come_without_certificate(look: Look) -> CertificateDemand:
     """Shake hands without a client certificate and ask for a random path; where that is refused, with a self-made one.
 
+    Where the server leaves it to each path, the same for one place of each surface: of several gates one may ask only
+    whether there is a certificate.
+
     Servers that demand one end the handshake (up to TLS 1.2), send an alert after it (TLS 1.3), or answer 400 (nginx).
     nginx with `ssl_verify_client optional_no_ca`, Traefik with `RequireAnyClientCert` and Caddy with `mode require`
     take any certificate; settings that ask only whether there is one, by whom it says to be issued, or for whom, let
@@ -57,14 +61,27 @@ def come_without_certificate(look: Look) -> CertificateDemand:
     policy = look.target.policy
     if not (policy.mutual_tls or _asks_for_one(look)):
         return CertificateDemand(asked=False)
+    seen = _come_twice(look, look.target.admin(random_path()))
+    if not seen.asked or seen.alert or seen.named or (seen.turned_away and seen.takes_any) or policy.mode == "calm":
+        return seen
+    for path in readable(look.target):
+        look.extend()
+        there = _come_twice(look, path)
+        if there.turned_away and there.takes_any:
+            return replace(there, where=f"GET {path}")
+    return seen
+
+
+def _come_twice(look: Look, path: str) -> CertificateDemand:
+    """Ask for a path without a client certificate, and where that is refused, with a self-made one."""
     without = Client(look, certificate=False)
-    seen = _come(look, without)
-    if not (seen.asked and seen.turned_away) or policy.mode == "calm":
+    seen = _come(look, without, path)
+    if not (seen.asked and seen.turned_away) or look.target.policy.mode == "calm":
         return seen
     client = Client(look, certificate=False)
     client.show(*_self_made(_authorities(without)))
     try:
-        return replace(seen, self_made=_come(look, client).status)
+        return replace(seen, self_made=_come(look, client, path).status)
     except ProbeError as error:
         if error.cause not in (Cause.CLOSED, Cause.PROTOCOL):
             raise
@@ -87,13 +104,12 @@ def turns_away(look: Look) -> bool:
     Raises:
         ProbeError: no TLS, or neither answer nor alert.
     """
-    seen = _come(look, Client(look, certificate=False))
+    seen = _come(look, Client(look, certificate=False), look.target.admin(random_path()))
     return seen.asked and bool(seen.alert)
 
 
-def _come(look: Look, client: Client) -> CertificateDemand:
+def _come(look: Look, client: Client, path: str) -> CertificateDemand:
     target = look.target
-    path = target.admin(random_path())
     host = f"[{client.host}]" if ":" in client.host else client.host
     lines = (f"GET {path} HTTP/1.1", f"Host: {host}:{target.port}", f"User-Agent: {USER_AGENT}", "Connection: close")
     request = "".join(f"{line}\r\n" for line in (*lines, ""))

@@ -77,7 +77,8 @@ def test_whether_nginx_demands_a_client_certificate_is_seen(
     with nginxlab.serving(tmp_path, chain, server=asks + settings) as nginx:
         seen = come_without_certificate(look_at(nginx.port, tmp_path / "ca.pem", MUTUAL))
         assert nginx.logged() == []
-        assert nginx.accepted() == (1 if expected == ["not-demanded"] else 2)
+        places = 4 if "optional" in settings and expected != ["any-certificate"] else 1  # each may decide by itself
+        assert nginx.accepted() == places * (1 if expected == ["not-demanded"] else 2)
     assert codes(demands_client_certificate(seen, MUTUAL)) == expected
     assert said in seen.evidence()
 
