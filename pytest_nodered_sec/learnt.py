@@ -38,8 +38,11 @@ class Cleaner:
 
     @functools.cached_property  # the accounts of many targets are learnt one after the other, and used then
     def _pattern(self) -> re.Pattern[str]:
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        return re.compile("|".join(_expression(form) for form in longest_first))
+        by_start: dict[str, list[str]] = {}  # few at each place of a text: of a fleet there are many passwords
+        for form in sorted(self._forms, key=len, reverse=True):
+            start, rest = _expression(form)
+            by_start.setdefault(start, []).append(rest)
+        return re.compile("|".join(f"{start}(?:{'|'.join(rests)})" for start, rests in by_start.items()))
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
@@ -71,9 +74,21 @@ class Cleaner:
         return kept + text[done:]
 
 
-def _expression(form: str) -> str:
-    escaped = re.escape(form)
-    return rf"(?<!\w){escaped}(?!\w)" if len(form) < _SHORT else escaped
+def _expression(form: str) -> tuple[str, str]:
+    """Return the expression of a form, its first letter's and the rest's."""
+    start, rest = _letter(form[0]), "".join(map(_letter, form[1:]))
+    return (rf"(?<!\w){start}", rf"{rest}(?!\w)") if len(form) < _SHORT else (start, rest)
+
+
+@functools.cache
+def _letter(letter: str) -> str:
+    """Return the expression of a letter as it is, or as in a URL: from UTF-8 or Latin-1; a space may be a plus, too."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    raw = {letter.encode(errors="surrogateescape"), *([letter.encode("latin-1")] if letter < "\u0100" else [])}
+    quoted = sorted("".join(f"%{byte:02X}" for byte in each) for each in raw)
+    ways = [re.sub("[A-F]", lambda digit: f"[{digit[0]}{digit[0].lower()}]", way) for way in quoted]
+    return f"(?:{'|'.join([*ways, re.escape(letter), *([re.escape('+')] if letter == ' ' else [])])})"
 
 
 def _is_ordinary(form: str) -> bool:

@@ -22,7 +22,7 @@ import re
 import traceback
 import types
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote
 
 from pytest_nodered_sec.learnt import INSTEAD, Runs
 from pytest_nodered_sec.own_fields import OF_TRACEBACK, PROSE_OF_POLICY
@@ -47,7 +47,9 @@ def begin() -> Callable[[], None]:
 
 
 def learn(secret: str, *, username: str = "") -> None:
-    """Remember a secret in the forms in which it may turn up: plain, quoted for a URL, JSON or HTML, in a Basic header.
+    """Remember a secret in the forms in which it may turn up: plain, quoted for JSON or HTML, in a Basic header.
+
+    Each form is known quoted for a URL, too, whichever marks a browser, a server or a library leaves as they are.
 
     A target that echoes what it was sent is read as Latin-1, as header fields are: so that form counts, too; and
     names of fields and media types are read in lower case.
@@ -65,8 +67,9 @@ def learn(secret: str, *, username: str = "") -> None:
     if is_public(secret):
         return
     misread = secret.encode(errors="surrogateescape").decode("latin-1")
-    lower = {each.lower() for each in (secret, misread) if len(each) >= _LOWERED}
-    forms = {form for each in {secret, misread, *lower} for form in _forms(each)}
+    read = {secret, misread, unquote(secret)}  # a cookie is issued quoted, and kept as it was before
+    lower = {each.lower() for each in read if len(each) >= _LOWERED}
+    forms = {form for each in read | lower for form in _forms(each)}
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
     _runs.add(forms | {readable(form) for form in forms})
@@ -88,10 +91,9 @@ def learn_issued(value: str) -> None:
 
 def _forms(secret: str) -> Iterator[str]:
     yield from (secret, repr(secret)[1:-1], secret.replace("\\", "\\\\").replace('"', '\\"'))
+    yield from (ascii(secret)[1:-1], secret.encode("unicode_escape").decode())  # the latter of ids of parameters
     yield from (json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False))
     yield from (html.escape(secret), html.escape(secret, quote=False), html.escape(secret).replace("&#x27;", "&#39;"))
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
-        yield from (quoted, re.sub("%..", lambda match: match[0].lower(), quoted))
 
 
 def scrub(text: str) -> str:
