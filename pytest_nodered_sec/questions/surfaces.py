@@ -65,13 +65,6 @@ def representatives(target: Target) -> tuple[Spot, ...]:
     )
 
 
-def readable(target: Target) -> tuple[str, ...]:
-    """Return the absolute path of one place of each surface that a harmless GET opens, but for channels."""
-    pages = (target.node(f"{path.rstrip('/')}/") for path in target.guarded_dashboards)
-    endpoints = _first_below_each(tuple(Spot("endpoint", path, "") for path in harmless_endpoints(target)))
-    return (target.admin("/settings"), *pages, *(target.node(spot.path) for spot in endpoints))
-
-
 def _first_below_each(spots: tuple[Spot, ...]) -> list[Spot]:
     """Return the first below each first part of a path, at most three."""
     return list(reversed({spot.path.split("/")[1]: spot for spot in reversed(spots)}.values()))[:3]

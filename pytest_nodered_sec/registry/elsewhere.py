@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pytest_nodered_sec.data.releases import unfixed
 from pytest_nodered_sec.data.roots import BESIDE
 from pytest_nodered_sec.data.user_files import FOLDERS
-from pytest_nodered_sec.questions.surfaces import readable
 from pytest_nodered_sec.registry.requests import (
     DISGUISED,
     INSIDE,
@@ -241,13 +240,28 @@ def for_tls(target: Target, args: tuple[str, ...]) -> list[Request]:
     return [Request(Manner.HANDSHAKE, "TLS", f"port {target.dialled[1]}")]  # in clear, to see that it is
 
 
+def one_of_each(target: Target) -> tuple[str, ...]:
+    """Return the absolute path of one place of each surface that a harmless GET opens, but for channels.
+
+    Of endpoints it is the first below each first part of a path, at most three.
+    """
+    pages = (f"{path.rstrip('/')}/" for path in target.guarded_dashboards)
+    first: dict[str, str] = {}
+    for endpoint in target.policy.protected_paths:
+        if (endpoint.method, endpoint.effect) == ("GET", "none"):
+            first.setdefault(endpoint.path.split("/")[1], endpoint.path)
+    return (target.admin("/settings"), *(target.node(path) for path in (*pages, *list(first.values())[:3])))
+
+
 def for_without_certificate(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `client_certificate` sends."""
     random = target.admin("/<random>")
     if target.policy.mode == "calm":
         return [*for_tls(target, args), Request(Manner.READ, "GET", random)]
     asked = [
-        Request(manner, "GET", path) for path in (random, *readable(target)) for manner in (Manner.READ, Manner.EXPLOIT)
+        Request(manner, "GET", path)
+        for path in (random, *one_of_each(target))
+        for manner in (Manner.READ, Manner.EXPLOIT)
     ]
     return [*for_tls(target, args), *asked]
 

@@ -20,7 +20,7 @@ from pytest_nodered_sec.probes.tls.handshake import Client, shake_hands
 from pytest_nodered_sec.probes.transport.answers import NO_CERTIFICATE
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
-from pytest_nodered_sec.questions.surfaces import readable
+from pytest_nodered_sec.registry.elsewhere import one_of_each
 
 if TYPE_CHECKING:
     from OpenSSL import crypto
@@ -64,7 +64,7 @@ def come_without_certificate(look: Look) -> CertificateDemand:
     seen = _come_twice(look, look.target.admin(random_path()))
     if not seen.asked or seen.alert or seen.named or (seen.turned_away and seen.takes_any) or policy.mode == "calm":
         return seen
-    for path in readable(look.target):
+    for path in one_of_each(look.target):
         look.extend()
         there = _come_twice(look, path)
         if there.turned_away and there.takes_any:
