@@ -212,7 +212,7 @@ class Deviation:
     key: str
     value: str
     demanded: str
-    reason: str
+    reason: str = field(repr=False)  # pytest's trace shows targets before any secret is learnt
 
     def line(self) -> str:
         """Return it in one line."""

@@ -164,6 +164,19 @@ def test_nothing_that_pytest_shows_holds_a_secret(
     assert "suite's account" in (site.path / "out.xml").read_text(encoding="utf-8")
 
 
+def test_the_trace_of_a_run_that_has_learnt_nothing_yet_holds_no_reason(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", SECRET)
+    policy = f'guess = {{value = false, reason = "not with {SECRET}"}}\n'
+    (site.path / "nodered-sec.toml").write_text(policy)
+    site.write(test_site="def test_nothing(): pass")
+    result = site.run("--nodered-suite=off", "--nodered-policy=nodered-sec.toml", "--debug=trace.log")
+    result.assert_outcomes(passed=1)
+    assert [leak.partition(":")[0] for leak in _leaks(site, result)] == ["nodered-sec.toml"]
+
+
 def test_an_internal_error_holds_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODERED_USERNAME", "operator")
     monkeypatch.setenv("NODERED_PASSWORD", SECRET)
