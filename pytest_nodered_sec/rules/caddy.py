@@ -107,9 +107,9 @@ def _walked(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...]) -> tuple[tup
     return tuple(result)
 
 
-def _way(seen: CaddyConfig, server: CaddyServer, host: str, uri: str, method: str) -> Way:
+def _way(seen: CaddyConfig, server: CaddyServer, host: str, uri: str, method: str, aims: tuple[str, ...]) -> Way:
     def ends(*, granted: bool) -> tuple[Outcome, ...]:
-        client = Client(uri, host, server.tls, method=method, granted=granted)
+        client = Client(uri, host, server.tls, method=method, granted=granted, aims=aims)
         return every_end(lambda made: caddy.walk(seen, server, client, made), server.name)
 
     return Way(uri, ends(granted=False), ends(granted=True), method)

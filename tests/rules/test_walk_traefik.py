@@ -150,8 +150,10 @@ MIDDLEWARES: dict[str, tuple[Table, dict[str, Any], set[str]]] = {
     "to HTTP for good": ({"redirectScheme": {"scheme": "http", "permanent": True}}, {"method": "POST"}, {"308"}),
     "to another URL": ({"redirectRegex": {"regex": "^https://a/(.*)", "replacement": "https://b/$1${7}"}}, {}, {"302"}),
     "to the same URL": ({"redirectRegex": {"regex": "^http:", "replacement": "https:"}}, {}, {"/ui/"}),
-    "to a URL by a name": ({"redirectRegex": {"regex": "^https:", "replacement": "$name"}}, {}, {"302?"}),
-    "to a URL that cannot be read": ({"redirectRegex": {"regex": "(?R)", "replacement": "x"}}, {}, {"/ui/?"}),
+    "to a URL by a name": ({"redirectRegex": {"regex": "^https:", "replacement": "$name"}}, {}, {"302"}),
+    "to a URL that cannot be read": (
+        {"redirectRegex": {"regex": "(?R)", "replacement": "x"}}, {}, {"/ui/?", "302?"}
+    ),
     "a prefix": ({"stripPrefix": {"prefixes": ["/x", "/ui"]}}, {}, {"/"}),
     "half a segment": ({"stripPrefix": {"prefixes": ["/u"]}}, {}, {"/i/"}),
     "no prefix": ({"stripPrefix": {"prefixes": ["/x"]}}, {}, {"/ui/"}),

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from caddylab import adapted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,9 +188,13 @@ def running(bodies: list[str]) -> Iterator[tuple[int, CaddyConfig]]:
                 process.wait(10)
 
 
-def walked(seen: CaddyConfig, port: int, number: int, method: str, uri: str) -> set[tuple[str, str]]:
+def walked(
+    seen: CaddyConfig, port: int, number: int, method: str, uri: str, aims: tuple[str, ...] = ()
+) -> set[tuple[str, str]]:
     """Follow a request; a guard elsewhere admits or refuses, as its port says."""
-    client = Client(uri, f"s{number}.example", False, str(port), "127.0.0.1", method, headers={}, exists=False)
+    client = Client(
+        uri, f"s{number}.example", False, str(port), "127.0.0.1", method, headers={}, exists=False, aims=aims
+    )
     [server] = seen.servers
     ends = every(lambda choices: caddy.walk(seen, server, client, choices))
     return answers(ends)
@@ -205,3 +210,28 @@ def test_the_walk_ends_where_caddy_does(batch: list[tuple[str, list[tuple[str, s
                 told = who, what if who in ("red", "else") else ""
                 ours = walked(seen, port, number, method, uri)
                 assert told in ours, f"{method} {uri}: Caddy {told}, walk {ours}\n{body}"
+
+
+NOT_KNOWN: Final = {
+    "a map": 'map {path} {go} {\n"~/free(.*)" "/ui${1}"\n}\nrewrite * {go}',
+    "a variable": "vars go /ui/\nrewrite * {vars.go}",
+    "arguments": "rewrite * {query.go}",
+    "a part": "rewrite * /u{query.i}/",
+    "a header's pattern": "@h header_regexp h Host ^(s)\nrewrite @h /{re.h.1}/\nuri replace /s/ /ui/",
+    "a prefix": "uri strip_prefix {query.prefix}",
+    "a text": "uri replace free {query.ui}",
+    "a pattern": "uri path_regexp ^/free(.*)$ {query.before}$1",
+    "by the way": "reverse_proxy RED {\nrewrite {query.go}\n}",
+}
+
+
+@pytest.mark.parametrize("body", NOT_KNOWN.values(), ids=NOT_KNOWN)
+def test_what_no_configuration_tells_leads_to_what_is_looked_for(body: str) -> None:
+    asked = "/free/ui/" if "strip_prefix" in body else "/free/"
+    uri = f"{asked}?go=/ui/&i=i&prefix=/free&ui=ui&before=/ui"
+    with running([f"route {{\n{body}\nreverse_proxy RED\n}}"]) as (port, seen):
+        told = ask(port, "s0.example", "GET", uri)
+        ends = [told, *walked(seen, port, 0, "GET", uri, aims=("/ui/",))]
+        first, *ours = [(who, what.partition("?")[0]) for who, what in ends]
+        assert first == ("red", "/ui/")
+        assert first in ours

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pytest_nodered_sec.observations.host_proxies import Directive
 from pytest_nodered_sec.rules.walk import apache_access as access_of
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.apache_rewrite import rewritten
 from pytest_nodered_sec.rules.walk.apache_variables import matches
 from pytest_nodered_sec.rules.walk.apache_visit import Visit
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.request import Client
 
 _MOST_HOPS: Final = 4
-_URL: Final = re.compile(r"(?:unix:([^|]*)\|)?([\w.+-]+):(?://([^/?]*))?(.*)", re.DOTALL)
+_URL: Final = re.compile(r"(?:unix:([^|]*)\|)?([\w.+-]+):(?://((?:[^/?\0]|\0[^\0]*\0)*))?(.*)", re.DOTALL)
 _WEB: Final = {"http": "80", "ws": "80", "h2c": "80", "https": "443", "wss": "443", "h2": "443"}
 _GROUP: Final = re.compile(r"\\(.)|\$(\d)|&")
 _ENCODED: Final = re.compile("%([0-9a-fA-F]{2})")
@@ -155,7 +156,10 @@ def _mapped(visit: Visit, location: tuple[Directive, Directive] | None) -> Outco
         regex = section.name == "locationmatch" or section.args[:1] == ("~",)
         if not regex and re.search(r"[*?\[]", section.args[-1]):
             visit.doubt(f"{line.name} in a section with wildcards ({line.where()}) is not followed")
-        aliases.append((line, regex, section.args[-1], line.args))
+            if line.args[0] != "!":
+                aliases.append((line, True, "", (line.args[0] + unknown("a section's name"), *line.args[1:])))
+        else:
+            aliases.append((line, regex, section.args[-1], line.args))
     for line in visit.lines("proxypass", "proxypassmatch"):
         if len(line.args) > 1:
             aliases.append((line, line.name == "proxypassmatch", line.args[0], line.args[1:]))
@@ -164,6 +168,7 @@ def _mapped(visit: Visit, location: tuple[Directive, Directive] | None) -> Outco
         if url == "!":
             break
         if url:
+            url = re.sub(r"\$\{[^}]*\}", unknown("interpolate"), url) if "interpolate" in rest else url
             options = [arg for arg in rest[1:] if arg.lower().startswith(("mapping=", "interpolate"))]
             if options:
                 visit.doubt(f"{options[0]} of {line.name} ({line.where()}) is not followed")
@@ -247,6 +252,7 @@ def _redirected(visit: Visit, line: Directive) -> Outcome | None:
 
 def _let_in(visit: Visit, url: str, line: Directive | None, *, raw: bool) -> Outcome:
     """Ask the sections for a request, then hand it on to a URL, or take it for a file."""
+    url = _settled(visit, url)
     before = [section for section in visit.sections("proxy", "proxymatch") if url and _is_proxied(visit, section, url)]
     layers = access_of.layers(visit, before)
     sections = tuple(section for layer in layers for section in layer)
@@ -268,6 +274,14 @@ def _let_in(visit: Visit, url: str, line: Directive | None, *, raw: bool) -> Out
     if line is not None:
         return _handed_on(visit, url, line, raw=raw)
     return _filed(visit, access)
+
+
+def _settled(visit: Visit, url: str) -> str:
+    """Return a URL with a path that is known, or one that it may be."""
+    parts = _URL.fullmatch(url)
+    rest = parts[4] if parts else url
+    path, mark, query = rest.partition("?")
+    return url.removesuffix(rest) + settled(visit, path) + mark + query
 
 
 def _is_proxied(visit: Visit, section: Directive, url: str) -> bool:
@@ -297,13 +311,15 @@ def _filed(visit: Visit, access: access_of.Access) -> Outcome:
 
 def _handed_on(visit: Visit, url: str, line: Directive, *, raw: bool) -> Outcome:
     parts = _URL.fullmatch(url)
-    if parts is None or unknowns(url.partition("://")[2].partition("/")[0]):
-        return visit.unknown(f"where {line.name} ({line.where()}) goes is not in the configuration")
+    if parts is None or unknowns(parts[3] or ""):
+        uri = (parts[4] if parts else url) or "/"
+        return visit.unknown(f"where {line.name} ({line.where()}) goes is not in the configuration", uri)
     socket, scheme, place, rest = parts[1], parts[2].lower(), parts[3] or "", parts[4]
     if scheme == "balancer":
         members = visit.seen.members(place)
         if not members:
-            return visit.unknown(f"the members of balancer://{place} ({line.where()}) are not in the configuration")
+            why = f"the members of balancer://{place} ({line.where()}) are not in the configuration"
+            return visit.unknown(why, rest)
         member = members[visit.choices.pick(("member", place), len(members))]
         return _handed_on(visit, member.args[0].rstrip("/") + rest, member, raw=raw)
     path, mark, query = rest.partition("?")

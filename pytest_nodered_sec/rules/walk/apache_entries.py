@@ -69,10 +69,17 @@ def _names(servers: Servers, site: Site) -> Iterator[str]:
 
 
 def _way(
-    servers: Servers, site: Site, host: Directive | None, tls: bool, name: str, uri: str, method: str = "GET"
+    servers: Servers,
+    site: Site,
+    host: Directive | None,
+    tls: bool,
+    name: str,
+    uri: str,
+    method: str = "GET",
+    aims: tuple[str, ...] = (),
 ) -> Way:
     bind = site.bind
-    client = Client(uri, name, tls, bind.port, STRANGER_6 if ":" in bind.address else STRANGER, method)
+    client = Client(uri, name, tls, bind.port, STRANGER_6 if ":" in bind.address else STRANGER, method, aims=aims)
 
     def walked(client: Client, made: Choices) -> Outcome:
         end = apache.walk(servers, bind, host, client, made)

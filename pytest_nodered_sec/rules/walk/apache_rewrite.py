@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 from pytest_nodered_sec.rules.walk import apache_expressions as expressions
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.apache_variables import groups_of, matches, worth
 from pytest_nodered_sec.rules.walk.conditions import kind
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.rules.walk.apache_visit import Visit
 
-_PLACE: Final = re.compile(r"\\(.)|\$(\d)|%(\d)|%\{([^}]*)\}|\$\{([^}]*)\}")
+_PLACE: Final = re.compile(r"\\(.)|\$(\d)|%(\d)|%\{([^}]*)\}|\$\{((?:[^{}]|\{[^{}]*\})*)\}")
 _ABSOLUTE: Final = re.compile(
     r"(?i)(ajp|balancer|ftp|gopher|https?|h2c?|fcgi|scgi|uwsgi|ldap|mailto|news|nntp|wss?|unix)://?"
 )
@@ -235,7 +236,7 @@ def filled(visit: Visit, template: str) -> str:
         for number, groups in ((match[2], visit.captures), (match[3], visit.matched)):
             if number:
                 return groups[int(number)] if int(number) < len(groups) else ""
-        return worth(visit, match[4]) if match[4] is not None else unknown(f"the map {match[5]}")
+        return worth(visit, match[4]) if match[4] is not None else unknown(f"the map {match[5].partition(':')[0]}")
 
     return _PLACE.sub(put, template)
 
@@ -243,7 +244,7 @@ def filled(visit: Visit, template: str) -> str:
 def _substitute(visit: Visit, substitution: str, flags: dict[str, str]) -> None:
     """Put what a rule says in place of the path, and of the arguments."""
     path, mark, query = filled(visit, substitution).partition("?")
-    visit.file = path
+    visit.file = path if _ABSOLUTE.match(path) or "P" in flags or "R" in flags else settled(visit, path)
     if "QSD" in flags:
         visit.query = None
     if mark:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.rules.walk.apache_visit import Visit
 
+_WHATEVER: Final = re.compile("(?s)" + "(?=(.*))" * 9 + ".*")  # each group is the whole
 SETTING: Final = ("setenvif", "setenvifnocase", "setenvifexpr", "browsermatch", "browsermatchnocase")
 
 
@@ -25,8 +26,8 @@ def matches(
         return pcre.read(pattern, ignore_case=ignore_case).regex.search(text)
     except pcre.UnreadableError:
         visit.doubt(f"the pattern {pattern} ({line.where()}) cannot be read")
-        whole = re.compile("(?s).*" + "()" * 9)
-        return whole.match(text) if visit.choices.whether(("pattern", pattern, text)) else None
+        held = visit.choices.whether(("pattern", pattern, text))
+        return _WHATEVER.match(unknown("capture")) if held else None
 
 
 def groups_of(pattern: str) -> int:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from pytest_nodered_sec.rules.walk import caddy_matching
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.caddy_visit import Visit
 from pytest_nodered_sec.rules.walk.config import is_near, is_node_red
-from pytest_nodered_sec.rules.walk.request import Outcome
+from pytest_nodered_sec.rules.walk.request import Outcome, unknown, unknowns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Next = Callable[[], Outcome]
 
-_PLACEHOLDER: Final = re.compile(r"\{([a-zA-Z][\w.\-]*)\}")
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]+)\}")
 _GROUP: Final = re.compile(r"\$(?:\{(\w+)\}|(\d+))")
 _TOKEN: Final = re.compile("%[0-9a-fA-F]{2}|.", re.DOTALL)
 _MOST_HOPS: Final = 4
@@ -142,27 +143,42 @@ def _rewrite(visit: Visit, step: CaddyStep) -> None:
         path, mark, query = step.uri.partition("?")
         if path:
             path, injected, more = filled(visit, path).partition("?")
+            path = settled(visit, path)
             visit.path = quote(unquote(path, "latin-1"), safe="/:@!$&'()*+,;=~%?", encoding="latin-1") or "/"
             if injected and not mark:
                 visit.query = more
         if mark:
             visit.query = filled(visit, query)
-    if prefix := filled(visit, step.prefix):
+    if unknowns(prefix := filled(visit, step.prefix)):
+        visit.path = _any(visit, prefix)
+    elif prefix:
         prefix = prefix if prefix.startswith("/") else f"/{prefix}"
         left = _without(_tokens(caddy_matching.cleaned(visit.path, merge="//" not in prefix)), _tokens(prefix))
         left = left[1:] if left[:1] in (["/"], ["%2F"], ["%2f"]) else left
         visit.path = "".join(["/", *left])
-    if suffix := filled(visit, step.suffix):
+    if unknowns(suffix := filled(visit, step.suffix)):
+        visit.path = _any(visit, suffix)
+    elif suffix:
         whole = _tokens(caddy_matching.cleaned(visit.path, merge="//" not in suffix))
         visit.path = "".join(_without(whole[::-1], _tokens(suffix)[::-1])[::-1])
     for find, put, limit in step.swaps:
         what, by = filled(visit, find), filled(visit, put)
-        visit.path = caddy_matching.cleaned(visit.path, merge="//" not in what).replace(what, by, limit or -1)
+        path = caddy_matching.cleaned(visit.path, merge="//" not in what).replace(what, by, limit or -1)
+        visit.path = _any(visit, what) if unknowns(what) else settled(visit, path)
         visit.query = visit.query.replace(what, by, limit or -1)
     for find, put in step.patterns:
         regex = caddy_matching.compiled(visit, find)
-        if regex is not None:
-            visit.path = regex.sub(_GROUP.sub(r"\\g<\1\2>", put.replace("\\", r"\\")), visit.path)
+        if regex is None:
+            visit.path = _any(visit, unknown(f"the pattern {find}"))
+            continue
+        by = "".join(text if _GROUP.match(text) else filled(visit, text) for text in re.split(r"(\$\{\w+\})", put))
+        by = _GROUP.sub(r"\\g<\1\2>", by.replace("\\", r"\\"))
+        visit.path = settled(visit, regex.sub(by, visit.path))
+
+
+def _any(visit: Visit, text: str) -> str:
+    """Return what the path may be behind a change by what is not known."""
+    return settled(visit, unknown(unknowns(text)[0]), other=visit.path)
 
 
 def _tokens(path: str) -> list[str]:
@@ -180,7 +196,7 @@ def _without(path: list[str], first: list[str]) -> list[str]:
 
 
 def filled(visit: Visit, template: str) -> str:
-    """Return a text with its placeholders' values."""
+    """Return a text with its placeholders' values; what is none of the request's own may be anything."""
     known = {
         "http.request.uri": visit.uri,
         "http.request.uri.path": visit.path,
@@ -192,30 +208,22 @@ def filled(visit: Visit, template: str) -> str:
         **visit.captured,
     }
 
-    def value_of(match: re.Match[str]) -> str:
-        if match[1] in known:
-            return known[match[1]]
-        if not match[1].startswith("http.regexp."):
-            visit.doubt(f"what Caddy puts in place of {match[0]} is not in the configuration")
-        return ""
-
-    return _PLACEHOLDER.sub(value_of, template)
+    return _PLACEHOLDER.sub(lambda match: known.get(match[1], unknown(f"{{{match[1].replace('?', '')}}}")), template)
 
 
 # --- a server behind -------------------------------------------------------------------------------------
 
 
 def _proxied(visit: Visit, step: CaddyStep, following: Next) -> Outcome:
-    if step.gathers or not step.dials or any("{" in dial for dial in step.dials):
-        visit.doubt(f"the upstream of {step.name or 'reverse_proxy'} is determined at run time")
-        return visit.end(Outcome("unknown"))
-    dial = step.dials[visit.choices.pick(("dial", step.dials), len(step.dials))]
-    address = dial.removeprefix("unix/") if dial.startswith("unix/") else dial
     before = visit.path, visit.query
     if step.uri or step.prefix or step.suffix or step.swaps or step.patterns:
         _rewrite(visit, step)
     uri = visit.uri if visit.uri.startswith("/") else f"/{visit.uri}"
     visit.path, visit.query = before
+    if step.gathers or not step.dials or any("{" in dial for dial in step.dials):
+        return visit.unknown(f"the upstream of {step.name or 'reverse_proxy'} is determined at run time", uri)
+    dial = step.dials[visit.choices.pick(("dial", step.dials), len(step.dials))]
+    address = dial.removeprefix("unix/") if dial.startswith("unix/") else dial
     if is_node_red(address, visit.seen.sockets):
         return visit.end(Outcome("node-red", uri=uri, address=dial))
     if own := _own(visit, address):

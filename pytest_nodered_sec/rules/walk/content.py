@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import known
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.blocks import all_of, value
 from pytest_nodered_sec.rules.walk.locations import match_of
 from pytest_nodered_sec.rules.walk.request import Outcome, unknowns
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.blocks import Path
     from pytest_nodered_sec.rules.walk.request import Request
 
-_URL: Final = re.compile(r"(https?)://(?:unix:([^:]*):?|([^/?]*))(.*)", re.DOTALL)
+_URL: Final = re.compile(r"(https?)://(?:unix:([^:]*):?|((?:[^/?\0]|\0[^\0]*\0)*))(.*)", re.DOTALL)
+_PORT_AND_MORE: Final = re.compile("(://[^/?\0]*:[0-9]+)(?=\0)")
 _OF_NGINX: Final = frozenset(("500", "502", "503", "504"))  # what it answers where the server behind does not
 
 
@@ -58,7 +60,10 @@ def _inherited(path: Path) -> Path:
 
 def _proxied(request: Request, directive: Directive) -> Outcome | int:
     computed = "$" in directive.args[0]
-    parts = _URL.fullmatch(filled(request, directive.args[0]))
+    target = _PORT_AND_MORE.sub(r"\1/", filled(request, directive.args[0]))
+    parts = _URL.fullmatch(target)
+    if parts is None and unknowns(target):
+        return _somewhere(request, directive, settled(request, target))
     if parts is None or not (parts[2] or parts[3].partition(":")[0]):
         return 500
     name = parts[3] or ""
@@ -73,10 +78,7 @@ def _proxied(request: Request, directive: Directive) -> Outcome | int:
     if not address.startswith("/") and not re.search(r":[^\]]*$", address):
         address += ":443" if parts[1] == "https" else ":80"
     if unknowns(parts[2] or "") or (unknowns(name) and not re.search(r":\d+$", name)):
-        request.doubt(
-            f"the destination of proxy_pass {directive.args[0]} ({directive.where()}) is not in the configuration"
-        )
-        return request.end("unknown", via=via, where=directive.where())
+        return _somewhere(request, directive, _uri(request, put, computed=computed))
     uri = _uri(request, put, computed=computed)
     if request.config.is_node_red(address):
         return request.end("node-red", uri=uri, address=address, status=request.shown, via=via, where=directive.where())
@@ -86,10 +88,18 @@ def _proxied(request: Request, directive: Directive) -> Outcome | int:
     )
 
 
+def _somewhere(request: Request, directive: Directive, uri: str) -> Outcome:
+    request.doubt(
+        f"the destination of proxy_pass {directive.args[0]} ({directive.where()}) is not in the configuration"
+    )
+    return request.end("unknown", uri=uri, via=(*request.path, directive), where=directive.where())
+
+
 def _uri(request: Request, put: str, *, computed: bool) -> str:
     """Return what the server behind is asked for."""
     if computed and put:
-        return put
+        path, mark, args = put.partition("?")
+        return settled(request, path) + mark + args
     if not put and request.raw:
         return request.client.uri
     location = next(

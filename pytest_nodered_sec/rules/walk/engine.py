@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import access, content, known, locations, rewriting, servers
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.blocks import all_of, value
-from pytest_nodered_sec.rules.walk.request import Outcome, Request
+from pytest_nodered_sec.rules.walk.request import ANYTHING, Outcome, Request
 from pytest_nodered_sec.rules.walk.uri import BadUriError, parse
 from pytest_nodered_sec.rules.walk.variables import filled
 
@@ -214,9 +215,9 @@ def _ended(request: Request, status: int) -> Outcome:
             continue
         given = next((code[1:] for code in codes if code.startswith("=")), str(status))
         to = filled(request, target)
-        if to.startswith(("/", "@")):
+        if to.startswith(("/", "@", ANYTHING)):
             request.shown = int(given or 0)
-            if to.startswith("/") and request.method != "HEAD":
+            if not to.startswith("@") and request.method != "HEAD":
                 request.method = "GET"
             return _elsewhere_inside(request, to)
         return request.end("answered", status=int(given) if given in _REDIRECTS else 302, location=to)
@@ -235,7 +236,8 @@ def _elsewhere_inside(request: Request, to: str, args: str | None = None) -> Out
         request.changed = False
         _limit_methods(request)
         return _in_the_location(request) or _to_a_location(request)
-    request.uri, request.args = (to, args) if args is not None else to.partition("?")[::2]
+    target, request.args = (to, args) if args is not None else to.partition("?")[::2]
+    request.uri = settled(request, target)
     request.raw = False
     return _from_the_server(request)
 

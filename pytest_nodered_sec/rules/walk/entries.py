@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import choices, pages, pcre
 from pytest_nodered_sec.rules.walk.pages import by_method
-from pytest_nodered_sec.rules.walk.request import Outcome
+from pytest_nodered_sec.rules.walk.request import ANYTHING, Outcome
 from pytest_nodered_sec.rules.walk.samples import ANY
 
 if TYPE_CHECKING:
@@ -59,20 +59,26 @@ def ends(walk: Callable[[Choices], Outcome], name: str) -> tuple[Outcome, ...]:
     try:
         return tuple(choices.every(walk))
     except choices.TooManyError:
-        return (Outcome("unknown", doubts=(f"{name}: its conditions have too many combinations to try",)),)
+        return (
+            Outcome("unknown", uri=ANYTHING, doubts=(f"{name}: its conditions have too many combinations to try",)),
+        )
 
 
-def tried(heads: Iterable[str], surfaces: tuple[Surface, ...], way: Callable[[str, str], Way]) -> tuple[Way, ...]:
+def tried(
+    heads: Iterable[str], surfaces: tuple[Surface, ...], way: Callable[[str, str, tuple[str, ...]], Way]
+) -> tuple[Way, ...]:
     """Try every way to some surfaces of Node-RED's.
 
     Args:
         heads: the paths that a configuration names, ANY standing for what may be anything.
         surfaces: of Node-RED's.
-        way: asks for a path, by a method.
+        way: asks for a path, by a method; given, too, what a path may be that is not known.
     """
     named = [(head, False) for head in dict.fromkeys(heads)]
     return tuple(
-        way(uri, method) for method, some in by_method(surfaces).items() for uri in pages.uris(named, some, ANY)
+        way(uri, method, pages.aims(some))
+        for method, some in by_method(surfaces).items()
+        for uri in pages.uris(named, some, ANY)
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import haproxy_samples as samples
 from pytest_nodered_sec.rules.walk import pcre
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.conditions import is_from
 from pytest_nodered_sec.rules.walk.config import is_node_red
 from pytest_nodered_sec.rules.walk.haproxy_conditions import bare, holds
@@ -143,7 +144,7 @@ def _acted(visit: Visit, line: Directive, action: str) -> bool:
         path, mark, query = filled(visit, text).partition("?")
         if action == "set-uri" and not path.startswith("/"):
             path = re.sub(r"^\w+://[^/]*", "", path) or "/"
-        visit.path = path
+        visit.path = settled(visit, path)
         visit.query = visit.query if action == "set-path" else query if mark else None
     elif action == "set-query":
         visit.query = filled(visit, text)
@@ -203,6 +204,7 @@ def _replace(visit: Visit, action: str, pattern: str, template: str, line: Direc
         match = pcre.read(pattern).regex.search(whole)
     except pcre.UnreadableError:
         visit.doubt(f"the pattern {pattern} ({line.where()}) cannot be read")
+        visit.path = settled(visit, unknown(f"the pattern {pattern}"), other=visit.path)
         return
     if match is None:
         return
@@ -211,9 +213,10 @@ def _replace(visit: Visit, action: str, pattern: str, template: str, line: Direc
         lambda group: groups[int(group[1])] if int(group[1]) < len(groups) else "", filled(visit, template)
     )
     if action == "replace-path":
-        visit.path = text
+        visit.path = settled(visit, text)
     else:
-        visit.path, mark, query = text.partition("?")
+        path, mark, query = text.partition("?")
+        visit.path = settled(visit, path)
         visit.query = query if mark else None
 
 
@@ -262,8 +265,8 @@ def _handed_on(visit: Visit) -> Outcome:
     address = plain_address(line.args[0 if line.name == "dispatch" else 1])
     via = (visit.section, line)
     if unknowns(address) or line.name == "server-template" or _ANYWHERE.match(address):
-        visit.doubt(f"the address of {line.name} {line.args[0]} ({line.where()}) is not in the configuration")
-        return visit.end(Outcome("unknown"))
+        why = f"the address of {line.name} {line.args[0]} ({line.where()}) is not in the configuration"
+        return visit.unknown(why, visit.uri)
     if is_node_red(address, visit.seen.sockets):
         return visit.end(Outcome("node-red", uri=visit.uri, address=address, via=via, where=line.where()))
     own = visit.seen.own(address)

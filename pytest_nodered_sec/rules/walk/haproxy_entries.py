@@ -81,12 +81,12 @@ def _name(bind: Bind) -> str:
     return f"{bind.section.name} {' '.join(bind.section.args[:1])} ({bind.section.where()})"
 
 
-def _way(sections: Sections, bind: Bind, host: str, uri: str, method: str = "GET") -> Way:
+def _way(sections: Sections, bind: Bind, host: str, uri: str, method: str = "GET", aims: tuple[str, ...] = ()) -> Way:
     port = bind.port if bind.port.isdigit() else ""
     address = STRANGER_6 if ":" in bind.address else STRANGER
     if bind in _fed(sections) and "accept-proxy" not in bind.line.args:
         address = "127.0.0.1"
-    client = Client(uri, host, bind.tls, port, address, method)
+    client = Client(uri, host, bind.tls, port, address, method, aims=aims)
 
     def of(client: Client) -> tuple[Outcome, ...]:
         return ends(lambda made: haproxy.walk(sections, bind, client, made), _name(bind))

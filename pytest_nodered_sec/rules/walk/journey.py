@@ -32,10 +32,10 @@ class Journey:
         """Return the proxy's own answer."""
         return self.end(Outcome("answered", status=status, location=location))
 
-    def unknown(self, why: str) -> Outcome:
-        """Return that nobody can tell how it ends."""
+    def unknown(self, why: str, uri: str = "") -> Outcome:
+        """Return that nobody can tell how it ends; `uri`: what is asked for there."""
         self.doubt(why)
-        return self.end(Outcome("unknown"))
+        return self.end(Outcome("unknown", uri=uri))
 
     def end(self, outcome: Outcome) -> Outcome:
         """Return how it ended, with what is known of the way there."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_nodered_sec.rules.walk.request import ANYTHING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -70,6 +72,11 @@ def asked(surface: Surface) -> tuple[str, ...]:
     return f"{own}/", f"{own}{CHANNEL}", f"{own.upper()}/"
 
 
+def aims(surfaces: tuple[Surface, ...]) -> tuple[str, ...]:
+    """Return all that some surfaces are asked by."""
+    return tuple(dict.fromkeys(uri for surface in surfaces for uri in asked(surface)))
+
+
 def tails(surfaces: tuple[Surface, ...]) -> list[str]:
     """Return what may follow the beginning of a path that a proxy replaces by the beginning of a surface's."""
     wanted = {"": None}
@@ -102,7 +109,7 @@ def uris(heads: Iterable[tuple[str, bool]], surfaces: tuple[Surface, ...], any_t
     """
     paths = [surface.path for surface in surfaces]
     pages = [surface.path for surface in surfaces if surface.kind == "page"]
-    wanted: dict[str, None] = dict.fromkeys(uri for surface in surfaces for uri in asked(surface))
+    wanted: dict[str, None] = dict.fromkeys(aims(surfaces))
     wanted.update(dict.fromkeys(("/", *paths)))
     ends = tails(surfaces)
     for head, is_open_end in heads:
@@ -162,7 +169,7 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
     guard = _guard(closed[0]) if closed else ""
     result: dict[str, tuple[str, str, Way]] = {}
     for way in ways:
-        ends = [end for end in way.stranger if end.kind == "node-red" and is_of(end.uri, surface)]
+        ends = [end for end in way.stranger if _may_be(end, surface)]
         doubts += [doubt for end in ends for doubt in end.doubts]
         if any(is_open(end) for end in ends):
             code, why = _how(way.uri, [other.uri for other in closed], surface)
@@ -174,6 +181,11 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
         result = {code: how for code, how in result.items() if code not in told}  # what GET opens alike, is told there
     first = next((code for code in ("no-login", "header") if code in result), "")  # which opens all the others
     return {first: result[first]} if first else result
+
+
+def _may_be(end: Outcome, surface: Surface) -> bool:
+    """Whether a surface is asked for at the end, of Node-RED or of nobody knows whom."""
+    return end.kind in ("node-red", "unknown") and (end.uri == ANYTHING or bool(is_of(end.uri, surface)))
 
 
 def _guard(way: Way) -> str:
@@ -214,8 +226,8 @@ def gate(ways: tuple[Way, ...], surface: Surface) -> tuple[bool, list[str]]:
     doubts: list[str] = []
     for way in ways:
         for end in way.stranger:
-            there = end.kind == "node-red" and bool(is_of(end.uri, surface))
-            if there and not end.doubts:
+            there = _may_be(end, surface)
+            if there and is_open(end):
                 return True, []
             if there or (end.kind == "unknown" and way.uri in (surface.path, *asked(surface))):
                 doubts += end.doubts

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # out, `allow 203.0.113.0/24` lets none in. Nothing is ever sent there.
 STRANGER: Final = "211.77.9.9"
 STRANGER_6: Final = "2a0d:77:9::9"
+ANYTHING: Final = "\0"  # around each value that is not known; alone: a path of which nothing is
 _UNKNOWN: Final = re.compile("\0([^\0]*)\0")
 
 
@@ -36,6 +37,7 @@ class Client:
         exists: whether the files on disk that it asks for are there; None: not known.
         behind: the status that servers behind the proxy answer; None: not known.
         hops: how many of nginx's own servers have handed it on.
+        aims: the paths in question: what a path may be that is not known.
     """
 
     uri: str
@@ -49,6 +51,7 @@ class Client:
     exists: bool | None = None
     behind: int | None = None
     hops: int = 0
+    aims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Outcome:
 
     Attributes:
         kind: "node-red"; "elsewhere": handed to another server; "answered" by the proxy; "unknown".
-        uri: what the server behind is asked for.
+        uri: what the server behind is asked for; ANYTHING where nobody can tell, "" where that is not looked for.
         address: whom the proxy hands it to.
         status: of the proxy's own answer.
         location: where that answer redirects to.

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import conditions, variables
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.request import Outcome
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _rewritten(request: Request, directive: Directive, quote: list[bool]) -> Sto
         request.args = new_args + (f"&{request.args}" if keeps and request.args else "")
     elif not keeps:
         request.args = ""
-    request.uri, request.internal, request.raw = new, True, False
+    request.uri, request.internal, request.raw = settled(request, new), True, False
     if not new:
         return 500
     if flags[:1] == ["break"]:

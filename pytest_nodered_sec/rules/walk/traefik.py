@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from pytest_nodered_sec.rules.walk import pcre, traefik_rules
+from pytest_nodered_sec.rules.walk.anything import settled
 from pytest_nodered_sec.rules.walk.config import is_node_red
-from pytest_nodered_sec.rules.walk.request import Outcome, unknown
+from pytest_nodered_sec.rules.walk.request import Outcome, unknown, unknowns
 from pytest_nodered_sec.rules.walk.traefik_routers import first, fitting
 from pytest_nodered_sec.rules.walk.traefik_visit import Visit, below, number, text, texts
 
@@ -28,7 +29,7 @@ _MOST_HOPS: Final = 4
 _REDIRECTS_FIRST: Final = 2**31 - 2  # priority of an entry point's own redirect
 _ENCODED: Final = re.compile("%([0-9a-fA-F]{2})")
 _KEPT: Final = frozenset(":/?#[]@!$&'()*+,;=%")
-_GROUP: Final = re.compile(r"\$\{(\w+)\}|\$(\d)(?!\w)|(\$)")
+_GROUP: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+)|\$)", re.ASCII)  # as Go's Regexp.Expand reads it
 _HARMLESS: Final = (
     "headers", "compress", "ratelimit", "inflightreq", "retry", "buffering", "circuitbreaker", "contenttype", "grpcweb",
     "passtlsclientcert",
@@ -201,7 +202,9 @@ def _error_page(visit: Visit, name: str, node: Directive, depth: int) -> Outcome
     """Return what is shown in place of an error: another service's page, to whoever is refused behind it."""
     if not visit.choices.whether(("errors", name)):
         return None
-    path, mark, query = text(node, "query").replace("{status}", "500").partition("?")
+    asked = re.sub(r"\{(\w+)\}", unknown(r"{\1}"), text(node, "query").replace("{status}", "500"))
+    path, mark, query = asked.partition("?")
+    path = settled(visit, path)
     visit.path, visit.query = path or "/", query if mark else None
     return _served(visit, text(node, "service"), depth + 1)
 
@@ -230,26 +233,24 @@ def _redirect_scheme(visit: Visit, node: Directive) -> Outcome | None:
 def _redirect_regex(visit: Visit, node: Directive) -> Outcome | None:
     url = f"{'https' if visit.client.tls else 'http'}://{visit.client.host}{_shown(visit)}"
     put = _replaced(visit, text(node, "regex"), text(node, "replacement"), url)
-    if put == url:
+    if put == url or (unknowns(put) and not visit.choices.whether(("redirects", url))):
         return None
     return visit.answered(_status(visit, permanent=text(node, "permanent") == "true"), put)
 
 
 def _replaced(visit: Visit, pattern: str, template: str, whole: str) -> str:
     """Put what a template says in place of every match of a pattern."""
-    try:
-        regex = pcre.read(pattern, strict_end=True).regex
-    except pcre.UnreadableError:
-        visit.doubt(f"the pattern {pattern} cannot be read")
-        return whole
+    regex = _python(visit, pattern)
+    if regex is None:
+        return unknown(f"the pattern {pattern}")
 
     def put(match: re.Match[str]) -> str:
         def group(place: re.Match[str]) -> str:
             name = place[1] or place[2] or ""
-            if name.isdigit():
-                return (match[int(name)] or "") if int(name) <= regex.groups else ""
-            visit.doubt(f"{template} is not followed")
-            return unknown("capture")
+            if not name:
+                return "$"
+            number = int(name) if name.isdigit() else regex.groupindex.get(name, regex.groups + 1)
+            return (match[number] or "") if number <= regex.groups else ""
 
         return _GROUP.sub(group, template)
 
@@ -264,7 +265,11 @@ def _change(visit: Visit, kind: str, node: Directive) -> None:
         visit.path = before.removeprefix(prefix)
     elif kind == "stripprefixregex":
         for pattern in texts(node, "regex"):
-            match = re.match(_python(visit, pattern), before)
+            regex = _python(visit, pattern)
+            if regex is None:
+                visit.path = settled(visit, unknown(f"the pattern {pattern}"), other=before)
+                break
+            match = regex.match(before)
             if match and match[0]:
                 visit.path = before[match.end() :]
                 break
@@ -273,17 +278,19 @@ def _change(visit: Visit, kind: str, node: Directive) -> None:
     elif kind == "replacepath":
         visit.path = text(node, "path")
     elif text(node, "replacement"):
-        visit.path = unquote(_replaced(visit, text(node, "regex"), text(node, "replacement"), _quoted(before)))
+        put = _replaced(visit, text(node, "regex"), text(node, "replacement"), _quoted(before))
+        visit.path = unquote(settled(visit, put, other=before))
     if visit.path and not visit.path.startswith("/"):
         visit.path = f"/{visit.path}"
 
 
-def _python(visit: Visit, pattern: str) -> re.Pattern[str]:
+def _python(visit: Visit, pattern: str) -> re.Pattern[str] | None:
+    """Return a pattern of Go's for Python; None, with a doubt, where it cannot be read."""
     try:
         return pcre.read(pattern, strict_end=True).regex
     except pcre.UnreadableError:
         visit.doubt(f"the pattern {pattern} cannot be read")
-        return re.compile("(?!)")
+        return None
 
 
 # --- services --------------------------------------------------------------------------------------------
@@ -295,7 +302,7 @@ def _served(visit: Visit, name: str, depth: int) -> Outcome:
     if name.endswith("@internal"):
         return visit.answered(404)
     if service is None or depth > _MOST_HOPS:
-        return visit.unknown(f"service {name} is not in the configuration")
+        return visit.unknown(f"service {name} is not in the configuration", _shown(visit))
     for kind in service.block:
         if kind.name.lower() == "loadbalancer":
             return _balanced(visit, name, kind)
@@ -312,7 +319,7 @@ def _served(visit: Visit, name: str, depth: int) -> Outcome:
             continue
         if names:
             return _served(visit, names[visit.choices.pick(("service", name), len(names))], depth + 1)
-    return visit.unknown(f"service {name} ({service.file}) is not followed")
+    return visit.unknown(f"service {name} ({service.file}) is not followed", _shown(visit))
 
 
 def _balanced(visit: Visit, name: str, node: Directive) -> Outcome:
@@ -323,7 +330,7 @@ def _balanced(visit: Visit, name: str, node: Directive) -> Outcome:
     server = servers[visit.choices.pick(("server", name), len(servers))]
     url = re.fullmatch(r"(https?|h2c)://([^/?#]*)(/[^?#]*)?.*", text(server, "url"))
     if url is None:
-        return visit.unknown(f"a server of service {name} ({node.file}) has no URL that is followed")
+        return visit.unknown(f"a server of service {name} ({node.file}) has no URL that is followed", _shown(visit))
     place = url[2].rpartition("@")[2]
     address = place if re.search(r":\d+$", place) else f"{place}:{'443' if url[1] == 'https' else '80'}"
     if text(server, "preservePath") == "true" and (url[3] or "").strip("/"):

@@ -88,8 +88,10 @@ def _addresses(setup: Setup, kind: str) -> Iterator[str]:
             yield re.sub(r"^\w+://([^/]*).*", r"\1", url)
 
 
-def _way(setup: Setup, bind: Bind, tls: bool, host: str, uri: str, method: str = "GET") -> Way:
-    client = Client(uri, host, tls, bind.port, STRANGER_6 if ":" in bind.address else STRANGER, method)
+def _way(
+    setup: Setup, bind: Bind, tls: bool, host: str, uri: str, method: str = "GET", aims: tuple[str, ...] = ()
+) -> Way:
+    client = Client(uri, host, tls, bind.port, STRANGER_6 if ":" in bind.address else STRANGER, method, aims=aims)
 
     def walked(client: Client, made: Choices) -> Outcome:
         return traefik.walk(setup, bind, client, made)

@@ -14,7 +14,7 @@ from pytest_nodered_sec.rules.walk import choices, engine, pages, pcre, servers
 from pytest_nodered_sec.rules.walk.config import every
 from pytest_nodered_sec.rules.walk.locations import match_of
 from pytest_nodered_sec.rules.walk.pages import Way
-from pytest_nodered_sec.rules.walk.request import STRANGER, STRANGER_6, Client, Outcome, unknown
+from pytest_nodered_sec.rules.walk.request import ANYTHING, STRANGER, STRANGER_6, Client, Outcome, unknown
 from pytest_nodered_sec.rules.walk.samples import ANY
 from pytest_nodered_sec.rules.walk.streams import fed
 from pytest_nodered_sec.rules.walk.uri import escaped
@@ -103,10 +103,10 @@ def _may_lead(config: Config, server: Directive) -> bool:
     return False
 
 
-def way(config: Config, door: Door, uri: str, method: str = "GET") -> Way:
-    """Ask for one path, as a stranger and as somebody with every right."""
+def way(config: Config, door: Door, uri: str, method: str = "GET", aims: tuple[str, ...] = ()) -> Way:
+    """Ask for one path, as a stranger and as somebody with every right; `aims`: what one may be that is not known."""
     port = door.place.port if door.place.port.isdigit() else ""
-    client = Client(uri, door.host, door.tls, port, door.address, method)
+    client = Client(uri, door.host, door.tls, port, door.address, method, aims=aims)
     return Way(uri, _ends(config, door, client), _ends(config, door, replace(client, granted=True)), method)
 
 
@@ -118,7 +118,7 @@ def _ends(config: Config, door: Door, client: Client) -> tuple[Outcome, ...]:
     try:
         return tuple(choices.every(walked))
     except choices.TooManyError:
-        return (Outcome("unknown", doubts=(f"server ({door.server.where()}): {_TOO_MANY}",)),)
+        return (Outcome("unknown", uri=ANYTHING, doubts=(f"server ({door.server.where()}): {_TOO_MANY}",)),)
 
 
 # --- what is asked ---------------------------------------------------------------------------------------
