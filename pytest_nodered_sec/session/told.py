@@ -17,6 +17,7 @@ from pytest_nodered_sec.session.state import case_of
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.model import Ask, Observation, Target
+    from pytest_nodered_sec.policy.model import Endpoint, Interface, PublicPath
 
 _TOLD: Final = pytest.StashKey[dict[str, dict[str, Any]]]()  # who answered, by target, as the controller knows it
 
@@ -61,13 +62,17 @@ def tell_looked(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 def _clean(target: Target, ask: Ask, text: str, name: str) -> str:
-    """Return a text of an observation without secrets; what was asked is none, and is judged again."""
+    """Return a text of an observation without secrets; what was asked or declared is none, and is judged again."""
     if redaction.scrub(text) == text or text in (target.name, target.url, target.hostname, ask.label, *ask.args):
         return text
     if name in OF_OBSERVATION:
         return redaction.scrub_told(text)
     roots = target.url, target.hostname, target.admin_root, target.node_root
-    places = {place for place in (*roots, *ask.args) if len(place) > 1 and (place in roots or "/" in place)}
+    policy = target.policy
+    endpoints: tuple[Endpoint | PublicPath | Interface, ...]
+    endpoints = *policy.protected_paths, *policy.public_paths, *policy.interfaces
+    declared = *target.dashboards, *policy.websockets, *policy.login_urls, *(each.path for each in endpoints)
+    places = {place for place in (*roots, *declared, *ask.args) if len(place) > 1 and (place in roots or "/" in place)}
     longest_first = sorted(places, key=len, reverse=True)
     return redaction.scrub_seen(text, re.compile("|".join(map(_as_a_whole, longest_first))))
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.learnt import INSTEAD, Runs
 from pytest_nodered_sec.model import Ask, Target
-from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.session.told import _clean
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def clean(host: str, secrets: Sequence[str], text: str, args: tuple[str, ...] = ()) -> str:
     for secret in secrets:
         redaction.learn(secret)
-    target = Target("line-7", f"https://{host}", Policy(), admin_root="/admin", node_root="/nr/")
+    policy = Policy(
+        websockets=("/ws/line",), protected_paths=(Endpoint("/api/line"),), login_urls=("https://sso.line.example/in",)
+    )
+    target = Target("line-7", f"https://{host}", policy, admin_root="/admin", node_root="/nr/")
     return _clean(target, Ask("stub", args, "label"), text, "where")
 
 
@@ -42,10 +45,14 @@ def test_a_secret_that_holds_what_is_declared_goes(host: str, secret: str, args:
     [
         *("https://plant.example/admin/settings", "https://plant.example:1880/x", "plant.example", "/nr/orders"),
         *("to https://plant.example/ui/ and no further", "plant.example, at 1.2.3.4"),
+        *("/ws/line", "https://plant.example/api/line", "https://sso.line.example/in?to=x"),
     ],
 )
 def test_what_is_declared_keeps_the_letters_of_a_secret(text: str) -> None:
-    assert clean("plant.example", ["plant", "admin", "example", "1880", "nr", "ui"], text, ("/ui/",)) == text
+    assert (
+        clean("plant.example", ["line", "sso", "plant", "admin", "example", "1880", "nr", "ui"], text, ("/ui/",))
+        == text
+    )
 
 
 def test_a_word_that_is_a_host_goes_where_it_is_none() -> None:
