@@ -24,6 +24,8 @@ TIDIED = f"location / {{ {PASS} proxy_pass http://nodered/; }}"  # the tidied pa
 ASKED = {"GET /settings", "/ui", "GET /api/orders"}
 WRITTEN = ASKED | {"/ui/socket.io", "/comms", "WebSocket /ws/line"}  # where paths are asked in other forms
 # gate: its lines, those of the http block, the findings' codes, and where they must be found
+EVERYWHERE = ASKED | SOCKETS | {"/ui/socket.io"}
+_POLLED = ASKED | {"/ui/socket.io"}
 GATES: dict[str, tuple[str, str, str, set[str]]] = {
     "clean": (GUARDED, "", "", set()),
     "origin": (*by_map("by_origin", "$http_upgrade:$http_origin", "^websocket:https://localhost"), "browser", SOCKETS),
@@ -31,6 +33,9 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
     "cookie": (*by_map("by_cookie", "$http_upgrade:$http_cookie", "^websocket:.+"), "credential-shaped", SOCKETS),
     "lan": (*by_map("by_lan", "$http_upgrade:$http_x_real_ip", "^websocket:192[.]168"), "forwarded", SOCKETS),
     "query": (*by_map("by_query", "$arg_transport", "websocket"), "transport", ASKED),
+    "session-in-query": (*by_map("by_session", "$arg_sid", "."), "transport", ASKED),
+    "flag-in-query": (*by_map("by_flag", "$arg_public", "1"), "query", EVERYWHERE),
+    "metrics-in-query": (*by_map("by_metrics", "$request_uri", "/metrics"), "query", EVERYWHERE),
     "protocol": (*by_map("by_protocol", "$http_sec_websocket_protocol", "."), "browser", SOCKETS),
     "raw-path": (
         f"{LOGIN.replace('Operators', '$by_path')} {TIDIED}",
@@ -86,7 +91,6 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
         SOCKETS | {"/ui/socket.io"},
     ),
 }
-EVERYWHERE = ASKED | SOCKETS | {"/ui/socket.io"}
 
 
 def by_address(header: str, network: str) -> tuple[str, str]:
@@ -139,10 +143,18 @@ GATES |= {
         EVERYWHERE,
     ),
     "loopback-six": (*by_address("X-Client-IP", "::1"), "forwarded", WRITTEN),
+    "router": (*by_address("X-Forwarded-For", "192.168.178.0/24"), "forwarded", WRITTEN),
+    "router-of-the-first": (  # where all are believed, the first address counts
+        f"real_ip_recursive on; {by_address('X-Forwarded-For', '192.168.178.0/24')[0]}",
+        "",
+        "forwarded",
+        _POLLED,
+    ),
+    "router-real-ip": (*by_address("X-Real-IP", "192.168.178.0/24"), "forwarded", ASKED),
+    "other-router": (*by_address("X-Forwarded-For", "192.168.0.0/24"), "forwarded", ASKED),
     "containers": (*by_address("X-Forwarded-For", "172.17.0.0/16"), "forwarded", ASKED | {"/ui/socket.io"}),
-    "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", ASKED),
+    "unique-local": (*by_address("X-Forwarded-For", "fd00::/8"), "forwarded", SOCKETS),
 }
-_POLLED = ASKED | {"/ui/socket.io"}
 GATES |= {
     "key": (*by_map("by_key", "$http_sec_websocket_key:$http_upgrade", "^[^:]+:$"), "handshake", _POLLED),
     "device": (*by_map("by_device", "$http_user_agent", "(ESP8266|Tasmota|Shelly)"), "monitor", _POLLED),

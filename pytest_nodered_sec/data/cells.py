@@ -32,29 +32,29 @@ COLUMNS: Final = {
     "`/.well-known/` on; where Node-RED itself refuses, all of it in one request to the admin API; of pages, endpoints "
     "and the admin API the whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
-    "`alg: none` or in the query, with paths that are often free; made-up cookies by the names that gates give them "
-    "(session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and others with 1 and true) and a "
-    "made-up key in X-API-Key, apikey, X-Hub-Signature-256 and others, the cookies that refusals have set; a JWT in "
-    "X-Auth-Token, X-Access-Token and the headers of services that sign one; of pages and endpoints a made-up name "
-    "and password, where no Basic login refuses; except on WebSockets a made-up token of the scheme Token and, where "
-    "no such login refuses, an answer of the scheme Digest; where paths are asked in other forms a key of the scheme "
-    "ApiKey",
+    "`alg: none` or in the query, with paths that are often free and flags such as public=1; made-up cookies by the "
+    "names that gates give them (session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and "
+    "others with 1 and true) and a made-up key in X-API-Key, apikey, X-Hub-Signature-256 and others, the cookies that "
+    "refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services that sign one; of pages and "
+    "endpoints a made-up name and password, where no Basic login refuses; except on WebSockets a made-up token of the "
+    "scheme Token and, where no such login refuses, an answer of the scheme Digest; where paths are asked in other "
+    "forms a key of the scheme ApiKey",
     "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets /comms, the "
     "dashboards' channels and the first declared one",
-    "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1, 192.168.1.5, 100.64.0.1, where "
-    "paths are asked in other forms ::1, and fd00::1; of channels all but 100.64.0.1 and fd00::1 by polling, "
-    "192.168.1.5 as a WebSocket, of others than the dashboards' ::1, too; of a "
-    "further page behind the same gate all but 100.64.0.1 and fd00::1; X-Forwarded-For has "
-    "172.30.32.2 (Home Assistant's Supervisor) and 10.0.0.1 before 100.64.0.1, 192.168.1.5 before fd00::1, and "
-    "172.17.0.1 before ::1",
+    "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1 (X-Forwarded-For has 192.168.178.2 "
+    "before it), 192.168.1.5, 192.168.178.2 (X-Forwarded-For: 172.30.32.2, which is Home Assistant's Supervisor, "
+    "10.0.0.1, 100.64.0.1), where paths are asked in other forms ::1 (X-Forwarded-For: 172.17.0.1, 192.168.178.2), "
+    "and 192.168.0.2 (X-Forwarded-For has it first, too, and 192.168.2.2 and 10.8.0.2 between); of channels the first "
+    "three by polling, 192.168.1.5 as a WebSocket (X-Forwarded-For has fd00::1 behind it), of others than the "
+    "dashboards' ::1, too; of a further page behind the same gate not the fourth, nor 192.168.0.2",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "
     "X-Forwarded-Server, X-Original-Host and X-Host; https in X-Forwarded-Proto, X-Forwarded-Scheme and X-Url-Scheme, "
     "X-Forwarded-Ssl and Front-End-Https",
     "upgrade": "`Upgrade: websocket` without Connection, `Connection: Upgrade` or a WebSocket's key without Upgrade, "
-    "the query `transport=websocket`; of the first page and the admin API on a connection by which an upgrade was "
-    "refused",
+    "the query of a Socket.IO session (transport=websocket, sid); of the first page and the admin API on a connection "
+    "by which an upgrade was refused",
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
     "Content-Type, Sec-Fetch-Site, TE and Cache-Control; except on WebSockets, the headers of a CORS preflight, "
     "`Sec-Fetch-Dest: iframe`, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: "

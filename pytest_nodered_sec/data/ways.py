@@ -31,17 +31,19 @@ USUAL_ASSETS: Final = (f"{FOLDERS}/x.js", "x.svg")
 OFTEN_FREE: Final = "/public"  # below which rules in front of login services let everything pass
 
 
-def _from(address: str, before: str = "") -> Part:
-    """Return an address in all of these headers, with another one before it in X-Forwarded-For, "" for none.
+def _from(*forwarded: str, rest: str = "") -> Part:
+    """Return addresses in X-Forwarded-For, and one in each of the other headers: the last of them, or `rest`.
 
-    Fronts that believe the last address, or any, see no difference; those that believe the last but one see the other.
+    Most fronts believe the last of a list; some the last but one, any, or the first (nginx: real_ip_recursive).
     """
+    address = rest or forwarded[-1]
     node = f'"[{address}]"' if ":" in address else address  # RFC 7239, 6
+    *before, last = dict.fromkeys((*forwarded, address))
     return Part(
         "forwarded",
-        f"as if forwarded for {address}",
+        f"as if forwarded for {', '.join(before)}{' and ' if before else ''}{last}",
         (
-            ("X-Forwarded-For", f"{before}, {address}" if before else address),
+            ("X-Forwarded-For", ", ".join(forwarded)),
             *((name, address) for name in ADDRESSED[1:]),
             ("Forwarded", f"for={node}"),
         ),
@@ -58,10 +60,11 @@ UPGRADE: Final = Part(
 )
 TRANSPORT: Final = Part(
     "transport",
-    "with the query transport=websocket",
+    "with the query of a Socket.IO session as a WebSocket",
     (),
-    "nginx: map $arg_transport $realm { websocket off; }, because Socket.IO's WebSockets carry that query",
-    query="transport=websocket",
+    "nginx: map $arg_transport $realm { websocket off; }, because Socket.IO's WebSockets carry that query; "
+    'map $arg_sid $realm { "" Operators; default off; }, as what follows on the handshake',
+    query="EIO=4&transport=websocket&sid=nobody",
 )
 QUERY: Final = Part(
     "query",
@@ -70,8 +73,10 @@ QUERY: Final = Part(
     'nginx: map $arg_token $realm { "" Operators; default off; }, if ($request_uri ~ "\\.js$") { set $realm off; }; '
     "oauth2-proxy before 7.11: skip_auth_routes, which judged the query too (CVE-2025-54576)",
     query="token=nobody&access_token=nobody&accessToken=nobody&api_key=nobody&apikey=nobody&apiKey=nobody&key=nobody"
-    "&auth=nobody&callback=nobody&kiosk=1&embed=1"
-    "&r=/health/login/public/static/assets/api/webhook/hooks/socket.io/.well-known/acme-challenge/x.js",
+    "&auth=nobody&auth_token=nobody&id_token=nobody&jwt=nobody&session=nobody&ticket=nobody&secret=nobody&sig=nobody"
+    "&code=nobody&user=nobody&callback=nobody&kiosk=1&embed=1&public=1&guest=1&share=1&preview=1&demo=1&readonly=1"
+    "&r=/health/healthz/ping/metrics/status/login/public/static/assets/api/webhook/hooks/socket.io/.well-known/"
+    "acme-challenge/x.pdf/x.csv/x.js",
 )
 ENDING: Final = Part(
     "ending",
@@ -337,13 +342,14 @@ IDENTITY: Final = Part(
     "nginx: map $http_remote_user $realm; see data/identity_headers.py",
 )
 
-_LAN: Final = _from("192.168.1.5")
+_HOME: Final = _from("192.168.1.5", "fd00::1", rest="192.168.1.5")
+_ROUTERS: Final = _from("192.168.0.2", "192.168.2.2", "10.8.0.2", "192.168.0.2")  # of routers, and of OpenVPN
 _PROGRAMS: Final = (MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST)
 
 WAYS: Final = {
     way.name: way
     for way in (
-        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, IMAGE, _from("172.17.0.1"))),
+        Way("upgrade", (UPGRADE, TRANSPORT, QUERY, CDN, SCHEME, IMAGE, _from("192.168.178.2", "172.17.0.1"))),
         Way(
             "browser", (BROWSER, CREDENTIAL_SHAPED, RETURNED, DIGEST, _from("192.168.1.5"), REWRITTEN, PREFLIGHT, NEWER)
         ),
@@ -352,18 +358,22 @@ WAYS: Final = {
             (BEARER, CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1")),
         ),
         Way(
-            "basic", (BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER, _from("100.64.0.1", before="172.30.32.2, 10.0.0.1"))
+            "basic",
+            (
+                *(BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER),
+                _from("172.30.32.2", "10.0.0.1", "100.64.0.1", rest="192.168.178.2"),
+            ),
         ),
         Way("lan", (CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1"))),
-        Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _LAN)),
+        Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _HOME)),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
-        Way("behind", (BEHIND, NAMELESS, SCRIPT, _from("fd00::1", before="192.168.1.5"))),
+        Way("behind", (BEHIND, NAMELESS, SCRIPT, _ROUTERS)),
         Way(
-            "written", (ENCODED, SLASHES, CHUNKED, KEYED, STYLE, _from("::1", before="172.17.0.1"))
+            "written", (ENCODED, SLASHES, CHUNKED, KEYED, STYLE, _from("172.17.0.1", "192.168.178.2", rest="::1"))
         ),  # in this order: the letter first
         Way("freed", (FREED,)),
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
-        Way("head", (HEAD, SCRIPT, _from("fd00::1", before="192.168.1.5"))),
+        Way("head", (HEAD, SCRIPT, _ROUTERS)),
         Way("identity", (IDENTITY,)),
     )
 }
