@@ -56,6 +56,8 @@ def caddy_way_is_guarded(seen: CaddyConfig, policy: Policy) -> Verdict:
                     for code, (why, guard, way) in pages.uneven(ways, _demanded(server, surface), unsure).items():
                         violations.setdefault(code, _fault(seen, server, code, why, guard, way, surface))
             faults += violations.values()
+    for surface in surfaces:
+        unsure += _astray(seen, surfaces, surface)
     if unsure and not faults:
         return NotJudged(f"{unsure[0]}: not judged")
     return tuple(faults)
@@ -63,8 +65,11 @@ def caddy_way_is_guarded(seen: CaddyConfig, policy: Policy) -> Verdict:
 
 def _demanded(server: CaddyServer, surface: pages.Surface) -> pages.Surface:
     """Return a surface as a server must guard it: one that only this machine reaches has another in front."""
-    near = all(LOOPBACK.match(at.rpartition(":")[0]) or at.startswith("unix/") for at in server.listen)
-    return replace(surface, gated=surface.gated and not near)
+    return replace(surface, gated=surface.gated and not _is_inner(server))
+
+
+def _is_inner(server: CaddyServer) -> bool:
+    return all(LOOPBACK.match(at.rpartition(":")[0]) or at.startswith("unix/") for at in server.listen)
 
 
 def gate(seen: CaddyConfig, page: str, *, exactly: bool) -> str:
@@ -78,18 +83,26 @@ def gate(seen: CaddyConfig, page: str, *, exactly: bool) -> str:
     gates = [pages.gate(ways, surface) for _, ways in leading]
     if any(is_open for is_open, _ in gates):
         return "open"
-    return next((doubt for _, doubts in gates for doubt in doubts), "closed")
+    return next((doubt for doubts in (*(doubts for _, doubts in gates), _astray(seen, (surface,), surface))
+                 for doubt in doubts), "closed")  # fmt: skip
 
 
 # --- every way -------------------------------------------------------------------------------------------
 
 
 def _leading(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...]) -> list[tuple[CaddyServer, tuple[Way, ...]]]:
-    return [
-        (server, ways)
-        for server, ways in _walked(seen, surfaces)
-        if any(end.kind == "node-red" for way in ways for end in way.ends)
-    ]
+    return [(server, ways) for server, ways in _walked(seen, surfaces) if _leads(ways)]
+
+
+def _leads(ways: tuple[Way, ...]) -> bool:
+    return any(end.kind == "node-red" for way in ways for end in way.ends)
+
+
+def _astray(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...], surface: pages.Surface) -> list[str]:
+    """Say why servers that others reach may lead to a surface, though none is known to lead to Node-RED."""
+    leading = [ways for _, ways in _leading(seen, surfaces)]
+    others = [ways for server, ways in _walked(seen, surfaces) if not (_leads(ways) or _is_inner(server))]
+    return pages.astray(leading, others, surface)
 
 
 def _doubts(seen: CaddyConfig, surfaces: tuple[pages.Surface, ...]) -> list[str]:

@@ -78,6 +78,8 @@ def front_way_is_guarded(seen: FrontConfig, policy: Policy) -> Verdict:
                     for code, (why, guard, way) in pages.uneven(entry.ways, _demanded(entry, surface), unsure).items():
                         codes.setdefault(code, _fault(seen, entry, code, why, guard, way, surface))
             faults += codes.values()
+    for surface in surfaces:
+        unsure += _astray(every_entry, surface)
     if unsure and not faults:
         return NotJudged(f"{unsure[0]}: not judged")
     return tuple(faults)
@@ -97,7 +99,14 @@ def gate(seen: FrontConfig, page: str, *, exactly: bool) -> str:
     gates = [pages.gate(entry.ways, surface) for entry in leading]
     if any(is_open for is_open, _ in gates):
         return "open"
-    return next((doubt for _, doubts in gates for doubt in doubts), "closed")
+    return next((doubt for doubts in (*(doubts for _, doubts in gates), _astray(every_entry, surface))
+                 for doubt in doubts), "closed")  # fmt: skip
+
+
+def _astray(every_entry: tuple[Entry, ...], surface: Surface) -> list[str]:
+    """Say why listeners that others reach may lead to a surface, though none is known to lead to Node-RED."""
+    others = (entry.ways for entry in every_entry if not entry.leads and not entry.local)
+    return pages.astray((entry.ways for entry in every_entry if entry.leads), others, surface)
 
 
 @lru_cache(maxsize=16)

@@ -129,6 +129,8 @@ def nginx_way_is_guarded(seen: NginxConfig, policy: Policy) -> Verdict:
         faults += _plain(here)
         faults += _far(here)
         faults += [fault for surface in surfaces for fault in _uneven(here, surface, doubts)]
+    for surface in surfaces:
+        doubts += _astray(every_way, surface)
     if not faults and doubts:
         return NotJudged(f"{doubts[0]}: not judged")
     return tuple(faults)
@@ -220,6 +222,12 @@ def _uneven(here: list[Walked], surface: Surface, doubts: list[str]) -> list[Vio
     return list(faults.values())
 
 
+def _astray(every_way: tuple[Walked, ...], surface: Surface) -> list[str]:
+    """Say why servers that others reach may lead to a surface, though none is known to lead to Node-RED."""
+    others = [approach.ways for approach in every_way if not approach.leads and not approach.door.place.local]
+    return pages_of.astray((approach.ways for approach in every_way if approach.leads), others, surface)
+
+
 def _fault(code: str, why: str, approach: Walked, guard: str, way: Way, surface: Surface) -> Violation:
     server = approach.door.server
     observed = f"{guard + ', none' if guard else 'no login'} at {way.line()}: {why}"
@@ -276,6 +284,7 @@ def gate(seen: NginxConfig, page: str, *, exactly: bool = False) -> str:
         elsewhere = leads_elsewhere(seen, every_way)
         return elsewhere.reason if not leading and isinstance(elsewhere, NotJudged) else "open"
     doubts = [*_unsure(seen), *(doubt for approach in leading for doubt in approach.unseen)]
+    doubts += _astray(every_way, surface)
     for approach in leading:
         is_open, unknown = pages_of.gate(approach.ways, surface)
         if is_open:

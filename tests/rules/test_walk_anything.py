@@ -10,7 +10,7 @@ from rules import test_walk_caddy as caddy_host
 from rules import test_walk_traefik as traefik_host
 from seen import target
 
-from pytest_nodered_sec.observations.host_proxies import CaddyConfig, CaddyMatch, CaddyStep
+from pytest_nodered_sec.observations.host_proxies import CaddyConfig, CaddyMatch, CaddyServer, CaddyStep
 from pytest_nodered_sec.rules.proxy import gate, way_is_guarded
 from pytest_nodered_sec.verdict import NotJudged
 
@@ -73,6 +73,7 @@ OPEN: dict[str, tuple[NginxConfig | CaddyConfig | FrontConfig, str]] = {
     "nginx: a server": (
         nginx("location /free/ { proxy_pass http://$go/ui/; }", "js_set $go main.go;"), "the destination of proxy_pass"
     ),
+    "nginx: a server and more": (nginx("location /free/ { proxy_pass http://$arg_go:9; }"), "arg_go puts"),
     "nginx: all of a URL": (nginx("location /free/ { proxy_pass $http_go; }"), "http_go puts"),
     "nginx: an error page": (
         nginx(f"location /free/ {{ error_page 404 $arg_go; return 404; }} location = /ui/ {{ internal; {RED} }}"),
@@ -96,7 +97,8 @@ OPEN: dict[str, tuple[NginxConfig | CaddyConfig | FrontConfig, str]] = {
     ),
     "Apache: to a server": (apache(f"RewriteRule ^/free/ {HTTP}/%{{HTTP:Go}} [P]"), "http_go puts"),
     "Apache: a map": (apache(f"RewriteRule ^/free/(.*) {HTTP}/${{m:%{{REQUEST_URI}}|/?}} [P]"), "the map m puts"),
-    "Apache: a server": (apache("RewriteRule ^/free/ http://%{HTTP:Go}/ui/ [P]"), "where rewriterule"),
+    "Apache: a server": (apache("RewriteRule ^/free/ http://%{TIME_HOUR}/ui/ [P]"), "where rewriterule"),
+    "Apache: a server and more": (apache("RewriteRule ^/free/ http://%{HTTP:Go}/x/ [P]"), "http_go puts"),
     "Apache: all of a URL": (apache("RewriteRule ^/free/ %{HTTP:Go} [P]"), "http_go puts"),
     "Apache: a balancer": (apache("RewriteRule ^/free/ balancer://x/ui/ [P]"), "the members of balancer://x"),
     "Apache: a pattern": (apache(f"ProxyPassMatch {UNREADABLE} {HTTP}/$1"), "the pattern (?R)"),
@@ -145,7 +147,14 @@ GREEN: dict[str, NginxConfig | CaddyConfig | FrontConfig] = {
     "nginx: back to the login": nginx("location /free/ { rewrite ^ $arg_go last; }"),
     "nginx: somewhere below a path": nginx(f"location /free/ {{ proxy_pass {HTTP}/static/$arg_go; }}"),
     "nginx: in the arguments": nginx(f"location /free/ {{ proxy_pass {HTTP}/static/?$arg_go; }}"),
-    "nginx: another server, with its own paths": nginx("location /free/ { proxy_pass http://$arg_go:9; }"),
+    "nginx: another server, with its own paths": nginx(
+        "location /free/ { proxy_pass http://$go:9; }", "js_set $go main.go;"
+    ),
+    "nginx: any server, with its own paths": nginx("location /free/ { proxy_pass http://$go; }", "js_set $go main.go;"),
+    "nginx: a server by the name that is asked for": nginx_host.config(
+        f"server {{ {TLS} {GUARDED} }}"
+        "server { listen 443 ssl; server_name ~^(?<a>.+)[.]b$; location / { proxy_pass http://$a.internal; } }"
+    ),
     "nginx: away": nginx("location /free/ { error_page 404 https://b/$arg_go; return 404; }"),
     "Caddy: behind the login": caddy(
         CaddyStep("rewrite", name="rewrite", uri="{go}"), caddy_host.LOGIN, caddy_host.RED
@@ -177,6 +186,48 @@ GREEN: dict[str, NginxConfig | CaddyConfig | FrontConfig] = {
 def test_a_way_that_cannot_lead_around_the_login_is_left_alone(seen: NginxConfig | CaddyConfig | FrontConfig) -> None:
     assert way_is_guarded(seen, target(dashboards=("/ui",)).policy) == ()
     assert gate(seen, "/ui") == "closed"
+
+
+def beside(*, login: bool, listen: str = "") -> list[NginxConfig | CaddyConfig | FrontConfig]:
+    """Return proxies with two names, one for Node-RED and one for what only the environment tells.
+
+    Args:
+        login: whether the proxy asks for a login where it leads to Node-RED.
+        listen: where the server of the other name listens, "" for everybody.
+    """
+    guarded = GUARDED if login else f"location / {{ {RED} }}"
+    other = (
+        f"server {{ listen {listen or '443 ssl'}; server_name other.example; location / {{ proxy_pass http://$go; }} }}"
+    )
+    steps = (caddy_host.LOGIN, caddy_host.RED) if login else (caddy_host.RED,)
+    any_server = CaddyServer(
+        "srv1", (listen or ":8443",), True, (), (caddy_host.steps(CaddyStep("proxy", ("{env.X}",))),)
+    )
+    main = caddy_host.server(caddy_host.steps(*steps))
+    routers = {"a": LOGGED_IN["a"] if login else {"rule": traefik_host.ALL}}
+    odd = {"rule": traefik_host.ALL, "service": "odd", "entryPoints": ["other"]}
+    return [
+        nginx_host.config(f"js_set $go main.go; server {{ {TLS} {guarded} }} {other}"),
+        CaddyConfig("caddy.json", (main, any_server), caddy_host.SOCKETS),
+        traefik_host.front(
+            {name: {"entryPoints": ["main"], **router} for name, router in routers.items()} | {"odd": odd},
+            traefik_host.LOGIN,
+            {"odd": {"odd": {}}},
+            {"main": {"address": ":443"}, "other": {"address": listen or ":8443"}},
+        ),
+    ]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_another_server_that_may_lead_around_the_login_is_not_judged(number: int) -> None:
+    policy = target(dashboards=("/ui",)).policy
+    seen = beside(login=True)[number]
+    assert isinstance(way_is_guarded(seen, policy), NotJudged)
+    assert gate(seen, "/ui") not in ("closed", "open")
+    inner = beside(login=True, listen="127.0.0.1:8443")[number]
+    assert way_is_guarded(inner, policy) == ()
+    assert gate(inner, "/ui") == "closed"
+    assert way_is_guarded(beside(login=False)[number], policy) == ()  # it is Node-RED that asks for a login
 
 
 def test_what_begins_as_a_channel_is_one_whatever_follows() -> None:

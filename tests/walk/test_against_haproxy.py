@@ -52,6 +52,7 @@ CRITERIA: Final = (
     "nbsrv(red) ge 1", "path_dom ui", "var(txn.kept) -m str yes", "var(txn.kept) -m found", "base_beg s.example/ui",
     "pathq -m sub ?q", "path -m reg ^/[[:alpha:]]+/$", "path,upper -m sub UI",
     "req.hdr(upgrade) -i websocket", "hdr_val(x-tag) gt 0", "ssl_c_verify 0", "path_beg -- -x /api",
+    "path,regsub(^/U.*/s?,/x,i) -m beg /xo",
     "path,regsub(/ui,/x) -m beg /x", "path_reg '^/ui(/|$)'", 'path_beg "/ui/"',
     "path_beg -i -f @FILES@/paths", "path -f @FILES@/paths -f @FILES@/more /api", "path_dir -f @FILES@/more",
     "path_reg -f @FILES@/patterns", "src -f @FILES@/networks", "path -M -f @FILES@/map", "hdr(host) -f @FILES@/names",
@@ -83,6 +84,7 @@ ACTIONS: Final = (
     "del-header X-Tag", "set-header Host t.example", "set-var(txn.kept) str(yes)", "set-var(txn.kept) path,field(2,/)",
     "set-src hdr(x-tag)", "set-method POST", "replace-uri ^/a(.*) /api\\1", "set-nice 5", "deny status 410",
     "set-log-level silent", "set-header X-Tag %[path]", "set-path %[path,regsub(^/panel,)]", "return",
+    "set-path %[path,regsub(^/pane.*l/?,/)]", "set-path %[path,regsub(/+,/,g)]",
 )  # fmt: skip
 
 

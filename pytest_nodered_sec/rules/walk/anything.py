@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import re
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_nodered_sec.rules.walk.pages import CHANNEL
 from pytest_nodered_sec.rules.walk.request import ANYTHING, unknowns
@@ -10,6 +11,9 @@ from pytest_nodered_sec.rules.walk.request import ANYTHING, unknowns
 if TYPE_CHECKING:
     from pytest_nodered_sec.rules.walk.choices import Choices
     from pytest_nodered_sec.rules.walk.request import Client
+
+
+_SENT: Final = re.compile("arg_|cookie_|http_(?!host$)")
 
 
 class Asking(Protocol):
@@ -20,6 +24,11 @@ class Asking(Protocol):
 
     def doubt(self, why: str) -> None:
         """Remember why the end is not sure."""
+
+
+def may_hold_a_path(text: str) -> bool:
+    """Whether clients choose what stands in a server's address: a path may come with it."""
+    return any(_SENT.match(name) for name in unknowns(text))
 
 
 def settled(request: Asking, path: str, *, other: str = "") -> str:

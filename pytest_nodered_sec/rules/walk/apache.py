@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pytest_nodered_sec.observations.host_proxies import Directive
 from pytest_nodered_sec.rules.walk import apache_access as access_of
-from pytest_nodered_sec.rules.walk.anything import settled
+from pytest_nodered_sec.rules.walk.anything import may_hold_a_path, settled
 from pytest_nodered_sec.rules.walk.apache_rewrite import rewritten
 from pytest_nodered_sec.rules.walk.apache_variables import matches
 from pytest_nodered_sec.rules.walk.apache_visit import Visit
@@ -280,6 +280,8 @@ def _settled(visit: Visit, url: str) -> str:
     """Return a URL with a path that is known, or one that it may be."""
     parts = _URL.fullmatch(url)
     rest = parts[4] if parts else url
+    if parts and may_hold_a_path(parts[3] or ""):
+        return url.removesuffix(rest) + settled(visit, unknown(unknowns(parts[3])[0]), other=rest)
     path, mark, query = rest.partition("?")
     return url.removesuffix(rest) + settled(visit, path) + mark + query
 

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.rules.walk import known
-from pytest_nodered_sec.rules.walk.anything import settled
+from pytest_nodered_sec.rules.walk.anything import may_hold_a_path, settled
 from pytest_nodered_sec.rules.walk.blocks import all_of, value
 from pytest_nodered_sec.rules.walk.locations import match_of
-from pytest_nodered_sec.rules.walk.request import Outcome, unknowns
+from pytest_nodered_sec.rules.walk.request import ANYTHING, Outcome, unknown, unknowns
 from pytest_nodered_sec.rules.walk.uri import escaped
 from pytest_nodered_sec.rules.walk.variables import filled
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _URL: Final = re.compile(r"(https?)://(?:unix:([^:]*):?|((?:[^/?\0]|\0[^\0]*\0)*))(.*)", re.DOTALL)
 _PORT_AND_MORE: Final = re.compile("(://[^/?\0]*:[0-9]+)(?=\0)")
+_OF_HOSTS: Final = frozenset(("host", "http_host"))
 _OF_NGINX: Final = frozenset(("500", "502", "503", "504"))  # what it answers where the server behind does not
 
 
@@ -62,8 +63,8 @@ def _proxied(request: Request, directive: Directive) -> Outcome | int:
     computed = "$" in directive.args[0]
     target = _PORT_AND_MORE.sub(r"\1/", filled(request, directive.args[0]))
     parts = _URL.fullmatch(target)
-    if parts is None and unknowns(target):
-        return _somewhere(request, directive, settled(request, target))
+    if (parts is None and unknowns(target)) or (parts and may_hold_a_path(parts[3] or "")):
+        return _somewhere(request, directive, settled(request, unknown(unknowns(target)[0])))
     if parts is None or not (parts[2] or parts[3].partition(":")[0]):
         return 500
     name = parts[3] or ""
@@ -77,7 +78,8 @@ def _proxied(request: Request, directive: Directive) -> Outcome | int:
         address = name
     if not address.startswith("/") and not re.search(r":[^\]]*$", address):
         address += ":443" if parts[1] == "https" else ":80"
-    if unknowns(parts[2] or "") or (unknowns(name) and not re.search(r":\d+$", name)):
+    named = name[-1:] != ANYTHING and _OF_HOSTS.issuperset(unknowns(name))  # which hold no port
+    if unknowns(parts[2] or "") or (unknowns(name) and not (named or re.search(r":\d+$", name))):
         return _somewhere(request, directive, _uri(request, put, computed=computed))
     uri = _uri(request, put, computed=computed)
     if request.config.is_node_red(address):

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from pytest_nodered_sec.rules.walk import pcre
 from pytest_nodered_sec.rules.walk.haproxy_patterns import mapped
 from pytest_nodered_sec.rules.walk.request import unknown, unknowns
 
@@ -182,11 +183,13 @@ def _converted(visit: Visit, name: str, argument: str, sample: str) -> str:
 
 
 def _substituted(argument: str, sample: str) -> str:
-    """Replace what a pattern of plain characters matches, as `regsub(/panel,/ui)` does."""
+    """Replace what a pattern matches, as `regsub(^/panel/?,/ui/)` does; nothing is escaped in it."""
     find, _, rest = argument.partition(",")
     put, _, flags = rest.partition(",")
-    if re.search(r"[\\^$.*+?()\[\]{}|'\"]", find.removeprefix("^")) or "\\" in put or "i" in flags:
+    if re.search(r"[\\{}'\"]", argument) or ("g" in flags and "^" in find):  # which begins anew behind each match
         return unknown("HAProxy's regsub")
-    if find.startswith("^"):
-        return put + sample.removeprefix(find[1:]) if sample.startswith(find[1:]) else sample
-    return sample.replace(find, put, -1 if "g" in flags else 1)
+    try:
+        regex = pcre.read(find, ignore_case="i" in flags).regex
+    except pcre.UnreadableError:
+        return unknown("HAProxy's regsub")
+    return regex.sub(lambda _: put, sample, count=0 if "g" in flags else 1)

@@ -163,7 +163,7 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
         For each kind of open way what it means, a guard on a way that is closed ("" where none must be), and the way.
     """
     all_ways, ways = ways, tuple(way for way in ways if way.method == surface.method)
-    closed = [way for way in ways if _refuses(way) and any(_is(end, surface) for end in way.granted)]
+    closed = _closed(ways, surface)
     if not closed and not surface.gated:
         return {}  # the proxy asks for no login there: Node-RED's own settings must (host-03, host-04)
     guard = _guard(closed[0]) if closed else ""
@@ -181,6 +181,25 @@ def uneven(ways: tuple[Way, ...], surface: Surface, doubts: list[str]) -> dict[s
         result = {code: how for code, how in result.items() if code not in told}  # what GET opens alike, is told there
     first = next((code for code in ("no-login", "header") if code in result), "")  # which opens all the others
     return {first: result[first]} if first else result
+
+
+def _closed(ways: Iterable[Way], surface: Surface) -> list[Way]:
+    """Return the ways to a surface on which strangers are refused."""
+    return [way for way in ways if _refuses(way) and any(_is(end, surface) for end in way.granted)]
+
+
+def astray(leading: Iterable[tuple[Way, ...]], others: Iterable[tuple[Way, ...]], surface: Surface) -> list[str]:
+    """Say why servers that are not known to lead to Node-RED may lead strangers to what others keep from them.
+
+    Args:
+        leading: the ways of each server that leads to Node-RED.
+        others: those of each other one.
+        surface: of Node-RED's.
+    """
+    if not surface.gated and not any(_closed(ways, surface) for ways in leading):
+        return []
+    every = (end for ways in others for way in ways if way.method == surface.method for end in way.stranger)
+    return [doubt for end in every if _may_be(end, surface) for doubt in end.doubts]
 
 
 def _may_be(end: Outcome, surface: Surface) -> bool:

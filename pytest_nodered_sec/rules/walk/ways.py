@@ -72,8 +72,8 @@ def doors(config: Config) -> list[Door]:
             patterns = [name for name in servers.names(listen) if name.startswith("~")]
             if patterns:  # any name that fits
                 groups = re.findall(r"\?P?[<'](\w+)[>']", " ".join(patterns))
-                any_name = tuple((name, unknown("capture")) for name in groups)
-                captures = (unknown("capture"),) * 10
+                any_name = tuple((name, unknown("host")) for name in groups)
+                captures = (unknown("host"),) * 10
                 every_door[Door(place, listen, tls, unknown("http_host"), any_name, captures, address=address)] = None
     return [door for door in every_door if _may_lead(config, door.server)]
 
