@@ -60,6 +60,21 @@ def test_a_user_directory_that_the_front_publishes_is_found(
     assert not found or f"GET {found} without credentials answered 200" in report
 
 
+def test_a_folder_of_a_front_that_answers_only_what_it_lists_is_looked_beside(
+    node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    locations = "location /static { alias @FILES@/home/static/; } location / { return 404; }"
+    guarded = GUARDED.replace("location / ", "location = /settings ")
+    with standing(tmp_path, node_red.direct_port, f"{locations} {guarded}") as gate:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        (tmp_path / "files" / "home" / "static").mkdir(parents=True)
+        (tmp_path / "files" / "home" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+        seen = gate.judged("--nodered-admin-api=proxied", "-k", "static-01")
+        report = gate.report()
+    assert "non-compliant" in seen["static-01"]
+    assert "GET /static../settings.js without credentials answered 200" in report
+
+
 @pytest.mark.parametrize(("own", "judged"), [("", {"compliant"}), ("/files", {"compliant", "not-judged"})])
 def test_calm_mode_does_not_look_beside_a_folder(
     node_red: lab.RunningDeployment, tmp_path: Path, own: str, judged: set[str]

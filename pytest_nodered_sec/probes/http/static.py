@@ -12,7 +12,7 @@ from pytest_nodered_sec.data.user_files import FOLDERS, USER_FILES
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.access import FileAttempt
-from pytest_nodered_sec.observations.answers import Classified, Kind, Mark, alike, answers_for_itself
+from pytest_nodered_sec.observations.answers import Classified, Kind, Mark, alike
 from pytest_nodered_sec.probes.http.access import describe
 from pytest_nodered_sec.probes.http.links import linked_directories, listed_directories
 from pytest_nodered_sec.probes.http.refusals import closed_twice
@@ -45,7 +45,7 @@ def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAt
     first = USER_FILES[0][0]
     if seen.found or path not in (first, *FOLDERS):
         return seen
-    beside = "" if path == first else _beside(admin, absolute, seen)
+    beside = "" if path == first else _beside(absolute, seen)
     for folder in linked_directories(look) if path == first else _beside_and_below(look, beside):
         look.extend()
         there = _attempt(look, admin, Surface.NODE, folder.rstrip("/") + first, path, pattern)
@@ -54,14 +54,15 @@ def attempt_file(look: Look, admin: RootView, path: str, pattern: str) -> FileAt
     return replace(seen, left_out=beside + first) if beside and look.target.policy.mode == "calm" else seen
 
 
-def _beside(admin: RootView, absolute: str, seen: FileAttempt) -> str:
-    """Return what is beside a folder of the front's own, "" where none stands here.
+def _beside(absolute: str, seen: FileAttempt) -> str:
+    """Return what is beside a folder that may be the front's own, "" where none can stand here.
 
-    nginx 1.22: location /files { alias /data/files/; } serves /files../settings.js, which is /data/settings.js.
+    nginx 1.22: location /files { alias /data/files/; } serves /files../settings.js, which is /data/settings.js. Where
+    the front answers a random path by its own 404, too, that of a folder looks the same.
     """
     answer = seen.attempt.answer
     own = answer.status == _NOT_FOUND and Mark.EXPRESS not in answer.marks
-    return f"{posixpath.dirname(absolute)}.." if own and answers_for_itself(answer, admin.canary.answer) else ""
+    return f"{posixpath.dirname(absolute)}.." if own else ""
 
 
 def _beside_and_below(look: Look, beside: str) -> list[str]:
