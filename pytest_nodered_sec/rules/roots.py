@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.verdict import NotApplicable, Severity, Violation
@@ -25,12 +26,16 @@ def nothing_answers_undeclared(seen: UndeclaredPlaces, policy: Policy) -> Verdic
 def _finding(place: UndeclaredPlace) -> Violation:
     """Return the violation; less severe if only Node-RED's own login answers there."""
     login_only = all(glimpse.login for glimpse in place.shown)
-    route = (place.usual or place.path).rstrip("/")  # which Node-RED takes in any letter case
+    route = (place.usual or place.path).rstrip("/")
+    above = f"{place.view.root.rstrip('/')}/".lower().startswith(f"{route}/".lower())
+    # Node-RED takes it in any letter case; but a regular expression goes before the target's own location below it.
+    pattern = re.sub(r"[^\w/-]", r"\\\g<0>", route)
+    location = f"{route}/" if above else f"~* ^{pattern}(/|$)"
     return Violation(
         "undeclared-login" if login_only else "undeclared",
         place.evidence(),
         "no Node-RED outside the URL, its roots and the paths in the policy",
-        f"remove the route from the proxy (nginx: location ~* ^{route}(/|$) {{ return 404; }}) or put it behind the "
+        f"remove the route from the proxy (nginx: location {location} {{ return 404; }}) or put it behind the "
         "same login; if intended, add it as a separate target or list it in the policy (dashboards, "
         "--nodered-node-root, --nodered-admin-root)",
         Severity.MEDIUM if login_only else None,

@@ -97,6 +97,22 @@ def test_a_login_alone_is_milder() -> None:
     assert "location ~* ^/nodered(/|$) { return 404; }" in login.remedy
 
 
+@pytest.mark.parametrize(
+    ("path", "root", "location"),
+    [
+        ("/", "/plant", "/"),
+        ("/red", "/red/line7", "/red/"),
+        ("/red", "/reduced", "~* ^/red(/|$)"),
+        ("/v1.2", "/", r"~* ^/v1\.2(/|$)"),
+    ],
+)
+def test_a_route_that_is_removed_leaves_the_targets_own(path: str, root: str, location: str) -> None:
+    """In nginx a regular expression goes before the prefix below it, which would answer 404, too."""
+    place = UndeclaredPlace(path, (glimpse(SETTINGS, "Node-RED's settings"),), replace(ADMIN, root=root))
+    (fault,) = faults(nothing_answers_undeclared(UndeclaredPlaces((place,), (), ADMIN), Policy()))
+    assert f"(nginx: location {location} {{ return 404; }})" in fault.remedy
+
+
 def test_another_spelling_of_a_known_root_is_mended_where_the_root_is_guarded() -> None:
     place = UndeclaredPlace("/NoDeReD", (glimpse(SETTINGS, "Node-RED's settings"),), ADMIN, usual="/nodered")
     (fault,) = faults(nothing_answers_undeclared(UndeclaredPlaces((place,), (), ADMIN), Policy()))
