@@ -20,6 +20,7 @@ from pytest_nodered_sec.probes.transport.answers import json_of
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.once import Once
+from pytest_nodered_sec.probes.transport.pace import RATE_LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.channels.handshake import Wire
     from pytest_nodered_sec.probes.transport.station import Station
 
+_COMMS: Final = "/comms"
 QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
 _UNTAKEN_AFTER: Final = 6.0  # seconds within which whoever closes an upgrade that nobody takes has closed it
 _ANSWERED_WITHIN: Final = 3.0  # seconds
@@ -133,7 +135,7 @@ def begin_with_comms(station: Station) -> None:
 
     What comes too often is closed, dropped or denied, and looks like a refusal; the first request passes.
     """
-    begin(station, station.target.admin("/comms"), subscribe)
+    begin(station, station.target.admin(_COMMS), subscribe)
 
 
 def _attempt(
@@ -147,6 +149,8 @@ def _attempt(
     ask = partial(upgrade, look, root(path), headers, _TALKS[talk])
     try:
         answer, channel = ask() if origin else first(look, root(path), ask)
+        if path == _COMMS and not origin and answer.status in RATE_LIMITED:  # the first request of all is sent once
+            answer, channel = ask()
     except SilenceError:
         answer, channel = Answer(0, silent=True), None
         if not nowhere.gets(answer):

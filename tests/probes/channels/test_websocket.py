@@ -191,6 +191,20 @@ def let_go(sock: socket.socket) -> None:
     os.close(sock.detach())
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_first_request_of_all_is_sent_again_where_a_limit_answered_it(status: int) -> None:
+    def serve(request: hostile.Request) -> hostile.Reply | None:
+        return (hostile.always(status) if request.number == 1 else hostile.basic_everything)(request)
+
+    with hostile.serving(serve) as server:
+        survey, target = Survey(), Target("host", server.url, Policy(admin_api="proxied"), timeout=5.0)
+        survey.ask_ahead(target, questions.COMMS)
+        [seen] = [survey.answer(target, ask) for ask in questions.COMMS]
+        survey.close()
+        assert server.requests[0].startswith("GET /comms ")
+    assert "401" in seen.evidence()
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_what_is_dropped_is_refused_only_where_the_first_request_of_all_was_dropped_too(first: bool) -> None:
     policy = Policy(websockets=("/live",))
