@@ -6,6 +6,7 @@ pytest has written the file, so no more than its format is relied on; its own wa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -61,7 +62,9 @@ class Completion:
 
     def _failed(self, session: pytest.Session, path: Path, error: OSError) -> None:
         if not error.filename:  # it was opened, and what stands there now is no whole JUnit file
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if path.is_file():  # and not /dev/full, a pipe or the like
+                    path.unlink()
         self._lost = f"the JUnit file is not written: {path}: {error.strerror}"
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
 

@@ -141,6 +141,23 @@ def writes_nothing(*_, **__):
 """
 
 
+@pytest.mark.parametrize("kind", ["pipe", "file that may not be removed"])
+def test_what_is_no_file_of_ours_stays(own: Site, kind: str) -> None:
+    place = own.path / "out.xml"
+    full = FULL + "LogXML.pytest_sessionfinish = writes_nothing\n"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.touch()
+        full += "from pathlib import Path\nPath.unlink = writes_nothing\n"
+    own.write(conftest=full + (own.path / "conftest.py").read_text())
+    result = own.run(*OWN, f"--junitxml={place}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"the JUnit file is not written: {place}: No space left on device" in said(result)
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert place.exists()
+
+
 @pytest.mark.parametrize(
     "full",
     ["LogXML.pytest_sessionfinish = writes_some\n", "ElementTree.write = writes_nothing\n"],
