@@ -255,16 +255,16 @@ class Look:
             retries: how often it may be sent again.
             usual: whether it is asked at the URL's port and under its name, where alone can be found out what is down.
         """
-        down = self.station.down
         for left in range(retries, -1, -1):
             got = self._sent(method, path, pace, send)
-            if got.status not in RATE_LIMITED or not left or down.is_known(path):
+            if got.status not in RATE_LIMITED or not left or self.station.down.is_known(path):
                 break
             if self.form.behind and not self.form.apart:  # two requests: a limit of fifty a second objects each time
                 self.form = replace(self.form, apart=CALM)
-                continue
+                if "retry-after" not in got.headers:
+                    continue
             unavailable = usual and got.status == UNAVAILABLE
-            if unavailable and (down.is_alike(path, got) or self._is_down(method, path, pace, send)):
+            if unavailable and (self.station.down.is_alike(path, got) or self._is_down(method, path, pace, send)):
                 break
             if pace.slow_down():
                 self.station.narrow()
