@@ -17,10 +17,13 @@ from pytest_nodered_sec.probes.host.mounts import read_elsewhere
 from pytest_nodered_sec.probes.host.options import short_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_nodered_sec.probes.host.candidate import Candidate
     from pytest_nodered_sec.probes.host.parse import Section
 
 _ADMIN: Final = 2019  # port of its admin endpoint
+_ONE_DASH: Final = re.compile("-(adapter|config|environ|envfile|pidfile|pingback|resume|watch)(=.*)?")
 
 
 def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[str, Any]]:
@@ -39,7 +42,7 @@ def caddies(front: list[Candidate], sections: dict[str, Section]) -> list[dict[s
                 "started": candidate.process.started,
                 "uid": candidate.process.uid,
                 "admin": _admin(sections, candidate),
-                "resume": any(letter == "r" for letter, _ in short_options(words[1:], "ac"))
+                "resume": any(letter == "r" for letter, _ in _short(words))
                 or any(re.fullmatch("--?resume(=.*)?", word) for word in words),
                 "adapter": _option(words, "adapter"),
                 "file": file,
@@ -67,8 +70,13 @@ def _option(words: list[str], name: str) -> str:
     for place, word in enumerate(words):
         if match := re.fullmatch(f"--?{name}(=(.*))?", word):
             value = match[2] if match[1] else "".join(words[place + 1 : place + 2])
-    named = [text for letter, text in short_options(words[1:], "ac") if letter == name[0]]
+    named = [text for letter, text in _short(words) if letter == name[0]]
     return value or (named[-1].removeprefix("=") if named else "")
+
+
+def _short(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the options of one letter; what Caddy took with one dash before 2.6 is none."""
+    return short_options([word for word in words[1:] if not _ONE_DASH.fullmatch(word)], "ac")
 
 
 def server(raw: dict[str, Any]) -> CaddyServer:

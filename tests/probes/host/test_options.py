@@ -32,6 +32,8 @@ def test_options_of_one_letter() -> None:
         ("run -rwc/etc/C", "/etc/C", "", True),
         ("run -wc /etc/C --resume=true", "/etc/C", "", True),
         ("run -config /etc/C", "/etc/C", "", False),  # before 2.6
+        ("run -environ -watch", "/srv/Caddyfile", "", False),
+        ("run -adapter=x -resume", "/srv/Caddyfile", "x", True),
         ("run --config", "/srv/Caddyfile", "", False),
     ],
 )
