@@ -87,6 +87,15 @@ def test_the_lab_takes_a_part_of_a_configuration() -> None:
     assert fronts.for_lab(replace(SITE, front="haproxy")) == ()
 
 
+def test_what_says_where_the_accounts_stand_names_the_file_that_the_configuration_reads() -> None:
+    (text,) = fronts.write(SITE).values()
+    said = fronts.accounts(SITE)
+    assert said.startswith("write /etc/nginx/node-red.htpasswd before you load the configuration")
+    assert "/etc/nginx/node-red.htpasswd" in text
+    ungated = replace(SITE, admin_api="protected", dashboards=(), channels=(), endpoints=())
+    assert fronts.accounts(ungated) == ""
+
+
 def test_without_a_front_nothing_is_written() -> None:
     assert fronts.write(replace(SITE, front="none")) == {}
 
