@@ -16,13 +16,16 @@ from pytest_nodered_sec.data.made_up import ADDRESSED, COOKIES, FLAGS, TOKEN_HEA
 from pytest_nodered_sec.data.part import Part, Way
 from pytest_nodered_sec.data.schemes import BASIC, DIGEST, KEYED, SCHEME
 
-# Folders that a gate may let pass wherever they stand: nginx: location ~ /(public|static)/; Caddy: not path */static/*
-FOLDERS: Final = "public/static/assets/images/img/css/js/fonts/icons/vendor/api/webhook/hooks/login/auth/oauth2"
-# What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|txt|jpg)$;
-# location ~ /health$
+# Names that a gate may let pass wherever they stand: nginx: location ~ /(public|static)/, ~ /metrics; Caddy: not path
+# */static/*
+FOLDERS: Final = (
+    "public/static/assets/images/img/css/js/fonts/icons/vendor/api/webhook/hooks/login/auth/oauth2/ping/metrics/status"
+)
+# What a gate may let pass below a live channel: nginx: location ~* \.(css|png|svg|ico|woff2|webmanifest|pdf)$;
+# location ~ /health$. Lists with .jpg have .png, and those with robots.txt favicon.ico.
 ASSETS: Final = (
     *("x.js", "x.svg", "x.css", f"{FOLDERS}/favicon.ico", "x.png", "x.woff2", "x.webmanifest", "manifest.json"),
-    *("x.txt", "x.jpg", "health"),
+    *("x.pdf", "health", "healthz"),
 )
 # of further channels of one gate, whose list is for all, with the folders in one path: the rest takes eight more
 USUAL_ASSETS: Final = (f"{FOLDERS}/x.js", "x.svg")

@@ -45,7 +45,7 @@ FURTHER = {  # a gate of its own for the first dashboard, and one for all else t
         ("further-node-red", "add_header WWW-Authenticate 'Bearer realm=\"Users\"' always; return 401;", "woff2"),
     )
 }
-FREE = ("(public|static)", "auth")  # folders that such a list lets pass wherever they stand
+FREE = ("(public|static)", "auth", "(ping|metrics)")  # names that such a list lets pass wherever they stand
 # each lets one name of a file pass its login
 ASSET_GATES = {asset: f"{GUARDED} location ~ /{asset}$ {{ auth_basic off; {TO_NODE_RED} }}" for asset in ASSETS}
 ASSET_GATES |= {folder: f"{GUARDED} location ~ /{folder}/ {{ auth_basic off; {TO_NODE_RED} }}" for folder in FREE}
