@@ -88,9 +88,9 @@ def walked(seen: NginxConfig, surfaces: tuple[Surface, ...]) -> tuple[Walked, ..
     for door in ways.doors(config):
         tried: list[Way] = []
         for method, some in pages_of.by_method(surfaces).items():
-            tried += [
-                ways.way(config, door, uri, method, pages_of.aims(some)) for uri in ways.uris(config, door.server, some)
-            ]
+            uris = ways.uris(config, door.server, some)
+            aims = (*pages_of.aims(some), *ways.inner(door.server, uris))
+            tried += [ways.way(config, door, uri, method, aims) for uri in uris]
         asked_for = tuple(way.uri for way in tried)
         result.append(Walked(config, door, tuple(tried), tuple(ways.unseen(config, door.server, asked_for))))
     return tuple(result)

@@ -68,6 +68,10 @@ OPEN: dict[str, tuple[NginxConfig | CaddyConfig | FrontConfig, str]] = {
     "nginx: a rewrite": (
         nginx(f"location /free/ {{ rewrite ^ $go break; {RED} }}", "js_set $go main.go;"), "go (",
     ),
+    "nginx: to a path of its own": (
+        nginx(f"location /free/ {{ rewrite ^ /in$arg_go last; }} location /inner/ {{ internal; proxy_pass {HTTP}/; }}"),
+        "arg_go puts",
+    ),
     "nginx: a part of a path": (nginx(f"location /free/ {{ proxy_pass {HTTP}/u$arg_go; }}"), "arg_go puts"),
     "nginx: behind a port": (nginx(f"location /free/ {{ proxy_pass {HTTP}$arg_go; }}"), "arg_go puts"),
     "nginx: a server": (

@@ -174,6 +174,13 @@ def unseen(config: Config, server: Directive, asked_for: tuple[str, ...]) -> lis
     return left
 
 
+def inner(server: Directive, asked_for: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths, of those that are asked for, to which only nginx itself leads: locations that are internal."""
+    own = [match_of(directive).text for directive in every(server.block) if directive.name == "location"
+           and any(line.name == "internal" for line in directive.block)]  # fmt: skip
+    return tuple(uri for uri in asked_for if uri.startswith(tuple(own)))
+
+
 def _examples(pattern: str, *, ignore_case: bool = False) -> tuple[str, ...]:
     try:
         return pcre.read(pattern, ignore_case=ignore_case).examples
