@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec.errors import Cause, ProbeError, see_landmark, see_reach
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS, Kind, Mark, Refuser
+from pytest_nodered_sec.observations.login_urls import place_of
 from pytest_nodered_sec.observations.reach import (
     BEHIND_A_GATE,
     nobody_seen,
@@ -214,12 +215,24 @@ class FileAttempt:
         gated = attempt.view.gated and target.policy.admin_api in ("proxied", "disabled")
         if self.hole and gated and attempt.kind in (Kind.ABSENT, Kind.SERVED):
             return  # the intended gate before everything does not handle such paths, or serves something else there
+        if self._leads_elsewhere(target) and (attempt.view.gated or attempt.view.identity):
+            return
         attempt.settle(target)
         here = attempt.view.gated or Mark.EXPRESS in attempt.answer.marks
         if attempt.kind is Kind.ABSENT and here and not self.hole:
             return  # a gate exists that does not guard this path, or Node-RED's own server has no such file
         if not (self.found or attempt.kind is Kind.REFUSED or attempt.view.identity):
             raise unidentified(attempt.view, target, self.evidence())
+
+    def _leads_elsewhere(self, target: Target) -> bool:
+        """Whether the answer leads to another page of this host: no file, whatever is there, and no login of all."""
+        place = place_of(self.attempt.answer.location)
+        return (
+            self.attempt.classified.cause is Cause.UNDECLARED_LOGIN
+            and place is not None
+            and place[:2] == ("https", target.hostname)
+            and not place[3].endswith(self.attempt.path.rpartition("/")[2])
+        )
 
 
 def _settle_behind_gate(seen: AccessAttempt, target: Target, *, compared: bool) -> None:

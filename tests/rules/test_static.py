@@ -139,3 +139,18 @@ def test_holes_are_asked_for_a_file_that_names_itself(advisory: str, path: str, 
     assert not re.search(pattern, '{"name": "another", "dependencies": {"x": "1"}}')
     assert path.endswith("..%2F..%2Fpackage.json")
     assert advisory.startswith("CVE-")
+
+
+@pytest.mark.parametrize(
+    ("location", "root", "letter"),
+    [
+        ("https://plant.example:8443/", GATE, PASS),
+        ("https://plant.example:8443/elsewhere/settings.js", GATE, ERROR),  # the file may be there
+        ("https://login.example/", GATE, ERROR),
+        ("https://plant.example:8443/", STRANGER, ERROR),
+    ],
+)
+def test_a_redirect_to_another_page_of_the_host_is_no_file(location: str, root: RootView, letter: str) -> None:
+    answer = Answer(302, location=location)
+    seen = FileAttempt(attempt(Surface.NODE, "/settings.js", answer, root), found=False)
+    assert outcome(file_is_not_served, seen, target(admin_api="proxied")) == letter
