@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_known_root_that_is_guarded_in_one_letter_case_only(
         report = there.report()
     assert seen == {"roots-01": {"compliant"} if how else {"compliant", "non-compliant"}}
     assert how or "GET below /AdMiN, which is /admin to Node-RED, without credentials: " in report
+
+
+def test_a_known_root_that_is_passed_on_without_its_name_is_found_once(
+    node_red: lab.RunningDeployment, tmp_path: Path
+) -> None:
+    lines = f"location /nodered/ {{ {PASS} proxy_pass http://nodered/; }} {GUARDED}"
+    with standing(tmp_path, node_red.direct_port, lines) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged("--nodered-admin-api=proxied", "-k", "roots-01")
+        failed = re.findall(r'<testcase[^>]* name="([^"]+)"[^>]*>(?:(?!</testcase>).)*<failure', there.report(), re.S)
+    assert seen == {"roots-01": {"compliant", "non-compliant"}}
+    assert [name.rpartition("-")[2].rstrip("]") for name in failed] == ["/nodered"]
 
 
 @pytest.mark.parametrize("folder", ["/public", "/assets"])

@@ -211,8 +211,11 @@ def look_where_told(
         look.extend()
         places.append(_dashboard(look, admin, node, path, source))
     beside = [(path, "the page at /") for path in _beside(look)]
+    known = {root.path: root.below for root in KNOWN_ROOTS}
     for path, source in (*beside, *folders_passed_on(look, admin)):
         look.extend()
+        if path in known and look_below(look, admin, path, *known[path]).places[0].shown:
+            continue  # its own case carries it
         asked.append(f"{source} names {path}")
         (place,) = look_below(look, admin, path, *BESIDE).places
         if place.shown:  # whatever else is there is another's
