@@ -117,8 +117,9 @@ def view_admin(look: Look) -> RootView:
 
 def _held_up(look: Look, error: ProbeError) -> ProbeError:
     return ProbeError(
-        f"{error.message}: {look.target.url} accepts connections and stays silent; if it holds up whoever it does not "
-        "know, or bans this machine (HAProxy: tarpit, silent-drop), let the machine that runs the tests pass; "
+        f"{error.message}: {look.target.url} accepts connections, and no answer ends in time; if it holds up "
+        "whoever it does not know, or bans this machine (HAProxy: tarpit, silent-drop), let the machine that runs the "
+        "tests pass; "
         "--nodered-timeout gives more time",
         error.cause,
     )
