@@ -306,6 +306,14 @@ def test_a_way_that_is_guarded() -> None:
     assert "two files define a" in verdict.reason
 
 
+def test_a_router_in_the_middle_that_has_a_service_is_left_out() -> None:
+    parent = {"parent": {"rule": ALL, "service": None}, "open": below(parentRefs=["parent"], rule=ALL, priority=1)}
+    middle = below(rule=ALL, middlewares=["login"], priority=9)
+    last = {"last": below(parentRefs=["middle"])}
+    assert ends(front({**parent, "middle": middle, **last}, LOGIN)) == {"/ui/"}
+    assert ends(front({**parent, "middle": {**middle, "service": None}, **last}, LOGIN)) == {"401"}
+
+
 def test_what_opens_the_way() -> None:
     by_path = {"a": {"rule": "PathPrefix(`/ui`)", "middlewares": ["login"]}, "b": {"rule": ALL}}
     assert codes(front(by_path, LOGIN)) == ["letter-case"]

@@ -60,7 +60,8 @@ def _fits(visit: Visit, router: Directive, rule: str) -> bool:
 def _is_built(visit: Visit, router: Directive, depth: int = 0) -> bool:
     """Whether everything is there that a router names; Traefik leaves out what is not whole.
 
-    One with children has no service of its own. A child has no entry points and no TLS; seen in Traefik 3.7.
+    One with children has no service of its own, and a child that has both is not whole. A child has no entry points and
+    no TLS; seen in Traefik 3.7.
     """
     known = visit.seen.named("http", "middlewares")
     wanted = [name.removesuffix("@file") for name in texts(router, "middlewares")]
@@ -69,6 +70,8 @@ def _is_built(visit: Visit, router: Directive, depth: int = 0) -> bool:
         visit.doubt(f"{foreign[0]} of router {router.name} ({router.file}) comes from elsewhere")
     if below(router, "parentRefs"):
         if not text(router, "rule") or below(router, "entryPoints") or below(router, "tls"):
+            return False
+        if text(router, "service") and any(child is not router for child in visit.seen.children(router)):
             return False
         parents = {name.removesuffix("@file") for name in texts(router, "parentRefs")}
         if parents - set(visit.seen.named("http", "routers")):
