@@ -100,10 +100,9 @@ def test_a_login_alone_is_milder() -> None:
 @pytest.mark.parametrize(
     ("path", "root", "location"),
     [
-        ("/", "/plant", "/"),
-        ("/red", "/red/line7", "/red/"),
-        ("/red", "/reduced", "~* ^/red(/|$)"),
-        ("/v1.2", "/", r"~* ^/v1\.2(/|$)"),
+        ("/manufacturing-plant", "/manufacturing-plant/line7", "/manufacturing-plant/"),
+        ("/manufacturing-plant", "/manufacturing-plants", "~* ^/manufacturing-plant(/|$)"),
+        ("/line-v1.2", "/", r"~* ^/line-v1\.2(/|$)"),
     ],
 )
 def test_a_route_that_is_removed_leaves_the_targets_own(path: str, root: str, location: str) -> None:
