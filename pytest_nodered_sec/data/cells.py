@@ -42,11 +42,11 @@ COLUMNS: Final = {
     "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets /comms, the "
     "dashboards' channels and the first declared one",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1 (X-Forwarded-For has 192.168.178.2 "
-    "before it), 192.168.1.5, 192.168.178.2 (X-Forwarded-For: 172.30.32.2, which is Home Assistant's Supervisor, "
-    "10.0.0.1, 100.64.0.1), where paths are asked in other forms ::1 (X-Forwarded-For: 172.17.0.1, 192.168.178.2), "
-    "and 192.168.0.2 (X-Forwarded-For has it first, too, and 192.168.2.2 and 10.8.0.2 between); of channels the first "
+    "before it), 192.168.1.5, 100.64.0.1 (X-Forwarded-For has 172.30.32.2, which is Home Assistant's Supervisor, and "
+    "10.0.0.1 before it), where paths are asked in other forms ::1 (X-Forwarded-For: 172.17.0.1, 192.168.178.2), "
+    "and 192.168.178.2 (X-Forwarded-For: 192.168.0.2, 192.168.2.2, 10.8.0.2, 192.168.0.2); of channels the first "
     "three by polling, 192.168.1.5 as a WebSocket (X-Forwarded-For has fd00::1 behind it), of others than the "
-    "dashboards' ::1, too; of a further page behind the same gate not the fourth, nor 192.168.0.2",
+    "dashboards' ::1, too; of a further page behind the same gate not the fourth, nor the last",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "

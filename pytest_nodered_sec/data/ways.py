@@ -346,7 +346,9 @@ IDENTITY: Final = Part(
 )
 
 _HOME: Final = _from("192.168.1.5", "fd00::1", rest="192.168.1.5")
-_ROUTERS: Final = _from("192.168.0.2", "192.168.2.2", "10.8.0.2", "192.168.0.2")  # of routers, and of OpenVPN
+_ROUTERS: Final = _from(
+    *("192.168.0.2", "192.168.2.2", "10.8.0.2", "192.168.0.2"), rest="192.168.178.2"
+)  # of routers, and of OpenVPN
 _PROGRAMS: Final = (MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST)
 
 WAYS: Final = {
@@ -364,7 +366,7 @@ WAYS: Final = {
             "basic",
             (
                 *(BASIC, ABSOLUTE, PROGRAM, NAVIGATION, OLDER),
-                _from("172.30.32.2", "10.0.0.1", "100.64.0.1", rest="192.168.178.2"),
+                _from("172.30.32.2", "10.0.0.1", "100.64.0.1"),
             ),
         ),
         Way("lan", (CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1"))),

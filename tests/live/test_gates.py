@@ -256,7 +256,7 @@ auth_basic Operators; auth_basic_user_file @FILES@/htpasswd;"""
         ),
         ("as if forwarded for 10.0.0.1", _BY_ADDRESS.format(header="True-Client-IP", network="10.0.0.0/8"), ""),
         (
-            "as if forwarded for 172.30.32.2, 10.0.0.1, 100.64.0.1 and 192.168.178.2",
+            "as if forwarded for 172.30.32.2, 10.0.0.1 and 100.64.0.1",
             _BY_ADDRESS.format(header="X-Forwarded-For", network="100.64.0.0/10"),
             "",
         ),
