@@ -256,7 +256,7 @@ class Look:
             usual: whether it is asked at the URL's port and under its name, where alone can be found out what is down.
         """
         for left in range(retries, -1, -1):
-            got = self._sent(method, path, pace, send)
+            got, came = self._sent(method, path, pace, send), time.monotonic()
             if got.status not in RATE_LIMITED or not left or self.station.down.is_known(path):
                 break
             if self.form.behind and not self.form.apart:  # two requests: a limit of fifty a second objects each time
@@ -266,7 +266,7 @@ class Look:
             unavailable = usual and got.status == UNAVAILABLE
             if unavailable and (self.station.down.is_alike(path, got) or self._is_down(method, path, pace, send)):
                 break
-            if pace.slow_down():
+            if pace.slow_down(came):
                 self.station.narrow()
             wait = retry_after(got.headers, datetime.now(UTC))
             if time.monotonic() + wait >= self.deadline:

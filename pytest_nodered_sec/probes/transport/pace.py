@@ -157,13 +157,16 @@ class Pace:
                     Cause.TIMEOUT,
                 )
 
-    def slow_down(self) -> bool:
-        """Note an objection, and return whether it is a new one: from now on requests go out one at a time, spaced."""
-        now = time.monotonic()
-        self._first = self._first or now
-        new = now - self._objected > 0.5  # seven more in flight say the same: one objection
+    def slow_down(self, came: float) -> bool:
+        """Note an objection, and return whether it is a new one: from now on requests go out one at a time, spaced.
+
+        Args:
+            came: when it came, absolute monotonic seconds; what it means may have been found out since.
+        """
+        self._first = self._first or came
+        new = came - self._objected > 0.5  # seven more in flight say the same: one objection
         if new:
-            self._objected = now
+            self._objected = came
             self._interval = min(_SLOWEST, max(0.12, self._interval * 2))
         return new
 

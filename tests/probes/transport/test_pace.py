@@ -85,7 +85,7 @@ def test_the_normal_pace_rests_not(clock: Clock) -> None:
 
 def test_who_waits_for_a_turn_may_ask_in_the_time_that_is_left_of_the_look() -> None:
     pace = Pace()
-    pace.slow_down()
+    pace.slow_down(time.monotonic())
     with hostile.serving(hostile.always(404)) as server:
         station = Station(Target("x", server.url, Policy(), timeout=0.5), pace=pace)
         station.arrive(time.monotonic() + 1)
@@ -96,7 +96,7 @@ def test_who_waits_for_a_turn_may_ask_in_the_time_that_is_left_of_the_look() -> 
 
 def test_no_turn_comes_after_the_time_limit_where_those_in_front_got_no_answer(clock: Clock) -> None:
     pace = Pace()
-    pace.slow_down()
+    pace.slow_down(clock.monotonic())
     late = clock.now
     for _ in range(4):  # a WebSocket that nobody serves is none of that
         with pytest.raises(TimeoutError), pace.turn(late):
@@ -112,7 +112,7 @@ def test_no_turn_comes_after_the_time_limit_where_those_in_front_got_no_answer(c
 
 def test_ten_minutes_after_the_first_objection_waiting_counts(clock: Clock) -> None:
     pace = Pace()
-    pace.slow_down()
+    pace.slow_down(clock.monotonic())
     late = clock.now
     clock.now += 590
     with pace.turn(late):
@@ -127,7 +127,7 @@ def test_ten_minutes_after_the_first_objection_waiting_counts(clock: Clock) -> N
 
 def test_answers_that_take_long_together_end_the_asking() -> None:
     fast, slow, limited, quiet = Pace(), Pace(), Pace(), Pace(quiet=True)
-    limited.slow_down()
+    limited.slow_down(time.monotonic())
     for _ in range(2100):  # ten times those of an ordinary run
         fast.spend(3.0, 10)
         quiet.spend(9.0, 10)
@@ -164,7 +164,7 @@ def test_objections_at_the_slowest_pace_end_the_asking(answers: list[int], in_va
 
 def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
     pace = Pace()
-    pace.slow_down()
+    pace.slow_down(time.monotonic())
     order: list[int] = []
 
     def ask(number: int) -> None:
@@ -184,7 +184,7 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
 def test_a_turn_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST", 0.01)
     pace = Pace()
-    pace.slow_down()
+    pace.slow_down(time.monotonic())
     late = time.monotonic() + 5
 
     def ask() -> None:
@@ -199,7 +199,7 @@ def test_a_turn_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_who_is_interrupted_while_waiting_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     pace = Pace()
-    pace.slow_down()
+    pace.slow_down(time.monotonic())
 
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
@@ -211,3 +211,14 @@ def test_who_is_interrupted_while_waiting_holds_up_nobody(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "_LONGEST", 1.0)
     with pace.turn(time.monotonic() + 5):
         pass
+
+
+def test_an_objection_whose_meaning_was_found_out_later_is_no_new_one(clock: Clock) -> None:
+    """Four looks that were refused at once learn one after the other that no place is down, a second apart."""
+    pace, came = Pace(), clock.monotonic()
+    news = []
+    for _ in range(4):
+        news.append(pace.slow_down(came))
+        clock.sleep(1.2)
+    assert news == [True, False, False, False]
+    assert pace.slow_down(clock.monotonic())
