@@ -11,6 +11,7 @@ from typing import Final
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.texts import host_in_ascii
 
+_FIRST: Final = "qyz"  # letters with which no path of Node-RED or of a dashboard begins
 _BANNERS: Final = ((b"HTTP/", "plain HTTP"), (b"SSH-", "an SSH server"), (b"220 ", "a mail or FTP server"))
 
 
@@ -20,8 +21,11 @@ def banner(received: bytes) -> str:
 
 
 def random_path() -> str:
-    """Return "/" and 24 random letters: a server that serves this path serves every path."""
-    return "/" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(24))
+    """Return "/" and 24 random letters: a server that serves this path serves every path.
+
+    It never begins like a path of Node-RED: by nginx's location ~ ^/(ui|ws) one of 338 would be taken for one.
+    """
+    return "/" + secrets.choice(_FIRST) + "".join(secrets.choice(string.ascii_lowercase) for _ in range(23))
 
 
 def ascii_name(hostname: str) -> str:
