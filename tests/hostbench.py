@@ -73,6 +73,14 @@ class Bench:
         self.machine.run(weak.do or "true", given=weak.given)
         self.machine.wait_for_node_red()
 
+    def tried(self, folder: Path, weak: Weak) -> dict[str, set[str]]:
+        """Bring one, judge it, and undo what it did to the machine."""
+        try:
+            self.bring(weak)
+            return self.judged(folder, weak)
+        finally:
+            self.machine.run(weak.undo or "true")
+
     def judged(self, folder: Path, weak: Weak) -> dict[str, set[str]]:
         ways = [f"--nodered-host={self.machine.spec(weak.user)}", f"--nodered-ca-file={self.machine.ca_file}"]
         args = [f"--nodered-url={weak.url}", *ways, "-k", "test_host_"]

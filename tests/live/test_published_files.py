@@ -18,6 +18,13 @@ GUARDED = (
 )
 
 
+def write_home(files: Path) -> None:
+    """Write a user directory, with a folder of static files in it, beside the accounts of the gate."""
+    (files / "htpasswd").write_text("nobody:{PLAIN}x\n")
+    (files / "home" / "static").mkdir(parents=True)
+    (files / "home" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+
+
 @pytest.mark.parametrize(
     ("location", "found"),
     [
@@ -53,9 +60,7 @@ def test_a_user_directory_that_the_front_publishes_is_found(
     node_red: lab.RunningDeployment, tmp_path: Path, location: str, found: str
 ) -> None:
     with standing(tmp_path, node_red.direct_port, f"location {location} {GUARDED}") as gate:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        (tmp_path / "files" / "home" / "static").mkdir(parents=True)
-        (tmp_path / "files" / "home" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+        write_home(tmp_path / "files")
         seen = gate.judged("--nodered-admin-api=proxied", "-k", "static-01")
         report = gate.report()
     assert seen == {"static-01": {"compliant", "non-compliant"} if found else {"compliant"}}
@@ -68,9 +73,7 @@ def test_a_folder_of_a_front_that_answers_only_what_it_lists_is_looked_beside(
     locations = "location /static { alias @FILES@/home/static/; } location / { return 404; }"
     guarded = GUARDED.replace("location / ", "location = /settings ")
     with standing(tmp_path, node_red.direct_port, f"{locations} {guarded}") as gate:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        (tmp_path / "files" / "home" / "static").mkdir(parents=True)
-        (tmp_path / "files" / "home" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+        write_home(tmp_path / "files")
         seen = gate.judged("--nodered-admin-api=proxied", "-k", "static-01")
         report = gate.report()
     assert "non-compliant" in seen["static-01"]

@@ -125,6 +125,18 @@ def test_what_begins_alike_or_is_named_in_the_reason_is_told_with_the_first() ->
     assert said(reason="nothing") == "nothing"
 
 
+def asked_behind_an_upgrade(serve: hostile.Handler) -> Station:
+    """Ask for a page on a connection by which an upgrade was asked for; it is refused in the end."""
+    with hostile.serving(serve) as server:
+        station = Station(Target("host", server.url, Policy(), ca_file=str(hostile.default_ca().pem_path)))
+        station.arrive(time.monotonic() + 5)
+        look = Look(station)
+        with look.formed(Form(behind="/nobody")):
+            assert look.ask("GET", "/ui").status == 401
+        station.close()
+    return station
+
+
 def test_the_pause_that_a_server_asks_for_is_kept_between_two_requests_on_one_connection() -> None:
     times: list[float] = []
 
@@ -133,13 +145,7 @@ def test_the_pause_that_a_server_asks_for_is_kept_between_two_requests_on_one_co
         first = len(times) < 3
         return (hostile.always(429, headers={"Retry-After": "1"}) if first else hostile.basic_everything)(request)
 
-    with hostile.serving(limited) as server:
-        station = Station(Target("host", server.url, Policy(), ca_file=str(hostile.default_ca().pem_path)))
-        station.arrive(time.monotonic() + 5)
-        look = Look(station)
-        with look.formed(Form(behind="/nobody")):
-            assert look.ask("GET", "/ui").status == 401
-        station.close()
+    asked_behind_an_upgrade(limited)
     assert times[2] - times[1] > 0.9
 
 
@@ -151,12 +157,6 @@ def test_two_requests_on_one_connection_are_sent_apart_where_a_limit_objects() -
         soon, last = time.monotonic() - last < 0.3, time.monotonic()
         return (hostile.always(503) if soon else hostile.basic_everything)(request)
 
-    with hostile.serving(limited) as server:
-        station = Station(Target("host", server.url, Policy(), ca_file=str(hostile.default_ca().pem_path)))
-        station.arrive(time.monotonic() + 5)
-        look = Look(station)
-        with look.formed(Form(behind="/nobody")):
-            assert look.ask("GET", "/ui").status == 401
-        station.close()
+    station = asked_behind_an_upgrade(limited)
     assert not station.down.is_known("/ui")
     assert not station.narrowed
