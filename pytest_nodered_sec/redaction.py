@@ -24,9 +24,9 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+from pytest_nodered_sec import texts
 from pytest_nodered_sec.learnt import INSTEAD, Runs
 from pytest_nodered_sec.own_fields import OF_TRACEBACK, PROSE_OF_POLICY
-from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -72,7 +72,7 @@ def learn(secret: str, *, username: str = "") -> None:
     forms = {form for each in read | lower for form in _forms(each)}
     if username:
         forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
-    _runs.add(forms | {readable(form) for form in forms})
+    _runs.add(forms | {texts.readable(form) for form in forms})
 
 
 def learn_issued(value: str) -> None:
@@ -111,9 +111,19 @@ def scrub_told(text: str) -> str:
     return cleaner(text) if cleaner else text
 
 
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text, without secrets, of so many characters at most."""
+    return before_cut(text, limit)[:limit]
+
+
+def in_one_line(text: str, limit: int) -> str:
+    """Do as `texts.in_one_line`, without secrets where the text is cut."""
+    return texts.in_one_line(before_cut(text, limit), limit)
+
+
 def before_cut(text: str, limit: int) -> str:
     """Return a text that is about to be cut at a limit, without secrets where it is longer: halved, none is known."""
-    return scrub(text) if len(text) > limit or len(readable(text)) > limit else text
+    return scrub(text) if len(text) > limit or len(texts.readable(text)) > limit else text
 
 
 def scrub_within(value: Any) -> Any:  # Any: whatever a report holds

@@ -12,6 +12,7 @@ from pytest_nodered_sec.catalogue import OWN, catalogue
 from pytest_nodered_sec.evidence.headline import SEVERITIES, headline
 from pytest_nodered_sec.policy.assessment import assessment_of
 from pytest_nodered_sec.results.fleet import Fleet
+from pytest_nodered_sec.results.records import last_day
 from pytest_nodered_sec.results.rollup import ORDER, line
 
 if TYPE_CHECKING:
@@ -91,8 +92,9 @@ class Report:
     @property
     def day(self) -> date:
         """The day as of which waivers are judged, UTC: the last one on which it was looked."""
-        looks = [self.looked["at"], *(look["at"] for look in self.looks.values())] if self.looked else []
-        return max(datetime.fromisoformat(at).date() for at in looks or [self.facts["started"]])
+        if not self.looked:
+            return datetime.fromisoformat(self.facts["started"]).date()
+        return last_day((self.looked, *self.looks.values()))
 
     @property
     def assessment(self) -> str:

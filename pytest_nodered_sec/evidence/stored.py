@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from pytest_nodered_sec.model import Observation, Target
 from pytest_nodered_sec.observations import codec
 from pytest_nodered_sec.policy.model import PolicyError
 from pytest_nodered_sec.results.fleet import Fleet
-from pytest_nodered_sec.results.records import Looked, Was
+from pytest_nodered_sec.results.records import Looked, Was, last_day
 from pytest_nodered_sec.verdict import Severity
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Stored:
     @property
     def day(self) -> date:
         """The last day on which it was looked, UTC: waivers are judged as of then."""
-        return max(datetime.fromisoformat(look["at"]).date() for look in (self.looked, *self.looks.values()))
+        return last_day((self.looked, *self.looks.values()))
 
     def line(self) -> str:
         """Return what is judged, in one phrase."""

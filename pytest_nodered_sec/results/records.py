@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
 
 
 class Finding(TypedDict):
@@ -102,3 +107,8 @@ class Looked(TypedDict):
     by: str
     machine: str
     clock: str
+
+
+def last_day(looks: Iterable[Looked]) -> date:
+    """Return the last day on which it was looked, UTC."""
+    return max(datetime.fromisoformat(look["at"]).date() for look in looks)

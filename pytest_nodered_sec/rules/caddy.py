@@ -80,11 +80,7 @@ def gate(seen: CaddyConfig, page: str, *, exactly: bool) -> str:
         return "open"
     if not leading:
         return next(iter(_doubts(seen, (surface,))), _elsewhere(seen) or "open")
-    gates = [pages.gate(ways, surface) for _, ways in leading]
-    if any(is_open for is_open, _ in gates):
-        return "open"
-    return next((doubt for doubts in (*(doubts for _, doubts in gates), _astray(seen, (surface,), surface))
-                 for doubt in doubts), "closed")  # fmt: skip
+    return pages.state((pages.gate(ways, surface) for _, ways in leading), _astray(seen, (surface,), surface))
 
 
 # --- every way -------------------------------------------------------------------------------------------

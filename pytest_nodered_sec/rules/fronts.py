@@ -96,11 +96,7 @@ def gate(seen: FrontConfig, page: str, *, exactly: bool) -> str:
     if not leading:
         elsewhere = _leads_elsewhere(seen, every_entry)
         return elsewhere.reason if isinstance(elsewhere, NotJudged) else "open"
-    gates = [pages.gate(entry.ways, surface) for entry in leading]
-    if any(is_open for is_open, _ in gates):
-        return "open"
-    return next((doubt for doubts in (*(doubts for _, doubts in gates), _astray(every_entry, surface))
-                 for doubt in doubts), "closed")  # fmt: skip
+    return pages.state((pages.gate(entry.ways, surface) for entry in leading), _astray(every_entry, surface))
 
 
 def _astray(every_entry: tuple[Entry, ...], surface: Surface) -> list[str]:

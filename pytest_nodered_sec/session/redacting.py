@@ -49,11 +49,15 @@ def _scrub_id(text: str) -> str:
     return name + bracket + redaction.scrub(parameters)
 
 
+def _in_an_id(name: str, scrub: Callable[[str], str]) -> str:
+    return scrub(name).replace(INSTEAD, _SHOWN)
+
+
 def _without_secrets(ids: Any, scrub: Callable[[str], str]) -> Any:  # Any: as `parametrize` takes them
     """Return ids without secrets: a list of some, a function that returns one, or what yields any number of them."""
 
     def clean(name: object) -> object:
-        return scrub(name).replace(INSTEAD, _SHOWN) if isinstance(name, str) else name
+        return _in_an_id(name, scrub) if isinstance(name, str) else name
 
     if callable(ids):
         return lambda value: clean(ids(value))
@@ -66,7 +70,7 @@ def _renamed(value: Any, scrub: Callable[[str], str]) -> Any:  # Any: whatever a
     """Return a value of a parameter; one of `pytest.param` without secrets in its id."""
     if not isinstance(value, _WITH_ID) or not isinstance(value.id, str):
         return value
-    return value._replace(id=scrub(value.id).replace(INSTEAD, _SHOWN))
+    return value._replace(id=_in_an_id(value.id, scrub))
 
 
 class Redaction:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_nodered_sec import threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.broken import certificate_required, explained, told
-from pytest_nodered_sec.probes.transport.deadlines import ended_by
+from pytest_nodered_sec.probes.transport.deadlines import ended_where_tls
 from pytest_nodered_sec.probes.transport.http import (
     BODY_LIMIT,
     CERTIFICATE_REQUIRED,
@@ -28,8 +28,7 @@ from pytest_nodered_sec.probes.transport.http import (
     request_bytes,
 )
 from pytest_nodered_sec.probes.transport.look import RETRIES, Look
-from pytest_nodered_sec.probes.transport.net import TimedTLS
-from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
+from pytest_nodered_sec.probes.transport.response import SWITCHING, Malformed, Stream, Unreadable, read_body, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
-_SWITCHING: Final = 101
 _HEARD_WITHIN: Final = 2  # seconds within which the far system says that it has no such connection
 _DROPPED: Final = (
     "the front let go of the connection without a word (HAProxy: silent-drop), as limits do with what comes too often: "
@@ -178,7 +176,7 @@ def upgrade(
 
     def by_kept(sock: Timed, deadline: float) -> tuple[Exchange, bool]:
         sock.until(deadline)
-        with ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
+        with ended_where_tls(sock, deadline):
             return _converse(sock, Stream(sock), path, fields, lambda wire: None, str)  # what opens does not count here
 
     def send() -> Exchange:
@@ -202,7 +200,7 @@ def upgrade(
         stream = Stream(sock)
         again = False
         try:
-            with ended_by(sock, look.deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext():
+            with ended_where_tls(sock, look.deadline):
                 got, again = _converse(sock, stream, path, fields, lambda wire: heard.append(talk(wire)), sent or str)
         except Unreadable:
             raise ProbeError(f"WebSocket {path}: the answer's encoding cannot be read", Cause.PROTOCOL) from None
@@ -259,9 +257,9 @@ def _converse(
     sock.sendall(request_bytes("GET", path, fields))
     sent()
     head = read_head(stream)
-    if head.status != _SWITCHING:
+    if head.status != SWITCHING:
         body, again = read_body(stream, head, "GET", BODY_LIMIT)
-        return Exchange(head.status, told(head), body, head.cookies), again
+        return Exchange(head.status, told(head.headers), body, head.cookies), again
     expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324  the RFC's, no secret
     if head.headers.get("sec-websocket-accept") != expected:
         raise ProbeError(f"WebSocket {path}: 101, but not the handshake of a WebSocket", Cause.PROTOCOL)
@@ -269,4 +267,4 @@ def _converse(
     talk(wire)
     with contextlib.suppress(OSError):  # it has closed already
         wire.send(CLOSE, (1000).to_bytes(2))
-    return Exchange(_SWITCHING, told(head), b"", head.cookies), False
+    return Exchange(SWITCHING, told(head.headers), b"", head.cookies), False

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.observations.flows import FlowNode
 from pytest_nodered_sec.probes.flows.secrets import looks_secret
-from pytest_nodered_sec.texts import in_one_line
 
 if TYPE_CHECKING:
     from pytest_nodered_sec.probes.flows.shape import Flows, Node
@@ -26,8 +25,4 @@ def _word(said: Any) -> str:
 
 
 def _name(said: Any) -> str:
-    return (
-        ""
-        if not isinstance(said, str) or looks_secret(said)
-        else in_one_line(redaction.before_cut(said, _LONGEST), _LONGEST)
-    )
+    return "" if not isinstance(said, str) or looks_secret(said) else redaction.in_one_line(said, _LONGEST)

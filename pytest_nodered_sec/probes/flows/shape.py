@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.probes.flows.patience import Patience
-from pytest_nodered_sec.texts import in_one_line
 
 Node = dict[str, Any]  # Any, here and in the modules beside this one: JSON of a flow file
 ENVIRONMENT: Final = re.compile(r"\$\{(\S+)\}|\$\((\S+)\)")
@@ -147,7 +146,7 @@ def text(said: Any) -> str:
         return str(said) if isinstance(said, int) and abs(said) < 10**18 else ""
     if len(said) <= _LONGEST and said.isprintable():  # nearly always, and quick
         return said
-    return in_one_line(redaction.before_cut(said, _LONGEST), _LONGEST)
+    return redaction.in_one_line(said, _LONGEST)
 
 
 def path(said: Any) -> str:

@@ -193,7 +193,7 @@ def _taken(value: Any, shape: Any, place: str) -> Any:
 def _value(value: Any, kind: type, place: str) -> Any:
     if type(value) is not kind or (isinstance(value, int) and abs(value) > _LARGEST):
         raise _OtherShape(place)
-    return in_one_line(redaction.before_cut(value, _LONGEST), _LONGEST) if isinstance(value, str) else value
+    return redaction.in_one_line(value, _LONGEST) if isinstance(value, str) else value
 
 
 def _table(value: Any, shape: dict[Any, Any], place: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from pytest_nodered_sec.probes.http.endpoint import STOPPED, UNPARSABLE
 from pytest_nodered_sec.probes.http.landmarks import ask_plain
 from pytest_nodered_sec.probes.transport.answers import location_of, origin_of, path_and_query, without_query
 from pytest_nodered_sec.probes.transport.names import random_path
+from pytest_nodered_sec.probes.transport.response import SWITCHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,6 @@ _SAYING_THE_SAME: Final = {  # with X-Forwarded-Proto: nginx: if ($http_x_forwar
     "Forwarded": "proto=https",
 }
 _POLLING: Final = f"/socket.io{QUERY}"
-_SWITCHING: Final = 101
 
 
 def ask_in_clear(
@@ -292,7 +292,7 @@ def ask_channel_in_clear(
         else:
             answers.append(_upgrade(look, canary, base))
     if kind == "Socket.IO":
-        upgraded = any(seen.answer is not None and seen.answer.status == _SWITCHING for seen in answers)
+        upgraded = any(seen.answer is not None and seen.answer.status == SWITCHING for seen in answers)
         return _attempt(look, path, base + "/socket.io/", "WebSocket" if upgraded else "GET", tuple(answers))
     return _attempt(look, path, base, kind, tuple(answers))
 
@@ -319,7 +319,7 @@ def _handshake(look: Look, canary: PlainAnswer, base: str) -> PlainAnswer:
         # Without an ioMiddleware both dashboards close what is called a WebSocket by these letters (`DISGUISED`).
         query = WEBSOCKET if look.target.policy.mode == "calm" else DISGUISED
         upgraded = _upgrade_once(look, canary.address, f"{base}/socket.io{query}")
-        if upgraded.answer is not None and upgraded.answer.status == _SWITCHING:
+        if upgraded.answer is not None and upgraded.answer.status == SWITCHING:
             return _beside(canary, upgraded)
     return _beside(canary, PlainAnswer(canary.address, PortState.ANSWERED, answer))
 

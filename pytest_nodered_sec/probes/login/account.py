@@ -18,7 +18,6 @@ from pytest_nodered_sec.observations.answers import Answer, Refuser, refuser_of
 from pytest_nodered_sec.observations.way_out import digest_login
 from pytest_nodered_sec.probes.login.session import TOKEN, Entry, json_object, session
 from pytest_nodered_sec.probes.login.view import limits, read_view
-from pytest_nodered_sec.texts import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,4 +237,4 @@ def _permissions(told: Any) -> str:  # Any: JSON of the target
     if scopes and all(isinstance(scope, str) and (scope == "read" or scope.endswith(".read")) for scope in scopes):
         return "read"
     said = ", ".join(scope for scope in scopes if isinstance(scope, str))
-    return in_one_line(redaction.before_cut(said, _SHOWN), _SHOWN)
+    return redaction.in_one_line(said, _SHOWN)

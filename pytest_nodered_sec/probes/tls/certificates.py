@@ -22,7 +22,6 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from pytest_nodered_sec import redaction
 from pytest_nodered_sec.observations.chain import CertificateFacts
-from pytest_nodered_sec.texts import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -245,4 +244,4 @@ def _text(name: x509.Name) -> str:
 
 def plain(text: str) -> str:
     """Make untrusted text fit for one line of a terminal."""
-    return in_one_line(redaction.before_cut(text, 256), 256)
+    return redaction.in_one_line(text, 256)

@@ -22,7 +22,6 @@ from pytest_nodered_sec.observations.login_urls import is_login
 from pytest_nodered_sec.observations.side_ports import Cookie
 from pytest_nodered_sec.probes.transport import challenges as login
 from pytest_nodered_sec.probes.transport.http import CERTIFICATE_REQUIRED
-from pytest_nodered_sec.texts import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,7 +136,7 @@ def location_of(url: str, got: Exchange) -> str:
         location = urljoin(url, escaped)
         origin_of(location)  # urlsplit looks at the port only when it is asked for
     except ValueError:
-        shown = in_one_line(redaction.before_cut(said, 100), 100)
+        shown = redaction.in_one_line(said, 100)
         raise ProbeError(
             f"{url} answered {got.status} with a Location that is no URL: {shown}", Cause.PROTOCOL
         ) from None
@@ -174,7 +173,7 @@ def reduced(got: Exchange, path: str, location: str, hops: int, *, cleartext: bo
 
 
 def _shown_location(location: str) -> str:
-    return redaction.before_cut(without_query(location), _LONGEST)[:_LONGEST]
+    return redaction.cut(without_query(location), _LONGEST)
 
 
 def _challenges(got: Exchange) -> tuple[login.Challenge, ...]:
@@ -183,11 +182,7 @@ def _challenges(got: Exchange) -> tuple[login.Challenge, ...]:
 
 def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     """Return what an answer tells; of what may hold nonces or secrets, only the harmless part."""
-    told = [
-        (name, redaction.before_cut(got.headers[name], limit)[:limit])
-        for name, limit in _TOLD.items()
-        if name in got.headers
-    ]
+    told = [(name, redaction.cut(got.headers[name], limit)) for name, limit in _TOLD.items() if name in got.headers]
     ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
     told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
     realm = login.basic_realm(_challenges(got))
@@ -198,7 +193,7 @@ def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
 
 def server_of(got: Exchange) -> str:
     """Return what an answer says of the server, or else of the proxies it came through, fit to be shown."""
-    return in_one_line(redaction.before_cut(got.headers.get("server") or got.headers.get("via", ""), 200), 200)
+    return redaction.in_one_line(got.headers.get("server") or got.headers.get("via", ""), 200)
 
 
 def announced_http3(got: Exchange) -> str:
@@ -265,7 +260,7 @@ def cookies_of(got: Exchange) -> list[Cookie]:
             name.strip().lower(): value.strip() for name, _, value in (attribute.partition("=") for attribute in rest)
         }
         name, equals, _ = pair.strip().partition("=")  # without a =, all of it is the value (RFC 6265bis, 5.6)
-        shown = in_one_line(redaction.before_cut(redaction.scrub_told(name.strip()), 60), 60) if equals else ""
+        shown = redaction.in_one_line(redaction.scrub_told(name.strip()), 60) if equals else ""
         site = given.get("samesite", "").lower()
         site = site if site in ("strict", "lax", "none") else ""
         if not _taken_back(given):

@@ -12,16 +12,18 @@ from pytest_nodered_sec.probes.transport.response import Malformed
 from pytest_nodered_sec.texts import readable
 
 if TYPE_CHECKING:
-    from pytest_nodered_sec.probes.transport.response import Head, Unreadable
+    from collections.abc import Mapping
+
+    from pytest_nodered_sec.probes.transport.response import Unreadable
 
 UNANSWERED: Final = "the connection was closed without an answer"
 # The second one, after a handshake that succeeded, ends a renegotiation (Apache: SSLVerifyClient in a Location).
 _CERTIFICATE_ALERTS: Final = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE")
 
 
-def told(head: Head) -> dict[str, str]:
-    """Return the fields of a head, without secrets of ours that it echoes: cut or escaped, none would be recognised."""
-    return {name: redaction.scrub_told(value) for name, value in head.headers.items()}
+def told(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return an answer's fields without secrets of ours that it echoes: cut or escaped, none would be recognised."""
+    return {name: redaction.scrub_told(value) for name, value in headers.items()}
 
 
 def unreadable(what: str, error: Unreadable) -> ProbeError:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec import redaction
-from pytest_nodered_sec.texts import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +41,11 @@ class Challenge:
     def realm(self) -> str | None:
         """Its realm, fit to be shown and at most 200 characters long; None where it has none."""
         realm = self.parameters.get("realm")
-        return None if realm is None else in_one_line(redaction.before_cut(realm, REALM_LIMIT), REALM_LIMIT)
+        return None if realm is None else redaction.in_one_line(realm, REALM_LIMIT)
 
     def line(self) -> str:
         """Return scheme and realm: other parameters, such as nonces, are never kept."""
-        scheme = redaction.before_cut(self.scheme, 40)[:40]
+        scheme = redaction.cut(self.scheme, 40)
         return scheme if self.realm is None else f'{scheme} realm="{self.realm}"'
 
 

@@ -87,3 +87,8 @@ def ended_by(sock: socket.socket, deadline: float) -> Iterator[None]:
         _watch.remove(number)
         if not wrapped:
             handle.close()
+
+
+def ended_where_tls(sock: socket.socket, deadline: float) -> contextlib.AbstractContextManager[None]:
+    """Do as `ended_by` where a connection has TLS; without, a time limit of the socket does."""
+    return ended_by(sock, deadline) if isinstance(sock, ssl.SSLSocket) else contextlib.nullcontext()

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.broken import certificate_required, explained, told, unreadable
-from pytest_nodered_sec.probes.transport.deadlines import ended_by
+from pytest_nodered_sec.probes.transport.deadlines import ended_where_tls
 from pytest_nodered_sec.probes.transport.form import USUAL
 from pytest_nodered_sec.probes.transport.net import TimedTLS
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
@@ -331,7 +331,7 @@ class Client:
         stream = Stream(sock)
         answered = False
         try:
-            with _ended(sock, deadline):
+            with ended_where_tls(sock, deadline):
                 sock.sendall(request)
                 head = read_head(stream)
                 body, again = read_body(stream, head, what.partition(" ")[0], limit)
@@ -345,7 +345,8 @@ class Client:
         finally:
             if not answered:
                 sock.close()
-        return Exchange(head.status, told(head), body, head.cookies, time.monotonic() - begun, sock.number), again
+        taken = time.monotonic() - begun
+        return Exchange(head.status, told(head.headers), body, head.cookies, taken, sock.number), again
 
     def rest(self) -> None:
         """Close the connections that are kept; who asks again makes new ones."""
@@ -375,15 +376,10 @@ def _silent(sock: Timed, deadline: float) -> bool:
     """
     sock.settimeout(0.0)
     try:
-        with _ended(sock, deadline):
+        with ended_where_tls(sock, deadline):
             sock.recv(1)
     except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False
     return False
-
-
-def _ended(sock: Timed, deadline: float) -> contextlib.AbstractContextManager[None]:
-    """Have a connection ended at a deadline, where it has TLS; without, a time limit of the socket does."""
-    return ended_by(sock, deadline) if isinstance(sock, TimedTLS) else contextlib.nullcontext()

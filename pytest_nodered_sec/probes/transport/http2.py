@@ -9,8 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from pytest_nodered_sec import redaction
-from pytest_nodered_sec.probes.transport.broken import explained, unreadable
+from pytest_nodered_sec.probes.transport.broken import explained, told, unreadable
 from pytest_nodered_sec.probes.transport.deadlines import ended_by
 from pytest_nodered_sec.probes.transport.http import Exchange
 from pytest_nodered_sec.probes.transport.response import HEAD_LIMIT, Malformed, Unreadable, decoded
@@ -92,9 +91,8 @@ class Http2:
             wrong = Malformed(f"HTTP/2: {type(error).__name__}")
             raise explained(what, wrong, deadline, began=True) from None
         self.usable = answer.ended and not answer.last
-        told = {name: redaction.scrub_told(value) for name, value in answer.told.items()}
         taken = time.monotonic() - begun
-        return Exchange(answer.status, told, content, tuple(answer.cookies), taken, self.sock.number)
+        return Exchange(answer.status, told(answer.told), content, tuple(answer.cookies), taken, self.sock.number)
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> int:
         stream = self._connection.get_next_available_stream_id()

@@ -25,7 +25,7 @@ _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?")
 _LENGTH: Final = re.compile(r"([0-9]{1,15})(?:\s*,\s*\1)*")  # repeated, but equal (RFC 9110, 8.6)
 _READABLE: Final = ("gzip", "x-gzip", "deflate")
-_SWITCHING: Final = 101
+SWITCHING: Final = 101
 
 
 class Malformed(Exception):
@@ -136,7 +136,7 @@ def read_head(stream: Stream) -> Head:
             raise Malformed("it does not begin with a status line of HTTP/1.x")
         status = int(matched[2])
         head = Head(status, tuple(_fields(stream)), matched[1] == b"0")
-        if status >= 200 or status == _SWITCHING:
+        if status >= 200 or status == SWITCHING:
             return head
     raise Malformed("it begins with too many 1xx responses")
 

@@ -240,6 +240,19 @@ def _how(uri: str, closed: list[str], surface: Surface) -> tuple[str, str]:
     return "alias", f"it leads to the same {what}"
 
 
+def state(gates: Iterable[tuple[bool, list[str]]], further: list[str]) -> str:
+    """Return what several servers' gates come to: "closed", "open", or why it is not known.
+
+    Args:
+        gates: what `gate` said of each.
+        further: what else is not known.
+    """
+    known = list(gates)
+    if any(is_open for is_open, _ in known):
+        return "open"
+    return next((doubt for doubts in (*(doubts for _, doubts in known), further) for doubt in doubts), "closed")
+
+
 def gate(ways: tuple[Way, ...], surface: Surface) -> tuple[bool, list[str]]:
     """Return whether a stranger gets to a surface, and what is not known of that."""
     doubts: list[str] = []

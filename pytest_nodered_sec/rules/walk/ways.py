@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_nodered_sec.rules.walk import choices, engine, pages, pcre, servers
 from pytest_nodered_sec.rules.walk.config import every
+from pytest_nodered_sec.rules.walk.entries import ends
 from pytest_nodered_sec.rules.walk.locations import match_of
 from pytest_nodered_sec.rules.walk.pages import Way
-from pytest_nodered_sec.rules.walk.request import ANYTHING, STRANGER, STRANGER_6, Client, Outcome, unknown
+from pytest_nodered_sec.rules.walk.request import STRANGER, STRANGER_6, Client, Outcome, unknown
 from pytest_nodered_sec.rules.walk.samples import ANY
 from pytest_nodered_sec.rules.walk.streams import fed
 from pytest_nodered_sec.rules.walk.uri import escaped
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.host_proxies import Directive
     from pytest_nodered_sec.rules.walk.config import Config, Listen, Place
     from pytest_nodered_sec.rules.walk.pages import Surface
-
-_TOO_MANY: Final = "its conditions have too many combinations to try"
 
 
 @dataclass(frozen=True)
@@ -115,10 +114,7 @@ def _ends(config: Config, door: Door, client: Client) -> tuple[Outcome, ...]:
         end = engine.walk(config, door.listen, client, made, dict(door.named), door.captures)
         return replace(end, doubts=(door.doubt, *end.doubts)) if door.doubt else end
 
-    try:
-        return tuple(choices.every(walked))
-    except choices.TooManyError:
-        return (Outcome("unknown", uri=ANYTHING, doubts=(f"server ({door.server.where()}): {_TOO_MANY}",)),)
+    return ends(walked, f"server ({door.server.where()})")
 
 
 # --- what is asked ---------------------------------------------------------------------------------------

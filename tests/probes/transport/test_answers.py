@@ -149,7 +149,7 @@ def test_of_a_secret_that_is_echoed_and_cut_nothing_is_left() -> None:
     redaction.learn("correct-horse-battery-staple-" * 4)
     said = "correct-horse-battery-staple-" * 4
     fields = (("server", f"{'x' * 150}{said}"), ("www-authenticate", f'Basic realm="{"x" * 150}{said}"'))
-    got = Exchange(401, told(Head(401, fields)), b"", (f"{said}=1",))
+    got = Exchange(401, told(Head(401, fields).headers), b"", (f"{said}=1",))
     answer = reduced(got, "/x", "", 0, cleartext=False)
     assert "correct" not in repr(answer)
     assert "staple" not in repr(answer)
@@ -259,9 +259,11 @@ def test_no_part_of_a_short_password_is_kept_of_an_answer_that_echoes_it(
     for padded in range(560):
         echoed = f"{'-' * padded}{password}"
         fields = tuple((name, f'Basic realm="{echoed}"' if "auth" in name else echoed) for name in ECHOING)
-        got = Exchange(401, told(Head(401, fields)), b"", (f"{echoed}=1",))
+        got = Exchange(401, told(Head(401, fields).headers), b"", (f"{echoed}=1",))
         answer = reduced(got, "/", f"https://sso.example/{echoed}", 0, cleartext=True)
         shown = redaction.scrub(f"{answer} {server_of(got)} {announced_http3(got)}")
         assert not re.search(rf"-({'|'.join(re.escape(password[:size]) for size in range(2, 9))})", shown), padded
     head = Head(200, (("content-type", f"application/{password}"),))
-    assert media_type not in redaction.scrub(str(reduced(Exchange(200, told(head), b""), "/", "", 0, cleartext=True)))
+    assert media_type not in redaction.scrub(
+        str(reduced(Exchange(200, told(head.headers), b""), "/", "", 0, cleartext=True))
+    )
