@@ -35,7 +35,12 @@ GATES: dict[str, tuple[str, str, str, set[str]]] = {
     "query": (*by_map("by_query", "$arg_transport", "websocket"), "transport", ASKED),
     "session-in-query": (*by_map("by_session", "$arg_sid", "."), "transport", ASKED),
     "flag-in-query": (*by_map("by_flag", "$arg_public", "1"), "query", EVERYWHERE),
-    "metrics-in-query": (*by_map("by_metrics", "$request_uri", "/metrics"), "query", EVERYWHERE),
+    "metrics-in-query": (*by_map("by_metrics", "$args", "/metrics"), "query", EVERYWHERE),
+    "metrics-anywhere": (  # opens the channel by its path too, which is dash-02's finding
+        *by_map("by_written", "$request_uri", "/metrics"),
+        "query",
+        ASKED | {"/comms", "WebSocket /ws/line"},
+    ),
     "protocol": (*by_map("by_protocol", "$http_sec_websocket_protocol", "."), "browser", SOCKETS),
     "raw-path": (
         f"{LOGIN.replace('Operators', '$by_path')} {TIDIED}",
