@@ -76,7 +76,7 @@ strays() { # PATH, user id or nothing: the directory that others can change, and
     ours=$2
     case $above/ in /var/log/*) ours=$(logger) || ours=$2 ;; esac
     if ! closed "$above" "$ours" || { { [ -L "$1" ] || [ -p "$1" ]; } && ! closed "$above"; }; then
-        printf '%s, where it would open %s: chown that directory to root' "$above" "${1##*/}"
+        printf '%s, where it would open %s: chown that directory to root, or move the file' "$above" "${1##*/}"
     fi
 }
 
@@ -84,7 +84,7 @@ logger() { id -u syslog 2>/dev/null; } # whose group may change /var/log on Ubun
 
 written() { # WORDS, user id or nothing: the same of what a directive names, from $prefix; whether there is anything
     target=${1%% *}
-    case $target in off | on | stderr | memory:* | syslog:* | /dev/* | *'$'*) return 1 ;; esac
+    case $target in off | on | stderr | memory:* | syslog:* | *'$'*) return 1 ;; esac
     case $target in /*) ;; *) target=${prefix%/}/$target ;; esac
     strays "$target" "$2" | grep .
 }

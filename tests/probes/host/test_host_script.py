@@ -105,6 +105,7 @@ WRITTEN = {
     "a link of root's own": ("access_log @/own/link", ""),
     "nowhere": ("access_log off; rewrite_log on; error_log stderr; access_log syslog:server=a", ""),
     "to a terminal": ("access_log /dev/stdout", ""),
+    "into shared memory": ("error_log /dev/shm/a.log", "/dev/shm, where it would open a.log"),
     "by a name that each request makes": ("access_log @/theirs/$host.log", ""),
     "to a directory in one that its workers have": ("proxy_temp_path @/workers/proxy", ""),
     "to a directory in one that others have": ("proxy_temp_path @/theirs/p 1 2", "@/theirs, where it would open p"),
@@ -132,7 +133,7 @@ def test_nginx_is_not_run_where_another_user_may_say_where_its_files_lead(shell:
         file.write_text(f"events {{}} {written};\n".replace("@", str(tmp_path)))
         lines.append(f'echo "{number} $(changeable {file} {tmp_path})"')
     told = [line.partition(" ")[2] for line in called(shell, "\n".join(lines)).stdout.splitlines()]
-    end = ": chown that directory to root"
+    end = ": chown that directory to root, or move the file"
     wanted = [f"{text.replace('@', str(tmp_path))}{end}" if text else "" for _, text in WRITTEN.values()]
     assert dict(zip(WRITTEN, told, strict=True)) == dict(zip(WRITTEN, wanted, strict=True))
 
