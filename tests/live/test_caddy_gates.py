@@ -231,9 +231,10 @@ def _in_http2_alone(folder: Path, gates: Mapping[str, tuple[int, str]]) -> list[
 def test_a_front_that_takes_http2_alone_is_called_so(tmp_path: Path) -> None:
     pairs = {"alone": Pair("respond 404", "", "respond 404")}
     survey = Survey()
-    with standing(tmp_path, pairs, _in_http2_alone) as street, pytest.raises(ProbeError) as caught:
+    with standing(tmp_path, pairs, _in_http2_alone) as street:
         try:
-            survey.answer(street.target("alone", "weak"), Ask("reach"))
+            with pytest.raises(ProbeError) as caught:
+                survey.answer(street.target("alone", "weak"), Ask("reach"))
         finally:
             survey.close()
     assert "closed without an answer; in HTTP/2 it answered 404" in caught.value.message

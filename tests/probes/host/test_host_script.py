@@ -105,7 +105,7 @@ WRITTEN = {
     "a link of root's own": ("access_log @/own/link", ""),
     "nowhere": ("access_log off; rewrite_log on; error_log stderr; access_log syslog:server=a", ""),
     "to a terminal": ("access_log /dev/stdout", ""),
-    "into shared memory": ("error_log /dev/shm/a.log", "/dev/shm, where it would open a.log"),
+    "into shared memory": ("error_log /dev/shm/a.log", "/dev/shm, where it would open a.log"),  # noqa: S108  not used
     "by a name that each request makes": ("access_log @/theirs/$host.log", ""),
     "to a directory in one that its workers have": ("proxy_temp_path @/workers/proxy", ""),
     "to a directory in one that others have": ("proxy_temp_path @/theirs/p 1 2", "@/theirs, where it would open p"),
