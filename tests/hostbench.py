@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     import warm
 
-    pass
-
 
 @dataclass(frozen=True)
 class Weak:

@@ -43,7 +43,7 @@ def test_every_control_from_outside_is_seen_to_fail() -> None:
     failing = set[str]().union(*(failing for failing, _ in EXPECTED.values()))
     never = {
         "fleet-01",  # it needs two names of one server: tests/live/test_guesses.py
-        "fleet-02",  # it needs two machines: tests/rules/test_twins.py
+        "fleet-02",  # it needs two machines: tests/machine/test_copies.py
         "reach-01",  # it only errs (sso)
         "reach-02",  # it needs two addresses or servers: tests/live/test_two_doors.py
         "tls-16",  # no TLS library of today will do: tests/probes/tls/test_old_suites.py

@@ -121,6 +121,20 @@ def test_machines_that_were_installed_share_nothing(tmp_path: Path, deployments:
     assert seen == {"line-1": ["compliant"], "line-2": ["compliant"]}
 
 
+def test_a_machine_that_never_answers_is_an_error_and_no_copy(tmp_path: Path, deployments: Deployments) -> None:
+    asleep = Machine(tmp_path / "second")
+    with (asleep.folder / "sshd_config").open("a") as config:
+        config.write("ForceCommand sleep 30\n")
+    with machines_of(tmp_path, deployments, [Machine(tmp_path / "first"), asleep]):
+        with (tmp_path / "nodered-sec.toml").open("a") as policy:  # of the second
+            policy.write("inside.seconds = 2\n")
+        seen = verdicts(tmp_path)
+    assert seen == {"line-1": ["not-judged"], "line-2": ["could-not-look"]}  # there is nothing to compare with
+    report = (tmp_path / "out.xml").read_text()
+    assert "not seen: line-2" in report
+    assert "did not answer within 2 s" in report
+
+
 def test_a_password_hash_that_two_machines_have_is_found_and_kept_nowhere(tmp_path: Path) -> None:
     """In one run, under xdist, in shards that are put together, and since a baseline.
 
