@@ -12,8 +12,9 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.answers import Answer
 from pytest_nodered_sec.observations.refusals import UNSUPPORTED, may_refuse_method, refused_method
 from pytest_nodered_sec.probes.http.landmarks import see_again
+from pytest_nodered_sec.probes.transport.deadlines import ended_where_tls
 from pytest_nodered_sec.probes.transport.form import USUAL
-from pytest_nodered_sec.probes.transport.http import USER_AGENT, request_bytes
+from pytest_nodered_sec.probes.transport.http import USER_AGENT, Exchange, request_bytes
 from pytest_nodered_sec.probes.transport.names import random_path
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_head
 
@@ -128,13 +129,19 @@ def closed_twice(look: Look, error: ProbeError, view: RootView, what: str, again
 
 def answers_anew(look: Look, view: RootView, seconds: float) -> bool:
     """Whether an ordinary request is answered on a new connection, as an upgrade needs one: a limit may drop these."""
-    host, own = look.station.host_header(look.target.port), look.target.http.headers
+    station, own = look.station, look.target.http.headers
+    fields = {"Host": station.host_header(look.target.port), "User-Agent": USER_AGENT, **own}
+
+    def send() -> Exchange:
+        with look.open(verified=bool(own)) as sock, ended_where_tls(sock, look.deadline):
+            sock.until(look.deadline)
+            sock.sendall(request_bytes("GET", view.sign.path, fields))
+            return Exchange(read_head(Stream(sock)).status, {}, b"")
+
     look.extend()
-    trouble = contextlib.suppress(OSError, Malformed, Unreadable, ProbeError)
-    with trouble, look.within(seconds), look.open(verified=bool(own)) as sock:
-        sock.until(look.deadline)
-        sock.sendall(request_bytes("GET", view.sign.path, {"Host": host, "User-Agent": USER_AGENT, **own}))
-        return bool(read_head(Stream(sock)).status)
+    with contextlib.suppress(OSError, Malformed, Unreadable, ProbeError), look.within(seconds):
+        look.politely("GET", view.sign.path, station.client(None, verified=bool(own))[1], send, 0)
+        return True
     return False
 
 

@@ -107,3 +107,25 @@ def test_parts_that_are_answered_by_themselves_alone_are_said_to_be_asked_so() -
     seen = asked(front, "bearer")
     assert "as if forwarded for 10.0.0.1, each by itself, answered 401" in seen.evidence()
     assert way_opens_nothing(seen, Policy()) == ()
+
+
+def test_an_ordinary_request_on_a_new_connection_waits_as_long_as_the_quiet_pace_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pytest_nodered_sec.probes.transport.pace._AFTER_REFUSAL", 0.5)
+    times: list[float] = []
+
+    def noting(request: Request) -> Reply | None:
+        times.append(time.monotonic())
+        return gated(request)
+
+    with serving(noting, tls=False) as server:
+        station = Station(Target("plant", server.url, Policy(pace="quiet"), timeout=5.0))
+        try:
+            station.arrive(time.monotonic() + 5)
+            view = view_admin(Look(station))
+            del times[:-1]
+            assert refusals.answers_anew(Look(station), view, 3.0)
+        finally:
+            station.close()
+    assert times[1] - times[0] > 0.4
