@@ -41,7 +41,12 @@ _REACH: Final = "reach-01"  # carries the cause where nothing could be looked at
 
 
 def register(
-    config: pytest.Config, book: Ledger, targets: Sequence[Target], settings: Settings, *, beside: bool
+    config: pytest.Config,
+    book: Ledger,
+    targets: Sequence[Target],
+    settings: Settings,
+    *,
+    said: Mapping[str, Any] | None,
 ) -> None:
     """Make ready to end the terminal's output, and to write changes where they are wanted.
 
@@ -50,7 +55,7 @@ def register(
         book: what became of each case.
         targets: what is looked at.
         settings: of the run.
-        beside: whether there is a policy file.
+        said: policy keys that options and environment set; None where there is a policy file.
 
     Raises:
         UsageError: they cannot be written.
@@ -72,7 +77,7 @@ def register(
         targets,
         show_all=show_all,
         folder=folder,
-        beside=beside,
+        said=said,
         lab=lab,
         style=style if _typed(config, "--tb") else "",
         quiet=-min(0, verbosity),
@@ -93,7 +98,7 @@ class Ending:
         targets: what is looked at.
         show_all: whether pytest lists every case.
         folder: where the changes are written, None for nowhere.
-        beside: whether there is a policy file, so that only what it lacks is written.
+        said: policy keys that options and environment set; None where there is a policy file.
         lab: which targets are the lab's, by name, and which deployment each is: a name, or a directory.
         style: of tracebacks, where it was typed; "" otherwise.
         quiet: how many `-q` were given.
@@ -106,7 +111,7 @@ class Ending:
         *,
         show_all: bool,
         folder: Path | None,
-        beside: bool = True,
+        said: Mapping[str, Any] | None = None,
         lab: Mapping[str, str] = MappingProxyType({}),
         style: str = "",
         quiet: int = 0,
@@ -115,7 +120,7 @@ class Ending:
         self._targets = targets
         self._show_all = show_all
         self._folder = folder
-        self._beside = beside
+        self._said_of_targets = said
         self._lab = lab
         self._style = style
         self._quiet = quiet
@@ -134,7 +139,8 @@ class Ending:
             self._said.append(f"--nodered-fix: nothing was found to change, so {self._folder} is not written")
         for planned in self._plans:
             try:
-                place = fix.fill(self._folder, planned, self._lab.get(planned.target.name, ""), beside=self._beside)
+                lab = self._lab.get(planned.target.name, "")
+                place = fix.fill(self._folder, planned, lab, said=self._said_of_targets)
             except OSError as error:
                 self._said.append(f"--nodered-fix is not complete: {error.filename}: {error.strerror}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR

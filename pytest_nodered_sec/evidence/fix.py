@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pytest_nodered_sec.evidence import plans
@@ -41,28 +41,29 @@ _IN_CLEAR: Final = frozenset(("http-01", "http-02", "http-03", "http-04", "http-
 _SHOWN: Final = 3  # findings that a step quotes
 
 
-def files(planned: TargetPlan, lab: str = "", *, beside: bool = True) -> dict[str, str]:
+def files(planned: TargetPlan, lab: str = "", *, said: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Return the files of a target's plan, by name; none where there is nothing to change.
 
     Args:
         planned: the target and its plan.
         lab: which deployment of the lab it is: a name, or a site's own directory; "" for a target of somebody's.
-        beside: whether there is a policy file, so that only what it lacks is written.
+        said: where there is no policy file, the keys that options and environment set, and their values (Any: TOML
+            values); None where there is one, so that only what it lacks is written.
     """
     if not planned.steps:
         return {}
-    made = configuration(planned, beside=beside or bool(lab))
+    made = configuration(planned, said=None if lab else said)
     return {PAGE: _page(planned, made, lab, whole=bool(_front_files(planned)))} | made
 
 
-def configuration(planned: TargetPlan, *, beside: bool = True) -> dict[str, str]:
+def configuration(planned: TargetPlan, *, said: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Return the configuration files of a target's plan, by name; none where all of it is done by hand."""
     changes = [step.change.id for step in planned.steps]
     made = settings.write(changes, planned.site) | _front_files(planned)
-    return made | systemd.write(changes, planned.site) | _policy(planned, beside=beside)
+    return made | systemd.write(changes, planned.site) | _policy(planned, said)
 
 
-def _policy(planned: TargetPlan, *, beside: bool) -> dict[str, str]:
+def _policy(planned: TargetPlan, said: Mapping[str, Any] | None) -> dict[str, str]:
     target = planned.target
     had = {
         "credentials": target.credentials is not None,
@@ -70,8 +71,8 @@ def _policy(planned: TargetPlan, *, beside: bool) -> dict[str, str]:
     }
     given = [key for key in policy_file.accounts(planned.steps, planned.site) if not had[key]]
     seen = policy_file.seen_open(planned.steps) if target.policy.dashboards is None else ()
-    url = "" if beside or target.flows else _next_url(planned)
-    return policy_file.write(planned.steps, planned.site, url=url, seen=seen, given=given)
+    told = None if said is None or target.flows else {"url": _next_url(planned), **said}
+    return policy_file.write(planned.steps, planned.site, told=told, seen=seen, given=given)
 
 
 def _next_url(planned: TargetPlan) -> str:
@@ -92,13 +93,13 @@ def _declares_only(planned: TargetPlan) -> bool:
     return all(step.change.where is Where.POLICY for step in planned.steps)
 
 
-def fill(folder: Path, planned: TargetPlan, lab: str = "", *, beside: bool = True) -> Path | None:
+def fill(folder: Path, planned: TargetPlan, lab: str = "", *, said: Mapping[str, Any] | None = None) -> Path | None:
     """Write a target's files into a directory of its own; return that, or None where there is nothing to change.
 
     Raises:
         OSError: one cannot be written.
     """
-    made = files(planned, lab, beside=beside)
+    made = files(planned, lab, said=said)
     place = folder / re.sub(r"[^\w.@+-]", "_", planned.target.name)
     for name, text in made.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.remedies.lines import toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_nodered_sec.remedies.model import Site, Step
 
@@ -45,19 +45,25 @@ def accounts(steps: Iterable[Step], site: Site) -> tuple[str, ...]:
 
 
 def write(
-    steps: Sequence[Step], site: Site, *, url: str = "", seen: Sequence[str] = (), given: Sequence[str] = ()
+    steps: Sequence[Step],
+    site: Site,
+    *,
+    told: Mapping[str, Any] | None = None,
+    seen: Sequence[str] = (),
+    given: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the policy file, or what the one that is there lacks; none where that is nothing.
 
     Args:
         steps: of the plan.
         site: what is known of the target.
-        url: of the target, where the site has no policy file yet, so that this is to become one; "" where it has one.
+        told: where the site has no policy file yet, so that this is to become one: the target's URL and what else the
+            run was told of it, by key (Any: TOML values); None where there is one.
         seen: dashboards that anybody could open and nobody declared: behind a login nobody sees that they are there.
         given: which of `accounts` the file is to have.
     """
     keys = _said(steps, seen)
-    if not url:
+    if told is None:
         below = [_BELOW, *(f"# {_login(key)}" for key in given)] if given else []
         return {FILE: "".join([_HEAD, *keys, *below])} if keys else {}
     if not keys and not given:
@@ -66,7 +72,7 @@ def write(
         f"# What {site.name} is to be like. Save this file in the directory where you run pytest.\n",
         "[[target]]\n",
         f"name = {toml(site.name)}  # part of every test id: do not change it later\n",
-        f"url = {toml(url)}\n",
+        *(f"{key} = {toml(value)}\n" for key, value in told.items() if not _has(keys, key)),
     ]
     below = [_BEHIND, *(_login(key) for key in given)] if given else []
     return {FILE: "".join([*head, *keys, *below])}
@@ -93,6 +99,10 @@ def _said(steps: Iterable[Step], seen: Sequence[str]) -> list[str]:
         *([f"{_DASHBOARDS}{toml(together)}\n"] if together else []),
         *(f"# {note}\n{key}\n" if note else f"{key}\n" for key, _, note in others),
     ]
+
+
+def _has(lines: Iterable[str], key: str) -> bool:
+    return any(re.search(rf"^{key} = ", line, re.MULTILINE) for line in lines)
 
 
 def _login(key: str) -> str:

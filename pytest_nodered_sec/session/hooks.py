@@ -166,7 +166,7 @@ def pytest_configure(config: pytest.Config) -> None:
             if not only_shows(config):
                 from pytest_nodered_sec.evidence import ending
 
-                ending.register(config, book, run.targets, run.settings, beside=run.file is not None)
+                ending.register(config, book, run.targets, run.settings, said=None if run.file else said(run))
                 if BASELINE in config.stash:
                     from pytest_nodered_sec.evidence import baseline
 

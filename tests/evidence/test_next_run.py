@@ -19,7 +19,7 @@ GATED = [*OPEN, record("dash-01", "served", instance="/ui"), record("dash-02", "
 
 def test_who_has_no_policy_file_gets_one_that_names_the_new_accounts() -> None:
     target = replace(TARGET, url="http://plant.example/nr")
-    written = fix.files(changes.of_target(target, [*GATED, record("tls-01", "no-tls")], "nginx"), beside=False)
+    written = fix.files(changes.of_target(target, [*GATED, record("tls-01", "no-tls")], "nginx"), said={})
     (table,) = tomllib.loads(written["nodered-sec.toml"])["target"]
     assert table == {
         "name": "plant",
@@ -36,6 +36,17 @@ def test_who_has_no_policy_file_gets_one_that_names_the_new_accounts() -> None:
     moved = "Where your policy file names the target, write the new URL."
     assert moved not in again
     assert moved in fix.files(changes.of_target(target, GATED, "nginx"))[fix.PAGE]
+
+
+def test_the_policy_file_that_is_written_says_what_the_run_was_told() -> None:
+    said = {"ca_file": "/srv/plant-ca.pem", "direct_port": 1881, "dashboards": ["/hmi"]}
+    written = fix.files(changes.of_target(TARGET, GATED, "nginx"), said=said)["nodered-sec.toml"]
+    (table,) = tomllib.loads(written)["target"]
+    assert table["ca_file"] == "/srv/plant-ca.pem"
+    assert table["direct_port"] == 1881
+    assert table["dashboards"] == ["/ui", "/dashboard"]  # what was seen says more
+    lacking = fix.files(changes.of_target(TARGET, GATED, "nginx"))["nodered-sec.toml"]
+    assert "ca_file" not in lacking  # the file that is there has it
 
 
 def test_a_policy_file_that_is_there_gets_what_it_lacks() -> None:

@@ -235,7 +235,7 @@ def test_the_policys_keys_stand_in_one_file() -> None:
     assert len(read["protected_paths"]) == 1
     assert "# look first" in text
     assert policy_file.write((), SITE) == {}
-    assert policy_file.write((), SITE, url="https://plant.example") == {}
+    assert policy_file.write((), SITE, told={"url": "https://plant.example"}) == {}
     words = Finding("flow-05", "high", "public-endpoint", remedy="nodered-sec.toml: take it out of public_paths; or so")
     assert policy_file.write(plan([words], SITE), SITE) == {}  # no key, but what a person is to do
 
@@ -256,7 +256,7 @@ def test_who_has_no_policy_file_gets_a_whole_one_with_the_accounts_to_come() -> 
     given = policy_file.accounts(steps, SITE)
     assert given == ("credentials", "dashboard_credentials")
     assert policy_file.accounts((), SITE) == ()
-    (text,) = policy_file.write(steps, SITE, url="https://plant.example/nr", given=given).values()
+    (text,) = policy_file.write(steps, SITE, told={"url": "https://plant.example/nr"}, given=given).values()
     assert tomllib.loads(text)["target"] == [
         {
             "name": SITE.name,
@@ -265,7 +265,7 @@ def test_who_has_no_policy_file_gets_a_whole_one_with_the_accounts_to_come() -> 
             "dashboard_credentials": {"env": "OPERATOR"},
         }
     ]
-    (bare,) = policy_file.write(steps, SITE, url="https://plant.example", seen=("/ui",)).values()
+    (bare,) = policy_file.write(steps, SITE, told={"url": "https://plant.example"}, seen=("/ui",)).values()
     assert "credentials" not in bare
     (part,) = policy_file.write(steps, SITE, seen=("/ui",), given=given).values()
     assert tomllib.loads(part) == {"dashboards": ["/ui"]}  # accounts belong to one target
