@@ -268,6 +268,22 @@ GATES |= {
         set(),
     ),
 }
+GATES |= {
+    "panel": (*by_map("by_panel", "$http_referer", "homeassistant"), "embedded", _POLLED),
+    "app": (*by_map("by_app", "$http_x_requested_with", "^io[.]homeassistant"), "embedded", _POLLED),
+    "switch": (*by_map("by_switch", "$arg_kiosk", "^true$"), "ending", _POLLED),
+    "check-in-query": (*by_map("by_check", "$args", "(^|&)health"), "ending", ASKED | {"/ui/socket.io"}),
+    "pin": (*by_map("by_pin", "$arg_pin", "."), "query", EVERYWHERE),
+    "hook-of-a-service": (*by_map("by_service", "$http_stripe_signature", "."), "hook", _POLLED),
+    "jwt-scheme": (*by_map("by_jwt", "$http_authorization", "^JWT "), "jwt", ASKED),
+    "tool": (*by_map("by_tool", "$http_user_agent", "^curl/"), "tool", {"GET /api/orders"}),
+    "text": (*by_map("by_text", "$http_content_type", "^text/plain"), "program", ASKED),
+    "worker": (*by_map("by_worker", "$http_service_worker", "."), "script", ASKED),
+    "blog": (*by_map("by_blog", "$http_cookie", "wordpress_logged_in_"), "credential-shaped", EVERYWHERE),
+    "another-clouds": (*by_address("Fly-Client-IP", "192.168.178.0/24"), "forwarded", ASKED),
+    "forwarded-host": (*by_map("by_told_host", "$http_forwarded", "host=localhost"), "forwarded", EVERYWHERE),
+    "role": (*by_map("by_role", "$http_x_role", "admin"), "", set()),
+}
 OAUTH = f"""absolute_redirect off; location = /auth {{ internal; return 401; }}
 location @start {{ return 302 /oauth2/start?rd=$request_uri; }}
 location /oauth2/ {{ return 302 https://login.example/authorize?state=$request_id; }}

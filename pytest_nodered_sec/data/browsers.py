@@ -1,4 +1,4 @@
-"""What browsers send by themselves, as parts of ways past a gate; reviewed 2026-11-30."""
+"""What browsers send by themselves, as parts of ways past a gate; reviewed 2026-12-01."""
 
 from __future__ import annotations
 
@@ -69,18 +69,23 @@ NAVIGATION: Final = Part(
 EMBEDDED: Final = Part(
     "embedded",
     "as a page that another one embeds",
-    (("Sec-Fetch-Dest", "iframe"),),
-    "nginx: map $http_sec_fetch_dest $realm { iframe off; default Operators; }, because frames cannot log in",
+    (
+        ("Sec-Fetch-Dest", "iframe"),
+        ("Referer", "http://homeassistant.local:8123/lovelace/portal/grafana/login"),
+        ("X-Requested-With", "io.homeassistant.companion.android"),  # as Android's WebView names its app
+    ),
+    "nginx: map $http_sec_fetch_dest $realm { iframe off; default Operators; }, because frames cannot log in; the same "
+    "by $http_referer or $http_x_requested_with for Home Assistant's panels and app",
     ordinary=True,
 )
 
 
-def _loads(name: str, what: str, accept: str, destination: str) -> Part:
+def _loads(name: str, what: str, accept: str, destination: str, *more: tuple[str, str]) -> Part:
     """Return what a browser sends for a part of a page."""
     return Part(
         name,
         f"as a browser that loads {what}",
-        (("Accept", accept), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", destination)),
+        (("Accept", accept), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", destination), *more),
         "nginx: map $http_accept $realm { default Operators; ~^image/ off; }, and the same by $http_sec_fetch_dest",
     )
 
@@ -88,7 +93,7 @@ def _loads(name: str, what: str, accept: str, destination: str) -> Part:
 # As Chromium 142 asks for them; left out in calm mode, in which they would be requests of their own.
 IMAGE: Final = _loads("image", "an image", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image")
 STYLE: Final = _loads("style", "a style sheet", "text/css,*/*;q=0.1", "style")
-SCRIPT: Final = _loads("script", "a script", "*/*", "script")
+SCRIPT: Final = _loads("script", "a script", "*/*", "script", ("Service-Worker", "script"))
 BROWSER_SOCKET: Final = Part(
     "browser",
     "as this site's page in a browser",

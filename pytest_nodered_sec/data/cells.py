@@ -1,4 +1,4 @@
-"""The table of surfaces and ways: the control that asks, or why nobody does; reviewed 2026-11-30.
+"""The table of surfaces and ways: the control that asks, or why nobody does; reviewed 2026-12-01.
 
 docs/asking.md shows it. What is sent is in `data.ways`.
 """
@@ -34,11 +34,12 @@ COLUMNS: Final = {
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free and flags such as public=1; made-up cookies by the "
     "names that gates give them (session, auth, jwt, JSESSIONID, _oauth2_proxy and others; logged_in, is_admin and "
-    "others with 1 and true) and a made-up key in X-API-Key, apikey, X-Hub-Signature-256 and others, the cookies that "
-    "refusals have set; a JWT in X-Auth-Token, X-Access-Token and the headers of services that sign one; of pages and "
+    "others with 1 and true) and a made-up key in X-API-Key, apikey, X-Hub-Signature-256 and others, except on "
+    "WebSockets in Stripe-Signature, X-Slack-Signature and others, the cookies that refusals have set; a JWT in "
+    "X-Auth-Token, X-Access-Token and the headers of services that sign one; of pages and "
     "endpoints a made-up name and password, where no Basic login refuses; except on WebSockets a made-up token of the "
     "scheme Token and, where no such login refuses, an answer of the scheme Digest; where paths are asked in other "
-    "forms a key of the scheme ApiKey",
+    "forms a key of the scheme ApiKey, of the first page, endpoints and the admin API a token of the scheme JWT",
     "identity": "forged identity headers, and 127.0.0.1 in those of the next column; of WebSockets /comms, the "
     "dashboards' channels and the first declared one",
     "forwarded": f"{', '.join(ADDRESSED)} and Forwarded with 10.0.0.1, 172.17.0.1 (X-Forwarded-For has 192.168.178.2 "
@@ -57,14 +58,16 @@ COLUMNS: Final = {
     "by which an upgrade was refused",
     "browser": "a browser's User-Agent, Accept, Accept-Language, Accept-Encoding, Origin, Referer, X-Requested-With, "
     "Content-Type, Sec-Fetch-Site, TE and Cache-Control; except on WebSockets, the headers of a CORS preflight, "
-    "`Sec-Fetch-Dest: iframe`, a monitor's User-Agent, Via, X-Internal, X-Health-Check and `Accept: "
+    "`Sec-Fetch-Dest: iframe` with Home Assistant's Referer and its app's X-Requested-With, a monitor's User-Agent, "
+    "Via, X-Internal, X-Health-Check and `Accept: "
     "text/event-stream`, what a browser sends for an image; where paths are asked in other forms for a style sheet, of "
     "the first page, endpoints and the admin API for a script; the headers by which CDNs and load balancers are known "
-    "(CF-Ray, X-Amz-Cf-Id, X-Azure-FDID and others), Host in capitals with another port, the name of a style sheet in "
-    "the query; of pages, endpoints and the admin API `Accept: application/json`, Range, If-None-Match, "
-    "If-Modified-Since, and what Chromium sends where it opens a page (Sec-Fetch-Mode, Sec-Fetch-Dest, "
+    "(CF-Ray, X-Amz-Cf-Id, X-Azure-FDID and others), Host in capitals with another port, switches such as kiosk=true "
+    "and the name of a style sheet in the query; of pages, endpoints and the admin API `Accept: application/json`, "
+    "Range, If-None-Match, If-Modified-Since, a Content-Type of text/plain, and what Chromium sends where it opens a "
+    "page (Sec-Fetch-Mode, Sec-Fetch-Dest, "
     "Sec-Fetch-User, Sec-Purpose, Sec-CH-UA, Priority, DNT, its User-Agent and others); of the "
-    "first page and the admin API no User-Agent",
+    "first page and the admin API no User-Agent; of endpoints that of curl",
     "form": "in HTTP/2, where the server agrees on it; with a form's body, by its length and Expect: 100-continue, "
     "or an upload's in chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",

@@ -1,4 +1,4 @@
-"""Headers by which a login in front names the person, or a proxy the machine, to the one behind; reviewed 2026-11-30.
+"""Headers by which a login in front names the person, or a proxy the machine, to the one behind; reviewed 2026-12-01.
 
 Whoever stands behind believes them. Sent by a stranger they must open nothing: the gate has to drop or replace them.
 Each value is what that product would send for somebody who may do everything.
@@ -69,4 +69,15 @@ FURTHER_HEADERS: Final = (
     ("X-SSL-Client-Serial", "01"),
     ("Ssl-Client-Subject-Dn", "CN=admin"),  # ingress-nginx
     ("X-Client-DN", "CN=admin"),  # nginx $ssl_client_s_dn, under a shorter name
+    ("SM-User", "admin"),  # SiteMinder; nginx takes it for SM_USER, too
+    ("iv-user", "admin"),  # IBM's WebSEAL
+    ("X-Consumer-Username", "admin"),  # Kong, as the next
+    ("X-Credential-Identifier", "admin"),
+    ("X-User-Id", "admin"),  # written by hand, as the next six
+    ("X-User-Name", "admin"),
+    ("X-Username", "admin"),
+    ("X-User-Email", "admin@localhost"),
+    ("X-User-Role", "admin"),
+    ("X-Role", "admin"),
+    ("X-Roles", "admin"),
 )

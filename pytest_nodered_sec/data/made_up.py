@@ -1,4 +1,4 @@
-"""Names under which gates look for an address, a session or a token, and made-up values; reviewed 2026-11-30."""
+"""Names under which gates look for an address, a session or a token, and made-up values; reviewed 2026-12-01."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ _NAMES: Final = (
     *("CF_Authorization", "_pomerium", "VouchCookie", "mod_auth_openidc_session"),  # Cloudflare Access and others
     *("KEYCLOAK_IDENTITY", "KEYCLOAK_SESSION", "AUTH_SESSION_ID", "kc-access"),  # the last of Louketo
     *("grafana_session", "ingress_session"),  # Home Assistant's ingress
-    *("appSession", "next-auth.session-token"),  # Auth0, Auth.js
+    *("appSession", "next-auth.session-token", "__Secure-next-auth.session-token"),  # Auth0, Auth.js
+    *("AUTHP_ACCESS_TOKEN", "tinyauth-session", "ory_kratos_session", "wordpress_logged_in_nobody"),  # caddy-security
+    *(".AspNetCore.Cookies", ".ASPXAUTH", "FedAuth", "AppServiceAuthSession"),  # ASP.NET, ADFS, Azure App Service
+    *("MRHSession", "SMSESSION", "LtpaToken2", "NSC_AAAC"),  # F5, SiteMinder, WebSphere, Citrix
+    *("AWSELBAuthSessionCookie-0", "GCP_IAP_UID"),  # load balancers that log in
+    *("SERVERID", "id_token", "refresh_token", "jwt_token", "auth-token", "sso"),  # HAProxy's guides; by hand
 )
 COOKIES: Final = {
     **dict.fromkeys(_NAMES, "nobody"),
@@ -48,4 +53,8 @@ ADDRESSED: Final = (
     "X-Remote-Addr",
     "X-Originating-IP",
     "X-Envoy-External-Address",
+    "X-Original-Forwarded-For",  # ingress-nginx
+    "Fly-Client-IP",
+    "DO-Connecting-IP",  # DigitalOcean's app platform
+    "Incap-Client-IP",  # Imperva
 )

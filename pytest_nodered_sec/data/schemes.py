@@ -24,6 +24,12 @@ BASIC: Final = Part(
     (("Authorization", "Basic bm9ib2R5Om5vYm9keQ=="),),  # nobody:nobody
     'nginx: if ($http_authorization !~ "^Basic ") { return 403; }',
 )
+JWT: Final = Part(
+    "jwt",
+    "with a made-up token (JWT)",
+    (("Authorization", "JWT {token}"),),
+    "nginx: map $http_authorization $realm { ~^JWT off; default Operators; }, as Django's apps send it",
+)
 DIGEST: Final = Part(
     "digest",
     "with a made-up name and answer (Digest)",

@@ -1,4 +1,4 @@
-"""Ways past a gate that real servers were seen to open, and of which surfaces each is asked; reviewed 2026-11-29.
+"""Ways past a gate that real servers were seen to open, and of which surfaces each is asked; reviewed 2026-12-01.
 
 `WAYS` says what is sent, `PROXY_05` where. The questions of proxy-05 and admin-12 are made from it; the whole table of
 surfaces and ways is in `data.cells`.
@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from pytest_nodered_sec.data.api_keys import API_KEYS
+from pytest_nodered_sec.data.api_keys import API_KEYS, HOOKS
 from pytest_nodered_sec.data.browsers import BROWSER, BROWSER_SOCKET, EMBEDDED, IMAGE, NAVIGATION, SCRIPT, STYLE
 from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.made_up import ADDRESSED, COOKIES, FLAGS, TOKEN_HEADERS
 from pytest_nodered_sec.data.part import Part, Way
-from pytest_nodered_sec.data.schemes import BASIC, DIGEST, KEYED, SCHEME
+from pytest_nodered_sec.data.queries import ENDING, QUERY, TRANSPORT
+from pytest_nodered_sec.data.schemes import BASIC, DIGEST, JWT, KEYED, SCHEME
 
 # Names that a gate may let pass wherever they stand: nginx: location ~ /(public|static)/, ~ /metrics; Caddy: not path
 # */static/*
@@ -48,7 +49,7 @@ def _from(*forwarded: str, rest: str = "") -> Part:
         (
             ("X-Forwarded-For", ", ".join(forwarded)),
             *((name, address) for name in ADDRESSED[1:]),
-            ("Forwarded", f"for={node}"),
+            ("Forwarded", f"for={node};by={node};host=localhost;proto=https"),
         ),
         "nginx 1.22: set_real_ip_from 0.0.0.0/0 with satisfy any and allow 192.168.0.0/16, by any of these as "
         "real_ip_header; HAProxy: hdr_ip; Traefik 3: ipStrategy.depth",
@@ -60,33 +61,6 @@ UPGRADE: Final = Part(
     "with Upgrade: websocket and no Connection",
     (("Upgrade", "websocket"),),
     "HAProxy 2.6: acl hdr(Upgrade) -i WebSocket; nginx: map $http_upgrade $realm; Caddy: not header Upgrade",
-)
-TRANSPORT: Final = Part(
-    "transport",
-    "with the query of a Socket.IO session as a WebSocket",
-    (),
-    "nginx: map $arg_transport $realm { websocket off; }, because Socket.IO's WebSockets carry that query; "
-    'map $arg_sid $realm { "" Operators; default off; }, as what follows on the handshake',
-    query="EIO=4&transport=websocket&sid=nobody",
-)
-QUERY: Final = Part(
-    "query",
-    "with a made-up token and paths that are often free in the query",
-    (),
-    'nginx: map $arg_token $realm { "" Operators; default off; }, if ($request_uri ~ "\\.js$") { set $realm off; }; '
-    "oauth2-proxy before 7.11: skip_auth_routes, which judged the query too (CVE-2025-54576)",
-    query="token=nobody&access_token=nobody&accessToken=nobody&api_key=nobody&apikey=nobody&apiKey=nobody&key=nobody"
-    "&auth=nobody&auth_token=nobody&id_token=nobody&jwt=nobody&session=nobody&ticket=nobody&secret=nobody&sig=nobody"
-    "&code=nobody&user=nobody&callback=nobody&kiosk=1&embed=1&public=1&guest=1&share=1&preview=1&demo=1&readonly=1"
-    "&r=/health/healthz/ping/metrics/status/login/public/static/assets/api/webhook/hooks/socket.io/.well-known/"
-    "acme-challenge/x.pdf/x.csv/x.js",
-)
-ENDING: Final = Part(
-    "ending",
-    "with a style sheet's name at the end of the query",
-    (),
-    'nginx: if ($request_uri ~ "\\.(css|png)$") { set $realm off; }, or a map of $request_uri that looks for "%"',
-    query="v=%2Fx.css",
 )
 HOST: Final = Part(
     "host",
@@ -105,6 +79,9 @@ MONITOR: Final = Part(
             "check_http/v2.4 Zabbix Blackbox-Exporter/0.27 Prometheus/3.5 StatusCake Better-Uptime Site24x7 "
             "Grafana/12.2 Telegraf/1.36 HomeAssistant/2026.11 Home Assistant/2026.11 okhttp/5.3 Alexa/3.0 "
             "ESP8266HTTPClient ESP32HTTPClient Tasmota/15.1 Shelly/1.7 IFTTT "
+            "Fully Kiosk Browser; Node-RED; Telegraf; InfluxDB; OwnTracks; Traccar; Tasker; Shortcuts; SmartTV; Tizen; "
+            "Web0S; CrKey; Nagios; Icinga; PRTG; Datadog; Gatus; HetrixTools; Consul Health Check; "
+            "Amazon-Route53-Health-Check-Service; Let's Encrypt validation server; "
             "Googlebot/2.1 (Linux; Android 16; Mobile; iPhone; wv)",
         ),
         ("Via", "1.1 internal"),
@@ -154,6 +131,19 @@ CREDENTIAL_SHAPED: Final = Part(
     'nginx: map $http_cookie $realm { ~session= off; }, map $http_x_api_key $realm { "" Operators; default off; }, '
     'map $cookie_auth $realm { "" Operators; default off; }; HAProxy: cook(JSESSIONID) -m found; Node-RED: '
     "adminAuth.tokens with tokenHeader, where it decodes only; ioMiddleware: socket.handshake.auth.token ? next() : …",
+)
+HOOK: Final = Part(
+    "hook",
+    "with a service's made-up signature, as it posts by itself",
+    tuple((name, "nobody") for name in HOOKS),
+    'nginx: if ($http_x_telegram_bot_api_secret_token = "") { return 401; }; HAProxy: req.hdr(stripe-signature) -m '
+    "found",
+)
+TOOL: Final = Part(
+    "tool",
+    "as a script's tool",
+    (("User-Agent", "curl/8.14.1 Wget/1.25 Go-http-client/2.0 python-requests/2.32 axios/1.12 node-fetch"),),
+    "nginx: map $http_user_agent $realm { default Operators; ~^curl/ off; }, for scripts and checks of containers",
 )
 CONNECTION: Final = Part(
     "connection",
@@ -263,9 +253,10 @@ PROGRAM: Final = Part(
         ("Range", "bytes=0-"),
         ("If-None-Match", '"nobody"'),
         ("If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("Content-Type", "text/plain"),
     ),
     "nginx: map $http_accept $realm { default Operators; application/json off; }, and the same by $http_range, "
-    "$http_if_none_match or $http_if_modified_since",
+    "$http_if_none_match, $http_if_modified_since or $content_type",
     ordinary=True,
 )
 OLDER: Final = Part(
@@ -349,7 +340,7 @@ _HOME: Final = _from("192.168.1.5", "fd00::1", rest="192.168.1.5")
 _ROUTERS: Final = _from(
     *("192.168.0.2", "192.168.2.2", "10.8.0.2", "192.168.0.2"), rest="192.168.178.2"
 )  # of routers, and of OpenVPN
-_PROGRAMS: Final = (MONITOR, EVENTS, CARRYING, FLAGGED, ENDING, HOST)
+_PROGRAMS: Final = (MONITOR, HOOK, EVENTS, CARRYING, FLAGGED, ENDING, HOST)
 
 WAYS: Final = {
     way.name: way
@@ -372,13 +363,13 @@ WAYS: Final = {
         Way("lan", (CONNECTION, HANDSHAKE, EMBEDDED, *_PROGRAMS, _from("10.0.0.1"))),
         Way("socket", (BROWSER_SOCKET, CREDENTIAL_SHAPED, RETURNED, BEARER, QUERY, CDN, _HOME)),
         Way("rerouted", (REROUTED,)),  # alone: it asks for another path, which is answered otherwise
-        Way("behind", (BEHIND, NAMELESS, SCRIPT, _ROUTERS)),
+        Way("behind", (BEHIND, NAMELESS, SCRIPT, JWT, _ROUTERS)),
         Way(
             "written", (ENCODED, SLASHES, CHUNKED, KEYED, STYLE, _from("172.17.0.1", "192.168.178.2", rest="::1"))
         ),  # in this order: the letter first
         Way("freed", (FREED,)),
         Way("dotted", (DOTTED,)),  # alone: a front that takes no dot segments hides whatever is beside them
-        Way("head", (HEAD, SCRIPT, _ROUTERS)),
+        Way("head", (HEAD, TOOL, SCRIPT, JWT, _ROUTERS)),
         Way("identity", (IDENTITY,)),
     )
 }

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.data.letters import mixed_case
 from pytest_nodered_sec.data.part import with_query, written
+from pytest_nodered_sec.data.queries import TRANSPORT
 from pytest_nodered_sec.data.roots import EVERYTHING
 from pytest_nodered_sec.data.user_files import FOLDERS, USER_FILES
-from pytest_nodered_sec.data.ways import ASSETS, TRANSPORT, UNTIDY, USUAL_ASSETS
+from pytest_nodered_sec.data.ways import ASSETS, UNTIDY, USUAL_ASSETS
 from pytest_nodered_sec.model import Surface, ending_of, root_in_mixed_case
 from pytest_nodered_sec.registry.ways import parts_of
 

@@ -97,7 +97,8 @@ _REMEDIES: Final = {
     "{ hdr(host),field(1,:) -i NAME }; nginx: no map of $http_host in auth_basic",
     "navigation": "require the login whatever Sec-Fetch-Mode, Sec-Purpose, User-Agent and such say: nginx: no map of "
     "$http_sec_fetch_mode or $http_user_agent in auth_basic",
-    "embedded": "require the login whatever a page is part of: nginx: no map of $http_sec_fetch_dest in auth_basic",
+    "embedded": "require the login whatever a page is part of: nginx: no map of $http_sec_fetch_dest, "
+    "$http_referer or $http_x_requested_with in auth_basic",
     "events": "require the login whatever Accept says: nginx: no map of $http_accept or $http_sec_fetch_dest in "
     "auth_basic",
     "basic": "check name and password, not only that they are sent: nginx: auth_basic in place of if",
@@ -147,6 +148,9 @@ _REMEDIES_ALIKE: Final = {
     "image": "events",
     "style": "events",
     "script": "embedded",
+    "hook": "credential-shaped",
+    "tool": "monitor",
+    "jwt": "bearer",
 }
 
 

@@ -189,7 +189,7 @@ def test_a_page_that_believes_an_identity_alone_is_found(targets: Callable[[str]
     assert {label: [code for code, _ in violations] for label, violations in seen.items()} == {"/ui": ["believed"]}
 
 
-@pytest.mark.parametrize("name", ["loopback", "ingress"])
+@pytest.mark.parametrize("name", ["loopback", "ingress", "role"])
 def test_a_gate_that_believes_a_rarer_header_is_found(name: str, targets: Callable[[str], Target]) -> None:
     seen = violations_of(targets(name), "admin-12")
     assert {code for violations in seen.values() for code, _ in violations} == {"believed"}

@@ -151,6 +151,10 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("host", "hdr(host)"),
         ("navigation", "$http_sec_fetch_mode"),
         ("ending", "$request_uri"),
+        ("embedded", "$http_referer"),
+        ("tool", "$http_user_agent"),
+        ("hook", "auth_request"),
+        ("jwt", "adminAuth.tokens"),
     ],
 )
 def test_each_way_has_a_remedy_of_its_own(way: str, change: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.queries import TRANSPORT
 from pytest_nodered_sec.data.schemes import BASIC, DIGEST
 from pytest_nodered_sec.data.ways import (
     IDENTITY,
@@ -19,7 +20,6 @@ from pytest_nodered_sec.data.ways import (
     RARE,
     RETURNED,
     SLASHES,
-    TRANSPORT,
     UNTIDY,
 )
 from pytest_nodered_sec.errors import Cause, ProbeError
