@@ -159,7 +159,10 @@ def _began(test: Callable[..., object], error: BaseException) -> bool:
 
 
 def _can_fail(test: Callable[..., object]) -> bool:
-    """Whether a test can end badly by what stands in its own body: an assert, a raise, or pytest.fail."""
+    """Whether a test can end badly by what stands in its own body: an assert, a raise, or pytest.fail.
+
+    Its byte code tells what runs, the source does not: `python -O` takes out asserts that pytest has not rewritten.
+    """
     code = inspect.unwrap(test).__code__
     return "fail" in code.co_names or any(
         instruction.opname == "RAISE_VARARGS" for instruction in dis.get_instructions(code)

@@ -100,7 +100,7 @@ def requests_to(target: Target, questions: Iterable[tuple[str, Ask]]) -> dict[Re
     return wanted
 
 
-def described(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
+def requests_as_text(target: Target, questions: Iterable[tuple[str, Ask]]) -> str:
     """Return what would be sent to a target as text, a line for each request; for the arguments see `requests_to`."""
     from pytest_nodered_sec.registry.requests import Manner  # as above
 

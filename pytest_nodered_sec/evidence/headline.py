@@ -24,7 +24,7 @@ _LONG: Final = 160  # characters of an observation
 
 _CVE: Final = ("CVE-*",)
 
-# What a finding means, the gravest consequence first: patterns of codes by control, () for every code.
+# What a finding means, the worst consequence first: patterns of codes by control, () for every code.
 _MEANINGS: Final[tuple[tuple[str, Mapping[str, tuple[str, ...]]], ...]] = (
     ("Anyone on the network can run code", {"admin-03": ("served",)}),
     ("Anyone on the network can log in to the admin API", {"cred-01": ()}),

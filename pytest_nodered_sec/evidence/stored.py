@@ -101,7 +101,7 @@ class Replay:
         return observation
 
     def identity(self, target: Target) -> dict[str, Any] | None:
-        """Return who answered then, as `facts.Identity` has it."""
+        """Return who answered then, as `metadata.ServerIdentity` has it."""
         return self._identities.get(target.name)
 
     def let_go(self, target: Target, kept: Iterable[Ask]) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.policy.model import Renewal  # computed, never stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +132,7 @@ def _classes() -> dict[str, type[Any]]:
         module = importlib.import_module(f"pytest_nodered_sec.{name}")
         for member in vars(module).values():
             ours = isinstance(member, type) and member.__module__ == module.__name__
-            if not ours or member is Renewal or not (is_dataclass(member) or issubclass(member, enum.Enum)):
+            if not ours or not (is_dataclass(member) or issubclass(member, enum.Enum)):
                 continue
             if types.setdefault(member.__name__, member) is not member:
                 raise TypeError(f"two values are called {member.__name__}; an evidence folder refers to them by name")

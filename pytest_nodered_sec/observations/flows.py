@@ -37,7 +37,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A way in that the flows open, or by which messages of strangers come in.
+    """An endpoint that the flows open, or another place where messages of strangers come in.
 
     Attributes:
         kind: "http", "websocket", "dashboard", "uibuilder", "worldmap", "flexdash"; "tcp", "udp", "mqtt", "modbus",

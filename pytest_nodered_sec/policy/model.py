@@ -37,7 +37,7 @@ class PolicyError(ValueError):
 
 
 @dataclass(frozen=True)
-class Renewal:
+class RenewalThresholds:
     """When a certificate counts as late: with less left than the smaller of a share of its lifetime and a cap.
 
     Attributes:
@@ -59,9 +59,9 @@ class Thresholds:
         tls_accepted: TLS versions a server may accept.
         tls_offered: TLS versions of which it must offer at least one.
         tls_suites: which suites may be accepted: any but broken ones, or those of a list.
-        renewal_share: see `Renewal`.
-        renewal_cap_days: see `Renewal`.
-        renewal_short_share: see `Renewal`.
+        renewal_share: see `RenewalThresholds`.
+        renewal_cap_days: see `RenewalThresholds`.
+        renewal_short_share: see `RenewalThresholds`.
         private_lifetime_days: longest lifetime of a private CA's certificate, in days; infinite for any.
         hsts_max_age: least max-age of Strict-Transport-Security, in seconds.
         redirect_statuses: HTTP statuses by which plain HTTP may redirect to HTTPS.
@@ -380,10 +380,10 @@ class Policy:
         return self.own_thresholds or PROFILES[self.profile]
 
     @property
-    def renewal(self) -> Renewal:
+    def renewal(self) -> RenewalThresholds:
         """Return the threshold for tls-03."""
         own = self.thresholds
-        return Renewal(own.renewal_share, own.renewal_cap_days, own.renewal_short_share)
+        return RenewalThresholds(own.renewal_share, own.renewal_cap_days, own.renewal_short_share)
 
     def public_reason(self, path: str) -> str:
         """Return why a path below the node root is public, "" where it is not."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Target
 
 
-def described(target: Target, prepared: Target | None, sources: Mapping[str, str]) -> str:
+def policy_as_toml(target: Target, prepared: Target | None, sources: Mapping[str, str]) -> str:
     """Return a target's effective policy as TOML that can be read back, each value with its source; no secrets.
 
     Args:

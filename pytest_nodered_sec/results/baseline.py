@@ -19,7 +19,7 @@ from pytest_nodered_sec.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_nodered_sec.results.metadata import Identity, TargetFacts
+    from pytest_nodered_sec.results.metadata import ServerIdentity, TargetFacts
     from pytest_nodered_sec.results.records import Finding, Record
 
 _RANKS: Final = {severity.value: number for number, severity in enumerate(Severity)}
@@ -283,7 +283,7 @@ def _turns(before: Baseline, records: Sequence[Record], targets: Sequence[Target
             yield Turn(target["name"], f"policy {then['policy_sha256'][:12]} → {target['policy_sha256'][:12]}")
 
 
-def _certificate(then: Identity, now: Identity) -> str:
+def _certificate(then: ServerIdentity, now: ServerIdentity) -> str:
     leaves = then["leaf_sha256"], now["leaf_sha256"]
     if not all(leaves) or leaves[0] == leaves[1]:
         return ""
@@ -291,6 +291,6 @@ def _certificate(then: Identity, now: Identity) -> str:
     return f"certificate {leaves[0][:12]} → {leaves[1][:12]}, {key}"
 
 
-def _release(then: Identity, now: Identity) -> str:
+def _release(then: ServerIdentity, now: ServerIdentity) -> str:
     releases = then["node_red"], now["node_red"]
     return f"Node-RED {releases[0]} → {releases[1]}" if all(releases) and releases[0] != releases[1] else ""

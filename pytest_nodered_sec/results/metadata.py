@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.results.provenance import Code
 
 
-class Identity(TypedDict):
+class ServerIdentity(TypedDict):
     """What identifies the server that answered for a target, as seen by the process that asked.
 
     `addresses` are all of the name, `dialled` the one that was used, `source` our own address towards it; fingerprints
@@ -43,7 +43,7 @@ class Identity(TypedDict):
     server: str
 
 
-NOBODY: Final = Identity(
+NOBODY: Final = ServerIdentity(
     addresses=[], dialled="", source="", leaf_sha256="", key_sha256="", clock_offset=None, node_red="", server=""
 )
 
@@ -95,7 +95,7 @@ class TargetFacts(TypedDict):
     deviations: list[DeviationFacts]
     waivers: list[WaiverFacts]
     attestations: list[AttestationFacts]
-    identity: Identity
+    identity: ServerIdentity
 
 
 class ExcludedFacts(TypedDict):
@@ -177,7 +177,7 @@ def of_assessment(assessment: Assessment) -> AssessmentFacts:
     )
 
 
-def of_target(target: Target, policy: str, identity: Identity, today: date) -> TargetFacts:
+def of_target(target: Target, policy: str, identity: ServerIdentity, today: date) -> TargetFacts:
     """Return the facts of one target.
 
     Args:

@@ -85,7 +85,7 @@ def nothing_installs_from_the_editor(seen: InstallRights, policy: Policy) -> Ver
 
 
 def ways_in_are_declared(seen: Entries, policy: Policy) -> Verdict:
-    """Every way in that the flows open stands in the policy, where the other controls find it."""
+    """Every endpoint in the flows is listed in the policy, so that the other controls test it."""
     if seen.entries is None:
         return NotJudged(seen.lacking)
     undeclared = [entry for entry in seen.entries if not _is_declared(entry, policy)]

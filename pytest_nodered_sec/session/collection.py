@@ -336,5 +336,5 @@ def planned(session: pytest.Session) -> str:
         if case and case.target and case.ask and not will_not_run(item):
             asked.setdefault(case.target.name, []).append((control.id if control else item.name, case.ask))
     targets = session.config.stash[TARGETS]
-    text = "\n".join(plan.described(target, asked.get(target.name, [])) for target in targets)
+    text = "\n".join(plan.requests_as_text(target, asked.get(target.name, [])) for target in targets)
     return "\n".join(filter(None, [text, plan.legend(text)]))

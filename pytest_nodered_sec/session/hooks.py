@@ -40,7 +40,7 @@ from pytest_nodered_sec.session.flow_targets import prepare_flows
 from pytest_nodered_sec.session.inventories import hand_over, with_inventories
 from pytest_nodered_sec.session.longrepr import represent
 from pytest_nodered_sec.session.outcome import annotate
-from pytest_nodered_sec.session.run import Run, demands_of, described, header, other_demands, policies_of, said
+from pytest_nodered_sec.session.run import Run, demands_of, header, other_demands, policies_as_toml, policies_of, said
 from pytest_nodered_sec.session.settings import (
     answers_are_due,
     fail_on,
@@ -98,7 +98,7 @@ def command(config: pytest.Config) -> int | None:
     config.add_cleanup(redaction.begin())
     refuse_two(config)
     if config.option.nodered_controls is not None:
-        sys.stdout.write(selection.described(config.option.nodered_controls))
+        sys.stdout.write(selection.controls_as_text(config.option.nodered_controls))
     elif config.option.nodered_guide:
         sys.stdout.write(resources.files(data).joinpath("hardening.md").read_text(encoding="utf-8"))
     elif "list" in (config.option.nodered_lab or ()) and not Path("list").is_dir():
@@ -106,7 +106,7 @@ def command(config: pytest.Config) -> int | None:
     elif config.option.nodered_lab_pack:
         lab_targets.pack(config, Path(config.option.nodered_lab_pack))
     elif config.option.nodered_show_policy:
-        sys.stdout.write(described(_run_of(config)))
+        sys.stdout.write(policies_as_toml(_run_of(config)))
     elif config.option.nodered_init:
         from pytest_nodered_sec.session import init
 

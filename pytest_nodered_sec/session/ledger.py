@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from pytest_nodered_sec.results.baseline import Since
-    from pytest_nodered_sec.results.metadata import Identity, RunFacts
+    from pytest_nodered_sec.results.metadata import RunFacts, ServerIdentity
     from pytest_nodered_sec.results.records import Account, CollectedCase
     from pytest_nodered_sec.session.run import Run
 
@@ -97,7 +97,7 @@ class Ledger:
         self.collected: list[CollectedCase] = []
         self._order: dict[str, int] = {}  # of collection, by node id
         self._crashed: list[str] = []
-        self._identities: dict[str, Identity] = {}
+        self._identities: dict[str, ServerIdentity] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Store what this process collected; an xdist controller receives it from its workers."""

@@ -71,7 +71,7 @@ def policies_of(run: Run) -> dict[str, str]:
     for target in run.targets:
         before = known.get(target.name)
         sources = before.effective.sources if before else {}
-        texts[target.name] = show.described(target, before.target if before else None, sources)
+        texts[target.name] = show.policy_as_toml(target, before.target if before else None, sources)
     return texts
 
 
@@ -112,7 +112,7 @@ def said(run: Run) -> dict[str, Any]:
 _OF_THE_LAB: Final = "of the lab, URL, ports, front and ca_file come with the run: these are placeholders"
 
 
-def described(run: Run) -> str:
+def policies_as_toml(run: Run) -> str:
     """Return the effective policies of all targets as one policy file.
 
     Raises:

@@ -82,7 +82,7 @@ def no_such_control(glob: str, there: Iterable[str] = ()) -> str:
     return f"there is no control with such an id; {hint}"
 
 
-def described(glob: str) -> str:
+def controls_as_text(glob: str) -> str:
     """Return the bundled controls as text: a list of all, or all about those whose id matches.
 
     Raises:

@@ -69,7 +69,7 @@ def test_live_channels_are_not_in_clear(nodered_seen: PlainAttempt, nodered_poli
 
 @control("http-06", severity=Severity.MEDIUM, asks=questions.opened_pages)
 def test_browsers_are_told_to_use_https_only(nodered_seen: PageAnswers, nodered_policy: Policy) -> None:
-    """HTTPS answers carry HSTS and lead nowhere in clear.
+    """HTTPS responses carry HSTS and never redirect to plain HTTP.
 
     Without HSTS, a user who types the name without https:// starts in clear text, where the redirect can be tampered
     with.

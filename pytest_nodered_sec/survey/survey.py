@@ -93,7 +93,7 @@ class Survey:
         return place.arrived()
 
     def identity(self, target: Target) -> dict[str, Any] | None:
-        """Return what identifies a target's server so far, a `metadata.Identity`; None if nothing was asked."""
+        """Return what identifies a target's server so far, a `metadata.ServerIdentity`; None if nothing was asked."""
         place = self._places.get(target.name)
         return place.identity() if place else self._left[target.name][0] if target.name in self._left else None
 

@@ -14,7 +14,7 @@ from pytest_nodered_sec.observations import codec
 from pytest_nodered_sec.policy import file as policyfile
 from pytest_nodered_sec.policy.attestation import Attestation
 from pytest_nodered_sec.policy.model import Policy, PolicyError
-from pytest_nodered_sec.policy.show import described
+from pytest_nodered_sec.policy.show import policy_as_toml
 from pytest_nodered_sec.session.targets import check_waivers, with_waivers
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_it_reaches_its_targets_and_can_be_read_back(tmp_path: Path) -> None:
     assert [(attestation.control, attestation.sha256) for attestation in hall.policy.attestations] == [
         ("phys-02", DIGEST)
     ]
-    again = file_of(tmp_path, described(hall, None, {}))
+    again = file_of(tmp_path, policy_as_toml(hall, None, {}))
     assert again.targets[0].attestations == hall.policy.attestations
     assert codec.decode(codec.encode(hall.policy)) == hall.policy
     check_waivers(file, [line, hall])

@@ -25,7 +25,7 @@ from pytest_nodered_sec.policy.model import (
     PublicPath,
 )
 from pytest_nodered_sec.policy.schema import KEYS
-from pytest_nodered_sec.policy.show import described, digest
+from pytest_nodered_sec.policy.show import digest, policy_as_toml
 from pytest_nodered_sec.policy.toml import toml
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
         connect=merged.get("connect"),
         labels=table.labels,
     )
-    text = described(target, target, merged.sources)
+    text = policy_as_toml(target, target, merged.sources)
     assert 'profile = "strict"  # policy file' in text
     assert "hsts_max_age = {value = 300" in text
     assert "bcrypt_cost = 12  # profile strict" in text
@@ -143,13 +143,15 @@ def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
 
 def test_what_only_a_hook_knows_says_so() -> None:
     target = Target("x", "https://x.example", Policy(dashboards=(), known_credentials=(("a", "hunter2"),), guess=False))
-    text = described(target, None, {})
+    text = policy_as_toml(target, None, {})
     assert 'dashboards = "none"  # hook' in text
     assert "# known_credentials: 1 more than the bundled ones" in text
     assert "hunter2" not in text
     assert tomllib.loads(text)["target"][0]["closed_ports"] == [9229, 1879, 1891, 46836]
     assert (
-        tomllib.loads(described(replace(target, policy=Policy(closed_ports=())), None, {}))["target"][0]["closed_ports"]
+        tomllib.loads(policy_as_toml(replace(target, policy=Policy(closed_ports=())), None, {}))["target"][0][
+            "closed_ports"
+        ]
         == []
     )
     assert tomllib.loads(text)["target"][0]["guess"] == {"value": False, "reason": "set by the hook"}

@@ -10,7 +10,7 @@ from policy_files import file_of
 
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.policy.model import Policy, PolicyError, Waiver
-from pytest_nodered_sec.policy.show import described, digest
+from pytest_nodered_sec.policy.show import digest, policy_as_toml
 from pytest_nodered_sec.session.targets import check_waivers, with_waivers
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def test_a_waiver_of_a_finding_that_the_control_may_have(tmp_path: Path, control
 def test_what_is_shown_can_be_read_back(tmp_path: Path) -> None:
     waivers = (WAIVER, Waiver("tls-01", date(2030, 1, 1), 'say "why"', "unknown-ca", "x", "J. Doe", "OT-1", "fence"))
     hall = Target("hall.example", "https://hall.example", Policy(waivers=waivers, stale_waivers="warn"))
-    (table,) = file_of(tmp_path, described(hall, None, {})).targets
+    (table,) = file_of(tmp_path, policy_as_toml(hall, None, {})).targets
     assert table.waivers == waivers
     assert table.values["stale_waivers"] == "warn"
 

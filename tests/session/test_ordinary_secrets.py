@@ -137,7 +137,7 @@ def test_no_field_is_ours_that_is_not_there() -> None:
         "observed", "expected", "remedy", "reason", "approver", "ticket", "measure", "waiver", "seconds"
     }  # fmt: skip
     kinds = (
-        metadata.RunFacts, metadata.TargetFacts, metadata.Identity, metadata.DeviationFacts, metadata.WaiverFacts,
+        metadata.RunFacts, metadata.TargetFacts, metadata.ServerIdentity, metadata.DeviationFacts, metadata.WaiverFacts,
         metadata.AttestationFacts, metadata.AssessmentFacts, metadata.ExcludedFacts, provenance.Code,
     )  # fmt: skip
     run_facts = set.union(*map(shapes, kinds))

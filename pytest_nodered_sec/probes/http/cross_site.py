@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.observations.access import AccessAttempt
     from pytest_nodered_sec.observations.answers import Answer, RootView
-    from pytest_nodered_sec.probes.login.account import Visit
+    from pytest_nodered_sec.probes.login.account import AccountVisit
     from pytest_nodered_sec.probes.transport.look import Look
 
 _FORM: Final = ("400 application/json", "x=1", "Content-Type: application/x-www-form-urlencoded")  # no nodes: no flow
@@ -36,7 +36,7 @@ _FOREIGN_TOO: Final = (
 )
 
 
-def post_across_sites(look: Look, account: Visit, admin: RootView, node: RootView) -> VariantAttempt:
+def post_across_sites(look: Look, account: AccountVisit, admin: RootView, node: RootView) -> VariantAttempt:
     """Post a form without a flow in it to `/flow` as another site would; where that is refused, as this site would.
 
     Where a Basic login stands before it that accepts the site's account, both are done with that, as a browser does.
@@ -86,12 +86,12 @@ def _unless_everywhere(look: Look, admin: RootView, seen: AccessAttempt) -> Acce
     return replace(seen, classified=Classified(Kind.REFUSED, Refuser.UNNAMED, why=why))
 
 
-def _login(look: Look, account: Visit, admin: RootView) -> dict[str, str]:
+def _login(look: Look, account: AccountVisit, admin: RootView) -> dict[str, str]:
     """Return the header by which the account passes the Basic login before the admin API, if it does."""
     return basic_login(look, admin) if account.seen is not None and not account.seen.refusal else {}
 
 
-def read_admin_across_origins(look: Look, account: Visit, admin: RootView, node: RootView) -> AccessAttempt:
+def read_admin_across_origins(look: Look, account: AccountVisit, admin: RootView, node: RootView) -> AccessAttempt:
     """Ask for `/settings` as the script of another site's page; behind a Basic login with the account, too.
 
     Raises:
@@ -105,7 +105,7 @@ def read_admin_across_origins(look: Look, account: Visit, admin: RootView, node:
 
 
 def read_across_origins(
-    look: Look, account: Visit, admin: RootView, node: RootView, method: str, path: str
+    look: Look, account: AccountVisit, admin: RootView, node: RootView, method: str, path: str
 ) -> VariantAttempt:
     """Ask as the script of another site's page, and without an Origin, without credentials.
 

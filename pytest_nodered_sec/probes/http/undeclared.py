@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.account import View
     from pytest_nodered_sec.observations.answers import Answer, RootView
     from pytest_nodered_sec.probes.host.flows import HostFlows
-    from pytest_nodered_sec.probes.login.account import Visit
+    from pytest_nodered_sec.probes.login.account import AccountVisit
     from pytest_nodered_sec.probes.login.told import Told
     from pytest_nodered_sec.probes.transport.http import Exchange
     from pytest_nodered_sec.probes.transport.look import Look
@@ -163,7 +163,7 @@ def _dashboard(look: Look, admin: RootView, node: RootView, path: str, told: str
 
 
 def look_where_told(
-    look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView, node: RootView
+    look: Look, account: AccountVisit, told: Told, inside: Once[HostFlows | None], admin: RootView, node: RootView
 ) -> UndeclaredPlaces:
     """Ask for every dashboard that the target itself names and nobody declared, and where an open page at / leads.
 

@@ -36,7 +36,7 @@ REFUSED: Final = "refused at "
 
 
 @dataclass(frozen=True)
-class Visit:
+class AccountVisit:
     """The result of using the site's account, once per target.
 
     Attributes:
@@ -48,22 +48,22 @@ class Visit:
     trouble: ProbeError | None = None
 
 
-def visit(look: Look, admin: RootView) -> Visit:
+def visit(look: Look, admin: RootView) -> AccountVisit:
     """Use the site's account on the admin API, if there is one: at Node-RED's log-in, or at a Basic login before it.
 
     What goes wrong is returned: the controls that can do without an account are judged without.
     """
     if look.target.credentials is None:
-        return Visit()
+        return AccountVisit()
     try:
         account = look.target.credentials()
         account.hide()
-        return Visit(_visited(look, admin, account))
+        return AccountVisit(_visited(look, admin, account))
     except ProbeError as error:
-        return Visit(trouble=error)
+        return AccountVisit(trouble=error)
 
 
-def sign_in(look: Look, account: Visit, admin: RootView) -> SignIn:
+def sign_in(look: Look, account: AccountVisit, admin: RootView) -> SignIn:
     """Return the result of using the site's account.
 
     Raises:

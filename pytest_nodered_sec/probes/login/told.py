@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.observations.flows import FlowsRead
     from pytest_nodered_sec.probes.host.flows import HostFlows
-    from pytest_nodered_sec.probes.login.account import Visit
+    from pytest_nodered_sec.probes.login.account import AccountVisit
     from pytest_nodered_sec.probes.transport.http import Exchange
     from pytest_nodered_sec.probes.transport.look import Look
     from pytest_nodered_sec.probes.transport.once import Once
@@ -84,7 +84,7 @@ def hear(look: Look, admin: RootView) -> Told:
     return Told(read_view(_ANYBODY, ask, lambda got: look.reduce(got).line()), about)
 
 
-def list_installed(look: Look, account: Visit, told: Told, admin: RootView, what: str) -> Installed:
+def list_installed(look: Look, account: AccountVisit, told: Told, admin: RootView, what: str) -> Installed:
     """Return the releases of Node-RED, its modules, or Node.js.
 
     Args:
@@ -120,7 +120,7 @@ def list_installed(look: Look, account: Visit, told: Told, admin: RootView, what
     return Installed(what, releases, said, lacking, on, checked, exposures)
 
 
-def see_exposures(look: Look, account: Visit, told: Told, admin: RootView) -> tuple[Exposure, ...]:
+def see_exposures(look: Look, account: AccountVisit, told: Told, admin: RootView) -> tuple[Exposure, ...]:
     """Return whether what no release of Node-RED fixes can be used here; arguments as above.
 
     Raises:
@@ -172,7 +172,7 @@ def _raise_for(about: ReleaseAttempt | ProbeError) -> None:
         raise ProbeError(about.evidence(), about.attempt.classified.cause)
 
 
-def see_admin_routes(look: Look, account: Visit, told: Told, admin: RootView) -> AdminRoutes:
+def see_admin_routes(look: Look, account: AccountVisit, told: Told, admin: RootView) -> AdminRoutes:
     """Return what stands before the admin root, and the packages that may have routes below it.
 
     Args:
@@ -192,7 +192,7 @@ def see_admin_routes(look: Look, account: Visit, told: Told, admin: RootView) ->
     return AdminRoutes(attempt, False, *_found(look, account, told, admin, "/nodes", "modules"))
 
 
-def see_install_rights(look: Look, account: Visit, told: Told, admin: RootView) -> InstallRights:
+def see_install_rights(look: Look, account: AccountVisit, told: Told, admin: RootView) -> InstallRights:
     """Return whether nodes and modules can be installed from the editor; arguments as above.
 
     Raises:
@@ -205,8 +205,10 @@ def see_install_rights(look: Look, account: Visit, told: Told, admin: RootView) 
     return InstallRights(editor, None, said, lacking)
 
 
-def list_entries(look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView) -> Entries:
-    """Return the ways in that the flows open.
+def list_entries(
+    look: Look, account: AccountVisit, told: Told, inside: Once[HostFlows | None], admin: RootView
+) -> Entries:
+    """Return the endpoints that the flows open.
 
     Args:
         look: the look.
@@ -223,7 +225,7 @@ def list_entries(look: Look, account: Visit, told: Told, inside: Once[HostFlows 
 
 
 def read_passages(
-    look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView, node: RootView
+    look: Look, account: AccountVisit, told: Told, inside: Once[HostFlows | None], admin: RootView, node: RootView
 ) -> Passages:
     """Return what the flows do with what comes in; arguments as above, and the landmarks of the node root.
 
@@ -234,7 +236,7 @@ def read_passages(
 
 
 def read_flows(
-    look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView, what: str
+    look: Look, account: AccountVisit, told: Told, inside: Once[HostFlows | None], admin: RootView, what: str
 ) -> FlowView:
     """Return what the flows hold, for one of the controls that judge it; arguments as above.
 
@@ -245,7 +247,7 @@ def read_flows(
 
 
 def _flows(
-    look: Look, account: Visit, told: Told, inside: Once[HostFlows | None], admin: RootView
+    look: Look, account: AccountVisit, told: Told, inside: Once[HostFlows | None], admin: RootView
 ) -> tuple[FlowsRead | None, str, str]:
     """Return what a reading of the flows shows; where they are from; why they are not known.
 
@@ -259,7 +261,9 @@ def _flows(
     return _found(look, account, told, admin, "/flows", "flows")
 
 
-def _found(look: Look, account: Visit, told: Told, admin: RootView, path: str, name: str) -> tuple[Any, str, str]:
+def _found(
+    look: Look, account: AccountVisit, told: Told, admin: RootView, path: str, name: str
+) -> tuple[Any, str, str]:
     """Return a value of the account's view, else of anybody's; where it is from; why it is not known.
 
     Any: values of one field of `View`.
@@ -287,7 +291,7 @@ def _found(look: Look, account: Visit, told: Told, admin: RootView, path: str, n
     return None, "", _lacking(account, admin, views, path)
 
 
-def _views(account: Visit, told: Told) -> list[View]:
+def _views(account: AccountVisit, told: Told) -> list[View]:
     """Return what the account was told, then what anybody is."""
     return [view for view in (account.seen.view if account.seen else None, told.view) if view is not None]
 
@@ -297,7 +301,7 @@ def _source(path: str, asker: str) -> str:
     return f"seen in GET {path}, which anyone can read" if asker == "anybody" else f"seen in GET {path} as {asker}"
 
 
-def _lacking(account: Visit, admin: RootView, views: list[View], path: str) -> str:
+def _lacking(account: AccountVisit, admin: RootView, views: list[View], path: str) -> str:
     if account.seen is not None and account.seen.refusal:
         return f"not judged: {account.seen.evidence()} (see admin-08)"
     if admin.api_absent:

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.certificates import CertificateDemand
 from pytest_nodered_sec.probes.tls.failures import Incompatible
-from pytest_nodered_sec.probes.tls.handshake import Client, shake_hands
+from pytest_nodered_sec.probes.tls.handshake import TlsClient, shake_hands
 from pytest_nodered_sec.probes.transport.answers import NO_CERTIFICATE
 from pytest_nodered_sec.probes.transport.http import USER_AGENT
 from pytest_nodered_sec.probes.transport.names import random_path
@@ -74,11 +74,11 @@ def come_without_certificate(look: Look) -> CertificateDemand:
 
 def _come_twice(look: Look, path: str) -> CertificateDemand:
     """Ask for a path without a client certificate, and where that is refused, with a self-made one."""
-    without = Client(look, certificate=False)
+    without = TlsClient(look, certificate=False)
     seen = _come(look, without, path)
     if not (seen.asked and seen.turned_away) or look.target.policy.mode == "calm":
         return seen
-    client = Client(look, certificate=False)
+    client = TlsClient(look, certificate=False)
     client.show(*_self_made(_authorities(without)))
     try:
         return replace(seen, self_made=_come(look, client, path).status)
@@ -104,11 +104,11 @@ def turns_away(look: Look) -> bool:
     Raises:
         ProbeError: no TLS, or neither answer nor alert.
     """
-    seen = _come(look, Client(look, certificate=False), look.target.admin(random_path()))
+    seen = _come(look, TlsClient(look, certificate=False), look.target.admin(random_path()))
     return seen.asked and bool(seen.alert)
 
 
-def _come(look: Look, client: Client, path: str) -> CertificateDemand:
+def _come(look: Look, client: TlsClient, path: str) -> CertificateDemand:
     target = look.target
     host = f"[{client.host}]" if ":" in client.host else client.host
     lines = (f"GET {path} HTTP/1.1", f"Host: {host}:{target.port}", f"User-Agent: {USER_AGENT}", "Connection: close")
@@ -128,7 +128,7 @@ def _come(look: Look, client: Client, path: str) -> CertificateDemand:
     return CertificateDemand(client.asked, status=int(status[1]), named=NO_CERTIFICATE.encode() in got)
 
 
-def _authorities(client: Client) -> tuple[x509.Name, ...]:
+def _authorities(client: TlsClient) -> tuple[x509.Name, ...]:
     """Return the authorities that the server says to trust, as far as their names can be written again."""
     return tuple(name for named in client.connection.get_client_ca_list() if (name := _written(named)) is not None)
 

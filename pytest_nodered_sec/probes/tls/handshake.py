@@ -138,7 +138,7 @@ def _told_apart(seen: PresentedChain) -> PresentedChain:
     return replace(seen, certificates=(leaf, *seen.certificates[1:]), path=tuple(path))
 
 
-class Client:
+class TlsClient:
     """A TLS client that accepts every certificate and records its verification errors.
 
     Args:
@@ -258,7 +258,7 @@ class Client:
 
 def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") -> Handshake:
     target = look.target
-    client = Client(look, legacy=legacy, authentication=authentication)
+    client = TlsClient(look, legacy=legacy, authentication=authentication)
     with contextlib.closing(look.connect()) as sock:
         address = str(sock.getpeername()[0])
         try:
@@ -305,11 +305,11 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
     return Handshake(seen, (path,))
 
 
-def _client_of(connection: SSL.Connection) -> Client | None:
+def _client_of(connection: SSL.Connection) -> TlsClient | None:
     """Return whose connection it is, which may have gone; a context is of many, and keeps none of them alive."""
     whose = connection.get_app_data()
     client = whose() if whose else None
-    return client if isinstance(client, Client) else None
+    return client if isinstance(client, TlsClient) else None
 
 
 def _collect(connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, _ok: int) -> bool:

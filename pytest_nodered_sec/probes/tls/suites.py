@@ -29,7 +29,7 @@ from pytest_nodered_sec.observations.tls import (
 from pytest_nodered_sec.probes.tls.asker import PROTOCOL_VERSION, Asker, label_of, weakest_first
 from pytest_nodered_sec.probes.tls.clienthello import CURVE, Version, exchange_of
 from pytest_nodered_sec.probes.tls.failures import Incompatible
-from pytest_nodered_sec.probes.tls.handshake import Client, shake_hands
+from pytest_nodered_sec.probes.tls.handshake import TlsClient, shake_hands
 from pytest_nodered_sec.probes.tls.in_clear import USUAL, is_in_clear
 from pytest_nodered_sec.probes.transport.once import Once
 
@@ -128,7 +128,7 @@ def _why_unfinished(look: Look) -> ProbeError | None:
     try:
         shake_hands(look)
     except ProbeError as error:
-        client = Client(look, legacy=True)
+        client = TlsClient(look, legacy=True)
         with contextlib.suppress(ProbeError, Incompatible), contextlib.closing(look.connect()) as sock:
             client.shake_hands(sock)
         begun = client.received[:1] == _HANDSHAKE

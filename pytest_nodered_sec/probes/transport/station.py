@@ -333,7 +333,7 @@ class Station:
         return self._clients.get(key, lambda: Client(self.host_header(port), opens), None if own else self.pace)
 
     def identity(self) -> dict[str, Any]:
-        """Return who answered so far, as `facts.Identity` has it, without the release of Node-RED."""
+        """Return who answered so far, as `metadata.ServerIdentity` has it, without the release of Node-RED."""
         return {
             "addresses": list(self.addresses),
             "dialled": self.address,
