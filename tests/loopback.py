@@ -23,6 +23,12 @@ def free_ports(count: int) -> list[int]:
         return [connection.getsockname()[1] for connection in sockets]
 
 
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
 def listens(process: subprocess.Popen[bytes], *ports: int) -> bool:
     """Wait until a process listens; whether it does."""
     until = time.monotonic() + 60  # of a machine with more to do

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
@@ -74,7 +75,12 @@ def defaults(program: str) -> tuple[str, str] | None:
 
 
 def tree(
-    main: str, base: str, program: str, defined: frozenset[str], texts: Mapping[str, str | ProbeError]
+    main: str,
+    base: str,
+    program: str,
+    defined: frozenset[str],
+    texts: Mapping[str, str | ProbeError],
+    standing: Mapping[str, bool] = MappingProxyType({}),
 ) -> tuple[Directive, ...]:
     """Parse files as Apache reads them.
 
@@ -84,11 +90,12 @@ def tree(
         program: the executable.
         defined: names that its command line defines.
         texts: what each file holds, or why that is not known.
+        standing: whether a path led to anything when Apache read its files; without those of which it is not known.
 
     Raises:
         ProbeError: a file is not there, or what it says is not followed.
     """
-    reader = _Reader(base, _BUILT_IN.get(program), defined, texts)
+    reader = _Reader(base, _BUILT_IN.get(program), defined, texts, standing)
     return tuple(reader.file(main, _DEPTH))
 
 
@@ -103,13 +110,19 @@ class _Macro:
 
 class _Reader:
     def __init__(
-        self, base: str, built_in: str | None, defined: frozenset[str], texts: Mapping[str, str | ProbeError]
+        self,
+        base: str,
+        built_in: str | None,
+        defined: frozenset[str],
+        texts: Mapping[str, str | ProbeError],
+        standing: Mapping[str, bool],
     ) -> None:
         self.base = base
         self.whole = built_in is not None
         self.modules = {name for part in (built_in or "core so http_core").split() for name in _names(part)}
         self.defined = dict.fromkeys(defined, "")
         self.texts = texts
+        self.standing = standing
         self.macros: dict[str, _Macro] = {}
 
     def file(self, path: str, depth: int) -> list[Directive]:
@@ -163,7 +176,7 @@ class _Reader:
         if not holds:
             list(_inside(lines, name))
             return []
-        if name in ("ifmodule", "ifdefine", "ifversion"):
+        if name in ("ifmodule", "ifdefine", "ifversion", "iffile"):
             return self.block(lines, path, name, depth)
         if name == "macro":
             self.macros["".join(words[:1]).lower()] = _Macro(tuple(words[1:]), tuple(_inside(lines, name)), path)
@@ -177,12 +190,15 @@ class _Reader:
         """Whether what a section encloses is read; None: not known."""
         if name == "ifversion":
             return _is_version(words)
-        if name in ("iffile", "ifdirective", "ifsection"):
+        if name in ("ifdirective", "ifsection"):
             return None
-        if name not in ("ifmodule", "ifdefine"):
+        if name not in ("iffile", "ifmodule", "ifdefine"):
             return True
         text = "".join(words[:1])
         negated, plain = text.startswith("!"), text.removeprefix("!")
+        if name == "iffile":
+            stood = self.standing.get(str(PurePosixPath(self.base) / plain))
+            return None if stood is None else stood != negated
         if name == "ifdefine":
             return (plain in self.defined) != negated
         if plain in self.modules:

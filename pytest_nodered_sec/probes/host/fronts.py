@@ -238,8 +238,18 @@ def _apache(front: Front, later: Mapping[str, Section], sockets: tuple[Listening
                 texts[name.removeprefix("config:")] = _text(front, name, later)
             except ProbeError as error:
                 texts[name.removeprefix("config:")] = error
-    directives = apache.tree(told.file, told.root, front.exe, told.defined, texts)
+    directives = apache.tree(told.file, told.root, front.exe, told.defined, texts, _standing(front, later))
     return FrontConfig(front.program, told.file, directives, sockets)
+
+
+def _standing(front: Front, later: Mapping[str, Section]) -> dict[str, bool]:
+    """Return of which paths it is known whether they led to anything when a proxy read its files."""
+    told = {name.removeprefix("standing:"): later[name].text.split() for name in later if name.startswith("standing:")}
+    return {
+        str(PurePosixPath(path)): words[0] == "yes"
+        for path, words in told.items()
+        if len(words) == 2 and words[1].isdigit() and int(words[1]) <= front.since + SLACK
+    }
 
 
 def _traefik_flags(front: Front) -> dict[str, Any]:

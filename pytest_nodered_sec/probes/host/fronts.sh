@@ -42,11 +42,24 @@ homes() { # PID: where a Traefik looks for its file, between /etc and where it w
     fi
 }
 
-includes() { # FILE: the ServerRoot that a file of Apache httpd's names, and what it includes
+includes() { # FILE: the ServerRoot that a file of Apache httpd's names, what it includes, and of what it asks whether it is there
     awk '{ sub(/^[ \t]+/, ""); name = tolower($1) }
-        name ~ /^(serverroot|include(optional)?)$/ {
-            sub(/^[^ \t]+[ \t]+/, ""); gsub(/^["\047]|["\047]?[ \t\r]*$/, ""); print name, $0
+        name ~ /^(serverroot|include(optional)?|<iffile)$/ {
+            sub(/^[^ \t]+[ \t]+/, ""); if (name == "<iffile") { gsub(/^["\047]?!?|>[ \t\r]*$/, "") }
+            gsub(/^["\047]|["\047]?[ \t\r]*$/, ""); print name, $0
         }' "$1"
+}
+
+standing() { # PATH: whether anything is there, and since when, or since when nothing may have been; nothing where links lead
+    above=$1
+    while [ -n "$above" ] && ! [ -e "$above" ] && ! [ -L "$above" ]; do above=${above%/*}; done
+    above=${above:-/}
+    [ "$(readlink -f "$above")" = "$above" ] || return
+    if [ "$above" = "$1" ]; then
+        stat -c 'yes %Z' "$1"
+    elif [ -f "$above" ] || [ -x "$above" ]; then
+        stat -c 'no %Z' "$above"
+    fi
 }
 
 included() { # ServerRoot, FILE: a file of Apache httpd's, and those that it includes, each in a section of its own
@@ -67,7 +80,10 @@ included() { # ServerRoot, FILE: a file of Apache httpd's, and those that it inc
             unset IFS
             path=${line#* }
             case $path in /*) ;; *) path=$base/$path ;; esac
-            case $line in serverroot*) base=$path && continue ;; esac
+            case $line in
+            serverroot*) base=$path && continue ;;
+            '<iffile'*) section "standing:$path" standing "$(printf %s "$path" | tr -s /)" && continue ;;
+            esac
             set +f
             IFS=$newline
             for file in $path; do

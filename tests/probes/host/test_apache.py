@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from loopback import free_ports, listens
+from loopback import free_ports, is_open, listens
 from probes.host.front_files import SOCKETS, front, looked, trouble
 
 from pytest_nodered_sec.errors import ProbeError
@@ -205,10 +205,24 @@ Use red "/x y" ${PORT} 'c d'
         ("</VirtualHost>", "ends no section"),
         ("<VirtualHost *", "is not closed"),
         ("<IfFile /x>\nListen 80\n</IfFile>", "whether <iffile /x> holds is not known"),
+        ("<IfSection x>\nListen 80\n</IfSection>", "whether <ifsection x> holds is not known"),
     ],
 )
 def test_what_is_not_followed(text: str, why: str) -> None:
     assert why in apache_trouble(text)
+
+
+def test_what_a_file_decides_that_is_there_or_is_not() -> None:
+    """Known where nothing has changed since Apache read its configuration."""
+    path = "config:/etc/apache2/apache2.conf"
+    text = "<IfFile a>\nListen 1\n</IfFile>\n<IfFile !/b//c>\nListen 2\n</IfFile>\n<IfFile '!a'>\nListen 3\n</IfFile>"
+    for told, ports in (("yes", {"1", "2"}), ("no", {"2", "3"})):
+        later = {path: Section(f"1600000000\n{text}", 0), "standing:/etc/apache2/a": Section(f"{told} 1700000052", 0),
+                 "standing:/b//c": Section("no 1600000000", 0)}  # fmt: skip
+        assert fronts.ports_of(fronts.config(front(APACHE), later, SOCKETS).directives) == ports
+        for unsure in (f"{told} 1700000053", ""):
+            with pytest.raises(ProbeError, match="whether <iffile a> holds is not known"):
+                fronts.config(front(APACHE), later | {"standing:/etc/apache2/a": Section(unsure, 0)}, SOCKETS)
 
 
 def test_modules_that_a_program_of_another_place_may_have() -> None:
@@ -220,12 +234,24 @@ def test_modules_that_a_program_of_another_place_may_have() -> None:
                      {}, own) == []  # fmt: skip
 
 
+ASKED = (
+    "sites",
+    "!sites",
+    "!sites/none/at/all",
+    '"sites//b.conf"',
+    "'!sites/b.conf'",
+    "/none",
+    "!/none",
+    "sites/b.conf/x",
+)
+
+
 @pytest.mark.skipif(
     shutil.which("apache2", path="/usr/sbin:/usr/bin") is None and not os.environ.get("CI"),
     reason="apt install apache2-bin",
 )
 def test_a_real_apache_is_recognized_and_its_files_are_read(folder: Path) -> None:
-    (port,) = free_ports(1)
+    port, *others = free_ports(1 + len(ASKED))
     (folder / "sites").mkdir()
     (folder / "sites" / "b.conf").write_text("<VirtualHost *:1>\n</VirtualHost>")
     (folder / "a.conf").symlink_to(folder / "sites" / "b.conf")
@@ -239,6 +265,10 @@ def test_a_real_apache_is_recognized_and_its_files_are_read(folder: Path) -> Non
         f'{modules}\nServerName a\nPidFile {folder}/pid\nErrorLog {folder}/log\nServerRoot "{folder}"\n'
         f"Listen 127.0.0.1:{port}\nInclude a.conf\nIncludeOptional 'sites/*.conf'\nIncludeOptional none/*.conf\n"
         'RequestHeader set Authorization "Basic c2VjcmV0"\n<IfDefine NEVER>\nInclude open.conf\n</IfDefine>\n'
+        + "".join(
+            f"<IfFile {path}>\nListen 127.0.0.1:{other}\n</IfFile>\n" for path, other in zip(ASKED, others, strict=True)
+        )
+        + "<IfFile a.conf>\nServerName b\n</IfFile>\n"
     )
     command = ["/usr/sbin/apache2", "-X", "-d", "/", "-f", f"{folder}/apache.conf"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -249,8 +279,13 @@ def test_a_real_apache_is_recognized_and_its_files_are_read(folder: Path) -> Non
         [seen] = [running for running in fronts.running(sections, who) if running.pid == process.pid]
         assert seen.exe == "/usr/sbin/apache2"
         later = looked(*fronts.paths([seen]))
+        with pytest.raises(ProbeError, match=r"whether <iffile a\.conf> holds is not known"):  # where a link led is not
+            fronts.config(seen, later, SOCKETS)
+        later |= {f"standing:{folder}/a.conf": Section("no 0", 0)}
         config = fronts.config(seen, later, SOCKETS)
-        assert fronts.ports_of(config.directives) == {str(port)}
+        open_ports = {one for one in (port, *others) if is_open(one)}
+        assert fronts.ports_of(config.directives) == set(map(str, open_ports))
+        assert len(open_ports) == 5
         assert [line.name for line in config.directives].count("virtualhost") == 2
         assert later[f"config:{folder}/open.conf"].code == 1
         assert f"config:{folder}/sites/secret" not in later  # what others can change leads nowhere
