@@ -23,6 +23,7 @@ _PROXIES: Final = ("frontend", "backend", "listen")
 _SECRET_SECTIONS: Final = ("userlist", "peers", "mailers", "program")
 _WORD: Final = re.compile(r"""\\x[0-9a-fA-F]{2}|\\.|"(?:\\.|[^"\\])*"|'[^']*'|\s+|\#.*|[^\s"'\\\#]+|.""", re.DOTALL)
 _IN_DOUBLE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)|\$\{?(\w+)(?:\[\*\])?(?:-[^}]*)?\}?", re.DOTALL)
+_IN_ADDRESS: Final = re.compile(r"\$\{?(\w+)\}?")
 _MAP: Final = re.compile(r",map(?:_\w+)?\(([^,()]+)")
 _CHANGES: Final = re.compile(r"(?:set|add|del)-(?:map|acl)\(([^()]+)\)")
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", " ": " ", "\\": "\\", "#": "#", '"': '"', "'": "'"}
@@ -100,9 +101,13 @@ def _inheriting(sections: list[tuple[Directive, list[Directive]]]) -> list[Direc
 
 
 def _open(name: str, args: list[str]) -> tuple[str, ...]:
-    """Return a line's arguments without what is secret in them."""
+    """Return a line's arguments, without what is secret in them or set outside."""
     if name == "stats" and args[:1] == ["auth"]:
         return ("auth", "(hidden)")
+    if name in ("server", "dispatch"):  # filled in there without quotes, too (tools.c: str2sa_range)
+        return tuple(
+            _IN_ADDRESS.sub(lambda match: _set_outside(match[1]), arg) if at < 2 else arg for at, arg in enumerate(args)
+        )
     return tuple(args)
 
 
@@ -134,9 +139,14 @@ def _meant(part: str) -> str:
     return _escaped(part[1:]) if part.startswith("\\") else part
 
 
+def _set_outside(name: str) -> str:
+    """Return what stands for an environment variable."""
+    return f"\0the environment's {name}\0"
+
+
 def _in_double(match: re.Match[str]) -> str:
     if match[2]:
-        return f"\0the environment's {match[2]}\0"
+        return _set_outside(match[2])
     return "$" if match[1] == "$" else _escaped(match[1])
 
 

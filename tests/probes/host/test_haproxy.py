@@ -11,18 +11,21 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from loopback import free_ports, listens
+from loopback import ask, echoing, free_ports, listens
 from probes.host.front_files import OPS, SOCKETS, front, looked, trouble
 
 from pytest_nodered_sec.errors import ProbeError
+from pytest_nodered_sec.observations.host_fronts import FrontConfig
 from pytest_nodered_sec.probes.host import fronts, haproxy
 from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.parse import Section
+from pytest_nodered_sec.rules.proxy import gate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+HEAD = "defaults\nmode http\ntimeout client 1s\ntimeout server 1s\ntimeout connect 1s\n"
 CONFIG = "frontend web\nbind :443,:8000-8001 ssl\ndefault_backend red\nbackend red\nserver a 127.0.0.1:1880"
 
 
@@ -143,9 +146,7 @@ def test_what_others_can_change_is_not_read(folder: Path) -> None:
 def test_a_real_haproxy_is_recognized_and_an_impostor_is_not(folder: Path) -> None:
     port, other = free_ports(2)
     config = folder / "haproxy.cfg"
-    text = (
-        "defaults\nmode http\ntimeout client 1s\ntimeout server 1s\ntimeout connect 1s\nfrontend web\nbind 127.0.0.1:"
-    )
+    text = f"{HEAD}frontend web\nbind 127.0.0.1:"
     config.write_text(f"{text}{port}\nhttp-request deny\n")
     (folder / "other.cfg").write_text(f"{text}{other}\n")
     shutil.copy("/usr/sbin/haproxy", folder / "haproxy")
@@ -169,6 +170,29 @@ def test_a_real_haproxy_is_recognized_and_an_impostor_is_not(folder: Path) -> No
         for process in running:
             process.kill()
             process.wait(10)
+
+
+@pytest.mark.skipif(
+    shutil.which("haproxy", path="/usr/sbin:/usr/bin") is None and not os.environ.get("CI"),
+    reason="apt install haproxy",
+)
+@pytest.mark.parametrize("place", ["$PLACE", "${PLACE}", '"${PLACE}"', "'${PLACE}'"])
+def test_addresses_of_servers_are_filled_in_from_the_environment_without_quotes_too(place: str, folder: Path) -> None:
+    port, behind = free_ports(2)
+    text = f"{HEAD}frontend web\nbind 127.0.0.1:{port}\ndefault_backend red\nbackend red\nserver a {place}\n"
+    (folder / "haproxy.cfg").write_text(text)
+    command = ["/usr/sbin/haproxy", "-db", "-f", f"{folder}/haproxy.cfg"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={"PLACE": f"127.0.0.1:{behind}"})
+    try:
+        with echoing({behind: "red"}):
+            assert listens(process, port)
+            assert ask(port, "a", "GET", "/x") == ("red", "/x")
+    finally:
+        process.kill()
+        process.wait(10)
+    for sockets in (SOCKETS, ()):
+        seen = FrontConfig("HAProxy", "haproxy.cfg", haproxy.tree([("haproxy.cfg", text)]), sockets)
+        assert "the address of server a (haproxy.cfg:10) is not in the configuration" in gate(seen, "/ui")
 
 
 LISTS = """global
