@@ -1,6 +1,7 @@
 """Runs of pytest in children of a process that has imported what they need: a process for each, in half the time.
 
-Nothing of a run is seen in the next one: each is forked from the same process, which has run no test.
+Nothing of a run is seen in the next one: each is forked from the same process, which has run no test. So are the
+workers of a run that has some.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import gc
 import json
 import os
 import pkgutil
+import re
 import select
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 _AT_START: Final = ("PYTHON", "LANG", "LC_", "LD_", "TZ")
 _SUITE: Final = "pytest_nodered_sec.suite."  # collected as any test file
 _LATER: Final = {"pytest_nodered_sec.session.xdist"}  # xdist hands sys.path of its own import to its workers
+# What plugins of this environment import in every run: hypothesis at its end, and xdist.
+_THEIRS: Final = ("hypothesis.internal.observability", "execnet")
+_WORKERS: Final = re.compile(r"-n ?(\d)$|--tx=")
+_AT_MOST: Final = 2  # workers that a test has
 _LIMIT: Final = 1200.0  # seconds of a run
 
 
@@ -116,13 +122,74 @@ class _Loader:
     @staticmethod
     def pytest_configure() -> None:
         pytest.register_assert_rewrite("pytest_nodered_sec", "testinfra", "hypothesis", "_hypothesis_globals")
-        with contextlib.suppress(ImportError):  # its plugin imports it at the end of every run
-            __import__("hypothesis.internal.observability")
+        for theirs in _THEIRS:
+            with contextlib.suppress(ImportError):
+                __import__(theirs)
         import pytest_nodered_sec
 
         for module in pkgutil.walk_packages(pytest_nodered_sec.__path__, "pytest_nodered_sec."):
             if module.name not in _LATER and not module.name.startswith(_SUITE):
                 __import__(module.name)
+
+
+class _Worker:
+    """What execnet starts as a process of Python and talks with, as far as it uses a Popen; forked before it is wanted.
+
+    Args:
+        others: those that were forked before, whose pipes are none of this one's.
+    """
+
+    def __init__(self, others: Sequence[_Worker]) -> None:
+        told, self._stdin = os.pipe()
+        self._stdout, tells = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            os.dup2(told, 0)
+            os.dup2(tells, 1)
+            for number in (told, tells, *(end for pipes in (self, *others) for end in (pipes._stdin, pipes._stdout))):
+                os.close(number)
+            sys.argv = ["-c"]
+            with open(0, closefd=False) as orders:
+                begin = orders.readline()
+            if begin:  # else it was not wanted
+                exec(eval(begin), {"__name__": "__main__"})  # noqa: S102, S307  # as execnet's own command line does
+            raise SystemExit(0)
+        os.close(told)
+        os.close(tells)
+
+    def open(self) -> Self:
+        """Give it the files that a Popen has."""
+        self.stdin, self.stdout = os.fdopen(self._stdin, "wb"), os.fdopen(self._stdout, "rb")
+        return self
+
+    def wait(self) -> int:
+        """Wait for its end; return its status."""
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+    def kill(self) -> None:
+        """End it."""
+        os.kill(self._pid, 9)
+
+
+def _fork_workers(args: Sequence[str]) -> None:
+    """Let xdist find the workers that a run asks for by `-n2` or `--tx=…`; those that replace them start anew."""
+    counts = [int(match[1] or _AT_MOST) for match in map(_WORKERS.match, args) if match]
+    ready: list[_Worker] = []
+    for _ in range(sum(counts)):
+        ready.append(_Worker(ready))
+    if not ready:
+        return
+    from execnet import gateway_base, gateway_io
+
+    class _Io(gateway_io.Popen2IOMaster):
+        def __init__(self, args: list[str], execmodel: Any) -> None:  # Any: theirs
+            if ready and args[:3] == [sys.executable, "-u", "-c"]:
+                self.popen: Any = ready.pop(0).open()
+                gateway_base.Popen2IO.__init__(self, self.popen.stdin, self.popen.stdout, execmodel)
+            else:
+                super().__init__(args, execmodel)
+
+    gateway_io.Popen2IOMaster = _Io  # type: ignore[misc]
 
 
 def _leave(status: Sequence[int]) -> None:
@@ -168,6 +235,7 @@ def _serve() -> None:
     os.environ.update(wanted["environment"])
     tempfile.tempdir = None  # its place was looked up in the old environment
     os.chdir(wanted["folder"])
+    _fork_workers(wanted["args"])
     sys.path.insert(0, wanted["folder"])
     sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *wanted["args"]]
     status.append(int(pytest.main()))
