@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -46,6 +47,14 @@ _MODULES: Final = (
 
 _INSIDE: Final = "127.0.0.2"  # the plant's loopback; the test looks from outside, which is 127.0.0.1
 _LIMIT: Final = 120.0  # seconds until Node-RED and its front accept connections
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has ::1, at which a front that was written listens as well."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as six:
+        six.bind(("::1", 0))
+        return True
+    return False
 
 
 class Plant:
@@ -215,7 +224,9 @@ class Plant:
         text = re.sub(r"/etc/\S+?/node-red(\.htpasswd|-accounts)", f"{here}/accounts", text)
         text = re.sub(r"/etc/\S+?/node-red-clients\.pem", f"{self.folder}/ca.pem", text)
         if self.front == "nginx":
-            text = text.replace("listen ", "listen 127.0.0.1:")
+            text = re.sub(r"listen (?=\d)", "listen 127.0.0.1:", text).replace("listen [::]:", "listen [::1]:")
+            if not has_ipv6():
+                text = re.sub(r" *listen \[.*\n", "", text)
             places = "".join(
                 f"{kind}_temp_path {here}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
             )
@@ -233,9 +244,10 @@ class Plant:
         if self.front == "haproxy":
             both = "".join((self.folder / name).read_text() for name in ("leaf.pem", "leaf.key"))
             (here / "both.pem").write_text(both)
-            text = text.replace("/etc/haproxy/certs/localhost.pem", f"{here}/both.pem").replace(
-                "bind :", "bind 127.0.0.1:"
-            )
+            text = text.replace("/etc/haproxy/certs/localhost.pem", f"{here}/both.pem")
+            text = text.replace("bind :", "bind 127.0.0.1:").replace(",[::]:", ",[::1]:")
+            if not has_ipv6():
+                text = re.sub(r",\[::1\]:\d+ v6only", "", text)
             return text + f"\nuserlist node-red-operators\n    user {self.operator} password {self._crypted()}\n"
         if self.front == "apache":
             modules = "".join(

@@ -54,9 +54,7 @@ def test_every_front_says_what_the_site_needs(front: FrontName, site: Site) -> N
 def test_what_a_whole_configuration_does_is_said() -> None:
     place, ports, login, name, refused, sockets = common.effects(SITE)
     assert place == "It takes the place of what serves plant.example today: remove that, or it goes on answering."
-    at = "It listens at ports 80 and 443 of every {}address of the machine: where today's configuration names others"
-    assert ports.startswith(at.format("IPv4 "))  # nginx
-    assert common.effects(replace(SITE, front="caddy"))[1].startswith(at.format(""))
+    assert ports.startswith("It listens at ports 80 and 443 of every address of the machine: where today's config")
     assert login.startswith("It requires a login for /api/orders, /dashboard, ")
     assert name == "It refuses requests for any host name other than plant.example."
     assert refused == "It refuses /red/about."

@@ -71,10 +71,6 @@ def withheld(site: Site) -> str:
     return f"^{_escaped(site.admin_root)}/({'|'.join(paths)})" if paths else ""
 
 
-def _kind(site: Site) -> str:
-    return "IPv4 " if site.front in ("nginx", "haproxy") else ""  # a port alone means that to them
-
-
 def effects(site: Site) -> tuple[str, ...]:
     """Return what a whole configuration does beyond the steps of one plan, as sentences for whoever installs it."""
     gate, sockets = gated(site), ", ".join(upgraded(site))
@@ -85,8 +81,8 @@ def effects(site: Site) -> tuple[str, ...]:
     )
     return (
         f"It takes the place of what serves {site.host} today: remove that, or it goes on answering.",
-        f"It listens at ports {site.http_port} and {site.port} of every {_kind(site)}address of the machine: where "
-        "today's configuration names others, name these.",
+        f"It listens at ports {site.http_port} and {site.port} of every address of the machine: where today's "
+        "configuration names others, name these.",
         *([f"It requires a login for {where}: programs that call anything there need an account."] if gate else []),
         f"It refuses requests for any host name other than {site.host}.",
         *([f"It refuses {', '.join(refused)}."] if refused else []),

@@ -23,6 +23,11 @@ def _pem(site: Site) -> str:
     return f"/etc/haproxy/certs/{site.host}.pem"
 
 
+def _both(port: int) -> str:
+    """Return a port of IPv4 and of IPv6: a port alone means IPv4."""
+    return f":{port},[::]:{port} v6only"
+
+
 def write(site: Site) -> dict[str, str]:
     """Return the whole configuration, for /etc/haproxy/haproxy.cfg."""
     host = f"[{site.host}]" if ":" in site.host else site.host
@@ -64,6 +69,7 @@ def write(site: Site) -> dict[str, str]:
         f"# {site.name}: /etc/haproxy/haproxy.cfg. You add who may log in: {USERS}",
         "# with a line `user NAME password HASH` for each account (the hash: openssl passwd -6). Certificate and key",
         f"# stand together in {_pem(site)}.",
+        "# Where the kernel has no IPv6 (ipv6.disable=1), take out `,[::]:PORT v6only` twice.",
         "global",
         f"    ssl-default-bind-options ssl-min-ver TLSv{min(site.versions)} no-tls-tickets",
         f"    ssl-default-bind-ciphers {common.CIPHERS}",
@@ -77,11 +83,11 @@ def write(site: Site) -> dict[str, str]:
         "",
         "# Nothing but the way to HTTPS; the name is written out, so that no header chooses it.",
         "frontend plain",
-        f"    bind :{site.http_port}",
+        f"    bind {_both(site.http_port)}",
         f"    http-request redirect prefix {site.origin} code 308",
         "",
         "frontend secure",
-        f"    bind :{site.port} ssl crt {_pem(site)} alpn http/1.1"
+        f"    bind {_both(site.port)} ssl crt {_pem(site)} alpn http/1.1"
         + (f" ca-file {CLIENTS} verify required" if site.clients else ""),
         *(f"    {line}" for line in rules),
         "",

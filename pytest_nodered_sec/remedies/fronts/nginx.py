@@ -34,6 +34,7 @@ def write(site: Site) -> dict[str, str]:
         f"#   printf 'operator:%s\\n' \"$(openssl passwd -6)\" | sudo tee -a {HTPASSWD} >/dev/null",
         "# Then `sudo nginx -t && sudo systemctl restart nginx`: where today's `listen` names an address, a reload",
         "# cannot take the port over; it leaves all as it is, and says so in /var/log/nginx/error.log alone.",
+        "# Where the kernel has no IPv6 (ipv6.disable=1), take out the lines with [::].",
         "server_tokens off;",
         "proxy_http_version 1.1;",
         "# Upgrade is passed on to live channels and nowhere else.",
@@ -45,16 +46,16 @@ def write(site: Site) -> dict[str, str]:
         _block(
             "server",
             [
-                f"listen {site.http_port} default_server;",
+                *_listen(f"{site.http_port} default_server"),
                 "location /.well-known/acme-challenge/ { root /var/www/letsencrypt; }",
                 f"location / {{ return 308 {site.origin}$request_uri; }}",
             ],
         ),
         "",
         "# Whoever asks for another name gets nothing.",
-        _block("server", [f"listen {site.port} ssl default_server;", *tls, "return 444;"]),
+        _block("server", [*_listen(f"{site.port} ssl default_server"), *tls, "return 444;"]),
         "",
-        _block("server", [f"listen {site.port} ssl;", f"server_name {_name(site)};", *tls, *_rules(site)]),
+        _block("server", [*_listen(f"{site.port} ssl"), f"server_name {_name(site)};", *tls, *_rules(site)]),
     ]
     return {FILE: "\n".join(blocks) + "\n"}
 
@@ -63,6 +64,11 @@ def certificate(site: Site) -> str:
     """Return where the paths of the certificate and its key stand."""
     names = "ssl_certificate and ssl_certificate_key"
     return f"which certificate and key nginx presents: write their paths at {names} in {FILE}"
+
+
+def _listen(what: str) -> list[str]:
+    """Return the lines by which a server listens in IPv4 and in IPv6: a port alone means IPv4."""
+    return [f"listen {what};", f"listen [::]:{what};"]
 
 
 def _name(site: Site) -> str:
