@@ -391,7 +391,7 @@ def pytest_report_teststatus(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.stash.get(APART, False):
         terminalreporter.write_line(f"nodered-sec: {collection.STAYS_OUT}")
-    for line in wrong_use.unread(config.stash[TARGETS]):
+    for line in wrong_use.unread(config.stash[_RUN]) if _RUN in config.stash else ():
         terminalreporter.write_line(f"nodered-sec: {line}")
 
 

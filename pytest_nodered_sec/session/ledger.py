@@ -368,7 +368,9 @@ class Ledger:
 
     def _unanswered(self) -> list[str]:
         """Return a line for each cause why targets answered nothing."""
-        alone = closing.NOTHING + stopped(self._config) if self._demanded else ""
+        left_out = self._config.stash[LEFT_OUT] if not self.records else ""
+        why = stopped(self._config) or (left_out and f": {left_out} leaves all controls out")
+        alone = closing.NOTHING + why if self._demanded else ""
         return closing.unanswered(self.records, self.policies, self._answered(), alone)
 
     def summary(self) -> str:

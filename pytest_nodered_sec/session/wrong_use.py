@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_nodered_sec.model import Target
+    from pytest_nodered_sec.session.run import Run
     from pytest_nodered_sec.session.settings import Settings
 
 _ALWAYS: Final = ("plan", "audit", "fix", "control", "shard", "baseline", *REPORTS)  # addopts included
@@ -26,6 +27,7 @@ _SHORT: Final = {  # variables that are no slip of the keys, and that others use
     "NODERED_PW": "NODERED_PASSWORD",
     "NODERED_CA": "NODERED_CA_FILE",
     "NODERED_CA_CERT": "NODERED_CA_FILE",
+    "NODERED_POLICY_FILE": "NODERED_POLICY",
 }
 
 
@@ -55,7 +57,9 @@ def refuse_without_a_target(config: pytest.Config, settings: Settings, *, droppe
 
 
 def _above(config: pytest.Config) -> str:
-    """Return where a policy file is, if none is where it is looked for and one is above; "" otherwise."""
+    """Return what may have been meant to name a target: a variable, or a policy file above where one is looked for."""
+    if os.environ.get("NODERED_URI"):
+        return "; NODERED_URI is set, and nothing reads it: did you mean NODERED_URL?"
     expected = beside(config)
     if config.option.nodered_policy or expected.is_file():
         return ""
@@ -68,14 +72,16 @@ def _is_typed(name: str, args: Iterable[str]) -> bool:
     return any(arg == flag or arg.startswith(f"{flag}=") for arg in args)
 
 
-def unread(targets: tuple[Target, ...]) -> list[str]:
-    """Return a sentence for each variable that is set, that nothing reads, and whose namesake a target lacks."""
+def unread(run: Run) -> list[str]:
+    """Return a sentence for each variable that is set, that nothing reads, and whose namesake the run lacks."""
     return [
         f"{name} is set, and nothing reads it; did you mean {meant}?"
         for name, meant in _SHORT.items()
-        if os.environ.get(name) and any(_lacks(target, meant) for target in targets)
+        if os.environ.get(name) and any(_lacks(run, target, meant) for target in run.targets)
     ]
 
 
-def _lacks(target: Target, variable: str) -> bool:
+def _lacks(run: Run, target: Target, variable: str) -> bool:
+    if variable == "NODERED_POLICY":
+        return run.file is None
     return not target.ca_file if variable == "NODERED_CA_FILE" else target.credentials is None

@@ -51,10 +51,16 @@ def test_absent(nodered_seen):
     require(NotApplicable("not here"))
 """
     )
-    for args in (["-k", "test_own"], ["-k", "test_absent"], ["-k", "test_absent", "-n1"]):
+    said = "nodered-sec: no question was answered, so nothing is proven"
+    for args, why in (
+        (["-k", "test_own"], ": -k leaves all controls out"),
+        (["-m", "nodered_critcal"], ": -m leaves all controls out"),
+        (["-k", "test_absent"], ""),
+        (["-k", "test_absent", "-n1"], ""),
+    ):
         result = site.run(*args)
         assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-        result.stdout.fnmatch_lines(["nodered-sec: no question was answered, so nothing is proven"])
+        assert f"{said}{why}" in result.outlines
     site.pytester.makeini("[pytest]\nnodered_url = https://plant.example")
     assert site.run("-k", "test_own", url=None).ret == 0
     assert site.run("-k", "test_absent", url=None).ret == 0

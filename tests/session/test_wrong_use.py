@@ -318,6 +318,24 @@ def test_a_short_variable_is_told_which_was_meant(site: Site, monkeypatch: pytes
     assert [line for line in site.run("-q").outlines if "did you mean" in line] == said[1:]
 
 
+def test_a_variable_for_a_policy_file_that_nothing_reads_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_POLICY_FILE", "plant.toml")
+    site.write(test_own="def test_own():\n    pass\n")
+    told = "nodered-sec: NODERED_POLICY_FILE is set, and nothing reads it; did you mean NODERED_POLICY?"
+    assert told in site.run("-q").outlines
+    (site.path / "nodered-sec.toml").write_text('editor = "protected"\n')
+    assert told not in site.run("-q").outlines
+
+
+def test_a_variable_that_nearly_names_a_target_is_told(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODERED_URI", "https://plant.example")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "--nodered-suite=only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*; NODERED_URI is set, and nothing reads it: did you mean NODERED_URL?"])
+
+
 def test_a_policy_file_above_is_named_where_there_is_no_target(pytester: pytest.Pytester) -> None:
     above = pytester.path / "nodered-sec.toml"
     above.write_text('[[target]]\nname = "a"\nurl = "https://a.example"\n')
