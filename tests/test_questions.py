@@ -105,6 +105,20 @@ def test_each_live_channel_is_joined_with_a_foreign_origin() -> None:
     ]
 
 
+def test_every_control_tells_its_questions_apart_where_one_path_stands_for_several_things() -> None:
+    """Two questions with one label end a run before it begins: test ids are made of the labels."""
+    for path in ("/line", "/comms", "/ui"):
+        declared = {
+            "dashboards": ("/line", "/ui"),
+            "websockets": (path,),
+            "protected_paths": (Endpoint(path, "GET", "none"), Endpoint(path, "POST", "unknown")),
+            "interfaces": (Interface("uibuilder", path),),
+        }
+        for control in CONTROLS:
+            labels = [ask.label for ask in asked(control, **declared)]
+            assert len(labels) == len(set(labels)), (control, labels)
+
+
 def test_other_interfaces_are_tried_at_their_usual_places_unless_declared() -> None:
     assert [(ask.args, ask.label) for ask in asked("live-01")] == [
         (("uibuilder", ""), "uibuilder"),

@@ -255,11 +255,15 @@ def websockets(target: Target) -> tuple[Ask, ...]:
 
 
 def foreign_origins(target: Target) -> tuple[Ask, ...]:
-    """Each live channel with a foreign Origin (origin-01)."""
+    """Each live channel with a foreign Origin (origin-01); a path may stand for another channel and a WebSocket."""
+    others = (("comms", "/comms"), *(("dashboard", path) for path in dashboards_of(target)))
+    taken = [path for _, path in others]
     return (
-        Ask("foreign", ("comms", "/comms"), "/comms"),
-        *(Ask("foreign", ("dashboard", path), path) for path in dashboards_of(target)),
-        *(Ask("foreign", ("websocket", path), path) for path in target.policy.websockets),
+        *(Ask("foreign", other, other[1]) for other in others),
+        *(
+            Ask("foreign", ("websocket", path), f"WebSocket {path}" if path in taken else path)
+            for path in target.policy.websockets
+        ),
     )
 
 
