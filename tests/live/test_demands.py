@@ -1,4 +1,4 @@
-"""What a policy demands that a real Node-RED does not have: findings, each by its code, and nothing of the sort else."""
+"""What a policy demands that a real Node-RED does not have: findings, each by its code."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.http import Exchange
 
 _KEPT: Final = 500  # paths of which the cookies are kept
+_LONGEST: Final = 4000  # characters of what is handed back; a front takes 8 kB of a line (nginx), and refuses more
 
 
 class Noticed:
@@ -73,7 +75,8 @@ class Noticed:
                 if before is None or _order(where) < _order(before.where):
                     self._cookies[cookie] = replace(cookie, where=where)
             if got.status >= 300 and not secret and got.cookies and len(self._handed_out) < _KEPT:
-                self._handed_out.setdefault((led_from or path).partition("?")[0], {}).update(handed_out(got))
+                given = self._handed_out.setdefault((led_from or path).partition("?")[0], {})
+                given.update(handed_out(got) if len(given) < COOKIES else {})  # each may have a name of its own
 
     def cookies(self) -> tuple[Cookie, ...]:
         """Return the cookies set so far, each kind once, in an order that does not depend on who asked first."""
@@ -83,7 +86,9 @@ class Noticed:
     def handed_out(self, paths: Iterable[str]) -> dict[str, str]:
         """Return the cookies, with values, that refusals of strangers have set at these paths; never shown."""
         with self._lock:
-            return {name: value for path in paths for name, value in self._handed_out.get(path, {}).items()}
+            given = {name: value for path in paths for name, value in self._handed_out.get(path, {}).items()}
+        ends = itertools.accumulate(len(f"{name}={value}; ") for name, value in given.items())
+        return {name: given[name] for name, end in zip(given, ends, strict=True) if end <= _LONGEST}
 
 
 def _order(where: str) -> tuple[int, str]:

@@ -41,6 +41,16 @@ def test_cookies_are_handed_out_by_the_path_that_set_them() -> None:
         assert noticed.handed_out(["/nowhere"]) == {}
 
 
+def test_cookies_with_a_new_name_each_time_make_no_header_that_fronts_refuse() -> None:
+    """As oauth2-proxy sets one for each request that it leads to its login (cookie_csrf_per_request)."""
+    noticed = Noticed()
+    for number in range(100):
+        noticed.note("GET", "/ui", Exchange(302, {}, b"", (f"_csrf_{number}={'a' * 300}",)))
+    cookies = noticed.handed_out(["/ui"])
+    assert "_csrf_0" in cookies
+    assert 3000 < len("; ".join(f"{name}={value}" for name, value in cookies.items())) < 4096
+
+
 def test_what_was_served_and_what_was_sent_with_a_secret_hands_out_nothing() -> None:
     noticed = Noticed()
     noticed.note("GET", "/a", Exchange(200, {}, b"", ("sid=1",)))
