@@ -39,6 +39,10 @@ class Down:
         self._target = target
         roots = {root.lower().rstrip("/") for root in (target.admin("/"), target.node("/"))}
         self._roots = sorted(roots, key=len, reverse=True)
+        policy = target.policy
+        declared = [*(policy.dashboards or ()), *policy.websockets, *(each.path for each in policy.interfaces)]
+        declared += [each.path for each in policy.protected_paths] + [each.path for each in policy.public_paths]
+        self._declared = {self._place(target.node(path)) for path in declared}
         self._places: set[str] = set()
         self._answers: dict[str, Exchange] = {}  # the answer of each, by its first segment as it is written
         self._asking = threading.Lock()  # one at a time: a limit would object to each of eight
@@ -123,8 +127,13 @@ class Down:
         )
 
     def _first(self, places: Iterable[str]) -> str:
-        """Return the first of these by name; one that begins like another goes with it (HAProxy: path_beg /ui)."""
+        """Return the first of these by name; one that begins like another goes with it (HAProxy: path_beg /ui).
+
+        What the policy declares has a name of its own: another server may be behind it.
+        """
         least = min(places, default="")
+        if least in self._declared:
+            return least
         return min((place for place in list(self._places) if least.startswith(place)), default="")
 
     def _segment(self, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from seen import target
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import Target
 from pytest_nodered_sec.observations.certificates import CertificateDemand
-from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.policy.model import Endpoint, Policy
 from pytest_nodered_sec.probes.transport.down import Down
 from pytest_nodered_sec.probes.transport.form import Form
 from pytest_nodered_sec.probes.transport.http import Exchange
@@ -123,6 +124,21 @@ def test_what_begins_alike_or_is_named_in_the_reason_is_told_with_the_first() ->
     assert said(reason="no answer to GET /ui: 503; GET /dashboard: 503") == "/dashboard"
     assert said("/flows", reason="GET /ui: 503; GET /flows: 503") == "GET /ui: 503; GET /flows: 503"
     assert said(reason="nothing") == "nothing"
+
+
+def test_what_the_policy_declares_is_told_by_its_own_name() -> None:
+    policy = Policy(
+        dashboards=("/ui", "/ui2"),
+        websockets=("/uiws/line",),
+        protected_paths=(Endpoint("/uiapi/orders", "GET", "none"),),
+    )
+    down = Down(replace(PLANT, policy=policy))
+    paths = ("/nr/ui", "/nr/ui2", "/nr/uiws/line", "/nr/uiapi/orders", "/nr/uisettings")
+    for path in paths:
+        asked(down, path, answers(401, 401), answers(503))
+    late = ProbeError("503", Cause.UNAVAILABLE)
+    said = [str(down.told([path.removeprefix("/nr")], late)).partition(" answered")[0] for path in paths]
+    assert said == ["/nr/ui", "/nr/ui2", "/nr/uiws", "/nr/uiapi", "/nr/ui"]
 
 
 def asked_behind_an_upgrade(serve: hostile.Handler) -> Station:
