@@ -12,10 +12,13 @@ import functools
 import re
 import threading
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec import spellings
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 INSTEAD: Final = "[redacted]"
 _KEPT: Final = 10_000  # texts, of
@@ -25,6 +28,27 @@ _SHORT: Final = 4  # characters; shorter values are removed only where they stan
 _DIGITS: Final = 5  # of a port, a year, the seconds of a day
 
 
+@dataclass(frozen=True)
+class Form:
+    """A spelling of a secret.
+
+    Attributes:
+        text: itself.
+        anywhere: whether it is looked for in any letter case, and in parts.
+    """
+
+    text: str
+    anywhere: bool = False
+
+
+def forms_of(secret: str) -> Iterator[Form]:
+    """Yield the spellings by which a secret is found in a text, and in each of its readings."""
+    yield from (Form(form) for form in spellings.forms(secret))
+    yield from (Form(form, anywhere=len(form) >= spellings.SHORTEST) for form in spellings.encoded(secret))
+    if len(secret) >= spellings.SHORTEST and not _is_ordinary(secret):
+        yield Form(secret, anywhere=True)
+
+
 class Cleaner:
     """Finds secrets in texts, and remembers texts without any: a run cleans the same ones again and again.
 
@@ -32,17 +56,22 @@ class Cleaner:
         forms: every form of every secret.
     """
 
-    def __init__(self, forms: frozenset[str]) -> None:
+    def __init__(self, forms: frozenset[Form]) -> None:
         self._forms = forms
         self._clean: set[str] = set()
 
     @functools.cached_property  # the accounts of many targets are learnt one after the other, and used then
     def _pattern(self) -> re.Pattern[str]:
         by_start: dict[str, list[str]] = {}  # few at each place of a text: of a fleet there are many passwords
-        for form in sorted(self._forms, key=len, reverse=True):
+        for form in sorted({form.text for form in self._forms if not form.anywhere}, key=len, reverse=True):
             start, rest = _expression(form)
             by_start.setdefault(start, []).append(rest)
-        return re.compile("|".join(f"{start}(?:{'|'.join(rests)})" for start, rests in by_start.items()))
+        starts = [f"{start}(?:{'|'.join(rests)})" for start, rests in by_start.items()]
+        return re.compile("|".join(starts) or "(?!)")
+
+    @functools.cached_property
+    def _parts(self) -> spellings.Parts:
+        return spellings.Parts(form.text for form in self._forms if form.anywhere)
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
@@ -62,16 +91,26 @@ class Cleaner:
             text: any.
             own: where such parts begin and end.
         """
-        if not own:
-            return self._pattern.sub(INSTEAD, text)
-        kept, done, place = "", 0, 0
-        while match := self._pattern.search(text, place):
-            if any(begins <= match.start() and match.end() <= ends for begins, ends in own):
-                place = match.start() + 1
-                continue
-            kept += text[done : match.start()] + INSTEAD
-            done = place = match.end()
-        return kept + text[done:]
+        places = sorted(
+            (begins, ends)
+            for begins, ends in self._spans(text)
+            if not any(first <= begins and ends <= last for first, last in own)
+        )
+        kept, done = "", 0
+        for begins, ends in places:
+            if begins >= done:
+                kept += text[done:begins] + INSTEAD
+            done = max(done, ends)
+        return kept + text[done:] if places else text
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where secrets begin and end; those within another's place, too."""
+        for reading in spellings.readings(text):
+            place = 0
+            while match := self._pattern.search(reading.text, place):
+                yield reading.span(*match.span())
+                place = match.start() + 1  # one that is our own may have another beside it
+        yield from (reading.span(*span) for span in self._parts.spans(reading.text))
 
 
 def _expression(form: str) -> tuple[str, str]:
@@ -111,22 +150,22 @@ class Secrets:
         own: what it begins with.
     """
 
-    def __init__(self, outer: Secrets | None = None, own: set[str] | None = None) -> None:
+    def __init__(self, outer: Secrets | None = None, own: set[Form] | None = None) -> None:
         self.outer = outer
         self.own = own or set()
-        self._inner: set[str] = set()  # of runs inside this one
-        self._before: set[str] | None = None  # what it knew when the run began that has not begun to learn
+        self._inner: set[Form] = set()  # of runs inside this one
+        self._before: set[Form] | None = None  # what it knew when the run began that has not begun to learn
         self.cleaner: Cleaner | None = None
         self.of_real: Cleaner | None = None
         self._renew()
 
-    def add(self, forms: set[str]) -> None:
+    def add(self, forms: set[Form]) -> None:
         """Learn a secret by all its forms."""
         if not forms <= self.own:
             self.own |= forms
             self._renew()
 
-    def add_of_inner(self, forms: set[str]) -> None:
+    def add_of_inner(self, forms: set[Form]) -> None:
         """Learn a secret of a run inside this one, which is none for those that follow it."""
         if not forms <= self._inner:
             self._inner |= forms
@@ -136,7 +175,7 @@ class Secrets:
         """Note that a run is about to begin inside this one, or after it."""
         self._before = set(self.own)
 
-    def hand_over(self) -> set[str]:
+    def hand_over(self) -> set[Form]:
         """Return what was learnt since the mark, all where there is none, and keep it for this run's texts only."""
         since = self.own - (self._before or set())
         if self._before is not None:
@@ -152,7 +191,7 @@ class Secrets:
     def _renew(self) -> None:
         """Make a new cleaner: what the old one found clean may hold the new secret."""
         forms = self.own | self._inner
-        real = frozenset(form for form in forms if not _is_ordinary(form))
+        real = frozenset(form for form in forms if not _is_ordinary(form.text))
         self.cleaner = Cleaner(frozenset(forms)) if forms else None
         self.of_real = Cleaner(real) if real else None
 
@@ -207,7 +246,7 @@ class Runs:
 
         return end
 
-    def add(self, forms: set[str]) -> None:
+    def add(self, forms: set[Form]) -> None:
         """Learn a secret by all its forms, for the run of this thread."""
         with self._lock:
             if self._stop_watching is None:

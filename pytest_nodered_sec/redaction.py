@@ -14,9 +14,7 @@ import contextlib
 import dataclasses
 import enum
 import functools
-import html
 import ipaddress
-import json
 import logging
 import re
 import traceback
@@ -24,12 +22,12 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from pytest_nodered_sec import texts
-from pytest_nodered_sec.learnt import INSTEAD, Runs
+from pytest_nodered_sec import spellings, texts
+from pytest_nodered_sec.learnt import INSTEAD, Form, Runs, forms_of
 from pytest_nodered_sec.own_fields import OF_TRACEBACK, PROSE_OF_POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
 _ISSUED: Final = 16  # characters of what a target issues; what is shorter may be a word
 _MADE: Final = 8  # of a part of it in which letters and digits are mixed
@@ -47,7 +45,7 @@ def begin() -> Callable[[], None]:
 
 
 def learn(secret: str, *, username: str = "") -> None:
-    """Remember a secret in the forms in which it may turn up: plain, quoted for JSON or HTML, in a Basic header.
+    """Remember a secret in the spellings in which it may turn up: plain, escaped, encoded, in a Basic header, cut.
 
     Each form is known quoted for a URL, too, whichever marks a browser, a server or a library leaves as they are.
 
@@ -69,10 +67,11 @@ def learn(secret: str, *, username: str = "") -> None:
     misread = secret.encode(errors="surrogateescape").decode("latin-1")
     read = {secret, misread, unquote(secret)}  # a cookie is issued quoted, and kept as it was before
     lower = {each.lower() for each in read if len(each) >= _LOWERED}
-    forms = {form for each in read | lower for form in _forms(each)}
+    forms = {form for each in read for form in forms_of(each)}
+    forms |= {Form(form) for each in lower for form in spellings.forms(each)}
     if username:
-        forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
-    _runs.add(forms | {texts.readable(form) for form in forms})
+        forms.add(Form(base64.b64encode(f"{username}:{secret}".encode()).decode()))
+    _runs.add(forms | {Form(texts.readable(form.text), form.anywhere) for form in forms})
 
 
 def learn_issued(value: str) -> None:
@@ -87,13 +86,6 @@ def learn_issued(value: str) -> None:
     mixed = (re.search("[0-9]", part) and re.search("[A-Za-z]", part) for part in parts if len(part) >= _MADE)
     if len(value) >= _ISSUED and any(mixed):
         learn(value)
-
-
-def _forms(secret: str) -> Iterator[str]:
-    yield from (secret, repr(secret)[1:-1], secret.replace("\\", "\\\\").replace('"', '\\"'))
-    yield from (ascii(secret)[1:-1], secret.encode("unicode_escape").decode())  # the latter of ids of parameters
-    yield from (json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False))
-    yield from (html.escape(secret), html.escape(secret, quote=False), html.escape(secret).replace("&#x27;", "&#39;"))
 
 
 def scrub(text: str) -> str:
