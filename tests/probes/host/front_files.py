@@ -41,5 +41,5 @@ def trouble(front: fronts.Front, later: dict[str, Section]) -> str:
 
 def looked(*args: str) -> dict[str, Section]:
     command = ["sh", "-c", SCRIPT, "sh", "MARK", "", "0", *args]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True, timeout=300)
     return text_of.sections(done.stdout, "MARK")

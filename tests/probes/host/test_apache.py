@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from typing import TYPE_CHECKING
-
 import pytest
-from loopback import free_ports, is_open, listens
-from probes.host.front_files import SOCKETS, front, looked, trouble
+from probes.host.front_files import SOCKETS, front, trouble
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.probes.host import fronts
-from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.parse import Section
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 # --- Apache httpd
 
@@ -232,64 +221,3 @@ def test_modules_that_a_program_of_another_place_may_have() -> None:
     )
     assert apache_of("<IfModule mod_ssl.c>\nLogLevel info\nDefine A\n</IfModule>\n<IfDefine A>\nListen 1\n</IfDefine>",
                      {}, own) == []  # fmt: skip
-
-
-ASKED = (
-    "sites",
-    "!sites",
-    "!sites/none/at/all",
-    '"sites//b.conf"',
-    "'!sites/b.conf'",
-    "/none",
-    "!/none",
-    "sites/b.conf/x",
-)
-
-
-@pytest.mark.skipif(
-    shutil.which("apache2", path="/usr/sbin:/usr/bin") is None and not os.environ.get("CI"),
-    reason="apt install apache2-bin",
-)
-def test_a_real_apache_is_recognized_and_its_files_are_read(folder: Path) -> None:
-    port, *others = free_ports(1 + len(ASKED))
-    (folder / "sites").mkdir()
-    (folder / "sites" / "b.conf").write_text("<VirtualHost *:1>\n</VirtualHost>")
-    (folder / "a.conf").symlink_to(folder / "sites" / "b.conf")
-    (folder / "open.conf").write_text(f"Include {folder}/sites/secret\n")
-    (folder / "open.conf").chmod(0o666)
-    modules = "\n".join(
-        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
-        for name in ("mpm_event", "authz_core", "headers")
-    )
-    (folder / "apache.conf").write_text(
-        f'{modules}\nServerName a\nPidFile {folder}/pid\nErrorLog {folder}/log\nServerRoot "{folder}"\n'
-        f"Listen 127.0.0.1:{port}\nInclude a.conf\nIncludeOptional 'sites/*.conf'\nIncludeOptional none/*.conf\n"
-        'RequestHeader set Authorization "Basic c2VjcmV0"\n<IfDefine NEVER>\nInclude open.conf\n</IfDefine>\n'
-        + "".join(
-            f"<IfFile {path}>\nListen 127.0.0.1:{other}\n</IfFile>\n" for path, other in zip(ASKED, others, strict=True)
-        )
-        + "<IfFile a.conf>\nServerName b\n</IfFile>\n"
-    )
-    command = ["/usr/sbin/apache2", "-X", "-d", "/", "-f", f"{folder}/apache.conf"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        assert listens(process, port)
-        sections = looked()
-        who = text_of.me(sections["me"])
-        [seen] = [running for running in fronts.running(sections, who) if running.pid == process.pid]
-        assert seen.exe == "/usr/sbin/apache2"
-        later = looked(*fronts.paths([seen]))
-        with pytest.raises(ProbeError, match=r"whether <iffile a\.conf> holds is not known"):  # where a link led is not
-            fronts.config(seen, later, SOCKETS)
-        later |= {f"standing:{folder}/a.conf": Section("no 0", 0)}
-        config = fronts.config(seen, later, SOCKETS)
-        open_ports = {one for one in (port, *others) if is_open(one)}
-        assert fronts.ports_of(config.directives) == set(map(str, open_ports))
-        assert len(open_ports) == 5
-        assert [line.name for line in config.directives].count("virtualhost") == 2
-        assert later[f"config:{folder}/open.conf"].code == 1
-        assert f"config:{folder}/sites/secret" not in later  # what others can change leads nowhere
-        assert "c2VjcmV0" not in "".join(section.text for section in later.values())
-    finally:
-        process.kill()
-        process.wait(10)

@@ -17,7 +17,6 @@ from probes.host.front_files import OPS, SOCKETS, front, looked, trouble
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.observations.host_fronts import FrontConfig
 from pytest_nodered_sec.probes.host import fronts, haproxy
-from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.parse import Section
 from pytest_nodered_sec.rules.proxy import gate
 
@@ -137,39 +136,6 @@ def test_what_others_can_change_is_not_read(folder: Path) -> None:
         (folder / "theirs.cfg").write_text("frontend a")
         os.chown(folder / "theirs.cfg", 12345, 12345)
         assert later(folder / "theirs.cfg")[f"config:{folder}/theirs.cfg"].code == 1
-
-
-@pytest.mark.skipif(
-    shutil.which("haproxy", path="/usr/sbin:/usr/bin") is None and not os.environ.get("CI"),
-    reason="apt install haproxy",
-)
-def test_a_real_haproxy_is_recognized_and_an_impostor_is_not(folder: Path) -> None:
-    port, other = free_ports(2)
-    config = folder / "haproxy.cfg"
-    text = f"{HEAD}frontend web\nbind 127.0.0.1:"
-    config.write_text(f"{text}{port}\nhttp-request deny\n")
-    (folder / "other.cfg").write_text(f"{text}{other}\n")
-    shutil.copy("/usr/sbin/haproxy", folder / "haproxy")
-    (folder / "haproxy").chmod(0o777)  # others can change it
-    programs = (("/usr/sbin/haproxy", config), (str(folder / "haproxy"), folder / "other.cfg"))
-    running = [
-        subprocess.Popen([program, "-db", "-f", file.name], stderr=subprocess.DEVNULL, cwd=folder)
-        for program, file in programs
-    ]
-    try:
-        assert listens(running[0], port)
-        assert listens(running[1], other)
-        sections = looked()
-        assert f"impostor {running[1].pid}" in sections
-        who = text_of.me(sections["me"])
-        [seen] = [front for front in fronts.running(sections, who) if front.pid == running[0].pid]
-        assert f"front {running[1].pid}" not in sections
-        later = looked(*fronts.paths([seen]))
-        assert fronts.ports_of(fronts.config(seen, later, SOCKETS).directives) == {str(port)}
-    finally:
-        for process in running:
-            process.kill()
-            process.wait(10)
 
 
 @pytest.mark.skipif(

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from loopback import free_ports, listens
 from probes.host.front_files import SOCKETS, front, looked
 
 from pytest_nodered_sec.errors import ProbeError
-from pytest_nodered_sec.lab import toolchain
 from pytest_nodered_sec.probes.host import fronts, traefik
-from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.gather import SCRIPT
 from pytest_nodered_sec.probes.host.parse import Section
 
@@ -207,32 +203,3 @@ def test_files_of_a_traefik_come_by_the_script(folder: Path) -> None:
     assert f"config:{folder}/dynamic/b.toml" in seen
     assert seen[f"routes:{folder}/none"].code == 1
     assert f"config:{folder}/one.yml" not in looked(f"traefik:{folder}:{folder}/open.yml")
-
-
-@pytest.mark.parametrize("at_home", [False, True])
-def test_a_real_traefik_is_recognized_and_its_files_are_read(at_home: bool, folder: Path) -> None:
-    (port,) = free_ports(1)
-    static = {"entryPoints": {"web": {"address": f"127.0.0.1:{port}"}}, "providers": {"file": {"directory": "dynamic"}}}
-    (folder / "traefik.yml").write_text(json.dumps(static))
-    (folder / "dynamic").mkdir()
-    (folder / "dynamic" / "a.yml").write_text(ROUTES)
-    command = [str(toolchain.traefik()), "--configFile=traefik.yml"]
-    if at_home:  # which outweighs its flags
-        (folder / ".config").mkdir()
-        (folder / "traefik.yml").rename(folder / ".config" / "traefik.yml")
-        command[1:] = ["--entryPoints.none.address=127.0.0.1:1", "--providers.file.filename=/none.yml"]
-    own = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    process = subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.DEVNULL)
-    try:
-        assert listens(process, port)
-        sections = looked()
-        if "cannot be told" in sections[f"front {process.pid}"].text:
-            pytest.skip("others can change the traefik of this environment")
-        who = text_of.me(sections["me"])
-        [seen] = [running for running in fronts.running(sections, who) if running.pid == process.pid]
-        config = fronts.config(seen, looked(*fronts.paths([seen])), SOCKETS)
-        assert fronts.ports_of(config.directives) == {str(port)}
-        assert [section.name for section in config.directives] == ["static", "dynamic"]
-    finally:
-        process.kill()
-        process.wait(10)
