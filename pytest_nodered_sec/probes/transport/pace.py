@@ -172,12 +172,16 @@ class Pace:
 
     @contextlib.contextmanager
     def spaced(self, interval: float) -> Iterator[None]:
-        """Send no two requests within so many seconds until the block ends; who does this is alone."""
-        before, self._interval = self._interval, max(self._interval, interval)
+        """Send no two requests within so many seconds until the block ends; who does this is alone.
+
+        Where a limit objects meanwhile, the pace stays as slow as that wants.
+        """
+        before = self._interval
+        spaced = self._interval = max(before, interval)
         try:
             yield
         finally:
-            self._interval = before
+            self._interval = before if self._interval == spaced else self._interval
 
     def keep(self, interval: float) -> None:
         """Send no two requests within so many seconds from now on; 0 changes nothing."""

@@ -222,3 +222,16 @@ def test_an_objection_whose_meaning_was_found_out_later_is_no_new_one(clock: Clo
         clock.sleep(1.2)
     assert news == [True, False, False, False]
     assert pace.slow_down(clock.monotonic())
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_a_pace_for_a_while_ends_unless_a_limit_objected_to_it(objects: bool, clock: Clock) -> None:
+    pace = Pace()
+    with pace.spaced(0.5):
+        if objects:
+            pace.slow_down(clock.now)
+    begun = clock.now
+    for _ in range(3):
+        with pace.turn(clock.now + 9):
+            pass
+    assert (clock.now - begun > 0.5) == objects
