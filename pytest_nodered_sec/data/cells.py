@@ -47,7 +47,9 @@ COLUMNS: Final = {
     "10.0.0.1 before it), where paths are asked in other forms ::1 (X-Forwarded-For: 172.17.0.1, 192.168.178.2), "
     "and 192.168.178.2 (X-Forwarded-For: 192.168.0.2, 192.168.2.2, 10.8.0.2, 192.168.0.2); of channels the first "
     "three by polling, 192.168.1.5 as a WebSocket (X-Forwarded-For has fd00::1 behind it), of others than the "
-    "dashboards' ::1, too; of a further page behind the same gate not the fourth, nor the last",
+    "dashboards' ::1, too; of a further page behind the same gate not the fourth, nor the last; at the admin API, the "
+    "first page and the first endpoint 192.168.1.5 in a PROXY header before the TLS handshake, and where that is taken "
+    "six more",
     "rewritten": "X-Original-URL, X-Original-URI, X-Rewrite-URL, X-Forwarded-Uri, X-Forwarded-Path, X-Replaced-Path "
     "and X-Envoy-Original-Path with a path that is often free, X-Forwarded-Prefix; OPTIONS in X-Original-Method, "
     "X-Forwarded-Method, X-HTTP-Method, X-HTTP-Method-Override and X-Method-Override; localhost in X-Forwarded-Host, "

@@ -104,6 +104,8 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
         by_address.append(Ask("by_address", ("the name with a dot",), "the name with a dot as Host"))
     if target.named and target.tls:
         by_address.append(Ask("by_address", ("no name",), "no name in the TLS handshake"))
+    if target.tls:
+        by_address.append(Ask("announced", label="PROXY protocol"))
     http3 = [Ask("http3", label="HTTP/3")] if target.tls else []
     return (*asks, *by_address, *http3)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.registry.elsewhere import (
     for_admin_cross_origin,
+    for_announced,
     for_by_address,
     for_by_address_in_clear,
     for_cross_origin,
@@ -134,6 +135,7 @@ PROBES: Final[dict[str, Probe]] = {
     "by_address": Probe(
         "http.by_address", "attempt_by_address", for_by_address, ("admin", "node"), trips=8, doors=True
     ),
+    "announced": Probe("http.announced", "attempt_announced", for_announced, ("admin", "node"), trips=2, doors=True),
     "by_address_in_clear": Probe(
         "http.by_address", "ask_by_address_in_clear", for_by_address_in_clear, ("admin", "plain"), trips=2, doors=True
     ),

@@ -113,6 +113,31 @@ def for_by_address(target: Target, args: tuple[str, ...]) -> list[Request]:
     ]
 
 
+def one_that_reads(target: Target) -> tuple[tuple[str, str], ...]:
+    """Return surface and path of the admin API, the first page that is not public, and the first harmless endpoint."""
+    harmless = (
+        endpoint.path
+        for endpoint in target.policy.protected_paths
+        if (endpoint.method, endpoint.effect) == ("GET", "none")
+    )
+    return (
+        ("admin API", "/settings"),
+        *(("dashboard page", path) for path in target.guarded_dashboards[:1]),
+        *(("endpoint", path) for path in list(harmless)[:1]),
+    )
+
+
+def for_announced(target: Target, args: tuple[str, ...]) -> list[Request]:
+    """Return what the probe `announced` may send."""
+    del args
+    asked = [
+        target.admin(path) if surface == "admin API" else target.node(path) for surface, path in one_that_reads(target)
+    ]
+    plainly = [Request(Manner.READ, "GET", path) for path in asked]
+    asked.append(target.node("/<random>"))
+    return [*(Request(Manner.EXPLOIT, "GET", f"{path}, after a PROXY header") for path in asked), *plainly]
+
+
 def for_by_address_in_clear(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `by_address_in_clear` may send."""
     del args

@@ -131,6 +131,8 @@ _REMEDIES: Final = {
     "address": "let the default server refuse: nginx: listen 443 ssl default_server; return 444;",
     "sni": "require the login of the port or of the Host header, not of the name in the TLS handshake: HAProxy: "
     "http-request auth without ssl_fc_sni, http-request deny unless { hdr(host) -i NAME }",
+    "proxy-protocol": "believe a PROXY header of the balancer in front only: Traefik: proxyProtocol: trustedIPs: "
+    "[ITS-ADDRESS] in place of insecure; Caddy: proxy_protocol { allow ITS-ADDRESS }",
     "localhost": "let what is meant for this machine listen on it alone: nginx: listen 127.0.0.1:8443 ssl in the "
     "server block for localhost",
 }

@@ -69,6 +69,7 @@ def test_what_is_sent_was_planned(name: str, targets: dict[str, Target], monkeyp
 
     def visit(self: Entrance, method: str, path: str, *more: Any) -> Any:
         kinds = {"port": "at Node-RED's own port", "the address": "under its address"}
+        kinds["after"] = "after a PROXY header"
         where = next((said for kind, said in kinds.items() if self.where.startswith(kind)), "as a name that nobody has")
         where = where if self.tls or not where.startswith("under") else f"in clear {where}"
         sent.add((method, normal(f"{path}, {where}"), False))

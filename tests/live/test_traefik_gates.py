@@ -125,6 +125,11 @@ GATES = {
         'entry {"forwardedHeaders": {"trustedIPs": ["192.0.2.0/24"]}}\nPathPrefix(`/`) -> depth',
     ),
     "excluded": Pair(f"{TRUSTING}\nPathPrefix(`/`) -> excluded", "proxy-05:forwarded", "PathPrefix(`/`) -> excluded"),
+    "announced": Pair(
+        unless("ClientIP(`10.0.0.0/8`)", 'entry {"proxyProtocol": {"insecure": true}}'),
+        "proxy-05:proxy-protocol",
+        unless("ClientIP(`10.0.0.0/8`)", 'entry {"proxyProtocol": {"trustedIPs": ["192.0.2.0/24"]}}'),
+    ),
     "priority": Pair(  # without numbers the longer rule wins
         f"{says('User-Agent', 'Mozilla')} ->\n{CLOSED}",
         "proxy-05:browser proxy-05:navigation",

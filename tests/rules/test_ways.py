@@ -152,6 +152,7 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("navigation", "$http_sec_fetch_mode"),
         ("ending", "$request_uri"),
         ("embedded", "$http_referer"),
+        ("proxy-protocol", "trustedIPs"),
         ("tool", "$http_user_agent"),
         ("hook", "auth_request"),
         ("jwt", "adminAuth.tokens"),
@@ -173,8 +174,9 @@ def test_the_table_is_whole() -> None:
 def test_every_way_has_a_source_and_a_remedy() -> None:
     parts = {part.name: part for way in WAYS.values() for part in way.parts}
     assert all(part.source for part in parts.values())
-    assert {_REMEDIES_ALIKE.get(name, name) for name in (*parts, "spelling", "address", "sni", "localhost")} == set(
-        _REMEDIES
-    )
+    assert {
+        _REMEDIES_ALIKE.get(name, name)
+        for name in (*parts, "spelling", "address", "sni", "localhost", "proxy-protocol")
+    } == set(_REMEDIES)
     assert {name for names in PROXY_05.values() for name in names} | {"identity"} == set(WAYS)
     assert set(PROXY_05) <= set(SURFACES)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.net import Timed, TimedTLS
 
 _POLLING: Final = f"/socket.io{QUERY}"
+_HANDSHAKE: Final = 3.0  # seconds, after something that is no handshake
 _MISDIRECTED: Final = 421  # which is said of a name, whatever the path (RFC 9110, 15.5.20)
 _OF_NODE_RED: Final = (Refuser.NODE_RED, Refuser.NODE_RED_BASIC)
 
@@ -49,6 +50,7 @@ class Entrance:
         where: what a person calls it.
         named: whether the TLS handshake names the host (RFC 6066, 3); addresses never stand there.
         pace: of the port, where it is asked otherwise as well; None where it is not.
+        announced: what is sent before the TLS handshake, which may end it.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class Entrance:
         where: str,
         named: bool = True,
         pace: Pace | None = None,
+        announced: bytes = b"",
     ) -> None:
         self.host = host
         self.tls = tls
         self.where = where
         self._named = named
+        self._announced = announced
         self._look = look
         self._address = address
         self._port = port
@@ -96,15 +100,19 @@ class Entrance:
         sock = self._look.station.dial_apart(self._address, self._port, deadline)
         if not self.tls:
             return sock
+        if self._announced:
+            deadline = min(deadline, time.monotonic() + _HANDSHAKE)
         sock.settimeout(max(0.01, deadline - time.monotonic()))
         name = origin_of(f"https://{self.host}").split("://", 1)[1].rpartition(":")[0].strip("[]")
         sent = name if self._named else None  # by a proxy, the address is the name
         try:
             context = self._look.station.context(verified=False)
             with ended_by(sock, deadline):
+                sock.sendall(self._announced)
                 return cast("TimedTLS", context.wrap_socket(sock, server_hostname=sent))
         except TimeoutError:
-            said, cause = "no answer to the TLS handshake", Cause.TIMEOUT
+            said = "no answer to the TLS handshake"
+            cause = Cause.CLOSED if self._announced else Cause.TIMEOUT  # which may wait for more of a message
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # the second one with Python 3.11.2
             said, cause = "closed during the TLS handshake", Cause.CLOSED
         except ssl.SSLError as error:
