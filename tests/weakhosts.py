@@ -292,6 +292,18 @@ WEAK = {
     "a renewal only until the next start": Weak(
         "host-14", do="systemctl -q disable certbot.timer", undo="systemctl -q enable certbot.timer"
     ),
+    "a hook that only tests nginx, and copies for another service": Weak(
+        "host-14",
+        do=f"cp -p {HOOK_FILE} /root/hook && cat >{HOOK_FILE}",
+        given="#!/bin/sh\nnginx -t\ncp $RENEWED_LINEAGE/*.pem /etc/nginx/copies && systemctl reload postfix\n",
+        undo=f"mv -f /root/hook {HOOK_FILE}",
+    ),
+    "a reload by the service that renews": Weak(
+        "",
+        do=f"chmod -x {HOOK_FILE} && cat >/etc/systemd/system/certbot.service.d/reload.conf && systemctl daemon-reload",
+        given="[Service]\nExecStart=\nExecStart=/usr/bin/certbot -q renew --deploy-hook 'systemctl reload nginx'\n",
+        undo=f"chmod +x {HOOK_FILE}; rm /etc/systemd/system/certbot.service.d/reload.conf; systemctl daemon-reload",
+    ),
     "no reload after a renewal": Weak("host-14", do=f"chmod -x {HOOK_FILE}", undo=f"chmod +x {HOOK_FILE}"),
     "a renewal that failed": Weak(
         "host-14",

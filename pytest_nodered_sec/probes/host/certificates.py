@@ -120,11 +120,18 @@ def renewal_of(inside: Inside) -> Renewal:
         schedule,
         on,
         result,
-        reloaded_by(sections, lineage),
+        reloaded_by(sections, lineage, _in_front(inside)),
         other,
         other_clients(sections),
         _excluded(sections, lineage),
     )
+
+
+def _in_front(inside: Inside) -> tuple[str, ...]:
+    """Return which programs may serve the certificate, none where that is not seen."""
+    if nginx_in_front(inside):
+        return ("nginx",)
+    return (*(front.program for front in inside.fronts), *(("Caddy",) if inside.caddy else ()))
 
 
 def _excluded(sections: dict[str, Section], lineage: str) -> str:

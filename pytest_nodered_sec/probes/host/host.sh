@@ -35,7 +35,9 @@ properties=$properties,PrivateTmp,PrivateDevices,ProtectKernelTunables,RestrictS
 properties=$properties,EnvironmentFiles,BindPaths,BindReadOnlyPaths,TemporaryFileSystem,RootDirectory,RootImage
 
 security() { systemd-analyze security --no-pager "$1" | tail -1; }
-starts() { systemctl show --no-pager -p Id,ExecStart "$@" | masked; }
+starts() { # PROPERTIES, UNIT...
+    systemctl show --no-pager -p "$@" | masked
+}
 
 credentials() { # UNIT...: the files that its credentials are loaded from, which `systemctl show` does not print
     for unit in $(printf '%s\n' "$@" | sort -u); do
@@ -69,7 +71,7 @@ variables() { # UNIT...: names of what its definition sets, which any user may a
 
 crontabs() { # what renews certificates by cron, a hundred lines of a file: anybody may fill his own crontab
     {
-        root grep -sHrE 'certbot|acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego' /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/periodic /var/spool/cron
+        root grep -sHrE 'certbot|acme.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego|reload|restart' /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/periodic /var/spool/cron
         echo "code $?"
     } 2>&1 | cut -c1-1000 | awk -F: '/^code [0-9]+$/ { code = substr($0, 6); next } ++of[$1] <= 100 { print } END { exit code }'
 }
@@ -204,13 +206,13 @@ section connection sh -c "grep -hi ':$port ' /proc/net/tcp /proc/net/tcp6 | awk 
 renewers=$(grep -slE '^Exec.*certbot' /etc/systemd/system/*.service /run/systemd/system/*.service /usr/lib/systemd/system/*.service |
     sed 's|.*/||' | grep -xE '[A-Za-z0-9_][A-Za-z0-9:_.@\-]*' | grep -v '@\.service$')
 if has systemctl; then
-    section starts starts $units node-red.service
+    section starts starts Id,ExecStart $units node-red.service
     section variables variables $units node-red.service
     section credentials credentials $units node-red.service
     section units systemctl show --no-pager -p "$properties" $units $keepers $proxies node-red.service nginx.service \
         caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service \
         $renewers '*.timer'
-    section renewers starts certbot.service certbot-renew.service snap.certbot.renew.service $renewers
+    section renewers starts Id,ExecStart,ExecStartPost certbot.service certbot-renew.service snap.certbot.renew.service $renewers
     for unit in $(printf '%s\n' $units | sort -u); do
         has systemd-analyze && section "security $unit" security "$unit"
     done
@@ -240,7 +242,7 @@ if [ -d /etc/letsencrypt ]; then
     section lineages root find /etc/letsencrypt -exec stat -c '%a %u %g %U %G %Y %N' '{}' +
     section certificates root find -L /etc/letsencrypt -name 'cert*.pem' -exec grep -H . '{}' +
     section renewal root grep -sHriE '^(renew|deploy|post).hook|^installer|^autorenew' /etc/letsencrypt/renewal /etc/letsencrypt/cli.ini /etc/sysconfig/certbot
-    section hooks root grep -HrE 'nginx|caddy' /etc/letsencrypt/renewal-hooks
+    section hooks root grep -HrE 'nginx|openresty|caddy|apache|httpd|haproxy|traefik|start|reload|graceful|HUP' /etc/letsencrypt/renewal-hooks
 fi
 has certbot && section certbot sh -c 'command -v certbot'
 section cron crontabs

@@ -10,6 +10,8 @@ from pytest_nodered_sec.probes.host import parse as text_of
 from pytest_nodered_sec.probes.host.parse import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pytest_nodered_sec.observations.host import Unit
 
 _CLIENT: Final = re.compile(r"acme\.sh|dehydrated|getssl|uacme|acmetool|simp_le|lego\b")
@@ -22,6 +24,15 @@ _NOT_RUN: Final = {  # names that cron and run-parts pass over
     True: re.compile(r".*(~|,|\.rpm(save|orig|new)|\.swp|,v|\.cfsaved)|[.#].*"),  # of Red Hat's and SUSE's
     False: re.compile(r".*[^A-Za-z0-9_-].*"),
 }
+_NAMES: Final = {  # of the programs of a proxy, in commands
+    "nginx": "nginx|openresty",
+    "Caddy": "caddy",
+    "Apache httpd": "apache|httpd",
+    "HAProxy": "haproxy",
+    "Traefik": "traefik",
+}
+_AFRESH: Final = re.compile(r"reload|restart|graceful|\b(SIG)?HUP\b|\bUSR2\b|kill(all)? -1\b")
+_STARTS: Final = re.compile(r"\bstart\b")
 _OF_RED_HAT: Final = re.compile(r'^ID(_LIKE)?=["\']?.*\b(rhel|fedora|centos|suse)', re.MULTILINE)
 
 
@@ -75,10 +86,16 @@ def _timers(sections: dict[str, Section], units: dict[str, Unit]) -> list[tuple[
 
 def _commands(sections: dict[str, Section], service: str) -> list[str]:
     """Return what a service starts, without what only tries."""
-    blocks = sections.get("renewers", Section("", 1)).text.split("\n\n")
-    text = next((block for block in blocks if f"Id={service}" in block.split("\n")), "")
-    commands = re.findall(r"argv\[\]=(.*?) ;", text)
-    return [command if _TRIES not in command else "" for command in commands]
+    return next((commands for name, commands in _services(sections) if name == service), [])
+
+
+def _services(sections: dict[str, Section]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the services that may renew, each with what it starts, without what only tries."""
+    for block in sections.get("renewers", Section("", 1)).text.split("\n\n"):
+        names = re.findall(r"^Id=(.*)$", block, re.MULTILINE)
+        commands = re.findall(r"argv\[\]=(.*?) ; ignore_errors=", block)
+        if names:
+            yield names[0], [command if _TRIES not in command else "" for command in commands]
 
 
 def _is_on(timer: Unit) -> bool:
@@ -88,26 +105,82 @@ def _is_on(timer: Unit) -> bool:
 
 def _is_renewal(path: str, _: str, line: str) -> bool:
     """Whether a line of cron's has certbot renew: one of a crontab is root's, and a whole command."""
-    if path.startswith("/var/spool/cron") and not path.endswith("/root"):
-        return False
-    return _RENEWS.search(line) is not None and _TRIES not in line
+    return _is_roots(path) and _RENEWS.search(line) is not None and _TRIES not in line
 
 
-def reloaded_by(sections: dict[str, Section], lineage: str) -> str:
-    """Return what reloads the proxy after a renewal of this lineage, "" where nothing does."""
+def _is_roots(path: str) -> bool:
+    return not path.startswith("/var/spool/cron") or path.endswith("/root")
+
+
+def reloaded_by(sections: dict[str, Section], lineage: str, programs: Sequence[str]) -> str:
+    """Return what reloads the proxy after a renewal of this lineage, "" where nothing does.
+
+    Args:
+        sections: what the script printed.
+        lineage: certbot's name of it.
+        programs: which may be in front, none where that is not known.
+    """
+    names = "|".join(_NAMES.get(program, program.partition(" ")[0].lower()) for program in programs or _NAMES)
     for_all = ("/etc/letsencrypt/cli.ini", "/etc/sysconfig/certbot")  # the latter read by the timer of Red Hat's
     files = (*for_all, f"/etc/letsencrypt/renewal/{lineage}.conf")
     for path, _, line in lines_of(sections, "renewal"):
-        if path in files and re.match(r"(?i)((renew|deploy|post)[_-]hook|installer) *= *.*(nginx|caddy)", line):
+        key, _, value = line.partition("=")
+        if path in files and (
+            (key.strip() == "installer" and re.search(names, value))
+            or _reloads(value, names, stopped="post" in line.lower())
+        ):
             return line.strip()
-    for path, sign, line in _jobs(sections):  # as its own argument, or by the next command
-        if _is_renewal(path, sign, line) and re.search("nginx|caddy", line):
+    for path, sign, line in _jobs(sections):  # as its own argument, by the next command, or at another time
+        installs = _is_renewal(path, sign, line) and _installs(line, names)
+        if installs or (_is_roots(path) and _reloads(line, names, stopped="post" in line)):
             return path
+    for service, commands in _services(sections):
+        reload = any(_installs(line, names) or _reloads(line, names, stopped="post" in line) for line in commands)
+        if reload and any(map(_RENEWS.search, commands)):
+            return service
     runnable = {path for path, mode in _modes(sections) if mode & 0o111}
-    for path, _, _line in lines_of(sections, "hooks"):
+    hooks: dict[str, list[str]] = {}
+    for path, _, line in lines_of(sections, "hooks"):
         if re.match(r"/etc/letsencrypt/renewal-hooks/(deploy|post)/[^/]+$", path) and path in runnable:
-            return path  # certbot runs no other
+            hooks.setdefault(path, []).append(line)  # certbot runs no other
+    for path, lines in hooks.items():
+        named = any(re.search(names, line) for line in lines)  # for name in nginx postfix; do systemctl reload $name
+        wanted = rf"{names}|\$\{{?\w" if named else names
+        if any(_reloads(line, wanted, stopped="/post/" in path) for line in lines):
+            return path
     return ""
+
+
+def _installs(line: str, names: str) -> bool:
+    """Whether certbot's own plugin for the proxy installs the certificate, and reloads it."""
+    return "certonly" not in line and re.search(rf"(--|(-i|--installer)[ =])({names})\b", line) is not None
+
+
+def _reloads(line: str, names: str, *, stopped: bool) -> bool:
+    """Whether a line of shell has one of some programs take its certificate anew.
+
+    What a script does that is called like the program is not seen: it counts.
+
+    Args:
+        line: what is run.
+        names: of the programs, as a pattern.
+        stopped: it may be that the program was stopped before, so that it is enough to start it.
+    """
+    line = re.sub(r"([\"'])([^\s\"']*)\1", r"\2", re.sub(r"(^|\s)#.*", "", line))
+    if "commit ssl cert" in line and re.search(names, line):
+        return True
+    for part in re.split(r"&&|\|\||[;|\"']", line):
+        if not re.search(names, part):
+            continue
+        if _AFRESH.search(part) or (stopped and _STARTS.search(part)):
+            return True
+        words = re.split(r"[\s=]+", part.strip())
+        for before, word in zip(["hook", *words], words, strict=False):
+            name = word.rpartition("/")[2]
+            script = "/" in word and re.search(names, name) and not re.fullmatch(names, name)
+            if script and "hook" in before:
+                return True
+    return False
 
 
 def _jobs(sections: dict[str, Section]) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -203,6 +203,76 @@ def test_what_reloads_the_proxy_after_a_renewal(line: str, mode: str, reloads: b
     place = "hooks" if "renewal-hooks" in line else "cron" if "crontab" in line else "renewal"
     listed = f"{LINEAGES}\n{mode} 0 0 root root 17 '{line.partition(':')[0]}'"
     sections = {**certbot(), "renewal": Section("", 1), place: Section(line, 0), "lineages": Section(listed, 0)}
+    assert bool(part(inside(sections, served=SERVED), "renewal").reloads) is reloads
+
+
+RENEWAL = "/etc/letsencrypt/renewal/plant.example.conf:"
+CRON_LINE = "/etc/cron.d/renew:0 3 * * * root certbot renew"
+DEPLOY = "/etc/letsencrypt/renewal-hooks/deploy/a:"
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "reloads"),
+    [
+        ("Apache httpd", f"{RENEWAL}installer = apache", True),
+        ("Apache httpd", f"{RENEWAL}installer = nginx", False),
+        ("nginx", f"{RENEWAL}installer = None", False),
+        ("Apache httpd", f"{DEPLOY}apachectl -k graceful", True),
+        ("HAProxy", f"{RENEWAL}renew_hook = cat /a /b >/etc/haproxy/x.pem && systemctl reload haproxy", True),
+        ("HAProxy", f"{DEPLOY}echo 'commit ssl cert /x.pem' | socat stdio /run/haproxy/admin.sock", True),
+        ("HAProxy", f"{DEPLOY}systemctl reload nginx", False),
+        ("Caddy", f"{DEPLOY}systemctl reload caddy", True),
+        ("", f"{DEPLOY}systemctl reload apache2", True),
+        ("nginx", f"{DEPLOY}nginx -t", False),
+        ("nginx", f"{DEPLOY}cp $RENEWED_LINEAGE/*.pem /etc/nginx/ssl/; systemctl reload postfix", False),
+        ("nginx", f"{DEPLOY}true # systemctl reload nginx", False),
+        ("nginx", f"{DEPLOY}kill -HUP $(cat /run/nginx.pid)", True),
+        ("nginx", f"{DEPLOY}kill -USR1 $(cat /run/nginx.pid)", False),
+        ("nginx", f"{DEPLOY}/usr/sbin/nginx -s reload", True),
+        ("nginx", f'{DEPLOY}for one in nginx postfix; do\n{DEPLOY}systemctl restart "$one"', True),
+        ("nginx", f"{DEPLOY}systemctl reload 'nginx'", True),
+        ("nginx", f"{DEPLOY}for one in dovecot postfix; do\n{DEPLOY}systemctl restart $one", False),
+        ("nginx", f"{DEPLOY}systemctl start nginx", False),
+        ("nginx", f"{RENEWAL}post_hook = systemctl start nginx", True),
+        ("nginx", f"{RENEWAL}renew_hook = /usr/local/bin/after-nginx.sh", True),
+        ("nginx", f"{RENEWAL}renew_hook = /usr/sbin/nginx -t", False),
+        ("nginx", f"{CRON_LINE} --deploy-hook=/usr/local/bin/nginx-hook", True),
+        ("nginx", f"{CRON_LINE} --nginx", True),
+        ("nginx", f"{CRON_LINE} -q >/var/log/nginx/certbot.log", False),
+        ("nginx", f"{CRON_LINE} --webroot -w /usr/share/nginx/html && systemctl reload postfix", False),
+        ("nginx", f"{CRON_LINE}\n/etc/cron.d/renew:0 4 * * * root systemctl reload nginx", True),
+        ("nginx", "/var/spool/cron/crontabs/ops:0 4 * * * systemctl reload nginx", False),
+    ],
+)
+def test_what_reloads_which_proxy(program: str, line: str, reloads: bool) -> None:
+    place = "hooks" if "renewal-hooks" in line else "cron" if "cron" in line else "renewal"
+    listed = f"{LINEAGES}\n755 0 0 root root 17 '{DEPLOY[:-1]}'"
+    sections = {**certbot(), "renewal": Section("", 1), place: Section(line, 0), "lineages": Section(listed, 0)}
+    text = "# configuration file /etc/nginx/nginx.conf:\nhttp { server { listen 443 ssl; } }"
+    fitting: dict[str, dict[str, Any]] = {
+        "nginx": {"nginx": Nginx(70, Section(text, 0), tree(text))},
+        "Caddy": {"caddy": True},
+        "": {},
+    }
+    front = fitting.get(program, {"fronts": [fronts.Front(program, 70)]})
+    assert bool(part(inside(sections, served=SERVED, **front), "renewal").reloads) is reloads
+
+
+@pytest.mark.parametrize(
+    ("start", "reloads"),
+    [
+        ("certbot renew -q ; ignore_errors=no }", False),
+        ("certbot renew -q --deploy-hook systemctl reload nginx ; ignore_errors=no }", True),
+        (
+            "certbot renew -q ; ignore_errors=no }\n"
+            "ExecStartPost={ path=/bin/systemctl ; argv[]=/bin/systemctl reload nginx ; ignore_errors=no }",
+            True,
+        ),
+    ],
+)
+def test_a_service_that_renews_and_reloads(start: str, reloads: bool) -> None:
+    commands = f"Id=certbot.service\nExecStart={{ path=/bin/certbot ; argv[]=/bin/{start}"
+    sections = {**certbot(), "renewal": Section("", 1), "renewers": Section(commands, 0)}
     assert bool(part(inside(sections, served=SERVED), "renewal").reloads) is reloads
 
 
