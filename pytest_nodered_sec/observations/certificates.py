@@ -124,6 +124,11 @@ class CertificateDemand:
         """
         return bool(self.alert) or self.named or (self.asked and self.status == 403)
 
+    @property
+    def leads_on(self) -> bool:
+        """Whether a client without one meets content, or is asked for a login in its place."""
+        return not self.named and (200 <= self.status < 300 or self.status == 401)
+
     def evidence(self) -> str:
         """Return one line for the evidence."""
         asked = "the server asked for a client certificate" if self.asked else "no client certificate was asked for"

@@ -11,6 +11,7 @@ from pytest_nodered_sec.data.user_files import FOLDERS
 from pytest_nodered_sec.registry.requests import (
     DISGUISED,
     INSIDE,
+    LINKS,
     POLLING,
     READS,
     UPGRADED,
@@ -151,13 +152,13 @@ def for_by_address_in_clear(target: Target, args: tuple[str, ...]) -> list[Reque
 
 def for_told_places(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `told_places` may send."""
-    told = (target.admin("/uisettings"), target.node("/dashboard/_setup"), "/")
+    told = (target.admin("/uisettings"), target.node("/dashboard/_setup"))
     what = "pages and channels" if target.policy.join_channels else "pages"
     places = Request(Manner.HANDSHAKE, "GET", f"{what} of the dashboards that these and the flows name")
     led = ("to which an open page at / leads", "that the front passes on without their names")
     beside = [Request(Manner.READ, "GET", f"{', '.join(BESIDE)} below the directories {which}") for which in led]
     reads = [Request(Manner.READ, "GET", path) for path in (*told, *(target.path("/", path) for path in FOLDERS))]
-    return [*reads, *for_flows(target, args), places, *beside]
+    return [*reads, *LINKS, *for_flows(target, args), places, *beside]
 
 
 def for_cross_site(target: Target, args: tuple[str, ...]) -> list[Request]:
@@ -281,13 +282,10 @@ def one_of_each(target: Target) -> tuple[str, ...]:
 def for_without_certificate(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `client_certificate` sends."""
     random = target.admin("/<random>")
-    if target.policy.mode == "calm":
-        return [*for_tls(target, args), Request(Manner.READ, "GET", random)]
-    asked = [
-        Request(manner, "GET", path)
-        for path in (random, *one_of_each(target))
-        for manner in (Manner.READ, Manner.EXPLOIT)
-    ]
+    calm = target.policy.mode == "calm"
+    places = one_of_each(target) if target.policy.mutual_tls or not calm else ()
+    manners = (Manner.READ, *(() if calm else (Manner.EXPLOIT,)))
+    asked = [Request(manner, "GET", path) for path in (random, *places) for manner in manners]
     return [*for_tls(target, args), *asked]
 
 

@@ -271,6 +271,11 @@ def _way_path(parts: Sequence[Part], path: str) -> str:
     return "/<random>" if any(part.rerouted for part in parts) else path
 
 
+# how the directories are found to which an open page at / leads
+_UNSURE: Final = "what an open page at / names without a slash at its end"
+LINKS: Final = (Request(Manner.READ, "GET", "/"), Request(Manner.READ, "OPTIONS", _UNSURE))
+
+
 def for_file(target: Target, args: tuple[str, ...]) -> list[Request]:
     """Return what the probe `file` sends."""
     path, _ = args
@@ -284,7 +289,7 @@ def for_file(target: Target, args: tuple[str, ...]) -> list[Request]:
     if path != USER_FILES[0][0]:
         return asked
     below = Request(Manner.READ, "GET", f"{path} below the directories to which an open page at / leads")
-    return [*asked, Request(Manner.READ, "GET", "/"), below]
+    return [*asked, *LINKS, below]
 
 
 def for_claim(target: Target, args: tuple[str, ...]) -> list[Request]:

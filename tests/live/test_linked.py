@@ -33,6 +33,36 @@ def test_a_node_red_to_which_an_open_page_leads_is_found(
     assert gate or "GET below /Plant/NodeRED, which the page at / names, without credentials: " in report
 
 
+ADDED_SLASH = "location = /hall8 { return 301 /hall8/; }"
+
+
+@pytest.mark.parametrize("gate", ["", LOGIN], ids=["open", "guarded"])
+@pytest.mark.parametrize(
+    ("page", "beside"),
+    [
+        ("return 200 '<a href=\"/hall8\">hall 8</a>';", ADDED_SLASH),
+        ("return 200 '<a href=\"https://$http_host/hall8/dashboard/page1\">hall 8</a>';", ""),
+        ("return 200 '<a href=\"/hall8/ui/#!/0?socketid=1\">hall 8</a>';", ""),
+        ("return 200 '<iframe src=/hall8/ui/?kiosk=1></iframe>';", ""),
+        ("return 200 '<meta http-equiv=refresh content=\"0; url=/hall8/ui/\">';", ""),
+        ("return 302 /hall8/ui/;", ""),
+        ("return 302 /hall8;", ADDED_SLASH),
+    ],
+    ids=["no slash", "page", "fragment", "frame", "refresh", "redirect", "redirects"],
+)
+def test_whichever_way_a_page_leads_there_it_is_found(
+    node_red: lab.RunningDeployment, tmp_path: Path, gate: str, page: str, beside: str
+) -> None:
+    portal = f"location = / {{ default_type text/html; {page} }} {beside}"
+    second = f"location /hall8/ {{ {gate} {PASS} proxy_pass http://nodered/; }}"
+    with standing(tmp_path, node_red.direct_port, portal + second + REST) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        seen = there.judged("--nodered-admin-api=proxied", "-k", "roots-01")
+        report = there.report()
+    assert seen == {"roots-01": {"compliant"} if gate else {"compliant", "non-compliant"}}
+    assert gate or "GET below /hall8, which the page at / names, without credentials: " in report
+
+
 @pytest.mark.parametrize("name", ["settings.js", "notes.js"])
 def test_a_user_directory_in_a_listing_is_found(node_red: lab.RunningDeployment, tmp_path: Path, name: str) -> None:
     with standing(tmp_path, node_red.direct_port, LISTING + REST) as there:

@@ -62,3 +62,22 @@ def test_a_certificate_of_ones_own_opens_no_place_that_has_another_gate(
     weak = verified.startswith("NONE")
     assert seen == {"tls-12": {"non-compliant" if weak else "not-applicable"}}
     assert not weak or f"with a self-made one GET {asked} answered 200" in report
+
+
+@pytest.mark.parametrize("gate", [LOGIN, "", "if ($ssl_client_verify != SUCCESS) { return 403; }"])
+@pytest.mark.parametrize("mode", ["full", "calm"])
+def test_a_place_that_asks_for_no_certificate_is_a_finding_where_all_must(
+    node_red: lab.RunningDeployment, tmp_path: Path, gate: str, mode: str
+) -> None:
+    asks = "ssl_verify_client optional; ssl_client_certificate @FILES@/../ca.pem;"
+    rest = f"location / {{ if ($ssl_client_verify != SUCCESS) {{ return 403; }} {FORWARD} }}"
+    server = f"{asks} location /dashboard {{ {gate} {FORWARD} }} {rest}"
+    with standing(tmp_path, node_red.direct_port, server) as there:
+        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+        path = there.folder / "nodered-sec.toml"
+        path.write_text(f'mutual_tls = true\nmode = "{mode}"\n')
+        seen = there.judged(PROXIED, *TLS_12, f"--nodered-policy={path}")
+        report = there.report()
+    weak = "ssl_client_verify" not in gate
+    assert seen == {"tls-12": {"non-compliant" if weak else "compliant"}}
+    assert not weak or f"without one GET /dashboard/ answered {401 if gate else 200}" in report

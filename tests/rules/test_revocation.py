@@ -109,6 +109,7 @@ def test_what_is_not_known_is_an_error_unless_something_is_revoked() -> None:
         (CertificateDemand(True, status=403, self_made=403), True),
         (CertificateDemand(False, status=403), False),
         (CertificateDemand(True, status=404), False),
+        (CertificateDemand(True, status=401, where="GET /ui/"), False),
         (CertificateDemand(False, status=400), False),
     ],
 )

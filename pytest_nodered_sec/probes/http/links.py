@@ -1,31 +1,40 @@
 """The directories to which an open page at / leads: another way in may stand there, or files that nobody meant to show.
 
-Only links that end with a slash count: a GET of anything else may act.
+Nothing that a page names is itself requested with GET, which may act: what is asked stands below its directory. Of a
+link without a slash at its end OPTIONS tells whether it is one: the front adds the slash.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.observations.answers import NODE_RED_MARKS
 from pytest_nodered_sec.probes.http.access import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_nodered_sec.probes.transport.look import Look
 
-_MOST: Final = 8  # directories
-_LINK: Final = re.compile(rb"""href\s*=\s*["']?([^"'\s>#?]{1,200}/)["'\s>]""", re.IGNORECASE)
-_PATH: Final = re.compile(r"(/[\w.~%-]+)+/", re.ASCII)
+_MOST: Final = 8  # directories, and links of which the front is asked whether they are some
+# <a href=…>, <iframe src=…>, <meta http-equiv=refresh content="0; url=…">, location = "…"
+_LINK: Final = re.compile(
+    rb"""\b(?:href|src|url|location)\s*=\s*(["'])?([^"'\s>]{1,300})(?(1)\1|(?=["'\s>]))""", re.IGNORECASE
+)
+_PATH: Final = re.compile(r"(/[\w.~%-]+)+/?", re.ASCII)
+_PAGE: Final = re.compile(r"/[^/]*\.html?")
+_FILE: Final = re.compile(r"/[^/]*\.[^/]*")
 _LISTING: Final = re.compile(rb"<title>\s*(Index of|Directory listing)", re.IGNORECASE)  # nginx, Apache; Python
 
 
 def linked_directories(look: Look) -> tuple[str, ...]:
     """Return the absolute paths, with a slash at the end, to which the page at / leads; asked once for all questions.
 
-    Where that is a list of files, also those to which the lists in it lead. At most eight. None where no page answers.
+    Where that is a list of files, also those to which the lists in it lead; where / redirects to a page of the host,
+    also that page's. At most eight. None where no page answers.
     """
     return look.shared("directories to which the page at / leads", lambda: _linked(look))
 
@@ -35,9 +44,13 @@ def _linked(look: Look) -> tuple[str, ...]:
         page = look.read("/", JSON)  # as the editor's page is asked for, whose controls carry why there is no answer
     except ProbeError:
         return ()
-    if page.status != 200 or page.content_type != "text/html" or page.marks & NODE_RED_MARKS:
+    if page.status != 200 or page.content_type != "text/html":
         return ()
-    return _below(look, "/")
+    led = urlsplit(page.first).path or "/"
+    directories = _directories(look, [led])
+    if not page.marks & NODE_RED_MARKS:
+        directories += _below(look, "/", led)
+    return tuple(dict.fromkeys(directories))[:_MOST]
 
 
 def listed_directories(look: Look, here: str) -> tuple[str, ...]:
@@ -47,29 +60,38 @@ def listed_directories(look: Look, here: str) -> tuple[str, ...]:
         look: the look.
         here: its absolute path, with a slash at the end.
     """
-    return tuple(path for path in _below(look, here, listed=True) if path.startswith(here))
+    return tuple(path for path in _below(look, here, here, listed=True) if path.startswith(here))
 
 
-def _below(look: Look, start: str, *, listed: bool = False) -> tuple[str, ...]:
-    """Return the directories to which a page leads, or only a listing, and those to which the listings in it lead."""
+def _below(look: Look, start: str, stands: str, *, listed: bool = False) -> list[str]:
+    """Return the directories to which a page leads, or only a listing, and those to which the listings in it lead.
+
+    Args:
+        look: the look.
+        start: the page's absolute path as it is asked for.
+        stands: where it stands, after redirects.
+        listed: whether nothing but a listing counts.
+    """
     known: dict[str, None] = {}
-    ahead = [start]
+    ahead = [(start, stands)]
     while ahead and len(known) < _MOST:
-        here = ahead.pop(0)
+        asked, here = ahead.pop(0)
         try:
-            body = look.exchange("GET", here)[1].body
+            body = look.exchange("GET", asked)[1].body
         except ProbeError:
             continue
-        listing = _LISTING.search(body)
-        below = [path for path in links_of(body, look.target.origin, here) if path not in known]
-        known |= dict.fromkeys(below if listing or not listed else ())
-        if listing:
-            ahead += [path for path in below if path.startswith(here)]
-    return tuple(known)[:_MOST]
+        links = links_of(body, look.target.origin, here)
+        if _LISTING.search(body):
+            below = [path for path in links if path.endswith("/") and path not in known]
+            ahead += [(path, path) for path in below if path.startswith(here)]
+        else:
+            below = [] if listed else _directories(look, links)
+        known |= dict.fromkeys(below)
+    return list(known)[:_MOST]
 
 
 def links_of(body: bytes, origin: str, here: str) -> list[str]:
-    """Return the directories of the same origin that a page names.
+    """Return the paths of the same origin that a page names, but for files and itself; each once.
 
     Args:
         body: the page.
@@ -79,10 +101,33 @@ def links_of(body: bytes, origin: str, here: str) -> list[str]:
     paths: list[str] = []
     for match in _LINK.finditer(body):
         try:
-            whole = urljoin(origin + here, match[1].decode("latin-1"))
+            whole = urljoin(origin + here, match[2].decode("latin-1"))
+            path = urlsplit(whole).path
         except ValueError:  # http://[
             continue
-        path = whole.removeprefix(origin)
-        if path != whole and _PATH.fullmatch(path) and ".." not in unquote(path):
+        if not whole.startswith(origin + path) or not _PATH.fullmatch(path) or ".." in unquote(path):
+            continue
+        last = path[path.rindex("/") :]
+        if path != here and (_PAGE.fullmatch(last) or not _FILE.fullmatch(last)):
             paths.append(path)
-    return paths
+    return list(dict.fromkeys(paths))
+
+
+def _directories(look: Look, paths: Iterable[str]) -> list[str]:
+    """Return the directories in which these paths stand, and those of them that are directories themselves.
+
+    The front is asked by OPTIONS where nothing else tells: nginx, Apache and Caddy answer /line2 with a redirect to
+    /line2/, whatever the method.
+    """
+    directories, unsure = list[str](), list[str]()
+    for path in paths:
+        directories.append(path[: path.rindex("/") + 1])
+        unsure += [] if path.endswith("/") or _PAGE.search(path) else [path]
+    for path in unsure[:_MOST]:
+        look.extend()
+        try:
+            led = look.exchange("OPTIONS", path)[1].headers.get("location", "")
+        except ProbeError:  # nothing that it must be asked
+            continue
+        directories += [f"{path}/"] if urlsplit(led).path == f"{path}/" else []
+    return [path for path in dict.fromkeys(directories) if path != "/"]

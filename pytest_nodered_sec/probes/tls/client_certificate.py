@@ -47,13 +47,13 @@ def come_without_certificate(look: Look) -> CertificateDemand:
     """Shake hands without a client certificate and ask for a random path; where that is refused, with a self-made one.
 
     Where the server leaves it to each path, the same for one place of each surface: of several gates one may ask only
-    whether there is a certificate.
+    whether there is a certificate, or for a login instead.
 
     Servers that demand one end the handshake (up to TLS 1.2), send an alert after it (TLS 1.3), or answer 400 (nginx).
     nginx with `ssl_verify_client optional_no_ca`, Traefik with `RequireAnyClientCert` and Caddy with `mode require`
     take any certificate; settings that ask only whether there is one, by whom it says to be issued, or for whom, let
     everybody in. In calm mode no certificate is made. Where the policy demands none, nothing is sent to a server that
-    asks for none.
+    asks for none, and in calm mode no place is asked for.
 
     Raises:
         ProbeError: no TLS, or neither answer nor alert.
@@ -62,12 +62,12 @@ def come_without_certificate(look: Look) -> CertificateDemand:
     if not (policy.mutual_tls or _asks_for_one(look)):
         return CertificateDemand(asked=False)
     seen = _come_twice(look, look.target.admin(random_path()))
-    if not seen.asked or seen.alert or seen.named or (seen.turned_away and seen.takes_any) or policy.mode == "calm":
+    if not seen.asked or seen.alert or seen.named or (seen.turned_away and seen.takes_any):
         return seen
-    for path in one_of_each(look.target):
+    for path in one_of_each(look.target) if policy.mutual_tls or policy.mode != "calm" else ():
         look.extend()
         there = _come_twice(look, path)
-        if there.turned_away and there.takes_any:
+        if (there.turned_away and there.takes_any) or (policy.mutual_tls and seen.demanded and there.leads_on):
             return replace(there, where=f"GET {path}")
     return seen
 
