@@ -196,13 +196,13 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
                 raise PolicyError(f"{where.place}: {key} is a table: write [{key}] and one key per line")
             for name in value:
                 if name not in TABLES[key]:
-                    raise PolicyError(f"{where.place}: [{key}]: {unknown_key(name, TABLES[key])}")
+                    raise PolicyError(f"{where.place}: [{key}]: {_strange(name, TABLES[key])}")
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         elif (table_of := next((name for name in TABLES if key in TABLES[name]), "")) and key not in KEYS:
             raise PolicyError(f"{where.place}: {key} belongs below [{table_of}] (of one target: [target.{table_of}])")
         elif key not in KEYS or "." in key:
             known = [*(key for key in KEYS if "." not in key), *TABLES, *others]
-            raise PolicyError(f"{where.place}: {unknown_key(key, known)}")
+            raise PolicyError(f"{where.place}: {_strange(key, known)}")
         else:
             flat[key] = value
     for key, value in flat.items():
@@ -211,6 +211,15 @@ def _values(table: dict[str, Any], where: Where, path: Path, others: Iterable[st
         else:
             merged[key] = KEYS[key](value, Where(where.place, key))
     return merged
+
+
+def _strange(key: str, known: Iterable[str]) -> str:
+    """Return the message about a key that is none where it stands: TOML takes a file's end for its last table's."""
+    if key == "fail_on":
+        return "fail_on belongs to the whole run: move it to the top of the file, above the first line with ["
+    if key in KEYS:
+        return f"{key} does not belong here: move it to the top of the file, or directly below a [[target]]"
+    return unknown_key(key, known)
 
 
 def _target(table: Any, path: Path, name: str, folder: Path | None) -> TargetTable:
@@ -262,6 +271,9 @@ def _waiver(table: Any, place: str, **more: Callable[[Any, Where], Any]) -> tupl
     from pytest_nodered_sec.data.findings import ONCE_ONLY_FINDING, ONLY_FINDING  # read when somebody waives something
     from pytest_nodered_sec.data.known_findings import findings_of
 
+    for key in table if isinstance(table, dict) else ():
+        if key not in WAIVER and key not in more and (key in KEYS or key == "fail_on"):
+            raise PolicyError(f"{place}: {_strange(key, ())}")
     where, checked = entry_of(table, place, WAIVER | more, WAIVER_NEEDED, "control", "instance")
     if "finding" not in checked and checked["control"] in ONCE_ONLY_FINDING:
         checked["finding"] = ONCE_ONLY_FINDING[checked["control"]]

@@ -86,7 +86,8 @@ def check_path(value: Any, where: Where) -> str:
 def check_port(value: Any, where: Where) -> int:
     """Check a TCP port."""
     if type(value) is not int or not 0 < value < 65536:
-        raise where.says(value, "give a TCP port, 1 to 65535")
+        quoted = ", without quotes" if isinstance(value, str) and value.isdecimal() else ""
+        raise where.says(value, f"give a TCP port, 1 to 65535{quoted}")
     return value
 
 
