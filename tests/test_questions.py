@@ -199,6 +199,8 @@ def test_every_surface_is_asked_by_every_way() -> None:
         (),
         ("localhost",),
         ("the name with a dot",),
+        ("the name in .local",),
+        ("the name in .lan",),
         ("no name",),
     ]
     itself = target("https://localhost")

@@ -74,7 +74,7 @@ COLUMNS: Final = {
     "or an upload's in chunks; of pages, endpoints and the admin API in HTTP/1.0; of endpoints by HEAD",
     "plain": "over plain HTTP",
     "address": "the address in place of the name, as Host, over HTTPS and in clear; of admin API and pages also "
-    "localhost, the name with a dot at its end, and no name in the TLS handshake",
+    "localhost, the name with a dot at its end, its first label in .local and .lan, and no name in the TLS handshake",
     "roots": "below another root that is known in the field, or above one of the policy's public paths",
 }
 _AS_PAGE: Final = "a gate takes it for the page or the channel, which are asked"

@@ -102,6 +102,11 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
     if target.named and target.hostname != "localhost":
         by_address.append(Ask("by_address", ("localhost",), "localhost as Host"))
         by_address.append(Ask("by_address", ("the name with a dot",), "the name with a dot as Host"))
+        by_address += [
+            Ask("by_address", (f"the name in .{domain}",), f"the name in .{domain} as Host")
+            for domain in ("local", "lan")
+            if not target.hostname.endswith(f".{domain}")
+        ]
     if target.named and target.tls:
         by_address.append(Ask("by_address", ("no name",), "no name in the TLS handshake"))
     if target.tls:

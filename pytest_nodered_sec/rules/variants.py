@@ -133,6 +133,9 @@ _REMEDIES: Final = {
     "http-request auth without ssl_fc_sni, http-request deny unless { hdr(host) -i NAME }",
     "proxy-protocol": "believe a PROXY header of the balancer in front only: Traefik: proxyProtocol: trustedIPs: "
     "[ITS-ADDRESS] in place of insecure; Caddy: proxy_protocol { allow ITS-ADDRESS }",
+    "local-name": "require the login under every name, because anybody can send it as Host; or let what is meant for "
+    "the local network listen at its address alone: nginx: listen 192.168.1.5:443 ssl in the server block for "
+    "NAME.local",
     "localhost": "let what is meant for this machine listen on it alone: nginx: listen 127.0.0.1:8443 ssl in the "
     "server block for localhost",
 }

@@ -56,6 +56,7 @@ GATES = {
     "health": Pair(free("/health"), "proxy-05:freed proxy-05:dotted proxy-05:query dash-02:gate-passed", _SOUND),
     "acme-before-a-login": Pair(free(_ACME, "editor"), "proxy-05:freed", free("^$", "editor")),
     "acme-logs-in": Pair(logs_in("^/static/"), "proxy-05:dotted", logs_in("^$")),
+    "at-home": Pair(free("[.]lan(:[0-9]+)?$", name="$http_host"), "proxy-05:local-name", _SOUND, named=True),
     "dot": Pair(free("[.](:[0-9]+)?$", name="$http_host"), "proxy-05:host", _SOUND, named=True),
 }
 
@@ -79,6 +80,6 @@ def test_what_opens_a_gate_is_found(name: str, street: Street) -> None:
     assert {found for found in seen if not found.startswith("roots-01")} <= set(GATES[name].found.split()), seen
 
 
-@pytest.mark.parametrize("name", ["acme", "acme-before-a-login", "dot"])
+@pytest.mark.parametrize("name", ["acme", "acme-before-a-login", "dot", "at-home"])
 def test_a_sound_gate_is_left_alone(name: str, street: Street) -> None:
     assert street.found(name, "sound") == {}

@@ -153,6 +153,7 @@ def test_the_finding_names_the_way_and_both_answers() -> None:
         ("ending", "$request_uri"),
         ("embedded", "$http_referer"),
         ("proxy-protocol", "trustedIPs"),
+        ("local-name", "under every name"),
         ("tool", "$http_user_agent"),
         ("hook", "auth_request"),
         ("jwt", "adminAuth.tokens"),
@@ -176,7 +177,7 @@ def test_every_way_has_a_source_and_a_remedy() -> None:
     assert all(part.source for part in parts.values())
     assert {
         _REMEDIES_ALIKE.get(name, name)
-        for name in (*parts, "spelling", "address", "sni", "localhost", "proxy-protocol")
+        for name in (*parts, "spelling", "address", "sni", "localhost", "local-name", "proxy-protocol")
     } == set(_REMEDIES)
     assert {name for names in PROXY_05.values() for name in names} | {"identity"} == set(WAYS)
     assert set(PROXY_05) <= set(SURFACES)

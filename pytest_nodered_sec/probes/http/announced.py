@@ -59,10 +59,10 @@ def attempt_announced(look: Look, admin: RootView, node: RootView) -> VariantAtt
                     look, SURFACES[surface], "GET", asking.path, f"{said}, which is not taken,", Answer(0), asking.view
                 )
                 return VariantAttempt(asking.path, replace(nothing, classified=Classified(Kind.REFUSED)), plain)
-            found = VariantAttempt(asking.path, seen, plain, ("proxy-protocol",))
+            opened = VariantAttempt(asking.path, seen, plain, ("proxy-protocol",))
             if seen.kind is Kind.SERVED:
-                return found
-            tried = tried or found
+                return opened
+            tried = tried or opened
     assert tried is not None, "there is an address to try"  # noqa: S101  for the type checker
     return tried
 

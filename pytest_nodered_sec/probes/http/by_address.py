@@ -1,4 +1,4 @@
-"""The target asked under its address, or as localhost, in place of its name, or with no name in the TLS handshake.
+"""The target asked under its address, as localhost or by a local name, or with no name in the TLS handshake.
 
 Another server block may answer, or a rule that goes by that name (SNI) may not hold.
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 UNNAMED: Final = "no name"
 DOTTED: Final = "the name with a dot"  # at its end, which names the same (RFC 3986, 3.2.2)
+# What routers and mDNS call the machine at home; a server block for it is often without the login of the public one.
+AT_HOME: Final = {"the name in .local": "local", "the name in .lan": "lan"}
 _UNNAMED: Final = ("admin API", "dashboard page")  # what is asked under another name, and without
 
 
@@ -46,7 +48,8 @@ def attempt_by_address(look: Look, admin: RootView, node: RootView, name: str = 
         admin: landmarks of the admin root.
         node: landmarks of the node root.
         name: another name to ask under, of admin API and page alone; "" for the address, UNNAMED for the target's own
-            with no name in the TLS handshake, DOTTED for it with a dot at its end.
+            with no name in the TLS handshake, DOTTED for it with a dot at its end, a key of AT_HOME for its first label
+            in that domain.
 
     Raises:
         ProbeError: silence, or no TLS.
@@ -72,12 +75,13 @@ def _asked_to_log_in(look: Look) -> set[tuple[str, str]]:
 def _under(look: Look, admin: RootView, node: RootView, name: str) -> VariantAttempt:
     target, address = look.target, look.station.address
     unnamed, dotted = name == UNNAMED, name == DOTTED
-    name = f"{target.hostname}." if dotted else name
+    at_home = AT_HOME.get(name)
+    name = f"{target.hostname}." if dotted else f"{target.hostname.partition('.')[0]}.{at_home}" if at_home else name
     host = look.station.host_header(target.port) if unnamed else _host(name or address, target.port, _usual(target))
     said = f"under {'' if name else 'the address '}{host} in place of the name"
     said = "without a name in the TLS handshake" if unnamed else said
     where = f"{host} without a name in the TLS handshake" if unnamed else f"the address {host}"
-    way = "sni" if unnamed else "host" if dotted else name or "address"
+    way = "sni" if unnamed else "host" if dotted else "local-name" if at_home else name or "address"
     first: tuple[Asking, AccessAttempt] | None = None
     port, pace = target.dialled[1], look.station.pace
     with Entrance(look, address, port, host, tls=target.tls, where=where, named=not unnamed, pace=pace) as entrance:
