@@ -14,7 +14,13 @@ import pytest
 from test_hostile_verdicts import judge
 
 from pytest_nodered_sec.errors import Cause, ProbeError
-from pytest_nodered_sec.probes.transport import net, station
+from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.policy.model import Policy
+from pytest_nodered_sec.probes.tls.handshake import present_chain
+from pytest_nodered_sec.probes.transport import net
+from pytest_nodered_sec.probes.transport import station as stations
+from pytest_nodered_sec.probes.transport.look import Look
+from pytest_nodered_sec.probes.transport.station import Station
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +61,15 @@ def ending(forms: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[in
                 raise ProbeError(f"connecting to {address} port {port}: connection reset by peer", Cause.CLOSED)
             made = dial_really(address, port, deadline)
             accepted, _ = listener.accept()
+        if "before" in form:
+            end(accepted, form)
+            while made.has_peer():
+                time.sleep(0.001)
+            return made
         threading.Thread(target=end, args=(accepted, form), daemon=True).start()
         return made
 
-    monkeypatch.setattr(station, "dial", dial)
+    monkeypatch.setattr(stations, "dial", dial)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -75,3 +86,12 @@ def test_who_may_not_connect_is_told_so_once(
     assert set().union(*letters.values()) == {"E"}
     [told] = [sentence for sentence in sentences if "see reach-01" not in sentence]
     assert "reset" in told or "ended the connection" in told
+
+
+def test_a_connection_that_was_reset_before_anything_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ending(itertools.repeat("reset before all"), monkeypatch) as port:
+        station = Station(Target("t", f"https://127.0.0.1:{port}", Policy(), timeout=3.0))
+        station.address = "127.0.0.1"
+        with pytest.raises(ProbeError) as caught:
+            present_chain(Look(station))
+    assert caught.value.cause is Cause.CLOSED

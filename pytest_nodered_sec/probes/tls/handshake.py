@@ -260,7 +260,9 @@ def _handshake(look: Look, *, legacy: bool = False, authentication: str = "") ->
     target = look.target
     client = TlsClient(look, legacy=legacy, authentication=authentication)
     with contextlib.closing(look.connect()) as sock:
-        address = str(sock.getpeername()[0])
+        address = ""
+        with contextlib.suppress(OSError):  # it has gone again, as shaking hands tells
+            address = str(sock.getpeername()[0])
         try:
             client.shake_hands(sock)
         except Incompatible as error:

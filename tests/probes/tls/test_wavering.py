@@ -69,15 +69,17 @@ def floods(record: bytes) -> Callable[[socket.socket], None]:
     ],
 )  # fmt: skip
 def test_what_is_no_tls_is_named_and_ends_in_time(handle: Any, cause: Cause, message: str) -> None:
+    # who sends without end is left by what came, however long that takes on a busy machine
+    limit = 0.8 if cause is Cause.TIMEOUT else 30.0
     with tlslab.serving(handle) as server:
         began = time.monotonic()
         with pytest.raises(ProbeError, match=message) as caught:
-            see_offers(look_at(server.port, timeout=0.8))
+            see_offers(look_at(server.port, timeout=limit))
         took = time.monotonic() - began
     assert caught.value.cause is cause
     assert f"https://{HOST}:{server.port}" in caught.value.message
     assert "\n" not in caught.value.message
-    assert took < 2
+    assert took < limit + 3  # the server would wait longer
 
 
 def test_a_name_that_idna_refuses_is_could_not_look() -> None:
