@@ -42,6 +42,29 @@ def _secrets_of_its_own() -> Iterator[None]:
     end()
 
 
+def _shared() -> tuple[dict[str, Any], dict[str, str], str]:
+    """Return what all tests of a process share and one can change: handlers of signals, environment, directory."""
+    handlers = {number.name: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    return handlers, {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}, str(Path.cwd())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_for_the_next() -> Iterator[None]:
+    """Fail the test that leaves something changed, such as a look that was not closed, and not one that comes later."""
+    handlers, environment, folder = before = _shared()
+    yield
+    if (after := _shared()) == before:
+        return
+    for name, handler in handlers.items():
+        signal.signal(signal.Signals[name], handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    pairs = list(zip(before[:2], after[:2], strict=True))
+    names = sorted(name for was, now in pairs for name in {*was, *now} if was.get(name) != now.get(name))
+    pytest.fail(f"this test left to the next ones: {', '.join(names) or 'another directory'}")
+
+
 # The files that take longest, which begin first: one that begins late is the last to end, beside idle workers.
 _LONGEST: Final = (
     "live/test_host_machine.py",

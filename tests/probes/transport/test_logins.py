@@ -146,7 +146,7 @@ def test_signals_that_somebody_handles_are_left_alone() -> None:
 
     def own(number: int, frame: object) -> None: ...
 
-    before = signal.signal(signal.SIGTERM, own)
+    before = signal.signal(signal.SIGTERM, own), signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         logins.hold_signals()
         assert signal.getsignal(signal.SIGTERM) is own
@@ -158,4 +158,5 @@ def test_signals_that_somebody_handles_are_left_alone() -> None:
         assert signal.getsignal(signal.SIGTERM) is own
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
