@@ -18,11 +18,13 @@ class KnownRoot:
         path: absolute path without a slash at the end; "" for the host's own root.
         below: what is asked below it, whatever the first answer; where that shows a Node-RED, the rest is asked too.
         source: who has it there.
+        behind: what is asked besides where a gate hides all of Node-RED at the target's own root.
     """
 
     path: str
     below: tuple[str, ...]
     source: str
+    behind: tuple[str, ...] = ()
 
 
 USUAL_DASHBOARDS: Final = ("/ui", "/dashboard")  # Dashboard 1, Dashboard 2
@@ -38,7 +40,12 @@ KNOWN_ROOTS: Final = (
     KnownRoot("/node-red", (_LOGIN,), "guides to nginx and Apache"),
     KnownRoot("/red", (_LOGIN,), "Node-RED's own documentation of embedding: httpAdminRoot"),
     KnownRoot("/nr", (_LOGIN,), "guides to nginx"),
-    KnownRoot("/api", (_LOGIN,), "a proxy's location for http-in, with the path stripped; embedding: httpNodeRoot"),
+    KnownRoot(  # an app that embeds Node-RED guards what passes its Express, and channels do not
+        "/api",
+        (_LOGIN,),
+        "a proxy's location for http-in, with the path stripped; embedding: httpNodeRoot",
+        _CHANNELS,
+    ),
     KnownRoot("/admin", (_LOGIN,), "settings.js: the comment at httpAdminRoot"),
     KnownRoot("/editor", (_LOGIN,), "guides: httpAdminRoot"),
     KnownRoot("/flows-editor", (_LOGIN,), "guides: httpAdminRoot"),

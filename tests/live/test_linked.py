@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from gatelab import PASS, standing
+from servers import running
+
+from pytest_nodered_sec.lab import toolchain
+from pytest_nodered_sec.lab.ports import accepts, free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +79,19 @@ def test_a_user_directory_in_a_listing_is_found(node_red: lab.RunningDeployment,
     weak = name == "settings.js"
     assert seen == {"static-01": {"compliant", "non-compliant"} if weak else {"compliant"}, "roots-01": {"compliant"}}
     assert not weak or "GET /old/line%207/settings.js without credentials answered 200" in report
+
+
+def test_a_user_directory_in_a_listing_of_caddys_is_found(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "share" / "backup" / "nodered").mkdir(parents=True)
+    (tmp_path / "share" / "backup" / "nodered" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+    command = [str(toolchain.caddy()), "file-server", "--browse", f"--root={tmp_path}/share"]
+    server = f"location ~ ^/(backup/|$) {{ proxy_pass http://127.0.0.1:{port}; }} {REST}"
+    with running([*command, f"--listen=127.0.0.1:{port}"], tmp_path / "caddy.log", partial(accepts, port)):
+        (tmp_path / "site").mkdir()
+        with standing(tmp_path / "site", node_red.direct_port, server) as there:
+            (tmp_path / "site" / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+            seen = there.judged("--nodered-admin-api=proxied", "-k", "static-01")
+            report = there.report()
+    assert seen == {"static-01": {"compliant", "non-compliant"}}
+    assert "GET /backup/nodered/settings.js without credentials answered 200" in report

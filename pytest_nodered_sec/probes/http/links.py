@@ -27,7 +27,9 @@ _LINK: Final = re.compile(
 _PATH: Final = re.compile(r"(/[\w.~%-]+)+/?", re.ASCII)
 _PAGE: Final = re.compile(r"/[^/]*\.html?")
 _FILE: Final = re.compile(r"/[^/]*\.[^/]*")
-_LISTING: Final = re.compile(rb"<title>\s*(Index of|Directory listing)", re.IGNORECASE)  # nginx, Apache; Python
+_LISTING: Final = re.compile(  # of nginx and Apache, Python, Caddy 2
+    rb"<title>\s*(?:Index of|Directory listing)|Served with\s*<a[^>]*caddyserver\.com|\.caddy-logo", re.IGNORECASE
+)
 
 
 def linked_directories(look: Look) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.once import Once
 
 _BELOW: Final = 6  # dashboards that are asked below a root that was told
+_BEHIND: Final = {root.path: root.behind for root in KNOWN_ROOTS}
 _SOCKET: Final = "/socket.io"
 _LINKED: Final = 8  # roots to which a page leads
 _CHANNEL: Final = "a dashboard's live channel"
@@ -84,12 +85,15 @@ def _place_below(look: Look, admin: RootView, root: str, paths: Sequence[str]) -
     """Return what was asked below a root, and whether any of the first answers had a Node-RED suspected there."""
     suspected, may_join = False, look.target.policy.join_channels
     glimpses: list[Glimpse] = []
-    for path in paths:
+    hidden = _BEHIND.get(root, ()) if admin.blanket and may_join else ()
+    for path in (*paths, *hidden):
         glimpse, suspicious = _glimpse(look, admin, root + path)
         glimpses.append(glimpse)
         suspected = suspected or suspicious
     if suspected:
-        further = [path for path in EVERYTHING if path not in paths and (may_join or not path.endswith(_SOCKET))]
+        further = [
+            path for path in EVERYTHING if path not in (*paths, *hidden) and (may_join or not path.endswith(_SOCKET))
+        ]
         glimpses += [_glimpse(look, admin, root + path)[0] for path in further]
     if not any(glimpse.shows and not glimpse.login for glimpse in glimpses):
         # An empty object alone is what an open Node-RED says at /auth/login, and many another server anywhere.
