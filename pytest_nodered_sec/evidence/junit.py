@@ -51,7 +51,7 @@ class Completion:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """See that the file can be written, before anything is sent."""
-        path = _place(session.config)
+        path = place_of(session.config)
         if path is None:
             return
         try:
@@ -71,7 +71,7 @@ class Completion:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Complete the file, if there is one."""
-        path = _place(session.config)
+        path = place_of(session.config)
         if path is None or self._lost or not path.is_file():
             return
         facts = self._ledger.facts()
@@ -90,7 +90,7 @@ class Completion:
             terminalreporter.write_line(f"nodered-sec: {self._lost}")
 
 
-def _place(config: pytest.Config) -> Path | None:
+def place_of(config: pytest.Config) -> Path | None:
     """Return where pytest writes its JUnit file, None where it writes none."""
     given = getattr(config.option, "xmlpath", None)
     return config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser() if given else None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,6 +16,7 @@ from pytest_nodered_sec.evidence.files import check_file, claim_folder, write
 from pytest_nodered_sec.evidence.folded import Anchors, anchors
 from pytest_nodered_sec.evidence.hdf import hdf
 from pytest_nodered_sec.evidence.html import html
+from pytest_nodered_sec.evidence.junit import place_of
 from pytest_nodered_sec.evidence.looks import Looks
 from pytest_nodered_sec.evidence.oscal import oscal
 from pytest_nodered_sec.evidence.replay import Comparison
@@ -30,6 +29,7 @@ from pytest_nodered_sec.session.settings import REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_nodered_sec.model import Target
     from pytest_nodered_sec.policy.file import PolicyFile
@@ -80,6 +80,8 @@ def register(
     if "evidence" in places:
         if not hasattr(config.option, "xmlpath"):
             raise PolicyError("--nodered-evidence needs pytest's JUnit plugin: leave out -p no:junitxml")
+        if (junit := place_of(config)) and junit.exists() and not junit.is_file():
+            raise PolicyError(f"--nodered-evidence needs a copy of the JUnit file, and --junitxml={junit} keeps none")
         config.add_cleanup(claim_folder(places["evidence"], "--nodered-evidence"))
         config.option.xmlpath = config.option.xmlpath or str(places["evidence"] / evidence_folder.JUNIT)
     if places:
@@ -104,9 +106,8 @@ def _check_apart(config: pytest.Config, places: Mapping[str, Path]) -> None:
     Raises:
         PolicyError: two of them are the same file.
     """
-    junit = getattr(config.option, "xmlpath", None)
     named = {f"--nodered-{name}": places[name] for name in (*_FILES, "job-summary") if name in places}
-    named |= {"--junitxml": Path(os.path.expandvars(junit)).expanduser()} if junit else {}
+    named |= {"--junitxml": junit} if (junit := place_of(config)) else {}
     taken: dict[Path, str] = {}
     for option, path in named.items():
         other = taken.setdefault((config.invocation_params.dir / path).resolve(), option)
@@ -157,7 +158,7 @@ class Writer:
         report = self._report(session, exitstatus)
         for name in self._places:  # one that fails takes none of the others with it
             try:
-                self._write(name, report, getattr(session.config.option, "xmlpath", None))
+                self._write(name, report, place_of(session.config))
             except OSError as error:
                 self._said.append(f"the evidence is not complete: {error.filename or name}: {error.strerror}")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -199,7 +200,7 @@ class Writer:
         target = targets.index(record["target"]) if record["target"] in targets else len(targets)
         return control, target, *self._ledger.place_of(record)
 
-    def _write(self, name: str, report: Report, junit: str | None) -> None:
+    def _write(self, name: str, report: Report, junit: Path | None) -> None:
         place = self._places[name]
         if name == "job-summary":
             with place.open("a", encoding="utf-8") as file:
@@ -207,7 +208,7 @@ class Writer:
             return
         if name == "evidence":
             own = place / evidence_folder.JUNIT
-            if junit and Path(junit).resolve() != own.resolve():
+            if junit and junit.is_file() and junit.resolve() != own.resolve():  # a device has no end
                 shutil.copyfile(junit, own)
             own.stat()  # pytest could not write it
             page = readme(report, self._seal[0] if self._seal else "")

@@ -51,6 +51,22 @@ def test_a_job_summary_that_cannot_be_written_is_told_before_the_run(
     assert not own.asked()
 
 
+def test_what_keeps_no_junit_file_has_none_for_the_evidence(own: Site) -> None:
+    """/dev/full reads without end: a copy of it filled the disk."""
+    result = own.run(*OWN, "--junitxml=/dev/full", "--nodered-evidence=ev")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--nodered-evidence needs a copy of the JUnit file, and --junitxml=/dev/full keeps none" in (
+        result.stderr.str()
+    )
+    assert not own.asked()
+
+
+def test_a_junit_file_is_copied_from_where_pytest_has_written_it(own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPORTS", "sub")
+    own.run(*OWN, "--junitxml=$REPORTS/out.xml", "--nodered-evidence=ev")
+    assert (own.path / "ev/junit.xml").read_text() == (own.path / "sub/out.xml").read_text()
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
