@@ -87,7 +87,7 @@ def _make(folder: Path, what: str) -> None:
 
 
 def write(path: Path, text: str | Iterable[str]) -> None:
-    """Write a text whole: a reader sees what was there before or all of it.
+    """Write a text whole: a reader sees what was there before or all of it. A pipe or a device is written to.
 
     Args:
         path: where to.
@@ -96,6 +96,10 @@ def write(path: Path, text: str | Iterable[str]) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    if str(path.absolute().parent) in ("/dev", "/dev/fd") or (path.exists() and not path.is_file()):
+        with path.open("a", encoding="utf-8", newline="\n") as file:  # /dev/stdout may be a link to a file
+            file.writelines([text] if isinstance(text, str) else text)
+        return
     new = path.with_name(f".{path.name}.new")
     try:
         with new.open("w", encoding="utf-8", newline="\n") as file:

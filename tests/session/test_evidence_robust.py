@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,18 @@ def test_a_job_summary_that_cannot_be_written_is_told_before_the_run(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--nodered-job-summary: GITHUB_STEP_SUMMARY=" in result.stderr.str()
     assert not own.asked()
+
+
+def test_a_pipe_gets_a_report_and_stays_one(own: Site) -> None:
+    """What takes a file's place took that of /dev/stdout and /dev/null, too, where root runs pytest."""
+    pipe, heard = own.path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    own.run(*OWN, "--nodered-hdf=pipe")
+    assert pipe.is_fifo()
+    reader.join(10)
+    assert "profiles" in json.loads(heard[0])
 
 
 def test_what_keeps_no_junit_file_has_none_for_the_evidence(own: Site) -> None:
