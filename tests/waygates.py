@@ -280,6 +280,12 @@ GATES |= {
     "text": (*by_map("by_text", "$http_content_type", "^text/plain"), "program", ASKED),
     "worker": (*by_map("by_worker", "$http_service_worker", "."), "script", ASKED),
     "blog": (*by_map("by_blog", "$http_cookie", "wordpress_logged_in_"), "credential-shaped", EVERYWHERE),
+    "no-dots": (  # the front tidies encoded ones, too
+        f"if ($request_uri ~ [.][.]) {{ return 403; }} {LOGIN.replace('Operators', '$by_encoded')} {TIDIED}",
+        'map $request_uri $by_encoded { default Operators; "~/robots[.]txt/" off; }',
+        "freed",
+        {"/ui"},
+    ),
     "another-clouds": (*by_address("Fly-Client-IP", "192.168.178.0/24"), "forwarded", ASKED),
     "forwarded-host": (*by_map("by_told_host", "$http_forwarded", "host=localhost"), "forwarded", EVERYWHERE),
     "role": (*by_map("by_role", "$http_x_role", "admin"), "", set()),

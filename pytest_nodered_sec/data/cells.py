@@ -29,7 +29,8 @@ COLUMNS: Final = {
     "surface that a gate refuses); in one path behind `/static/..` or the first public path of the policy, "
     "`/.well-known/acme-challenge/../..`, `/robots.txt/..`, `/favicon.ico/..`, `/health/..`, `/public/..` and "
     "`/assets/..`; at the first page that a login refuses (where there is none, everywhere) the same from "
-    "`/.well-known/` on; where Node-RED itself refuses, all of it in one request to the admin API; of pages, endpoints "
+    "`/.well-known/` on with `.%2e` in place of `..`; where Node-RED itself refuses, all of it in one request to the "
+    "admin API; of pages, endpoints "
     "and the admin API the whole URL in the request line",
     "token": "a made-up token, hexadecimal (where Node-RED itself refuses, one route for each permission), a JWT with "
     "`alg: none` or in the query, with paths that are often free and flags such as public=1; made-up cookies by the "

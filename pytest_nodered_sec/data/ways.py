@@ -225,12 +225,12 @@ ENCODED: Final = Part(
 )
 FREED: Final = Part(
     "freed",
-    "by way of paths that are often free (/.well-known/acme-challenge/.. and others)",
+    "by way of paths that are often free (/.well-known/acme-challenge/.%2e and others)",
     (),
     "nginx: map $request_uri $realm { default Operators; ~^/[.]well-known/ off; } and a proxy_pass that ends with a "
     "slash, the same by /robots[.]txt or /favicon[.]ico anywhere; HAProxy: path_beg /.well-known/acme-challenge/ in "
-    "front of an nginx that tidies",
-    write=lambda path: f"{ANYWHERE}{path}",
+    'front of an nginx that tidies; the same behind if ($request_uri ~ "[.][.]") { return 403; }',
+    write=lambda path: ANYWHERE.replace("..", ".%2e") + path,
 )
 # Where Node-RED itself refuses, and a front may log in for whoever asks by such a path: all forms in one.
 UNTIDY: Final = replace(

@@ -55,7 +55,7 @@ GATES = {
     ),
     "range": Pair(logs_in("$http_range"), "proxy-05:program", _PASSED_ON),
     "tailnet-editor": Pair(logs_in("$http_x_real_ip ~ ^100[.]64[.]"), "proxy-05:forwarded", _PASSED_ON),
-    "percent": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|%"), "proxy-05:slashes proxy-05:freed", _GUARDED),
+    "percent": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|%"), "proxy-05:slashes", _GUARDED),
     "doubled": Pair(guards("^/(ui|dashboard|api|comms|ws|static)|//"), "proxy-05:encoded proxy-05:freed", _GUARDED),
 }
 
