@@ -132,10 +132,11 @@ def complete(
             skipped.text = skipped.get("message")  # some read nothing but the text: GitLab
         if strict:
             _move(case)
-    new = path.with_name(f"{path.name}.new")
+    written = path.resolve()  # pytest follows a link, too
+    new = written.with_name(f"{written.name}.new")
     try:
         tree.write(new, encoding="utf-8", xml_declaration=True)
-        new.replace(path)
+        new.replace(written)
     except OSError:
         new.unlink(missing_ok=True)
         raise

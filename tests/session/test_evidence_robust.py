@@ -75,6 +75,13 @@ def test_what_keeps_no_junit_file_has_none_for_the_evidence(own: Site) -> None:
     assert not own.asked()
 
 
+def test_a_junit_file_behind_a_link_is_completed_there(own: Site) -> None:
+    (own.path / "link.xml").symlink_to("out.xml")
+    own.run(*OWN, "--junitxml=link.xml")
+    assert (own.path / "link.xml").is_symlink()
+    assert "nodered_sec.headline" in (own.path / "out.xml").read_text()
+
+
 def test_a_junit_file_is_copied_from_where_pytest_has_written_it(own: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPORTS", "sub")
     own.run(*OWN, "--junitxml=$REPORTS/out.xml", "--nodered-evidence=ev")
