@@ -53,7 +53,8 @@ class Evaluator:
             (folder / "node_modules" / name).mkdir(parents=True)
             (folder / "node_modules" / name / "index.js").write_text("throw new Error('it was run')")
 
-    def __call__(self, text: str, limit: int = 1000, **given: Any) -> dict[str, Any]:
+    def __call__(self, text: str, limit: int = 10_000, **given: Any) -> dict[str, Any]:
+        """Evaluate; the milliseconds that it may take are many, because the machine may be busy."""
         (self.folder / "settings.js").write_text(text, encoding="utf-8")
         mark = f"=={secrets.token_hex(4)}"
         defaults = {
@@ -79,7 +80,7 @@ class Evaluator:
             }
         )
         argv = [*self.through, str(node()), "-"]
-        done = subprocess.run(argv, input=program, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(argv, input=program, capture_output=True, text=True, timeout=60, check=False)
         self.raw = done.stdout + done.stderr
         found = answer_of_node(done.stdout, mark)
         assert found, self.raw

@@ -32,7 +32,7 @@ def test_settings_that_mean_harm_end_in_a_reason(text: str, trouble: str, evalua
     assert "settings" not in seen
     assert trouble in seen["trouble"]
     assert "hunter2" not in evaluate.raw
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 30  # on a busy machine Node alone takes seconds to start
 
 
 def test_a_value_that_never_ends_is_ended_from_outside(evaluate: Evaluator) -> None:
