@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-QUIETLY = ("-q", "--tb=no", "--no-summary", "--junitxml=out.xml")
+QUIETLY = ("-q", "--tb=no", "--no-summary", "--junitxml=out.xml", "-pno:rerunfailures")
 
 
 def ids(text: str) -> set[str]:
@@ -224,7 +224,7 @@ def spec(name: str, release: str) -> str:
 
 def run(folder: Path, *args: str, server: warm.Server | None = None) -> dict[str, dict[str, set[str]]]:
     """Run pytest in a process of its own and a directory; return the outcomes by target and control."""
-    words = [*QUIETLY, *args]
+    words = [*QUIETLY, *warm.alone(args), *args]
     done = server.run(words, folder, os.environ) if server else warm.run(words, folder)
     assert (folder / "out.xml").is_file(), done.stdout + done.stderr
     return read(folder / "out.xml")

@@ -34,6 +34,8 @@ _LATER: Final = {"pytest_nodered_sec.session.xdist"}  # xdist hands sys.path of 
 _THEIRS: Final = ("hypothesis.internal.observability", "execnet")
 _WORKERS: Final = re.compile(r"-n ?(\d)$|--tx=")
 _AT_MOST: Final = 2  # workers that a test has
+# Other plugins of this environment: one shuffles the tests, the others cost more time than a short run itself.
+ALONE: Final = tuple(f"-pno:{name}" for name in ("randomly", "hypothesispytest", "pytest11.testinfra", "pytest_cov"))
 _LIMIT: Final = 1200.0  # seconds of a run
 
 
@@ -49,6 +51,11 @@ def run(
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_LIMIT, check=False
     )
+
+
+def alone(args: Sequence[str]) -> list[str]:
+    """Return options by which a run does without the other plugins, without xdist too where its arguments use none."""
+    return [*ALONE, *([] if any(arg.startswith(("-n", "--dist", "--tx")) for arg in args) else ["-pno:xdist"])]
 
 
 def _at_start(environment: Mapping[str, str], folder: Path) -> dict[str, str]:

@@ -83,7 +83,6 @@ def test_orders(nodered_seen):
     require(VERDICTS[nodered_seen.how])
 '''
 
-
 # A plugin by which the controller's ledger can be read afterwards, from book.json.
 DUMP = """
 import json, pathlib, pytest
@@ -95,10 +94,6 @@ def pytest_sessionfinish(session):
         found = {"facts": book.facts(), "accounts": book.accounts(), "records": book.records}
         pathlib.Path(__file__).with_name("book.json").write_text(json.dumps(found))
 """
-
-# Other plugins of this environment: one shuffles the tests, the others cost more time than the runs themselves.
-ALONE = [f"-pno:{name}" for name in ("randomly", "hypothesispytest", "pytest11.testinfra", "pytest_cov")]
-
 
 AUDIT_WITHOUT = """audit_without = [
     {part = "account", reason = "has none"},
@@ -112,7 +107,6 @@ organisation = "Example Security"
 authorisation = "OT-7, 2026-11-20"
 scope = "line 7"
 """
-
 
 URL = "--nodered-url=https://plant.example"
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["plain", "xdist"])
@@ -145,10 +139,11 @@ class Site:
         """
         target = [f"--nodered-url={url}"] if url else []
         if anew:
-            return self.pytester.runpytest_subprocess(*ALONE, *target, *map(str, args))
+            return self.pytester.runpytest_subprocess(*warm.ALONE, *target, *map(str, args))
         place = os.pathsep.join(filter(None, [str(self.path), os.environ.get("PYTHONPATH", "")]))
         begun = time.perf_counter()
-        done = warm.run([*ALONE, *target, *map(str, args)], self.path, os.environ | {"PYTHONPATH": place})
+        words = [*target, *map(str, args)]
+        done = warm.run([*warm.alone(words), *words], self.path, os.environ | {"PYTHONPATH": place})
         sys.stdout.write(done.stdout)
         sys.stderr.write(done.stderr)
         lines = done.stdout.splitlines(), done.stderr.splitlines()

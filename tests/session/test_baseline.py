@@ -8,8 +8,9 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from session.conftest import ALONE, WORKERS, Site
+from session.conftest import WORKERS, Site
 from session.evidence_site import OWN, SEES, controls, said
+from warm import ALONE
 
 if TYPE_CHECKING:
     from pathlib import Path
