@@ -260,6 +260,7 @@ def test_files_that_a_caddyfile_takes_in_are_what_runs_too(tmp_path: Path) -> No
     dated = now - 100
     for path in (site, site.parent):
         os.utime(path, (dated, dated))
+    now = time.time()
     os.utime(site.parent, (now + 100, now + 100))  # a file was taken out, whose servers go on
     assert told(main, now).endswith("sites was changed after Caddy started, and its admin endpoint is off")
     os.utime(site.parent, (dated, dated))
