@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.policy.model import Policy
     from pytest_nodered_sec.verdict import Verdict
 
-_XFO: Final = ("DENY", "SAMEORIGIN")
+_XFO: Final = {"DENY", "SAMEORIGIN"}
 _ANYBODY: Final = re.compile(r"(^|\s)(\*|https?:|https?://\*)(?=\s|$)")  # sources that leave nobody out
 
 
@@ -112,6 +112,15 @@ def cross_site_post_is_refused(seen: VariantAttempt, policy: Policy) -> Verdict:
     )
 
 
+def _ignored(options: str) -> bool:
+    """Whether browsers let anybody frame a page with these X-Frame-Options, several joined by commas.
+
+    Where they contradict each other, and one of them means something, nobody may (HTML standard, 7.6 X-Frame-Options).
+    """
+    named = {option.strip().upper() for option in options.split(",")}
+    return not named & ({*_XFO, "ALLOWALL"} if len(named) > 1 else _XFO)
+
+
 def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
     """A served page forbids framing by other sites and content-type sniffing.
 
@@ -126,8 +135,7 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
     severity = Severity.LOW if seen.surface is Surface.EDITOR and seen.view.own_login else None
     violations: list[Violation] = []
     ancestors = answer.header("content-security-policy")
-    framed = _ANYBODY.search(ancestors) if ancestors else answer.header("x-frame-options").upper() not in _XFO
-    if framed:
+    if all(map(_ANYBODY.search, ancestors.split(","))) if ancestors else _ignored(answer.header("x-frame-options")):
         violations.append(
             Violation(
                 "framed",
@@ -137,7 +145,7 @@ def cannot_be_framed(seen: AccessAttempt, policy: Policy) -> Verdict:
                 severity,
             )
         )
-    if answer.header("x-content-type-options").lower() != "nosniff":
+    if answer.header("x-content-type-options").partition(",")[0].strip().lower() != "nosniff":  # of several the first
         violations.append(
             Violation(
                 "sniffed",

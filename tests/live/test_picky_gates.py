@@ -161,3 +161,25 @@ def test_a_user_directory_under_a_usual_prefix_is_found(tmp_path: Path) -> None:
     assert "non-compliant" in seen["static-01"]
     for path in ("/backup/settings.js", "/data/settings.js"):
         assert f"GET {path} without credentials answered 200" in (tmp_path / "out.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("once", "again", "framed"),
+    [
+        ("X-Frame-Options SAMEORIGIN", "X-Frame-Options SAMEORIGIN", False),
+        ("X-Frame-Options SAMEORIGIN", "X-Frame-Options DENY", False),
+        ("Content-Security-Policy 'frame-ancestors *'", "Content-Security-Policy 'frame-ancestors https://a'", False),
+        ("X-Frame-Options ALLOW-FROM", "X-Frame-Options ALLOW-FROM", True),
+    ],
+    ids=["same", "other", "policies", "unknown"],
+)
+def test_headers_that_stand_twice_mean_what_browsers_make_of_them(
+    node_red: lab.RunningDeployment, tmp_path: Path, once: str, again: str, framed: bool
+) -> None:
+    sent = "".join(f"add_header {header}; add_header X-Content-Type-Options nosniff; " for header in (once, again))
+    with standing(tmp_path, node_red.direct_port, f"location / {{ {sent} {PASS} proxy_pass http://nodered; }}") as gate:
+        seen = gate.judged("--nodered-editor=protected", "-k", "editor-03")
+        report = gate.report()
+    assert seen == {"editor-03": {"non-compliant" if framed else "compliant"}}
+    assert ("any site can frame the page" in report) is framed
+    assert "without X-Content-Type-Options" not in report

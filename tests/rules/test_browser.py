@@ -164,6 +164,15 @@ def test_a_post_that_nobody_may_send_is_refused_for_what_it_is() -> None:
         ({"content_security_policy": "frame-ancestors 'self' https://a.example"}, ["sniffed"]),
         ({"content_security_policy": "frame-ancestors *", "x_frame_options": "DENY"}, ["framed", "sniffed"]),
         ({"content_security_policy": "frame-ancestors https:"}, ["framed", "sniffed"]),
+        ({"content_security_policy": "frame-ancestors *, frame-ancestors 'self'"}, ["sniffed"]),
+        ({"content_security_policy": "frame-ancestors *, frame-ancestors https:"}, ["framed", "sniffed"]),
+        ({"x_frame_options": "SAMEORIGIN, SAMEORIGIN", "x_content_type_options": "nosniff, nosniff"}, []),
+        ({"x_frame_options": "SAMEORIGIN, DENY", "x_content_type_options": "NoSniff"}, []),
+        (
+            {"x_frame_options": "DENY, ALLOW-FROM https://a.example", "x_content_type_options": "x, nosniff"},
+            ["sniffed"],
+        ),
+        ({"x_frame_options": "ALLOW-FROM https://a.example", "x_content_type_options": "nosniff"}, ["framed"]),
     ],
 )
 def test_a_page_that_is_served(headers: dict[str, Any], codes: list[str]) -> None:

@@ -180,11 +180,15 @@ def _challenges(got: Exchange) -> tuple[login.Challenge, ...]:
     return login.challenges(got.headers.get("www-authenticate", "")) if got.status == 401 else ()
 
 
+_ANCESTORS: Final = re.compile(r"(?:^|;)\s*(frame-ancestors(?![\w-])[^;]*)", re.IGNORECASE)
+
+
 def _told_browsers(got: Exchange) -> tuple[tuple[str, str], ...]:
     """Return what an answer tells; of what may hold nonces or secrets, only the harmless part."""
     told = [(name, redaction.cut(got.headers[name], limit)) for name, limit in _TOLD.items() if name in got.headers]
-    ancestors = re.search(r"frame-ancestors[^;,]*", got.headers.get("content-security-policy", ""))
-    told += [("content-security-policy", ancestors[0][:200].strip())] if ancestors else []
+    policies = got.headers.get("content-security-policy", "").split(",")  # all of which hold
+    ancestors = ", ".join(match[1].strip() for policy in policies if (match := _ANCESTORS.search(policy)))
+    told += [("content-security-policy", ancestors[:1000])] if ancestors else []
     realm = login.basic_realm(_challenges(got))
     told += [] if realm is None else [("basic-realm", realm)]
     cookies = dict.fromkeys(cookie.line() for cookie in cookies_of(got))

@@ -66,6 +66,24 @@ HEADERS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("default-src 'self'", ""),
+        (
+            "default-src 'self'; Frame-Ancestors *, frame-ancestors 'self'; frame-ancestors *",
+            "Frame-Ancestors *, frame-ancestors 'self'",
+        ),
+        ("report-uri /frame-ancestors; frame-ancestors-x *", ""),
+        (f"frame-ancestors https://{'a' * 300}.example *", f"frame-ancestors https://{'a' * 300}.example *"),
+    ],
+)
+def test_of_each_policy_of_content_the_first_list_of_who_may_frame_is_kept(said: str, kept: str) -> None:
+    got = Exchange(200, {"content-security-policy": said}, b"")
+    answer, _ = follow(TARGET, "https://plant.example:443", "GET", "/x", lambda path, hops: got)
+    assert answer.header("content-security-policy") == kept
+
+
 @given(
     st.sampled_from([200, 302, 307, 401, 404, 500]),
     HEADERS,
