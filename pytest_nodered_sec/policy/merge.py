@@ -184,6 +184,13 @@ def _check_consistent(name: str, policy: Policy) -> None:
     for method, path in asked:
         if asked.count((method, path)) > 1:
             raise PolicyError(f"target {name}: protected_paths names {method} {path} twice; remove one")
+    for path in policy.websockets:
+        if policy.websockets.count(path) > 1:
+            raise PolicyError(f"target {name}: websockets names {path} twice; remove one")
+    known: dict[str, str] = {}
+    for path in policy.dashboards or ():
+        if (other := known.setdefault(path.lower(), path)) != path:
+            raise PolicyError(f"target {name}: dashboards names {other} and {path}, one to Node-RED; remove one")
     for port in policy.closed_ports:
         if policy.closed_ports.count(port) > 1:
             raise PolicyError(f"target {name}: closed_ports names {port} twice; remove one")

@@ -224,6 +224,8 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
             "/ws is declared both public and protected*",
         ),
         ("protected_paths = [{path = '/a'}, {path = '/a/'}]", "protected_paths names GET /a twice; remove one"),
+        ("websockets = ['/ws', '/ws/']", "websockets names /ws twice; remove one"),
+        ("dashboards = ['/ui', '/hmi', '/UI']", "dashboards names /ui and /UI, one to Node-RED; remove one"),
         ("closed_ports = [9229, 502, 9229]", "closed_ports names 9229 twice; remove one"),
         (
             "interfaces = [{kind = 'worldmap', path = '/a'}, {kind = 'worldmap', path = '/a/'}]",
