@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_nodered_sec import data, redaction
+from pytest_nodered_sec import data
 from pytest_nodered_sec._version import __version__
 from pytest_nodered_sec.controls import judging
 from pytest_nodered_sec.errors import NonCompliant, ProbeError
@@ -95,7 +95,7 @@ _RUN: Final = pytest.StashKey[Run]()
 
 def command(config: pytest.Config) -> int | None:
     """Handle the options that replace a run, and return the exit code; None if tests are to run."""
-    config.add_cleanup(redaction.begin())
+    redacting.begin(config)
     refuse_two(config)
     if config.option.nodered_controls is not None:
         sys.stdout.write(selection.controls_as_text(config.option.nodered_controls))
@@ -122,7 +122,7 @@ def command(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.add_cleanup(redaction.begin())  # registered first, so that it ends last
+    redacting.begin(config)  # registered first, so that it ends last
     config.add_cleanup(lambda: garbage.search_again(config))  # after pytest's own search
     config.stash[TARGETS] = config.stash[WANTED] = ()
     config.stash[COLLECTED] = []
@@ -236,7 +236,7 @@ def _run_of(config: pytest.Config) -> Run:
             run = replace(run, assessment=file.assessment, omitted=omitted(file, checked))
         return _whole(run, config)
     except PolicyError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise wrong_use.mistake(str(error)) from None
 
 
 def _whole(run: Run, config: pytest.Config) -> Run:

@@ -22,6 +22,12 @@ _WITH_ID: Final = type(pytest.param())
 _SHOWN: Final = "redacted"  # in place of a secret in an id, which brackets surround already
 
 
+def begin(config: pytest.Config) -> None:
+    """Begin a run, and redact from now on what `--debug` writes: its targets are shown before the tests begin."""
+    config.add_cleanup(redaction.begin())
+    private.scrub_trace(config, redaction.scrub)
+
+
 def learn(targets: tuple[Target, ...]) -> None:
     """Learn what the targets are asked with, as far as nobody has to be asked for it: before anything is shown."""
     for target in targets:
@@ -158,8 +164,7 @@ class Redaction:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Redact what pytest and other plugins write to the terminal, and to the file of `--debug`."""
-        private.scrub_trace(session.config, redaction.scrub)
+        """Redact what pytest and other plugins write to the terminal."""
         if not session.config.pluginmanager.has_plugin("terminalreporter"):
             return
         writer = session.config.get_terminal_writer()

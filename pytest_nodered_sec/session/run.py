@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.policy.assessment import NO_ASSESSMENT
 from pytest_nodered_sec.results.fleet import Fleet
 from pytest_nodered_sec.session.settings import severity
@@ -122,7 +123,7 @@ def policies_as_toml(run: Run) -> str:
         raise pytest.UsageError(
             "--nodered-show-policy needs a target: add --nodered-url=https://HOST, or a [[target]] to the policy file"
         )
-    tables = (run.assessment.toml(), *policies_of(run).values())
+    tables = map(redaction.scrub_policy, (run.assessment.toml(), *policies_of(run).values()))
     lab = f"# {_OF_THE_LAB}\n" if run.settings.many("lab") else ""
     return f'{lab}fail_on = "{run.fail_on}"  # {_source_of_fail_on(run)}\n\n' + "\n".join(filter(None, tables))
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pytest_nodered_sec import redaction
+from pytest_nodered_sec.credentials import named_secret
 from pytest_nodered_sec.session.options import OPTIONS, beside, key_of
 from pytest_nodered_sec.session.settings import REPORTS
 
@@ -29,6 +31,20 @@ _SHORT: Final = {  # variables that are no slip of the keys, and that others use
     "NODERED_CA_CERT": "NODERED_CA_FILE",
     "NODERED_POLICY_FILE": "NODERED_POLICY",
 }
+
+
+def mistake(said: str) -> pytest.UsageError:
+    """Return the usage error of a mistake in the settings, without the environment's secrets.
+
+    It quotes what the policy says, in a `reason` for instance, and may come before any account is read.
+
+    Args:
+        said: what is wrong, and where.
+    """
+    for name, value in os.environ.items():
+        if named_secret(name):
+            redaction.learn(value)
+    return pytest.UsageError(redaction.scrub_told(said))  # a date stays one where a password is 12
 
 
 def refuse_without_a_target(config: pytest.Config, settings: Settings, *, dropped: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -164,17 +165,55 @@ def test_nothing_that_pytest_shows_holds_a_secret(
     assert "suite's account" in (site.path / "out.xml").read_text(encoding="utf-8")
 
 
+TELLING = f"""
+guess = {{value = false, reason = "not with {SECRET}"}}
+dashboards = [{{path = "/ui", public = true, reason = "the login is {SECRET}"}}]
+[[waiver]]
+control = "tls-16"
+reason = "{SECRET}"
+ticket = "{SECRET}"
+expires = 2999-12-20
+"""
+
+
+@pytest.mark.parametrize("policy", [TELLING, TELLING.replace("[[waiver]]", '[assessment]\nscope = "a"\n[[waiver]]')])
+def test_no_policy_is_shown_with_any(site: Site, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODERED_USERNAME", "operator")
+    monkeypatch.setenv("NODERED_PASSWORD", SECRET)
+    (site.path / "nodered-sec.toml").write_text(policy)
+    result = site.run("--nodered-show-policy")
+    assert result.ret == pytest.ExitCode.OK
+    assert {leak.partition(":")[0] for leak in _leaks(site, result)} == {"nodered-sec.toml"}
+    assert tomllib.loads(result.stdout.str())["fail_on"]
+
+
+@pytest.mark.parametrize("mistake", ["surprise = 1", "expires = 12"])
+def test_a_mistake_beside_a_secret_is_told_without_it(
+    site: Site, mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANT_USERNAME", "operator")
+    monkeypatch.setenv("PLANT_PASSWORD", SECRET)
+    monkeypatch.setenv("OTHER_PASSWORD", "12")
+    policy = f'dashboards = [{{path = "/ui", public = true, reason = "{SECRET}", {mistake}}}]\n'
+    (site.path / "nodered-sec.toml").write_text(policy)
+    result = site.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = result.stderr.str()
+    assert 'reason = "[redacted]"' in said
+    assert mistake in said, "a short secret leaves the rest of it as it is"
+    assert SECRET not in said
+
+
 def test_the_trace_of_a_run_that_has_learnt_nothing_yet_holds_no_reason(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NODERED_USERNAME", "operator")
     monkeypatch.setenv("NODERED_PASSWORD", SECRET)
-    policy = f'guess = {{value = false, reason = "not with {SECRET}"}}\n'
-    (site.path / "nodered-sec.toml").write_text(policy)
+    (site.path / "nodered-sec.toml").write_text(TELLING)
     site.write(test_site="def test_nothing(): pass")
     result = site.run("--nodered-suite=off", "--nodered-policy=nodered-sec.toml", "--debug=trace.log")
     result.assert_outcomes(passed=1)
-    assert [leak.partition(":")[0] for leak in _leaks(site, result)] == ["nodered-sec.toml"]
+    assert {leak.partition(":")[0] for leak in _leaks(site, result)} == {"nodered-sec.toml"}
 
 
 def test_an_internal_error_holds_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
