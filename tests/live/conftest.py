@@ -1,4 +1,4 @@
-"""What several files of live tests start alike, once for each of them."""
+"""What several files of live tests start alike: nobody changes it, so once for all that a process runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def node_red() -> Iterator[lab.RunningDeployment]:
     """An open Node-RED with both dashboards, for tests of nginx: whatever refuses is the gate."""
     need_nginx()
