@@ -20,6 +20,7 @@ from pytest_nodered_sec import redaction, threads
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.learnt import INSTEAD, Runs
 from pytest_nodered_sec.model import Credentials
+from pytest_nodered_sec.probes.host import parse, way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,15 @@ def test_the_longer_of_two_secrets_wins() -> None:
     redaction.learn("hunter22")
     redaction.learn("hunter")
     assert redaction.scrub("hunter22 hunter") == "[redacted] [redacted]"
+
+
+@pytest.mark.parametrize("before", [185, 190, 197])
+def test_a_long_last_line_of_a_host_is_cut_without_half_a_secret(before: int) -> None:
+    redaction.learn("hunter22")
+    line = "x" * before + " hunter22 was refused"
+    for shown in (parse.why(parse.Section(line, 1)), way._reason(OSError(line))):
+        assert "hunt" not in shown
+        assert len(shown) <= 200
 
 
 def test_containers_and_objects_are_searched_even_in_a_circle() -> None:

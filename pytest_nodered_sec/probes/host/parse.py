@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host import ListeningSocket, Unit
 
@@ -156,7 +157,7 @@ def denied(section: Section) -> bool:
 def why(section: Section) -> str:
     """Return the last line of a failed command, or that it said nothing."""
     lines = [line for line in section.text.split("\n") if line.strip()]
-    return lines[-1].strip()[:200] if lines else "no answer"
+    return redaction.cut(lines[-1].strip(), 200) if lines else "no answer"
 
 
 def _endpoint(text: str) -> tuple[str, int]:

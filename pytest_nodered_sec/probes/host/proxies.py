@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from pytest_nodered_sec import redaction
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.host_proxies import CaddyConfig, NginxConfig, NginxService
 from pytest_nodered_sec.probes.host import caddy, fronts
@@ -82,7 +83,9 @@ def nginx_service(inside: Inside) -> NginxService:
         message = f"nginx runs and its configuration is valid; whether it starts at boot cannot be seen: {unknown}"
         raise ProbeError(message, Cause.UNAVAILABLE)
     complaint = next((line for line in tested.text.split("\n") if "[emerg]" in line), "")
-    return NginxService(True, running, unit, tested.code == 0, complaint.removeprefix("nginx: ")[:200], other)
+    return NginxService(
+        True, running, unit, tested.code == 0, redaction.cut(complaint.removeprefix("nginx: "), 200), other
+    )
 
 
 def check_nginx_is_seen(inside: Inside) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import testinfra.host
 from testinfra.backend.ssh import SshBackend
 
-from pytest_nodered_sec import threads
+from pytest_nodered_sec import redaction, threads
 from pytest_nodered_sec.credentials import harmless, without_secrets
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.host import parse as text_of
@@ -145,7 +145,7 @@ class Way:
         errors = done.stderr_bytes.decode("utf-8", "replace")
         output: str = done.stdout_bytes.decode("utf-8", "replace")
         if done.rc and not output:
-            last = (errors.strip().split("\n") or [""])[-1][:200]
+            last = redaction.cut((errors.strip().split("\n") or [""])[-1], 200)
             raise ProbeError(
                 f"no command can be run on {self._where()}: {last or f'exit code {done.rc}'}", Cause.UNREACHABLE
             )
@@ -266,4 +266,4 @@ def _reason(error: BaseException) -> str:
     errors = getattr(result, "stderr_bytes", None)
     text = errors.decode("utf-8", "replace") if errors is not None else str(error)
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
+    return redaction.cut(lines[-1], 200) if lines else type(error).__name__
