@@ -90,9 +90,10 @@ class Reach:
             detail = f"every path is redirected to the same below {prefix}: if Node-RED is there, use "
             detail += f"`--nodered-url={prefix}`"
         else:
+            shorter = f" (without its path: `--nodered-url={target.origin}`)" if urlsplit(target.url).path[1:] else ""
             detail = (
-                "wrong URL or wrong --nodered-admin-root? If a gate answers strangers with 404, let it answer 401 or "
-                "403, because its 404 cannot be told from nothing being there"
+                f"wrong URL{shorter} or wrong --nodered-admin-root? If a gate answers strangers with 404, let it "
+                "answer 401 or 403, because its 404 cannot be told from nothing being there"
             )
             if target.policy.dashboards is None:
                 detail += ", or name a dashboard that a login guards (--nodered-dashboard=/ui)"

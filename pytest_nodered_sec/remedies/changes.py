@@ -270,6 +270,7 @@ def _where(finding: Finding) -> Where:
         "nginx": Where.FRONT,
         "Caddy": Where.FRONT,
         "nodered-sec": Where.POLICY,
+        "leave the path out": Where.POLICY,
         "in the flow": Where.FLOWS,
     }
     return next((where for start, where in starts.items() if finding.remedy.startswith(start)), Where.HOST)

@@ -110,6 +110,8 @@ def changes(finding: Finding, site: Site) -> tuple[str, ...]:
             return ("front.dots", *gates(finding.instance, site))
         channel = _CHANNEL.search(finding.observed) if control == "live-01" else None
         return gates(channel[1] if channel else finding.instance, site) or (other(finding),)
+    if control == "roots-01" and finding.remedy.startswith("leave the path out"):  # nothing is known of that front
+        return (other(finding),)
     if control in ("proxy-05", "roots-01"):
         asked = _BELOW.match(finding.observed) if control == "roots-01" else None
         return (*gates(asked[1] if asked else finding.instance, site), "front.ways")

@@ -31,11 +31,15 @@ def _finding(place: UndeclaredPlace) -> Violation:
     # Node-RED takes it in any letter case; but a regular expression goes before the target's own location below it.
     pattern = re.sub(r"[^\w/-]", r"\\\g<0>", route)
     location = f"{route}/" if above else f"~* ^{pattern}(/|$)"
+    wrong_url = above and not place.view.identity
+    meant = (
+        "leave the path out of the URL, if the Node-RED above it is the one to test; otherwise " if wrong_url else ""
+    )
     return Violation(
         "undeclared-login" if login_only else "undeclared",
         place.evidence(),
         "no Node-RED outside the URL, its roots and the paths in the policy",
-        f"remove the route from the proxy (nginx: location {location} {{ return 404; }}) or put it behind the "
+        f"{meant}remove the route from the proxy (nginx: location {location} {{ return 404; }}) or put it behind the "
         "same login; if intended, add it as a separate target or list it in the policy (dashboards, "
         "--nodered-node-root, --nodered-admin-root)",
         Severity.MEDIUM if login_only else None,

@@ -137,6 +137,11 @@ FOUND = Finding("dash-02", "critical", "channel-open", "/ui")
         ),
         (Finding("roots-01", "critical", "undeclared", "", "GET below /x, without"), SITE, "front.ways"),
         (Finding("roots-01", "critical", "undeclared"), PROXIED, "front.gate./ front.ways"),
+        (
+            Finding("roots-01", "medium", "undeclared-login", remedy="leave the path out of the URL, if so"),
+            SITE,
+            "other.roots-01.undeclared-login",
+        ),
         (Finding("cred-02", "high", "known-password", remedy="settings.js: x"), SITE, "settings.passwords"),
         (Finding("cred-02", "high", "known-password", remedy="a password"), SITE, "front.accounts"),
         (Finding("cred-01", "critical", "any-password", remedy="settings.js: x"), SITE, "other.cred-01.any-password"),

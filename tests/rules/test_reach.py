@@ -84,6 +84,14 @@ def test_nothing_shows_a_node_red(view: RootView, says: str) -> None:
     assert caught.value.cause is Cause.UNIDENTIFIED
 
 
+def test_where_nothing_shows_a_node_red_the_url_without_its_path_is_offered() -> None:
+    for url, shorter in (("https://plant.example/nr", True), ("https://plant.example/", False)):
+        with pytest.raises(ProbeError) as caught:
+            settle(reach(STRANGER), target(url))
+        said = "wrong URL (without its path: `--nodered-url=https://plant.example`) or wrong --nodered-admin-root?"
+        assert (said in caught.value.message) is shorter
+
+
 REFUSED = Glance("GET /ui without credentials", Kind.REFUSED, "401")
 SERVED = Glance("GET /ui without credentials", Kind.SERVED, "200")
 ABSENT = Glance("GET /ui without credentials", Kind.ABSENT, "404")

@@ -112,6 +112,14 @@ def test_a_route_that_is_removed_leaves_the_targets_own(path: str, root: str, lo
     assert f"(nginx: location {location} {{ return 404; }})" in fault.remedy
 
 
+def test_a_node_red_above_a_url_at_which_there_is_none_may_be_the_one_that_is_meant() -> None:
+    for identity, meant in (((), True), (ADMIN.identity, False)):
+        root = replace(ADMIN, root="/manufacturing-plant/line7", identity=identity)
+        place = UndeclaredPlace("/manufacturing-plant", (glimpse(LOGIN, "its login", login=True),), root)
+        (fault,) = faults(nothing_answers_undeclared(UndeclaredPlaces((place,), (), ADMIN), Policy()))
+        assert fault.remedy.startswith("leave the path out of the URL, if the Node-RED above it is the one") is meant
+
+
 def test_another_spelling_of_a_known_root_is_mended_where_the_root_is_guarded() -> None:
     place = UndeclaredPlace("/NoDeReD", (glimpse(SETTINGS, "Node-RED's settings"),), ADMIN, usual="/nodered")
     (fault,) = faults(nothing_answers_undeclared(UndeclaredPlaces((place,), (), ADMIN), Policy()))
