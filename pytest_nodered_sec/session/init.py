@@ -61,7 +61,7 @@ def write(targets: Sequence[Target], said: Mapping[str, Any], folder: Path) -> s
     missed += "".join(f"{doubt}\n" for doubt in doubts)
     return (
         f"{path} written; review it, then run: pytest --nodered-suite=only --nodered-fix=changes\n"
-        "(which also writes into the folder `changes` what to change, as files)\n"
+        "(which also writes what to change, as files, into the folder `changes`)\n"
         f"{json_schema.NAME} beside it lets editors check and complete it\n{missed}"
     )
 
