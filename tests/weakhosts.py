@@ -16,6 +16,7 @@ from pytest_nodered_sec.remedies.model import Site
 OF_SETTINGS = "host-03 host-04 host-05 host-06 host-07 host-08 host-09 host-16 host-18 host-19 host-20 host-21"
 RENEW = "REQUESTS_CA_BUNDLE=/etc/ssl/api-ca.pem certbot -q renew --no-random-sleep-on-renew"
 RED = "/home/nodered/.node-red"
+WANTS = "/etc/systemd/system/multi-user.target.wants"
 HOOK_FILE = "/etc/letsencrypt/renewal-hooks/deploy/nginx"
 DROP_INS = "/run/systemd/system/nodered.service.d"
 OWN_UNITS = "/home/nodered/.config/systemd/user"
@@ -252,6 +253,30 @@ WEAK = {
     ),
     "no audit log": Weak("host-08", settings=(("audit: true", "audit: false"),)),
     "modules at run time": Weak("host-09", settings=(("externalModules", "notTheName"),)),
+    "a service that is enabled until the next start": Weak(
+        "host-10",
+        do="systemctl -q disable nodered && systemctl -q enable --runtime nodered",
+        undo="systemctl -q disable --runtime nodered; systemctl -q enable nodered",
+    ),
+    "a service without anything that starts it": Weak(
+        "host-10",
+        unit=(("[Install]\nWantedBy=multi-user.target\n", ""),),
+        do=f"rm {WANTS}/nodered.service && systemctl daemon-reload",
+        undo="systemctl add-wants multi-user.target nodered",
+    ),
+    "a service of a target that nothing starts": Weak(
+        "host-10",
+        unit=(("multi-user.target", "plant.target"),),
+        do="systemctl -q reenable nodered",
+        undo="rm -r /etc/systemd/system/plant.target.wants; systemctl add-wants multi-user.target nodered",
+    ),
+    "a service that another one has started": Weak(
+        "",
+        do="cat >/etc/systemd/system/plant.service && systemctl -q disable nodered && systemctl -q enable --now plant",
+        given="[Unit]\nWants=nodered.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+        "[Install]\nWantedBy=graphical.target\n",
+        undo="systemctl -q disable --now plant; rm /etc/systemd/system/plant.service; systemctl -q enable nodered",
+    ),
     "a service that is not enabled": Weak(
         "host-10", do="systemctl -q disable nodered", undo="systemctl -q enable nodered"
     ),

@@ -155,10 +155,32 @@ class Unit:
     Attributes:
         name: e.g. "nodered.service".
         properties: name and value, as printed.
+        wanted: whether what the machine starts with has it started; None where that is not told.
     """
 
     name: str
     properties: tuple[tuple[str, str], ...] = ()
+    wanted: bool | None = None
+
+    @property
+    def starts_at_boot(self) -> bool:
+        """Whether it starts when the machine does, which its UnitFileState alone does not say."""
+        state = self.get("UnitFileState")
+        if state in (
+            "enabled-runtime",
+            "masked",
+            "masked-runtime",
+            "transient",
+        ):  # until the next start, or never again
+            return False
+        return state in ("enabled", "generated") if self.wanted is None else self.wanted
+
+    @property
+    def to_start_at_boot(self) -> str:
+        """What has systemctl start it when the machine does."""
+        if self.get("UnitFileState") in ("enabled", "static", "indirect"):  # there is nothing more to enable
+            return f"add-wants multi-user.target {self.name}"
+        return f"enable {self.name}"
 
     def get(self, key: str) -> str:
         """Return a property's value, "" where it has none."""
@@ -205,6 +227,8 @@ class Supervision:
             for key in ("ActiveState", "UnitFileState", "Restart", "NoNewPrivileges", "ProtectSystem", "UMask")
         )
         exposure = "" if self.exposure is None else f"; exposure {self.exposure}"
+        if self.unit.wanted is False:
+            exposure += "; nothing that starts with the machine starts it"
         return f"{kept}{self.unit.name}: {state}{exposure}"
 
 

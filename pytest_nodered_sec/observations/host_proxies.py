@@ -38,6 +38,8 @@ class NginxService:
         if not self.installed:
             return "nginx is not installed" + (f"; {self.other} is" if self.other else "")
         enabled = self.unit.get("UnitFileState") if self.unit else "not known (no systemd)"
+        if self.unit is not None and self.unit.wanted is False:
+            enabled += ", but nothing that starts then starts it"
         state = "running" if self.running else "not running"
         tested = {True: "valid", False: f"not valid: {self.complaint}", None: "not tested"}[self.valid]
         return f"nginx: {state}, at boot: {enabled}, configuration {tested}"

@@ -168,8 +168,8 @@ def _unit_faults(seen: Supervision, unit: Unit, policy: Policy) -> list[Violatio
     violations = []
     of_user = bool(seen.process.user_unit)
     control = f"as {seen.process.user}: systemctl --user" if of_user else "systemctl"
-    if unit.get("UnitFileState") not in ("enabled", "enabled-runtime", "static", "generated", "indirect"):
-        remedy = f"{control} enable {unit.name}"
+    if not unit.starts_at_boot:
+        remedy = f"{control} {unit.to_start_at_boot}"
         violations.append(Violation("not-enabled", seen.evidence(), "UnitFileState=enabled", remedy))
     if unit.get("Restart") in ("", "no") and not seen.process.manager:
         remedy = f"{control} edit {unit.name}: [Service] Restart=on-failure"

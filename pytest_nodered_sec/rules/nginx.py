@@ -54,8 +54,9 @@ def nginx_is_in_service(seen: NginxService, policy: Policy) -> Verdict:
     elif seen.unit is not None and seen.unit.get("ActiveState") in ("inactive", "failed"):
         remedy = f"stop the nginx that runs, then systemctl start {seen.unit.name}: systemctl reload does not reach it"
         faults.append(Violation("by-hand", f"{seen.evidence()}; {seen.unit.name} is not active", "a service", remedy))
-    if seen.unit is not None and seen.unit.get("UnitFileState") != "enabled":
-        faults.append(Violation("not-enabled", seen.evidence(), "nginx starts at boot", "systemctl enable nginx"))
+    if seen.unit is not None and not seen.unit.starts_at_boot:
+        remedy = f"systemctl {seen.unit.to_start_at_boot}"
+        faults.append(Violation("not-enabled", seen.evidence(), "nginx starts at boot", remedy))
     if seen.valid is False:
         remedy = "nginx -t names the line; until it is valid nginx cannot be restarted"
         faults.append(Violation("not-valid", seen.evidence(), "a valid configuration", remedy))

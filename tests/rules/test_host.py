@@ -143,6 +143,17 @@ def unit(**changes: str) -> Unit:
     return Unit("nodered.service", tuple({**SANDBOXED, **changes}.items()))
 
 
+def test_a_service_that_nothing_starts() -> None:
+    for state, remedy in (
+        ("enabled", "add-wants multi-user.target nodered.service"),
+        ("linked", "enable nodered.service"),
+    ):
+        seen = Supervision(NODE_RED, replace(unit(UnitFileState=state), wanted=False))
+        [fault] = violations(is_supervised(seen, target().policy))
+        assert (fault.code, fault.remedy) == ("not-enabled", f"systemctl {remedy}")
+        assert fault.observed.endswith("; nothing that starts with the machine starts it")
+
+
 @pytest.mark.parametrize(
     ("seen", "profile", "expected"),
     [
@@ -156,11 +167,12 @@ def unit(**changes: str) -> Unit:
         (Supervision(replace(NODE_RED, unit="", user_unit="nodered.service"), None), "production", ["no-linger"]),
         (Supervision(SUPERVISED, unit(NoNewPrivileges="no", Restart="no", UnitFileState="disabled")), "production",
          ["not-enabled", "sandbox-NoNewPrivileges"]),
+        (Supervision(NODE_RED, replace(unit(UnitFileState="disabled"), wanted=True)), "production", []),
         (Supervision(BOXED, None, restart_policy="unless-stopped"), "production", []),
         (Supervision(BOXED, None, restart_policy="no"), "production", ["no-restart"]),
     ],
     ids=["hardened", "weak", "baseline", "strict", "started by hand",
-         "a user's service", "supervisord", "container", "container without restart"],
+         "a user's service", "supervisord", "started by another", "container", "container without restart"],
 )  # fmt: skip
 def test_is_supervised(seen: Supervision, profile: str, expected: list[str]) -> None:
     assert codes(is_supervised, seen, profile=profile) == expected

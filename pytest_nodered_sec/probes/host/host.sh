@@ -39,6 +39,20 @@ starts() { # PROPERTIES, UNIT...
     systemctl show --no-pager -p "$@" | masked
 }
 
+started_by() { # UNIT...: what the machine starts with; of each unit, and of all that have it started, what has that started
+    systemctl get-default && echo
+    known=' '
+    while [ $# -gt 0 ]; do
+        these=$(systemctl show --no-pager -p Id,Names,WantedBy,RequiredBy,BoundBy,UpheldBy -- "$@")
+        printf '%s\n\n' "$these"
+        known="$known$* "
+        set --
+        for unit in $(printf '%s\n' "$these" | sed -n 's/^\(Wanted\|Required\|Bound\|Upheld\)By=//p'); do
+            case "$known$* " in *" $unit "*) ;; *) set -- "$@" "$unit" ;; esac
+        done
+    done
+}
+
 credentials() { # UNIT...: the files that its credentials are loaded from, which `systemctl show` does not print
     for unit in $(printf '%s\n' "$@" | sort -u); do
         systemctl cat --no-pager "$unit" 2>/dev/null | sed -n 's/^ *LoadCredential *=[^:]*:\//\//p' | while read -r path; do printf '%s %s\n' "$unit" "$path"; done
@@ -212,6 +226,7 @@ if has systemctl; then
     section units systemctl show --no-pager -p "$properties" $units $keepers $proxies node-red.service nginx.service \
         caddy.service certbot.timer certbot.service certbot-renew.timer certbot-renew.service snap.certbot.renew.timer snap.certbot.renew.service \
         $renewers '*.timer'
+    section started-by started_by $(printf '%s\n' $units $keepers $proxies node-red.service nginx.service | sort -u)
     section renewers starts Id,ExecStart,ExecStartPost certbot.service certbot-renew.service snap.certbot.renew.service $renewers
     for unit in $(printf '%s\n' $units | sort -u); do
         has systemd-analyze && section "security $unit" security "$unit"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec import redaction
@@ -241,6 +241,31 @@ def units(section: Section | None) -> dict[str, Unit]:
         for name in {unit.name, *unit.get("Names").split()}:
             result[name] = unit
     return result
+
+
+def at_boot(unit: Unit | None, section: Section | None) -> Unit | None:
+    """Return a unit with whether what the machine starts with has it started, as far as systemd tells.
+
+    Args:
+        unit: of the system's own systemd.
+        section: the name of that target, and behind it what starts what.
+    """
+    if unit is None or section is None or section.code:
+        return unit
+    default, _, rest = section.text.strip().partition("\n")
+    known = units(Section(rest, 0))
+    waiting, seen = [unit.name], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        above = known.get(name, Unit(name))
+        names = {name, *above.get("Names").split()}
+        if names & {default, "default.target"}:
+            return replace(unit, wanted=True)
+        waiting += [by for key in ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy") for by in above.get(key).split()]
+    return replace(unit, wanted=False) if unit.name in known else unit
 
 
 def answer_of_node(text: str, mark: str) -> dict[str, Any]:

@@ -278,11 +278,12 @@ def _supervision(inside: Inside) -> Supervision:
     if process.user_unit:
         return Supervision(process, _own_unit(inside))
     units = text_of.units(inside.found.get("units"))
-    unit = units.get(process.unit) if process.unit else None
+    started_by = inside.found.get("started-by")
+    unit = text_of.at_boot(units.get(process.unit) if process.unit else None, started_by)
     kept = {} if isinstance(inside.settings, ProbeError) else inside.settings.get("kept", {})
     if process.manager == "pm2" and unit is None:  # started by hand, and again at boot if there is such a service
         there = units.get(f"pm2-{process.user}.service")
-        unit = there if there is not None and there.get("LoadState") == "loaded" else None
+        unit = text_of.at_boot(there, started_by) if there and there.get("LoadState") == "loaded" else None
     if stale := _unit_newer(inside):
         raise ProbeError(
             f"{stale[0][0]} was changed {stale[0][1]} s after Node-RED started, so it is not how it runs: see host-17",

@@ -72,9 +72,14 @@ def nginx_service(inside: Inside) -> NginxService:
     if isinstance(inside.nginx, ProbeError):
         raise inside.nginx.again()
     if inside.nginx is None:
-        return NginxService(installed=True, running=running, unit=units.get("nginx.service"), other=other)
+        return NginxService(
+            installed=True,
+            running=running,
+            unit=text_of.at_boot(units.get("nginx.service"), inside.found.get("started-by")),
+            other=other,
+        )
     own = inside.found.get(f"unit-of {inside.nginx.master}", Section("", 1)).text.strip()
-    unit = units.get(own or "nginx.service")
+    unit = text_of.at_boot(units.get(own or "nginx.service"), inside.found.get("started-by"))
     tested = inside.nginx.section
     if text_of.denied(tested):
         reason = text_of.why(tested).removeprefix("nginx -T is not run: ")

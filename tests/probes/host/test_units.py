@@ -168,3 +168,42 @@ def test_what_pm2_says_of_node_red_is_judged_with_the_service_that_starts_it() -
     assert (seen.unit.name, seen.restarts, seen.starts) == ("pm2-nodered.service", True, False)
     absent = replace(inside(sections, settings=kept), found={**sections, "units": Section(UNITS, 0)})
     assert part(absent, "supervision").unit is None
+
+
+STARTED = """graphical.target
+
+Id=nodered.service
+Names=nodered.service line.service
+WantedBy=multi-user.target
+RequiredBy=loop.service
+
+Id=loop.service
+BoundBy=loop.service nodered.service
+
+Id=multi-user.target
+Names=multi-user.target runlevel3.target
+"""
+BEHIND = "\nId=graphical.target\nNames=graphical.target default.target\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "starts"),
+    [
+        (STARTED + "RequiredBy=graphical.target\n" + BEHIND, "disabled", True),
+        (STARTED, "enabled", False),
+        (STARTED, "generated", False),
+        (STARTED.replace("graphical.target", "multi-user.target"), "static", True),
+        (STARTED.replace("graphical.target", "multi-user.target"), "enabled-runtime", False),
+        (STARTED.replace("Names=multi-user.target", "Names=default.target"), "linked", True),
+        ("graphical.target\n\nId=x.service", "enabled", True),  # nothing is told of this one
+        ("graphical.target\n\nId=x.service", "static", False),
+        (None, "enabled", True),
+        (None, "transient", False),
+    ],
+)
+def test_what_starts_with_the_machine(told: str | None, state: str, starts: bool) -> None:
+    units = UNITS.replace("UnitFileState=enabled", f"UnitFileState={state}")
+    more = {} if told is None else {"started-by": Section(told, 0)}
+    seen: Supervision = part(inside({**sections_of(), "units": Section(units, 0), **more}), "supervision")
+    assert seen.unit is not None
+    assert seen.unit.starts_at_boot is starts
