@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,6 +82,8 @@ _LONGEST: Final = (
 )
 # Those whose cases share no fixture: each goes to whichever worker is free.
 _APART: Final = ("live/test_find_fix_prove.py", "live/test_servers.py")
+# The longest of all, whose cases share a machine: half of them have a second one.
+_HALVED: Final = ("live/test_host_machine.py",)
 # In test_verdicts.py the cases of one release share a run, and their parameters begin with it.
 _RELEASE: Final = re.compile(r"\[\d\+\w+")
 
@@ -105,6 +108,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # Any:
             file = nodeid.partition("::")[0]
             if file.endswith(_APART):
                 return nodeid
+            if file.endswith(_HALVED):
+                return f"{file} {zlib.crc32(nodeid.encode()) % 2}"
             release = _RELEASE.search(nodeid) if file.endswith("live/test_verdicts.py") else None
             return f"{file}{release[0]}" if release else file
 
