@@ -83,10 +83,10 @@ def test_a_user_directory_in_a_listing_is_found(node_red: lab.RunningDeployment,
 
 def test_a_user_directory_in_a_listing_of_caddys_is_found(node_red: lab.RunningDeployment, tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    (tmp_path / "share" / "backup" / "nodered").mkdir(parents=True)
-    (tmp_path / "share" / "backup" / "nodered" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
+    (tmp_path / "share" / "hall7" / "nodered").mkdir(parents=True)
+    (tmp_path / "share" / "hall7" / "nodered" / "settings.js").write_text("module.exports = {uiPort: 1880}\n")
     command = [str(toolchain.caddy()), "file-server", "--browse", f"--root={tmp_path}/share"]
-    server = f"location ~ ^/(backup/|$) {{ proxy_pass http://127.0.0.1:{port}; }} {REST}"
+    server = f"location ~ ^/(hall7/|$) {{ proxy_pass http://127.0.0.1:{port}; }} {REST}"
     with running([*command, f"--listen=127.0.0.1:{port}"], tmp_path / "caddy.log", partial(accepts, port)):
         (tmp_path / "site").mkdir()
         with standing(tmp_path / "site", node_red.direct_port, server) as there:
@@ -94,4 +94,4 @@ def test_a_user_directory_in_a_listing_of_caddys_is_found(node_red: lab.RunningD
             seen = there.judged("--nodered-admin-api=proxied", "-k", "static-01")
             report = there.report()
     assert seen == {"static-01": {"compliant", "non-compliant"}}
-    assert "GET /backup/nodered/settings.js without credentials answered 200" in report
+    assert "GET /hall7/nodered/settings.js without credentials answered 200" in report

@@ -24,6 +24,7 @@ _MOST: Final = 8  # directories, and links of which the front is asked whether t
 _LINK: Final = re.compile(
     rb"""\b(?:href|src|url|location)\s*=\s*(["'])?([^"'\s>]{1,300})(?(1)\1|(?=["'\s>]))""", re.IGNORECASE
 )
+_PAGES: Final = ("text/html", "application/json")  # who asks Caddy for JSON gets its listing so
 _PATH: Final = re.compile(r"(/[\w.~%-]+)+/?", re.ASCII)
 _PAGE: Final = re.compile(r"/[^/]*\.html?")
 _FILE: Final = re.compile(r"/[^/]*\.[^/]*")
@@ -46,7 +47,7 @@ def _linked(look: Look) -> tuple[str, ...]:
         page = look.read("/", JSON)  # as the editor's page is asked for, whose controls carry why there is no answer
     except ProbeError:
         return ()
-    if page.status != 200 or page.content_type != "text/html":
+    if page.status != 200 or page.content_type not in _PAGES:
         return ()
     led = urlsplit(page.first).path or "/"
     directories = _directories(look, [led])
