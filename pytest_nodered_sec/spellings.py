@@ -22,6 +22,7 @@ _STRIDE: Final = 3
 SHORTEST: Final = _LETTERS + _STRIDE - 1  # characters, so that one such sequence lies in it wherever it stands
 _AGAIN: Final = 8  # places in secrets that one sequence is known at; a target may issue tokens of few letters
 _ENCODED: Final = 4  # bytes of what is looked for encoded
+_END: Final = 10  # characters before and behind a cut; pytest shows twelve and thirteen
 _FRAGMENT: Final = 16  # characters that nobody writes by chance, if they look like chance
 
 _ESCAPED: Final = re.compile(
@@ -194,7 +195,8 @@ def _is_hexadecimal(run: str) -> bool:
 
 
 def _is_cut(part: str, written: str, text: str, begins: int, ends: int) -> bool:
-    """Whether it is most of what is looked for, and the text is cut there."""
-    if len(part) < max(SHORTEST, len(written) / 2):
-        return False
-    return text.startswith(_BEFORE_CUT, ends) or text[:begins].endswith(_BEFORE_CUT)
+    """Whether it is most of what is looked for, or its beginning or end, and the text is cut there."""
+    ahead, behind = text.startswith(_BEFORE_CUT, ends), text[:begins].endswith(_BEFORE_CUT)
+    if len(part) >= _END and ((ahead and written.startswith(part)) or (behind and written.endswith(part))):
+        return True
+    return (ahead or behind) and len(part) >= max(SHORTEST, len(written) / 2)

@@ -89,6 +89,7 @@ def b64(text: bytes) -> str:
         f"{SECRET[:8]}…",
         f"...{SECRET[5:]}",
         saferepr(f"Bearer {TOKEN}"),  # as pytest shows a long value: its beginning and its end
+        saferepr(TOKEN, 30),  # as in the first line of a comparison
         textwrap.fill(TOKEN, 60),
         TOKEN[40:100],
     ],
