@@ -35,7 +35,7 @@ _THEIRS: Final = ("hypothesis.internal.observability", "execnet")
 _WORKERS: Final = re.compile(r"-n ?(\d)$|--tx=")
 _AT_MOST: Final = 2  # workers that a test has
 # Other plugins of this environment: one shuffles the tests, the others cost more time than a short run itself.
-ALONE: Final = tuple(f"-pno:{name}" for name in ("randomly", "hypothesispytest", "pytest11.testinfra", "pytest_cov"))
+ALONE: Final = tuple(f"-pno:{name}" for name in ("randomly", "hypothesispytest", "pytest_cov"))
 _LIMIT: Final = 1200.0  # seconds of a run
 
 
@@ -54,8 +54,10 @@ def run(
 
 
 def alone(args: Sequence[str]) -> list[str]:
-    """Return options by which a run does without the other plugins, without xdist too where its arguments use none."""
-    return [*ALONE, *([] if any(arg.startswith(("-n", "--dist", "--tx")) for arg in args) else ["-pno:xdist"])]
+    """Return options by which a run does without the other plugins, but for xdist and testinfra where it uses them."""
+    used = {"pytest11.testinfra": ("--ssh-",), "xdist": ("-n", "--dist", "--tx")}
+    unused = [f"-pno:{name}" for name, options in used.items() if not any(arg.startswith(options) for arg in args)]
+    return [*ALONE, *unused]
 
 
 def _at_start(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
