@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pytest_nodered_sec import threads
 from pytest_nodered_sec.probes.transport.contexts import Contexts
 from pytest_nodered_sec.probes.transport.net import Places
 from pytest_nodered_sec.probes.transport.once import Once
@@ -195,7 +196,9 @@ class LoopbackLook:
     target: Target
     deadline: float = 0.0
     contexts: Contexts = field(default_factory=Contexts)
-    station: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(narrowed=False, places=Places()))
+    station: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(narrowed=False, places=Places(), beside=threads.start)
+    )
     known: dict[str, Once[Any]] = field(default_factory=dict)  # Any: whatever is shared among looks
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.model import Ask, Target
 
 _IN_CLEAR: Final = 2  # connections to the plain HTTP port at once
+_NEWER: Final = (("admin API", "browser"), ("dashboard page", "browser"), ("endpoint", "browser"))  # ways
 _UPGRADE: Final = 3  # round trips of a connection over TLS and one request
 
 
@@ -26,6 +27,9 @@ def lanes(asks: Iterable[Ask]) -> list[list[Ask]]:
     together: dict[Hashable, list[Ask]] = {number: clear[number::_IN_CLEAR] for number in range(_IN_CLEAR)}
     for name in ("tls", "behind"):  # an upgrade that nobody serves takes long
         together[name] = [ask for ask in now if _lane(ask) == name]
+    # The first of these tells whether HTTP/2 is spoken, for which all others would wait.
+    together["newer"] = [ask for ask in now if ask.probe == "way" and ask.args[::3] in _NEWER][:1]
+    now = [ask for ask in now if ask not in together["newer"]]
     for ask in now:
         if ask not in clear:
             lane = together.setdefault(_lane(ask) or ask, [])
@@ -50,19 +54,24 @@ def _lane(ask: Ask) -> Hashable:
     None for those that are asked by themselves.
     """
     how = ask.args[-1] if ask.args else ""
+    surface = ask.args[0] if ask.probe == "way" else ""
     if PROBES[ask.probe].module.startswith("tls."):
         return "tls"
-    if ask.probe == "way" and how in (*RARE, *ONCE) and not ask.args[0].startswith("channel"):
-        return how
     if ask.probe == "access" and how == "forged":  # all routes of a permission by one of them
         return how
     if ask.probe == "by_address" and how in ("", "no name"):
         return ask.probe
-    if "/comms" in (ask.args[:1] if ask.probe == "way" else ask.args[1:2]) and ask.probe in ("way", "foreign"):
+    if surface == "/comms" or ("/comms" in ask.args and ask.probe in ("channel", "foreign")):
         return "/comms"
-    if ask.probe in ("socket", "foreign"):
-        return "channel", how
-    return ("channel", ask.args[2]) if ask.probe == "way" and ask.args[0] == "channel, WebSocket" else None
+    if surface == "WebSocket endpoint" or ask.probe == "channel" or ask.args[:1] == ("websocket",):
+        return "WebSocket endpoint"
+    if surface == "channel, WebSocket" or (surface == "channel, polling" and how == "upgrade"):
+        return "channel", ask.args[2]
+    if surface and how in (*RARE, *ONCE) and not surface.startswith("channel"):
+        return how
+    if surface and how == "upgrade":  # by the connection by which the first was refused
+        return how, surface
+    return ("channel", how) if ask.probe in ("socket", "foreign") else None
 
 
 def _trips(ask: Ask) -> int:
@@ -70,4 +79,5 @@ def _trips(ask: Ask) -> int:
     if ask.probe != "way" or ask.args[0].startswith("channel"):
         return PROBES[ask.probe].trips
     forms = sum(part.write is not None for part in WAYS[ask.args[-1]].parts)
-    return (_UPGRADE if ask.args[0] in ("/comms", "WebSocket endpoint") else 1) * (1 + forms)
+    upgraded = ask.args[0] in ("/comms", "WebSocket endpoint") or ask.args[-1] == "upgrade"
+    return (_UPGRADE if upgraded else 1) * (1 + forms)

@@ -110,9 +110,16 @@ class Place:
 
     def _enter(self) -> None:
         """Reach the target, and queue what waited for that: one thread waits where nobody answers, not eight."""
-        self._way.enter(self._waiting)
+        self._way.enter(self._waiting, self._look_at_tls)
         with self._lock:
             now, self._waiting, self._entered = self._waiting, [], True
+        self._queue_up(now)
+
+    def _look_at_tls(self) -> None:
+        """Queue what sends no request, and so takes nothing from the first of all that a limit could count."""
+        with self._lock:
+            now = [ask for ask in self._waiting if PROBES[ask.probe].module.startswith("tls.")]
+            self._waiting = [ask for ask in self._waiting if ask not in now]
         self._queue_up(now)
 
     def _queue_up(self, now: list[Ask]) -> None:
@@ -236,8 +243,7 @@ class Place:
                 return
             self._failed = 0
         with contextlib.suppress(ProbeError):  # no landmark was ever seen
-            trouble = self._signs.changed({"admin"}, self._good, anew=True)
-            if trouble:
+            if trouble := self._signs.changed({"admin"}, self._good, anew=True):
                 self._rest(trouble, {"admin"})
 
     def _go_on(self) -> None:
@@ -246,12 +252,10 @@ class Place:
         while batch := self._due():
             self._confirm(batch)
         self._turn_to_later()
-        if self._all_answered():
-            self._station.rest()
-
-    def _all_answered(self) -> bool:
         with self._lock:
-            return not (self._open.total() or self._later or self._waiting or self._unconfirmed or self._confirming)
+            left = self._open.total() or self._later or self._waiting or self._unconfirmed or self._confirming
+        if not left:
+            self._station.rest()
 
     def _get_ready_to_guess(self) -> None:
         """Connect for the password guesses while the last looks before them are still running."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.probes.transport.once import Once
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from pytest_nodered_sec.model import Ask
     from pytest_nodered_sec.probes.transport.station import Station
+
+_LANDMARKS: Final = 3  # requests with which a run goes on, side by side (`view_admin`)
 
 
 class Way:
@@ -33,17 +36,24 @@ class Way:
         self.resolved = Once(self._resolve)
         self.arrived = Once(self._arrive)
 
-    def enter(self, asks: Iterable[Ask]) -> None:
+    def enter(self, asks: Iterable[Ask], meanwhile: Callable[[], object]) -> None:
         """Reach the target; where /comms is to be asked for, that goes out before everything else.
 
         Args:
             asks: the questions that wait for this.
+            meanwhile: begins what needs connections alone, while that is on its way.
         """
         self.arrived.settle()
         if self.arrived.known and any(ask.probe == "channel" and ask.args[1] == "/comms" for ask in asks):
             from pytest_nodered_sec.probes.channels.websocket import begin_with_comms
 
-            begin_with_comms(self._station)
+            def go_on() -> None:
+                if not self._station.pace.quiet:
+                    for _ in range(_LANDMARKS):
+                        self._station.beside(self._connect)
+                    meanwhile()
+
+            begin_with_comms(self._station, go_on)
 
     def _resolve(self) -> bool:
         from pytest_nodered_sec.probes.transport.look import Look
@@ -61,13 +71,17 @@ class Way:
 
     def get_ready_to_guess(self) -> None:
         """Connect for Node-RED's log-in, and for a Basic login beside it; who guesses is told what goes wrong."""
-        if self._station.noticed.basic and not self._station.pace.quiet:
-            self._station.beside(self._connect)
-        if not self._station.verified:
-            self._connect()
-
-    def _connect(self) -> None:
         from pytest_nodered_sec.probes.transport.look import Look
 
+        if self._station.noticed.basic and not self._station.pace.quiet:
+            self._station.beside(partial(self._connect, verified=True))
         with contextlib.suppress(ProbeError):
-            self._station.client(None, verified=True)[0].prepare(Look(self._station).deadline)
+            self._station.check_channel(Look(self._station).deadline)
+
+    def _connect(self, *, verified: bool = False) -> None:
+        """Open one more connection in advance; who needs it is told what goes wrong."""
+        from pytest_nodered_sec.probes.transport.look import Look
+
+        verified = verified or bool(self._station.target.http.headers)
+        with contextlib.suppress(ProbeError):
+            self._station.client(None, verified=verified)[0].prepare(Look(self._station).deadline)

@@ -60,7 +60,10 @@ def ending(forms: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[in
             if "connecting" in form:  # by chance the reset comes so soon
                 raise ProbeError(f"connecting to {address} port {port}: connection reset by peer", Cause.CLOSED)
             made = dial_really(address, port, deadline)
-            accepted, _ = listener.accept()
+            try:
+                accepted, _ = listener.accept()
+            except OSError:  # the test is over
+                raise ProbeError("nobody listens any more", Cause.CLOSED) from None
         if "before" in form:
             end(accepted, form)
             while made.has_peer():

@@ -113,7 +113,7 @@ def _join_as_it_is(look: Look, node: RootView, path: str) -> tuple[SocketAttempt
     if seen.channel is Channel.OPEN or (gated and seen.attempt.kind is not Kind.REFUSED):
         return seen, False
     try:
-        answer, channel = upgrade_channel(look, look.target.node(socket), {}, join)
+        answer, channel = upgrade_channel(look, look.target.node(socket), {}, join, refused=gated)
     except SilenceError:  # a front that drops upgrades: a channel that is open is answered at once
         look.extend()
         answer, channel = Answer(0, silent=True), None

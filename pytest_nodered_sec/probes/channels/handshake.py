@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.station import Station
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-_AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
+AT_ONCE: Final = 0.8  # seconds; engine.io closes an upgrade that nobody takes after 1.00 s, Node.js after 5.0 s
 _HEARD_WITHIN: Final = 2  # seconds within which the far system says that it has no such connection
 _DROPPED: Final = (
     "the front let go of the connection without a word (HAProxy: silent-drop), as limits do with what comes too often: "
@@ -110,13 +110,15 @@ def first(look: Look, path: str, ask: Callable[[], tuple[Answer, Channel | None]
     return look.shared(f"first upgrade of {path}", ask)
 
 
-def begin(station: Station, path: str, talk: Callable[[Wire], Channel]) -> None:
+def begin(station: Station, path: str, talk: Callable[[Wire], Channel], meanwhile: Callable[[], object] = str) -> None:
     """Begin a run with this upgrade; return when it is on its way, and a little later.
 
     Args:
         station: the target's, which has been asked nothing.
         path: absolute path.
         talk: as for `upgrade`.
+        meanwhile: begins to connect for what comes next, once this has been sent: a connection is made by three
+            messages, and so no limit counts it before it gets this.
     """
     sent, begun = threading.Event(), time.monotonic()
 
@@ -134,7 +136,10 @@ def begin(station: Station, path: str, talk: Callable[[Wire], Channel]) -> None:
     if station.pace.quiet:
         asking.join()
     sent.wait(_SENT_WITHIN)
-    asking.join(max(_AHEAD, time.monotonic() - begun))
+    taken = time.monotonic() - begun
+    asking.join(_AHEAD)
+    meanwhile()
+    asking.join(max(0.0, taken - _AHEAD))
 
 
 def upgrade(
@@ -228,7 +233,7 @@ def upgrade(
     retries = 0 if sent else RETRIES
     got = look.politely("GET", path, pace, send, retries, usual=usual)
     station.noticed.note("WebSocket", path, got, secret=True)
-    at_once = not got.status and got.seconds < _AT_ONCE
+    at_once = not got.status and got.seconds < AT_ONCE
     return replace(look.reduce(got, path, plain=plain), at_once=at_once), heard[0] if heard else None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from pytest_nodered_sec.errors import ProbeError
 from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Kind
 from pytest_nodered_sec.observations.channels import Channel, ForeignAttempt
@@ -39,13 +41,20 @@ def attempt_foreign(look: Look, admin: RootView, node: RootView, kind: str, path
         if kind == "dashboard":
             return connect_from(look, node, path, origin) if origin else connect_channel(look, admin, node, path)
         surface, talk = (Surface.ADMIN, "subscribe") if kind == "comms" else (Surface.NODE, "accept")
-        return attempt_channel(look, admin, node, surface.name, path, talk, origin)
+        return attempt_channel(look, admin, node, surface.name, path, talk, origin, refused=refused)
 
+    refused = False
+    if kind != "dashboard":
+        with contextlib.suppress(ProbeError):  # its own case carries why there is no answer
+            refused = _refused(join(""))
     seen = join(lookalike(look.target))
     if seen.channel is Channel.OPEN:
         strange = join(STRANGER)
         return ForeignAttempt(strange if strange.channel is Channel.OPEN else seen)
-    refused = seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED
-    if refused and join("").attempt.kind is Kind.REFUSED:
+    if _refused(seen) and join("").attempt.kind is Kind.REFUSED:
         return ForeignAttempt(seen, login_first=True)
     return ForeignAttempt(seen)
+
+
+def _refused(seen: SocketAttempt | ChannelAttempt) -> bool:
+    return seen.channel is Channel.NO_CHANNEL and seen.attempt.kind is Kind.REFUSED

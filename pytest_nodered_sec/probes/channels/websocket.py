@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import threading
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,7 +15,7 @@ from pytest_nodered_sec.model import Surface
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind, Refuser
 from pytest_nodered_sec.observations.channels import Channel, ChannelAttempt
 from pytest_nodered_sec.observations.refusals import may_refuse_method
-from pytest_nodered_sec.probes.channels.handshake import PING, PONG, TEXT, SilenceError, begin, first, upgrade
+from pytest_nodered_sec.probes.channels.handshake import AT_ONCE, PING, PONG, TEXT, SilenceError, begin, first, upgrade
 from pytest_nodered_sec.probes.http.access import describe, unless_a_page
 from pytest_nodered_sec.probes.http.refusals import answers_anew, closed_twice
 from pytest_nodered_sec.probes.transport.answers import json_of
@@ -23,7 +25,7 @@ from pytest_nodered_sec.probes.transport.once import Once
 from pytest_nodered_sec.probes.transport.pace import RATE_LIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pytest_nodered_sec.observations.answers import RootView
     from pytest_nodered_sec.probes.channels.handshake import Wire
@@ -33,6 +35,7 @@ _COMMS: Final = "/comms"
 QUIET: Final = 1.0  # seconds within which a connect packet is answered, if ever
 _UNTAKEN_AFTER: Final = 6.0  # seconds within which whoever closes an upgrade that nobody takes has closed it
 _ANSWERED_WITHIN: Final = 3.0  # seconds
+_REFUSED_WITHIN: Final = 4  # round trips: TCP, TLS, the answer, and one to spare
 _LIMITED: Final = (
     "nothing came, nor to an ordinary request on a new connection: if a front limits connections (HAProxy: conn_rate "
     "with silent-drop), let the machine that runs the tests pass, or slow down (--nodered-pace=quiet)"
@@ -107,7 +110,15 @@ _TALKS: Final[dict[str, Callable[[Wire], Channel]]] = {"subscribe": subscribe, "
 
 
 def attempt_channel(
-    look: Look, admin: RootView, node: RootView, surface: str, path: str, talk: str, origin: str = ""
+    look: Look,
+    admin: RootView,
+    node: RootView,
+    surface: str,
+    path: str,
+    talk: str,
+    origin: str = "",
+    *,
+    refused: bool = False,
 ) -> ChannelAttempt:
     """Try to open a WebSocket without credentials; the attempt without an Origin is made once for all questions.
 
@@ -119,36 +130,42 @@ def attempt_channel(
         path: path below that root.
         talk: "accept", or "subscribe" for /comms.
         origin: value of the Origin header, "" for none.
+        refused: as for `upgrade`.
 
     Raises:
         ProbeError: no answer.
     """
 
     def attempt() -> ChannelAttempt:
-        return _attempt(look, admin, node, surface, path, talk, origin)
+        return _attempt(look, admin, node, surface, path, talk, origin, refused=refused)
 
     return attempt() if origin else look.shared(f"{surface} WebSocket {path}", attempt)
 
 
-def begin_with_comms(station: Station) -> None:
+def begin_with_comms(station: Station, meanwhile: Callable[[], object]) -> None:
     """Ask for /comms before anything else that a limit could count.
 
     What comes too often is closed, dropped or denied, and looks like a refusal; the first request passes.
+
+    Args:
+        station: the target's.
+        meanwhile: as for `begin`.
     """
-    begin(station, station.target.admin(_COMMS), subscribe)
+    begin(station, station.target.admin(_COMMS), subscribe, meanwhile)
 
 
 def _attempt(
-    look: Look, admin: RootView, node: RootView, surface: str, path: str, talk: str, origin: str
+    look: Look, admin: RootView, node: RootView, surface: str, path: str, talk: str, origin: str, *, refused: bool
 ) -> ChannelAttempt:
     which = Surface[surface]
     view, root = (admin, look.target.admin) if which is Surface.ADMIN else (node, look.target.node)
     headers = {"Origin": origin} if origin else {}
     how = f"with the Origin {origin}" if origin else "without credentials"
     nowhere = Nowhere(look, root)
-    ask = partial(upgrade, look, root(path), headers, _TALKS[talk])
+    ask = partial(upgrade, look, root(path), headers, _TALKS[talk], refused=refused)
     try:
-        answer, channel = ask() if origin else first(look, root(path), ask)
+        with nowhere.asked_meanwhile():
+            answer, channel = ask() if origin else first(look, root(path), ask)
         if path == _COMMS and not origin and answer.status in RATE_LIMITED:  # the first request of all is sent once
             answer, channel = ask()
     except SilenceError:
@@ -189,8 +206,8 @@ def _attempt(
     alike = view.canary.kind is Kind.SERVED and view.canary.answer.status == answer.status  # not upgrades alone
     if 400 <= answer.status < 500 and turned_away and not alike and nowhere.gets(answer):
         # The proxy in front accepts no upgrade at all, and answers 400, 404, 405 or 426.
-        refused = Classified(Kind.REFUSED, Refuser.UNNAMED, why="as every upgrade here")
-        attempt = replace(attempt, classified=refused)
+        everywhere = Classified(Kind.REFUSED, Refuser.UNNAMED, why="as every upgrade here")
+        attempt = replace(attempt, classified=everywhere)
     attempt = unless_a_page(attempt)
     if not answer.status or answer.status >= 500:
         if not nowhere.gets(answer):
@@ -209,14 +226,28 @@ def _attempt(
 
 
 class Nowhere:
-    """The answer to an upgrade at a random path: asked once per root, with the first upgrade that needs it."""
+    """The answer to an upgrade at a random path: asked once per root, where an upgrade needs it."""
 
     def __init__(self, look: Look, root: Callable[[str], str]) -> None:
         self._station = look.station
         self._root = root
         self._asked = Once(self._ask, look.station.places.waits)
-        if not self._station.pace.quiet:
-            threads.start(self._asked.settle)
+
+    @contextlib.contextmanager
+    def asked_meanwhile(self) -> Iterator[None]:
+        """Ask beside an upgrade that takes longer than a refusal does: who closes it may take five seconds for each."""
+        answered, pace = threading.Event(), self._station.pace
+
+        def ask() -> None:
+            if not answered.wait(min(_UNTAKEN_AFTER, max(AT_ONCE, _REFUSED_WITHIN * pace.slowest))):
+                self._asked.settle()
+
+        if not pace.quiet:
+            threads.start(ask)
+        try:
+            yield
+        finally:
+            answered.set()
 
     def gets(self, answer: Answer) -> bool:
         """Whether such a path gets the same.

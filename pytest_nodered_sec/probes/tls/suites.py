@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_nodered_sec import threads
 from pytest_nodered_sec.data.suites import suite_table
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.tls import (
@@ -98,7 +97,7 @@ def see_offers(look: Look) -> TlsOffers:
     lanes = [Once(partial(_see_versions, asker, versions), waits) for versions in _LANES]
     if look.target.policy.pace != "quiet" and not look.station.narrowed:
         for lane in lanes[1:]:
-            threads.start(lane.settle)
+            look.station.beside(lane.settle)
     seen = [lane.get() for lane in lanes]
     unsure = [place for place, versions in enumerate(_LANES) if asker.closed & set(versions)]
     if unsure and asker.accepted:

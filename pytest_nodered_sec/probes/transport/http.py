@@ -7,7 +7,6 @@ judge it; otherwise one expired certificate would hide everything else), but it 
 from __future__ import annotations
 
 import contextlib
-import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.probes.transport.broken import certificate_required, explained, told, unreadable
 from pytest_nodered_sec.probes.transport.deadlines import ended_where_tls
 from pytest_nodered_sec.probes.transport.form import USUAL
-from pytest_nodered_sec.probes.transport.net import TimedTLS
+from pytest_nodered_sec.probes.transport.net import TimedTLS, is_silent
 from pytest_nodered_sec.probes.transport.response import Malformed, Stream, Unreadable, read_body, read_head
 from pytest_nodered_sec.texts import readable
 
@@ -116,7 +115,8 @@ class Client:
     def __init__(self, host: str, open_socket: Callable[..., Timed]) -> None:
         self._host = host
         self._open_socket = open_socket
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._coming = self._awaited = 0  # connections that are made in advance, and who waits for one
         self._kept: list[Timed] = []  # connections that nobody uses at the moment
         self._refused: list[Timed] = []  # the same, by which an upgrade was refused: for another upgrade alone
         self._newer: list[Conversation] = []  # the same, of HTTP/2
@@ -129,7 +129,26 @@ class Client:
         Raises:
             ProbeError: it cannot be made.
         """
-        self._keep(self._open_socket(deadline))
+        with self._lock:
+            self._coming += 1
+        try:
+            self._keep(self._open_socket(deadline))
+        finally:
+            with self._lock:
+                self._coming -= 1
+                self._lock.notify_all()
+
+    def _take_free(self, deadline: float) -> Timed | None:
+        """Return a connection that is kept, or made in advance and not awaited by others; None for none."""
+        kept = self._take_kept(deadline, self._kept)
+        with self._lock:
+            if kept is not None or self._coming <= self._awaited:
+                return kept
+            self._awaited += 1
+            left = max(0.0, deadline - time.monotonic())
+            self._lock.wait_for(lambda: self._kept or not self._coming, left / 2)  # the rest is for connecting
+            self._awaited -= 1
+        return self._take_kept(deadline, self._kept)
 
     def speaks_http2(self, deadline: float, begin: Callable[[TimedTLS, str], Conversation]) -> bool:
         """Whether the server agrees on HTTP/2; the connection is kept for the next question in either case.
@@ -229,7 +248,7 @@ class Client:
                 sock = kept.pop()
             if not sock.take_up():
                 continue
-            if _silent(sock, deadline):
+            if is_silent(sock, deadline):
                 return sock
             sock.close()
 
@@ -287,7 +306,7 @@ class Client:
             refused = self.by_refused(deadline, lambda sock, soon: self._converse(sock, request, what, soon, limit))
             if refused is not None:
                 return refused
-        kept = self._behind(form, deadline) if form.behind else self._take_kept(deadline, self._kept)
+        kept = self._behind(form, deadline) if form.behind else self._take_free(deadline)
         if kept is not None:
             try:
                 return self._asked(kept, request, what, deadline, limit, keep=keep)
@@ -367,19 +386,3 @@ class Client:
 def _refuses(got: Exchange) -> bool:
     """Whether an answer refuses, and not because of its time or of how much was asked."""
     return 400 <= got.status < 500 and got.status not in (408, 425, 429, CERTIFICATE_REQUIRED)
-
-
-def _silent(sock: Timed, deadline: float) -> bool:
-    """Whether a kept connection is open, and nothing came by it that would be taken for the next answer.
-
-    Load balancers say 408 before they close one that was idle.
-    """
-    sock.settimeout(0.0)
-    try:
-        with ended_where_tls(sock, deadline):
-            sock.recv(1)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return True
-    except OSError:
-        return False
-    return False

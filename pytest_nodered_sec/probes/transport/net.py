@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_nodered_sec.errors import Cause, ProbeError
+from pytest_nodered_sec.probes.transport.deadlines import ended_where_tls
 from pytest_nodered_sec.probes.transport.once import Waits
 
 if TYPE_CHECKING:
@@ -292,6 +293,22 @@ class Places:
 def _rested(sock: Timed) -> float:
     """Return since when a connection is kept, absolute monotonic seconds."""
     return sock.idle_since or 0.0
+
+
+def is_silent(sock: Timed, deadline: float) -> bool:
+    """Whether a kept connection is open, and nothing came by it that would be taken for the next answer.
+
+    Load balancers say 408 before they close one that was idle.
+    """
+    sock.settimeout(0.0)
+    try:
+        with ended_where_tls(sock, deadline):
+            sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _end(sock: Timed) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
 import hostile
 import pytest
 
+from pytest_nodered_sec import questions
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.model import HttpSettings, Target
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.transport import station as module
 from pytest_nodered_sec.probes.transport.contexts import Contexts, shake_hands, tls_context
+from pytest_nodered_sec.probes.transport.http import Client
 from pytest_nodered_sec.probes.transport.look import Look
-from pytest_nodered_sec.probes.transport.net import AT_ONCE, dial
+from pytest_nodered_sec.probes.transport.net import AT_ONCE, Timed, dial
 from pytest_nodered_sec.probes.transport.station import Station
+from pytest_nodered_sec.survey.survey import Survey
 
 
 def arrived(server: hostile.Hostile) -> Station:
@@ -99,3 +103,46 @@ def test_what_cannot_be_made_is_tried_again() -> None:
     with pytest.raises(OSError, match="no descriptors"):
         shared.get("a", make)
     assert [shared.get("a", make), shared.get("a", make)] == [1, 1]
+
+
+def test_who_asks_while_one_is_made_in_advance_waits_for_it() -> None:
+    """To connect as well would take as long, and one of the eight connections."""
+    with hostile.serving(hostile.always(404), tls=False) as server:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def connect(deadline: float) -> Timed:
+            begun.set()
+            go_on.wait(5)
+            return dial("127.0.0.1", server.port, deadline)
+
+        client, deadline = Client("localhost", connect), time.monotonic() + 5
+        ahead = threading.Thread(target=client.prepare, args=(deadline,))
+        ahead.start()
+        begun.wait(5)
+        threading.Timer(0.2, go_on.set).start()
+        assert client.ask("GET", "/", deadline).status == 404
+        ahead.join()
+        assert server.connections == 1
+        client.close()
+
+
+def test_others_connect_for_the_landmarks_once_the_first_request_was_sent() -> None:
+    """Not before it, because limits of connections would count them; not after its answer, which takes a round trip."""
+    seen: list[int] = []
+
+    def serve(request: hostile.Request) -> hostile.Reply:
+        if request.path == "/comms":
+            seen.append(server.connections)
+            time.sleep(0.5)
+            seen.append(server.connections)
+        return hostile.FakeNodeRED()(request)
+
+    with hostile.serving(serve) as server:
+        target = Target("x", server.url, Policy(), timeout=5)
+        survey = Survey(None, [target])
+        survey.ask_ahead(target, questions.COMMS)
+        survey.outcome(target, questions.COMMS[0])
+        survey.close()
+    assert seen[0] == 1
+    assert seen[1] == 4  # three landmarks go out side by side
+    assert server.requests[0].startswith("GET /comms ")

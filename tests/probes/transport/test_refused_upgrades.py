@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_nodered_sec.model import Target
+from pytest_nodered_sec.observations.answers import RootView
 from pytest_nodered_sec.policy.model import Policy
 from pytest_nodered_sec.probes.channels.handshake import upgrade
+from pytest_nodered_sec.probes.channels.origin import attempt_foreign
 from pytest_nodered_sec.probes.channels.websocket import accept
+from pytest_nodered_sec.probes.http.landmarks import see
 from pytest_nodered_sec.probes.transport.look import Look
 from pytest_nodered_sec.probes.transport.station import Station
 
@@ -75,6 +78,17 @@ def test_a_refused_upgrade_leaves_its_connection_to_the_next_one_alone(front: Fr
     assert upgrade(Look(station), "/e", {}, accept)[0].status == 401
     station.close()
     assert front.heard == [(0, "/a"), (0, "/b"), (1, "/c"), (0, "/d"), (2, "/e")]
+
+
+@pytest.mark.parametrize("front", [REFUSED], indirect=True)
+def test_a_page_of_another_origin_comes_by_it_where_strangers_are_refused(front: Front) -> None:
+    """And nobody asks for a random path beside it: who refuses at once is not silent."""
+    station = station_of(front)
+    canary = see(Look(station), "/x", None)
+    view = RootView("/", canary)
+    assert attempt_foreign(Look(station), view, view, "comms", "/comms").login_first
+    station.close()
+    assert front.heard == [(0, "/x"), (1, "/comms"), (1, "/comms")]
 
 
 @pytest.mark.parametrize(
