@@ -7,7 +7,7 @@ Everything comes from one gathering (probes/host/gather.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_nodered_sec.observations.exposure import lines
 from pytest_nodered_sec.texts import counted
@@ -148,6 +148,9 @@ class RunningAs:
 # --- services --------------------------------------------------------------------------------------------
 
 
+_UNTIL_THE_NEXT_START: Final = ("enabled-runtime", "masked", "masked-runtime", "transient")
+
+
 @dataclass(frozen=True)
 class Unit:
     """A systemd unit, as shown by `systemctl show`.
@@ -166,12 +169,7 @@ class Unit:
     def starts_at_boot(self) -> bool:
         """Whether it starts when the machine does, which its UnitFileState alone does not say."""
         state = self.get("UnitFileState")
-        if state in (
-            "enabled-runtime",
-            "masked",
-            "masked-runtime",
-            "transient",
-        ):  # until the next start, or never again
+        if state in _UNTIL_THE_NEXT_START:
             return False
         return state in ("enabled", "generated") if self.wanted is None else self.wanted
 

@@ -211,6 +211,7 @@ ENABLED = Unit("nginx.service", (("UnitFileState", "enabled"),))
         (NginxService(True, False, ENABLED), FAIL),
         (NginxService(True, True, Unit("nginx.service", (("UnitFileState", "disabled"),)), True), FAIL),
         (NginxService(True, True, replace(ENABLED, wanted=False), True), FAIL),
+        (NginxService(True, True, Unit("nginx.service", (("UnitFileState", "masked"),), wanted=True), True), FAIL),
         (NginxService(True, True, Unit("nginx.service", (("UnitFileState", "static"),), wanted=True), True), PASS),
         (NginxService(True, True, ENABLED, False, "[emerg] unknown directive"), FAIL),
         (NginxService(False, False), SKIP),

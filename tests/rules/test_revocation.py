@@ -123,6 +123,20 @@ def test_who_gets_further_without_a_certificate_was_not_asked_for_one(seen: Cert
 
 
 @pytest.mark.parametrize(
+    ("seen", "leads"),
+    [
+        (CertificateDemand(True, status=200), True),
+        (CertificateDemand(True, status=401), True),  # a login in its place
+        (CertificateDemand(True, status=401, named=True), False),
+        (CertificateDemand(True, status=403), False),
+        (CertificateDemand(True, status=302), False),
+    ],
+)
+def test_a_login_in_place_of_a_certificate_leads_on(seen: CertificateDemand, leads: bool) -> None:
+    assert seen.leads_on is leads
+
+
+@pytest.mark.parametrize(
     ("seen", "codes"),
     [
         (CertificateDemand(True, alert="unknown ca", self_made=404), ["any-certificate"]),
