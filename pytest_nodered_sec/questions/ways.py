@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.host_names import AT_HOME, DOTTED, UNNAMED
 from pytest_nodered_sec.data.identity_headers import FURTHER_HEADERS, IDENTITY_HEADERS
 from pytest_nodered_sec.data.roots import KNOWN_ROOTS, USUAL_DASHBOARDS
 from pytest_nodered_sec.data.spellings import PAGE_FILE, SPELLINGS, respelled_routes
@@ -101,14 +102,14 @@ def other_ways(target: Target) -> tuple[Ask, ...]:
     by_address = [Ask("by_address", label="the address as Host")] if target.named else []
     if target.named and target.hostname != "localhost":
         by_address.append(Ask("by_address", ("localhost",), "localhost as Host"))
-        by_address.append(Ask("by_address", ("the name with a dot",), "the name with a dot as Host"))
+        by_address.append(Ask("by_address", (DOTTED,), f"{DOTTED} as Host"))
         by_address += [
-            Ask("by_address", (f"the name in .{domain}",), f"the name in .{domain} as Host")
-            for domain in ("local", "lan")
+            Ask("by_address", (name,), f"{name} as Host")
+            for name, domain in AT_HOME.items()
             if not target.hostname.endswith(f".{domain}")
         ]
     if target.named and target.tls:
-        by_address.append(Ask("by_address", ("no name",), "no name in the TLS handshake"))
+        by_address.append(Ask("by_address", (UNNAMED,), f"{UNNAMED} in the TLS handshake"))
     if target.tls:
         by_address.append(Ask("announced", label="PROXY protocol"))
     http3 = [Ask("http3", label="HTTP/3")] if target.tls else []

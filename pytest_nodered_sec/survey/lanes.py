@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.host_names import UNNAMED
 from pytest_nodered_sec.data.ways import ONCE, RARE, WAYS
 from pytest_nodered_sec.registry import PROBES
 
@@ -59,7 +60,7 @@ def _lane(ask: Ask) -> Hashable:
         return "tls"
     if ask.probe == "access" and how == "forged":  # all routes of a permission by one of them
         return how
-    if ask.probe == "by_address" and how in ("", "no name"):
+    if ask.probe == "by_address" and how in ("", UNNAMED):
         return ask.probe
     if surface == "/comms" or ("/comms" in ask.args and ask.probe in ("channel", "foreign")):
         return "/comms"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_nodered_sec.data.host_names import AT_HOME, DOTTED, UNNAMED
 from pytest_nodered_sec.errors import Cause, ProbeError
 from pytest_nodered_sec.observations.access import VariantAttempt
 from pytest_nodered_sec.observations.answers import Answer, Classified, Kind
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from pytest_nodered_sec.probes.transport.look import Look
 
 
-UNNAMED: Final = "no name"
-DOTTED: Final = "the name with a dot"  # at its end, which names the same (RFC 3986, 3.2.2)
-# What routers and mDNS call the machine at home; a server block for it is often without the login of the public one.
-AT_HOME: Final = {"the name in .local": "local", "the name in .lan": "lan"}
 _UNNAMED: Final = ("admin API", "dashboard page")  # what is asked under another name, and without
 
 

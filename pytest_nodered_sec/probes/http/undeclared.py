@@ -85,15 +85,13 @@ def _place_below(look: Look, admin: RootView, root: str, paths: Sequence[str]) -
     """Return what was asked below a root, and whether any of the first answers had a Node-RED suspected there."""
     suspected, may_join = False, look.target.policy.join_channels
     glimpses: list[Glimpse] = []
-    hidden = _BEHIND.get(root, ()) if admin.blanket and may_join else ()
-    for path in (*paths, *hidden):
+    asked = (*paths, *(_BEHIND.get(root, ()) if admin.blanket and may_join else ()))
+    for path in asked:
         glimpse, suspicious = _glimpse(look, admin, root + path)
         glimpses.append(glimpse)
         suspected = suspected or suspicious
     if suspected:
-        further = [
-            path for path in EVERYTHING if path not in (*paths, *hidden) and (may_join or not path.endswith(_SOCKET))
-        ]
+        further = [path for path in EVERYTHING if path not in asked and (may_join or not path.endswith(_SOCKET))]
         glimpses += [_glimpse(look, admin, root + path)[0] for path in further]
     if not any(glimpse.shows and not glimpse.login for glimpse in glimpses):
         # An empty object alone is what an open Node-RED says at /auth/login, and many another server anywhere.
