@@ -198,7 +198,7 @@ def _fork_workers(args: Sequence[str]) -> None:
             else:
                 super().__init__(args, execmodel)
 
-    gateway_io.Popen2IOMaster = _Io  # type: ignore[misc]
+    gateway_io.Popen2IOMaster = _Io  # type: ignore[misc]  # the class by which execnet starts workers
 
 
 def _leave(status: Sequence[int]) -> None:

@@ -30,12 +30,17 @@ def test_a_node_red_to_which_an_open_page_leads_is_found(
     node_red: lab.RunningDeployment, tmp_path: Path, gate: str
 ) -> None:
     second = f"location /Plant/NodeRED/ {{ {gate} proxy_pass http://nodered/; }}"
-    with standing(tmp_path, node_red.direct_port, PORTAL + second + REST) as there:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
+    _is_found_unless(gate, "/Plant/NodeRED", PORTAL + second, node_red, tmp_path)
+
+
+def _is_found_unless(gate: str, path: str, lines: str, node_red: lab.RunningDeployment, folder: Path) -> None:
+    """See roots-01 fail of what the page at / names, and pass where a gate guards that."""
+    with standing(folder, node_red.direct_port, lines + REST) as there:
+        (folder / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
         seen = there.judged("--nodered-admin-api=proxied", "-k", "roots-01")
         report = there.report()
     assert seen == {"roots-01": {"compliant"} if gate else {"compliant", "non-compliant"}}
-    assert gate or "GET below /Plant/NodeRED, which the page at / names, without credentials: " in report
+    assert gate or f"GET below {path}, which the page at / names, without credentials: " in report
 
 
 ADDED_SLASH = "location = /hall8 { return 301 /hall8/; }"
@@ -60,12 +65,7 @@ def test_whichever_way_a_page_leads_there_it_is_found(
 ) -> None:
     portal = f"location = / {{ default_type text/html; {page} }} {beside}"
     second = f"location /hall8/ {{ {gate} {PASS} proxy_pass http://nodered/; }}"
-    with standing(tmp_path, node_red.direct_port, portal + second + REST) as there:
-        (tmp_path / "files" / "htpasswd").write_text("nobody:{PLAIN}x\n")
-        seen = there.judged("--nodered-admin-api=proxied", "-k", "roots-01")
-        report = there.report()
-    assert seen == {"roots-01": {"compliant"} if gate else {"compliant", "non-compliant"}}
-    assert gate or "GET below /hall8, which the page at / names, without credentials: " in report
+    _is_found_unless(gate, "/hall8", portal + second, node_red, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["settings.js", "notes.js"])
